@@ -1,0 +1,74 @@
+// Package api is what a device and those who control it say to each other over the control socket: HTTP/1.1 with JSON
+// under /v1. It holds types, routes, error kinds and the version, and no logic, so that programs may import it alone.
+//
+// It promises that what stands here is only added to. Field names are in snake_case, times are RFC 3339, durations are
+// milliseconds with the suffix _ms. A reader skips the fields and events that it does not know; the daemon, which acts
+// on what it reads, refuses them.
+package api
+
+// Version is the version of the programs of this tree. It is not that of the API, which stands in the routes.
+const Version = "0.1.0"
+
+// VersionHeader is on every answer of the daemon, with its Version as the value.
+const VersionHeader = "Vchat-Version"
+
+// DefaultSocket is where the daemon listens if it is not told otherwise.
+const DefaultSocket = "/run/vchat/control.sock"
+
+// The routes.
+const (
+	PathStatus   = "/v1/status"       // GET: Status
+	PathPeers    = "/v1/peers"        // GET: Peers
+	PathIdentity = "/v1/id"           // GET: Identity
+	PathEvents   = "/v1/events"       // GET: one Event a line, until either side closes
+	PathCalls    = "/v1/calls"        // POST CallRequest: Call, which has only begun
+	PathAnswer   = "/v1/calls/answer" // POST PeerRequest: Call
+	PathReject   = "/v1/calls/reject" // POST PeerRequest: Call
+	PathHangup   = "/v1/calls/hangup" // POST PeerRequest: Call
+	PathFeeds    = "/v1/feeds/"       // GET + a feed's name + Stream or Newest
+)
+
+// What follows the feed's name in the path of a feed.
+const (
+	Stream = ".mjpeg" // multipart/x-mixed-replace, a part for each picture
+	Newest = ".jpg"   // one picture, the newest
+)
+
+// Self is the name of the feed of this device's own camera. Other feeds have the name of their peer.
+const Self = "self"
+
+// The headers of a picture: of each part of Stream, and of the answer of Newest.
+const (
+	HeaderTimestamp = "X-Timestamp" // when it was taken, in seconds since the epoch, with six decimals
+	HeaderSequence  = "X-Sequence"  // counts the pictures of the source; a gap is a lost picture
+	HeaderAge       = "X-Age-Ms"    // how old it was when it was sent, in milliseconds, with three decimals
+	HeaderCard      = "X-Card"      // "1": not from the camera, but a card that says why there is no picture
+)
+
+// MaxPicture bounds a picture, in bytes. It is the bound of the peer protocol too.
+const MaxPicture = 16 << 20
+
+// MaxBody bounds the body of a request, in bytes.
+const MaxBody = 64 << 10
+
+// CallRequest asks for a call to a peer.
+type CallRequest struct {
+	Peer          string `json:"peer"`
+	RingTimeoutMS int64  `json:"ring_timeout_ms,omitempty"` // 0: as configured
+}
+
+// PeerRequest names the call that is meant by its peer.
+type PeerRequest struct {
+	Peer string `json:"peer,omitempty"` // "": the only one there is
+}
+
+// Identity is what a device is known by.
+type Identity struct {
+	Name string `json:"name"`
+	ID   string `json:"id"` // fingerprint of the public key, in groups, with check characters
+}
+
+// Peers is the answer of PathPeers.
+type Peers struct {
+	Peers []Peer `json:"peers"`
+}

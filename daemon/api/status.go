@@ -1,0 +1,167 @@
+package api
+
+import "time"
+
+// Status is a device at one moment.
+type Status struct {
+	Name         string    `json:"name"`
+	ID           string    `json:"id"`
+	Version      string    `json:"version"`
+	UptimeMS     int64     `json:"uptime_ms"`
+	Listen       string    `json:"listen,omitempty"` // where peers reach it; empty: it does not listen
+	Camera       Camera    `json:"camera"`
+	Privacy      bool      `json:"privacy"`
+	DoNotDisturb bool      `json:"do_not_disturb"`
+	Calls        []Call    `json:"calls"`
+	Peers        []Peer    `json:"peers"`
+	Viewers      []Viewer  `json:"viewers"`
+	Problems     []Problem `json:"problems,omitempty"` // what is not as it should be; empty when all is well
+}
+
+// Problem says in words why something is not as it should be, and what can be done.
+type Problem struct {
+	Subject string `json:"subject"` // camera, link, call, viewer, config …
+	Peer    string `json:"peer,omitempty"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// CameraState is what a camera is doing.
+type CameraState string
+
+const (
+	CameraIdle      CameraState = "idle"      // closed, because nobody looks
+	CameraOpening   CameraState = "opening"   // being opened, or no picture yet
+	CameraStreaming CameraState = "streaming" // pictures come
+	CameraLost      CameraState = "lost"      // it was there and is gone, or silent; it is tried again and again
+	CameraFailed    CameraState = "failed"    // it cannot be had as it is configured; it is tried again and again
+)
+
+// Camera is the state of this device's camera.
+type Camera struct {
+	Device   string      `json:"device"`
+	State    CameraState `json:"state"`
+	Reason   string      `json:"reason,omitempty"` // in words, where the state needs one
+	Since    time.Time   `json:"since,omitzero"`   // of the state
+	Format   string      `json:"format,omitempty"` // mjpeg or yuyv
+	Size     string      `json:"size,omitempty"`   // as 1280x720
+	FPS      float64     `json:"fps"`              // of the last seconds
+	Frames   uint64      `json:"frames"`           // good ones since the start
+	Dropped  uint64      `json:"dropped"`          // that the camera's own count says were lost
+	Broken   uint64      `json:"broken"`           // that came but were no whole picture
+	Reopened uint64      `json:"reopened"`
+}
+
+// CallState is how far a call has come.
+type CallState string
+
+const (
+	CallCalling  CallState = "calling"  // outgoing; the peer has not said yet that it rings
+	CallRinging  CallState = "ringing"  // outgoing; the peer rings
+	CallIncoming CallState = "incoming" // it rings here
+	CallActive   CallState = "active"   // answered
+	CallResuming CallState = "resuming" // answered, and at present without a link
+	CallEnded    CallState = "ended"    // over, with a Reason
+)
+
+// Direction says who called.
+type Direction string
+
+const (
+	Out Direction = "out"
+	In  Direction = "in"
+)
+
+// Reason is why a call ended.
+type Reason string
+
+const (
+	HungUp        Reason = "hung_up"
+	Declined      Reason = "declined"
+	Busy          Reason = "busy"
+	NoAnswer      Reason = "no_answer"
+	DoNotDisturb  Reason = "do_not_disturb"
+	Cancelled     Reason = "cancelled"      // the caller gave up before there was an answer
+	UnknownCall   Reason = "unknown_call"   // the other side does not know of it any more
+	LostTooLong   Reason = "lost_too_long"  // without a link for longer than a call is kept
+	Failed        Reason = "failed"         // for another reason, see ReasonText
+	Unreachable   Reason = "unreachable"    // the peer could not be reached
+	WrongIdentity Reason = "wrong_identity" // what answered there is not the known device, or does not know us
+	Removed       Reason = "peer_removed"   // the peer was taken out of the configuration
+)
+
+// Call is what two devices agreed on, or are about to.
+type Call struct {
+	ID         string     `json:"id"`
+	Peer       string     `json:"peer"`
+	State      CallState  `json:"state"`
+	Since      time.Time  `json:"since"`             // of the state
+	Started    time.Time  `json:"started,omitzero"`  // when it was asked for
+	Answered   time.Time  `json:"answered,omitzero"` // zero: not yet
+	Direction  Direction  `json:"direction"`
+	Reason     Reason     `json:"reason,omitempty"`      // once ended
+	ReasonText string     `json:"reason_text,omitempty"` // once ended: the same in words
+	Pictures   bool       `json:"pictures"`              // the peer's pictures have come in this call
+	Link       *Link      `json:"link,omitempty"`
+	Sending    *Sending   `json:"sending,omitempty"`
+	Receiving  *Receiving `json:"receiving,omitempty"`
+}
+
+// LinkState says whether there is a connection to a peer.
+type LinkState string
+
+const (
+	LinkUp   LinkState = "up"
+	LinkDown LinkState = "down"
+)
+
+// Link is the connection to one peer.
+type Link struct {
+	State      LinkState `json:"state"`
+	Since      time.Time `json:"since,omitzero"`
+	RTTMS      float64   `json:"rtt_ms"`     // of the last heartbeats; 0: not measured yet
+	Reconnects uint64    `json:"reconnects"` // how often it came back
+	Remote     string    `json:"remote,omitempty"`
+	Reason     string    `json:"reason,omitempty"` // in words, why it is down
+}
+
+// Sending is what goes to the peer of a call.
+type Sending struct {
+	FPS     float64 `json:"fps"`
+	MbitS   float64 `json:"mbit_s"`
+	Dropped uint64  `json:"dropped"` // not sent, because newer ones were there
+	Quality string  `json:"quality"` // camera: as the camera gives them; reduced: for the link's sake
+	Size    string  `json:"size,omitempty"`
+}
+
+// Receiving is what comes from the peer of a call.
+type Receiving struct {
+	FPS       float64   `json:"fps"`
+	MbitS     float64   `json:"mbit_s"`
+	Lost      uint64    `json:"lost"`   // gaps in the peer's sequence
+	AgeMS     float64   `json:"age_ms"` // of the newest picture, now
+	LatencyMS Quantiles `json:"latency_ms"`
+	Size      string    `json:"size,omitempty"`
+}
+
+// Quantiles sums up how a delay is spread.
+type Quantiles struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+// Peer is another device that this one knows.
+type Peer struct {
+	Name       string `json:"name"`
+	Address    string `json:"address,omitempty"`
+	ID         string `json:"id,omitempty"`
+	AutoAnswer bool   `json:"auto_answer"`
+	Link       Link   `json:"link"` // up: it is reachable
+}
+
+// Viewer is one reader of a feed.
+type Viewer struct {
+	Feed    string  `json:"feed"`
+	FPS     float64 `json:"fps"`
+	Dropped uint64  `json:"dropped"` // that it was too slow for
+}

@@ -1,0 +1,42 @@
+package control
+
+import (
+	"context"
+
+	"vchat/daemon/api"
+	"vchat/daemon/frame"
+)
+
+// Backend is the device behind the socket. All methods are safe for concurrent use, and none but Viewer.Next waits for
+// anything outside of this process. An error that is not an *api.Error is shown as an internal one.
+type Backend interface {
+	Status() api.Status
+	Peers() []api.Peer
+	Identity() api.Identity
+
+	// Call begins a call; how it goes on is told by events.
+	Call(api.CallRequest) (api.Call, error)
+
+	// Answer, Reject and Hangup take the only call that can be meant if peer is empty.
+	Answer(peer string) (api.Call, error)
+	Reject(peer string) (api.Call, error)
+	Hangup(peer string) (api.Call, error)
+
+	// Subscribe begins a stream of events; the server closes it. Events.Subscribe does it.
+	Subscribe() *Subscription
+
+	// Watch begins to look at a feed: api.Self or the name of a peer. The server closes the viewer.
+	Watch(feed string) (Viewer, error)
+}
+
+// Viewer is one reader of a feed. Its methods are for one goroutine at a time.
+type Viewer interface {
+	// Next waits for a picture newer than the last one, always as JPEG; the caller releases it. A feed that is over for
+	// good ends with frame.ErrEnded; one that only pauses waits, or shows cards.
+	Next(ctx context.Context) (*frame.Frame, error)
+
+	// Dropped counts the pictures for which the reader was too slow.
+	Dropped() uint64
+
+	Close()
+}
