@@ -1,0 +1,133 @@
+// Package uapi is the part of the Linux V4L2 interface (linux/videodev2.h) that capturing by mmap needs: the structures
+// as the kernel lays them out, and one function per ioctl. It knows no policy and keeps no state.
+//
+// It promises that every structure has the size and the offsets of the C one on amd64, arm64 and 32-bit arm (the tests
+// hold all three to numbers from the header), and that every error is the kernel's own unix.Errno.
+//
+// The ioctl numbers encode the size of their argument. On 32-bit arm v4l2_buffer therefore is the one with the 32-bit
+// timeval: the layout that every kernel serves a 32-bit program, also a 64-bit kernel through its compat layer.
+// CLOCK_MONOTONIC counts from boot, so 32 bits of seconds are enough.
+package uapi
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Values of linux/videodev2.h, by the header's names without V4L2_.
+const (
+	CapVideoCapture = 0x00000001
+	CapVideoM2M     = 0x00008000
+	CapVideoM2MMP   = 0x00004000
+	CapMetaCapture  = 0x00800000
+	CapIOMC         = 0x20000000
+	CapStreaming    = 0x04000000
+	CapDeviceCaps   = 0x80000000 // DeviceCaps is valid and speaks of this node alone
+
+	BufTypeVideoCapture = 1
+	MemoryMMAP          = 1
+	FieldAny            = 0
+
+	BufFlagMapped             = 0x00000001
+	BufFlagQueued             = 0x00000002
+	BufFlagDone               = 0x00000004
+	BufFlagError              = 0x00000040
+	BufFlagTimestampMask      = 0x0000e000
+	BufFlagTimestampMonotonic = 0x00002000
+
+	ParmCapTimePerFrame = 0x1000
+)
+
+// Capability is struct v4l2_capability.
+type Capability struct {
+	Driver       [16]byte
+	Card         [32]byte
+	BusInfo      [32]byte
+	Version      uint32
+	Capabilities uint32 // of the whole device, all its nodes together
+	DeviceCaps   uint32 // of this node
+	_            [3]uint32
+}
+
+// PixFormat is struct v4l2_pix_format.
+type PixFormat struct {
+	Width, Height uint32
+	PixelFormat   uint32
+	Field         uint32
+	BytesPerLine  uint32
+	SizeImage     uint32
+	Colorspace    uint32
+	Priv          uint32
+	Flags         uint32
+	YCbCrEnc      uint32
+	Quantization  uint32
+	XferFunc      uint32
+}
+
+// Format is struct v4l2_format with the single-planar member of its union.
+type Format struct {
+	Type uint32
+	_    [0]uintptr // the C union has members with pointers: 8-aligned where pointers are
+	Pix  PixFormat
+	_    [200 - unsafe.Sizeof(PixFormat{})]byte
+}
+
+// Fract is struct v4l2_fract.
+type Fract struct{ Numerator, Denominator uint32 }
+
+// StreamParm is struct v4l2_streamparm with the capture member of its union.
+type StreamParm struct {
+	Type         uint32
+	Capability   uint32
+	CaptureMode  uint32
+	TimePerFrame Fract
+	ExtendedMode uint32
+	ReadBuffers  uint32
+	_            [4]uint32
+	_            [160]byte
+}
+
+// RequestBuffers is struct v4l2_requestbuffers.
+type RequestBuffers struct {
+	Count        uint32
+	Type         uint32
+	Memory       uint32
+	Capabilities uint32
+	Flags        uint8
+	_            [3]uint8
+}
+
+// Timecode is struct v4l2_timecode.
+type Timecode struct {
+	Type, Flags                     uint32
+	Frames, Seconds, Minutes, Hours uint8
+	UserBits                        [4]uint8
+}
+
+// Buffer is struct v4l2_buffer, with the mmap member of its union m.
+type Buffer struct {
+	Index     uint32
+	Type      uint32
+	BytesUsed uint32
+	Flags     uint32
+	Field     uint32
+	Timestamp unix.Timeval
+	Timecode  Timecode
+	Sequence  uint32
+	Memory    uint32
+	_         [0]uintptr
+	Offset    uint32
+	_         [unsafe.Sizeof(uintptr(0)) - 4]byte
+	Length    uint32
+	_         uint32
+	RequestFD int32
+}
+
+// QueryMenu is struct v4l2_querymenu (packed in C; without padding here as well).
+type QueryMenu struct {
+	ID    uint32
+	Index uint32
+	Name  [32]byte
+	_     uint32
+}

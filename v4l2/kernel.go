@@ -1,0 +1,75 @@
+package v4l2
+
+import (
+	"time"
+
+	"github.com/blackjack/webcam"
+
+	"vchat/v4l2/internal/uapi"
+)
+
+// Kernel is what this package wants from the operating system: single calls below all of its logic, so that the logic
+// meets true errnos in tests. A nil Kernel means Linux; v4l2test has a pretended one. Errors keep their unix.Errno.
+type Kernel interface {
+	// Nodes lists /dev/videoN, by N.
+	Nodes() ([]string, error)
+	// ByID maps nodes to their names under /dev/v4l/by-id, which stay the same over a replug. Empty without udev.
+	ByID() map[string]string
+	// Resolve follows symbolic links to the node.
+	Resolve(path string) (string, error)
+	// Open opens the node for streaming: read-write, nonblocking, close-on-exec.
+	Open(path string) (Handle, error)
+	// Probe opens the node a second time, for a moment, to enumerate and to set controls.
+	Probe(path string) (Prober, error)
+	// Holders names the programs that have the node open, as far as /proc shows them to this user.
+	Holders(node string) []string
+	// Group is the group that the node belongs to, "" if it cannot be told.
+	Group(node string) string
+	// Now reads CLOCK_MONOTONIC.
+	Now() time.Duration
+}
+
+// Handle is one open file of a camera. All but Wake are called by one goroutine at a time.
+type Handle interface {
+	QueryCap(*uapi.Capability) error
+	GetFormat(*uapi.Format) error
+	SetFormat(*uapi.Format) error
+	GetParm(*uapi.StreamParm) error
+	SetParm(*uapi.StreamParm) error
+	ReqBufs(*uapi.RequestBuffers) error
+	QueryBuf(*uapi.Buffer) error
+	QBuf(*uapi.Buffer) error
+	DQBuf(*uapi.Buffer) error
+	StreamOn() error
+	StreamOff() error
+	QueryMenu(*uapi.QueryMenu) error
+	// Map maps a buffer for reading; Unmap takes exactly what Map gave.
+	Map(offset, length uint32) ([]byte, error)
+	Unmap([]byte) error
+	// Poll waits until there is something to dequeue, an error, a Wake or the end of wait (below 0: no end).
+	Poll(wait time.Duration) (Events, error)
+	// Wake ends the present Poll, or the next one. From any goroutine, also after Close.
+	Wake()
+	Close() error
+}
+
+// Prober is what is used of the webcam package: the method set of *webcam.Webcam, so that its answers, also the wrong
+// ones, pass through this package's logic in the tests.
+type Prober interface {
+	GetSupportedFormats() map[webcam.PixelFormat]string
+	GetSupportedFrameSizes(webcam.PixelFormat) []webcam.FrameSize
+	GetSupportedFramerates(f webcam.PixelFormat, width, height uint32) []webcam.FrameRate
+	GetControls() map[webcam.ControlID]webcam.Control
+	SetControl(webcam.ControlID, int32) error
+	Close() error
+}
+
+// Events is what Poll saw; none at all means that the time has passed.
+type Events uint8
+
+const (
+	Ready  Events = 1 << iota // POLLIN: a buffer can be dequeued
+	Failed                    // POLLERR: the stream has failed, or the camera is gone
+	Gone                      // POLLHUP, POLLNVAL: the camera is gone
+	Woken                     // Wake was called
+)

@@ -1,0 +1,256 @@
+package v4l2
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/blackjack/webcam"
+	"golang.org/x/sys/unix"
+
+	"vchat/v4l2/internal/uapi"
+)
+
+// linux is the real kernel.
+type linux struct{}
+
+func orLinux(k Kernel) Kernel {
+	if k == nil {
+		return linux{}
+	}
+	return k
+}
+
+// errForeign is for a device node that belongs to another kind of driver.
+var errForeign = errors.New("not a video4linux device")
+
+// videoMajor is VIDEO_MAJOR of the kernel's v4l2-dev.c.
+const videoMajor = 81
+
+func (linux) Nodes() ([]string, error) {
+	entries, err := os.ReadDir("/dev")
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, e := range entries {
+		n, err := strconv.Atoi(strings.TrimPrefix(e.Name(), "video"))
+		if err == nil && e.Name() == "video"+strconv.Itoa(n) {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	var nodes []string
+	for _, n := range numbers {
+		nodes = append(nodes, "/dev/video"+strconv.Itoa(n))
+	}
+	return nodes, nil
+}
+
+func (linux) ByID() map[string]string {
+	const dir = "/dev/v4l/by-id"
+	names := make(map[string]string)
+	entries, _ := os.ReadDir(dir) // sorted; missing without udev
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		if node, err := filepath.EvalSymlinks(name); err == nil && names[node] == "" {
+			names[node] = name
+		}
+	}
+	return names
+}
+
+func (linux) Resolve(path string) (string, error) { return filepath.EvalSymlinks(path) }
+
+func (linux) Now() time.Duration {
+	var t unix.Timespec
+	// Cannot fail: the clock is there on every Linux.
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	return time.Duration(t.Nano())
+}
+
+func (linux) Group(node string) string {
+	var st unix.Stat_t
+	if unix.Stat(node, &st) != nil {
+		return ""
+	}
+	if st.Gid == 0 {
+		return "" // root's: belonging to it is no advice
+	}
+	id := strconv.FormatUint(uint64(st.Gid), 10)
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}
+
+func (linux) Holders(node string) []string { return holders("/proc", node) }
+
+func (linux) Open(path string) (Handle, error) {
+	if err := mayOpen(path); err != nil {
+		return nil, err
+	}
+	fd, err := openRetry(path)
+	if err != nil {
+		return nil, err
+	}
+	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	h := &linuxHandle{fd: fd, event: event}
+	h.poll = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(event), Events: unix.POLLIN}}
+	return h, nil
+}
+
+// mayOpen refuses devices of other drivers before they are opened: to open a watchdog or a tape has effects.
+func mayOpen(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return err
+	}
+	if t := st.Mode & unix.S_IFMT; (t == unix.S_IFCHR || t == unix.S_IFBLK) && unix.Major(uint64(st.Rdev)) != videoMajor {
+		return errForeign
+	}
+	return nil
+}
+
+// openRetry opens by the bare system call: os.OpenFile would hand the descriptor to the runtime's poller, and epoll makes some
+// drivers start their read() emulation, after which REQBUFS answers EBUSY.
+func openRetry(path string) (int, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// Probe opens by webcam, and mends that it leaves O_CLOEXEC out: no child of this process may keep a camera open. Children are
+// started under the other side of ForkLock.
+func (linux) Probe(path string) (Prober, error) {
+	if err := mayOpen(path); err != nil {
+		return nil, err
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	w, err := webcam.Open(path)
+	for err == unix.EINTR {
+		w, err = webcam.Open(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	unix.CloseOnExec(int(descriptor(w)))
+	return w, nil
+}
+
+// descriptor reads webcam's private field; a test holds that it is there in the pinned version.
+func descriptor(w *webcam.Webcam) uint64 {
+	return reflect.ValueOf(w).Elem().FieldByName("fd").Uint()
+}
+
+// linuxHandle is a descriptor of our own, with an eventfd beside it that ends a poll.
+type linuxHandle struct {
+	fd   int
+	poll [2]unix.PollFd
+
+	mu    sync.Mutex // holds event open while Wake writes: its number may be another's after Close
+	event int        // -1 after Close
+}
+
+func (h *linuxHandle) QueryCap(c *uapi.Capability) error    { return uapi.QueryCap(h.fd, c) }
+func (h *linuxHandle) GetFormat(f *uapi.Format) error       { return uapi.GetFormat(h.fd, f) }
+func (h *linuxHandle) SetFormat(f *uapi.Format) error       { return uapi.SetFormat(h.fd, f) }
+func (h *linuxHandle) GetParm(p *uapi.StreamParm) error     { return uapi.GetParm(h.fd, p) }
+func (h *linuxHandle) SetParm(p *uapi.StreamParm) error     { return uapi.SetParm(h.fd, p) }
+func (h *linuxHandle) ReqBufs(r *uapi.RequestBuffers) error { return uapi.ReqBufs(h.fd, r) }
+func (h *linuxHandle) QueryBuf(b *uapi.Buffer) error        { return uapi.QueryBuf(h.fd, b) }
+func (h *linuxHandle) QBuf(b *uapi.Buffer) error            { return uapi.QBuf(h.fd, b) }
+func (h *linuxHandle) DQBuf(b *uapi.Buffer) error           { return uapi.DQBuf(h.fd, b) }
+func (h *linuxHandle) StreamOn() error                      { return uapi.StreamOn(h.fd) }
+func (h *linuxHandle) StreamOff() error                     { return uapi.StreamOff(h.fd) }
+func (h *linuxHandle) QueryMenu(m *uapi.QueryMenu) error    { return uapi.QueryMenuItem(h.fd, m) }
+
+func (h *linuxHandle) Map(offset, length uint32) ([]byte, error) {
+	return unix.Mmap(h.fd, int64(offset), int(length), unix.PROT_READ, unix.MAP_SHARED)
+}
+
+func (h *linuxHandle) Unmap(b []byte) error { return unix.Munmap(b) }
+
+func (h *linuxHandle) Poll(wait time.Duration) (Events, error) {
+	start := linux{}.Now()
+	for {
+		ms := -1
+		if wait >= 0 {
+			left := max(0, wait-(linux{}.Now()-start))
+			ms = int(min((left+time.Millisecond-1)/time.Millisecond, 1<<30)) // up: a wait that ends early would spin
+		}
+		h.poll[0].Revents, h.poll[1].Revents = 0, 0
+		_, err := unix.Poll(h.poll[:], ms)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		return h.events(), nil
+	}
+}
+
+func (h *linuxHandle) events() Events {
+	var ev Events
+	if h.poll[1].Revents != 0 {
+		var count [8]byte
+		// Only one goroutine reads it, and it does not block; what is in it does not matter.
+		_, _ = unix.Read(h.event, count[:])
+		ev |= Woken
+	}
+	r := h.poll[0].Revents
+	if r&unix.POLLIN != 0 {
+		ev |= Ready
+	}
+	if r&unix.POLLERR != 0 {
+		ev |= Failed
+	}
+	if r&(unix.POLLHUP|unix.POLLNVAL) != 0 {
+		ev |= Gone
+	}
+	return ev
+}
+
+func (h *linuxHandle) Wake() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.event < 0 {
+		return
+	}
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(h.event, one[:]) // EAGAIN: it is full of wakes already
+}
+
+func (h *linuxHandle) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.event < 0 {
+		return unix.EBADF
+	}
+	err := unix.Close(h.fd)
+	if e := unix.Close(h.event); err == nil {
+		err = e
+	}
+	h.fd, h.event = -1, -1
+	return err
+}

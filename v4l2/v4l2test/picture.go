@@ -1,0 +1,101 @@
+package v4l2test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"sync"
+	"time"
+
+	"vchat/v4l2"
+)
+
+// stampMagic begins the 16 bytes that every picture carries: magic, sequence number, CLOCK_MONOTONIC nanoseconds, little-endian; in
+// a JPEG comment right behind the start mark, in a raw picture as its first bytes.
+const stampMagic = "VCT1"
+
+const stampSize = 16
+
+// draw puts a picture into dst and returns its length.
+func draw(dst []byte, f v4l2.PixelFormat, width, height int, seq uint32, at time.Duration, bare bool) int {
+	if f == v4l2.MJPEG || f == v4l2.JPEG {
+		n := copy(dst, picture(width, height, bare))
+		putStamp(dst[6:], seq, at)
+		return n
+	}
+	n := 2 * width * height
+	for i := range dst[:n] {
+		dst[i] = 128
+	}
+	putStamp(dst, seq, at)
+	return n
+}
+
+func putStamp(b []byte, seq uint32, at time.Duration) {
+	copy(b, stampMagic)
+	binary.LittleEndian.PutUint32(b[4:], seq)
+	binary.LittleEndian.PutUint64(b[8:], uint64(at))
+}
+
+// Stamp reads sequence number and capture time out of a picture; false if it carries none.
+func Stamp(b []byte) (seq uint32, at time.Duration, ok bool) {
+	if len(b) > 6 && b[0] == 0xff && b[1] == 0xd8 {
+		b = b[6:]
+	}
+	if len(b) < stampSize || string(b[:4]) != stampMagic {
+		return 0, 0, false
+	}
+	return binary.LittleEndian.Uint32(b[4:]), time.Duration(binary.LittleEndian.Uint64(b[8:])), true
+}
+
+type pictureKey struct {
+	width, height int
+	bare          bool
+}
+
+var pictures sync.Map // pictureKey to []byte: encoding is the only dear thing here
+
+// picture is a JPEG with room for a stamp; a bare one is without Huffman tables, as many cheap cameras send them.
+func picture(width, height int, bare bool) []byte {
+	key := pictureKey{width, height, bare}
+	if p, ok := pictures.Load(key); ok {
+		return p.([]byte)
+	}
+	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
+	for y := range height {
+		for x := range width {
+			img.Y[y*img.YStride+x] = byte(16 + 200*(x/16)/(width/16+1)) // vertical bars, 16 pixels wide
+		}
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = 128, 128
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, nil); err != nil {
+		panic(fmt.Sprintf("v4l2test: encode %dx%d: %v", width, height, err))
+	}
+	p := append([]byte{0xff, 0xd8, 0xff, 0xfe, 0, 2 + stampSize}, make([]byte, stampSize)...)
+	rest := b.Bytes()[2:]
+	if bare {
+		rest = withoutTables(rest)
+	}
+	p = append(p, rest...)
+	pictures.Store(key, p)
+	return p
+}
+
+// withoutTables leaves the DHT segments out, from behind the start mark up to the scan.
+func withoutTables(segments []byte) []byte {
+	const dht, sos = 0xc4, 0xda
+	var out []byte
+	for segments[1] != sos {
+		n := 2 + int(binary.BigEndian.Uint16(segments[2:]))
+		if segments[1] != dht {
+			out = append(out, segments[:n]...)
+		}
+		segments = segments[n:]
+	}
+	return append(out, segments...)
+}

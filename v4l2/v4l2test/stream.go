@@ -1,0 +1,226 @@
+package v4l2test
+
+import (
+	"math"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vchat/v4l2"
+	"vchat/v4l2/internal/uapi"
+)
+
+// stream is the capture queue of a node. Everything in it is under the kernel's mutex.
+type stream struct {
+	node    *node
+	owner   *handle // who has the buffers
+	waiters []*handle
+
+	format        v4l2.PixelFormat
+	width, height int
+	rate          int // 0: the driver knows none
+
+	bufs   []buffer
+	queued []int // with the driver, in order
+	done   []int // filled, in order
+	on     bool
+	due    time.Duration // when the next picture is taken
+	seq    uint32        // and its number
+}
+
+type buffer struct {
+	mem   []byte // as mapped; nil: not mapped
+	state bufferState
+	used  uint32
+	flags uint32
+	seq   uint32
+	stamp time.Duration
+}
+
+type bufferState int
+
+const (
+	dequeued bufferState = iota
+	queued
+	done
+)
+
+const (
+	maxBuffers  = 32
+	bufferAlign = 4096
+)
+
+func newStream(n *node) *stream {
+	s := &stream{node: n}
+	if d := n.cam.device; len(d.Formats) > 0 {
+		s.format, s.width, s.height = d.Formats[0].FourCC, d.Formats[0].Sizes[0][0], d.Formats[0].Sizes[0][1]
+	}
+	if r := n.cam.device.Rates; len(r) > 0 {
+		s.rate = r[0]
+	}
+	return s
+}
+
+func (s *stream) sizeImage() int {
+	return s.width * s.height * 2 // what uvcvideo's cameras mostly tell, of MJPEG too
+}
+
+// kick makes everybody who waits look again.
+func (s *stream) kick() {
+	for _, h := range s.waiters {
+		h.wake()
+	}
+}
+
+func (s *stream) interval() time.Duration {
+	if s.rate == 0 {
+		return time.Second / 30
+	}
+	return time.Second / time.Duration(s.rate)
+}
+
+// setFormat does what a driver makes of a wish: an unknown format becomes the first one, an unknown size the nearest.
+func (s *stream) setFormat(pix uapi.PixFormat) {
+	d, f := s.node.cam.device, s.node.cam.faults
+	format := d.Formats[0]
+	for _, x := range d.Formats {
+		if uint32(x.FourCC) == pix.PixelFormat {
+			format = x
+		}
+	}
+	s.format = format.FourCC
+	best := math.MaxInt
+	for _, size := range format.Sizes {
+		w, h := int(pix.Width), int(pix.Height)
+		if off := abs(size[0]*size[1] - w*h); off < best {
+			s.width, s.height, best = size[0], size[1], off
+		}
+	}
+	if f.SizeIfUnknown[0] != 0 && best != 0 {
+		s.width, s.height = f.SizeIfUnknown[0], f.SizeIfUnknown[1]
+	}
+	if f.Size[0] != 0 {
+		s.width, s.height = f.Size[0], f.Size[1]
+	}
+	if f.Format != 0 {
+		s.format = f.Format
+	}
+}
+
+func (s *stream) pix() uapi.PixFormat {
+	p := uapi.PixFormat{Width: uint32(s.width), Height: uint32(s.height), PixelFormat: uint32(s.format), Field: 1, SizeImage: uint32(s.sizeImage())}
+	if s.format == v4l2.YUYV {
+		p.BytesPerLine = uint32(2 * s.width)
+	}
+	return p
+}
+
+func (s *stream) setRate(t uapi.Fract) {
+	if t.Numerator == 0 || t.Denominator == 0 {
+		return
+	}
+	want, best := float64(t.Numerator)/float64(t.Denominator), math.Inf(1)
+	for _, r := range s.node.cam.device.Rates {
+		if off := math.Abs(1/float64(r) - want); off < best {
+			s.rate, best = r, off
+		}
+	}
+}
+
+func (s *stream) start() {
+	s.on = true
+	s.seq = 0
+	s.due = s.node.kernel.Now() + s.interval()
+}
+
+// stop gives all buffers back to the program.
+func (s *stream) stop() {
+	s.on, s.queued, s.done = false, s.queued[:0], s.done[:0]
+	for i := range s.bufs {
+		s.bufs[i].state = dequeued
+	}
+	s.kick()
+}
+
+// advance takes all pictures that came due. One without a buffer is lost, and shows as a gap in the numbers.
+func (s *stream) advance(now time.Duration) {
+	if !s.on || s.node.gone {
+		return
+	}
+	for s.due <= now {
+		if len(s.queued) == 0 || s.node.cam.faults.Freeze { // nobody sees how many: no need to count them one by one
+			n := (now-s.due)/s.interval() + 1
+			s.seq += uint32(n)
+			s.due += n * s.interval()
+			return
+		}
+		s.fill(s.queued[0])
+		s.done = append(s.done, s.queued[0])
+		s.queued = append(s.queued[:0], s.queued[1:]...)
+		s.seq++
+		s.due += s.interval()
+	}
+}
+
+// fill takes one picture.
+func (s *stream) fill(i int) {
+	b, f := &s.bufs[i], s.node.cam.faults
+	hit := func(n int) bool { return n > 0 && s.seq%uint32(n) == 0 }
+	b.state, b.seq, b.stamp = done, s.seq, s.due
+	b.flags = uapi.BufFlagTimestampMonotonic
+	b.used = uint32(draw(b.mem, s.format, s.width, s.height, s.seq, b.stamp, hit(f.NoTables)))
+	if hit(f.FlagError) {
+		b.flags |= uapi.BufFlagError
+	}
+	if hit(f.Truncate) {
+		b.used /= 2
+	}
+	if hit(f.Garbage) {
+		for k := uint32(0); k < b.used; k += 7 {
+			b.mem[k] ^= 0x5a
+		}
+	}
+	if hit(f.Empty) {
+		b.used = 0
+	}
+	if f.BytesUsed != 0 {
+		b.used = f.BytesUsed
+	}
+	if f.BadClock {
+		b.flags &^= uapi.BufFlagTimestampMask
+		b.stamp = time.Duration(time.Now().Unix()) * time.Second
+	}
+}
+
+// tell writes what QUERYBUF, QBUF and DQBUF say of a buffer.
+func (s *stream) tell(a *uapi.Buffer, i int) {
+	b := &s.bufs[i]
+	a.Index, a.BytesUsed, a.Sequence, a.Memory = uint32(i), b.used, b.seq, uapi.MemoryMMAP
+	a.Flags = b.flags
+	a.Timestamp = unix.NsecToTimeval(int64(b.stamp))
+	a.Length = s.length()
+	a.Offset = uint32(i) * s.length()
+	if b.mem != nil {
+		a.Flags |= uapi.BufFlagMapped
+	}
+}
+
+func (s *stream) length() uint32 {
+	return uint32(s.sizeImage()+bufferAlign-1) &^ (bufferAlign - 1)
+}
+
+// spoil overwrites memory that is not the program's any more.
+func spoil(b []byte) {
+	const rubbish = 0xdb
+	// The first bytes and the last: enough for a reader to stumble, and cheap enough for every picture.
+	for i := range min(len(b), 64) {
+		b[i], b[len(b)-1-i] = rubbish, rubbish
+	}
+}
+
+func abs(n int) int {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
