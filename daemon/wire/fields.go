@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// fields takes a payload apart from front to back. The first fault stays; what is read after it is zero.
+type fields struct {
+	b   []byte
+	err error
+}
+
+func (f *fields) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+	f.b = nil
+}
+
+// take gives the next n bytes, or nil.
+func (f *fields) take(n int) []byte {
+	if len(f.b) < n {
+		f.fail(fmt.Errorf("%w: a field of %d bytes where %d are left", ErrShort, n, len(f.b)))
+		return nil
+	}
+	b := f.b[:n]
+	f.b = f.b[n:]
+	return b
+}
+
+func (f *fields) u8() uint8 {
+	if b := f.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (f *fields) u16() uint16 {
+	if b := f.take(2); b != nil {
+		return binary.BigEndian.Uint16(b)
+	}
+	return 0
+}
+
+func (f *fields) u32() uint32 {
+	if b := f.take(4); b != nil {
+		return binary.BigEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (f *fields) u64() uint64 {
+	if b := f.take(8); b != nil {
+		return binary.BigEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (f *fields) time() time.Duration { return time.Duration(f.u64()) }
+
+func (f *fields) call() (id CallID) {
+	copy(id[:], f.take(len(id)))
+	return id
+}
+
+// string takes a text of at most limit bytes; it is for check to look at its characters.
+func (f *fields) string(limit int) string {
+	n := int(f.u16())
+	if n > limit {
+		f.fail(fmt.Errorf("%w: text of %d bytes, at most %d", ErrTooLong, n, limit))
+		return ""
+	}
+	return string(f.take(n))
+}
+
+func putU16(dst []byte, v uint16) []byte         { return binary.BigEndian.AppendUint16(dst, v) }
+func putU32(dst []byte, v uint32) []byte         { return binary.BigEndian.AppendUint32(dst, v) }
+func putU64(dst []byte, v uint64) []byte         { return binary.BigEndian.AppendUint64(dst, v) }
+func putTime(dst []byte, t time.Duration) []byte { return putU64(dst, uint64(t)) }
+
+func putString(dst []byte, s string) []byte { return append(putU16(dst, uint16(len(s))), s...) }
+
+func checkTime(what string, t time.Duration) error {
+	if t < 0 {
+		return fmt.Errorf("%w: %s of %d ns", ErrBadValue, what, int64(t))
+	}
+	return nil
+}
+
+// checkString holds a text of one line to its bound and to printable characters.
+func checkString(what, s string, limit int) error { return checkRunes(what, s, limit, "") }
+
+// checkText holds a text of many lines to the same.
+func checkText(what, s string, limit int) error { return checkRunes(what, s, limit, "\n\t") }
+
+func checkRunes(what, s string, limit int, controls string) error {
+	if len(s) > limit {
+		return fmt.Errorf("%w: %s of %d bytes, at most %d", ErrTooLong, what, len(s), limit)
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%w: %s is not UTF-8", ErrBadString, what)
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) && !strings.ContainsRune(controls, r) {
+			return fmt.Errorf("%w: %s with the control character U+%04X", ErrBadString, what, r)
+		}
+	}
+	return nil
+}
+
+func checkFeature(s string) error {
+	if s == "" {
+		return fmt.Errorf("%w: a feature without a name", ErrBadValue)
+	}
+	if len(s) > MaxFeature {
+		return fmt.Errorf("%w: feature of %d bytes, at most %d", ErrTooLong, len(s), MaxFeature)
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return fmt.Errorf("%w: feature %q is not of a-z, 0-9 and '-'", ErrBadString, s)
+		}
+	}
+	return nil
+}
+
+// Clean makes a text fit for a message: what is no UTF-8 or a control character becomes U+FFFD or a space, and what is
+// above limit bytes is cut off between two characters. For names of hosts, words of the kernel and the like, which
+// come from where nobody checked them. Line ends do not survive; a Text is checked by who typed it.
+func Clean(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r // an invalid byte comes as U+FFFD
+	}, s)
+	if len(s) <= limit {
+		return s
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}

@@ -1,0 +1,158 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Picture is what goes before a picture's data. A link carries the pictures of one call, so it names none.
+// A Reader reuses it: it is good until the next call of Next.
+type Picture struct {
+	Seq           uint64        // grows from picture to picture; a gap is pictures that were left out
+	Captured      time.Duration // when it was taken, on the sender's CLOCK_MONOTONIC; not negative
+	Width, Height uint16        // pixels; from 1, and with YUYV the width is even
+	Codec         Codec
+	Flags         PictureFlags
+	Size          int // bytes of data that follow: from 1 to MaxPicture
+}
+
+// Codec says what a picture's data is.
+type Codec uint8
+
+// The codecs of version 1. A device sends only what the other side's Hello takes: see Allowed.
+const (
+	CodecJPEG    Codec = 1 // one whole JPEG picture
+	CodecYUYV    Codec = 2 // packed 4:2:2, two bytes a pixel, rows without padding
+	CodecYUYVLZ4 Codec = 3 // the same as one LZ4 block, and shorter than it
+)
+
+func (c Codec) String() string {
+	switch c {
+	case CodecJPEG:
+		return "jpeg"
+	case CodecYUYV:
+		return "yuyv"
+	case CodecYUYVLZ4:
+		return "yuyv+lz4"
+	}
+	return fmt.Sprintf("codec %d", uint8(c))
+}
+
+// Allowed says whether pictures of this codec may be sent where these features were agreed (see Features).
+func (c Codec) Allowed(features []string) bool {
+	switch c {
+	case CodecJPEG:
+		return slices.Contains(features, FeatureJPEG)
+	case CodecYUYV:
+		return slices.Contains(features, FeatureYUYV)
+	case CodecYUYVLZ4:
+		return slices.Contains(features, FeatureYUYV) && slices.Contains(features, FeatureLZ4)
+	}
+	return false
+}
+
+// PictureFlags are bits. Those that are not listed are kept as they are, and are to be ignored.
+type PictureFlags uint8
+
+// Card marks a picture that is not from the camera: a card that says why there is none.
+const Card PictureFlags = 1
+
+// Feedback is what the receiver of pictures tells their sender. A Reader reuses it: it is good until the next call of
+// Next.
+type Feedback struct {
+	Seq      uint64        // of the newest picture that arrived whole
+	Pictures uint64        // arrived whole, since the link is up
+	Bytes    uint64        // of their data
+	Lost     uint64        // sequence numbers that were left out between them
+	Delay    time.Duration // from capture to arrival of the newest, as the receiver reckons; 0 where it cannot tell
+	At       time.Duration // when this was counted, on the CLOCK_MONOTONIC of who sends it
+}
+
+func (*Picture) Type() Type  { return TypePicture }
+func (*Feedback) Type() Type { return TypeFeedback }
+
+// RawSize is what the picture is in bytes where it is not compressed: two a pixel.
+func (m *Picture) RawSize() int { return int(m.Width) * int(m.Height) * 2 }
+
+// Check holds a picture to the rules of its fields. Whoever sends one asks before AppendPicture.
+func (m *Picture) Check() error { return m.check() }
+
+func (m *Picture) check() error {
+	if err := checkTime("capture time", m.Captured); err != nil {
+		return err
+	}
+	if m.Size < 1 {
+		return fmt.Errorf("%w: picture of %d bytes", ErrBadValue, m.Size)
+	}
+	if m.Size > MaxPicture {
+		return fmt.Errorf("%w: picture of %d bytes, at most %d", ErrTooLong, m.Size, MaxPicture)
+	}
+	if m.Width == 0 || m.Height == 0 {
+		return fmt.Errorf("%w: picture of %dx%d", ErrBadValue, m.Width, m.Height)
+	}
+	switch m.Codec {
+	case CodecJPEG:
+		return nil
+	case CodecYUYV, CodecYUYVLZ4:
+		return m.checkRaw()
+	}
+	// A codec is sent only where both sides have its feature, so that a receiver knows all it can meet.
+	return fmt.Errorf("%w: %v", ErrBadValue, m.Codec)
+}
+
+func (m *Picture) checkRaw() error {
+	// In 64 bits, for 65535x65535 does not fit an int where that has 32.
+	raw := int64(m.Width) * int64(m.Height) * 2
+	switch {
+	case m.Width%2 != 0:
+		return fmt.Errorf("%w: %v picture of odd width %d", ErrBadValue, m.Codec, m.Width)
+	case raw > MaxPicture:
+		return fmt.Errorf("%w: %v picture of %dx%d, at most %d bytes unpacked", ErrTooLong, m.Codec, m.Width, m.Height, MaxPicture)
+	case m.Codec == CodecYUYV && int64(m.Size) != raw:
+		return fmt.Errorf("%w: %dx%d %v picture of %d bytes instead of %d", ErrBadValue, m.Width, m.Height, m.Codec, m.Size, raw)
+	case m.Codec == CodecYUYVLZ4 && int64(m.Size) >= raw:
+		return fmt.Errorf("%w: %dx%d %v picture of %d bytes, not shorter than %d", ErrBadValue, m.Width, m.Height, m.Codec, m.Size, raw)
+	}
+	return nil
+}
+
+// pictureFields is the size of a picture's payload before its data.
+const pictureFields = 28
+
+func (m *Picture) put(dst []byte) []byte {
+	dst = putTime(putU64(dst, m.Seq), m.Captured)
+	dst = putU16(putU16(dst, m.Width), m.Height)
+	dst = append(dst, byte(m.Codec), byte(m.Flags), 0, 0)
+	return putU32(dst, uint32(m.Size))
+}
+
+func (m *Picture) get(f *fields) {
+	m.Seq, m.Captured = f.u64(), f.time()
+	m.Width, m.Height = f.u16(), f.u16()
+	m.Codec, m.Flags = Codec(f.u8()), PictureFlags(f.u8())
+	f.u16() // reserved
+	size := f.u32()
+	if size > MaxPicture {
+		f.fail(fmt.Errorf("%w: picture of %d bytes, at most %d", ErrTooLong, size, MaxPicture))
+		return
+	}
+	m.Size = int(size)
+}
+
+func (m *Feedback) check() error {
+	if err := checkTime("delay", m.Delay); err != nil {
+		return err
+	}
+	return checkTime("time", m.At)
+}
+
+func (m *Feedback) put(dst []byte) []byte {
+	dst = putU64(putU64(putU64(putU64(dst, m.Seq), m.Pictures), m.Bytes), m.Lost)
+	return putTime(putTime(dst, m.Delay), m.At)
+}
+
+func (m *Feedback) get(f *fields) {
+	m.Seq, m.Pictures, m.Bytes, m.Lost = f.u64(), f.u64(), f.u64(), f.u64()
+	m.Delay, m.At = f.time(), f.time()
+}
