@@ -1,0 +1,122 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// NewLog writes one line per record: the message, then key=value. Run by systemd, whose journal knows time and program
+// itself, a line begins with its priority as sd-daemon(3) defines it; elsewhere with time and level.
+func NewLog(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
+	return slog.New(&lineHandler{w: w, level: level, journal: journal, mu: new(sync.Mutex)})
+}
+
+type lineHandler struct {
+	w       io.Writer
+	level   slog.Leveler
+	journal bool
+	mu      *sync.Mutex // shared by all handlers that write to w
+	prefix  string      // of keys, from WithGroup
+	attrs   string      // from WithAttrs, ready to print
+}
+
+func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
+
+func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
+	var b strings.Builder
+	if h.journal {
+		b.WriteString(priority(r.Level))
+	} else {
+		b.WriteString(r.Time.Format("15:04:05.000 "))
+		b.WriteString(r.Level.String())
+		b.WriteByte(' ')
+	}
+	b.WriteString(printable(r.Message))
+	b.WriteString(h.attrs)
+	r.Attrs(func(a slog.Attr) bool {
+		appendAttr(&b, h.prefix, a)
+		return true
+	})
+	b.WriteByte('\n')
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := io.WriteString(h.w, b.String())
+	return err
+}
+
+func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	var b strings.Builder
+	for _, a := range attrs {
+		appendAttr(&b, h.prefix, a)
+	}
+	c := *h
+	c.attrs += b.String()
+	return &c
+}
+
+func (h *lineHandler) WithGroup(name string) slog.Handler {
+	c := *h
+	c.prefix += name + "."
+	return &c
+}
+
+// priority is syslog's, with the level that journalctl -p filters by.
+func priority(l slog.Level) string {
+	switch {
+	case l >= slog.LevelError:
+		return "<3>"
+	case l >= slog.LevelWarn:
+		return "<4>"
+	case l >= slog.LevelInfo:
+		return "<6>"
+	}
+	return "<7>"
+}
+
+func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindGroup {
+		if a.Key != "" {
+			prefix += a.Key + "."
+		}
+		for _, g := range v.Group() {
+			appendAttr(b, prefix, g)
+		}
+		return
+	}
+	if a.Equal(slog.Attr{}) {
+		return
+	}
+	b.WriteByte(' ')
+	b.WriteString(prefix + a.Key)
+	b.WriteByte('=')
+	var s string
+	switch v.Kind() {
+	case slog.KindDuration:
+		s = v.Duration().Round(time.Microsecond).String()
+	case slog.KindTime:
+		s = v.Time().Format(time.RFC3339Nano)
+	default:
+		s = v.String()
+	}
+	if s == "" || strings.ContainsAny(s, " =\"") || s != printable(s) {
+		s = strconv.Quote(s)
+	}
+	b.WriteString(s)
+}
+
+// printable keeps what others send us from writing lines of its own into the log.
+func printable(s string) string {
+	for _, r := range s {
+		if !strconv.IsPrint(r) {
+			q := strconv.Quote(s)
+			return q[1 : len(q)-1]
+		}
+	}
+	return s
+}
