@@ -1,0 +1,207 @@
+package config
+
+import (
+	"errors"
+	"go/build"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParse(t *testing.T) {
+	set := func(change func(*Config)) *Config {
+		c := Default()
+		change(c)
+		return c
+	}
+	device := func(s string) *Config { return set(func(c *Config) { c.Camera.Device = s }) }
+	listen := func(s string) *Config { return set(func(c *Config) { c.Listen = s }) }
+	name := func(s string) *Config { return set(func(c *Config) { c.Name = s }) }
+	peer := func(p Peer) *Config {
+		return set(func(c *Config) {
+			p.Name, p.ID = "a", workshopID
+			c.Peers["a"] = p
+		})
+	}
+	for _, tt := range []struct {
+		file string
+		want *Config
+	}{
+		// Nothing said.
+		{"", Default()},
+		{"\n# a comment\n", Default()},
+		{"---\n", Default()},
+		{"---\n...\n", Default()},
+		{"{}", Default()},
+		{"\ufeff", Default()},
+		{"name:\nlisten: ~\ncamera:\npeers: null\nhooks:\nlog: {level: }\ncamera: ", nil}, // camera twice
+		{"name:\nlisten: ~\ncamera:\n  size:\n  controls:\npeers: null\nhooks: {ring: }\nlog: {level: }\n", Default()},
+
+		// Text is what stands there.
+		{"name: kitchen", name("kitchen")},
+		{"name: 007", name("007")},
+		{"name: true", name("true")},
+		{"name: \"true\"", name("true")},
+		{"name: Küche №1\r\n", name("Küche №1")},
+		{"\ufeffname: kitchen\n---\n", nil},
+		{"\ufeffname: kitchen\n...\n", name("kitchen")},
+		{"name: " + strings.Repeat("ä", 64), name(strings.Repeat("ä", 64))},
+
+		{"listen: \"\"", listen("")},
+		{"listen: :1", listen(":1")},
+		{"listen: 0.0.0.0:65535", listen("0.0.0.0:65535")},
+		{"listen: \"[::]:7450\"", listen("[::]:7450")},
+		{"metrics: 127.0.0.1:7451", set(func(c *Config) { c.Metrics = "127.0.0.1:7451" })},
+
+		{"camera: {device: test}", device("test")},
+		{"camera: {device: /dev/v4l/by-id/usb-046d-video-index0}", device("/dev/v4l/by-id/usb-046d-video-index0")},
+		{"camera: {device: 'file:/srv/a b.mjpeg'}", device("file:/srv/a b.mjpeg")},
+		{"camera: {device: exec:rpicam-vid --codec mjpeg -o -}", device("exec:rpicam-vid --codec mjpeg -o -")},
+		{"camera:\n  device: >-\n    exec:rpicam-vid\n    --codec mjpeg\n", device("exec:rpicam-vid --codec mjpeg")},
+		{"camera: {size: 16x8192, fps: 240, format: yuyv, raw: lz4, rotate: 270, usb_reset: true}", set(func(c *Config) {
+			c.Camera = Camera{"auto", Size{16, 8192}, 240, "yuyv", "lz4", 270, true, map[string]string{}}
+		})},
+		{"camera: {controls: {power_line_frequency: 50hz, brightness: 128, hflip: true, gain: -0x5, none: }}", set(func(c *Config) {
+			c.Camera.Controls = map[string]string{"power_line_frequency": "50hz", "brightness": "128", "hflip": "true", "gain": "-0x5"}
+		})},
+
+		{peerA + "address: \"\"", peer(Peer{})},
+		{peerA + "address: \"[fe80::1%eth0]:7450\"", peer(Peer{Address: "[fe80::1%eth0]:7450"})},
+		{peerA + "address: küche_2.local.:7450", peer(Peer{Address: "küche_2.local.:7450"})},
+		{peerA + "address: 10.0.0.7:7450\n    auto_answer: true\n    max_bitrate: 7.5", peer(Peer{Address: "10.0.0.7:7450", AutoAnswer: true, MaxBitrate: 7.5})},
+		{"peers: {a: {id: " + strings.ToLower(strings.ReplaceAll(workshopID, "-", " ")) + "}}", peer(Peer{})},
+		{"peers:\n  7: {id: " + workshopID + "}\n  B.c_d-e: {id: " + atticID + "}", set(func(c *Config) {
+			c.Peers["7"] = Peer{Name: "7", ID: workshopID}
+			c.Peers["B.c_d-e"] = Peer{Name: "B.c_d-e", ID: atticID}
+		})},
+
+		{"calls: {max: 16, ring_timeout: 1m30s, resume_for: 0s, do_not_disturb: true}", set(func(c *Config) {
+			c.Calls = Calls{16, 90 * time.Second, 0, true}
+		})},
+		{"calls: {max: 1, ring_timeout: 1s, resume_for: 24h}", set(func(c *Config) {
+			c.Calls = Calls{1, time.Second, 24 * time.Hour, false}
+		})},
+		{"discovery: false\nstate_dir: /srv/vchat\nlog: {level: debug}\ncontrol: {socket: /tmp/v.sock, group: 1000}", set(func(c *Config) {
+			c.Discovery, c.StateDir, c.Log.Level, c.Control = false, "/srv/vchat", slog.LevelDebug, Control{"/tmp/v.sock", "1000"}
+		})},
+		{"control: {group: \"\"}\nlog: {level: warn}", set(func(c *Config) { c.Control.Group, c.Log.Level = "", slog.LevelWarn })},
+		{"hooks:\n  ring: [sh, -c, \"a\\nb\", 1, '']\n  ended:\n  - /bin/true\n", set(func(c *Config) {
+			c.Hooks = Hooks{Ring: []string{"sh", "-c", "a\nb", "1", ""}, Ended: []string{"/bin/true"}}
+		})},
+	} {
+		got, err := Parse("vchat.yaml", []byte(tt.file))
+		if (err == nil) != (tt.want != nil) {
+			t.Errorf("%q: %v", tt.file, err)
+		} else if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tt.file, diff)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "vchat.yaml")
+
+	got, err := Load(path)
+	if diff := cmp.Diff(Default(), got); err != nil || diff != "" {
+		t.Errorf("a missing file: %v\n%s", err, diff)
+	}
+
+	if _, err := Load(dir); err == nil || errors.As(err, new(Errors)) || !errors.As(err, new(*fs.PathError)) {
+		t.Errorf("a directory: %v; want the cause that it cannot be read", err)
+	}
+
+	write := func(s string) {
+		if err := os.WriteFile(path, []byte(s), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("name: kitchen\n")
+	if got, err := Load(path); err != nil || got.Name != "kitchen" {
+		t.Errorf("Load = %v, %v", got, err)
+	}
+
+	write("nam: kitchen\nlog: {level: loud}\n")
+	_, err = Load(path)
+	var faults Errors
+	if !errors.As(err, &faults) {
+		t.Fatalf("Load = %v, want Errors", err)
+	}
+	want := Errors{
+		{path, 1, 1, `unknown key "nam": did you mean "name"?`},
+		{path, 2, 14, `log.level must be debug, info, warn or error, not "loud"`},
+	}
+	if diff := cmp.Diff(want, faults); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+
+	write(strings.Repeat("#", maxFile))
+	if _, err := Load(path); err != nil {
+		t.Errorf("the largest file: %v", err)
+	}
+	write(strings.Repeat("#", maxFile+1))
+	if _, err := Load(path); err == nil || err.Error() != path+":1:1: the file is larger than 1 MiB" {
+		t.Errorf("a larger file: %v", err)
+	}
+}
+
+// TestManyFaults is a large file of something else.
+func TestManyFaults(t *testing.T) {
+	_, err := Parse("f", []byte(strings.Repeat("a: b\n", maxFile/5)))
+	var faults Errors
+	if !errors.As(err, &faults) || len(faults) != maxFaults {
+		t.Errorf("%d faults, want %d", len(faults), maxFaults)
+	}
+}
+
+// TestAliasBomb would unfold to 10^9 texts if aliases were followed.
+func TestAliasBomb(t *testing.T) {
+	file := "hooks:\n  ring: &a [x,x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c < 'j'; c++ {
+		alias := "*" + string(c-1) + ","
+		file += "  ring: &" + string(c) + " [" + strings.Repeat(alias, 10) + "]\n"
+	}
+	_, err := Parse("f", []byte(file))
+	var faults Errors
+	if !errors.As(err, &faults) {
+		t.Fatalf("Parse = %v", err)
+	}
+	refused := 0
+	for _, f := range faults {
+		if f.Message == aliases {
+			refused++
+		}
+	}
+	if want := 9 + 8*10; refused != want { // each anchor and each alias
+		t.Errorf("%d anchors and aliases refused, want %d:\n%v", refused, want, err)
+	}
+}
+
+func TestDefaultName(t *testing.T) {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Skip(err)
+	}
+	got := Default().Name
+	if deviceName(got) != nil || strings.Contains(got, ".") || !strings.HasPrefix(host, got) && got != "vchat" {
+		t.Errorf("the name of host %q is %q", host, got)
+	}
+}
+
+// TestLeaf: everything may use this package, so it may use nothing of vchat's.
+func TestLeaf(t *testing.T) {
+	pkg, err := build.ImportDir(".", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(pkg.Imports, func(s string) bool { return strings.HasPrefix(s, "vchat/") }); i >= 0 {
+		t.Errorf("config imports %s", pkg.Imports[i])
+	}
+}

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"strconv"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// key is one key of a section: either it has keys of its own, or set takes its value. path is the key with those
+// around it, as in camera.fps, for messages.
+type key struct {
+	name string
+	set  func(path string, n *yaml.Node)
+	keys []key
+}
+
+// keys is the table of what may stand in the file, and where it goes.
+func (r *reader) keys(c *Config) []key {
+	return []key{
+		{name: "name", set: r.string(&c.Name, deviceName)},
+		{name: "listen", set: r.string(&c.Listen, optional(listenAddress))},
+		{name: "camera", keys: r.cameraKeys(&c.Camera)},
+		{name: "peers", set: r.peers(c.Peers)},
+		{name: "calls", keys: []key{
+			{name: "max", set: r.whole(&c.Calls.Max, 1, 16)},
+			{name: "ring_timeout", set: r.duration(&c.Calls.RingTimeout, time.Second, time.Hour)},
+			{name: "resume_for", set: r.duration(&c.Calls.ResumeFor, 0, 24*time.Hour)},
+			{name: "do_not_disturb", set: r.boolean(&c.Calls.DoNotDisturb)},
+		}},
+		{name: "discovery", set: r.boolean(&c.Discovery)},
+		{name: "control", keys: []key{
+			{name: "socket", set: r.string(&c.Control.Socket, socketPath)},
+			{name: "group", set: r.string(&c.Control.Group, optional(groupName))},
+		}},
+		{name: "metrics", set: r.string(&c.Metrics, optional(listenAddress))},
+		{name: "state_dir", set: r.string(&c.StateDir, absolutePath)},
+		{name: "hooks", keys: []key{
+			{name: "ring", set: r.argv(&c.Hooks.Ring)},
+			{name: "answered", set: r.argv(&c.Hooks.Answered)},
+			{name: "ended", set: r.argv(&c.Hooks.Ended)},
+			{name: "camera_lost", set: r.argv(&c.Hooks.CameraLost)},
+			{name: "camera_found", set: r.argv(&c.Hooks.CameraFound)},
+		}},
+		{name: "log", keys: []key{
+			{name: "level", set: r.choice(func(s string) { _ = c.Log.Level.UnmarshalText([]byte(s)) }, "debug", "info", "warn", "error")},
+		}},
+	}
+}
+
+func (r *reader) cameraKeys(c *Camera) []key {
+	return []key{
+		{name: "device", set: r.string(&c.Device, cameraDevice)},
+		{name: "size", set: r.size(&c.Size)},
+		{name: "fps", set: r.whole(&c.FPS, 1, 240)},
+		{name: "format", set: r.choice(func(s string) { c.Format = s }, "auto", "mjpeg", "yuyv")},
+		{name: "raw", set: r.choice(func(s string) { c.Raw = s }, "jpeg", "lz4")},
+		{name: "rotate", set: r.choice(func(s string) { c.Rotate, _ = strconv.Atoi(s) }, "0", "90", "180", "270")},
+		{name: "usb_reset", set: r.boolean(&c.USBReset)},
+		{name: "controls", set: r.controls(c.Controls)},
+	}
+}
+
+func (r *reader) peerKeys(p *Peer) []key {
+	return []key{
+		{name: "address", set: r.string(&p.Address, optional(peerAddress))},
+		{name: "id", set: r.id(&p.ID)},
+		{name: "auto_answer", set: r.boolean(&p.AutoAnswer)},
+		{name: "max_bitrate", set: r.decimal(&p.MaxBitrate, 100_000, "Mbit/s")},
+	}
+}
+
+// section reads a map with the given keys. A key without a value keeps its default.
+func (r *reader) section(path string, keys []key, n *yaml.Node) {
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	r.entries(path, n, func(name string, at, value *yaml.Node) {
+		for _, k := range keys {
+			switch {
+			case k.name != name:
+				continue
+			case k.set == nil:
+				r.section(join(path, name), k.keys, value)
+			case !isNull(value) && !refused(value):
+				k.set(join(path, name), value)
+			}
+			return
+		}
+		r.fault(at, "unknown key %s: %s", quote(name), suggest(name, names))
+	})
+}
+
+// entries calls visit for each entry of a map, in the order of the file, those given twice included.
+func (r *reader) entries(path string, n *yaml.Node, visit func(name string, at, value *yaml.Node)) {
+	if isNull(n) || refused(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		if path == "" {
+			path = "the file"
+		}
+		r.fault(n, `%s must hold lines of "KEY: VALUE", not %s`, path, describe(n))
+		return
+	}
+	first := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		at, value := n.Content[i], n.Content[i+1]
+		if refused(at) {
+			continue
+		}
+		if at.Kind != yaml.ScalarNode {
+			r.fault(at, "a key must be text, not %s", describe(at))
+			continue
+		}
+		if line, twice := first[at.Value]; twice {
+			r.fault(at, "%s is given twice: already in line %d", join(path, at.Value), line)
+		} else {
+			first[at.Value] = at.Line
+		}
+		visit(at.Value, at, value)
+	}
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0
+}
+
+// join puts a key behind those around it. One that would need quotes gets them.
+func join(path, name string) string {
+	if q := quote(name); q != `"`+name+`"` {
+		name = q
+	}
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

@@ -1,0 +1,79 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+)
+
+const shipped = "../packaging/vchat.yaml"
+
+// example matches the "#" of lines that are examples: all others have one blank after it.
+var example = regexp.MustCompile(`(?m)^#($|[^ #\n]|  )`)
+
+func shippedWithExamples(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return example.ReplaceAll(b, []byte("$1"))
+}
+
+func TestShippedFileIsTheDefault(t *testing.T) {
+	got, err := Load(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default(), got); diff != "" {
+		t.Errorf("packaging/vchat.yaml differs from the defaults (-default +file):\n%s", diff)
+	}
+}
+
+func TestShippedExamples(t *testing.T) {
+	got, err := Parse(shipped, shippedWithExamples(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Name = "kitchen"
+	want.Peers["workshop"] = Peer{Name: "workshop", Address: "workshop.local:7450", ID: workshopID}
+	want.Hooks = Hooks{
+		Ring:        []string{"/usr/bin/aplay", "/usr/share/sounds/alsa/Front_Center.wav"},
+		Answered:    []string{"/usr/bin/logger", "call answered"},
+		Ended:       []string{"/usr/bin/logger", "call ended"},
+		CameraLost:  []string{"/usr/bin/logger", "camera lost"},
+		CameraFound: []string{"/usr/bin/logger", "camera found"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the examples of packaging/vchat.yaml (-want +got):\n%s", diff)
+	}
+}
+
+// TestShippedFileNamesEveryKey holds the table of keys and the file that explains them together.
+func TestShippedFileNamesEveryKey(t *testing.T) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(shippedWithExamples(t), &doc); err != nil {
+		t.Fatal(err)
+	}
+	r := &reader{}
+	var look func(path string, keys []key, n *yaml.Node)
+	look = func(path string, keys []key, n *yaml.Node) {
+		for _, k := range keys {
+			at := join(path, k.name)
+			value := valueOf(n, k.name)
+			switch {
+			case value == nil:
+				t.Errorf("packaging/vchat.yaml does not name %s", at)
+			case at == "peers":
+				look(at+".workshop", r.peerKeys(&Peer{}), valueOf(value, "workshop"))
+			case k.keys != nil:
+				look(at, k.keys, value)
+			}
+		}
+	}
+	look("", r.keys(Default()), doc.Content[0])
+}
