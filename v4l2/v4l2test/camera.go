@@ -2,6 +2,9 @@ package v4l2test
 
 import (
 	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"vchat/v4l2"
 )
@@ -203,4 +206,27 @@ func complete(d Device) Device {
 		}
 	}
 	return d
+}
+
+// Do is Script, Unplug and Replug in words, for Subject.Do.
+func (c *Camera) Do(words ...string) error {
+	switch what := strings.Join(words, " "); what {
+	case "unplug":
+		c.Unplug()
+	case "plug":
+		c.Replug()
+	case "freeze on", "freeze off":
+		c.Script(func(f *Faults) { f.Freeze = what == "freeze on" })
+	case "err 1":
+		c.Script(func(f *Faults) { f.FlagError = 1 })
+	case "err off":
+		c.Script(func(f *Faults) { f.FlagError = 0 })
+	case "stall on":
+		c.Script(func(f *Faults) { f.StreamOn = unix.EIO })
+	case "stall off":
+		c.Script(func(f *Faults) { f.StreamOn = nil })
+	default:
+		return fmt.Errorf("v4l2test: %q is no word for a camera", what)
+	}
+	return nil
 }

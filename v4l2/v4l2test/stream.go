@@ -128,6 +128,7 @@ func (s *stream) setRate(t uapi.Fract) {
 }
 
 func (s *stream) start() {
+	draw(make([]byte, s.length()), s.format, s.width, s.height, 0, 0, false) // encoded once, and not at a picture's expense
 	s.on = true
 	s.seq = 0
 	s.due = s.node.kernel.Now() + s.interval()
@@ -166,7 +167,7 @@ func (s *stream) advance(now time.Duration) {
 func (s *stream) fill(i int) {
 	b, f := &s.bufs[i], s.node.cam.faults
 	hit := func(n int) bool { return n > 0 && s.seq%uint32(n) == 0 }
-	b.state, b.seq, b.stamp = done, s.seq, s.due
+	b.state, b.seq, b.stamp = done, s.seq, s.due.Truncate(time.Microsecond) // v4l2_buffer has no finer time
 	b.flags = uapi.BufFlagTimestampMonotonic
 	b.used = uint32(draw(b.mem, s.format, s.width, s.height, s.seq, b.stamp, hit(f.NoTables)))
 	if hit(f.FlagError) {

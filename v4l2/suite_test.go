@@ -1,0 +1,55 @@
+package v4l2_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"vchat/v4l2/v4l2test"
+)
+
+const byID = "/dev/v4l/by-id/usb-Pretend_0001-video-index0"
+
+func TestSuiteOnPretendedKernel(t *testing.T) {
+	for _, x := range v4l2test.Suite() {
+		t.Run(x.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := v4l2test.New()
+				cam := k.Plug(v4l2test.Device{ID: "usb-Pretend_0001-video-index0"})
+				x.Run(t, v4l2test.Subject{Kernel: k, Device: byID, Do: cam.Do, Leaks: k.Leaks})
+			})
+		})
+	}
+}
+
+// TestSuiteOnRealCamera is for a camera that this machine has:
+//
+//	VCHAT_TEST_CAMERA=/dev/video0 go test ./v4l2 -run RealCamera
+//
+// VCHAT_TEST_CAMERA_CTL is a command that makes an emulated camera fail; it is given the words of v4l2test.Subject.Do. Without it
+// those cases are left out.
+func TestSuiteOnRealCamera(t *testing.T) {
+	device := os.Getenv("VCHAT_TEST_CAMERA")
+	if device == "" {
+		t.Skip("VCHAT_TEST_CAMERA names no camera")
+	}
+	s := v4l2test.Subject{Device: device}
+	if ctl := strings.Fields(os.Getenv("VCHAT_TEST_CAMERA_CTL")); len(ctl) > 0 {
+		s.Do = func(words ...string) error {
+			out, err := exec.Command(ctl[0], append(ctl[1:], words...)...).CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		}
+	}
+	for _, x := range v4l2test.Suite() {
+		if x.Fault && s.Do == nil {
+			continue
+		}
+		t.Run(x.Name, func(t *testing.T) { x.Run(t, s) })
+	}
+}
