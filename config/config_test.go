@@ -161,6 +161,15 @@ func TestManyFaults(t *testing.T) {
 	}
 }
 
+// TestParserPanics stands for a panic inside the YAML library; none is known to be reachable.
+func TestParserPanics(t *testing.T) {
+	r := &reader{file: "f"}
+	doc := r.decode(nil, nil)
+	if diff := cmp.Diff(Errors{{"f", 1, 1, "not readable as YAML"}}, r.faults); doc != nil || diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
 // TestAliasBomb would unfold to 10^9 texts if aliases were followed.
 func TestAliasBomb(t *testing.T) {
 	file := "hooks:\n  ring: &a [x,x,x,x,x,x,x,x,x,x]\n"

@@ -61,9 +61,9 @@ func (r *reader) text(b []byte) bool {
 // decode reads the next document; nil at the end of the file or if it cannot be read.
 func (r *reader) decode(dec *yaml.Decoder, b []byte) (doc *yaml.Node) {
 	defer func() {
-		// yaml.v3 is archived with its known panics (a comment in the wrong place), and a reload must not end the daemon.
+		// yaml.v3 has panics of its own ("internal error: … please report") and is archived; a reload must not end the daemon.
 		if recover() != nil {
-			r.faultAt(1, 1, "not readable as YAML; leaving out comments may help")
+			r.faultAt(1, 1, "not readable as YAML")
 			doc = nil
 		}
 	}()
