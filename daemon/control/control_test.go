@@ -1,0 +1,418 @@
+package control_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"vchat/daemon/api"
+	"vchat/daemon/control"
+	"vchat/daemon/control/controltest"
+)
+
+// browser is a client that knows nothing of ours.
+func browser(t *testing.T, socket string) *http.Client {
+	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}
+	t.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr}
+}
+
+func do(t *testing.T, c *http.Client, method, path, body string) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, "http://device"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, string(b)
+}
+
+func TestRoutes(t *testing.T) {
+	for _, tt := range []struct {
+		name, method, path, body string
+		status                   int
+		kind                     api.Kind
+		says                     string // part of the answer
+		did                      string // last command that reached the device
+	}{
+		{name: "status", method: "GET", path: "/v1/status", status: 200, says: `"name":"kitchen"`},
+		{name: "peers", method: "GET", path: "/v1/peers", status: 200, says: `"name":"workshop"`},
+		{name: "id", method: "GET", path: "/v1/id", status: 200, says: `"id":"AAAAA`},
+		{name: "call", method: "POST", path: "/v1/calls", body: `{"peer":"workshop","ring_timeout_ms":5000}`, status: 200, says: `"state":"calling"`, did: "call workshop 5000"},
+		{name: "unknown peer", method: "POST", path: "/v1/calls", body: `{"peer":"cellar"}`, status: 404, kind: api.NoSuchPeer, says: "cellar", did: "call cellar 0"},
+		{name: "answer", method: "POST", path: "/v1/calls/answer", body: `{"peer":"workshop"}`, status: 404, kind: api.NoSuchCall, did: "answer workshop"},
+		{name: "an empty body is an empty request", method: "POST", path: "/v1/calls/hangup", status: 404, kind: api.NoSuchCall, did: "hangup "},
+		{name: "unknown field", method: "POST", path: "/v1/calls/reject", body: `{"pear":"workshop"}`, status: 400, kind: api.BadRequest, says: "pear"},
+		{name: "wrong type", method: "POST", path: "/v1/calls", body: `{"peer":7}`, status: 400, kind: api.BadRequest, says: "peer"},
+		{name: "no JSON", method: "POST", path: "/v1/calls", body: `workshop`, status: 400, kind: api.BadRequest},
+		{name: "two documents", method: "POST", path: "/v1/calls", body: `{} {}`, status: 400, kind: api.BadRequest, says: "after its end"},
+		{name: "too large", method: "POST", path: "/v1/calls", body: `{"peer":"` + strings.Repeat("x", api.MaxBody) + `"}`, status: 400, kind: api.BadRequest, says: "too large"},
+		{name: "body where none is taken", method: "GET", path: "/v1/status", body: "{}", status: 400, kind: api.BadRequest},
+		{name: "wrong method", method: "POST", path: "/v1/status", status: 400, kind: api.BadRequest, says: "takes GET"},
+		{name: "no such route", method: "GET", path: "/v2/status", status: 404, kind: api.NotFound},
+		{name: "no such feed", method: "GET", path: "/v1/feeds/cellar.mjpeg", status: 404, kind: api.NoSuchFeed, says: "cellar"},
+		{name: "no such form of a feed", method: "GET", path: "/v1/feeds/self.png", status: 404, kind: api.NoSuchFeed, says: ".mjpeg"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := controltest.New()
+			c := browser(t, controltest.Start(t, d))
+			status, header, body := do(t, c, tt.method, tt.path, tt.body)
+			if status != tt.status || !strings.Contains(body, tt.says) {
+				t.Errorf("got %d %s, want %d with %q", status, body, tt.status, tt.says)
+			}
+			if got := header.Get(api.VersionHeader); got != api.Version {
+				t.Errorf("version %q", got)
+			}
+			var e api.ErrorBody
+			if err := json.Unmarshal([]byte(body), &e); err != nil {
+				t.Fatalf("no JSON: %s", body)
+			}
+			if tt.kind != "" && (e.Error == nil || e.Error.Kind != tt.kind) {
+				t.Errorf("got %s, want kind %s", body, tt.kind)
+			}
+			did := ""
+			if all := d.Did(); len(all) > 0 {
+				did = all[len(all)-1]
+			}
+			if did != tt.did {
+				t.Errorf("the device was told %q, want %q", did, tt.did)
+			}
+		})
+	}
+}
+
+func TestAnErrorOfAnotherKindIsInternal(t *testing.T) {
+	d := controltest.New()
+	d.OnCall = func(api.CallRequest) (api.Call, error) { return api.Call{}, errors.New("the disk is full") }
+	c := browser(t, controltest.Start(t, d))
+	status, _, body := do(t, c, "POST", "/v1/calls", `{"peer":"workshop"}`)
+	if status != 500 || !strings.Contains(body, `"kind":"internal","message":"the disk is full"`) {
+		t.Errorf("got %d %s", status, body)
+	}
+}
+
+func TestWhoActsIsLogged(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	socket := t.TempDir() + "/control.sock"
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	s := control.New(control.Config{Socket: socket, Version: "1"}, controltest.New(), log)
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- s.Serve(ctx) }()
+	c := browser(t, socket)
+	do(t, c, "GET", "/v1/status", "")
+	do(t, c, "POST", "/v1/calls/hangup", "")
+	c.CloseIdleConnections()
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("path=/v1/calls/hangup uid=%d gid=%d pid=%d", os.Getuid(), os.Getgid(), os.Getpid())
+	if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "/v1/status") {
+		t.Errorf("log: %s\nwant only: %s", out.String(), want)
+	}
+	if _, err := os.Lstat(socket); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+func TestEventsAreLinesThatBeginWithTheState(t *testing.T) {
+	d := controltest.New()
+	c := browser(t, controltest.Start(t, d))
+	res, err := c.Get("http://device/v1/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	next := func() (e api.Event) {
+		t.Helper()
+		if !lines.Scan() {
+			t.Fatalf("no line: %v", lines.Err())
+		}
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	if e := next(); e.Event != api.EventState || e.Status == nil || e.Status.Name != "kitchen" {
+		t.Errorf("first: %+v", e)
+	}
+	d.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallRinging})
+	if e := next(); e.Event != api.EventCall || e.Call == nil || e.Call.State != api.CallRinging {
+		t.Errorf("second: %+v", e)
+	}
+}
+
+func TestAStreamIsPicturesByteForByte(t *testing.T) {
+	d := controltest.New()
+	c := browser(t, controltest.Start(t, d))
+	res, err := c.Get("http://device/v1/feeds/workshop.mjpeg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	kind, params, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/x-mixed-replace" {
+		t.Fatalf("content type %q, %v", kind, err)
+	}
+	parts := multipart.NewReader(res.Body, params["boundary"])
+	for seq := uint64(1); seq <= 20; seq++ {
+		// Pictures of every size around those of the buffers between here and there.
+		want := bytes.Repeat([]byte{0xff, byte(seq), '\r', '\n', '-'}, 1+int(seq)*int(seq)*300)
+		before := time.Now()
+		d.Publish("workshop", seq, seq == 3, want)
+		p, err := parts.NextRawPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("picture %d: %d bytes came of %d, or others", seq, len(got), len(want))
+		}
+		card := ""
+		if seq == 3 {
+			card = "1"
+		}
+		if h := p.Header; h.Get("Content-Type") != "image/jpeg" || h.Get("Content-Length") != fmt.Sprint(len(want)) ||
+			h.Get("X-Sequence") != fmt.Sprint(seq) || h.Get("X-Card") != card {
+			t.Errorf("picture %d has %v", seq, h)
+		}
+		var stamp, age float64
+		if _, err := fmt.Sscan(p.Header.Get("X-Timestamp"), &stamp); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Sscan(p.Header.Get("X-Age-Ms"), &age); err != nil {
+			t.Fatal(err)
+		}
+		taken := time.UnixMicro(int64(stamp * 1e6))
+		if taken.Before(before.Add(-time.Millisecond)) || taken.After(time.Now()) || age < 0 {
+			t.Errorf("picture %d says it was taken at %v, %v ms ago; it was at %v", seq, taken, age, before)
+		}
+	}
+}
+
+func TestTheEndOfAFeedEndsItsStream(t *testing.T) {
+	d := controltest.New()
+	c := browser(t, controltest.Start(t, d))
+	res, err := c.Get("http://device/v1/feeds/workshop.mjpeg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	d.Feed("workshop").End(nil)
+	if b, err := io.ReadAll(res.Body); err != nil || string(b) != "--vchat\r\n" {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+func TestAViewerThatGoesIsForgotten(t *testing.T) {
+	d := controltest.New()
+	c := browser(t, controltest.Start(t, d))
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://device/v1/feeds/self.mjpeg", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	h := d.Feed(api.Self)
+	await(t, "a reader", func() bool { return h.Readers() == 1 })
+	cancel()
+	await(t, "no reader, without a picture having come", func() bool { return h.Readers() == 0 })
+}
+
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 1000 {
+		if ok() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("never came: %s", what)
+}
+
+func TestNewest(t *testing.T) {
+	for _, tt := range []struct {
+		name, feed string
+		card       bool
+		status     int
+		says       string
+	}{
+		{name: "picture of a peer", feed: "workshop", status: 200, says: "picture"},
+		{name: "picture of its own", feed: "self", status: 200, says: "picture"},
+		{name: "card of a peer", feed: "workshop", card: true, status: 200, says: "picture"},
+		{name: "card of its own", feed: "self", card: true, status: 503, says: `"kind":"camera_unavailable","message":"the camera gives no picture: unplugged"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := controltest.New()
+			d.Set(func(s *api.Status) { s.Camera.Reason = "unplugged" })
+			c := browser(t, controltest.Start(t, d))
+			d.Publish(tt.feed, 9, tt.card, []byte("picture"))
+			status, header, body := do(t, c, "GET", "/v1/feeds/"+tt.feed+".jpg", "")
+			if status != tt.status || !strings.Contains(body, tt.says) {
+				t.Errorf("got %d %s", status, body)
+			}
+			if status == 200 && (header.Get("X-Sequence") != "9" || (header.Get("X-Card") == "1") != tt.card) {
+				t.Errorf("headers %v", header)
+			}
+		})
+	}
+}
+
+func TestTheServerEndsWithItsStreams(t *testing.T) {
+	d := controltest.New()
+	socket := t.TempDir() + "/control.sock"
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	s := control.New(control.Config{Socket: socket, Version: "1"}, d, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- s.Serve(ctx) }()
+
+	// One who waits for events, one who waits for a picture, one who has stopped reading, one who has said half a word.
+	for _, request := range []string{
+		"GET /v1/events HTTP/1.1\r\nHost: d\r\n\r\n", "GET /v1/feeds/self.mjpeg HTTP/1.1\r\nHost: d\r\n\r\n",
+		"GET /v1/feeds/workshop.mjpeg HTTP/1.1\r\nHost: d\r\n\r\n", "GET /v1/sta",
+	} {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await(t, "the readers", func() bool { return d.Feed("workshop").Readers() == 1 && d.Feed("self").Readers() == 1 })
+	for i := range uint64(3) {
+		d.Publish("workshop", i, false, make([]byte, 1<<20))
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	if n := d.Feed("workshop").Readers() + d.Feed("self").Readers(); n != 0 {
+		t.Errorf("%d readers are left", n)
+	}
+}
+
+// What every port sees some day: many who connect and say nothing, or half of something. The streams that are
+// there go on, the next honest client is served, and nothing grows.
+func TestAFloodOfConnections(t *testing.T) {
+	const flood, kept = 10_000, 3_000
+	d := controltest.New()
+	socket := controltest.Start(t, d)
+	c := browser(t, socket)
+	res, err := c.Get("http://device/v1/feeds/workshop.mjpeg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	stream := bufio.NewReader(res.Body)
+	if line, _ := stream.ReadString('\n'); line != "--vchat\r\n" {
+		t.Fatalf("the stream begins with %q", line)
+	}
+	picture := bytes.Repeat([]byte("x"), 100_000)
+	see := func(seq uint64) {
+		t.Helper()
+		d.Publish("workshop", seq, false, picture)
+		for {
+			line, err := stream.ReadString('\n')
+			if err != nil {
+				t.Fatalf("the established stream broke: %v", err)
+			}
+			if line == "\r\n" {
+				break
+			}
+		}
+		if _, err := io.CopyN(io.Discard, stream, int64(len(picture)+len("\r\n--vchat\r\n"))); err != nil {
+			t.Fatalf("the established stream broke: %v", err)
+		}
+	}
+	see(1)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+
+	says := []string{"", "G", "GET /v1/status HTTP/1.1\r\n", "GET /v1/status HTTP/1.1\r\nHost: d\r\nX: ",
+		"POST /v1/calls HTTP/1.1\r\nHost: d\r\nContent-Length: 99999999999\r\n\r\n{", "\x16\x03\x01\x00", strings.Repeat("A", 20000)}
+	var held []net.Conn
+	defer func() {
+		for _, conn := range held {
+			conn.Close()
+		}
+	}()
+	for i := range flood {
+		conn, err := net.Dial("unix", socket)
+		for tries := 0; err != nil && tries < 1000; tries++ { // the backlog is full: it is emptied meanwhile
+			time.Sleep(time.Millisecond)
+			conn, err = net.Dial("unix", socket)
+		}
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		_, _ = io.WriteString(conn, says[i%len(says)]) // it may be closed already
+		held = append(held, conn)
+		if len(held) > kept {
+			held[0].Close()
+			held = held[1:]
+		}
+		if i%1000 == 0 {
+			see(uint64(2 + i/1000))
+		}
+	}
+	if status, _, body := do(t, c, "GET", "/v1/status", ""); status != 200 {
+		t.Errorf("an honest client got %d %s", status, body)
+	}
+	see(1000)
+	if n := runtime.NumGoroutine(); n > 2*256+50 { // the bound of conns, and those of this test
+		t.Errorf("%d goroutines", n)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 16<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+	if diff := cmp.Diff([]string(nil), d.Did()); diff != "" {
+		t.Errorf("the flood made the device do something: %s", diff)
+	}
+}

@@ -1,0 +1,226 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"vchat/daemon/api"
+	"vchat/daemon/frame"
+)
+
+// errStream marks what went wrong after a stream had begun.
+var errStream = errors.New("the stream broke off")
+
+// events writes one event a line until the client goes or the server ends.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	sub := s.backend.Subscribe()
+	defer sub.Close()
+	rc := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc := json.NewEncoder(w)
+	for {
+		e, err := sub.Next(r.Context())
+		if err != nil {
+			return nil
+		}
+		err = rc.SetWriteDeadline(time.Now().Add(stallTimeout))
+		if err == nil {
+			err = enc.Encode(e)
+		}
+		if err == nil {
+			err = rc.Flush()
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", errStream, err)
+		}
+	}
+}
+
+func (s *Server) feed(w http.ResponseWriter, r *http.Request) error {
+	name := strings.TrimPrefix(r.URL.Path, api.PathFeeds)
+	serve := s.stream
+	feed, ok := strings.CutSuffix(name, api.Stream)
+	if !ok {
+		serve = s.newest
+		feed, ok = strings.CutSuffix(name, api.Newest)
+	}
+	if !ok || feed == "" {
+		return &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("%q is no feed", name),
+			Hint: "feeds are self" + api.Stream + ", PEER" + api.Stream + " and the same with " + api.Newest}
+	}
+	v, err := s.backend.Watch(feed)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	return serve(w, r, feed, v)
+}
+
+const boundary = "vchat"
+
+// stream writes a part for each picture. A client that is slow gets fewer pictures; the viewer counts the others.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v Viewer) error {
+	h := w.Header()
+	h.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
+	h.Set("Cache-Control", "no-store")
+	p := parts{w: w, rc: http.NewResponseController(w), head: make([]byte, 0, 256)}
+	if err := p.begin(); err != nil {
+		return fmt.Errorf("%w: %w", errStream, err)
+	}
+	for {
+		f, err := v.Next(r.Context())
+		if err != nil {
+			// The end of the feed, of the client, or of the server: each is a proper end of the stream.
+			return nil
+		}
+		err = p.write(f)
+		f.Release()
+		if err != nil {
+			return fmt.Errorf("%w: %w", errStream, err)
+		}
+	}
+}
+
+// parts writes the pictures of one multipart stream.
+type parts struct {
+	w    http.ResponseWriter
+	rc   *http.ResponseController
+	head []byte // reused
+}
+
+// The boundary stands after a picture, not before the next one: a browser shows a picture when it has seen its end.
+var (
+	firstBoundary = []byte("--" + boundary + "\r\n")
+	nextBoundary  = []byte("\r\n--" + boundary + "\r\n")
+)
+
+func (p *parts) begin() error {
+	if _, err := p.w.Write(firstBoundary); err != nil {
+		return err
+	}
+	return p.rc.Flush()
+}
+
+func (p *parts) write(f *frame.Frame) error {
+	now := frame.Now()
+	b := append(p.head[:0], "Content-Type: image/jpeg\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(f.Data)), 10)
+	b = append(b, "\r\n"+api.HeaderTimestamp+": "...)
+	b = appendTimestamp(b, f, now)
+	b = append(b, "\r\n"+api.HeaderSequence+": "...)
+	b = strconv.AppendUint(b, f.Seq, 10)
+	b = append(b, "\r\n"+api.HeaderAge+": "...)
+	b = appendAge(b, f, now)
+	if f.Card {
+		b = append(b, "\r\n"+api.HeaderCard+": 1"...)
+	}
+	b = append(b, "\r\n\r\n"...)
+	p.head = b
+	if err := p.rc.SetWriteDeadline(time.Now().Add(stallTimeout)); err != nil {
+		return err
+	}
+	for _, piece := range [...][]byte{b, f.Data, nextBoundary} {
+		if _, err := p.w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return p.rc.Flush()
+}
+
+func appendTimestamp(b []byte, f *frame.Frame, now time.Duration) []byte {
+	us := time.Now().Add(f.Captured - now).UnixMicro()
+	b = strconv.AppendInt(b, us/1e6, 10)
+	b = append(b, '.')
+	return appendPadded(b, us%1e6, 6)
+}
+
+func appendAge(b []byte, f *frame.Frame, now time.Duration) []byte {
+	us := max(0, (now - f.Captured).Microseconds())
+	b = strconv.AppendInt(b, us/1e3, 10)
+	b = append(b, '.')
+	return appendPadded(b, us%1e3, 3)
+}
+
+// appendPadded appends n, which is not negative, with leading zeros to width digits.
+func appendPadded(b []byte, n int64, width int) []byte {
+	at := len(b) + width
+	b = append(b, "000000"[:width]...)
+	for i := at - 1; n > 0; i, n = i-1, n/10 {
+		b[i] = byte('0' + n%10)
+	}
+	return b
+}
+
+const (
+	firstPicture = 5 * time.Second // how long newest waits: a camera that nobody looked at opens in one to three
+	fresh        = time.Second     // an older picture is only given if no newer one comes
+)
+
+// newest answers with one picture.
+func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v Viewer) error {
+	f, err := freshest(r.Context(), v)
+	if err != nil {
+		return s.noPicture(feed, err)
+	}
+	defer f.Release()
+	if f.Card && feed == api.Self {
+		return s.noPicture(feed, nil)
+	}
+	h, now := w.Header(), frame.Now()
+	h.Set("Content-Type", "image/jpeg")
+	h.Set("Content-Length", strconv.Itoa(len(f.Data)))
+	h.Set("Cache-Control", "no-store")
+	h.Set(api.HeaderTimestamp, string(appendTimestamp(nil, f, now)))
+	h.Set(api.HeaderSequence, strconv.FormatUint(f.Seq, 10))
+	h.Set(api.HeaderAge, string(appendAge(nil, f, now)))
+	if f.Card {
+		h.Set(api.HeaderCard, "1")
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTimeout))
+	if _, err := w.Write(f.Data); err != nil {
+		return fmt.Errorf("%w: %w", errStream, err)
+	}
+	return nil
+}
+
+// freshest waits for a picture that is fresh; if none comes in time it gives the newest old one. The caller releases it.
+func freshest(ctx context.Context, v Viewer) (*frame.Frame, error) {
+	ctx, cancel := context.WithTimeout(ctx, firstPicture)
+	defer cancel()
+	var old *frame.Frame
+	for {
+		f, err := v.Next(ctx)
+		if err != nil {
+			if old != nil {
+				return old, nil
+			}
+			return nil, err
+		}
+		if old != nil {
+			old.Release()
+		}
+		if f.Card || frame.Now()-f.Captured < fresh {
+			return f, nil
+		}
+		old = f
+	}
+}
+
+func (s *Server) noPicture(feed string, cause error) error {
+	if feed != api.Self {
+		return &api.Error{Kind: api.NoPicture, Message: "no picture of " + feed + " has come", Hint: "vchatctl status says what the link does"}
+	}
+	e := &api.Error{Kind: api.CameraUnavailable, Message: "the camera gives no picture"}
+	if cam := s.backend.Status().Camera; cam.Reason != "" {
+		e.Message += ": " + cam.Reason
+	} else if errors.Is(cause, context.DeadlineExceeded) {
+		e.Message += fmt.Sprintf(", not within %v", firstPicture)
+	}
+	return e
+}
