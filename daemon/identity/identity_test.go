@@ -1,0 +1,259 @@
+package identity
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	before := descriptors()
+	code := m.Run()
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if after := descriptors(); len(after) > len(before) {
+		fmt.Fprintf(os.Stderr, "descriptors left open: %q, before the tests %q\n", after, before)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// descriptors lists what is open, but for what the runtime's poller keeps for good.
+func descriptors() (open []string) {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
+			open = append(open, target)
+		}
+	}
+	return open
+}
+
+func fresh(t *testing.T) *Identity {
+	t.Helper()
+	i, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// handshake runs both sides until each has had a byte of the other, since in TLS 1.3 a client learns only by reading
+// that it was refused. It takes loopback TCP, for in a net.Pipe, which holds nothing, a client that refuses halfway
+// through a long certificate and a server that still sends it wait for each other.
+func handshake(t *testing.T, client, server *tls.Config) (clientState, serverState tls.ConnectionState, clientErr, serverErr error) {
+	t.Helper()
+	a, b := connect(t)
+	side := func(raw net.Conn, c *tls.Conn) (tls.ConnectionState, error) {
+		defer raw.Close()
+		raw.SetDeadline(time.Now().Add(time.Minute)) // a hang fails the test, nothing else depends on it
+		if err := c.Handshake(); err != nil {
+			return tls.ConnectionState{}, err
+		}
+		_, writeErr := c.Write([]byte{1})
+		_, readErr := c.Read(make([]byte, 1))
+		return c.ConnectionState(), errors.Join(readErr, writeErr)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		serverState, serverErr = side(b, tls.Server(b, server))
+	}()
+	clientState, clientErr = side(a, tls.Client(a, client))
+	<-done
+	return
+}
+
+func connect(t *testing.T) (dialled, accepted net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if dialled, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if accepted, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	return dialled, accepted
+}
+
+func TestHandshake(t *testing.T) {
+	alice, bob := fresh(t), fresh(t)
+	for _, c := range []struct {
+		name           string
+		client, server *Identity
+	}{
+		{"alice dials bob", alice, bob},
+		{"bob dials alice", bob, alice},
+		{"alice dials herself", alice, alice},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			atClient, atServer, clientErr, serverErr := handshake(t, c.client.ClientConfig(), c.server.ServerConfig())
+			if clientErr != nil || serverErr != nil {
+				t.Fatalf("client: %v, server: %v", clientErr, serverErr)
+			}
+			if id, err := PeerID(atClient); err != nil || id != c.server.ID() {
+				t.Errorf("the client sees %v, %v; want %v", id, err, c.server.ID())
+			}
+			if id, err := PeerID(atServer); err != nil || id != c.client.ID() {
+				t.Errorf("the server sees %v, %v; want %v", id, err, c.client.ID())
+			}
+			if atClient.Version != tls.VersionTLS13 {
+				t.Errorf("TLS version %#x", atClient.Version)
+			}
+			if atServer.ServerName != "" {
+				t.Errorf("the client sent the server name %q", atServer.ServerName)
+			}
+		})
+	}
+}
+
+// A device whose clock is decades off connects as any other.
+func TestClockDoesNotMatter(t *testing.T) {
+	client, server := fresh(t).ClientConfig(), fresh(t).ServerConfig()
+	client.Time = func() time.Time { return time.Unix(-1e9, 0) }
+	server.Time = func() time.Time { return time.Unix(1e12, 0) }
+	if _, _, clientErr, serverErr := handshake(t, client, server); clientErr != nil || serverErr != nil {
+		t.Errorf("client: %v, server: %v", clientErr, serverErr)
+	}
+}
+
+func TestNoSessionIsResumed(t *testing.T) {
+	client, server := fresh(t).ClientConfig(), fresh(t).ServerConfig()
+	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	for range 2 {
+		state, _, clientErr, serverErr := handshake(t, client, server)
+		if clientErr != nil || serverErr != nil {
+			t.Fatalf("client: %v, server: %v", clientErr, serverErr)
+		}
+		if state.DidResume {
+			t.Error("the second connection resumed the first one's session")
+		}
+	}
+}
+
+// certificate wraps any key as a stranger would.
+func certificate(t *testing.T, key crypto.Signer) tls.Certificate {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<32, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func TestStrangersAreRefused(t *testing.T) {
+	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	device := fresh(t)
+	for _, c := range []struct {
+		name   string
+		change func(*tls.Config)
+		says   string // where the fault is seen by us, not by TLS
+	}{
+		{"ECDSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, ecdsaKey)} }, "its key is ECDSA"},
+		{"RSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, rsaKey)} }, "its key is RSA"},
+		{"two certificates", func(c *tls.Config) {
+			chain := c.Certificates[0]
+			chain.Certificate = append(chain.Certificate[:1:1], device.certificate.Certificate[0])
+			c.Certificates = []tls.Certificate{chain}
+		}, "2 certificates"},
+		{"no protocol named", func(c *tls.Config) { c.NextProtos = nil }, "does not speak vchat/1"},
+		{"another protocol", func(c *tls.Config) { c.NextProtos = []string{"h2"} }, ""},
+		{"TLS 1.2", func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 }, ""},
+		{"no certificate", func(c *tls.Config) { c.Certificates = nil }, ""},
+	} {
+		refused := func(t *testing.T, err error) {
+			t.Helper()
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if c.says != "" && (!errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("got %v, want ErrPeer … %s", err, c.says)
+			}
+		}
+		t.Run(c.name+" dials", func(t *testing.T) {
+			client := fresh(t).ClientConfig()
+			client.VerifyConnection = nil
+			c.change(client)
+			_, _, clientErr, serverErr := handshake(t, client, device.ServerConfig())
+			refused(t, serverErr)
+			if clientErr == nil {
+				t.Error("the stranger was not told")
+			}
+		})
+		t.Run(c.name+" is dialled", func(t *testing.T) {
+			server := fresh(t).ServerConfig()
+			server.VerifyConnection = nil
+			c.change(server)
+			_, _, clientErr, _ := handshake(t, device.ClientConfig(), server)
+			refused(t, clientErr)
+		})
+	}
+}
+
+// The certificate of another device without its key is of no use.
+func TestStolenCertificate(t *testing.T) {
+	victim, thief := fresh(t), fresh(t)
+	stolen := tls.Certificate{
+		Certificate: victim.certificate.Certificate,
+		PrivateKey:  thief.certificate.PrivateKey,
+	}
+	client := thief.ClientConfig()
+	client.Certificates = nil
+	client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &stolen, nil }
+	if _, _, _, serverErr := handshake(t, client, fresh(t).ServerConfig()); serverErr == nil {
+		t.Error("a device was believed that has not the key of its certificate")
+	}
+}
+
+// The id is the hash of what other programs, too, call the key: openssl pkey -pubout -outform DER | sha256sum.
+func TestIDIsHashOfPublicKey(t *testing.T) {
+	i := fresh(t)
+	public := i.certificate.PrivateKey.(ed25519.PrivateKey).Public().(ed25519.PublicKey)
+	// RFC 8410, 4: SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING }, a prefix of 12 bytes and the key.
+	spki := append([]byte{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00}, public...)
+	if want := ID(sha256.Sum256(spki)); i.ID() != want {
+		t.Errorf("id %v, want %v", i.ID(), want)
+	}
+}
+
+// The name is written down twice, for neither package may import the other.
+func TestALPNIsThatOfTheSpecification(t *testing.T) {
+	text, err := os.ReadFile("../wire/PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "`"+ALPN+"`") {
+		t.Errorf("PROTOCOL.md does not name %s", ALPN)
+	}
+}

@@ -1,0 +1,210 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+func write(t *testing.T, path string, text []byte, mode fs.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // past the umask
+		t.Fatal(err)
+	}
+}
+
+func TestKeyIsMadeOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	first, err := LoadOrCreate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dir, KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode(); got != 0o600 {
+		t.Errorf("the key file has mode %v", got)
+	}
+	if names := list(t, dir); len(names) != 1 {
+		t.Errorf("left in the state directory: %q", names)
+	}
+	second, err := LoadOrCreate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.ID() != second.ID() {
+		t.Errorf("id %v became %v", first.ID(), second.ID())
+	}
+	if !bytes.Equal(first.certificate.Certificate[0], second.certificate.Certificate[0]) {
+		t.Error("the certificate of the same key differs from start to start")
+	}
+	other, err := LoadOrCreate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.ID() == first.ID() {
+		t.Error("two devices have the same id")
+	}
+}
+
+func TestKeyIsMadeOnceByMany(t *testing.T) {
+	dir := t.TempDir()
+	var ids [8]ID
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			identity, err := LoadOrCreate(dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ids[i] = identity.ID()
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Errorf("several keys: %v and %v", ids[0], id)
+		}
+	}
+	if names := list(t, dir); len(names) != 1 {
+		t.Errorf("left in the state directory: %q", names)
+	}
+}
+
+func list(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestBadKeyFiles(t *testing.T) {
+	good, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(ecdsaKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged, _ := pem.Decode(good)
+	damaged.Bytes[0] ^= 1
+
+	for _, c := range []struct {
+		name string
+		text []byte
+		mode fs.FileMode
+		want error
+		says string
+	}{
+		{"readable by the group", good, 0o640, ErrKeyMode, "has mode 0640; if nobody else can have read it: chmod 600 "},
+		{"readable by all", good, 0o604, ErrKeyMode, "chmod 600 "},
+		{"writable by the group", good, 0o620, ErrKeyMode, "chmod 600 "},
+		{"empty", nil, 0o600, ErrKeyFile, "the file is empty; put back a copy"},
+		{"cut off", good[:len(good)/2], 0o600, ErrKeyFile, "cut off"},
+		{"cut off in the last line", good[:len(good)-5], 0o600, ErrKeyFile, "cut off"},
+		{"zeros, as after a power cut", make([]byte, len(good)), 0o600, ErrKeyFile, "not PEM"},
+		{"damaged", pem.EncodeToMemory(damaged), 0o600, ErrKeyFile, "damaged"},
+		{"ecdsa", pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), 0o600, ErrKeyFile, "another kind (*ecdsa.PrivateKey)"},
+		{"a certificate", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600, ErrKeyFile, `"CERTIFICATE" instead of "PRIVATE KEY"`},
+		{"two keys", append(good[:len(good):len(good)], good...), 0o600, ErrKeyFile, "something follows"},
+		{"a film", bytes.Repeat([]byte("x"), 1<<20), 0o600, ErrKeyFile, "too long"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, KeyFile)
+			write(t, path, c.text, c.mode)
+			_, err := LoadOrCreate(dir)
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v\nwant %v … %s", err, c.want, c.says)
+			}
+			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, c.text) {
+				t.Errorf("the file was changed (%v)", err)
+			}
+			if names := list(t, dir); len(names) != 1 {
+				t.Errorf("left in the state directory: %q", names)
+			}
+		})
+	}
+}
+
+func TestKeyFileIsNoFile(t *testing.T) {
+	for name, make := range map[string]func(path string) error{
+		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
+		"fifo":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := make(filepath.Join(dir, KeyFile)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := LoadOrCreate(dir); !errors.Is(err, ErrKeyFile) {
+				t.Errorf("got %v, want ErrKeyFile", err)
+			}
+		})
+	}
+	t.Run("link to nowhere", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.Symlink("nowhere", filepath.Join(dir, KeyFile)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadOrCreate(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v, want fs.ErrNotExist", err)
+		}
+	})
+}
+
+func TestStateDirectoryCannotBeMade(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, nil, 0o600)
+	if _, err := LoadOrCreate(filepath.Join(file, "state")); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("got %v, want ENOTDIR", err)
+	}
+}
+
+// A power cut while the key is made leaves a temporary file: empty, half, or, between link and remove, a second name
+// of the key. None of it matters.
+func TestLeftoversAreHarmless(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "."+KeyFile+".1"), nil, 0o600)
+	write(t, filepath.Join(dir, "."+KeyFile+".2"), []byte("-----BEGIN PRIV"), 0o600)
+	first, err := LoadOrCreate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(filepath.Join(dir, KeyFile), filepath.Join(dir, "."+KeyFile+".3")); err != nil {
+		t.Fatal(err)
+	}
+	second, err := LoadOrCreate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.ID() != second.ID() {
+		t.Errorf("id %v became %v", first.ID(), second.ID())
+	}
+}
