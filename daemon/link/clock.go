@@ -1,0 +1,62 @@
+package link
+
+import (
+	"sync"
+	"time"
+
+	"vchat/daemon/wire"
+)
+
+// clock estimates how far the peer's CLOCK_MONOTONIC is ahead of ours, as NTP does: of the last samples, the one with the
+// shortest round trip was disturbed least by queues, and its offset is taken.
+type clock struct {
+	mu      sync.Mutex
+	samples [clockSamples]clockSample
+	n       int
+	best    clockSample
+}
+
+// clockSamples times pingEvery is how long one lucky sample counts: half a minute, in which two quartz clocks that differ
+// by 50 ppm drift apart by 1.5 ms.
+const clockSamples = 64
+
+type clockSample struct{ rtt, offset time.Duration }
+
+// add takes the four stamps of one ping: ours, the peer's two, ours. Stamps that contradict each other are ignored.
+func (c *clock) add(p wire.Pong, t4 time.Duration) {
+	rtt := (t4 - p.T1) - (p.T3 - p.T2)
+	if rtt < 0 || t4 < p.T1 || p.T3 < p.T2 {
+		return
+	}
+	s := clockSample{rtt: rtt, offset: ((p.T2 - p.T1) + (p.T3 - t4)) / 2}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.samples[c.n%clockSamples] = s
+	c.n++
+	c.best = c.samples[0]
+	for _, x := range c.samples[:min(c.n, clockSamples)] {
+		if x.rtt < c.best.rtt {
+			c.best = x
+		}
+	}
+}
+
+// local turns an instant on the peer's clock into one on ours, never later than now; ok is false before the first sample.
+func (c *clock) local(theirs, now time.Duration) (ours time.Duration, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == 0 {
+		return now, false
+	}
+	return min(theirs-c.best.offset, now), true
+}
+
+// rtt is the latest round trip.
+func (c *clock) rtt() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == 0 {
+		return 0
+	}
+	return c.samples[(c.n-1)%clockSamples].rtt
+}

@@ -1,0 +1,71 @@
+package link
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// conn is a TCP connection that ends by itself: when nothing is heard for deadAfter, or nothing can be written for
+// stallAfter. During the handshake a single deadline for all of it is set from outside instead.
+type conn struct {
+	net.Conn
+
+	mu    sync.Mutex
+	fixed bool // a deadline for everything is set; reading and writing must not move it
+	alive bool // the handshake is over
+}
+
+// unsentLimit bounds what the kernel holds of our pictures but has not sent yet (TCP_NOTSENT_LOWAT, tcp(7)), so that the
+// newest picture is chosen as late as possible.
+const unsentLimit = 64 << 10
+
+func newConn(c net.Conn) *conn {
+	if t, ok := c.(*net.TCPConn); ok {
+		if raw, err := t.SyscallConn(); err == nil {
+			// Without it the link works, only later on a slow network; a kernel that has no such option is older than 3.12.
+			_ = raw.Control(func(fd uintptr) {
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
+			})
+		}
+	}
+	return &conn{Conn: c}
+}
+
+// watch begins the watch for silence, after the handshake.
+func (c *conn) watch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.fixed {
+		c.alive = true
+		_ = c.Conn.SetDeadline(time.Time{})
+	}
+}
+
+// endBy sets the last deadline.
+func (c *conn) endBy(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fixed = true
+	_ = c.Conn.SetDeadline(t)
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	c.mu.Lock()
+	if c.alive && !c.fixed {
+		_ = c.SetReadDeadline(time.Now().Add(deadAfter))
+	}
+	c.mu.Unlock()
+	return c.Conn.Read(b)
+}
+
+func (c *conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	if c.alive && !c.fixed {
+		_ = c.SetWriteDeadline(time.Now().Add(stallAfter))
+	}
+	c.mu.Unlock()
+	return c.Conn.Write(b)
+}

@@ -1,0 +1,178 @@
+package link
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"vchat/daemon/identity"
+	"vchat/daemon/wire"
+)
+
+// features are what this program can do, as told in the hello.
+var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureText, wire.FeatureResume}
+
+// refusalTime is how long a refused connection is still read, so that the Bye is not lost to a reset.
+const refusalTime = time.Second
+
+// answer serves one accepted connection: nothing is done for it before its key is known.
+func (ls *Links) answer(ctx context.Context, raw net.Conn) {
+	ls.gate.enter(raw)
+	defer ls.gate.leave(raw)
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	defer stop()
+	defer raw.Close()
+	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
+	conn := newConn(raw)
+	t := tls.Server(conn, batched(ls.cfg.Identity.ServerConfig()))
+	if err := t.HandshakeContext(ctx); err != nil {
+		ls.cfg.Log.Debug("a connection without a TLS handshake", "from", raw.RemoteAddr(), "err", err)
+		return
+	}
+	id, err := identity.PeerID(t.ConnectionState())
+	if err == nil {
+		if p := ls.peerByID(id); p != nil && id != ls.cfg.Identity.ID() {
+			_ = ls.serve(p, conn, t, false, func() { ls.gate.leave(raw); stop() })
+			return
+		}
+		err = ls.refuse(t, id)
+	}
+	ls.cfg.Log.Debug("a connection ended", "from", raw.RemoteAddr(), "err", err)
+}
+
+// refuse tells a device with an unknown key so, and the log which key it was and what the device calls itself.
+func (ls *Links) refuse(t *tls.Conn, id identity.ID) error {
+	bye := wire.Bye{Code: wire.CodeUnknownDevice,
+		Text: fmt.Sprintf("your key %s is not one that %q knows: put it under peers there", id, ls.hello().Name)}
+	if id == ls.cfg.Identity.ID() {
+		bye = wire.Bye{Code: wire.CodeSelfCall, Text: "you have reached yourself: the address or the id is your own"}
+	}
+	_ = t.SetDeadline(time.Now().Add(refusalTime))
+	// Its own hello is on the way; the name in it is a claim, for the log only.
+	claim := "(silent)"
+	if m, err := wire.NewReader(t).Next(); err == nil {
+		if h, ok := m.(*wire.Hello); ok {
+			claim = h.Name
+		}
+	}
+	if ls.refusals.first(id) {
+		ls.cfg.Log.Warn("refused a device whose key is not known here; if it is one of yours, put its id under peers",
+			"from", t.RemoteAddr(), "calls_itself", claim, "id", id)
+	}
+	return sayBye(t, bye)
+}
+
+// sayBye ends a connection in words: the Bye, then reading on until the other side has it, for a reset would destroy it.
+func sayBye(t *tls.Conn, bye wire.Bye) error {
+	b, err := wire.Append(nil, &bye)
+	if err != nil {
+		return err
+	}
+	_ = t.SetDeadline(time.Now().Add(refusalTime))
+	if _, err := t.Write(b); err != nil {
+		return fmt.Errorf("say goodbye: %w", err)
+	}
+	_ = t.CloseWrite()
+	_, _ = io.CopyN(io.Discard, t, wire.MaxControl)
+	return t.Close()
+}
+
+// serveDialled serves a connection that we made to p's address.
+func (ls *Links) serveDialled(p *peer, raw net.Conn) error {
+	defer raw.Close()
+	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
+	defer stop()
+	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
+	conn := newConn(raw)
+	t := tls.Client(conn, batched(ls.cfg.Identity.ClientConfig()))
+	if err := t.HandshakeContext(p.ctx); err != nil {
+		return fmt.Errorf("TLS with %s: %w", p.Address, classify(err))
+	}
+	id, err := identity.PeerID(t.ConnectionState())
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Address, err)
+	}
+	if id != p.ID {
+		err := fmt.Errorf("%w: %s answers with %s, but %s is %s", ErrWrongIdentity, p.Address, id, p.Name, p.ID)
+		_ = sayBye(t, wire.Bye{Code: wire.CodeWrongIdentity,
+			Text: fmt.Sprintf("your key %s is not the one known for %q", id, p.Name)})
+		return err
+	}
+	return ls.serve(p, conn, t, true, func() { stop() })
+}
+
+// batched lets TLS fill its records from the first picture on instead of beginning with small ones after each pause.
+func batched(c *tls.Config) *tls.Config {
+	c.DynamicRecordSizingDisabled = true
+	return c
+}
+
+// serve exchanges hellos with a peer whose key is the known one, tells that they agreed, and runs the link to its end.
+func (ls *Links) serve(p *peer, conn *conn, t *tls.Conn, dialled bool, agreed func()) error {
+	l, err := ls.agree(p, conn, t, dialled)
+	if err != nil {
+		p.fail(err)
+		return err
+	}
+	agreed()
+	return l.run(p.ctx)
+}
+
+// agree exchanges hellos.
+func (ls *Links) agree(p *peer, conn *conn, t *tls.Conn, dialled bool) (*Link, error) {
+	ours := ls.hello()
+	b, err := wire.Append(nil, &ours)
+	if err != nil {
+		return nil, fmt.Errorf("hello: %w", err)
+	}
+	if _, err := t.Write(b); err != nil {
+		return nil, fmt.Errorf("say hello: %w", classify(err))
+	}
+	in := wire.NewReader(t)
+	m, err := in.Next()
+	if err != nil {
+		if errors.Is(err, wire.ErrProtocol) {
+			_ = sayBye(t, *farewell(err))
+		}
+		return nil, fmt.Errorf("hear hello: %w", classify(err))
+	}
+	switch m := m.(type) {
+	case *wire.Bye:
+		return nil, &ByeError{*m}
+	case *wire.Hello:
+		theirs := *m
+		if _, err := wire.Agree(ours, theirs); err != nil {
+			_ = sayBye(t, wire.Bye{Code: wire.CodeVersion, Text: err.Error()})
+			return nil, err
+		}
+		_ = conn.SetDeadline(time.Time{})
+		return newLink(p, conn, t, in, ours, theirs, dialled), nil
+	}
+	err = fmt.Errorf("%w: the first message is of type %d, not a hello", wire.ErrProtocol, m.Type())
+	_ = sayBye(t, *farewell(err))
+	return nil, err
+}
+
+// refusals remembers the strangers that were logged, at most 256, so that one that tries for ever is one line.
+type refusals struct {
+	mu   sync.Mutex
+	seen map[identity.ID]bool
+}
+
+func (r *refusals) first(id identity.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen[id] {
+		return false
+	}
+	if r.seen == nil || len(r.seen) >= 256 {
+		r.seen = map[identity.ID]bool{}
+	}
+	r.seen[id] = true
+	return true
+}

@@ -1,0 +1,342 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/mjpeg"
+	"vchat/daemon/wire"
+)
+
+// farewellTime is how long an ending link may take to say Bye and to hear that it arrived.
+const farewellTime = 300 * time.Millisecond
+
+// Link is one connection to a peer, from the hello on. It owns two goroutines: the one that called run reads, another
+// writes. Its methods are safe for concurrent use.
+type Link struct {
+	peer    *peer
+	conn    *conn
+	tls     *tls.Conn
+	in      *wire.Reader
+	theirs  wire.Hello
+	agreed  []string // features
+	dialled bool
+	began   time.Time
+
+	nominated bool // set by adopt, before anything is handed to the Handler
+
+	out  chan wire.Message
+	show chan *frame.Hub
+	ctx  context.Context
+	end  context.CancelCauseFunc
+
+	clock    clock
+	received inbound
+	sent     outbound
+}
+
+func newLink(p *peer, c *conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
+	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled, began: time.Now(),
+		out: make(chan wire.Message, 64), show: make(chan *frame.Hub, 1)}
+	l.ctx, l.end = context.WithCancelCause(context.Background())
+	return l
+}
+
+// Peer is the name of the peer on the other side.
+func (l *Link) Peer() string { return l.peer.Name }
+
+// Remote is the network address of the other side.
+func (l *Link) Remote() string { return l.conn.RemoteAddr().String() }
+
+// Began says when the hellos were exchanged.
+func (l *Link) Began() time.Time { return l.began }
+
+// Can says whether both sides have a feature of the hello.
+func (l *Link) Can(feature string) bool { return slices.Contains(l.agreed, feature) }
+
+func (l *Link) dialledBy() string {
+	if l.dialled {
+		return "us"
+	}
+	return "them"
+}
+
+// Send queues a message. It never blocks: when 64 messages wait, the other side does not read, and the link ends.
+func (l *Link) Send(m wire.Message) bool {
+	select {
+	case l.out <- m:
+		return true
+	default:
+		l.end(ErrSlow)
+		return false
+	}
+}
+
+// Show sends the pictures of a hub from now on; nil ends that.
+func (l *Link) Show(h *frame.Hub) {
+	for {
+		select {
+		case l.show <- h:
+			return
+		case <-l.show: // a wish that the writer has not seen is overtaken
+		}
+	}
+}
+
+// Local turns an instant on the other side's clock into one on ours.
+func (l *Link) Local(theirs time.Duration) time.Duration {
+	t, _ := l.clock.local(theirs, frame.Now())
+	return t
+}
+
+// run serves the link until ctx or the link ends and returns why.
+func (l *Link) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { l.end(shutdown(ctx)) })()
+	defer context.AfterFunc(l.ctx, func() { l.conn.endBy(time.Now().Add(farewellTime)) })()
+	l.conn.watch()
+	wrote := make(chan struct{})
+	go func() {
+		defer close(wrote)
+		l.end(l.write())
+	}()
+	if err := l.nominate(); err != nil {
+		l.end(err)
+	}
+	l.end(l.read())
+	<-wrote
+	_ = l.conn.Close()
+	why := context.Cause(l.ctx)
+	l.peer.left(l, why)
+	return why
+}
+
+func shutdown(ctx context.Context) error {
+	if why := context.Cause(ctx); !errors.Is(why, context.Canceled) {
+		return why
+	}
+	return errShutdown
+}
+
+// nominate chooses, or waits for the other side's choice.
+func (l *Link) nominate() error {
+	if l.chooses() {
+		return l.peer.offer(l)
+	}
+	l.peer.await(l)
+	return nil
+}
+
+// chooses says whether this device is the one of the two that chooses among connections.
+func (l *Link) chooses() bool {
+	ours := l.peer.links.cfg.Identity.ID()
+	return bytes.Compare(ours[:], l.peer.ID[:]) < 0
+}
+
+// write is the writing goroutine.
+func (l *Link) write() error {
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	w := writer{link: l}
+	defer w.look(nil)
+	for {
+		select { // messages go before pictures
+		case m := <-l.out:
+			if err := w.message(m); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		var err error
+		select {
+		case m := <-l.out:
+			err = w.message(m)
+		case <-ping.C:
+			err = w.message(&wire.Ping{})
+			if err == nil && l.received.pictures.Load() > 0 {
+				err = w.message(l.feedback())
+			}
+		case h := <-l.show:
+			w.look(h)
+		case <-w.pictures():
+			err = w.newest()
+		case <-l.ctx.Done():
+			return w.goodbye(context.Cause(l.ctx))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// read is the reading goroutine. It returns when the connection is at its end.
+func (l *Link) read() error {
+	for {
+		m, err := l.in.Next()
+		if l.ctx.Err() != nil {
+			if err != nil {
+				return nil
+			}
+			continue // only waiting for the other side to close
+		}
+		if err != nil {
+			return classify(err)
+		}
+		if err := l.heard(m); err != nil {
+			l.end(err)
+		}
+	}
+}
+
+// heard handles one message. What it returns ends the link.
+func (l *Link) heard(m wire.Message) error {
+	now := frame.Now()
+	switch m := m.(type) {
+	case *wire.Ping:
+		if !l.Send(&wire.Pong{T1: m.T1, T2: now}) {
+			return ErrSlow
+		}
+	case *wire.Pong:
+		l.clock.add(*m, now)
+	case *wire.Bye:
+		return &ByeError{*m}
+	case *wire.Hello:
+		return fmt.Errorf("%w: a second hello", wire.ErrProtocol)
+	case *wire.Nominate:
+		switch {
+		case l.chooses():
+			return fmt.Errorf("%w: nominated by the side that does not choose", wire.ErrProtocol)
+		case !l.nominated:
+			l.peer.adopt(l)
+		}
+	default:
+		if !l.nominated {
+			return fmt.Errorf("%w: message type %d before the connection was nominated", wire.ErrProtocol, m.Type())
+		}
+		switch m := m.(type) {
+		case *wire.Picture:
+			return l.picture(m)
+		case *wire.Feedback:
+			latest := *m
+			l.sent.feedback.Store(&latest)
+		default:
+			l.peer.links.cfg.Handler.Message(l, m)
+		}
+	}
+	return nil
+}
+
+// picture receives one picture. One that is not what it says it is gets counted and is not shown.
+func (l *Link) picture(m *wire.Picture) error {
+	f, err := l.receive(m)
+	if err != nil {
+		return classify(err)
+	}
+	now := frame.Now()
+	captured, known := l.clock.local(m.Captured, now)
+	f.Seq, f.Captured, f.Arrived = m.Seq, captured, now
+	f.Card = m.Flags&wire.Card != 0
+	f.Width, f.Height = int(m.Width), int(m.Height)
+	if !plausible(f) {
+		l.received.broken.Add(1)
+		f.Release()
+		return nil
+	}
+	l.received.count(f, m.Size, known)
+	l.peer.links.cfg.Handler.Picture(l, f)
+	return nil
+}
+
+// receive reads the data of a picture into a pooled frame.
+func (l *Link) receive(m *wire.Picture) (*frame.Frame, error) {
+	pool := l.peer.links.pool
+	if m.Codec != wire.CodecYUYVLZ4 {
+		f := pool.Get(m.Size)
+		f.Format = frame.JPEG
+		if m.Codec == wire.CodecYUYV {
+			f.Format = frame.YUYV
+		}
+		if err := l.in.Data(f.Data); err != nil {
+			f.Release()
+			return nil, err
+		}
+		return f, nil
+	}
+	packed := pool.Get(m.Size)
+	defer packed.Release()
+	if err := l.in.Data(packed.Data); err != nil {
+		return nil, err
+	}
+	if l.received.lz4 == nil {
+		l.received.lz4 = new(wire.LZ4)
+	}
+	f := pool.Get(m.RawSize())
+	f.Format = frame.YUYV
+	if err := l.received.lz4.Decompress(f.Data, packed.Data); err != nil {
+		f.Release()
+		return nil, err
+	}
+	return f, nil
+}
+
+// plausible is the check that protects viewers from what a peer sends.
+func plausible(f *frame.Frame) bool {
+	if f.Format == frame.YUYV {
+		return len(f.Data) == 2*f.Width*f.Height
+	}
+	info, err := mjpeg.Check(f.Data)
+	return err == nil && info.Width == f.Width && info.Height == f.Height
+}
+
+// inbound is what is known of the pictures that come in. One goroutine writes it, any may read.
+type inbound struct {
+	meter                         frame.Meter
+	seq, pictures, bytes          atomic.Uint64
+	lost, broken                  atomic.Uint64
+	delay, newestCaptured, newest atomic.Int64 // ns
+	lz4                           *wire.LZ4    // made when the first packed picture comes
+}
+
+func (in *inbound) count(f *frame.Frame, size int, clockKnown bool) {
+	if before := in.seq.Swap(f.Seq); in.pictures.Load() > 0 && f.Seq > before+1 {
+		in.lost.Add(f.Seq - before - 1)
+	}
+	in.pictures.Add(1)
+	in.bytes.Add(uint64(size))
+	delay := f.Arrived - f.Captured
+	if clockKnown {
+		in.delay.Store(int64(delay))
+	}
+	in.newest.Store(int64(f.Arrived))
+	in.newestCaptured.Store(int64(f.Captured))
+	in.meter.Add(f.Arrived, delay, size, f.Width, f.Height)
+}
+
+func (l *Link) feedback() *wire.Feedback {
+	in := &l.received
+	return &wire.Feedback{Seq: in.seq.Load(), Pictures: in.pictures.Load(), Bytes: in.bytes.Load(), Lost: in.lost.Load(),
+		Delay: time.Duration(in.delay.Load()), At: frame.Now()}
+}
+
+// Receiving is what comes in over a link.
+type Receiving struct {
+	frame.Rate
+	Pictures, Lost, Broken uint64
+	Age                    time.Duration // of the newest picture; 0 without one
+}
+
+func (l *Link) receiving() Receiving {
+	in, now := &l.received, frame.Now()
+	r := Receiving{Rate: in.meter.Rate(now), Pictures: in.pictures.Load(), Lost: in.lost.Load(), Broken: in.broken.Load()}
+	if r.Pictures > 0 {
+		r.Age = now - time.Duration(in.newestCaptured.Load())
+	}
+	return r
+}

@@ -1,0 +1,459 @@
+package link_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"vchat/daemon/daemontest"
+	"vchat/daemon/frame"
+	"vchat/daemon/identity"
+	"vchat/daemon/link"
+	"vchat/daemon/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// device is one end in a test: Links whose Handler writes down what it hears.
+type device struct {
+	name  string
+	id    *identity.Identity
+	links *link.Links
+
+	mu       sync.Mutex
+	up       []*link.Link
+	down     []error
+	refused  []error
+	messages []wire.Message
+	pictures []string
+}
+
+func (d *device) Up(l *link.Link)              { d.note(func() { d.up = append(d.up, l) }) }
+func (d *device) Down(_ *link.Link, why error) { d.note(func() { d.down = append(d.down, why) }) }
+func (d *device) Refused(_ string, why error)  { d.note(func() { d.refused = append(d.refused, why) }) }
+func (d *device) Message(_ *link.Link, m wire.Message) {
+	d.note(func() { d.messages = append(d.messages, m) })
+}
+func (d *device) Picture(_ *link.Link, f *frame.Frame) {
+	d.note(func() {
+		d.pictures = append(d.pictures, fmt.Sprintf("%d %v %dx%d %d bytes card=%v", f.Seq, f.Format, f.Width, f.Height, len(f.Data), f.Card))
+	})
+	f.Release()
+}
+
+func (d *device) note(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
+}
+
+func (d *device) ups() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.up)
+}
+
+// lab is a network with devices that all end with the test.
+type lab struct {
+	t    *testing.T
+	net  *daemontest.Network
+	stop []func()
+	logs strings.Builder
+	mu   sync.Mutex
+}
+
+func newLab(t *testing.T) *lab { return &lab{t: t, net: daemontest.NewNetwork()} }
+
+func (b *lab) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.logs.Write(p)
+}
+
+func (b *lab) logged() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.logs.String()
+}
+
+func (b *lab) device(name string) *device {
+	id, err := identity.New()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return &device{name: name, id: id}
+}
+
+// start runs a device that listens under its name and knows these peers; a peer's address is its name if dials is true.
+func (b *lab) start(d *device, dials bool, peers ...*device) {
+	d.links = link.New(link.Config{Identity: d.id, Name: d.name, Software: "test", Handler: d, Dial: b.net.Dial,
+		Log: slog.New(slog.NewTextHandler(b, nil)).With("on", d.name)})
+	var known []link.Peer
+	for _, p := range peers {
+		k := link.Peer{Name: p.name, ID: p.id.ID()}
+		if dials {
+			k.Address = p.name
+		}
+		known = append(known, k)
+	}
+	d.links.Configure(d.name, known)
+	d.links.ListenOn(b.net.Listen(d.name))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.links.Run(ctx) }()
+	var once sync.Once
+	b.stop = append(b.stop, func() {
+		once.Do(func() {
+			cancel()
+			if err := <-done; err != nil {
+				b.t.Errorf("%s: Run: %v", d.name, err)
+			}
+		})
+	})
+}
+
+func (b *lab) close() {
+	for _, f := range b.stop {
+		f()
+	}
+}
+
+// in runs a test in fake time on a fresh lab.
+func in(t *testing.T, f func(t *testing.T, b *lab)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(t)
+		defer func() {
+			b.close()
+			if t.Failed() {
+				t.Log(b.logged())
+			}
+		}()
+		f(t, b)
+	})
+}
+
+// after lets time pass, and everything that is due happen.
+func after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// pair starts two devices that know and dial each other and waits until they are linked.
+func (b *lab) pair(bothDial bool) (alice, bob *device) {
+	alice, bob = b.device("alice"), b.device("bob")
+	b.start(alice, true, bob)
+	b.start(bob, bothDial, alice)
+	after(3 * time.Second)
+	for _, d := range []*device{alice, bob} {
+		if other := map[*device]string{alice: "bob", bob: "alice"}[d]; d.links.Link(other) == nil {
+			b.t.Fatalf("%s has no link to %s: %v", d.name, other, d.links.Status(other).Err)
+		}
+	}
+	return alice, bob
+}
+
+func TestOneLinkSurvivesWhenBothDial(t *testing.T) {
+	for range 20 {
+		in(t, func(t *testing.T, b *lab) {
+			alice, bob := b.pair(true)
+			ups := alice.ups() + bob.ups()
+			dials := b.net.Dials()
+			after(time.Minute)
+			if n := alice.ups() + bob.ups(); n != ups {
+				t.Errorf("links came up %d times in the first seconds and %d times after a minute", ups, n)
+			}
+			if n := b.net.Dials(); n != dials {
+				t.Errorf("dialled on while linked: %d, then %d dials", dials, n)
+			}
+			a, z := alice.links.Status("bob"), bob.links.Status("alice")
+			if !a.Up || !z.Up || a.Err != nil {
+				t.Errorf("status: %+v, %+v", a, z)
+			}
+		})
+	}
+}
+
+func TestMessagesPassInOrderBothWays(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.pair(false)
+		for i := range 20 {
+			alice.links.Link("bob").Send(&wire.Invite{Call: wire.CallID{byte(i), 1}})
+			bob.links.Link("alice").Send(&wire.Text{ID: uint64(i), Text: "hi"})
+		}
+		after(time.Second)
+		for _, d := range []*device{alice, bob} {
+			if len(d.messages) != 20 {
+				t.Fatalf("%s got %d messages, want 20", d.name, len(d.messages))
+			}
+			for i, m := range d.messages {
+				switch m := m.(type) {
+				case *wire.Invite:
+					if m.Call[0] != byte(i) {
+						t.Errorf("message %d is number %d", i, m.Call[0])
+					}
+				case *wire.Text:
+					if m.ID != uint64(i) {
+						t.Errorf("message %d is number %d", i, m.ID)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestSilenceEndsTheLinkWithinThreeSeconds(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.pair(true)
+		b.net.Stall(true)
+		after(3 * time.Second)
+		for _, d := range []*device{alice, bob} {
+			if len(d.down) == 0 || !errors.Is(d.down[len(d.down)-1], link.ErrDead) {
+				t.Errorf("%s, 3 s after the cable was pulled: down because of %v, want ErrDead", d.name, d.down)
+			}
+		}
+		after(time.Minute)
+		if n := strings.Count(b.logged(), "nothing heard"); n > 2 {
+			t.Errorf("the cause was logged %d times", n)
+		}
+		b.net.Stall(false)
+		after(10 * time.Second) // the dial that hangs in the stalled network, then its pause
+		if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
+			t.Error("no link after the cable was put back")
+		}
+	})
+}
+
+func TestResetLinkComesBackAtOnce(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.pair(true)
+		for range 50 {
+			b.net.Cut()
+			after(2 * time.Second)
+			if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
+				t.Fatal("no link 2 s after a reset")
+			}
+		}
+		if r := alice.links.Status("bob").Reconnects; r < 50 {
+			t.Errorf("%d reconnects counted after 50 resets", r)
+		}
+	})
+}
+
+func TestPausesBetweenDialsAreBounded(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.device("alice"), b.device("bob")
+		b.start(alice, true, bob) // nobody listens there
+		after(time.Minute)
+		if n := b.net.Dials(); n < 30 || n > 90 {
+			t.Errorf("%d dials in a minute, want one every 1 to 2 s", n)
+		}
+		if n := strings.Count(b.logged(), "no link"); n != 1 {
+			t.Errorf("the cause was logged %d times, want once:\n%s", n, b.logged())
+		}
+		before := b.net.Dials()
+		alice.links.Nudge("bob")
+		synctest.Wait()
+		if n := b.net.Dials(); n != before+1 {
+			t.Errorf("%d dials after a nudge, want %d", n, before+1)
+		}
+		b.start(bob, false, alice)
+		after(3 * time.Second)
+		if alice.links.Link("bob") == nil {
+			t.Error("no link 3 s after the peer came")
+		}
+	})
+}
+
+func TestWrongKeyIsToldToBothSides(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob, mallory := b.device("alice"), b.device("bob"), b.device("bob")
+		b.start(alice, true, bob)
+		b.start(mallory, false, alice) // answers at bob's address
+		after(5 * time.Second)
+		if len(alice.refused) == 0 || !errors.Is(alice.refused[0], link.ErrWrongIdentity) {
+			t.Errorf("alice was told %v, want ErrWrongIdentity", alice.refused)
+		}
+		for _, id := range []identity.ID{bob.id.ID(), mallory.id.ID()} {
+			if !strings.Contains(alice.refused[0].Error(), id.String()) {
+				t.Errorf("%q does not name the key %s", alice.refused[0], id)
+			}
+		}
+		if len(mallory.refused) == 0 || !errors.Is(mallory.refused[0], link.ErrRefused) ||
+			!strings.Contains(mallory.refused[0].Error(), "not the one known for") {
+			t.Errorf("the other side was told %v, want a refusal in words", mallory.refused)
+		}
+		if alice.ups()+mallory.ups() != 0 {
+			t.Error("a link came up")
+		}
+	})
+}
+
+func TestStrangerIsRefusedInWords(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.device("alice"), b.device("bob")
+		b.start(bob, false) // knows nobody
+		b.start(alice, true, bob)
+		after(30 * time.Second)
+		if len(alice.refused) == 0 || !errors.Is(alice.refused[0], link.ErrRefused) ||
+			!strings.Contains(alice.refused[0].Error(), alice.id.ID().String()) {
+			t.Errorf("alice was told %v, want a refusal that names her key", alice.refused)
+		}
+		want := fmt.Sprintf("calls_itself=alice id=%s", alice.id.ID())
+		if n := strings.Count(b.logged(), want); n != 1 {
+			t.Errorf("%q was logged %d times, want once:\n%s", want, n, b.logged())
+		}
+	})
+}
+
+func TestCallingOneselfIsRefused(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice := b.device("alice")
+		b.start(alice, true, alice)
+		after(time.Second)
+		if len(alice.refused) == 0 || alice.ups() != 0 {
+			t.Errorf("refused %v, up %d times", alice.refused, alice.ups())
+		}
+	})
+}
+
+func TestConfigureKeepsWhatIsUnchanged(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.pair(false)
+		l := alice.links.Link("bob")
+		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "bob", ID: bob.id.ID()}, {Name: "carol", Address: "carol"}})
+		after(time.Second)
+		if alice.links.Link("bob") != l {
+			t.Error("an unchanged peer lost its link")
+		}
+		alice.links.Configure("alice", nil)
+		after(5 * time.Second)
+		if len(alice.down) != 1 || bob.links.Link("alice") != nil {
+			t.Errorf("a removed peer is still linked: %v", alice.down)
+		}
+	})
+}
+
+// talk does what a stranger or a broken peer may do: a TLS handshake with the key of as, then these bytes.
+func (b *lab) talk(to string, as *device, send []byte) (answer []wire.Message, end error) {
+	raw, err := b.net.Dial(context.Background(), "tcp", to)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer raw.Close()
+	c := tls.Client(raw, as.id.ClientConfig())
+	if err := c.Handshake(); err != nil {
+		return nil, err
+	}
+	go func() { _, _ = c.Write(send) }()
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+	r := wire.NewReader(c)
+	for {
+		m, err := r.Next()
+		if err != nil {
+			return answer, err
+		}
+		if _, ok := m.(*wire.Ping); !ok {
+			answer = append(answer, m)
+		}
+	}
+}
+
+func message(t *testing.T, m wire.Message) []byte {
+	t.Helper()
+	b, err := wire.Append(nil, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestBrokenPeersAreTurnedAwayInWords(t *testing.T) {
+	hello := message(t, &wire.Hello{VersionMin: 1, VersionMax: 1, Name: "bob", Features: []string{"jpeg"}})
+	future := message(t, &wire.Hello{VersionMin: 7, VersionMax: 9, Name: "bob", Features: []string{"jpeg"}})
+	nominate := message(t, &wire.Nominate{})
+	invite := message(t, &wire.Invite{Call: wire.CallID{1}})
+	for _, tt := range []struct {
+		name string
+		send []byte
+		code wire.Code // 0: no Bye is owed
+	}{
+		{"silence", nil, 0},
+		{"garbage", []byte("GET / HTTP/1.1\r\n\r\n"), wire.CodeProtocol},
+		{"a huge length", []byte{1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, wire.CodeProtocol},
+		{"half a hello", hello[:len(hello)/2], 0},
+		{"no hello", invite, wire.CodeProtocol},
+		{"another version", future, wire.CodeVersion},
+		{"two hellos", append(append([]byte{}, hello...), hello...), wire.CodeProtocol},
+		{"half a message after the hello", append(append([]byte{}, hello...), invite[:10]...), 0},
+		{"a call before the nomination, or two nominations", append(append(append([]byte{}, hello...), invite...), nominate...), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in(t, func(t *testing.T, b *lab) {
+				alice, bob := b.device("alice"), b.device("bob")
+				b.start(alice, false, bob)
+				began := time.Now()
+				answer, _ := b.talk("alice", bob, tt.send)
+				if d := time.Since(began); d > 8*time.Second {
+					t.Errorf("the connection was held for %v", d)
+				}
+				if tt.code == 0 {
+					return
+				}
+				last, ok := answer[len(answer)-1].(*wire.Bye)
+				if !ok || last.Code != tt.code || last.Text == "" {
+					t.Errorf("last word %+v, want Bye with code %v and a text", answer[len(answer)-1], tt.code)
+				}
+			})
+		})
+	}
+}
+
+func TestStrangersCannotKeepAPeerOut(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.device("alice"), b.device("bob")
+		b.start(alice, false, bob)
+		var open []net.Conn
+		for range 1000 {
+			c, err := b.net.Dial(context.Background(), "tcp", "alice")
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, c)
+		}
+		b.start(bob, true, alice)
+		after(2 * time.Second)
+		if bob.links.Link("alice") == nil {
+			t.Errorf("a thousand silent connections keep a peer out: %v", bob.links.Status("alice").Err)
+		}
+		held := 0
+		for _, c := range open {
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				held++
+			}
+		}
+		if held > 64 {
+			t.Errorf("%d of a thousand silent connections are held open", held)
+		}
+		after(10 * time.Second)
+		for _, c := range open {
+			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+				t.Fatal("a silent connection is held for more than its five seconds")
+			}
+			_ = c.Close()
+		}
+	})
+}

@@ -1,0 +1,256 @@
+// Package link keeps one authenticated connection to each peer: it listens, dials, says hello, notices a dead connection
+// within three seconds and makes a new one, for ever.
+//
+// What it owes the rest: a Handler hears of each link that comes up, of what arrives on it, and of its end. A message never
+// waits behind a picture that is not already being written; a picture that would wait is replaced by a newer one. Nothing a
+// stranger sends gets further than a refusal in words, and the number of strangers at the door is bounded.
+//
+//	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
+//	           └─ one dial loop per peer with an address: resolve, connect, TLS, hello ─┴─▶ Link: a reader and a writer
+//
+// When both devices dial at once there may be two connections for a moment. The device whose fingerprint is the smaller
+// one chooses (PROTOCOL.md, "Nomination"); the other follows.
+//
+//	connected ──hello──▶ agreed ──Nominate──▶ up ──silence of 3 s, error, Bye, replaced──▶ down
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/identity"
+	"vchat/daemon/wire"
+)
+
+const (
+	handshakeTime = 5 * time.Second        // for TLS, hello and nomination together
+	pingEvery     = 500 * time.Millisecond // so that four of them fit into deadAfter
+	deadAfter     = 2500 * time.Millisecond
+	stallAfter    = 10 * time.Second // a single picture that takes longer to hand to the kernel ends the link
+	youngLink     = time.Second      // a second connection within this time is the other half of a simultaneous dial
+	maxStrangers  = 64               // connections that have not yet shown a known key
+)
+
+// Peer is a device that may connect and, where it has an address, is dialled.
+type Peer struct {
+	Name    string
+	Address string // host:port, or empty: it dials us
+	ID      identity.ID
+}
+
+// Handler hears what happens on links. Its methods are called from the links' goroutines and must return soon; for one
+// Link they are called one at a time, first Up, last Down.
+type Handler interface {
+	Up(l *Link)
+	Down(l *Link, why error)
+	// Refused tells that the connection to a peer failed for a reason that dialling again will not mend: one side
+	// does not accept the other's key.
+	Refused(peer string, why error)
+	Message(l *Link, m wire.Message)
+	Picture(l *Link, f *frame.Frame) // the callee owns the reference
+}
+
+// Config is what Links needs. Dial and Resolve may be nil.
+type Config struct {
+	Identity *identity.Identity
+	Name     string // of this device, told in the hello
+	Software string // program and version, told in the hello
+	Handler  Handler
+	Log      *slog.Logger
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Links holds the links to all peers. Its methods are safe for concurrent use.
+type Links struct {
+	cfg  Config
+	gate gate
+	pool *frame.Pool
+
+	mu       sync.Mutex
+	name     string
+	peers    map[string]*peer
+	byID     map[identity.ID]*peer
+	refusals refusals
+
+	listener net.Listener
+	ctx      context.Context
+	work     sync.WaitGroup
+}
+
+// New makes Links without peers, which Configure adds.
+func New(cfg Config) *Links {
+	if cfg.Dial == nil {
+		cfg.Dial = new(net.Dialer).DialContext
+	}
+	return &Links{cfg: cfg, name: cfg.Name, gate: gate{max: maxStrangers}, pool: frame.NewPool(8),
+		peers: map[string]*peer{}, byID: map[identity.ID]*peer{}}
+}
+
+// Listen opens the port for peers. It is called before Run, so that a taken port is known at once.
+func (ls *Links) Listen(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen for peers on %s: %w", address, err)
+	}
+	ls.ListenOn(l)
+	return nil
+}
+
+// ListenOn is Listen on a listener that is open already. Run closes it.
+func (ls *Links) ListenOn(l net.Listener) { ls.listener = l }
+
+// Addr is where Listen listens, or nil.
+func (ls *Links) Addr() net.Addr {
+	if ls.listener == nil {
+		return nil
+	}
+	return ls.listener.Addr()
+}
+
+// Run keeps the links until ctx ends. Then it says Bye on each and returns when nothing runs any more.
+func (ls *Links) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	ls.mu.Lock()
+	ls.ctx = ctx
+	for _, p := range ls.peers {
+		ls.start(p)
+	}
+	ls.mu.Unlock()
+	var err error
+	if ls.listener != nil {
+		ls.work.Go(func() {
+			<-ctx.Done()
+			_ = ls.listener.Close()
+		})
+		err = ls.accept(ctx)
+	} else {
+		<-ctx.Done()
+	}
+	cancel()
+	ls.gate.closeAll()
+	ls.work.Wait()
+	return err
+}
+
+// Configure sets the name told to peers and the peers themselves. Links to peers that are as they were stay up.
+func (ls *Links) Configure(name string, peers []Peer) {
+	var gone []*peer
+	ls.mu.Lock()
+	ls.name = name
+	old := ls.peers
+	ls.peers, ls.byID = map[string]*peer{}, map[identity.ID]*peer{}
+	for _, want := range peers {
+		p := old[want.Name]
+		if p == nil || p.Peer != want {
+			if p != nil {
+				gone = append(gone, p)
+			}
+			p = newPeer(ls, want)
+			if ls.ctx != nil {
+				ls.start(p)
+			}
+		}
+		delete(old, want.Name)
+		ls.peers[want.Name], ls.byID[want.ID] = p, p
+	}
+	for _, p := range old {
+		gone = append(gone, p)
+	}
+	ls.mu.Unlock()
+	for _, p := range gone {
+		p.stop(errForgotten)
+	}
+}
+
+// start begins to dial p. The caller holds mu.
+func (ls *Links) start(p *peer) {
+	if p.ctx != nil {
+		return
+	}
+	p.ctx, p.cancel = context.WithCancelCause(ls.ctx)
+	if p.Address != "" {
+		ls.work.Go(p.keepDialling)
+	}
+}
+
+func (ls *Links) peer(name string) *peer {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.peers[name]
+}
+
+func (ls *Links) peerByID(id identity.ID) *peer {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.byID[id]
+}
+
+// Link returns the link to a peer that is up, or nil.
+func (ls *Links) Link(peer string) *Link {
+	if p := ls.peer(peer); p != nil {
+		return p.link()
+	}
+	return nil
+}
+
+// Status describes the link to a peer; the zero Status is that of an unknown one.
+func (ls *Links) Status(peer string) Status {
+	if p := ls.peer(peer); p != nil {
+		return p.status()
+	}
+	return Status{}
+}
+
+// Nudge dials a peer at once instead of waiting out the pause after the last failure: somebody wants to talk.
+func (ls *Links) Nudge(peer string) {
+	if p := ls.peer(peer); p != nil {
+		p.nudge()
+	}
+}
+
+func (ls *Links) hello() wire.Hello {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return wire.Hello{VersionMin: wire.VersionMin, VersionMax: wire.VersionMax,
+		Name: ls.name, Software: ls.cfg.Software, Features: features}
+}
+
+// accept serves whoever connects, until the listener is closed.
+func (ls *Links) accept(ctx context.Context) error {
+	pause := newBackoff(5*time.Millisecond, time.Second)
+	for {
+		conn, err := ls.listener.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept peers: %w", err)
+		case err != nil:
+			// EMFILE, ENFILE, ENOBUFS and ECONNABORTED pass; a loop without a pause would spin on the first two.
+			ls.cfg.Log.Warn("cannot accept a connection for a moment", "err", err)
+			sleep(ctx, pause.next())
+			continue
+		}
+		pause.reset()
+		ls.work.Go(func() { ls.answer(ctx, conn) })
+	}
+}
+
+// sleep waits for d or the end of ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,166 @@
+package link
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/mjpeg"
+	"vchat/daemon/wire"
+)
+
+// outbound is what is known of the pictures that go out. The writer writes it, any may read.
+type outbound struct {
+	meter             frame.Meter
+	pictures, dropped atomic.Uint64
+	feedback          atomic.Pointer[wire.Feedback] // the receiver's latest
+}
+
+// Sending is what goes out over a link.
+type Sending struct {
+	frame.Rate
+	Pictures, Dropped uint64
+	Feedback          wire.Feedback // the receiver's latest word; zero before the first
+}
+
+func (l *Link) sending() Sending {
+	s := Sending{Rate: l.sent.meter.Rate(frame.Now()), Pictures: l.sent.pictures.Load(), Dropped: l.sent.dropped.Load()}
+	if f := l.sent.feedback.Load(); f != nil {
+		s.Feedback = *f
+	}
+	return s
+}
+
+// writer is the state of a link's writing goroutine.
+type writer struct {
+	link *Link
+	eyes *frame.Reader
+	lost uint64 // dropped by readers before eyes
+	buf  []byte
+
+	lz4    *wire.LZ4 // made when the first raw picture goes out
+	packed []byte
+	enc    *mjpeg.Encoder
+}
+
+// look watches another hub, or none.
+func (w *writer) look(h *frame.Hub) {
+	if w.eyes != nil {
+		w.eyes.Close()
+		w.lost += w.eyes.Dropped()
+		w.eyes = nil
+	}
+	if h != nil {
+		w.eyes = h.Subscribe()
+	}
+}
+
+func (w *writer) pictures() <-chan struct{} {
+	if w.eyes == nil {
+		return nil
+	}
+	return w.eyes.Ready()
+}
+
+// message writes one message, stamping pings and pongs as late as possible.
+func (w *writer) message(m wire.Message) error {
+	switch t := m.(type) {
+	case *wire.Ping:
+		t.T1 = frame.Now()
+	case *wire.Pong:
+		t.T3 = frame.Now()
+	}
+	var err error
+	if w.buf, err = wire.Append(w.buf[:0], m); err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	if _, err := w.link.tls.Write(w.buf); err != nil {
+		return fmt.Errorf("write to %s: %w", w.link.Peer(), classifyWrite(err))
+	}
+	return nil
+}
+
+// newest writes the newest picture, if there is one that was not sent yet.
+func (w *writer) newest() error {
+	f := w.eyes.Take()
+	if f == nil {
+		return nil
+	}
+	defer f.Release()
+	w.link.sent.dropped.Store(w.lost + w.eyes.Dropped())
+	p := wire.Picture{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height), Codec: wire.CodecJPEG}
+	if f.Card {
+		p.Flags |= wire.Card
+	}
+	data, err := w.encode(&p, f)
+	if err != nil {
+		return err
+	}
+	p.Size = len(data)
+	if err := p.Check(); err != nil {
+		w.lost++ // a picture that the protocol has no room for, such as a raw one above 16 MiB, is one that is not sent
+		return nil
+	}
+	w.buf = wire.AppendPicture(w.buf[:0], &p)
+	if _, err = w.link.tls.Write(w.buf); err == nil {
+		_, err = w.link.tls.Write(data)
+	}
+	if err != nil {
+		return fmt.Errorf("write a picture to %s: %w", w.link.Peer(), classifyWrite(err))
+	}
+	now := frame.Now()
+	w.link.sent.pictures.Add(1)
+	w.link.sent.meter.Add(now, now-f.Captured, len(data), f.Width, f.Height)
+	return nil
+}
+
+// encode gives the bytes that travel: a JPEG as it is; a raw picture by the best codec that the other side knows.
+func (w *writer) encode(p *wire.Picture, f *frame.Frame) ([]byte, error) {
+	switch {
+	case f.Format == frame.JPEG:
+		return f.Data, nil
+	case !wire.CodecYUYV.Allowed(w.link.agreed):
+		if w.enc == nil {
+			w.enc = mjpeg.NewEncoder(rawQuality)
+		}
+		var err error
+		w.packed, err = w.enc.EncodeYUYV(w.packed[:0], f.Data, f.Width, f.Height, 2*f.Width)
+		if err != nil {
+			return nil, fmt.Errorf("encode a raw picture: %w", err)
+		}
+		return w.packed, nil
+	case wire.CodecYUYVLZ4.Allowed(w.link.agreed):
+		if w.lz4 == nil {
+			w.lz4 = new(wire.LZ4)
+		}
+		if room := wire.LZ4Room(len(f.Data)); len(w.packed) < room {
+			w.packed = make([]byte, room)
+		}
+		if n, ok := w.lz4.Compress(w.packed, f.Data); ok {
+			p.Codec = wire.CodecYUYVLZ4
+			return w.packed[:n], nil
+		}
+	}
+	p.Codec = wire.CodecYUYV
+	return f.Data, nil
+}
+
+// rawQuality is the JPEG quality for a peer that takes no raw pictures: what cameras use.
+const rawQuality = 85
+
+// goodbye says why the link ends, if the other side can still hear it.
+func (w *writer) goodbye(why error) error {
+	if bye := farewell(why); bye != nil {
+		_ = w.message(bye)
+	}
+	_ = w.link.tls.CloseWrite()
+	return nil
+}
+
+// classifyWrite is classify for the direction in which silence means something else.
+func classifyWrite(err error) error {
+	if isTimeout(err) {
+		return fmt.Errorf("%w for %v", ErrSlow, stallAfter)
+	}
+	return classify(err)
+}
