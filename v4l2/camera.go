@@ -117,9 +117,16 @@ func (c *Camera) Next(wait time.Duration) (Buffer, error) {
 		switch {
 		case err == nil:
 			return b, nil
-		case ev&Failed != 0, !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EIO):
+		case ev&Failed != 0:
+			return Buffer{}, c.lose("DQBUF", brokenDown(c.device, "DQBUF", err))
+		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EIO):
 			return Buffer{}, c.lose("DQBUF", err)
 		}
+	}
+	if errors.Is(err, unix.EAGAIN) {
+		err = nonsense(c.device, "a picture that is there, and then is not")
+	} else {
+		err = brokenDown(c.device, "DQBUF", err)
 	}
 	return Buffer{}, c.lose("DQBUF", err)
 }

@@ -1,36 +1,327 @@
 package v4l2_test
 
 import (
+	"errors"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
 
-func TestSmoke(t *testing.T) {
-	k := v4l2test.New()
-	k.Plug(v4l2test.Device{ID: "usb-Pretend_0001-video-index0"})
-	c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "auto", Width: 1280, Height: 720, FPS: 30, Controls: map[string]string{"power_line_frequency": "50hz"}})
+// inBubble runs f on the bubble's time with one camera, and at the end wants everything given back.
+func inBubble(t *testing.T, f func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera)) {
+	synctest.Test(t, func(t *testing.T) {
+		k := v4l2test.New()
+		f(t, k, k.Plug(v4l2test.Device{}))
+		if err := k.Leaks(); err != nil {
+			t.Error(err)
+		}
+		if n := k.Counts(); n.Opens != n.Closes || n.Maps != n.Unmaps {
+			t.Errorf("not everything was given back: %+v", n)
+		}
+	})
+}
+
+func mustOpen(t *testing.T, cfg v4l2.Config) *v4l2.Camera {
+	t.Helper()
+	cfg.Device = "/dev/video0"
+	c, err := v4l2.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log(c.Device(), c.Mode(), c.Warnings())
-	for range 5 {
+	return c
+}
+
+func TestOpenFails(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		faults v4l2test.Faults
+		kind   error
+		errno  error // nil: none
+		class  v4l2.Class
+		says   string
+	}{
+		{"no permission", v4l2test.Faults{Open: unix.EACCES}, v4l2.ErrPermission, unix.EACCES, v4l2.RetryLoudly, `group "video"`},
+		{"exclusive open", v4l2test.Faults{Open: unix.EBUSY}, v4l2.ErrBusy, unix.EBUSY, v4l2.RetryLoudly, "in use"},
+		{"in use", v4l2test.Faults{Busy: "firefox (pid 42)"}, v4l2.ErrBusy, unix.EBUSY, v4l2.RetryLoudly, "in use by firefox (pid 42)"},
+		{"vanishes", v4l2test.Faults{VanishAtOpen: true}, v4l2.ErrUnplugged, unix.ENODEV, v4l2.RetryQuietly, "gone"},
+		{"S_FMT", v4l2test.Faults{SetFormat: unix.EIO}, v4l2.ErrFailed, unix.EIO, v4l2.RetryLoudly, "S_FMT"},
+		{"REQBUFS", v4l2test.Faults{Buffers: unix.ENOMEM}, v4l2.ErrFailed, unix.ENOMEM, v4l2.RetryLoudly, "REQBUFS"},
+		{"no buffers", v4l2test.Faults{MaxBuffers: -1}, v4l2.ErrFailed, nil, v4l2.RetryLoudly, "no buffers"},
+		{"QBUF", v4l2test.Faults{QueueBuffer: unix.EINVAL}, v4l2.ErrFailed, unix.EINVAL, v4l2.RetryLoudly, "QBUF"},
+		{"STREAMON", v4l2test.Faults{StreamOn: unix.EIO}, v4l2.ErrFailed, unix.EIO, v4l2.RetryLoudly, "plug it in again"},
+		{"no bandwidth", v4l2test.Faults{StreamOn: unix.ENOSPC}, v4l2.ErrNoSpace, unix.ENOSPC, v4l2.RetryLoudly, "another port"},
+		{"gone at STREAMON", v4l2test.Faults{StreamOn: unix.ENODEV}, v4l2.ErrUnplugged, unix.ENODEV, v4l2.RetryQuietly, "gone"},
+		{"sets another format", v4l2test.Faults{Format: 'H' | '2'<<8 | '6'<<16 | '4'<<24}, v4l2.ErrNoFormat, nil, v4l2.Fatal, "MJPG"},
+		{"impossible size", v4l2test.Faults{Size: [2]int{1 << 20, 1}}, v4l2.ErrFailed, nil, v4l2.RetryLoudly, "nonsense"},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+				cam.Script(func(f *v4l2test.Faults) { *f = x.faults })
+				c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "/dev/video0", Width: 640, Height: 480})
+				if err == nil {
+					_ = c.Close()
+				}
+				if !errors.Is(err, x.kind) || x.errno != nil && !errors.Is(err, x.errno) {
+					t.Fatalf("%v; want %v and %v", err, x.kind, x.errno)
+				}
+				if !strings.Contains(err.Error(), x.says) || !strings.HasPrefix(err.Error(), "/dev/video0: ") {
+					t.Errorf("%q does not say %q", err, x.says)
+				}
+				if got := v4l2.Classify(err); got != x.class {
+					t.Errorf("class %d, want %d", got, x.class)
+				}
+				if cam.Streaming() {
+					t.Error("it streams")
+				}
+			})
+		})
+	}
+}
+
+func TestNextFails(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		faults v4l2test.Faults
+		kind   error
+		errno  error
+	}{
+		{"POLLERR", v4l2test.Faults{PollError: true}, v4l2.ErrUnplugged, unix.EIO},
+		{"ENODEV", v4l2test.Faults{Dequeue: unix.ENODEV}, v4l2.ErrUnplugged, unix.ENODEV},
+		{"EIO for ever", v4l2test.Faults{Dequeue: unix.EIO}, v4l2.ErrUnplugged, unix.EIO},
+		{"unknown errno", v4l2test.Faults{Dequeue: unix.EPROTO}, v4l2.ErrFailed, unix.EPROTO},
+		{"index out of range", v4l2test.Faults{Index: 1 << 30}, v4l2.ErrFailed, nil},
+		{"ready without end", v4l2test.Faults{FalseReady: true}, v4l2.ErrFailed, nil},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+				c := mustOpen(t, v4l2.Config{Kernel: k})
+				cam.Script(func(f *v4l2test.Faults) { *f = x.faults })
+				_, err := c.Next(time.Minute)
+				if !errors.Is(err, x.kind) || x.errno != nil && !errors.Is(err, x.errno) {
+					t.Errorf("%v; want %v and %v", err, x.kind, x.errno)
+				}
+				if err := k.Leaks(); err != nil {
+					t.Errorf("before Close: %v", err)
+				}
+				if again := c.Restart(); again != err {
+					t.Errorf("Restart: %v, want the same error", again)
+				}
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// An index that is ours already would let one picture overwrite another that is being read.
+func TestDriverGivesAHeldBuffer(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+		c := mustOpen(t, v4l2.Config{Kernel: k})
+		defer c.Close()
+		for range 2 { // the second is buffer 1
+			if _, err := c.Next(time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cam.Script(func(f *v4l2test.Faults) { f.Index = 1 })
+		if _, err := c.Next(time.Second); !errors.Is(err, v4l2.ErrFailed) {
+			t.Errorf("%v, want ErrFailed", err)
+		}
+	})
+}
+
+// EIO now and then, with POLLIN, is a hiccup by the documentation of DQBUF.
+func TestOneEIOIsNotTheEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+		e := &hiccup{Kernel: k}
+		c := mustOpen(t, v4l2.Config{Kernel: e})
+		defer c.Close()
+		e.left = 3
+		b, err := c.Next(time.Second)
+		if err != nil || b.Error || e.left != 0 {
+			t.Fatalf("%v, error flag %v, %d EIO not met", err, b.Error, e.left)
+		}
+	})
+}
+
+func TestBrokenPictures(t *testing.T) {
+	const full = 2 * 320 * 240
+	for _, x := range []struct {
+		name   string
+		faults v4l2test.Faults
+		format v4l2.PixelFormat
+		broken bool
+		most   int
+	}{
+		{"good", v4l2test.Faults{}, v4l2.MJPEG, false, full},
+		{"flagged", v4l2test.Faults{FlagError: 1}, v4l2.MJPEG, true, full},
+		{"empty", v4l2test.Faults{Empty: 1}, v4l2.MJPEG, true, 0},
+		{"longer than its buffer", v4l2test.Faults{BytesUsed: 1 << 31}, v4l2.MJPEG, true, full + 4095},
+		{"half a JPEG is for its reader to find", v4l2test.Faults{Truncate: 1}, v4l2.MJPEG, false, full},
+		{"half a raw one", v4l2test.Faults{Truncate: 1}, v4l2.YUYV, true, full / 2},
+		{"a raw one", v4l2test.Faults{}, v4l2.YUYV, false, full},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+				cam.Script(func(f *v4l2test.Faults) { *f = x.faults })
+				c := mustOpen(t, v4l2.Config{Kernel: k, Width: 320, Height: 240, Format: x.format})
+				defer c.Close()
+				b, err := c.Next(time.Second)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if b.Error != x.broken || len(b.Data) > x.most || cap(b.Data) != len(b.Data) {
+					t.Errorf("error %v, %d of %d bytes; want %v, at most %d", b.Error, len(b.Data), cap(b.Data), x.broken, x.most)
+				}
+				if err := c.Release(b); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestStamps(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+		c := mustOpen(t, v4l2.Config{Kernel: k})
+		defer c.Close()
+		time.Sleep(50 * time.Millisecond) // the picture waits for us a while
 		b, err := c.Next(time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
 		seq, at, ok := v4l2test.Stamp(b.Data)
-		t.Log(len(b.Data), b.Sequence, b.Time, b.Error, seq, at, ok)
-		if err := c.Release(b); err != nil {
+		if !ok || seq != b.Sequence || at != b.Time {
+			t.Errorf("picture %d of %v; inside it says %d, %v, %v", b.Sequence, b.Time, seq, at, ok)
+		}
+		if b.Time >= k.Now() {
+			t.Errorf("taken at %v, it is %v", b.Time, k.Now())
+		}
+		cam.Script(func(f *v4l2test.Faults) { f.BadClock = true })
+		for range 4 { // those that were taken before
+			if b, err = c.Next(time.Second); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Release(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.Time != k.Now() {
+			t.Errorf("stamped by another clock: %v, want the time of DQBUF, %v", b.Time, k.Now())
+		}
+	})
+}
+
+// One slot is enough here: who does not come for its pictures loses them, and sees it by the numbers.
+func TestLateReaderSeesAGap(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, _ *v4l2test.Camera) {
+		c := mustOpen(t, v4l2.Config{Kernel: k, Buffers: 3})
+		defer c.Close()
+		time.Sleep(time.Second)
+		var got []uint32
+		for range 4 {
+			b, err := c.Next(time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b.Sequence)
+			if err := c.Release(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got[2] != 2 || got[3] < 25 {
+			t.Errorf("pictures %v; want 0 1 2 and then one of a second later", got)
+		}
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+		c := mustOpen(t, v4l2.Config{Kernel: k})
+		defer c.Close()
+		cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
+		start := time.Now()
+		if _, err := c.Next(1500 * time.Millisecond); !errors.Is(err, v4l2.ErrTimeout) {
+			t.Errorf("%v, want ErrTimeout", err)
+		}
+		if took := time.Since(start); took != 1500*time.Millisecond { // the bubble's clock is exact
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestWakesFromEverywhere(t *testing.T) {
+	k := v4l2test.New()
+	k.Plug(v4l2test.Device{})
+	c := mustOpen(t, v4l2.Config{Kernel: k})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				c.Wake()
+			}
+		})
+	}
+	for range 20 {
+		b, err := c.Next(time.Second)
+		if err == nil {
+			err = c.Release(b)
+		}
+		if err != nil && !errors.Is(err, v4l2.ErrWoken) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
+	for range 4 {
+		wg.Go(func() {
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	wg.Wait()
 	if err := k.Leaks(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoAllocationPerPicture(t *testing.T) {
+	k := v4l2test.New()
+	k.Plug(v4l2test.Device{Rates: []int{5000}})
+	c := mustOpen(t, v4l2.Config{Kernel: k, Width: 320, Height: 240})
+	defer c.Close()
+	if n := testing.AllocsPerRun(200, func() { oneMore(t, c) }); n != 0 {
+		t.Errorf("%v allocations per picture", n)
+	}
+}
+
+func BenchmarkNextRelease(b *testing.B) {
+	k := v4l2test.New()
+	k.Plug(v4l2test.Device{Rates: []int{100000}})
+	c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "auto", Width: 320, Height: 240})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		oneMore(b, c)
+	}
+}
+
+func oneMore(t testing.TB, c *v4l2.Camera) {
+	b, err := c.Next(time.Second)
+	if err == nil {
+		err = c.Release(b)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -74,7 +74,7 @@ func diagnose(k Kernel, d Device, doing string, errno error) error {
 	f := &fault{device: d.Path, doing: doing, errno: errno}
 	switch {
 	case errors.Is(errno, unix.ENODEV), errors.Is(errno, unix.ENXIO):
-		f.kind, f.says = ErrUnplugged, "the camera is gone; it was unplugged, or it broke down"
+		return brokenDown(d, doing, errno)
 	case errors.Is(errno, unix.ENOENT), errors.Is(errno, unix.ENOTDIR), errors.Is(errno, unix.ELOOP):
 		f.kind, f.says = ErrNotFound, "there is no such camera"
 	case errors.Is(errno, unix.EACCES), errors.Is(errno, unix.EPERM):
@@ -95,6 +95,15 @@ func diagnose(k Kernel, d Device, doing string, errno error) error {
 		f.kind, f.says = ErrFailed, "the camera does not work; unplug it and plug it in again"
 	}
 	return f
+}
+
+// brokenDown is for a stream that has ended for good. Drivers tell an unplug and a crash of the camera's firmware apart no better.
+func brokenDown(d Device, doing string, errno error) error {
+	var f *fault
+	if errors.As(errno, &f) {
+		return errno
+	}
+	return &fault{device: d.Path, kind: ErrUnplugged, says: "the camera is gone; it was unplugged, or it broke down", doing: doing, errno: errno}
 }
 
 // nonsense is for an answer of the driver that cannot be true.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,13 +75,16 @@ func (s Subject) shut(t *testing.T, c *v4l2.Camera) {
 	s.wantNoLeaks(t)
 }
 
+func (s Subject) leaks() error {
+	if s.Leaks == nil {
+		return OpenFiles()
+	}
+	return s.Leaks()
+}
+
 func (s Subject) wantNoLeaks(t *testing.T) {
 	t.Helper()
-	leaks := s.Leaks
-	if leaks == nil {
-		leaks = OpenFiles
-	}
-	if err := leaks(); err != nil {
+	if err := s.leaks(); err != nil {
 		t.Errorf("left open: %v", err)
 	}
 }
@@ -95,18 +98,24 @@ func (s Subject) do(t *testing.T, words ...string) {
 
 // OpenFiles is an error if this process has a video node open or mapped.
 func OpenFiles() error {
-	var all error
-	fds, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil || len(fds) == 0 {
-		return fmt.Errorf("read /proc/self/fd: %w", errors.Join(err, os.ErrNotExist))
-	}
-	maps, err := filepath.Glob("/proc/self/map_files/*")
+	const node = "/dev/video"
+	fds, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return err
 	}
-	for _, f := range append(fds, maps...) {
-		if target, err := os.Readlink(f); err == nil && len(target) > 10 && target[:10] == "/dev/video" {
-			all = errors.Join(all, fmt.Errorf("%s is %s", f, target))
+	var all error
+	for _, f := range fds {
+		if target, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && strings.HasPrefix(target, node) {
+			all = errors.Join(all, fmt.Errorf("descriptor %s is %s", f.Name(), target))
+		}
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(maps)) {
+		if strings.Contains(line, node) {
+			all = errors.Join(all, fmt.Errorf("mapping %s", strings.TrimSpace(line)))
 		}
 	}
 	return all
@@ -197,6 +206,9 @@ func suitePictures(t *testing.T, s Subject) {
 			t.Errorf("picture of %v after one of %v", b.Time, last.Time)
 		}
 		last = b
+	}
+	if s.leaks() == nil {
+		t.Fatal("an open camera does not show: the search for leaks is blind")
 	}
 	s.shut(t, c)
 	if err := c.Close(); err != nil {

@@ -13,7 +13,7 @@ const (
 )
 
 const (
-	vidiocQueryCap  = dirRead<<30 | unsafe.Sizeof(Capability{})<<16 | 'V'<<8 | 0
+	vidiocQueryCap  = dirRead<<30 | unsafe.Sizeof(Capability{})<<16 | 'V'<<8
 	vidiocGFmt      = (dirRead|dirWrite)<<30 | unsafe.Sizeof(Format{})<<16 | 'V'<<8 | 4
 	vidiocSFmt      = (dirRead|dirWrite)<<30 | unsafe.Sizeof(Format{})<<16 | 'V'<<8 | 5
 	vidiocReqBufs   = (dirRead|dirWrite)<<30 | unsafe.Sizeof(RequestBuffers{})<<16 | 'V'<<8 | 8
