@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+
+	"vchat/daemon/vmtest/picture"
+)
+
+// A report says what has been seen so far.
+type report struct {
+	Pictures  int `json:"pictures"`  // all of the below but missing
+	Exact     int `json:"exact"`     // byte for byte what the camera sent
+	Completed int `json:"completed"` // the same but for added Huffman tables, which the camera had left out
+	Bare      int `json:"bare"`      // the same but for Huffman tables, which the camera had left out and nobody added
+	Cards     int `json:"cards"`     // without the camera's stamp: a placeholder, or a picture whose stamp is damaged
+	Foreign   int `json:"foreign"`   // another camera's
+	Altered   int `json:"altered"`   // the stamp is whole, but the bytes are not those that were sent
+	Repeated  int `json:"repeated"`  // not newer than the one before
+	Missing   int `json:"missing"`   // sequence numbers left out between the first and the last
+
+	First   uint32  `json:"first"` // sequence numbers
+	Last    uint32  `json:"last"`
+	Seconds float64 `json:"seconds"` // by the camera's stamps, from the first to the last picture
+	FPS     float64 `json:"fps"`     // of this camera's pictures, as they arrived
+	DelayMS delays  `json:"delay_ms"`
+	Error   string  `json:"error,omitempty"` // what ended the stream, if that was not its end
+
+}
+
+// delays are from the camera's stamp to the end of reading, in milliseconds.
+type delays struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// A checker compares pictures with those that the camera must have sent.
+type checker struct {
+	camera  uint32
+	skip    int // pictures still to be left out
+	source  *picture.Source
+	report  report
+	scratch []byte
+
+	stamped                     int
+	firstStamp, firstAt, lastAt int64
+	delays                      []int64
+}
+
+func newChecker(camera uint32, w, h, skip int) *checker {
+	c := &checker{camera: camera, source: picture.New(w, h), skip: skip}
+	// Encoding takes a second in the emulation; done here, it does not hold up the stream.
+	for k := range uint32(picture.Variants) {
+		c.scratch = c.source.Frame(c.scratch[:0], picture.Stamp{Sequence: k})
+	}
+	return c
+}
+
+// see takes the next picture, read at the CLOCK_MONOTONIC time now.
+func (c *checker) see(jpg []byte, now int64) {
+	if c.skip > 0 {
+		c.skip--
+		return
+	}
+	r := &c.report
+	r.Pictures++
+	st, err := picture.ParseStamp(jpg)
+	switch {
+	case err != nil:
+		r.Cards++
+		return
+	case st.Camera != c.camera:
+		r.Foreign++
+		return
+	}
+	c.scratch = c.source.Frame(c.scratch[:0], st)
+	if bytes.Equal(jpg, c.scratch) {
+		r.Exact++
+	} else if bare := picture.WithoutTables(jpg); !bytes.Equal(bare, picture.WithoutTables(c.scratch)) {
+		r.Altered++
+	} else if len(bare) == len(jpg) {
+		r.Bare++
+	} else {
+		r.Completed++
+	}
+	c.count(st, now)
+}
+
+func (c *checker) count(st picture.Stamp, now int64) {
+	r := &c.report
+	if c.stamped == 0 {
+		r.First, c.firstStamp, c.firstAt = st.Sequence, st.Time, now
+	} else if st.Sequence <= r.Last {
+		r.Repeated++
+		return
+	} else {
+		r.Missing += int(st.Sequence - r.Last - 1)
+	}
+	c.stamped++
+	r.Last, c.lastAt = st.Sequence, now
+	r.Seconds = float64(st.Time-c.firstStamp) / 1e9
+	c.delays = append(c.delays, now-st.Time)
+}
+
+// result returns the report with its figures computed.
+func (c *checker) result() report {
+	r := c.report
+	if d := c.lastAt - c.firstAt; d > 0 {
+		r.FPS = float64(c.stamped-1) / (float64(d) / 1e9)
+	}
+	if n := len(c.delays); n > 0 {
+		sorted := slices.Sorted(slices.Values(c.delays))
+		ms := func(i int) float64 { return float64(sorted[i]) / 1e6 }
+		r.DelayMS = delays{P50: ms(n / 2), P99: ms(n * 99 / 100), Max: ms(n - 1)}
+	}
+	return r
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxPicture bounds what one picture may have, in bytes.
+const maxPicture = 16 << 20
+
+var errNotJPEG = errors.New("not a JPEG stream")
+
+// A splitter cuts a stream of JPEG pictures, one directly after the other, by their markers.
+type splitter struct {
+	r   *bufio.Reader
+	buf []byte
+}
+
+func newSplitter(r io.Reader) *splitter { return &splitter{r: bufio.NewReaderSize(r, 1<<16)} }
+
+// next returns the next picture, good until the next call. It returns io.EOF at the end of the stream between two
+// pictures, io.ErrUnexpectedEOF within one, and errNotJPEG where the stream is something else.
+func (s *splitter) next() ([]byte, error) {
+	s.buf = s.buf[:0]
+	if b, err := s.byte(); err != nil {
+		return nil, err
+	} else if b != 0xff {
+		return nil, fmt.Errorf("%w: a picture begins with %#02x", errNotJPEG, b)
+	}
+	for first := true; ; first = false {
+		marker, err := s.byte()
+		if err != nil {
+			return nil, unexpected(err)
+		}
+		switch {
+		case first != (marker == 0xd8):
+			return nil, fmt.Errorf("%w: marker %#02x", errNotJPEG, marker)
+		case marker == 0xd9: // EOI
+			return s.buf, nil
+		case first:
+		default:
+			if err := s.segment(); err != nil {
+				return nil, unexpected(err)
+			}
+		}
+		if marker == 0xda { // SOS: coded data up to a marker that is not a restart
+			err = s.scan()
+		} else {
+			err = s.marker()
+		}
+		if err != nil {
+			return nil, unexpected(err)
+		}
+	}
+}
+
+func (s *splitter) byte() (byte, error) {
+	b, err := s.r.ReadByte()
+	if err == nil {
+		if len(s.buf) >= maxPicture {
+			return 0, fmt.Errorf("%w: picture larger than %d bytes", errNotJPEG, maxPicture)
+		}
+		s.buf = append(s.buf, b)
+	}
+	return b, err
+}
+
+// marker reads the ff before a marker.
+func (s *splitter) marker() error {
+	if b, err := s.byte(); err != nil {
+		return err
+	} else if b != 0xff {
+		return fmt.Errorf("%w: %#02x instead of a marker", errNotJPEG, b)
+	}
+	return nil
+}
+
+func (s *splitter) segment() error {
+	hi, err := s.byte()
+	if err != nil {
+		return err
+	}
+	lo, err := s.byte()
+	if err != nil {
+		return err
+	}
+	n := int(hi)<<8 | int(lo)
+	if n < 2 {
+		return fmt.Errorf("%w: segment of length %d", errNotJPEG, n)
+	}
+	at := len(s.buf)
+	s.buf = append(s.buf, make([]byte, n-2)...)
+	_, err = io.ReadFull(s.r, s.buf[at:])
+	return err
+}
+
+// scan reads coded data and the ff of the marker after it.
+func (s *splitter) scan() error {
+	for {
+		b, err := s.byte()
+		if err != nil {
+			return err
+		}
+		if b != 0xff {
+			continue
+		}
+		next, err := s.r.Peek(1)
+		if err != nil {
+			return err
+		}
+		if m := next[0]; m == 0 || m >= 0xd0 && m <= 0xd7 { // a stuffed ff, a restart
+			if _, err := s.byte(); err != nil {
+				return err
+			}
+			continue
+		}
+		return nil
+	}
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,127 @@
+//go:build vm
+
+package vmtest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sh runs a script in the guest as root and returns its output; an exit status other than 0 ends the test.
+func sh(t *testing.T, script string) string {
+	t.Helper()
+	out, err := machine.shell(t.Context(), script, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// cleanUp is sh for t.Cleanup, when the test's context has ended.
+func cleanUp(t *testing.T, script string) {
+	t.Helper()
+	if _, err := machine.shell(context.Background(), script, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// put writes a file in the guest.
+func put(t *testing.T, path, content string) {
+	t.Helper()
+	if _, err := machine.shell(t.Context(), "cat >"+path, content); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually runs the script until it succeeds, and ends the test if it does not in time.
+func eventually(t *testing.T, within time.Duration, script string) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		_, err := machine.shell(t.Context(), script, "")
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %v", within, err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// A simCamera is a uvcsim in the guest.
+type simCamera struct {
+	name string
+	id   int // in the stamps of its pictures
+}
+
+// The guest's two cameras.
+var (
+	alicesCamera = simCamera{"alice", 1}
+	bobsCamera   = simCamera{"bob", 2}
+)
+
+// node is a name of the camera that stays the same when it is plugged in again.
+func (c simCamera) node() string {
+	return fmt.Sprintf("/dev/v4l/by-id/usb-VMTest_%s_camera_%[1]s-video-index0", c.name)
+}
+
+// plugIn starts the camera for the time of the test and waits until the guest has its node.
+func (c simCamera) plugIn(t *testing.T) {
+	t.Helper()
+	put(t, "/run/uvcsim-"+c.name+".env", fmt.Sprintf("ID=%d\n", c.id))
+	sh(t, "systemctl start uvcsim@"+c.name)
+	t.Cleanup(func() { cleanUp(t, "systemctl stop uvcsim@"+c.name) })
+	eventually(t, 30*time.Second, "test -c "+c.node())
+}
+
+// tell commands the camera and returns its answer.
+func (c simCamera) tell(t *testing.T, command string) string {
+	t.Helper()
+	return sh(t, fmt.Sprintf("uvcsim ctl -socket /run/uvcsim-%s.sock %s", c.name, command))
+}
+
+type cameraStatus struct {
+	Plugged, Streaming bool
+	Sent, Late         int
+}
+
+func (c simCamera) status(t *testing.T) (st cameraStatus) {
+	t.Helper()
+	decode(t, c.tell(t, "status"), &st)
+	return st
+}
+
+// frameReport is what framecheck prints.
+type frameReport struct {
+	Pictures, Exact, Completed, Bare, Cards, Foreign, Altered, Repeated, Missing int
+	First, Last                                                                  int
+	Seconds, FPS                                                                 float64
+	DelayMS                                                                      struct{ P50, P99, Max float64 } `json:"delay_ms"`
+	Error                                                                        string
+}
+
+// faultless says what is wrong with pictures of which each had to be the next one and exactly what was sent.
+func (r frameReport) faultless() error {
+	if r.Pictures == 0 || r.Exact != r.Pictures || r.Repeated > 0 || r.Error != "" {
+		return fmt.Errorf("not all pictures are the camera's, byte for byte, in order and once: %+v", r)
+	}
+	return nil
+}
+
+func contains(text string, parts ...string) bool {
+	return !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(text, p) })
+}
+
+func decode(t *testing.T, text string, v any) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), v); err != nil {
+		t.Fatalf("%v: %q", err, text)
+	}
+}
