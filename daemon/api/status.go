@@ -87,7 +87,14 @@ const (
 	Failed        Reason = "failed"         // for another reason, see ReasonText
 	Unreachable   Reason = "unreachable"    // the peer could not be reached
 	WrongIdentity Reason = "wrong_identity" // what answered there is not the known device, or does not know us
-	Removed       Reason = "peer_removed"   // the peer was taken out of the configuration
+)
+
+// Side is a side of a call.
+type Side string
+
+const (
+	Here  Side = "here"
+	There Side = "there"
 )
 
 // Call is what two devices agreed on, or are about to.
@@ -101,6 +108,7 @@ type Call struct {
 	Direction  Direction  `json:"direction"`
 	Reason     Reason     `json:"reason,omitempty"`      // once ended
 	ReasonText string     `json:"reason_text,omitempty"` // once ended: the same in words
+	EndedBy    Side       `json:"ended_by,omitempty"`    // once ended
 	Pictures   bool       `json:"pictures"`              // the peer's pictures have come in this call
 	Link       *Link      `json:"link,omitempty"`
 	Sending    *Sending   `json:"sending,omitempty"`

@@ -1,0 +1,297 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"vchat/daemon/api"
+	"vchat/daemon/client"
+	"vchat/daemon/control/controltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t testing.TB, socket string) *client.Client {
+	c := client.New(socket)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestCommands(t *testing.T) {
+	ctx := t.Context()
+	d := controltest.New()
+	c := open(t, controltest.Start(t, d))
+	status, err := c.Status(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(d.Status(), status); diff != "" {
+		t.Errorf("status: %s", diff)
+	}
+	peers, err := c.Peers(ctx)
+	if diff := cmp.Diff(d.Peers(), peers); err != nil || diff != "" {
+		t.Errorf("peers: %v %s", err, diff)
+	}
+	id, err := c.Identity(ctx)
+	if diff := cmp.Diff(d.Identity(), id); err != nil || diff != "" {
+		t.Errorf("identity: %v %s", err, diff)
+	}
+	call, err := c.Call(ctx, api.CallRequest{Peer: "workshop", RingTimeoutMS: 7})
+	if err != nil || call.Peer != "workshop" || call.State != api.CallCalling {
+		t.Errorf("call: %+v, %v", call, err)
+	}
+	if call, err := c.Answer(ctx, ""); err != nil || call.State != api.CallActive {
+		t.Errorf("answer: %+v, %v", call, err)
+	}
+	if call, err := c.Hangup(ctx, "workshop"); err != nil || call.Reason != api.HungUp {
+		t.Errorf("hangup: %+v, %v", call, err)
+	}
+	_, err = c.Reject(ctx, "workshop")
+	var e *api.Error
+	if !errors.As(err, &e) || e.Kind != api.NoSuchCall {
+		t.Errorf("reject: %v", err)
+	}
+	if diff := cmp.Diff([]string{"call workshop 7", "answer ", "hangup workshop", "reject workshop"}, d.Did()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	d := controltest.New()
+	c := open(t, controltest.Start(t, d))
+	ctx, cancel := context.WithCancel(t.Context())
+	events, err := c.Events(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Close()
+	if e, err := events.Next(); err != nil || e.Status == nil || e.Status.Name != "kitchen" {
+		t.Fatalf("first: %+v, %v", e, err)
+	}
+	d.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", Text: "tea?"})
+	if e, err := events.Next(); err != nil || e.Text != "tea?" {
+		t.Errorf("second: %+v, %v", e, err)
+	}
+	cancel()
+	if _, err := events.Next(); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of its context: %v", err)
+	}
+}
+
+func TestFeed(t *testing.T) {
+	d := controltest.New()
+	c := open(t, controltest.Start(t, d))
+	feed, err := c.Feed(t.Context(), "workshop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	for seq := uint64(1); seq < 20; seq++ {
+		want := bytes.Repeat([]byte("\r\n--vchat\r\n"), int(seq*seq*400)) // pictures may hold whatever they like
+		before := time.Now()
+		d.Publish("workshop", seq, seq == 5, want)
+		f, err := feed.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(f.Data, want) || f.Seq != seq || f.Card != (seq == 5) {
+			t.Errorf("picture %d: got %d bytes of %d, sequence %d, card %v", seq, len(f.Data), len(want), f.Seq, f.Card)
+		}
+		if f.Captured.Before(before.Add(-time.Millisecond)) || f.Captured.After(time.Now()) || f.Age < 0 {
+			t.Errorf("picture %d was taken at %v, but is said to be of %v, %v old", seq, before, f.Captured, f.Age)
+		}
+	}
+	d.Publish("workshop", 21, false, []byte("last"))
+	if f, err := feed.Next(); err != nil || string(f.Data) != "last" {
+		t.Fatalf("%q, %v", f.Data, err)
+	}
+	d.Feed("workshop").End(nil)
+	if _, err := feed.Next(); err != io.EOF {
+		t.Errorf("after the end of the feed: %v", err)
+	}
+}
+
+func TestNewest(t *testing.T) {
+	d := controltest.New()
+	c := open(t, controltest.Start(t, d))
+	d.Publish("workshop", 4, true, []byte("a card"))
+	f, err := c.Newest(t.Context(), "workshop")
+	if err != nil || string(f.Data) != "a card" || f.Seq != 4 || !f.Card || f.Captured.IsZero() {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	var e *api.Error
+	if _, err := c.Newest(t.Context(), "cellar"); !errors.As(err, &e) || e.Kind != api.NoSuchFeed {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A name is a name, whatever is in it: it never becomes another path.
+func TestOddNames(t *testing.T) {
+	c := open(t, controltest.Start(t, controltest.New()))
+	for _, name := range []string{"../status", "a/b", "a?b", "a%2fb", "ä", "", "self.mjpeg"} {
+		var e *api.Error
+		if _, err := c.Feed(t.Context(), name); !errors.As(err, &e) || e.Kind != api.NoSuchFeed {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestWithoutADaemon(t *testing.T) {
+	dir := t.TempDir()
+	stale := filepath.Join(dir, "stale.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	for _, tt := range []struct {
+		socket string
+		errno  error
+	}{{filepath.Join(dir, "none.sock"), syscall.ENOENT}, {stale, syscall.ECONNREFUSED}} {
+		_, err := open(t, tt.socket).Status(t.Context())
+		if !errors.Is(err, client.ErrUnreachable) || !errors.Is(err, tt.errno) || !strings.Contains(err.Error(), tt.socket) {
+			t.Errorf("%s: %v", tt.socket, err)
+		}
+	}
+}
+
+// says serves one connection with fixed bytes.
+func says(t *testing.T, what string) (socket string) {
+	socket = filepath.Join(t.TempDir(), "odd.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = conn.Read(make([]byte, 4096))
+		_, _ = io.WriteString(conn, what)
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return socket
+}
+
+func TestOddAnswers(t *testing.T) {
+	answer := func(version, status, body string) string {
+		return fmt.Sprintf("HTTP/1.1 %s\r\nVchat-Version: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, version, len(body), body)
+	}
+	for _, tt := range []struct {
+		name, said string
+		is         error
+		words      []string
+	}{
+		{"another program", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", client.ErrProtocol, []string{"is not vchatd"}},
+		{"no HTTP", "SSH-2.0-OpenSSH\r\n", client.ErrUnreachable, nil},
+		{"nothing", "", client.ErrUnreachable, nil},
+		{"half", "HTTP/1.1 200 OK\r\nVchat-Version: 1\r\nContent-Length: 100\r\n\r\n{", client.ErrUnreachable, nil},
+		{"another version's form", answer("9.9", "200 OK", "[]"), client.ErrProtocol, []string{"9.9", api.Version, "restart"}},
+		{"an error in another form", answer("9.9", "500 Oh", "oh"), client.ErrProtocol, []string{"9.9"}},
+		{"far too long", answer(api.Version, "200 OK", strings.Repeat(" ", 2<<20)), client.ErrProtocol, []string{"more than"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := open(t, says(t, tt.said)).Status(t.Context())
+			if !errors.Is(err, tt.is) {
+				t.Fatalf("got %v, want %v", err, tt.is)
+			}
+			for _, w := range tt.words {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("%q is not in: %v", w, err)
+				}
+			}
+		})
+	}
+}
+
+func TestARouteOfAnotherVersionIsExplained(t *testing.T) {
+	body := `{"error":{"kind":"not_found","message":"there is no /v1/status"}}`
+	c := open(t, says(t, fmt.Sprintf("HTTP/1.1 404 Not Found\r\nVchat-Version: 9.9\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)))
+	_, err := c.Status(t.Context())
+	var e *api.Error
+	if !errors.As(err, &e) || !strings.Contains(e.Hint, "9.9") {
+		t.Errorf("got %#v", err)
+	}
+}
+
+func TestOddFeeds(t *testing.T) {
+	head := "HTTP/1.1 200 OK\r\nVchat-Version: 1\r\nContent-Type: multipart/x-mixed-replace; boundary=vchat\r\nConnection: close\r\n\r\n--vchat\r\n"
+	for _, tt := range []struct {
+		name, said string
+		is         error
+	}{
+		{"over at once", head, io.EOF},
+		{"a huge picture", head + "Content-Length: 99999999999\r\n\r\n", client.ErrProtocol},
+		{"a negative one", head + "Content-Length: -5\r\n\r\n", client.ErrProtocol},
+		{"one without a length", head + "X-Sequence: 5\r\n\r\nxxxx", client.ErrProtocol},
+		{"half a one", head + "Content-Length: 5\r\n\r\nxx", client.ErrUnreachable},
+		{"half a header", head + "Content-Length: 5\r\nX-Seq", client.ErrUnreachable},
+		{"a header without end", head + strings.Repeat("x", 10000), client.ErrProtocol},
+		{"headers without end", head + strings.Repeat("X-More: 1\r\n", 1000), client.ErrProtocol},
+		{"empty lines without end", head + strings.Repeat("\r\n", 10000), client.ErrProtocol},
+		{"an odd number", head + "X-Sequence: many\r\n", client.ErrProtocol},
+		{"no header", head + "hello\r\n", client.ErrProtocol},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			feed, err := open(t, says(t, tt.said)).Feed(t.Context(), "self")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer feed.Close()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			if _, err := feed.Next(); !errors.Is(err, tt.is) {
+				t.Errorf("got %v, want %v", err, tt.is)
+			}
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+				t.Errorf("it took %d bytes of memory", took)
+			}
+		})
+	}
+}
+
+// BenchmarkFeed tells how long a picture takes from the hub through the socket to a viewer.
+func BenchmarkFeed(b *testing.B) {
+	d := controltest.New()
+	c := open(b, controltest.Start(b, d))
+	feed, err := c.Feed(b.Context(), "workshop")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer feed.Close()
+	picture := bytes.Repeat([]byte("x"), 120_000)
+	took := make([]time.Duration, 0, 1<<16)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(picture)))
+	for i := 0; b.Loop(); i++ {
+		start := time.Now()
+		d.Publish("workshop", uint64(i), false, picture)
+		if _, err := feed.Next(); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
