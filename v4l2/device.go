@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -129,7 +128,7 @@ func findPath(k Kernel, path string) (Device, error) {
 	if err != nil {
 		return Device{}, diagnose(k, d, "find", err)
 	}
-	d.Node = filepath.Clean(node)
+	d.Node = node
 	if err := look(k, &d); err != nil {
 		return Device{}, err
 	}

@@ -70,7 +70,12 @@ func (linux) ByID() map[string]string {
 	return names
 }
 
-func (linux) Resolve(path string) (string, error) { return filepath.EvalSymlinks(path) }
+func (linux) Resolve(path string) (string, error) {
+	if _, err := os.Stat(path); err != nil {
+		return "", err // EvalSymlinks keeps not every errno
+	}
+	return filepath.EvalSymlinks(path)
+}
 
 func (linux) Now() time.Duration {
 	var t unix.Timespec
@@ -104,6 +109,15 @@ func (linux) Open(path string) (Handle, error) {
 	if err != nil {
 		return nil, err
 	}
+	h, err := newHandle(fd)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// newHandle takes fd over, also when it fails.
+func newHandle(fd int) (*linuxHandle, error) {
 	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		unix.Close(fd)
