@@ -99,20 +99,28 @@ const (
 
 // Call is what two devices agreed on, or are about to.
 type Call struct {
-	ID         string     `json:"id"`
-	Peer       string     `json:"peer"`
-	State      CallState  `json:"state"`
-	Since      time.Time  `json:"since"`             // of the state
-	Started    time.Time  `json:"started,omitzero"`  // when it was asked for
-	Answered   time.Time  `json:"answered,omitzero"` // zero: not yet
-	Direction  Direction  `json:"direction"`
-	Reason     Reason     `json:"reason,omitempty"`      // once ended
-	ReasonText string     `json:"reason_text,omitempty"` // once ended: the same in words
-	EndedBy    Side       `json:"ended_by,omitempty"`    // once ended
-	Pictures   bool       `json:"pictures"`              // the peer's pictures have come in this call
-	Link       *Link      `json:"link,omitempty"`
-	Sending    *Sending   `json:"sending,omitempty"`
-	Receiving  *Receiving `json:"receiving,omitempty"`
+	ID         string      `json:"id"`
+	Peer       string      `json:"peer"`
+	State      CallState   `json:"state"`
+	Since      time.Time   `json:"since"`             // of the state
+	Started    time.Time   `json:"started,omitzero"`  // when it was asked for
+	Answered   time.Time   `json:"answered,omitzero"` // zero: not yet
+	Direction  Direction   `json:"direction"`
+	Reason     Reason      `json:"reason,omitempty"`      // once ended
+	ReasonText string      `json:"reason_text,omitempty"` // once ended: the same in words
+	EndedBy    Side        `json:"ended_by,omitempty"`    // once ended
+	Pictures   bool        `json:"pictures"`              // the peer's pictures have come in this call
+	PeerCamera *PeerCamera `json:"peer_camera,omitempty"` // what the peer says of its camera
+	Link       *Link       `json:"link,omitempty"`
+	Sending    *Sending    `json:"sending,omitempty"`
+	Receiving  *Receiving  `json:"receiving,omitempty"`
+}
+
+// PeerCamera is what the other side of a call says of its camera.
+type PeerCamera struct {
+	State  string    `json:"state"` // streaming, opening, lost, failed, privacy; unknown
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
 }
 
 // LinkState says whether there is a connection to a peer.
