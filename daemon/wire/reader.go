@@ -151,8 +151,8 @@ func (r *Reader) readPicture(length int) error {
 	if later < 0 {
 		return fmt.Errorf("reading Picture: %w: %d bytes of data in a payload of %d", ErrShort, r.picture.Size, length)
 	}
-	if later > MaxControl {
-		return fmt.Errorf("reading Picture: %w: %d bytes before the data, at most %d", ErrTooLong, later, MaxControl)
+	if later > MaxControl-pictureFields {
+		return fmt.Errorf("reading Picture: %w: %d unknown bytes before the data, at most %d", ErrTooLong, later, MaxControl-pictureFields)
 	}
 	r.left = r.picture.Size
 	return r.discard(pictureFields + later)

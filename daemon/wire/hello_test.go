@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAgree(t *testing.T) {
+	hello := func(name string, low, high uint16, features ...string) Hello {
+		return Hello{VersionMin: low, VersionMax: high, Name: name, Features: features}
+	}
+	for _, c := range []struct {
+		name string
+		a, b Hello
+		want uint16
+		says string
+	}{
+		{"the same", hello("a", 1, 1, "jpeg"), hello("b", 1, 1, "jpeg"), 1, ""},
+		{"the highest of both", hello("a", 1, 3, "jpeg"), hello("b", 2, 5, "jpeg"), 3, ""},
+		{"one inside the other", hello("a", 1, 65535, "jpeg"), hello("b", 4, 6, "jpeg"), 6, ""},
+		{"they touch", hello("a", 1, 2, "jpeg"), hello("b", 2, 3, "jpeg"), 2, ""},
+		{"one too new", hello("kitchen", 1, 1, "jpeg"), hello("workshop", 2, 3, "jpeg"), 0,
+			`"kitchen" speaks version 1, "workshop" speaks versions 2 to 3`},
+		{"one too old, without a name", hello("", 5, 6, "jpeg"), hello("workshop", 2, 3, "jpeg"), 0,
+			`a device without a name speaks versions 5 to 6, "workshop" speaks versions 2 to 3`},
+		{"no JPEG", hello("a", 1, 1, "jpeg"), hello("b", 1, 1, "yuyv"), 0, `"b" does not take JPEG pictures`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, pair := range [][2]Hello{{c.a, c.b}, {c.b, c.a}} {
+				got, err := Agree(pair[0], pair[1])
+				if got != c.want || (err != nil) != (c.says != "") {
+					t.Fatalf("got %d, %v; want %d", got, err, c.want)
+				}
+				if err != nil && !errors.Is(err, ErrVersion) {
+					t.Errorf("%v is no ErrVersion", err)
+				}
+			}
+			if _, err := Agree(c.a, c.b); err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got  %v\nwant …%s", err, c.says)
+			}
+		})
+	}
+}
+
+// The words of a refusal fit a Bye, whatever the names are.
+func TestAgreeFitsBye(t *testing.T) {
+	a := Hello{VersionMin: 10000, VersionMax: 20000, Name: strings.Repeat("\u202e", MaxName/3)}
+	b := Hello{VersionMin: 30000, VersionMax: 40000, Name: strings.Repeat(`"`, MaxName)}
+	for _, h := range []Hello{a, b} {
+		if err := h.check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := Agree(a, b)
+	if err == nil {
+		t.Fatal("they agree")
+	}
+	if _, err := Append(nil, &Bye{CodeVersion, err.Error()}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFeatures(t *testing.T) {
+	a := Hello{Features: []string{"yuyv", "jpeg", "lz4", "jpeg"}}
+	b := Hello{Features: []string{"jpeg", "smell", "yuyv", "yuyv"}}
+	want := []string{"jpeg", "yuyv"}
+	if diff := cmp.Diff(want, Features(a, b)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, Features(b, a)); diff != "" {
+		t.Errorf("from the other side (-want +got):\n%s", diff)
+	}
+	if got := Features(a, Hello{}); len(got) != 0 {
+		t.Errorf("with nobody: %q", got)
+	}
+}
+
+func TestCodecAllowed(t *testing.T) {
+	for _, c := range []struct {
+		features string
+		want     []Codec
+	}{
+		{"", nil},
+		{"jpeg", []Codec{CodecJPEG}},
+		{"jpeg lz4", []Codec{CodecJPEG}},
+		{"jpeg yuyv", []Codec{CodecJPEG, CodecYUYV}},
+		{"jpeg lz4 yuyv", []Codec{CodecJPEG, CodecYUYV, CodecYUYVLZ4}},
+	} {
+		var got []Codec
+		for codec := range Codec(255) {
+			if codec.Allowed(strings.Fields(c.features)) {
+				got = append(got, codec)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", c.features, diff)
+		}
+	}
+}
