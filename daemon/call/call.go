@@ -162,7 +162,7 @@ type Call struct {
 
 	// Of an ended call:
 	Reason  Reason
-	EndedBy Side   // whose doing the end was; a time that ran out is Here
+	EndedBy Side   // whose doing the end was; a time that ran out is Here, a caller that fell silent is There
 	Text    string // more in words, may be empty; at most 512 bytes
 }
 

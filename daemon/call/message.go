@@ -50,7 +50,7 @@ func (c *Calls) gotInvite(peer string, id ID, now time.Time) {
 		c.send(peer, SendRinging, id)
 	case l.State == Incoming:
 		// It has one call with us at most: the older one is over, and its end was lost.
-		c.end(l, Cancelled, There, "", now)
+		c.end(l, Cancelled, There, "", now, l.ids...)
 		c.ring(peer, id, now)
 	default:
 		// Glare, our accept was lost, or the peer has lost the call and dials again.
