@@ -292,16 +292,6 @@ func TestWakesFromEverywhere(t *testing.T) {
 	}
 }
 
-func TestNoAllocationPerPicture(t *testing.T) {
-	k := v4l2test.New()
-	k.Plug(v4l2test.Device{Rates: []int{5000}})
-	c := mustOpen(t, v4l2.Config{Kernel: k, Width: 320, Height: 240})
-	defer c.Close()
-	if n := testing.AllocsPerRun(200, func() { oneMore(t, c) }); n != 0 {
-		t.Errorf("%v allocations per picture", n)
-	}
-}
-
 func BenchmarkNextRelease(b *testing.B) {
 	k := v4l2test.New()
 	k.Plug(v4l2test.Device{Rates: []int{100000}})

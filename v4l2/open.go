@@ -12,7 +12,8 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// Open finds the camera, negotiates, and starts the stream. On error nothing stays open.
+// Open finds the camera, negotiates, and starts the stream. On error nothing stays open. It may take seconds, and cannot be ended
+// sooner: a camera whose firmware hangs lets the kernel wait for each of its USB requests.
 //
 // The errors: those of Find; ErrBusy, ErrPermission, ErrNoSpace, ErrNoFormat, ErrUnplugged, ErrFailed.
 func Open(cfg Config) (*Camera, error) {

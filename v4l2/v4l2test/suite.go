@@ -41,6 +41,7 @@ func Suite() []Case {
 		{"second opener", false, suiteSecondOpener},
 		{"list beside a stream", false, suiteListBeside},
 		{"restart", false, suiteRestart},
+		{"no allocation per picture", false, suiteNoAllocation},
 		{"unplug", true, suiteUnplug},
 		{"unplug with a held buffer", true, suiteUnplugHeld},
 		{"freeze", true, suiteFreeze},
@@ -385,5 +386,24 @@ func suiteRestart(t *testing.T, s Subject) {
 		t.Errorf("release: %v", err)
 	}
 	next(t, c)
+	s.shut(t, c)
+}
+
+func suiteNoAllocation(t *testing.T, s Subject) {
+	c := s.open(t, 640, 480)
+	next(t, c)
+	var failed error
+	n := testing.AllocsPerRun(30, func() {
+		b, err := c.Next(patience)
+		if err == nil {
+			err = c.Release(b)
+		}
+		if err != nil {
+			failed = err
+		}
+	})
+	if failed != nil || n != 0 {
+		t.Errorf("%v allocations per picture, %v", n, failed)
+	}
 	s.shut(t, c)
 }

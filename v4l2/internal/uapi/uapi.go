@@ -21,17 +21,13 @@ const (
 	CapVideoM2M     = 0x00008000
 	CapVideoM2MMP   = 0x00004000
 	CapMetaCapture  = 0x00800000
-	CapIOMC         = 0x20000000
 	CapStreaming    = 0x04000000
 	CapDeviceCaps   = 0x80000000 // DeviceCaps is valid and speaks of this node alone
 
 	BufTypeVideoCapture = 1
 	MemoryMMAP          = 1
-	FieldAny            = 0
 
 	BufFlagMapped             = 0x00000001
-	BufFlagQueued             = 0x00000002
-	BufFlagDone               = 0x00000004
 	BufFlagError              = 0x00000040
 	BufFlagTimestampMask      = 0x0000e000
 	BufFlagTimestampMonotonic = 0x00002000
