@@ -23,11 +23,13 @@ func sh(t *testing.T, script string) string {
 }
 
 // cleanUp is sh for t.Cleanup, when the test's context has ended.
-func cleanUp(t *testing.T, script string) {
+func cleanUp(t *testing.T, script string) string {
 	t.Helper()
-	if _, err := machine.shell(context.Background(), script, ""); err != nil {
+	out, err := machine.shell(context.Background(), script, "")
+	if err != nil {
 		t.Error(err)
 	}
+	return out
 }
 
 // put writes a file in the guest.

@@ -1,0 +1,89 @@
+//go:build vm
+
+package vmtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestCall is the product's promise: what arrives is what the camera sent, every byte, in order, once, and at its rate.
+func TestCall(t *testing.T) {
+	startCall(t)
+	// The rate is compared with what the camera sent meanwhile, so that slow emulation does not count; but the newest
+	// picture wins at each hop, so a host that is busy elsewhere for some 100 ms costs one. Three tries to find it idle.
+	var r frameReport
+	for range 3 {
+		r = bob.view(t, 150)
+		if err := r.faultless(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%.2f fps, %d of %d lost, delay %+v ms", r.FPS, r.Missing, r.Last-r.First+1, r.DelayMS)
+		if r.Missing == 0 {
+			break
+		}
+	}
+	if r.Missing > 0 {
+		t.Errorf("not at the camera's rate: %+v", r)
+	}
+	if back := alice.view(t, 20); back.faultless() != nil {
+		t.Errorf("bob's picture on alice's side: %v", back.faultless())
+	}
+}
+
+// TestCallCompletesTables has a camera that leaves out the Huffman tables, which most decoders cannot do without.
+func TestCallCompletesTables(t *testing.T) {
+	startCall(t)
+	alice.camera.tell(t, "notables on")
+	bob.view(t, 10) // what was under way before
+	if r := bob.view(t, 30); r.Completed != r.Pictures || r.Pictures != 30 {
+		t.Errorf("%+v, want 30 pictures with nothing changed but added tables", r)
+	}
+}
+
+// TestPictureComesBack breaks one thing after the other under a running call, on which nobody then lays a hand.
+func TestPictureComesBack(t *testing.T) {
+	cable := func(state string) string { return "ip -n alice link set cable " + state }
+	for _, tt := range []struct{ name, fail, mend string }{
+		{"camera unplugged", "uvcsim ctl -socket /run/uvcsim-alice.sock unplug", "uvcsim ctl -socket /run/uvcsim-alice.sock plug"},
+		{"camera frozen", "uvcsim ctl -socket /run/uvcsim-alice.sock freeze on", "uvcsim ctl -socket /run/uvcsim-alice.sock freeze off"},
+		{"cable pulled", cable("down"), cable("up")},
+		{"packets dropped", "ip netns exec bob nft 'table inet cut { chain in { type filter hook input priority 0; iif cable drop; }; }'",
+			"ip netns exec bob nft delete table inet cut"},
+	} {
+		t.Run(strings.ReplaceAll(tt.name, " ", "_"), func(t *testing.T) {
+			startCall(t)
+			w := bob.watch(t)
+			w.pictures(t, 30)
+			sh(t, tt.fail)
+			t.Cleanup(func() { cleanUp(t, "("+tt.mend+") >/dev/null 2>&1 || true") })
+			w.silence(t)
+			sh(t, tt.mend)
+			if r := w.pictures(t, 60); r.Altered+r.Foreign+r.Repeated > 0 {
+				t.Errorf("after all: %+v, want none altered, none twice", r)
+			}
+		})
+	}
+}
+
+// TestKilledDaemonComesBack kills either daemon; systemd starts it again, and it takes up its call.
+func TestKilledDaemonComesBack(t *testing.T) {
+	for _, victim := range []device{alice, bob} {
+		t.Run(victim.name, func(t *testing.T) {
+			startCall(t)
+			if err := bob.view(t, 10).faultless(); err != nil {
+				t.Fatal(err)
+			}
+			pid := strings.TrimSpace(sh(t, "systemctl show -P MainPID "+victim.unit))
+			sh(t, "kill -9 "+pid)
+			eventually(t, comesBack, fmt.Sprintf("p=$(systemctl show -P MainPID %s); test $p != 0 && test $p != %s", victim.unit, pid))
+			for _, d := range []device{alice, bob} {
+				eventually(t, comesBack, d.ctl("status --json")+` | tr -d ' \n' | grep -q '"state":"active"'`)
+			}
+			if err := bob.view(t, 30).faultless(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

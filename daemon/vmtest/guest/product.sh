@@ -1,0 +1,27 @@
+#!/bin/bash
+# Installs vchat as its package would, for two devices on one machine: alice is the packaged unit as it is, bob a copy of
+# it, and all that is changed of either stands in a drop-in. A veth cable joins their network namespaces.
+set -euo pipefail
+here=/mnt/host
+
+install -m755 -t /usr/bin $here/vchatd $here/vchatctl
+install -m644 $here/packaging/vchatd.service /etc/systemd/system/vchatd.service
+install -m644 $here/packaging/vchatd.service /etc/systemd/system/vchatd-bob.service
+for f in "$here"/packaging/*sysusers*; do [ ! -e "$f" ] || systemd-sysusers "$f"; done
+for f in "$here"/packaging/*tmpfiles*; do [ ! -e "$f" ] || systemd-tmpfiles --create "$f"; done
+# Who may use vchatctl; the packaged sysusers file makes the group where there is one.
+getent group vchat >/dev/null || groupadd --system vchat
+usermod --append --groups vchat tester
+
+install -D -m644 $here/guest/alice.conf /etc/systemd/system/vchatd.service.d/vm.conf
+install -D -m644 $here/guest/bob.conf /etc/systemd/system/vchatd-bob.service.d/vm.conf
+systemctl daemon-reload
+
+ip netns add alice
+ip netns add bob
+ip link add cable netns alice type veth peer name cable netns bob
+for side in alice/10.7.0.1 bob/10.7.0.2; do
+	ip -n "${side%/*}" link set lo up
+	ip -n "${side%/*}" addr add "${side#*/}/24" dev cable
+	ip -n "${side%/*}" link set cable up
+done
