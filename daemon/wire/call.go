@@ -40,7 +40,7 @@ type (
 	End     struct {              // it is over
 		Call   CallID
 		Reason Reason
-		Text   string // more about it in words, at most MaxReason bytes; may be empty
+		Text   string // more, in words, at most MaxReason bytes; may be empty
 	}
 )
 
