@@ -20,12 +20,13 @@
 // neither is. Four rules carry that, whatever was lost with a link:
 //
 //   - Each new link begins with what its two ends hold: the calls ended here that the peer may not have heard of (End),
-//     then the call there is (Invite while it is unanswered, Resume once it was answered).
+//     then the call there is (Invite and Ringing while it is unanswered, Resume once it was answered).
 //   - Who is told of a call that it does not have answers End, with the true reason where it is still known. An End is
 //     never answered, and one for a call that its sender has no part in is ignored.
 //   - Two devices that both want a call with each other have one (glare). There is at most one call per peer, so every
 //     id that either side uses for it means that call, and the bytewise smallest one names it. An End for any of them
-//     ends it.
+//     ends it. This holds as well for an id first heard in a Resume, if the invites crossed a change of the link, and
+//     for the Invite of a peer that has lost the call in a restart: nothing tells these apart on the other side.
 //   - A message is never needed twice and never harms twice.
 //
 // A call that rings here becomes active by this side's doing alone: no message from the peer answers it.

@@ -47,6 +47,14 @@ func (c *Calls) end(l *live, reason Reason, by Side, text string, now time.Time,
 	c.enter(l, Ended, now)
 }
 
+// disown tells the peer of a call that there is none. That is remembered: a message which crosses this one must not
+// bring the call back by joining it to another.
+func (c *Calls) disown(peer string, id ID, now time.Time) {
+	e := end{id: id, reason: UnknownCall, at: now}
+	c.remember(peer, e)
+	c.sendEnd(peer, e)
+}
+
 func (c *Calls) remember(peer string, e end) {
 	ends := append(c.gone[peer], e)
 	c.gone[peer] = slices.Delete(ends, 0, max(0, len(ends)-maxEnds))

@@ -11,7 +11,7 @@ type (
 	// call with this peer) or ErrBusy (there are as many calls as are allowed).
 	Dial struct {
 		Peer        string
-		ID          ID            // random
+		ID          ID            // random, not zero
 		RingTimeout time.Duration // at most MaxRing; 0: as configured
 	}
 	// Answer takes the call that rings here. An empty peer means the only one that does. It fails with ErrNoCall,

@@ -16,6 +16,7 @@ func (c *Calls) linkUp(peer string, now time.Time) {
 		c.send(peer, SendInvite, l.ID)
 	case Incoming:
 		l.inviteBy = now.Add(inviteAgain)
+		c.send(peer, SendRinging, l.ID) // if the caller gave up and has forgotten it, it says so
 	case Active, Resuming:
 		c.send(peer, SendResume, l.ID)
 	}

@@ -93,7 +93,7 @@ func (c *Calls) turnAway(l *live, reason Reason, now time.Time) {
 func (c *Calls) gotRinging(peer string, id ID, now time.Time) {
 	switch l := c.find(peer); {
 	case l == nil || !l.has(id):
-		c.sendEnd(peer, end{id: id, reason: UnknownCall})
+		c.disown(peer, id, now)
 	case l.State == Calling:
 		if !l.rang { // only once, or a link that comes and goes would let it ring for ever
 			l.rang = true
@@ -106,9 +106,10 @@ func (c *Calls) gotRinging(peer string, id ID, now time.Time) {
 func (c *Calls) gotAccept(peer string, id ID, now time.Time) {
 	switch l := c.find(peer); {
 	case l == nil || (l.State == Incoming && !l.has(id)):
-		c.sendEnd(peer, end{id: id, reason: UnknownCall})
+		c.disown(peer, id, now)
 	case l.State == Incoming:
-		// Whether this call is taken is not for the caller to say.
+		// Whether a call that rings here is taken is not for its caller to say.
+		c.end(l, UnknownCall, Here, "", now)
 	default:
 		c.join(l, id, now)
 	}

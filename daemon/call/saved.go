@@ -50,7 +50,7 @@ func (c *Calls) Saved() []Saved {
 func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 	c.saved = saved
 	for _, s := range saved {
-		if s.Version != savedVersion || len(s.IDs) == 0 || len(s.IDs) > maxIDs ||
+		if s.Version != savedVersion || len(s.IDs) == 0 || len(s.IDs) > maxIDs || slices.Contains(s.IDs, ID{}) ||
 			!c.cfg.Known[s.Peer] || c.find(s.Peer) != nil || len(c.calls) >= c.cfg.Max {
 			continue
 		}

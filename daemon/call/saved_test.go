@@ -119,14 +119,14 @@ func TestRestoreDropsNonsense(t *testing.T) {
 	good := func(peer string, n byte) Saved {
 		return Saved{Version: 1, IDs: []ID{id(n)}, Peer: peer, Direction: In, Started: t0, Answered: t0}
 	}
-	other, noID, manyIDs := good("bob", 1), good("bob", 1), good("bob", 1)
+	other, noID, manyIDs, zero := good("bob", 1), good("bob", 1), good("bob", 1), good("bob", 0)
 	other.Version = 2
 	noID.IDs = nil
-	manyIDs.IDs = make([]ID, 5)
+	manyIDs.IDs = []ID{id(1), id(2), id(3), id(4), id(5)}
 	cfg := config()
 	cfg.Max = 2
 	d := newDevice(t, cfg)
-	d.expect(words(d.Restore([]Saved{other, noID, manyIDs, good("eve", 2), good("bob", 3), good("bob", 4)}, t0), nil),
+	d.expect(words(d.Restore([]Saved{other, noID, manyIDs, zero, good("eve", 2), good("bob", 3), good("bob", 4)}, t0), nil),
 		"resuming 03, save")
 
 	d = newDevice(t, config())

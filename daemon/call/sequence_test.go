@@ -104,6 +104,16 @@ func TestCallerSilentOnNewLink(t *testing.T) {
 	d.expect(d.after(5*time.Second, Tick{}), "-")
 }
 
+// A call that was said not to exist does not come back by a message that crossed that.
+func TestDisowned(t *testing.T) {
+	d := newDevice(t, config())
+	d.do(LinkUp{"bob"})
+	d.expect(d.do(GotRinging{"bob", id(1)}), "send end 01 unknown_call")
+	d.expect(d.do(Dial{Peer: "bob", ID: id(4)}), "send invite 04, calling 04")
+	d.expect(d.do(GotAccept{"bob", id(1)}), "send end 01 unknown_call")
+	d.expect(d.do(LinkUp{"bob"}), "send end 01 unknown_call, send invite 04")
+}
+
 func TestResume(t *testing.T) {
 	active := func(t *testing.T) *device {
 		d := newDevice(t, config())
