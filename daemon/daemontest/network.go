@@ -1,5 +1,5 @@
-// Package daemontest is what tests of several rooms share: a network in memory that can be cut and stalled, and that
-// works in fake time.
+// Package daemontest is what tests of several rooms share: whole devices on loopback, and a network in memory that can be
+// cut and stalled and works in fake time.
 package daemontest
 
 import (

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,8 @@ import (
 // shortest round trip was disturbed least by queues, and its offset is taken.
 type clock struct {
 	mu      sync.Mutex
+	asked   [8]time.Duration // when the latest pings were sent
+	asking  int
 	samples [clockSamples]clockSample
 	n       int
 	best    clockSample
@@ -22,15 +25,23 @@ const clockSamples = 64
 
 type clockSample struct{ rtt, offset time.Duration }
 
-// add takes the four stamps of one ping: ours, the peer's two, ours. Stamps that contradict each other are ignored.
-func (c *clock) add(p wire.Pong, t4 time.Duration) {
-	rtt := (t4 - p.T1) - (p.T3 - p.T2)
-	if rtt < 0 || t4 < p.T1 || p.T3 < p.T2 {
-		return
-	}
-	s := clockSample{rtt: rtt, offset: ((p.T2 - p.T1) + (p.T3 - t4)) / 2}
+// ask notes a ping that was sent at t1.
+func (c *clock) ask(t1 time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked[c.asking%len(c.asked)] = t1
+	c.asking++
+}
+
+// add takes the answer to a ping. One that was never asked for, or whose stamps contradict each other, is ignored.
+func (c *clock) add(p *wire.Pong, t4 time.Duration) {
+	rtt, offset, ok := p.Measure(t4)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !ok || !slices.Contains(c.asked[:min(c.asking, len(c.asked))], p.T1) {
+		return
+	}
+	s := clockSample{rtt: rtt, offset: offset}
 	c.samples[c.n%clockSamples] = s
 	c.n++
 	c.best = c.samples[0]

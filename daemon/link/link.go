@@ -1,7 +1,6 @@
 package link
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,6 +35,8 @@ type Link struct {
 	show chan *frame.Hub
 	ctx  context.Context
 	end  context.CancelCauseFunc
+
+	choice *time.Timer // until when the other side has to choose this link; nil where we choose
 
 	clock    clock
 	received inbound
@@ -133,10 +134,16 @@ func (l *Link) nominate() error {
 	return nil
 }
 
+// stopWaiting ends the wait for the other side's choice.
+func (l *Link) stopWaiting() {
+	if l.choice != nil {
+		l.choice.Stop()
+	}
+}
+
 // chooses says whether this device is the one of the two that chooses among connections.
 func (l *Link) chooses() bool {
-	ours := l.peer.links.cfg.Identity.ID()
-	return bytes.Compare(ours[:], l.peer.ID[:]) < 0
+	return l.peer.links.cfg.Identity.ID().Compare(l.peer.ID) < 0
 }
 
 // write is the writing goroutine.
@@ -204,7 +211,7 @@ func (l *Link) heard(m wire.Message) error {
 			return ErrSlow
 		}
 	case *wire.Pong:
-		l.clock.add(*m, now)
+		l.clock.add(m, now)
 	case *wire.Bye:
 		return &ByeError{*m}
 	case *wire.Hello:
@@ -235,6 +242,9 @@ func (l *Link) heard(m wire.Message) error {
 
 // picture receives one picture. One that is not what it says it is gets counted and is not shown.
 func (l *Link) picture(m *wire.Picture) error {
+	if !m.Codec.Allowed(l.agreed) {
+		return fmt.Errorf("%w: a picture as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
+	}
 	f, err := l.receive(m)
 	if err != nil {
 		return classify(err)
@@ -244,7 +254,7 @@ func (l *Link) picture(m *wire.Picture) error {
 	f.Seq, f.Captured, f.Arrived = m.Seq, captured, now
 	f.Card = m.Flags&wire.Card != 0
 	f.Width, f.Height = int(m.Width), int(m.Height)
-	if !plausible(f) {
+	if !plausible(f) || l.received.pictures.Load() > 0 && f.Seq <= l.received.seq.Load() {
 		l.received.broken.Add(1)
 		f.Release()
 		return nil

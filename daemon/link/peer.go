@@ -139,6 +139,7 @@ func (p *peer) adopt(l *Link) {
 	p.failed, p.told = nil, ""
 	l.nominated = true
 	p.mu.Unlock()
+	l.stopWaiting()
 	if old != nil {
 		old.end(errReplaced)
 	}
@@ -171,18 +172,14 @@ func (p *peer) await(l *Link) {
 	if old != nil {
 		old.end(errReplaced)
 	}
-	time.AfterFunc(handshakeTime, func() {
-		p.mu.Lock()
-		still := p.pending == l
-		p.mu.Unlock()
-		if still {
-			l.end(fmt.Errorf("%w: not nominated within %v", ErrDead, handshakeTime))
-		}
+	l.choice = time.AfterFunc(handshakeTime, func() {
+		l.end(fmt.Errorf("%w: not nominated within %v", ErrDead, handshakeTime))
 	})
 }
 
 // left is called when l has ended.
 func (p *peer) left(l *Link, why error) {
+	l.stopWaiting()
 	p.mu.Lock()
 	was := p.current == l
 	if was {

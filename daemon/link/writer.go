@@ -67,6 +67,7 @@ func (w *writer) message(m wire.Message) error {
 	switch t := m.(type) {
 	case *wire.Ping:
 		t.T1 = frame.Now()
+		w.link.clock.ask(t.T1)
 	case *wire.Pong:
 		t.T3 = frame.Now()
 	}

@@ -1,0 +1,206 @@
+// Package daemon is one vchat device: it puts the rooms below it together and is the only place that knows them all.
+//
+//	           ┌──────────── control socket ◀── vchatctl
+//	           ▼                   ▲
+//	        backend ─▶ calls ─▶ events
+//	           │         ▲  │
+//	           │         │  └─ what to send, whom to show ─┐
+//	camera ─▶ Hub ───────┼─────────────────────────────────▼
+//	   │       └─▶ viewers of self            links ◀──▶ peers
+//	   │                 └── what has come ─────┤
+//	   └ state ─▶ events, peers                 └─▶ party.hub ─▶ viewers of the peer
+//
+// All state that is decided on (the calls, who is linked, who looks) lies under one mutex, which is never held while
+// waiting for anything; pictures pass beside it. Run owns every goroutine: the camera's, the links', the control
+// socket's, one that writes the calls to disk and one that talks to systemd. They are ended in that order's reverse and
+// waited for.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"vchat/config"
+	"vchat/daemon/api"
+	"vchat/daemon/call"
+	"vchat/daemon/camera"
+	"vchat/daemon/control"
+	"vchat/daemon/frame"
+	"vchat/daemon/identity"
+	"vchat/daemon/link"
+)
+
+// ErrUnavailable says that something the daemon cannot run without is not to be had: its port or its control socket is
+// taken, its state directory cannot be written.
+var ErrUnavailable = errors.New("not available")
+
+// Version is that of the programs of this tree.
+const Version = api.Version
+
+// stopTime is how long an orderly end may take.
+const stopTime = 2 * time.Second
+
+// Daemon is one device.
+type Daemon struct {
+	log      *slog.Logger
+	level    *slog.LevelVar // nil: not ours to change
+	started  time.Time
+	identity *identity.Identity
+	camera   *camera.Camera
+	links    *link.Links
+	control  *control.Server
+	events   *control.Events
+	pool     *frame.Pool // of pictures that are encoded for viewers
+	ready    chan struct{}
+	dirty    chan struct{} // the calls on disk are not those in memory
+	news     chan struct{} // systemd is to be told
+
+	mu      sync.Mutex
+	cfg     *config.Config
+	calls   *call.Calls
+	alarm   *time.Timer           // the calls' next deadline
+	up      map[string]*link.Link // by peer
+	parties map[string]*party     // by peer: those with whom there is a call
+	viewers map[*viewer]struct{}
+	ending  bool // nothing is decided any more
+}
+
+// New makes a device from its configuration and the key and calls in its state directory. Nothing is opened or started
+// before Run. The level, if not nil, follows the configuration. Errors: ErrUnavailable, or those of identity.
+func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, error) {
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w: %w", ErrUnavailable, err)
+	}
+	id, err := identity.LoadOrCreate(cfg.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("key of this device: %w", err)
+	}
+	d := &Daemon{log: log, level: level, identity: id, cfg: cfg, started: time.Now(), pool: frame.NewPool(2),
+		calls: call.New(callConfig(cfg)),
+		ready: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1),
+		up: map[string]*link.Link{}, parties: map[string]*party{}, viewers: map[*viewer]struct{}{}}
+	if level != nil {
+		level.Set(cfg.Log.Level)
+	}
+	d.camera = camera.New(cameraConfig(cfg), log.With("room", "camera"))
+	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*switchboard)(d),
+		Log: log.With("room", "link")})
+	peers, err := linkPeers(cfg)
+	if err != nil {
+		return nil, err
+	}
+	d.links.Configure(cfg.Name, peers)
+	d.events = control.NewEvents(d.Status)
+	d.control = control.New(control.Config{Socket: cfg.Control.Socket, Group: cfg.Control.Group, Version: Version},
+		d, log.With("room", "control"))
+	return d, nil
+}
+
+// ID is the fingerprint of this device's key.
+func (d *Daemon) ID() identity.ID { return d.identity.ID() }
+
+// Ready is closed once Run listens on the control socket and for peers.
+func (d *Daemon) Ready() <-chan struct{} { return d.ready }
+
+// Addr is where peers reach this device after Ready; nil if it does not listen.
+func (d *Daemon) Addr() net.Addr { return d.links.Addr() }
+
+// Run serves until ctx ends, which gives nil, or a part fails. Calls are not ended by it: they are resumed when the
+// device is back. It returns when nothing runs any more, at the latest two seconds after the end of ctx.
+func (d *Daemon) Run(ctx context.Context) error {
+	if err := d.listen(); err != nil {
+		return err
+	}
+	// Started from the inside out, stopped from the outside in: viewers first, then peers, then the camera they look at.
+	parts := []*part{
+		{name: "systemd", run: d.tellSystemd},
+		{name: "state", run: d.keepState},
+		{name: "camera", run: d.camera.Run},
+		{name: "camera state", run: d.followCamera},
+		{name: "links", run: d.links.Run},
+		{name: "control", run: d.control.Serve},
+	}
+	d.restore()
+	failed := make(chan error, len(parts))
+	for _, p := range parts {
+		p.start(failed)
+	}
+	close(d.ready)
+	d.log.Info("ready", "name", d.cfg.Name, "id", d.ID(), "listen", d.Addr(), "control", d.cfg.Control.Socket, "version", Version)
+	var err error
+	select {
+	case <-ctx.Done():
+		d.log.Info("stopping")
+	case err = <-failed:
+	}
+	tell("STOPPING=1")
+	return errors.Join(err, d.stop(parts))
+}
+
+func (d *Daemon) listen() error {
+	if err := d.control.Listen(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if d.cfg.Listen == "" {
+		return nil
+	}
+	if err := d.links.Listen(d.cfg.Listen); err != nil {
+		// The control socket is taken away by Serve.
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		return errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), d.control.Serve(over))
+	}
+	return nil
+}
+
+// stop ends the parts one after the other, the last one first.
+func (d *Daemon) stop(parts []*part) error {
+	late := time.NewTimer(stopTime)
+	defer late.Stop()
+	d.mu.Lock()
+	d.ending = true
+	if d.alarm != nil {
+		d.alarm.Stop()
+	}
+	d.mu.Unlock()
+	for i := len(parts) - 1; i >= 0; i-- {
+		parts[i].cancel()
+		select {
+		case <-parts[i].done:
+		case <-late.C:
+			return fmt.Errorf("%s did not stop within %v", parts[i].name, stopTime)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.parties {
+		p.hub.End(errors.New("this device stops"))
+	}
+	return nil
+}
+
+// part is one of the rooms that run.
+type part struct {
+	name   string
+	run    func(context.Context) error
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func (p *part) start(failed chan<- error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel, p.done = cancel, make(chan struct{})
+	go func() {
+		defer close(p.done)
+		err := p.run(ctx)
+		if ctx.Err() == nil {
+			failed <- fmt.Errorf("%s ended: %w", p.name, err)
+		}
+	}()
+}

@@ -1,0 +1,305 @@
+package daemon_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image/jpeg"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"vchat/config"
+	"vchat/daemon"
+	"vchat/daemon/api"
+	"vchat/daemon/client"
+	"vchat/daemon/daemontest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// two makes alice and bob, who know each other; alice dials.
+func two(t *testing.T) (alice, bob *daemontest.Device) {
+	alice, bob = daemontest.New(t, "alice"), daemontest.New(t, "bob")
+	alice.Know(bob, bob.Config.Listen, nil)
+	bob.Know(alice, "", nil)
+	return alice, bob
+}
+
+func start(ds ...*daemontest.Device) {
+	for _, d := range ds {
+		d.Start()
+	}
+}
+
+// call makes alice call bob, and bob answer, and waits for the pictures.
+func call(t *testing.T, alice, bob *daemontest.Device) {
+	t.Helper()
+	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
+	if !bob.Config.Peers["alice"].AutoAnswer {
+		bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
+		must(t)(bob.Client.Answer(ctx(t), ""))
+	}
+	alice.Wait("seeing bob", daemontest.Seeing)
+	bob.Wait("seeing alice", daemontest.Seeing)
+}
+
+func ctx(t *testing.T) context.Context {
+	c, cancel := context.WithTimeout(context.Background(), daemontest.Patience)
+	t.Cleanup(cancel)
+	return c
+}
+
+func must(t *testing.T) func(api.Call, error) api.Call {
+	return func(c api.Call, err error) api.Call {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+}
+
+// ended waits for the end of a call among events and gives its reason.
+func ended(t *testing.T, e *client.Events) api.Reason {
+	t.Helper()
+	for {
+		ev, err := e.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Event == api.EventCall && ev.Call.State == api.CallEnded {
+			return ev.Call.Reason
+		}
+	}
+}
+
+func listen(t *testing.T, d *daemontest.Device) *client.Events {
+	t.Helper()
+	e, err := d.Client.Events(ctx(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	if first, err := e.Next(); err != nil || first.Event != api.EventState {
+		t.Fatalf("first event %v, %v; want the present state", first.Event, err)
+	}
+	return e
+}
+
+func TestCallIsAnsweredAndHungUp(t *testing.T) {
+	alice, bob := two(t)
+	start(bob, alice)
+	if s := alice.Status(); s.Camera.State != api.CameraIdle {
+		t.Errorf("the camera is %s before anybody looks", s.Camera.State)
+	}
+	call(t, alice, bob)
+	s := alice.Wait("a rate", func(s api.Status) bool { return s.Calls[0].Receiving != nil && s.Calls[0].Receiving.FPS > 1 })
+	if c := s.Calls[0]; c.Direction != api.Out || c.Receiving.Size != "320x240" || c.Link.State != api.LinkUp {
+		t.Errorf("status of the call: %+v", c)
+	}
+	theEnd := listen(t, bob)
+	must(t)(alice.Client.Hangup(ctx(t), ""))
+	if r := ended(t, theEnd); r != api.HungUp {
+		t.Errorf("bob was told %q, want %q", r, api.HungUp)
+	}
+	for _, d := range []*daemontest.Device{alice, bob} {
+		d.Wait("the camera closed", func(s api.Status) bool { return s.Camera.State == api.CameraIdle && len(s.Calls) == 0 })
+	}
+}
+
+func TestPicturesReachAViewer(t *testing.T) {
+	alice, bob := two(t)
+	start(bob, alice)
+	call(t, alice, bob)
+	feed, err := alice.Client.Feed(ctx(t), "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer feed.Close()
+	var before uint64
+	for range 10 {
+		f, err := feed.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := jpeg.Decode(bytes.NewReader(f.Data)); err != nil || m.Bounds().Dx() != 320 {
+			t.Fatalf("picture %d: %v", f.Seq, err)
+		}
+		if f.Seq <= before {
+			t.Errorf("picture %d after %d", f.Seq, before)
+		}
+		before = f.Seq
+	}
+	must(t)(bob.Client.Hangup(ctx(t), "alice"))
+	for {
+		if _, err := feed.Next(); err != nil {
+			break // the feed has an end
+		}
+	}
+	if _, err := alice.Client.Feed(ctx(t), "bob"); !isKind(err, api.NoSuchFeed) {
+		t.Errorf("feed without a call: %v, want %s", err, api.NoSuchFeed)
+	}
+}
+
+func isKind(err error, k api.Kind) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Kind == k
+}
+
+func TestWaysInWhichACallDoesNotComeAbout(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		setup  func(alice, bob *daemontest.Device)
+		then   func(t *testing.T, alice, bob *daemontest.Device)
+		reason api.Reason
+	}{
+		{"declined", nil, func(t *testing.T, _, bob *daemontest.Device) {
+			bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
+			must(t)(bob.Client.Reject(ctx(t), ""))
+		}, api.Declined},
+		{"no answer", func(alice, _ *daemontest.Device) { alice.Config.Calls.RingTimeout = time.Second }, nil, api.NoAnswer},
+		{"do not disturb", func(_, bob *daemontest.Device) { bob.Config.Calls.DoNotDisturb = true }, nil, api.DoNotDisturb},
+		{"nobody there", func(alice, bob *daemontest.Device) {
+			p := alice.Config.Peers["bob"]
+			p.Address = "127.0.0.1:1"
+			alice.Config.Peers["bob"] = p
+		}, nil, api.Unreachable},
+		{"somebody else there", func(alice, bob *daemontest.Device) {
+			p := alice.Config.Peers["bob"]
+			p.ID = alice.ID.String()
+			alice.Config.Peers["bob"] = p
+		}, nil, api.WrongIdentity},
+		{"unknown there", func(_, bob *daemontest.Device) { delete(bob.Config.Peers, "alice") }, nil, api.WrongIdentity},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			alice, bob := two(t)
+			if tt.setup != nil {
+				tt.setup(alice, bob)
+			}
+			start(bob, alice)
+			events := listen(t, alice)
+			must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
+			if tt.then != nil {
+				tt.then(t, alice, bob)
+			}
+			if r := ended(t, events); r != tt.reason {
+				t.Errorf("the call ended because of %q, want %q", r, tt.reason)
+			}
+		})
+	}
+}
+
+func TestOneMoreCallIsTurnedAway(t *testing.T) {
+	alice, bob := two(t)
+	carol := daemontest.New(t, "carol")
+	carol.Know(bob, bob.Config.Listen, nil)
+	bob.Know(carol, "", nil)
+	start(bob, alice, carol)
+	call(t, alice, bob)
+	events := listen(t, carol)
+	must(t)(carol.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
+	if r := ended(t, events); r != api.Busy {
+		t.Errorf("carol was told %q, want %q", r, api.Busy)
+	}
+	if _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}); !isKind(err, api.LocalBusy) {
+		t.Errorf("a second outgoing call: %v, want %s", err, api.LocalBusy)
+	}
+	if _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "dave"}); !isKind(err, api.NoSuchPeer) {
+		t.Errorf("a call to nobody: %v, want %s", err, api.NoSuchPeer)
+	}
+	if !daemontest.Seeing(alice.Status()) {
+		t.Error("the first call was disturbed")
+	}
+}
+
+func TestCallSurvivesARestartOfEitherDevice(t *testing.T) {
+	alice, bob := two(t)
+	start(bob, alice)
+	call(t, alice, bob)
+	for _, d := range []*daemontest.Device{bob, alice} {
+		id := d.Status().Calls[0].ID
+		d.Stop()
+		d.Start()
+		for _, d := range []*daemontest.Device{alice, bob} {
+			s := d.Wait("seeing again after a restart", daemontest.Seeing)
+			if s.Calls[0].ID != id {
+				t.Errorf("call %s became %s", id, s.Calls[0].ID)
+			}
+		}
+	}
+}
+
+func TestBothCallingAtOnceAreConnected(t *testing.T) {
+	alice, bob := two(t)
+	start(bob, alice)
+	linked := func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp }
+	alice.Wait("linked", linked)
+	bob.Wait("linked", linked)
+	done := make(chan error, 2)
+	go func() { _, err := alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}); done <- err }()
+	go func() { _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "alice"}); done <- err }()
+	for range 2 {
+		if err := <-done; err != nil && !isKind(err, api.Conflict) {
+			t.Fatal(err)
+		}
+	}
+	if len(bob.Status().Calls) == 1 && bob.Status().Calls[0].State == api.CallIncoming {
+		must(t)(bob.Client.Answer(ctx(t), "")) // alice was quicker after all
+	}
+	a, b := alice.Wait("connected", daemontest.Seeing), bob.Wait("connected", daemontest.Seeing)
+	if a.Calls[0].ID != b.Calls[0].ID {
+		t.Errorf("two ids for one call: %s and %s", a.Calls[0].ID, b.Calls[0].ID)
+	}
+}
+
+func TestDamagedStateCostsTheCallsAndNothingElse(t *testing.T) {
+	alice, bob := two(t)
+	if err := os.WriteFile(filepath.Join(alice.Config.StateDir, "calls.json"), []byte(`[{"version":1,`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start(bob, alice)
+	if log := alice.Log(); !strings.Contains(log, "calls before the restart are lost") {
+		t.Errorf("no word of it in the log:\n%s", log)
+	}
+	call(t, alice, bob)
+}
+
+func TestTakenPortAndSocketAreUnavailable(t *testing.T) {
+	alice, bob := two(t)
+	start(alice)
+	cfg := *bob.Config
+	cfg.Listen = alice.Config.Listen
+	for _, change := range []func(*config.Config){
+		func(c *config.Config) { c.Listen = alice.Config.Listen },
+		func(c *config.Config) { c.Control = alice.Config.Control },
+	} {
+		cfg := *bob.Config
+		change(&cfg)
+		d, err := daemon.New(&cfg, slog.New(slog.DiscardHandler), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Run(ctx(t)); !errors.Is(err, daemon.ErrUnavailable) {
+			t.Errorf("Run: %v, want ErrUnavailable", err)
+		}
+	}
+	alice.Status() // it still has its socket
+}
+
+func TestDemo(t *testing.T) {
+	var out bytes.Buffer
+	err := daemon.Demo(context.Background(), daemon.DemoOptions{For: 4 * time.Second, Out: &out, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if !strings.Contains(out.String(), "alice saw bob at") {
+		t.Errorf("no summary:\n%s", out.String())
+	}
+}

@@ -1,0 +1,163 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"vchat/config"
+	"vchat/daemon/api"
+	"vchat/daemon/identity"
+)
+
+// ErrNoPictures says that the demo's pictures did not flow both ways.
+var ErrNoPictures = errors.New("pictures did not flow both ways")
+
+// DemoOptions is what can be chosen of a demo.
+type DemoOptions struct {
+	For time.Duration // then it ends by itself; 0: at the end of ctx
+	Dir string        // of sockets and state; "": a temporary one that is removed at the end
+	Out io.Writer     // how to look at it, and the status line
+	TTY bool          // Out is a terminal, on which the status line may be written over itself
+	Log *slog.Logger
+}
+
+// Demo runs two whole devices, alice and bob, on loopback with the test camera. Alice calls, bob answers by himself.
+// The error is ErrNoPictures if anything but pictures flowed, or that of a device that failed.
+func Demo(ctx context.Context, o DemoOptions) error {
+	dir := o.Dir
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "vchat-demo-")
+		if err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		defer os.RemoveAll(tmp)
+		dir = tmp
+	}
+	if o.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.For)
+		defer cancel()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel(nil)
+	run := func(cfg *config.Config) (*Daemon, error) {
+		d, err := New(cfg, o.Log.With("device", cfg.Name), nil)
+		if err != nil {
+			return nil, err
+		}
+		running.Go(func() { cancel(d.Run(ctx)) })
+		select {
+		case <-d.Ready():
+			return d, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	ids := map[string]string{}
+	for _, name := range []string{"alice", "bob"} {
+		id, err := identity.LoadOrCreate(demoState(dir, name))
+		if err != nil {
+			return fmt.Errorf("demo: key of %s: %w", name, err)
+		}
+		ids[name] = id.ID().String()
+	}
+	bob, err := run(demoConfig(dir, "bob", config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	alice, err := run(demoConfig(dir, "alice", config.Peer{Name: "bob", ID: ids["bob"], Address: bob.Addr().String()}))
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	fmt.Fprint(o.Out, demoHelp(dir))
+	if _, err := alice.Call(api.CallRequest{Peer: "bob"}); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	return watchDemo(ctx, o, alice, bob)
+}
+
+func demoState(dir, name string) string { return filepath.Join(dir, name) }
+
+func demoConfig(dir, name string, peer config.Peer) *config.Config {
+	cfg := config.Default()
+	cfg.Name, cfg.Listen, cfg.Camera.Device = name, "127.0.0.1:0", "test"
+	cfg.Peers = map[string]config.Peer{peer.Name: peer}
+	cfg.Control = config.Control{Socket: filepath.Join(dir, name+".sock")}
+	cfg.StateDir = demoState(dir, name)
+	return cfg
+}
+
+func demoHelp(dir string) string {
+	return fmt.Sprintf(`Two devices in one process: alice calls bob, and each shows the other its test camera.
+Look at it from another terminal:
+
+  export VCHAT_SOCKET=%s
+  vchatctl status
+  vchatctl view bob                    in this terminal; q ends it
+  vchatctl view bob | ffplay -f mjpeg -
+  vchatctl snapshot bob picture.jpg
+  vchatctl hangup
+
+(bob's is %s; from the source tree, vchatctl is: go run ./cmd/vchatctl). Ctrl-C ends the demo.
+
+`, filepath.Join(dir, "alice.sock"), filepath.Join(dir, "bob.sock"))
+}
+
+// watchDemo writes the status line until ctx ends, then sums up.
+func watchDemo(ctx context.Context, o DemoOptions, alice, bob *Daemon) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var fromBob, fromAlice api.Receiving // the latest that was seen
+	flowed := false
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if o.TTY {
+				fmt.Fprintln(o.Out)
+			}
+			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			if !flowed {
+				return ErrNoPictures
+			}
+			fmt.Fprintf(o.Out, "alice saw bob at %.1f fps, bob saw alice at %.1f fps\n", fromBob.FPS, fromAlice.FPS)
+			return nil
+		}
+		line := "no call: vchatctl call bob"
+		if a, b := receiving(alice), receiving(bob); a != nil && b != nil {
+			fromBob, fromAlice = *a, *b
+			flowed = a.FPS > 0 && b.FPS > 0
+			line = "alice sees bob: " + rateLine(a) + "    bob sees alice: " + rateLine(b)
+		} else if s := alice.Status(); len(s.Calls) > 0 {
+			line = fmt.Sprintf("alice's call to bob: %s", s.Calls[0].State)
+		}
+		if o.TTY {
+			fmt.Fprintf(o.Out, "\r\x1b[K%s", line)
+		} else {
+			fmt.Fprintln(o.Out, line)
+		}
+	}
+}
+
+func receiving(d *Daemon) *api.Receiving {
+	s := d.Status()
+	if len(s.Calls) == 0 {
+		return nil
+	}
+	return s.Calls[0].Receiving
+}
+
+func rateLine(r *api.Receiving) string {
+	return fmt.Sprintf("%s %.1f fps %.1f Mbit/s delay %.1f ms (p99 %.1f)", r.Size, r.FPS, r.MbitS, r.LatencyMS.P50, r.LatencyMS.P99)
+}

@@ -1,0 +1,114 @@
+package daemon
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rooms says which packages of this module each package may import, and why no others. A leaf imports nothing of ours.
+var rooms = map[string]struct {
+	may []string
+	why string
+}{
+	"cmd/vchatd":      {[]string{"config", "daemon"}, "flags, configuration, exit codes; everything else is the daemon's"},
+	"cmd/vchatctl":    {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "it lives on the control socket, like any other program"},
+	"config":          {nil, "leaf: what a file says, not what it is for"},
+	"v4l2":            {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
+	"daemon/frame":    {nil, "leaf"},
+	"daemon/mjpeg":    {nil, "leaf"},
+	"daemon/wire":     {nil, "leaf: bytes only"},
+	"daemon/call":     {nil, "leaf: pure decisions"},
+	"daemon/api":      {nil, "leaf: what programs on both sides of the socket import"},
+	"daemon/camera":   {[]string{"v4l2", "daemon/frame", "daemon/mjpeg"}, "it makes frames and knows nobody who looks"},
+	"daemon/link":     {[]string{"daemon/wire", "daemon/identity", "daemon/frame", "daemon/mjpeg"}, "it carries and does not decide"},
+	"daemon/control":  {[]string{"daemon/api", "daemon/frame"}, "it talks to a Backend that the daemon implements"},
+	"daemon/client":   {[]string{"daemon/api"}, "what vchatctl is written on must not drag the daemon along"},
+	"daemon/identity": {nil, "leaf"},
+
+	"v4l2/internal/uapi":             {nil, "leaf: the kernel's words"},
+	"v4l2/v4l2test":                  {[]string{"v4l2", "v4l2/internal/uapi"}, "a pretend kernel"},
+	"cmd/vchatctl/internal/view/...": {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "display code stays on the client's side"},
+	"daemon/control/controltest":     {[]string{"daemon/control", "daemon/api", "daemon/frame"}, "a pretend device behind the socket"},
+	"daemon/daemontest":              {[]string{"..."}, "for tests"},
+	"daemon/vmtest/...":              {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
+	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",
+		"daemon/link", "daemon/mjpeg", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
+}
+
+func TestWhoImportsWhom(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	err = filepath.WalkDir(root, func(file string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		rel, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(filepath.ToSlash(rel))
+		rule := ruleOf(pkg)
+		if rule == "" {
+			t.Errorf("%s: no rule says what package %s may import: add one", rel, pkg)
+			return nil
+		}
+		used[rule] = true
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, i := range parsed.Imports {
+			name, _ := strconv.Unquote(i.Path.Value)
+			ours, ok := strings.CutPrefix(name, "vchat/")
+			if ok && !slices.ContainsFunc(rooms[rule].may, func(p string) bool { return match(p, ours) }) {
+				t.Errorf("%s imports %s. %s may import %v: %s", rel, ours, rule, rooms[rule].may, rooms[rule].why)
+			}
+			if strings.HasPrefix(name, "gopkg.in/yaml") && pkg != "config" {
+				t.Errorf("%s imports %s, which is archived and so kept inside config", rel, name)
+			}
+			if name == "C" || strings.HasSuffix(name, "/sdjournal") {
+				t.Errorf("%s needs cgo (%s), but the programs are built without", rel, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rule := range rooms {
+		if !used[rule] {
+			t.Errorf("the rule for %s is for no package", rule)
+		}
+	}
+}
+
+// ruleOf finds the rule for a package: its own, or the longest that ends in "...".
+func ruleOf(pkg string) string {
+	if _, ok := rooms[pkg]; ok {
+		return pkg
+	}
+	best := ""
+	for rule := range rooms {
+		if strings.HasSuffix(rule, "...") && match(rule, pkg) && len(rule) > len(best) {
+			best = rule
+		}
+	}
+	return best
+}
+
+func match(pattern, pkg string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "..."); ok {
+		return strings.HasPrefix(pkg+"/", prefix)
+	}
+	return pattern == pkg
+}

@@ -1,0 +1,41 @@
+package daemon
+
+import (
+	"fmt"
+
+	"vchat/config"
+	"vchat/daemon/call"
+	"vchat/daemon/camera"
+	"vchat/daemon/identity"
+	"vchat/daemon/link"
+)
+
+// What each room needs to know of the configuration.
+
+func cameraConfig(cfg *config.Config) camera.Config {
+	c := cfg.Camera
+	return camera.Config{Device: c.Device, Width: c.Size.Width, Height: c.Size.Height, FPS: c.FPS, Format: c.Format, Raw: c.Raw,
+		Controls: c.Controls, Name: cfg.Name}
+}
+
+func callConfig(cfg *config.Config) call.Config {
+	c := call.Config{Max: cfg.Calls.Max, RingTimeout: cfg.Calls.RingTimeout, ResumeFor: cfg.Calls.ResumeFor,
+		DoNotDisturb: cfg.Calls.DoNotDisturb, AutoAnswer: map[string]bool{}, Known: map[string]bool{}}
+	for name, p := range cfg.Peers {
+		c.Known[name] = true
+		c.AutoAnswer[name] = p.AutoAnswer
+	}
+	return c
+}
+
+func linkPeers(cfg *config.Config) ([]link.Peer, error) {
+	var peers []link.Peer
+	for name, p := range cfg.Peers {
+		id, err := identity.ParseID(p.ID)
+		if err != nil {
+			return nil, fmt.Errorf("id of peer %s: %w", name, err)
+		}
+		peers = append(peers, link.Peer{Name: name, Address: p.Address, ID: id})
+	}
+	return peers, nil
+}

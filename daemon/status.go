@@ -1,0 +1,148 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"vchat/daemon/api"
+	"vchat/daemon/call"
+	"vchat/daemon/camera"
+)
+
+// Status is all of the present.
+func (d *Daemon) Status() api.Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := api.Status{Name: d.cfg.Name, ID: d.ID().String(), Version: api.Version,
+		UptimeMS: time.Since(d.started).Milliseconds(), DoNotDisturb: d.cfg.Calls.DoNotDisturb,
+		Camera: cameraView(d.camera.Status()), Calls: []api.Call{}, Peers: d.peersView(), Viewers: []api.Viewer{}}
+	if a := d.links.Addr(); a != nil {
+		s.Listen = a.String()
+	}
+	for _, c := range d.calls.List() {
+		s.Calls = append(s.Calls, d.callView(c))
+	}
+	for v := range d.viewers {
+		s.Viewers = append(s.Viewers, v.view())
+	}
+	slices.SortFunc(s.Viewers, func(a, b api.Viewer) int {
+		if a.Feed < b.Feed {
+			return -1
+		}
+		return 1
+	})
+	s.Problems = d.problems(s)
+	return s
+}
+
+// Peers lists the known peers by name.
+func (d *Daemon) Peers() []api.Peer {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.peersView()
+}
+
+func (d *Daemon) peersView() []api.Peer {
+	peers := []api.Peer{}
+	for _, name := range slices.Sorted(maps.Keys(d.cfg.Peers)) {
+		p := d.cfg.Peers[name]
+		peers = append(peers, api.Peer{Name: name, Address: p.Address, ID: p.ID, AutoAnswer: p.AutoAnswer, Link: d.linkView(name)})
+	}
+	return peers
+}
+
+func cameraView(s camera.Status) api.Camera {
+	v := api.Camera{Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, Format: s.Format,
+		FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, Reopened: s.Reopened}
+	if s.Width > 0 {
+		v.Size = size(s.Width, s.Height)
+	}
+	return v
+}
+
+func (d *Daemon) linkView(peer string) api.Link {
+	s := d.links.Status(peer)
+	v := api.Link{State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), Reconnects: uint64(s.Reconnects)}
+	if s.Up {
+		v.State = api.LinkUp
+		if l := d.up[peer]; l != nil {
+			v.Remote = l.Remote()
+		}
+	} else if s.Err != nil {
+		v.Reason = s.Err.Error()
+	}
+	return v
+}
+
+func (d *Daemon) callView(c call.Call) api.Call {
+	v := api.Call{ID: c.ID.String(), Peer: c.Peer, State: api.CallState(c.State), Since: c.Since, Started: c.Started,
+		Answered: c.Answered, Direction: api.Direction(c.Direction)}
+	if c.State == call.Ended {
+		v.Reason, v.ReasonText = api.Reason(c.Reason.Key()), c.Reason.String()
+		if c.Reason == 0 {
+			v.Reason, v.ReasonText = api.HungUp, call.HungUp.String()
+		}
+		if c.Text != "" {
+			v.ReasonText += ": " + c.Text
+		}
+		return v
+	}
+	link := d.linkView(c.Peer)
+	v.Link = &link
+	s := d.links.Status(c.Peer)
+	if p := d.parties[c.Peer]; p != nil {
+		v.Pictures = p.pictures
+		if p.camera != nil {
+			v.PeerCamera = &api.PeerCamera{State: p.camera.Camera.String(), Reason: p.camera.Reason, Since: p.heard}
+		}
+	}
+	if !s.Up || c.State != call.Active {
+		return v
+	}
+	v.Sending = &api.Sending{FPS: round1(s.Sending.FPS), MbitS: round1(s.Sending.MbitS), Dropped: s.Sending.Dropped, Quality: "camera"}
+	if s.Sending.Width > 0 {
+		v.Sending.Size = size(s.Sending.Width, s.Sending.Height)
+	}
+	r := s.Receiving
+	v.Receiving = &api.Receiving{FPS: round1(r.FPS), MbitS: round1(r.MbitS), Lost: r.Lost, AgeMS: ms(r.Age),
+		LatencyMS: api.Quantiles{P50: ms(r.P50), P99: ms(r.P99)}}
+	if r.Width > 0 {
+		v.Receiving.Size = size(r.Width, r.Height)
+	}
+	return v
+}
+
+// problems says why something is not as it should be.
+func (d *Daemon) problems(s api.Status) []api.Problem {
+	var all []api.Problem
+	if c := s.Camera; c.State == api.CameraLost || c.State == api.CameraFailed {
+		all = append(all, api.Problem{Subject: "camera", Message: c.Reason})
+	}
+	for _, c := range s.Calls {
+		if c.State == api.CallResuming {
+			m := "the call waits for the link to come back"
+			if c.Link.Reason != "" {
+				m += ": " + c.Link.Reason
+			}
+			all = append(all, api.Problem{Subject: "call", Peer: c.Peer, Message: m})
+		}
+		if pc := c.PeerCamera; pc != nil && (pc.State == "lost" || pc.State == "failed") {
+			all = append(all, api.Problem{Subject: "call", Peer: c.Peer, Message: fmt.Sprintf("the camera there is %s: %s", pc.State, pc.Reason)})
+		}
+	}
+	for _, p := range s.Peers {
+		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" {
+			all = append(all, api.Problem{Subject: "link", Peer: p.Name, Message: p.Link.Reason})
+		}
+	}
+	return all
+}
+
+func size(w, h int) string { return fmt.Sprintf("%dx%d", w, h) }
+
+func ms(t time.Duration) float64 { return math.Round(t.Seconds()*1e6) / 1e3 }
+
+func round1(x float64) float64 { return math.Round(x*10) / 10 }
