@@ -119,6 +119,14 @@ func TestListWithFaultyNodes(t *testing.T) {
 	}
 }
 
+func TestTheOnlyCameraVanishes(t *testing.T) {
+	k := v4l2test.New()
+	k.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.VanishAtOpen = true })
+	if _, err := v4l2.Find(k, "auto"); !errors.Is(err, v4l2.ErrNotFound) {
+		t.Errorf("%v, want ErrNotFound", err)
+	}
+}
+
 // While a camera streams for somebody else, looking for cameras opens it and asks, and no more.
 func TestListDoesNotDisturb(t *testing.T) {
 	k := v4l2test.New()

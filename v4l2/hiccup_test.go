@@ -1,6 +1,8 @@
 package v4l2_test
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"vchat/v4l2"
@@ -8,10 +10,12 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-// hiccup is a pretended kernel whose DQBUF answers EIO for the next so many times, and then goes on.
+// hiccup is a pretended kernel whose DQBUF answers EIO for the next so many times, and then goes on; or whose poll says nothing but
+// what it is told to.
 type hiccup struct {
 	*v4l2test.Kernel
 	left int
+	poll v4l2.Events
 }
 
 func (k *hiccup) Open(path string) (v4l2.Handle, error) {
@@ -22,6 +26,13 @@ func (k *hiccup) Open(path string) (v4l2.Handle, error) {
 type hiccupHandle struct {
 	v4l2.Handle
 	kernel *hiccup
+}
+
+func (h *hiccupHandle) Poll(wait time.Duration) (v4l2.Events, error) {
+	if h.kernel.poll != 0 {
+		return h.kernel.poll, nil
+	}
+	return h.Handle.Poll(wait)
 }
 
 func (h *hiccupHandle) DQBuf(b *uapi.Buffer) error {

@@ -154,9 +154,6 @@ func openRetry(path string) (int, error) {
 // Probe opens by webcam, and mends that it leaves O_CLOEXEC out: no child of this process may keep a camera open. Children are
 // started under the other side of ForkLock.
 func (linux) Probe(path string) (Prober, error) {
-	if err := mayOpen(path); err != nil {
-		return nil, err
-	}
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	w, err := webcam.Open(path)

@@ -37,6 +37,10 @@ func TestNotACamera(t *testing.T) {
 			t.Errorf("%q: %v, want %v", path, err, kind)
 		}
 	}
+	// ENOTTY would be as good a proof, and come too late.
+	if _, err := Find(nil, "/dev/null"); !errors.Is(err, errForeign) {
+		t.Errorf("/dev/null was opened to find out: %v", err)
+	}
 }
 
 func TestListOnThisMachine(t *testing.T) {

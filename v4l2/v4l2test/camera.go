@@ -61,7 +61,8 @@ type Faults struct {
 
 	BytesUsed   uint32 // not 0: told of every picture
 	Index       int    // not 0: told of every picture
-	BadClock    bool   // stamped by the wall clock, flagged as unknown
+	OtherClock  bool   // stamped by a clock that began a second before the picture, and flagged as unknown
+	FutureClock bool   // stamped by CLOCK_MONOTONIC, by the flag, and yet an hour ahead
 	FalseReady  bool   // poll says that there is a picture, DQBUF that there is none
 	PollError   bool   // POLLERR, as after a fatal error of videobuf2
 	Dequeue     error  // answer of DQBUF

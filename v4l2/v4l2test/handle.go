@@ -140,6 +140,7 @@ func (h *handle) ReqBufs(r *uapi.RequestBuffers) error {
 	s.owner = h
 	if n == 0 {
 		s.owner = nil
+		h.node.kernel.counts.Frees++
 	}
 	r.Count = uint32(n)
 	return nil

@@ -49,6 +49,7 @@ type Counts struct {
 	Maps, Unmaps  int
 	Pictures      int // taken by DQBUF
 	StreamOns     int
+	Frees         int // REQBUFS 0
 }
 
 // New makes a kernel without cameras.

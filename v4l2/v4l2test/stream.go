@@ -187,9 +187,12 @@ func (s *stream) fill(i int) {
 	if f.BytesUsed != 0 {
 		b.used = f.BytesUsed
 	}
-	if f.BadClock {
+	if f.OtherClock {
 		b.flags &^= uapi.BufFlagTimestampMask
-		b.stamp = time.Duration(time.Now().Unix()) * time.Second
+		b.stamp = time.Second
+	}
+	if f.FutureClock {
+		b.stamp += time.Hour
 	}
 }
 
