@@ -33,7 +33,11 @@ func (e *Encoder) AppendTile(dst []byte, t *Tile) []byte {
 // AppendTiledHeader appends what comes before the first tile of a picture of w by h pixels, 1..65535 each, with a comment
 // of up to 65533 bytes unless it is nil. CommentOffset is where its text begins.
 func (e *Encoder) AppendTiledHeader(dst []byte, w, h int, comment []byte) []byte {
-	return e.appendHeader(dst, w, h, 0x22, 1, comment)
+	interval := 1
+	if w <= TileSize && h <= TileSize {
+		interval = 0 // FFmpeg looks for a restart behind the only tile and misses EOI then
+	}
+	return e.appendHeader(dst, w, h, 0x22, interval, comment)
 }
 
 // CommentOffset is where the comment's text stands in what AppendTiledHeader appends.

@@ -1,0 +1,252 @@
+package camera
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+
+	"vchat/daemon/mjpeg"
+)
+
+// ink is a colour on the test card, 0 to 255.
+type ink struct{ r, g, b float64 }
+
+var (
+	black     = ink{9, 11, 15}
+	white     = ink{240, 243, 247}
+	slate     = ink{38, 45, 56}
+	gridInk   = ink{104, 116, 132}
+	clockInk  = white
+	numberInk = ink{255, 190, 60}
+	runnerInk = ink{70, 200, 255}
+	capInk    = ink{24, 29, 37}
+)
+
+func (a ink) to(b ink, part float64) ink {
+	return ink{a.r + (b.r-a.r)*part, a.g + (b.g-a.g)*part, a.b + (b.b-a.b)*part}
+}
+
+func grey(v float64) ink { return ink{v, v, v} }
+
+func (a ink) rgba() color.RGBA { return color.RGBA{unit(a.r), unit(a.g), unit(a.b), 255} }
+
+func unit(v float64) uint8 { return uint8(min(max(v+0.5, 0), 255)) }
+
+// artist paints what stays on the test card.
+type artist struct {
+	l         layout
+	cx, cy, r float64 // the circle, pixels
+	labels    []label
+}
+
+// label is a line of text at a place.
+type label struct {
+	at   image.Point
+	mask *image.Alpha
+	ink  ink
+}
+
+func newArtist(l layout, name string, fps int) *artist {
+	a := &artist{l: l, cx: float64(l.cols) * 8, cy: float64(16*l.top + 8*l.diameter), r: float64(8 * l.diameter)}
+	if l.diameter == 0 {
+		return a
+	}
+	for _, b := range l.bands {
+		switch b.kind {
+		case capBand:
+			a.label(name, b, 0.62, 0.34)
+		case rainbowBand:
+			a.label(fmt.Sprintf("vchat  %d×%d  %d/s", l.width, l.height, fps), b, 0.36, 0.22)
+		}
+	}
+	return a
+}
+
+// label centres text in a band, its middle at a part of the band's height, letters as large as a part of that height
+// unless the circle is too narrow there.
+func (a *artist) label(text string, b band, middle, height float64) {
+	if text == "" || b.rows == 0 {
+		return
+	}
+	y := 16 * (float64(b.top) + middle*float64(b.rows))
+	size := height * 16 * float64(b.rows)
+	room := 1.6 * math.Sqrt(max(a.r*a.r-(y-a.cy)*(y-a.cy), 0))
+	if w := float64(bold().width(text, float32(size))); w > room {
+		size *= room / w
+	}
+	if size < 8 {
+		return // nobody could read it
+	}
+	m := bold().mask(text, float32(size))
+	a.labels = append(a.labels, label{image.Pt(int(a.cx)-m.Rect.Dx()/2, int(y)-m.Rect.Dy()/2), m, white})
+}
+
+// draw paints one strip.
+func (a *artist) draw(dst *image.RGBA) {
+	for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
+		b := a.band(y / 16)
+		for x := range dst.Rect.Max.X {
+			dst.SetRGBA(x, y, a.at(x, y, b).rgba())
+		}
+	}
+	for _, t := range a.labels {
+		t.draw(dst)
+	}
+}
+
+func (t label) draw(dst *image.RGBA) {
+	draw.DrawMask(dst, t.mask.Rect.Add(t.at), image.NewUniform(t.ink.rgba()), image.Point{}, t.mask, image.Point{}, draw.Over)
+}
+
+func (a *artist) band(row int) band {
+	for _, b := range a.l.bands {
+		if row >= b.top && row < b.top+b.rows {
+			return b
+		}
+	}
+	return band{kind: capBand}
+}
+
+func (a *artist) at(x, y int, b band) ink {
+	if b.kind == trackBand {
+		return runnerAt(-runnerLength, y-16*b.top, b.rows)
+	}
+	if a.l.diameter == 0 {
+		return inside(b, float64(x)/float64(a.l.width), x, y)
+	}
+	distance := math.Hypot(float64(x)+0.5-a.cx, float64(y)+0.5-a.cy)
+	const ring = 3 // pixels
+	switch {
+	case distance < a.r-ring-1:
+		return inside(b, (float64(x)-a.cx+a.r)/(2*a.r), x, y)
+	case distance > a.r+1:
+		return a.outside(x, y)
+	}
+	c := inside(b, (float64(x)-a.cx+a.r)/(2*a.r), x, y).to(white, min(max(distance-(a.r-ring), 0), 1))
+	return c.to(a.outside(x, y), min(max(distance-a.r+1, 0), 1))
+}
+
+// outside is a slate wall with a grid, rings in the corners that get finer to the limit of what pixels can show, and a
+// border that shows whether the picture was cropped. The grain is what makes the pictures as large as a camera's.
+func (a *artist) outside(x, y int) ink {
+	const cellSize, border = 64, 12
+	w, h := a.l.width, 16*a.l.track.top
+	if x < border || y < border || x >= w-border {
+		along := x / 32
+		if y >= border {
+			along = y / 32
+		}
+		if along%2 == 0 {
+			return white.to(slate, 0.15)
+		}
+		return black
+	}
+	r := min(float64(h)*0.11, float64(w)*0.5-a.r*0.8)
+	dx := math.Min(float64(x), float64(w-1-x)) - r - 1.6*border
+	dy := math.Min(float64(y), float64(h-1-y)) - r - 1.6*border
+	if d := math.Hypot(dx, dy); d < r {
+		return grey(128 + 95*math.Cos(0.5*math.Pi*d*d/(2*r))*min(1, (r-d)/2))
+	}
+	c := slate.to(black, 0.5*float64(y)/float64(h))
+	// The lines begin with a tile, so that they cost the code of one tile and not of two.
+	if on := func(v, middle int) bool { return (v-middle/16*16+cellSize<<10)%cellSize < 2 }; on(x, int(a.cx)) || on(y, int(a.cy)) {
+		c = gridInk.to(slate, 0.3)
+	}
+	g := grain(x, y)
+	return ink{c.r + g, c.g + g, c.b + g}
+}
+
+// grain is noise between -1.5 and 1.5 that is the same each time.
+func grain(x, y int) float64 {
+	n := uint32(x)*0x9E3779B1 ^ uint32(y)*0x85EBCA77
+	n = (n ^ n>>15) * 0x2C1B3C6D
+	n ^= n >> 13
+	return 3*float64(n&0xFFFF)/0xFFFF - 1.5
+}
+
+// The colour bars at 75 %, from light to dark.
+var bars = [...]ink{{191, 191, 191}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191}}
+
+// The gratings' periods in pixels.
+var gratings = [...]int{12, 8, 6, 4, 3, 2}
+
+// inside is the colour of a band at u, 0 to 1 from left to right.
+func inside(b band, u float64, x, y int) ink {
+	u = min(max(u, 0), 0.9999)
+	switch b.kind {
+	case capBand:
+		return capInk
+	case barsBand:
+		return bars[int(u*float64(len(bars)))]
+	case gratingsBand:
+		period := float64(gratings[int(u*float64(len(gratings)))])
+		return grey(128 + 100*math.Cos(2*math.Pi*float64(x)/period))
+	case stepsBand:
+		return grey(math.Floor(u*11) * 25.5)
+	case rainbowBand:
+		v := float64(y-16*b.top) / float64(16*max(b.rows, 1))
+		hue := func(shift float64) float64 { return 110 + 90*math.Cos(2*math.Pi*(u-shift)) }
+		return ink{hue(0), hue(1. / 3), hue(2. / 3)}.to(black, 0.25+0.6*v)
+	}
+	return black
+}
+
+// paintStock makes a stock of characters, each w by h tiles.
+func paintStock(enc *mjpeg.Encoder, chars string, w, h int, c ink) *stock {
+	s := new(stock)
+	for i := range len(chars) {
+		s[chars[i]] = paint(enc, 16*w, 16*h, func(dst *image.RGBA) { drawChar(dst, chars[i:i+1], 16*w, 16*h, c) })
+	}
+	return s
+}
+
+// drawChar centres a character's digit height in a cell of w by h pixels.
+func drawChar(dst *image.RGBA, char string, w, h int, c ink) {
+	const digitHeight, digitWidth = 0.72, 0.58 // of an em, in Go Bold
+	size := min(float64(h)/(digitHeight*1.25), float64(w)/digitWidth)
+	if char == ":" || char == "." {
+		size = float64(h) / (digitHeight * 1.25)
+	}
+	draw.Draw(dst, dst.Rect, image.NewUniform(black.rgba()), image.Point{}, draw.Src)
+	f := bold()
+	m := f.mask(char, float32(size))
+	top := (float64(h)+digitHeight*size)/2 - float64(f.ascent/f.em)*size
+	label{image.Pt((w-m.Rect.Dx())/2, int(math.Round(top))), m, c}.draw(dst)
+}
+
+// The runner is a light with a tail, runnerLength pixels long, which runs from left to right on the track.
+const runnerLength = 240
+
+// runnerAt is the colour dx pixels from the runner's head, in line y of a track of rows tiles.
+func runnerAt(dx, y, rows int) ink {
+	h := float64(16 * rows)
+	v := (float64(y) + 0.5 - h/2) / (h / 2) // -1 to 1
+	back := black.to(slate, 0.9*math.Abs(v)*math.Abs(v))
+	if dx > 0 || dx <= -runnerLength {
+		return back
+	}
+	tail := 1 + float64(dx)/runnerLength
+	width := 0.15 + 0.6*tail
+	light := tail * tail * math.Exp(-v*v/(width*width))
+	if dx > -6 {
+		return back.to(white, min(1, 1.6*math.Exp(-v*v/0.5)))
+	}
+	return back.to(runnerInk, light)
+}
+
+// paintRunner makes the tiles for every distance that a tile can have from the head.
+func paintRunner(enc *mjpeg.Encoder, track band) *mosaic {
+	n := runnerTile(1<<30) + 1
+	return paint(enc, 16*n, 16*track.rows, func(dst *image.RGBA) {
+		for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
+			for x := range 16 * n {
+				dst.SetRGBA(x, y, runnerAt(x/16-runnerLength-15+x%16, y, track.rows).rgba())
+			}
+		}
+	})
+}
+
+// runnerTile is which of those tiles is the one whose left edge is so many pixels right of the head.
+func runnerTile(distance int) int { return min(max(distance, -runnerLength-15), 1) + runnerLength + 15 }

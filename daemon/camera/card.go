@@ -1,0 +1,69 @@
+package camera
+
+import (
+	"image"
+	"image/draw"
+	"math"
+	"time"
+
+	"vchat/daemon/mjpeg"
+)
+
+// card is a picture in words, for when there is none of the camera.
+type card struct {
+	name     string    // of this device
+	headline string    // what is wrong
+	since    time.Time // since when
+}
+
+// paint makes the card's JPEG picture, of the size that the camera's have.
+func (c card) paint(width, height int) []byte {
+	enc := mjpeg.NewEncoder(mosaicQuality)
+	m := paint(enc, width, height, newCardArtist(c, width, height).draw)
+	return m.join(enc, nil, nil).append(nil, nil)
+}
+
+type cardArtist struct {
+	width, height int
+	labels        []label
+	line          image.Rectangle
+}
+
+func newCardArtist(c card, width, height int) *cardArtist {
+	a := &cardArtist{width: width, height: height}
+	a.label(c.name, 0.33, 0.065, gridInk.to(white, 0.5))
+	a.label(c.headline, 0.48, 0.125, white)
+	a.label("since "+c.since.Format(time.TimeOnly), 0.67, 0.065, numberInk)
+	half := width / 12
+	y := height * 59 / 100
+	a.line = image.Rect(width/2-half, y, width/2+half, y+max(1, height/180))
+	return a
+}
+
+// label centres a line of text at a part of the height, its letters as large as another part of it if the width allows.
+func (a *cardArtist) label(text string, middle, size float64, c ink) {
+	if text == "" {
+		return
+	}
+	px := size * float64(a.height)
+	if w := float64(bold().width(text, float32(px))); w > 0.9*float64(a.width) {
+		px *= 0.9 * float64(a.width) / w
+	}
+	if px < 5 {
+		return // nobody could read it
+	}
+	m := bold().mask(text, float32(px))
+	at := image.Pt((a.width-m.Rect.Dx())/2, int(middle*float64(a.height))-m.Rect.Dy()/2)
+	a.labels = append(a.labels, label{at, m, c})
+}
+
+func (a *cardArtist) draw(dst *image.RGBA) {
+	for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
+		v := float64(y) / float64(a.height)
+		draw.Draw(dst, image.Rect(0, y, dst.Rect.Max.X, y+1), image.NewUniform(slate.to(black, 0.15+0.7*math.Abs(v-0.45)).rgba()), image.Point{}, draw.Src)
+	}
+	draw.Draw(dst, a.line, image.NewUniform(runnerInk.rgba()), image.Point{}, draw.Src)
+	for _, t := range a.labels {
+		t.draw(dst)
+	}
+}

@@ -1,0 +1,162 @@
+package camera
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/mjpeg"
+)
+
+// command is a program that writes pictures to its standard output, such as rpicam-vid. It runs in a process group of its
+// own, so that it ends with all that it started.
+//
+// Goroutines: one reads pictures, one reads messages, one waits for the end; close waits for all of them.
+type command struct {
+	source
+	line   string
+	cmd    *exec.Cmd
+	out    *os.File // our ends of its pipes
+	msgs   *os.File
+	newest atomic.Pointer[frame.Frame]
+	ready  chan struct{} // of one: newest is new
+	woken  chan struct{} // of one
+	ended  chan struct{} // closed after err was set
+	err    error
+	all    sync.WaitGroup
+	timer  *time.Timer
+}
+
+// politely is how long a command has to end after SIGTERM.
+const politely = 500 * time.Millisecond
+
+func openCommand(s source, line string) (*command, error) {
+	out, outEnd, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("run the camera command: %w", err)
+	}
+	msgs, msgsEnd, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run the camera command: %w", err), out.Close(), outEnd.Close())
+	}
+	c := &command{
+		source: s, line: line, cmd: exec.Command("/bin/sh", "-c", line), out: out, msgs: msgs,
+		ready: make(chan struct{}, 1), woken: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour),
+	}
+	c.cmd.Stdout, c.cmd.Stderr = outEnd, msgsEnd
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = c.cmd.Start()
+	outEnd.Close() // the command has its own copies
+	msgsEnd.Close()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("run the camera command: %w", err), out.Close(), msgs.Close())
+	}
+	var pictures sync.WaitGroup
+	var why error
+	pictures.Go(func() { why = c.read() })
+	c.all.Go(c.listen)
+	c.all.Go(func() {
+		pictures.Wait() // what it wrote before it ended still counts
+		c.err = fmt.Errorf("%w: %q: %w", errCommand, line, errors.Join(c.end(), why))
+		close(c.ended)
+	})
+	return c, nil
+}
+
+// read takes pictures until the command closes its output.
+func (c *command) read() error {
+	cut := mjpeg.NewSplitter(c.out, maxPicture)
+	for seq := uint64(1); ; seq++ {
+		b, info, err := cut.Next()
+		if err != nil {
+			if _, why := cut.Skipped(); seq == 1 && why != nil {
+				return fmt.Errorf("%w: %w", errNoPicture, why)
+			}
+			return nil
+		}
+		f := jpegFrame(c.pool, b, info)
+		f.Seq, f.Captured = seq, c.cfg.now()
+		f.Arrived = f.Captured
+		if old := c.newest.Swap(f); old != nil {
+			old.Release()
+			c.tally.drop(1)
+		}
+		signal(c.ready)
+	}
+}
+
+// listen puts what the command says to the log.
+func (c *command) listen() {
+	lines := bufio.NewScanner(c.msgs)
+	for lines.Scan() {
+		c.log.Info("camera command says", "text", lines.Text())
+	}
+	_, _ = io.Copy(io.Discard, c.msgs) // behind a line that is too long: it must not block the command
+}
+
+// end makes sure that the command and all of its group have ended, and says how it did.
+func (c *command) end() error {
+	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGTERM)
+	late := time.AfterFunc(politely, func() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) })
+	err := c.cmd.Wait()
+	if late.Stop() {
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // what outlived it
+	}
+	c.msgs.Close()
+	return err
+}
+
+func (c *command) about() about {
+	return about{device: "exec:" + c.line, format: "mjpeg", fps: float64(c.cfg.FPS)}
+}
+
+func (c *command) next(wait time.Duration) (*frame.Frame, error) {
+	c.timer.Reset(wait)
+	defer c.timer.Stop()
+	for {
+		if f := c.newest.Swap(nil); f != nil {
+			return f, nil
+		}
+		select {
+		case <-c.ready:
+		case <-c.woken:
+			return nil, errWoken
+		case <-c.timer.C:
+			return nil, errTimeout
+		case <-c.ended:
+			if f := c.newest.Swap(nil); f != nil {
+				return f, nil
+			}
+			return nil, c.err
+		}
+	}
+}
+
+func (c *command) restart() error { return errors.ErrUnsupported }
+func (c *command) silence() error { return errSilent }
+func (c *command) wake()          { signal(c.woken) }
+
+func (c *command) close() {
+	c.out.Close() // read ends, and with it everything
+	<-c.ended
+	c.all.Wait()
+	if f := c.newest.Swap(nil); f != nil {
+		f.Release()
+	}
+}
+
+// signal puts a value into a channel of one unless there is one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

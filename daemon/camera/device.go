@@ -1,0 +1,238 @@
+package camera
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/mjpeg"
+	"vchat/v4l2"
+)
+
+// device is a V4L2 camera.
+type device struct {
+	source
+	cam      *v4l2.Camera
+	mode     v4l2.Mode
+	interval time.Duration // between two pictures
+	encoder  *mjpeg.Encoder
+	woken    bool // a wake that came while next looked for a newer picture
+
+	seq    uint64 // of the newest buffer, and what the driver called it
+	raw    uint32
+	seen   bool
+	broken int  // pictures in a row
+	flaw   flaw // of the last one
+}
+
+const (
+	rawQuality = 85 // of YUYV as JPEG: a camera's own MJPEG is about as good
+	// maxAge is how old a picture can be by its stamp before the stamp is taken for nonsense.
+	maxAge = 10 * time.Second
+	// maxGap is how far a driver's sequence number may jump before it is taken for nonsense.
+	maxGap = 1 << 16
+)
+
+func openDevice(s source) (*device, error) {
+	var format v4l2.PixelFormat
+	switch s.cfg.Format {
+	case "mjpeg":
+		format = v4l2.MJPEG
+	case "yuyv":
+		format = v4l2.YUYV
+	}
+	cam, err := v4l2.Open(v4l2.Config{
+		Kernel: s.cfg.Kernel, Device: s.cfg.Device, Width: s.cfg.Width, Height: s.cfg.Height, FPS: s.cfg.FPS,
+		Format: format, Controls: s.cfg.Controls,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := &device{source: s, cam: cam, mode: cam.Mode(), interval: time.Second / 30}
+	if fps := d.mode.FPS; fps > 0 {
+		d.interval = time.Duration(float64(time.Second) / fps)
+	}
+	if d.mode.Format == v4l2.YUYV && s.cfg.Raw != "lz4" {
+		if d.mode.Width%2 != 0 {
+			d.close()
+			return nil, fmt.Errorf("%s gives pictures of odd width, %dx%d", cam.Device().Path, d.mode.Width, d.mode.Height)
+		}
+		d.encoder = mjpeg.NewEncoder(rawQuality)
+	}
+	return d, nil
+}
+
+func (d *device) about() about {
+	a := about{device: d.cam.Device().Path, format: "mjpeg", width: d.mode.Width, height: d.mode.Height, fps: d.mode.FPS, warnings: d.cam.Warnings()}
+	if d.mode.Format == v4l2.YUYV {
+		a.format = "yuyv"
+	}
+	return a
+}
+
+func (d *device) next(wait time.Duration) (*frame.Frame, error) {
+	end := d.cfg.now() + wait
+	for {
+		if d.woken {
+			d.woken = false
+			return nil, errWoken
+		}
+		left := end - d.cfg.now()
+		if left <= 0 {
+			return nil, errTimeout
+		}
+		b, err := d.cam.Next(left)
+		switch {
+		case errors.Is(err, v4l2.ErrTimeout):
+			return nil, errTimeout
+		case errors.Is(err, v4l2.ErrWoken):
+			return nil, errWoken
+		case err != nil:
+			return nil, err
+		}
+		b = d.newest(b)
+		seq := d.count(b)
+		f, why := d.take(b)
+		_ = d.cam.Release(b) // if it fails the camera is lost, and so will say the next Next
+		if f == nil {
+			d.tally.brokenOne(why)
+			d.broken, d.flaw = d.broken+1, why
+			continue
+		}
+		d.broken = 0
+		f.Seq = seq
+		f.Arrived = d.cfg.now()
+		f.Captured = capturedAt(b.Time, f.Arrived)
+		return f, nil
+	}
+}
+
+// newest lets go of b for a newer picture, if b is late and there is one: after a pause of ours, of the disk, of the
+// scheduler.
+func (d *device) newest(b v4l2.Buffer) v4l2.Buffer {
+	for d.cfg.now()-b.Time > d.interval*3/2 {
+		newer, err := d.cam.Next(1)
+		if err != nil {
+			d.woken = d.woken || errors.Is(err, v4l2.ErrWoken)
+			break
+		}
+		d.count(b)
+		d.tally.drop(1)
+		_ = d.cam.Release(b)
+		b = newer
+	}
+	return b
+}
+
+// count extends the driver's sequence number to 64 bits and counts the pictures that are missing before b.
+func (d *device) count(b v4l2.Buffer) uint64 {
+	step := b.Sequence - d.raw
+	if !d.seen || step == 0 || step > maxGap { // the first one, a restart, or a driver that does not count
+		step = 1
+	}
+	d.tally.drop(uint64(step - 1))
+	d.seq += uint64(step)
+	d.raw, d.seen = b.Sequence, true
+	return d.seq
+}
+
+// take copies a picture out of the driver's buffer, once, completing or encoding it on the way; nil if it is broken.
+func (d *device) take(b v4l2.Buffer) (*frame.Frame, flaw) {
+	if b.Error {
+		return nil, flagged
+	}
+	switch {
+	case d.mode.Format != v4l2.YUYV:
+		return d.takeJPEG(b.Data)
+	case d.encoder != nil:
+		return d.encode(b.Data)
+	}
+	return d.takeRaw(b.Data)
+}
+
+func (d *device) takeJPEG(b []byte) (*frame.Frame, flaw) {
+	info, err := mjpeg.Check(b)
+	if err != nil {
+		return nil, flawOf(err)
+	}
+	if !fits(info.Width, d.mode.Width) || !fits(info.Height, d.mode.Height) {
+		return nil, missized
+	}
+	return jpegFrame(d.pool, b, info), 0
+}
+
+// fits allows for cameras that give whole JPEG blocks, as 1088 lines instead of 1080.
+func fits(got, want int) bool { return got == want || got == (want+15)/16*16 }
+
+func flawOf(err error) flaw {
+	switch {
+	case errors.Is(err, mjpeg.ErrNoEnd):
+		return truncated
+	case errors.Is(err, mjpeg.ErrTooSmall):
+		return tiny
+	}
+	return garbled
+}
+
+// jpegFrame copies a picture that was checked into a frame, completed.
+func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
+	f := pool.Get(mjpeg.CompletedLen(info))
+	f.Data = mjpeg.Complete(f.Data[:0], b, info)
+	f.Format, f.Width, f.Height = frame.JPEG, info.Width, info.Height
+	return f
+}
+
+func (d *device) encode(b []byte) (*frame.Frame, flaw) {
+	w, h := d.mode.Width, d.mode.Height
+	f := d.pool.Get(w * h / 4)
+	data, err := d.encoder.EncodeYUYV(f.Data[:0], b, w, h, d.mode.Stride)
+	f.Data = data // it may have grown
+	if err != nil {
+		f.Release()
+		return nil, truncated
+	}
+	f.Format, f.Width, f.Height = frame.JPEG, w, h
+	return f, 0
+}
+
+func (d *device) takeRaw(b []byte) (*frame.Frame, flaw) {
+	w, h, stride := d.mode.Width, d.mode.Height, max(d.mode.Stride, 2*d.mode.Width)
+	if len(b) < stride*(h-1)+2*w {
+		return nil, truncated
+	}
+	f := d.pool.Get(2 * w * h)
+	for y := range h {
+		copy(f.Data[2*w*y:2*w*(y+1)], b[stride*y:])
+	}
+	f.Format, f.Width, f.Height = frame.YUYV, w, h
+	return f, 0
+}
+
+// capturedAt believes the driver's stamp unless it is in the future or impossibly old.
+func capturedAt(stamp, now time.Duration) time.Duration {
+	if stamp > now || now-stamp > maxAge {
+		return now
+	}
+	return stamp
+}
+
+func (d *device) silence() error {
+	if d.broken > 0 {
+		return fmt.Errorf("%w: %d in a row, the last one %s", errBroken, d.broken, flawNames[d.flaw])
+	}
+	return errSilent
+}
+
+func (d *device) restart() error {
+	d.broken = 0
+	return d.cam.Restart()
+}
+
+func (d *device) wake() { d.cam.Wake() }
+
+func (d *device) close() {
+	if err := d.cam.Close(); err != nil {
+		d.log.Warn("camera not closed cleanly", "device", d.cam.Device().Path, "err", err)
+	}
+}

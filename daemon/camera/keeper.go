@@ -1,0 +1,308 @@
+package camera
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"vchat/daemon/frame"
+)
+
+const (
+	linger      = 800 * time.Millisecond // open after the last reader has left: viewers come and go
+	patience    = 2 * time.Second        // without a picture after an idle camera was opened, and without a card
+	firstWait   = 3 * time.Second        // for the first picture, before it counts as silence
+	leastSilent = time.Second
+	cardEvery   = time.Second
+	healthy     = 5 * time.Second // of pictures: the next fault is a new one
+)
+
+// keeper is what Run runs. It alone publishes.
+type keeper struct {
+	*Camera
+	ctx     context.Context
+	cfg     Config
+	version int
+	left    time.Time // when the last reader left; zero while there are some
+	last    uint64    // the newest sequence number of the feed
+
+	tries   int    // in vain, since it was healthy
+	base    uint64 // what the stream's numbers are more than the feed's
+	size    [2]int // of the pictures, and so of the cards
+	outage  outage
+	warned  string // the warnings that were logged last
+	waiting *time.Timer
+}
+
+// outage is why there is no picture, and the card that says so.
+type outage struct {
+	cause *cause    // nil: all is well
+	begun time.Time // of the outage
+	since time.Time // of this cause of it
+	card  []byte    // nil: not made yet
+	again time.Time // when the card is to be shown next
+}
+
+func newKeeper(c *Camera) *keeper {
+	k := &keeper{Camera: c, waiting: time.NewTimer(time.Hour)}
+	k.waiting.Stop()
+	return k
+}
+
+// keep is idle until somebody looks, then keeps the camera while somebody does, over and over.
+func (k *keeper) keep(ctx context.Context) {
+	k.ctx = ctx
+	for ctx.Err() == nil {
+		if k.hub.Readers() == 0 {
+			k.rest()
+			continue
+		}
+		k.cfg, k.version = k.config()
+		k.begin()
+		for k.wanted() {
+			if err := k.once(); err != nil {
+				k.fault(err)
+				k.pause()
+			}
+		}
+	}
+	k.status.state(Idle, "")
+}
+
+// rest waits until something changes, with the camera closed.
+func (k *keeper) rest() {
+	k.hub.Forget() // nobody is to take it for a live picture later
+	k.status.state(Idle, "")
+	select {
+	case <-k.kick:
+	case <-k.ctx.Done():
+	}
+}
+
+// begin starts afresh, after idleness or with a new configuration.
+func (k *keeper) begin() {
+	k.tries, k.left = 0, time.Time{}
+	k.size = [2]int{k.cfg.Width, k.cfg.Height}
+	now := time.Now()
+	k.outage = outage{cause: starting, begun: now, since: now, again: now.Add(patience)}
+	k.status.set(func(s *Status) { s.Device, s.State, s.Reason = k.cfg.Device, Opening, "" })
+}
+
+// wanted says whether the camera should be open: somebody looks, or did so a moment ago, and the configuration is the same.
+func (k *keeper) wanted() bool {
+	if k.current() != k.version || k.ctx.Err() != nil {
+		return false
+	}
+	if k.hub.Readers() > 0 {
+		k.left = time.Time{}
+		return true
+	}
+	if k.left.IsZero() {
+		k.left = time.Now()
+	}
+	if t := k.lastStir(); t.After(k.left) { // one came and went so quickly that it was never seen here
+		k.left = t
+	}
+	return time.Since(k.left) < linger
+}
+
+// once opens the camera and reads it until it is not wanted any more, or something is wrong.
+func (k *keeper) once() error {
+	s, err := k.open()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	k.opened(s.about())
+	k.attach(s)
+	defer k.attach(nil)
+	return k.read(s)
+}
+
+// open opens the camera without losing sight of the card: some drivers take seconds.
+func (k *keeper) open() (stream, error) {
+	type result struct {
+		s   stream
+		err error
+	}
+	src := source{cfg: k.cfg, log: k.log, pool: k.pool, tally: &k.tally}
+	opened := make(chan result, 1)
+	go func() {
+		s, err := src.open()
+		opened <- result{s, err}
+	}()
+	for {
+		k.waiting.Reset(k.atMost(time.Hour))
+		select {
+		case r := <-opened:
+			k.waiting.Stop()
+			return r.s, r.err
+		case <-k.waiting.C:
+			k.refreshCard()
+		}
+	}
+}
+
+func (k *keeper) opened(a about) {
+	if k.tries > 0 {
+		k.tally.reopen()
+	}
+	if a.width > 0 && a.height > 0 {
+		k.size = [2]int{a.width, a.height}
+	}
+	k.base = k.last
+	k.tally.meter.Reset()
+	k.status.set(func(s *Status) { s.Device, s.Format, s.Width, s.Height = a.device, a.format, a.width, a.height })
+	if w := fmt.Sprint(errors.Join(a.warnings...)); len(a.warnings) > 0 && w != k.warned {
+		k.warned = w
+		for _, err := range a.warnings {
+			k.log.Warn("camera does not do all that is configured", "err", err)
+		}
+	}
+}
+
+// read publishes pictures until the camera is not wanted any more (nil), or there is an error. Silence is answered by a
+// restart first, and by an error after as long again.
+func (k *keeper) read(s stream) error {
+	quiet := leastSilent
+	if fps := s.about().fps; fps > 0 {
+		quiet = max(quiet, time.Duration(5*float64(time.Second)/fps))
+	}
+	limit, restarted := max(firstWait, quiet), false
+	first, newest := time.Time{}, time.Now()
+	for k.wanted() {
+		f, err := s.next(k.atMost(time.Until(newest.Add(limit))))
+		switch {
+		case err == nil:
+			k.publish(f)
+			newest = time.Now()
+			if first.IsZero() {
+				first = newest
+			}
+			if newest.Sub(first) >= healthy {
+				k.tries = 0
+			}
+			limit, restarted = quiet, false
+		case errors.Is(err, errWoken):
+		case !errors.Is(err, errTimeout):
+			return err
+		case time.Since(newest) >= limit && restarted:
+			return s.silence()
+		case time.Since(newest) >= limit:
+			if err := k.restart(s); err != nil {
+				return err
+			}
+			first, newest, limit, restarted = time.Time{}, time.Now(), quiet, true
+		}
+		k.refreshCard()
+	}
+	return nil
+}
+
+// restart tries the gentle way out of a silence.
+func (k *keeper) restart(s stream) error {
+	why := s.silence()
+	k.fault(why)
+	switch err := s.restart(); {
+	case errors.Is(err, errors.ErrUnsupported):
+		return why
+	case err != nil:
+		return err
+	}
+	k.tally.restart()
+	k.log.Info("camera's stream restarted", "device", s.about().device)
+	return nil
+}
+
+// publish gives a picture to the readers and ends the outage, if there is one.
+func (k *keeper) publish(f *frame.Frame) {
+	if k.base+f.Seq <= k.last { // cards have taken numbers meanwhile
+		k.base = k.last + 1 - f.Seq
+	}
+	f.Seq += k.base
+	k.last = f.Seq
+	k.tally.good(f)
+	if k.outage.cause != nil || k.size != [2]int{f.Width, f.Height} {
+		k.recovered(f)
+	}
+	k.hub.Publish(f)
+}
+
+// recovered says that pictures come, and of what size.
+func (k *keeper) recovered(f *frame.Frame) {
+	if o := k.outage; o.cause != nil && o.cause != starting {
+		k.log.Info("camera is back", "after", time.Since(o.begun).Round(time.Millisecond), "tries", k.tries)
+	}
+	k.outage = outage{}
+	k.size = [2]int{f.Width, f.Height}
+	k.status.set(func(s *Status) { s.State, s.Reason, s.Width, s.Height = Streaming, "", f.Width, f.Height })
+}
+
+// fault says what is wrong, in the status, in the log and on a card, once for each cause.
+func (k *keeper) fault(err error) {
+	c := causeOf(err, k.outage.cause)
+	if c == k.outage.cause {
+		return
+	}
+	k.status.state(c.state, err.Error())
+	level := slog.LevelWarn
+	if c.quiet {
+		level = slog.LevelInfo
+	}
+	k.log.Log(k.ctx, level, "camera lost", "cause", c.headline, "err", err)
+	now := time.Now()
+	begun := k.outage.begun
+	if k.outage.cause == nil {
+		begun = now
+	}
+	k.outage = outage{cause: c, begun: begun, since: now, again: now}
+	k.refreshCard()
+}
+
+// refreshCard publishes the card if there is an outage and it is time to: late readers and links see that it is live.
+func (k *keeper) refreshCard() {
+	o := &k.outage
+	if o.cause == nil || time.Now().Before(o.again) {
+		return
+	}
+	if o.card == nil {
+		o.card = card{name: k.cfg.Name, headline: o.cause.headline, since: o.since}.paint(k.size[0], k.size[1])
+	}
+	f := k.pool.Get(len(o.card))
+	copy(f.Data, o.card)
+	k.last++
+	f.Seq, f.Format, f.Card, f.Width, f.Height = k.last, frame.JPEG, true, k.size[0], k.size[1]
+	f.Captured = k.cfg.now()
+	f.Arrived = f.Captured
+	k.hub.Publish(f)
+	o.again = time.Now().Add(cardEvery)
+}
+
+// pause waits before the next try, less long if the camera is not wanted any more.
+func (k *keeper) pause() {
+	end := time.Now().Add(k.outage.cause.pauseAfter(k.tries))
+	k.tries++
+	for k.wanted() && time.Now().Before(end) {
+		k.waiting.Reset(k.atMost(time.Until(end)))
+		select {
+		case <-k.kick:
+		case <-k.ctx.Done():
+		case <-k.waiting.C:
+		}
+		k.waiting.Stop()
+		k.refreshCard()
+	}
+}
+
+// atMost shortens a wait so that neither the card nor the end of the linger is missed. It is above 0.
+func (k *keeper) atMost(d time.Duration) time.Duration {
+	if k.outage.cause != nil {
+		d = min(d, time.Until(k.outage.again))
+	}
+	if !k.left.IsZero() {
+		d = min(d, time.Until(k.left.Add(linger)))
+	}
+	return max(d, time.Millisecond)
+}

@@ -1,0 +1,44 @@
+package camera
+
+import (
+	"errors"
+	"time"
+
+	"vchat/daemon/frame"
+)
+
+// pattern is the built-in test camera.
+type pattern struct {
+	source
+	pace *pacer
+	card *testCard
+	seq  uint64 // of the newest picture, 0 before the first
+}
+
+func openPattern(s source) *pattern {
+	return &pattern{source: s, pace: newPacer(s.cfg.FPS), card: newTestCard(s.cfg.Name, s.cfg.Width, s.cfg.Height, s.cfg.FPS)}
+}
+
+func (p *pattern) about() about {
+	return about{device: "test", format: "mjpeg", width: p.cfg.Width, height: p.cfg.Height, fps: float64(p.cfg.FPS)}
+}
+
+func (p *pattern) next(wait time.Duration) (*frame.Frame, error) {
+	skipped, err := p.pace.wait(wait)
+	if err != nil {
+		return nil, err
+	}
+	p.tally.drop(skipped)
+	p.seq += 1 + skipped
+	f := p.pool.Get(p.card.most)
+	f.Captured = p.cfg.now()
+	f.Data = p.card.append(f.Data[:0], p.seq, f.Captured, time.Now())
+	f.Seq, f.Format, f.Width, f.Height = p.seq, frame.JPEG, p.cfg.Width, p.cfg.Height
+	f.Arrived = p.cfg.now()
+	return f, nil
+}
+
+func (p *pattern) restart() error { return errors.ErrUnsupported }
+func (p *pattern) silence() error { return errSilent }
+func (p *pattern) wake()          { p.pace.wake() }
+func (p *pattern) close()         {}

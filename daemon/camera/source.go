@@ -1,0 +1,61 @@
+package camera
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"vchat/daemon/frame"
+)
+
+// stream is an open camera of some kind. All but wake are for the keeper alone.
+type stream interface {
+	// about says what was opened.
+	about() about
+	// next waits for the next good picture, at most for wait, which is above 0. Its Seq counts the stream's own pictures
+	// upwards; a gap is a lost one. Errors: errTimeout, errWoken, or what ended the stream.
+	next(wait time.Duration) (*frame.Frame, error)
+	// silence says, as an error, why next has found nothing for so long.
+	silence() error
+	// restart is the gentle way out of a silence. An error means that only reopening is left: errors.ErrUnsupported if
+	// there is no such way, any other says what is wrong.
+	restart() error
+	// wake makes the present next, or the next one, return errWoken. From any goroutine.
+	wake()
+	// close returns when nothing of the stream runs or is open any more.
+	close()
+}
+
+// about is what an open camera says of itself. What is 0 or "" shows only with its first picture.
+type about struct {
+	device        string // to show
+	format        string // mjpeg or yuyv
+	width, height int    // pixels
+	fps           float64
+	warnings      []error
+}
+
+// source is how a camera is opened.
+type source struct {
+	cfg   Config
+	log   *slog.Logger
+	pool  *frame.Pool
+	tally *tally
+}
+
+// open opens what Device names.
+func (s source) open() (stream, error) {
+	kind, rest, _ := strings.Cut(s.cfg.Device, ":")
+	switch {
+	case s.cfg.Device == "test":
+		return openPattern(s), nil
+	case kind == "file":
+		return openFile(s, rest)
+	case kind == "exec":
+		return openCommand(s, rest)
+	case s.cfg.Device == "auto", strings.HasPrefix(s.cfg.Device, "/"):
+		return openDevice(s)
+	}
+	return nil, fmt.Errorf("unknown camera %q: it must be auto, /dev/…, test, file:PATH or exec:COMMAND", s.cfg.Device)
+}

@@ -1,0 +1,154 @@
+package camera
+
+import (
+	"sync"
+	"time"
+
+	"vchat/daemon/frame"
+)
+
+// State is what the camera is doing.
+type State string
+
+// States of a camera.
+const (
+	Idle      State = "idle"      // closed, because nobody looks
+	Opening   State = "opening"   // being opened, or no picture yet
+	Streaming State = "streaming" // pictures come
+	Lost      State = "lost"      // a fault that may pass by itself; it is tried again and again
+	Failed    State = "failed"    // a fault that somebody has to see to; it is tried again and again
+)
+
+// Status is the camera as it is now.
+type Status struct {
+	Device        string    // what was opened last, by its stable name, else what is configured
+	State         State     //
+	Reason        string    // in words, with Lost and Failed
+	Since         time.Time // of State and Reason
+	Format        string    // mjpeg or yuyv, as the camera gives it; "" before the first open
+	Width, Height int       // pixels, likewise
+	FPS           float64   // measured over the last seconds
+	Frames        uint64    // published, without cards
+	Dropped       uint64    // that were lost before they came here, by the camera's own count, or were late
+	Broken        uint64    // that came, but not as a whole picture
+	BrokenBy      map[string]uint64
+	Restarted     uint64 // times that its stream was restarted because of silence
+	Reopened      uint64 // times that it was opened again after a fault
+}
+
+// Status says how the camera is.
+func (c *Camera) Status() Status {
+	s := c.status.get()
+	cfg, _ := c.config()
+	c.tally.fill(&s, cfg.now())
+	return s
+}
+
+// board is the part of the status that changes rarely, with a bell.
+type board struct {
+	changed chan struct{}
+
+	mu sync.Mutex
+	s  Status
+}
+
+func (b *board) init(device string) {
+	b.changed = make(chan struct{}, 1)
+	b.s = Status{Device: device, State: Idle, Since: time.Now()}
+}
+
+func (b *board) get() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.s
+}
+
+// set changes the status and rings if that made a difference.
+func (b *board) set(change func(*Status)) {
+	b.mu.Lock()
+	before := b.s
+	change(&b.s)
+	if b.s.State != before.State || b.s.Reason != before.Reason {
+		b.s.Since = time.Now()
+	}
+	differs := b.s.State != before.State || b.s.Reason != before.Reason || b.s.Device != before.Device ||
+		b.s.Format != before.Format || b.s.Width != before.Width || b.s.Height != before.Height
+	b.mu.Unlock()
+	if differs {
+		signal(b.changed)
+	}
+}
+
+func (b *board) state(s State, reason string) {
+	b.set(func(st *Status) { st.State, st.Reason = s, reason })
+}
+
+// flaw is why a picture was not published.
+type flaw int
+
+const (
+	flagged   flaw = iota // by the driver
+	truncated             // no end
+	garbled               // not a JPEG, or one that is damaged
+	tiny                  // too few bytes for its size
+	missized              // not of the negotiated size
+	flaws
+)
+
+var flawNames = [flaws]string{"flagged", "truncated", "garbled", "tiny", "wrong size"}
+
+// tally counts pictures.
+type tally struct {
+	meter frame.Meter
+
+	mu        sync.Mutex
+	frames    uint64
+	dropped   uint64
+	restarted uint64
+	reopened  uint64
+	broken    [flaws]uint64
+}
+
+func (t *tally) good(f *frame.Frame) {
+	t.meter.Add(f.Arrived, f.Arrived-f.Captured, len(f.Data), f.Width, f.Height)
+	t.mu.Lock()
+	t.frames++
+	t.mu.Unlock()
+}
+
+func (t *tally) drop(n uint64) {
+	t.mu.Lock()
+	t.dropped += n
+	t.mu.Unlock()
+}
+
+func (t *tally) brokenOne(why flaw) {
+	t.mu.Lock()
+	t.broken[why]++
+	t.mu.Unlock()
+}
+
+func (t *tally) restart() {
+	t.mu.Lock()
+	t.restarted++
+	t.mu.Unlock()
+}
+
+func (t *tally) reopen() {
+	t.mu.Lock()
+	t.reopened++
+	t.mu.Unlock()
+}
+
+func (t *tally) fill(s *Status, now time.Duration) {
+	s.FPS = t.meter.Rate(now).FPS
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.Frames, s.Dropped, s.Restarted, s.Reopened = t.frames, t.dropped, t.restarted, t.reopened
+	s.BrokenBy = make(map[string]uint64)
+	for i, n := range t.broken {
+		if s.Broken += n; n > 0 {
+			s.BrokenBy[flawNames[i]] = n
+		}
+	}
+}
