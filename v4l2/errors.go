@@ -88,8 +88,10 @@ func diagnose(k Kernel, d Device, doing string, errno error) error {
 			f.says = "the camera is in use by " + strings.Join(h, ", ")
 		}
 	case errors.Is(errno, unix.ENOSPC):
-		f.kind, f.says = ErrNoSpace, "the USB bus has no room for this stream; plug the camera into another port, away from other cameras, or ask for a smaller size"
-	case errors.Is(errno, unix.ENOTTY), errors.Is(errno, unix.EISDIR), errors.Is(errno, errForeign):
+		f.kind, f.says = ErrNoSpace, "the USB bus has no room for this stream; "+
+			"plug the camera into another port, away from other cameras, or ask for a smaller size"
+	case errors.Is(errno, unix.ENOTTY), errors.Is(errno, unix.EISDIR), errors.Is(errno, errForeign),
+		errors.Is(errno, unix.ENOSYS): // qemu-user's answer to every V4L2 ioctl
 		f.kind, f.says = ErrNotCamera, "this is not a camera"
 	default:
 		f.kind, f.says = ErrFailed, "the camera does not work; unplug it and plug it in again"

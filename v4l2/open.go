@@ -108,7 +108,8 @@ func (c *Camera) setFormat(p Prober, f PixelFormat, width, height int) (bool, er
 		return false, nil
 	}
 	m := Mode{Format: f.plain(), Width: int(got.Width), Height: int(got.Height), SizeImage: int(got.SizeImage)}
-	if got.Width == 0 || got.Height == 0 || got.Width > maxSide || got.Height > maxSide || got.BytesPerLine > 8*maxSide || got.SizeImage > maxLength {
+	if got.Width == 0 || got.Height == 0 || got.Width > maxSide || got.Height > maxSide ||
+		got.BytesPerLine > 8*maxSide || got.SizeImage > maxLength {
 		return false, nonsense(c.device, "pictures of %dx%d, %d bytes", got.Width, got.Height, got.SizeImage)
 	}
 	if f == YUYV {
