@@ -88,9 +88,9 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}
-	d.camera = camera.New(cameraConfig(cfg), log.With("room", "camera"))
+	d.camera = camera.New(cameraConfig(cfg), log)
 	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*switchboard)(d),
-		Log: log.With("room", "link")})
+		Log: log})
 	peers, err := linkPeers(cfg)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.links.Configure(cfg.Name, peers)
 	d.events = control.NewEvents(d.Status)
 	d.control = control.New(control.Config{Socket: cfg.Control.Socket, Group: cfg.Control.Group, Version: Version},
-		d, log.With("room", "control"))
+		d, log)
 	return d, nil
 }
 

@@ -41,8 +41,10 @@ func (e *ByeError) Error() string {
 // Is makes a refusal of our key known as ErrRefused, and being replaced as what it is.
 func (e *ByeError) Is(target error) bool {
 	switch e.Code {
-	case wire.CodeUnknownDevice, wire.CodeWrongIdentity, wire.CodeSelfCall, wire.CodeVersion:
+	case wire.CodeUnknownDevice, wire.CodeWrongIdentity, wire.CodeSelfCall:
 		return target == ErrRefused
+	case wire.CodeVersion:
+		return target == wire.ErrVersion
 	case wire.CodeReplaced:
 		return target == errReplaced
 	}

@@ -50,7 +50,7 @@ type Handler interface {
 	Up(l *Link)
 	Down(l *Link, why error)
 	// Refused tells that the connection to a peer failed for a reason that dialling again will not mend: one side
-	// does not accept the other's key.
+	// does not accept the other's key (ErrWrongIdentity, ErrRefused), or they share no version (wire.ErrVersion).
 	Refused(peer string, why error)
 	Message(l *Link, m wire.Message)
 	Picture(l *Link, f *frame.Frame) // the callee owns the reference

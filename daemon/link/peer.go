@@ -211,7 +211,7 @@ func (p *peer) fail(err error) {
 	if err == nil || errors.Is(err, errReplaced) || p.ctx.Err() != nil {
 		return
 	}
-	refused := errors.Is(err, ErrWrongIdentity) || errors.Is(err, ErrRefused)
+	refused := errors.Is(err, ErrWrongIdentity) || errors.Is(err, ErrRefused) || errors.Is(err, wire.ErrVersion)
 	p.mu.Lock()
 	if p.failed == nil {
 		p.failedAt = time.Now()
