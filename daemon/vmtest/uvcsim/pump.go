@@ -50,11 +50,11 @@ func (p *pump) run() {
 		if !ok {
 			return
 		}
-		p.keepBusTime(len(t.packets))
+		now := p.keepBusTime(len(t.packets))
 		data, lengths := make([]byte, 0, 4096), make([]int, len(t.packets))
 		for i, slot := range t.packets {
 			before := len(data)
-			data = p.payload(data, int(slot.length))
+			data = p.payload(data, int(slot.length), now)
 			lengths[i] = len(data) - before
 		}
 		p.session.complete(p.number, t, data, lengths)
@@ -62,19 +62,24 @@ func (p *pump) run() {
 }
 
 // keepBusTime waits as long as a bus would take for n packets, whatever is in them: the driver's transfers come back at
-// the pace of a real one. After a pause of 20 ms or more the lost time is not made up for.
-func (p *pump) keepBusTime(n int) {
+// the pace of a real one. It returns the time. After a pause of 20 ms or more the lost time is not made up for.
+func (p *pump) keepBusTime(n int) time.Time {
+	// uvcvideo has five transfers of 4 ms under way; to wake for each of them costs the emulation twice as much.
+	const ahead = 8 * time.Millisecond
 	p.bus = p.bus.Add(time.Duration(n) * microframe)
-	if now := time.Now(); p.bus.Before(now.Add(-20 * time.Millisecond)) {
+	now := time.Now()
+	if p.bus.Before(now.Add(-20 * time.Millisecond)) {
 		p.bus = now
-	} else {
-		time.Sleep(p.bus.Sub(now)) // 4 ms at most: a transfer has 32 packets
+	} else if wait := p.bus.Sub(now); wait > ahead {
+		time.Sleep(wait)
+		now = time.Now()
 	}
+	return now
 }
 
 // payload appends one packet of at most size bytes: a header and a part of a picture, or nothing while none is due.
-func (p *pump) payload(data []byte, size int) []byte {
-	if len(p.rest) == 0 && !p.begin() {
+func (p *pump) payload(data []byte, size int, now time.Time) []byte {
+	if len(p.rest) == 0 && !p.begin(now) {
 		return data
 	}
 	head := byte(payloadHeader) | p.frameID
@@ -92,13 +97,13 @@ func (p *pump) payload(data []byte, size int) []byte {
 }
 
 // begin starts the next picture if its time has come.
-func (p *pump) begin() bool {
+func (p *pump) begin(now time.Time) bool {
 	c := p.session.camera
 	each := time.Duration(p.agreed.interval()) * 100
 	if n := c.faults.fps.Load(); n > 0 {
 		each = time.Second / time.Duration(n)
 	}
-	passed := int64(time.Since(p.due) / each)
+	passed := int64(now.Sub(p.due) / each)
 	if passed < 1 {
 		return false
 	}
