@@ -121,8 +121,10 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 	if c := s.Camera; c.State == api.CameraLost || c.State == api.CameraFailed {
 		all = append(all, api.Problem{Subject: "camera", Message: c.Reason})
 	}
+	told := map[string]bool{} // peers whose link is spoken of already
 	for _, c := range s.Calls {
 		if c.State == api.CallResuming {
+			told[c.Peer] = true
 			m := "the call waits for the link to come back"
 			if c.Link.Reason != "" {
 				m += ": " + c.Link.Reason
@@ -134,7 +136,7 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 		}
 	}
 	for _, p := range s.Peers {
-		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" {
+		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" && !told[p.Name] {
 			all = append(all, api.Problem{Subject: "link", Peer: p.Name, Message: p.Link.Reason})
 		}
 	}

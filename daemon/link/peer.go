@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -122,6 +123,9 @@ func (p *peer) dial() error {
 	defer cancel()
 	conn, err := p.links.cfg.Dial(ctx, "tcp", p.Address)
 	if err != nil {
+		if op := (*net.OpError)(nil); errors.As(err, &op) {
+			err = op.Err // it names the address once more
+		}
 		return fmt.Errorf("connect to %s: %w", p.Address, err)
 	}
 	return p.links.serveDialled(p, conn)
