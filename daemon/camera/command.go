@@ -67,6 +67,7 @@ func openCommand(s source, line string) (*command, error) {
 		pictures.Wait() // what it wrote before it ended still counts
 		c.err = fmt.Errorf("%w: %q: %w", errCommand, line, errors.Join(c.end(), why))
 		close(c.ended)
+		c.clear()
 	})
 	return c, nil
 }
@@ -102,16 +103,36 @@ func (c *command) listen() {
 	_, _ = io.Copy(io.Discard, c.msgs) // behind a line that is too long: it must not block the command
 }
 
-// end makes sure that the command and all of its group have ended, and says how it did.
+// end makes sure that the command itself has ended, and says how it did.
 func (c *command) end() error {
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGTERM)
-	late := time.AfterFunc(politely, func() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) })
-	err := c.cmd.Wait()
-	if late.Stop() {
-		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // what outlived it
+	_ = syscall.Kill(c.group(), syscall.SIGTERM)
+	late := time.AfterFunc(politely, func() { _ = syscall.Kill(c.group(), syscall.SIGKILL) })
+	defer late.Stop()
+	return c.cmd.Wait()
+}
+
+// clear makes sure that what the command had started has ended too, and closes the way for messages.
+func (c *command) clear() {
+	if !empty(c.group(), politely) {
+		_ = syscall.Kill(c.group(), syscall.SIGKILL)
+		empty(c.group(), politely/5) // where nobody collects orphans, they stay as zombies
 	}
 	c.msgs.Close()
-	return err
+}
+
+func (c *command) group() int { return -c.cmd.Process.Pid }
+
+// empty waits until a process group has no members any more, at most for wait. The group's own process has been waited
+// for; the kernel does not give its number to another one as long as the group has members.
+func empty(group int, wait time.Duration) bool {
+	for end := time.Now().Add(wait); ; time.Sleep(5 * time.Millisecond) {
+		if err := syscall.Kill(group, 0); err == syscall.ESRCH {
+			return true
+		}
+		if time.Now().After(end) {
+			return false
+		}
+	}
 }
 
 func (c *command) about() about {

@@ -19,16 +19,20 @@ import (
 )
 
 var sizes = [][2]int{{16, 16}, {17, 16}, {16, 33}, {31, 400}, {176, 48}, {177, 99}, {320, 240}, {400, 17}, {640, 480}, {1000, 333},
-	{720, 1280}, {1280, 720}}
+	{720, 1280}, {maxSide, 90}, {90, maxSide}}
 
 // noon is a time of day on the cards of the tests.
 var noon = time.Date(2026, 11, 22, 14, 3, 22, 470e6, time.UTC)
 
 func TestTestCardIsReadableAtAnySize(t *testing.T) {
-	for _, s := range sizes {
-		for _, fps := range []int{1, 30, 240} {
+	for i, s := range sizes {
+		rates := []int{30}
+		if i < 4 {
+			rates = []int{1, 30, maxFPS}
+		}
+		for _, fps := range rates {
 			c := newTestCard("Küche 2", s[0], s[1], fps)
-			for _, seq := range []uint64{0, 1, uint64(fps), 2*uint64(fps) - 1, 99999999, 1<<64 - 1} {
+			for _, seq := range []uint64{0, 2*uint64(fps) - 1, 1<<64 - 1} {
 				b := c.append(nil, seq, 12345*time.Hour, noon)
 				if len(b) > c.most {
 					t.Errorf("%v: %d bytes, at most %d were announced", s, len(b), c.most)
@@ -43,17 +47,6 @@ func TestTestCardIsReadableAtAnySize(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-func TestTestCardIsReadableAtItsLargest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("paints 67 million pixels")
-	}
-	c := newTestCard("kitchen", maxSide, maxSide, 1)
-	b := c.append(nil, 1, 1, noon)
-	if info, err := mjpeg.Check(b); err != nil || info.Width != maxSide || info.Height != maxSide {
-		t.Errorf("%+v, %v", info, err)
 	}
 }
 

@@ -1,0 +1,255 @@
+package camera
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vchat/v4l2/v4l2test"
+)
+
+// film writes a file of n pictures with stamps from 1, and rubbish between them.
+func film(t *testing.T, n int) string {
+	t.Helper()
+	c := newTestCard("film", 176, 96, 10)
+	var b []byte
+	for i := range n {
+		b = c.append(b, uint64(i+1), 0, noon)
+		b = append(b, 0, 0, 0)
+	}
+	name := filepath.Join(t.TempDir(), "film.mjpeg")
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
+	name := film(t, 5)
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, v4l2test.New(), Config{Device: "file:" + name, FPS: 20})
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		first := r.picture(rd)
+		for i := range uint64(23) {
+			p := r.picture(rd)
+			if got, _, ok := ParseStamp(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
+				t.Fatalf("picture %d of the film as %d after %d", got, p.seq, first.seq)
+			}
+			if want := first.captured + time.Duration(i+1)*50*time.Millisecond; p.captured != want {
+				t.Errorf("picture %d at %v, want %v", i, p.captured, want)
+			}
+			if p.width != 176 || p.height != 96 {
+				t.Errorf("%dx%d", p.width, p.height)
+			}
+		}
+		if s := r.state(Streaming); s.Width != 176 || s.Height != 96 || s.Device != "file:"+name || s.Format != "mjpeg" {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestFileFaultsAreSaidAndPass(t *testing.T) {
+	good, err := os.ReadFile(film(t, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, content, reason string }{
+		{"missing", "", "no such file"},
+		{"text", "not a film", "no JPEG picture"},
+		{"cut", string(good[:500]), "no JPEG picture"},
+		{"empty", "\x00", "no JPEG picture"},
+		{"dir/", "", "not a file"},
+		{"fifo", "", "not a file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			name := filepath.Join(dir, c.name)
+			if strings.HasSuffix(c.name, "/") {
+				if err := os.Mkdir(name, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.content != "" {
+				if err := os.WriteFile(name, []byte(c.content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Test(t, func(t *testing.T) {
+				r := run(t, v4l2test.New(), Config{Device: "file:" + name})
+				defer r.stop()
+				rd := r.Hub().Subscribe()
+				defer rd.Close()
+				r.card(rd)
+				if s := r.state(Failed); !strings.Contains(s.Reason, c.reason) || !strings.Contains(s.Reason, name) {
+					t.Errorf("reason %q", s.Reason)
+				}
+				time.Sleep(time.Minute)
+				if n := strings.Count(r.log.String(), "camera lost"); n != 1 {
+					t.Errorf("logged %d times:\n%s", n, r.log)
+				}
+				if err := os.RemoveAll(name); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(name, good, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				r.picture(rd)
+			})
+		})
+	}
+}
+
+func TestUnknownDevicesAreRefusedInWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, v4l2test.New(), Config{Device: "webcam"})
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		r.card(rd)
+		if s := r.state(Lost); !strings.Contains(s.Reason, `"webcam"`) {
+			t.Errorf("reason %q", s.Reason)
+		}
+	})
+}
+
+// The tests of a command run in real time: a bubble does not wait for processes.
+
+func TestCommandsPicturesArrive(t *testing.T) {
+	name := film(t, 3)
+	r := run(t, nil, Config{Device: fmt.Sprintf("exec:echo hello >&2; while cat %s; do sleep 0.05; done", name)})
+	defer r.stop()
+	rd := r.Hub().Subscribe()
+	defer rd.Close()
+	for range 5 {
+		p := r.picture(rd)
+		if _, _, ok := ParseStamp(p.data); !ok || p.width != 176 {
+			t.Errorf("not a picture of the film: %dx%d", p.width, p.height)
+		}
+	}
+	if s := r.Status(); s.State != Streaming || !strings.HasPrefix(s.Device, "exec:") {
+		t.Errorf("status %+v", s)
+	}
+	if !strings.Contains(r.log.String(), "text=hello") {
+		t.Errorf("what it said is not in the log:\n%s", r.log)
+	}
+}
+
+func TestCommandIsStartedAgain(t *testing.T) {
+	for _, c := range []struct{ name, line, reason string }{
+		{"fails", "cat %s; exit 3", "exit status 3"},
+		{"ends", "cat %s", "stopped"},
+		{"closes its output", "cat %s; exec >&-; sleep 600", "terminated"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := run(t, nil, Config{Device: "exec:" + fmt.Sprintf(c.line, film(t, 1))})
+			defer r.stop()
+			rd := r.Hub().Subscribe()
+			defer rd.Close()
+			p := r.picture(rd)
+			card := r.card(rd)
+			if card.seq <= p.seq {
+				t.Errorf("card %d after picture %d", card.seq, p.seq)
+			}
+			if again := r.picture(rd); again.seq <= card.seq {
+				t.Errorf("picture %d after card %d", again.seq, card.seq)
+			}
+			if log := r.log.String(); !strings.Contains(log, c.reason) {
+				t.Errorf("the log does not say %q:\n%s", c.reason, log)
+			}
+		})
+	}
+}
+
+func TestCommandWithoutPictures(t *testing.T) {
+	for _, c := range []struct{ name, line, reason string }{
+		{"not there", "/nonexistent/camera-program", "exit status 127"},
+		{"text", "echo no picture at all", "no JPEG picture"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := run(t, nil, Config{Device: "exec:" + c.line})
+			defer r.stop()
+			rd := r.Hub().Subscribe()
+			defer rd.Close()
+			r.card(rd)
+			if s := r.Status(); s.State != Lost || !strings.Contains(s.Reason, c.reason) {
+				t.Errorf("status %+v", s)
+			}
+		})
+	}
+}
+
+// What a command starts must end with it, also what does not listen to SIGTERM.
+func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
+	name := film(t, 1)
+	pids := filepath.Join(t.TempDir(), "pids")
+	line := fmt.Sprintf("(trap '' TERM; echo $$ >>%[1]s; while :; do sleep 1; done) & echo $! >>%[1]s; sleep 600 & echo $! >>%[1]s; "+
+		"while cat %[2]s; do sleep 0.05; done", pids, name)
+	r := run(t, nil, Config{Device: "exec:" + line})
+	rd := r.Hub().Subscribe()
+	r.picture(rd)
+	rd.Close()
+	r.stop()
+	b, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := bytes.Fields(b)
+	if len(all) < 3 {
+		t.Fatalf("only %d processes: %s", len(all), b)
+	}
+	for _, f := range all {
+		pid, err := strconv.Atoi(string(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if alive(pid) {
+			t.Errorf("process %d still runs", pid)
+		}
+	}
+}
+
+// alive says whether a process runs: one that is dead and waits for its parent to notice does not.
+func alive(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	rest := b[bytes.LastIndexByte(b, ')')+1:]
+	return !bytes.HasPrefix(bytes.TrimSpace(rest), []byte("Z"))
+}
+
+func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
+	name := film(t, 50)
+	c := New(Config{}, nil)
+	cfg, _ := c.config()
+	s, err := openCommand(source{cfg: cfg, log: nil, pool: c.pool, tally: &c.tally}, "cat "+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	<-s.ended
+	f, err := s.next(time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _, _ := ParseStamp(f.Data); got != 50 || f.Seq != 50 || c.Status().Dropped != 49 {
+		t.Errorf("picture %d, numbered %d, %d dropped", got, f.Seq, c.Status().Dropped)
+	}
+	f.Release()
+	if _, err := s.next(time.Second); err == nil {
+		t.Error("pictures after the end")
+	}
+}
