@@ -40,7 +40,9 @@ func TestOpenOnlyWhileSomebodyLooks(t *testing.T) {
 			readable(t, p.data, 320, 240)
 			rd.Close()
 			time.Sleep(time.Second)
-			r.state(Idle)
+			if s := r.state(Idle); s.FPS != 0 {
+				t.Errorf("%v pictures a second from a closed camera", s.FPS)
+			}
 			if cam.Streaming() {
 				t.Error("open a second after the last reader has left")
 			}

@@ -46,6 +46,7 @@ var (
 	errBroken    = errors.New("the camera sends broken pictures only")
 	errNoPicture = errors.New("there is no JPEG picture in it")
 	errCommand   = errors.New("the camera command has stopped")
+	errUnknown   = errors.New("it must be auto, /dev/…, test, file:PATH or exec:COMMAND")
 )
 
 // causeOf is the one place where an error becomes a cause. before is the cause of the outage so far, nil if there is none:
@@ -75,7 +76,7 @@ func causeOf(err error, before *cause) *cause {
 		return stopped
 	case errors.Is(err, errNoPicture), isPathError(err):
 		return noFile
-	case v4l2.Classify(err) == v4l2.Fatal:
+	case errors.Is(err, errUnknown), v4l2.Classify(err) == v4l2.Fatal:
 		return noCamera
 	}
 	return faulty

@@ -74,6 +74,7 @@ func (k *keeper) keep(ctx context.Context) {
 // rest waits until something changes, with the camera closed.
 func (k *keeper) rest() {
 	k.hub.Forget() // nobody is to take it for a live picture later
+	k.tally.meter.Reset()
 	k.status.state(Idle, "")
 	select {
 	case <-k.kick:

@@ -16,7 +16,8 @@ type pattern struct {
 }
 
 func openPattern(s source) *pattern {
-	return &pattern{source: s, pace: newPacer(s.cfg.FPS), card: newTestCard(s.cfg.Name, s.cfg.Width, s.cfg.Height, s.cfg.FPS)}
+	card := newTestCard(s.cfg.Name, s.cfg.Width, s.cfg.Height, s.cfg.FPS)
+	return &pattern{source: s, pace: newPacer(s.cfg.FPS), card: card} // the pace begins when the painting is done
 }
 
 func (p *pattern) about() about {

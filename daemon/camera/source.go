@@ -57,5 +57,5 @@ func (s source) open() (stream, error) {
 	case s.cfg.Device == "auto", strings.HasPrefix(s.cfg.Device, "/"):
 		return openDevice(s)
 	}
-	return nil, fmt.Errorf("unknown camera %q: it must be auto, /dev/…, test, file:PATH or exec:COMMAND", s.cfg.Device)
+	return nil, fmt.Errorf("unknown camera %q: %w", s.cfg.Device, errUnknown)
 }

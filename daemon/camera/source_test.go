@@ -119,7 +119,7 @@ func TestUnknownDevicesAreRefusedInWords(t *testing.T) {
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
 		r.card(rd)
-		if s := r.state(Lost); !strings.Contains(s.Reason, `"webcam"`) {
+		if s := r.state(Failed); !strings.Contains(s.Reason, `"webcam"`) {
 			t.Errorf("reason %q", s.Reason)
 		}
 	})
