@@ -1,0 +1,138 @@
+package camera
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/mjpeg"
+	"vchat/v4l2"
+	"vchat/v4l2/v4l2test"
+)
+
+func TestRawPictures(t *testing.T) {
+	for _, c := range []struct {
+		raw  string
+		want frame.Format
+	}{{"jpeg", frame.JPEG}, {"", frame.JPEG}, {"lz4", frame.YUYV}} {
+		t.Run(c.raw, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kernel := v4l2test.New()
+				kernel.Plug(v4l2test.Device{})
+				cfg := small
+				cfg.Format, cfg.Raw = "yuyv", c.raw
+				r := run(t, kernel, cfg)
+				defer r.stop()
+				rd := r.Hub().Subscribe()
+				defer rd.Close()
+				for range 10 {
+					p := r.picture(rd)
+					if p.format != c.want || p.width != 320 || p.height != 240 {
+						t.Fatalf("%v of %dx%d", p.format, p.width, p.height)
+					}
+					if c.want == frame.JPEG {
+						readable(t, p.data, 320, 240)
+					} else if _, _, ok := v4l2test.Stamp(p.data); !ok || len(p.data) != 2*320*240 {
+						t.Fatalf("%d bytes, stamp: %v", len(p.data), ok)
+					}
+				}
+				if s := r.Status(); s.Format != "yuyv" {
+					t.Errorf("status %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		kernel.Plug(v4l2test.Device{})
+		cfg := small
+		cfg.Kernel = kernel
+		src := source{cfg: cfg.withDefaults(), pool: frame.NewPool(4), tally: &tally{}}
+		d, err := openDevice(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.close()
+		f, err := d.next(time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := f.Seq
+		f.Release()
+		time.Sleep(500 * time.Millisecond) // four buffers are full by now, and the driver throws pictures away
+		f, err = d.next(time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Seq != seq+4 || src.tally.dropped != 3 {
+			t.Errorf("picture %d after %d, %d dropped; want the newest of four", f.Seq, seq, src.tally.dropped)
+		}
+		f.Release()
+		d.wake()
+		if _, err := d.next(time.Second); !errors.Is(err, errWoken) {
+			t.Errorf("after a wake: %v", err)
+		}
+	})
+}
+
+func TestDriversCounts(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		raw     []uint32
+		want    []uint64
+		dropped uint64
+	}{
+		{"in order", []uint32{0, 1, 2}, []uint64{1, 2, 3}, 0},
+		{"a gap", []uint32{5, 6, 9}, []uint64{1, 2, 5}, 2},
+		{"over the edge", []uint32{0xFFFFFFFE, 0xFFFFFFFF, 0, 2}, []uint64{1, 2, 3, 5}, 1},
+		{"starts again", []uint32{70, 71, 0, 1}, []uint64{1, 2, 3, 4}, 0},
+		{"does not count", []uint32{0, 0, 0}, []uint64{1, 2, 3}, 0},
+		{"leaps", []uint32{0, 1 << 30, 1<<30 + 1}, []uint64{1, 2, 3}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := &device{source: source{tally: &tally{}}}
+			for i, raw := range c.raw {
+				if got := d.count(v4l2.Buffer{Sequence: raw}); got != c.want[i] {
+					t.Errorf("%d is %d, want %d", raw, got, c.want[i])
+				}
+			}
+			if d.tally.dropped != c.dropped {
+				t.Errorf("%d dropped, want %d", d.tally.dropped, c.dropped)
+			}
+		})
+	}
+}
+
+func TestStampsOutOfReasonAreReplaced(t *testing.T) {
+	now := time.Hour
+	for stamp, want := range map[time.Duration]time.Duration{
+		now: now, now - time.Second: now - time.Second, now + 1: now, 0: now, now - time.Minute: now,
+	} {
+		if got := capturedAt(stamp, now); got != want {
+			t.Errorf("%v at %v became %v, want %v", stamp, now, got, want)
+		}
+	}
+}
+
+func TestWrongSizesAreDropped(t *testing.T) {
+	d := &device{source: source{pool: frame.NewPool(1), tally: &tally{}}, mode: v4l2.Mode{Format: v4l2.MJPEG, Width: 320, Height: 200}}
+	for _, c := range []struct {
+		w, h int
+		want flaw
+		ok   bool
+	}{{320, 200, 0, true}, {320, 208, 0, true}, {320, 216, missized, false}, {304, 200, missized, false}} {
+		b, err := mjpeg.NewEncoder(50).EncodeYUYV(nil, make([]byte, 2*c.w*c.h), c.w, c.h, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, why := d.take(v4l2.Buffer{Data: b})
+		if (f != nil) != c.ok || why != c.want {
+			t.Errorf("%dx%d: %v, %s", c.w, c.h, f != nil, flawNames[why])
+		}
+	}
+}
