@@ -187,11 +187,15 @@ func (c *Client) classify(ctx context.Context, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err // its method and made-up address would only puzzle
 	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err // the path stands in our own words
+	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w %s: %w", ErrPermission, c.socket, err)
+		return fmt.Errorf("%w %s (%w)", ErrPermission, c.socket, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nobody listens at %s: %w", ErrUnreachable, c.socket, err)
+		return fmt.Errorf("%w: nobody listens at %s (%w)", ErrUnreachable, c.socket, err)
 	}
-	return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.socket, err)
+	return fmt.Errorf("%w at %s (%w)", ErrUnreachable, c.socket, err)
 }

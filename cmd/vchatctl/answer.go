@@ -1,0 +1,11 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"vchat/daemon/client"
+)
+
+func (a *app) answerCmd() *cobra.Command {
+	return a.onCall("answer [PEER]", "Take the call that rings here", (*client.Client).Answer)
+}

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"vchat/daemon/api"
+	"vchat/daemon/client"
+)
+
+const (
+	picturesWithin = 10 * time.Second // after the answer; a camera opens in one to three
+	cancelWithin   = 2 * time.Second
+)
+
+func (a *app) callCmd() *cobra.Command {
+	var (
+		req    api.CallRequest
+		ring   time.Duration
+		look   bool
+		noWait bool
+	)
+	cmd := &cobra.Command{
+		Use:   "call PEER",
+		Short: "Call a peer; done once pictures flow, or with --view after the call",
+		Long: `Call a peer. It is done once the peer's pictures flow, and the call goes on; hangup ends it. With --view it shows
+them and is done after the call, which ends with the viewer. Ctrl-C before the answer gives the call up.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completePeers(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if ring < 0 || cmd.Flags().Changed("ring-timeout") && ring < time.Second {
+				return usagef("--ring-timeout %v: a second at least", ring)
+			}
+			if look && noWait {
+				return usagef("--view waits for the call, and --no-wait does not: one of them")
+			}
+			req.Peer, req.RingTimeoutMS = args[0], ring.Milliseconds()
+			if noWait {
+				c, err := a.client().Call(cmd.Context(), req)
+				if err != nil {
+					return err
+				}
+				return a.print(c, func(io.Writer) {})
+			}
+			to := ""
+			if look {
+				var err error
+				if to, err = a.target(""); err != nil {
+					return err
+				}
+			}
+			return a.call(cmd.Context(), req, look, to)
+		},
+	}
+	cmd.Flags().BoolVar(&look, "view", false, "show the peer's pictures until the call ends")
+	cmd.Flags().DurationVar(&ring, "ring-timeout", 0, "how long to let it ring (default as the daemon is configured)")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the daemon has begun to call")
+	return cmd
+}
+
+func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to string) error {
+	// First the events, then the call: nothing of what becomes of it is missed.
+	events, err := a.client().Events(ctx)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	if _, err := events.Next(); err != nil {
+		return err
+	}
+	begun, err := a.client().Call(ctx, req)
+	if err != nil {
+		return err
+	}
+	p := &progress{events: events, call: begun}
+	if err := a.untilPictures(p); err != nil {
+		if ctx.Err() != nil && (look || !p.answered()) {
+			a.giveUp(req.Peer)
+		}
+		return err
+	}
+	if !look {
+		return a.print(p.call, func(io.Writer) {})
+	}
+	return a.viewCall(ctx, p, to)
+}
+
+// untilPictures waits for the peer's first picture, and tells a user who waits what happens meanwhile.
+func (a *app) untilPictures(p *progress) error {
+	var late *time.Timer
+	defer func() {
+		if late != nil {
+			late.Stop()
+		}
+	}()
+	for told := api.CallState(""); ; {
+		if p.call.State == api.CallEnded {
+			return ended(p.call)
+		}
+		if p.call.Pictures {
+			return nil
+		}
+		if p.call.State != told && a.attended() {
+			fmt.Fprintf(a.stderr, "vchatctl: %s: %s\n", p.call.Peer, p.call.State)
+		}
+		told = p.call.State
+		if p.answered() && late == nil {
+			late = time.AfterFunc(picturesWithin, p.events.Close)
+		}
+		if err := p.next(); err != nil {
+			if late != nil && errors.Is(err, context.Canceled) {
+				return &api.Error{Kind: api.CameraUnavailable,
+					Message: fmt.Sprintf("%s has answered, but no picture of it has come for %v", p.call.Peer, picturesWithin),
+					Hint:    "the call goes on; vchatctl status says more, vchatctl hangup ends it"}
+			}
+			return err
+		}
+	}
+}
+
+// viewCall shows the peer until the call, the viewer or ctx ends. The call does not outlive its viewer.
+func (a *app) viewCall(ctx context.Context, p *progress, to string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	peer, followed := p.call.Peer, make(chan error, 1)
+	go func() {
+		err := p.untilEnded()
+		cancel(errCallEnded)
+		followed <- err
+	}()
+	err := a.view(ctx, peer, to)
+	if context.Cause(ctx) != errCallEnded {
+		a.giveUp(peer)
+	}
+	// Of a call that has ended the reason is still to come; one that cannot be ended is not waited for.
+	late := time.AfterFunc(cancelWithin, p.events.Close)
+	defer late.Stop()
+	lost := <-followed
+	switch {
+	case err != nil && !errors.Is(err, errCallEnded):
+		return err
+	case lost != nil && !errors.Is(lost, context.Canceled):
+		return lost
+	case lost == nil && p.call.Reason != api.HungUp:
+		return ended(p.call)
+	}
+	return nil
+}
+
+var errCallEnded = errors.New("the call has ended")
+
+// giveUp ends a call although this program was told to end itself.
+func (a *app) giveUp(peer string) {
+	ctx, cancel := context.WithTimeout(context.Background(), cancelWithin)
+	defer cancel()
+	_, _ = a.client().Hangup(ctx, peer) // if it has ended meanwhile, so much the better
+}
+
+// progress follows one call through the events.
+type progress struct {
+	events *client.Events
+	call   api.Call
+}
+
+// next waits until something is told of the call.
+func (p *progress) next() error {
+	for {
+		e, err := p.events.Next()
+		if err != nil {
+			return err
+		}
+		switch {
+		case e.Event == api.EventCall && e.Call != nil && p.meant(*e.Call):
+			p.call = *e.Call
+			return nil
+		case e.Event == api.EventState && e.Status != nil:
+			// Events were lost: the call is as it stands there, or has ended for a reason that was lost too.
+			for _, c := range e.Status.Calls {
+				if p.meant(c) {
+					p.call = c
+					return nil
+				}
+			}
+			p.call.State, p.call.Reason = api.CallEnded, api.Failed
+			return nil
+		}
+	}
+}
+
+func (p *progress) untilEnded() error {
+	for p.call.State != api.CallEnded {
+		if err := p.next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// meant tells this call from others. Its id changes if both sides have called each other: then it is that of the peer's
+// call, and there is at most one to a peer. An earlier one of which only the end is told is not meant.
+func (p *progress) meant(c api.Call) bool {
+	return c.ID == p.call.ID || c.Peer == p.call.Peer && c.State != api.CallEnded
+}
+
+func (p *progress) answered() bool {
+	return p.call.State == api.CallActive || p.call.State == api.CallResuming
+}
+
+// ended says why a call ended, as an error.
+func ended(c api.Call) error {
+	e := &api.Error{Kind: api.Internal, Message: "the call with " + c.Peer + " has ended"}
+	switch c.Reason {
+	case api.Unreachable:
+		e.Kind, e.Message, e.Hint = api.PeerUnreachable, c.Peer+" cannot be reached", "is it switched on? vchatctl peers says more"
+	case api.LostTooLong:
+		e.Kind, e.Message = api.PeerUnreachable, "the link to "+c.Peer+" was lost for too long"
+	case api.Busy:
+		e.Kind, e.Message = api.PeerBusy, c.Peer+" is in another call"
+	case api.Declined:
+		e.Kind, e.Message = api.PeerDeclined, c.Peer+" has declined"
+	case api.NoAnswer:
+		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" did not answer"
+	case api.DoNotDisturb:
+		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" does not want to be disturbed"
+	case api.WrongIdentity:
+		e.Kind, e.Message = api.PeerIdentity, "what answers as "+c.Peer+" is not the device known by that name, or does not know this one"
+		e.Hint = "compare vchatctl id on both devices with their configuration"
+	default:
+		if c.ReasonText != "" {
+			e.Message += ": " + c.ReasonText
+		}
+		return e
+	}
+	if c.ReasonText != "" && (c.Reason == api.Unreachable || c.Reason == api.WrongIdentity) {
+		e.Message += ": " + c.ReasonText
+	}
+	return e
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"vchat/cmd/vchatctl/internal/view/terminal"
+	"vchat/daemon/api"
+	"vchat/daemon/client"
+)
+
+// The exit codes. They are part of the interface: exitCodes documents them for the user.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNoDaemon    = 3
+	exitPermission  = 4
+	exitUnknown     = 5
+	exitUnreachable = 6
+	exitNotTaken    = 7
+	exitIdentity    = 8
+	exitCamera      = 9
+	exitInterrupted = 130
+)
+
+const exitCodes = `Exit codes:
+  0    done
+  1    failed for another reason
+  2    wrong usage
+  3    the daemon cannot be reached
+  4    not permitted
+  5    no such peer, call or feed
+  6    peer unreachable
+  7    peer busy, declined, or did not answer
+  8    peer's identity is not the known one
+  9    camera unavailable
+  130  interrupted`
+
+var errInterrupted = errors.New("interrupted")
+
+// usageError is an error of whoever typed the command.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitCode is the one place that decides what an error means.
+func exitCode(err error) int {
+	var refused *api.Error
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE): // the reader of our output has enough
+		return exitDone
+	case errors.Is(err, errInterrupted), errors.Is(err, terminal.ErrInterrupted), errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &usageError{}):
+		return exitUsage
+	case errors.As(err, &refused):
+		return exitCodeOf(refused.Kind)
+	case errors.Is(err, client.ErrPermission):
+		return exitPermission
+	case errors.Is(err, client.ErrUnreachable):
+		return exitNoDaemon
+	}
+	return exitFailed
+}
+
+func exitCodeOf(k api.Kind) int {
+	switch k {
+	case api.NotPermitted:
+		return exitPermission
+	case api.NoSuchPeer, api.NoSuchCall, api.NoSuchFeed:
+		return exitUnknown
+	case api.PeerUnreachable:
+		return exitUnreachable
+	case api.PeerBusy, api.PeerDeclined, api.PeerNoAnswer:
+		return exitNotTaken
+	case api.PeerIdentity:
+		return exitIdentity
+	case api.CameraUnavailable:
+		return exitCamera
+	case api.ShuttingDown:
+		return exitNoDaemon
+	}
+	return exitFailed
+}
+
+// hint is what can be done about an error, or "".
+func hint(err error) string {
+	var refused *api.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused.Hint
+	case errors.Is(err, client.ErrPermission):
+		return "join the group that owns the socket (sudo adduser $USER vchat) and log in again"
+	case errors.Is(err, client.ErrUnreachable):
+		return "is vchatd running? systemctl status vchatd says so; --socket names another socket"
+	case errors.As(err, &usageError{}):
+		return "vchatctl --help shows how"
+	}
+	return ""
+}
+
+// finish tells the user of an error and gives the exit code.
+func (a *app) finish(err error) int {
+	if err != nil && !a.started && !errors.As(err, &usageError{}) {
+		err = usageError{err} // cobra's own: it has not come to running anything
+	}
+	code := exitCode(err)
+	if code != exitDone && code != exitInterrupted {
+		fmt.Fprintf(a.stderr, "vchatctl: error: %v\n", err)
+		if h := hint(err); h != "" {
+			fmt.Fprintf(a.stderr, "vchatctl: hint: %s\n", h)
+		}
+	}
+	return code
+}

@@ -1,0 +1,142 @@
+// Package view is what all viewers have in common: the newest picture of a feed, however slow the viewer is.
+//
+//	feed ──▶ goroutine of Follow ──▶ one slot ──▶ viewer
+//
+// It promises that the feed is always read at once, so that no old pictures wait in the socket, and that a viewer which
+// is slow loses pictures and not time.
+package view
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"vchat/daemon/client"
+)
+
+// Source is a feed: client.Feed.
+type Source interface {
+	Next() (client.Frame, error)
+}
+
+// Picture is a frame and when it came.
+type Picture struct {
+	client.Frame
+	Received time.Time
+}
+
+// Age is how old the picture is now.
+func (p *Picture) Age() time.Duration { return p.Frame.Age + time.Since(p.Received) }
+
+// Newest keeps the newest picture of a source. Take and Next are for one goroutine at a time.
+type Newest struct {
+	ready chan struct{}
+	done  chan struct{}
+
+	mu       sync.Mutex
+	slot     *Picture // not taken yet
+	spare    *Picture // memory to be used again
+	err      error    // why the source has ended
+	received uint64
+	dropped  uint64
+
+	taken *Picture // the viewer's
+}
+
+// Follow begins to read a source, until that gives an error. The caller ends the source and then waits by Wait.
+func Follow(src Source) *Newest {
+	n := &Newest{ready: make(chan struct{}, 1), done: make(chan struct{})}
+	go n.read(src)
+	return n
+}
+
+func (n *Newest) read(src Source) {
+	defer close(n.done)
+	for {
+		f, err := src.Next()
+		if err != nil {
+			n.mu.Lock()
+			n.err = err
+			n.mu.Unlock()
+			n.wake()
+			return
+		}
+		n.put(f)
+	}
+}
+
+func (n *Newest) put(f client.Frame) {
+	n.mu.Lock()
+	p := n.spare
+	n.spare = nil
+	n.mu.Unlock()
+	if p == nil {
+		p = &Picture{}
+	}
+	// The source uses its memory again for the next picture, hence the copy.
+	data := append(p.Data[:0], f.Data...)
+	p.Frame, p.Received = f, time.Now()
+	p.Data = data
+
+	n.mu.Lock()
+	n.received++
+	if n.slot != nil {
+		n.dropped++
+		n.spare = n.slot
+	}
+	n.slot = p
+	n.mu.Unlock()
+	n.wake()
+}
+
+func (n *Newest) wake() {
+	select {
+	case n.ready <- struct{}{}:
+	default:
+	}
+}
+
+// Ready receives a value when Take may have something new, or the source has ended.
+func (n *Newest) Ready() <-chan struct{} { return n.ready }
+
+// Take gives the newest picture, valid until the next Take, or nil if there is none newer than the last. Once the source
+// has ended and all is taken, it gives the source's error.
+func (n *Newest) Take() (*Picture, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.slot == nil {
+		return nil, n.err
+	}
+	if n.taken != nil {
+		n.spare = n.taken
+	}
+	n.taken, n.slot = n.slot, nil
+	if n.err != nil {
+		n.wake() // whoever waits for Ready is to see the end too
+	}
+	return n.taken, nil
+}
+
+// Next waits for the newest picture. The error is that of ctx, or of the source.
+func (n *Newest) Next(ctx context.Context) (*Picture, error) {
+	for {
+		if p, err := n.Take(); p != nil || err != nil {
+			return p, err
+		}
+		select {
+		case <-n.ready:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// Counts says how many pictures came, and how many of them the viewer was too slow for.
+func (n *Newest) Counts() (received, dropped uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.received, n.dropped
+}
+
+// Wait waits until the source is read no more.
+func (n *Newest) Wait() { <-n.done }

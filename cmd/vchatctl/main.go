@@ -1,0 +1,43 @@
+// Command vchatctl controls the daemon of this device over its control socket and shows its feeds.
+//
+// Each command is in a file of its own. What all of them share: root.go makes them from the command line, exit.go alone
+// decides what an error means for the exit code, and print.go writes what goes to standard output, which is data only.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	// A reader of our output that has enough ends a command by EPIPE, as an error that can be told from others.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-signals:
+			cancel(errInterrupted)
+		case <-done:
+			return
+		}
+		select {
+		case <-signals: // it was meant: do not wait for anything any more
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	defer a.close()
+	return a.finish(a.root().ExecuteContext(ctx))
+}

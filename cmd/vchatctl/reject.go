@@ -1,0 +1,11 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"vchat/daemon/client"
+)
+
+func (a *app) rejectCmd() *cobra.Command {
+	return a.onCall("reject [PEER]", "Decline the call that rings here", (*client.Client).Reject)
+}

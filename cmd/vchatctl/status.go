@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"vchat/daemon/api"
+)
+
+const watchEvery = time.Second
+
+func (a *app) statusCmd() *cobra.Command {
+	var watch bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "This device, its camera, calls, peers and viewers, and what is not as it should be",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := a.whileRead(cmd.Context())
+			defer stop()
+			for {
+				if err := a.status(ctx, watch); err != nil || !watch {
+					return err
+				}
+				select {
+				case <-time.After(watchEvery):
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "print it again every second")
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, watch bool) error {
+	s, err := a.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	return a.print(s, func(w io.Writer) {
+		if watch && term.IsTerminal(int(a.stdout.Fd())) {
+			fmt.Fprint(w, "\x1b[H\x1b[2J") // home, and clear
+		}
+		writeStatus(w, s, time.Now())
+	})
+}
+
+// writeStatus is a status for people: a line for each thing, and below it what is special about it.
+func writeStatus(w io.Writer, s api.Status, now time.Time) {
+	table(w, func(w io.Writer) {
+		listens := "does not listen"
+		if s.Listen != "" {
+			listens = "listens on " + s.Listen
+		}
+		fmt.Fprintf(w, "%s\tvchat %s, up %s, %s\n", s.Name, s.Version, span(time.Duration(s.UptimeMS)*time.Millisecond), listens)
+		fmt.Fprintf(w, "id\t%s\n", s.ID)
+		writeCamera(w, s.Camera)
+		if s.Privacy {
+			fmt.Fprintf(w, "privacy\ton: peers see a card in place of the camera\n")
+		}
+		if s.DoNotDisturb {
+			fmt.Fprintf(w, "calls\tdo not disturb: none is let in\n")
+		}
+		for _, c := range s.Calls {
+			writeCall(w, c, now)
+		}
+		if len(s.Calls) == 0 {
+			fmt.Fprintf(w, "call\tnone\n")
+		}
+		for _, p := range s.Peers {
+			fmt.Fprintf(w, "peer\t%s\n", join("  ", p.Name, linkText(&p.Link)))
+		}
+		if len(s.Peers) == 0 {
+			fmt.Fprintf(w, "peer\tnone is known\n")
+		}
+		for _, v := range s.Viewers {
+			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fps(v.FPS), some(v.Dropped, "dropped")))
+		}
+	})
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "\n! %s\n", join(": ", join(" ", p.Subject, p.Peer), p.Message))
+		if p.Hint != "" {
+			fmt.Fprintf(w, "  %s\n", p.Hint)
+		}
+	}
+}
+
+func writeCamera(w io.Writer, c api.Camera) {
+	rate := ""
+	if c.State == api.CameraStreaming {
+		rate = fps(c.FPS)
+	}
+	fmt.Fprintf(w, "camera\t%s\n", join("  ", c.Device, string(c.State), join(" ", c.Format, c.Size), rate))
+	if c.Reason != "" {
+		fmt.Fprintf(w, "\t%s\n", c.Reason)
+	}
+	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken"), some(c.Reopened, "times reopened")); counts != "" {
+		fmt.Fprintf(w, "\t%s of %d pictures\n", counts, c.Frames)
+	}
+}
+
+func writeCall(w io.Writer, c api.Call, now time.Time) {
+	way := "we called"
+	if c.Direction == api.In {
+		way = "they called"
+	}
+	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, fmt.Sprintf("%s for %s", c.State, span(now.Sub(c.Since))), way))
+	if c.Link != nil {
+		fmt.Fprintf(w, "\tlink       %s\n", linkText(c.Link))
+	}
+	if s := c.Sending; s != nil {
+		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fps(s.FPS), rate(s.MbitS), s.Quality, some(s.Dropped, "dropped")))
+	}
+	if r := c.Receiving; r != nil {
+		delay := fmt.Sprintf("delay %s (p99 %s)", ms(r.LatencyMS.P50), ms(r.LatencyMS.P99))
+		fmt.Fprintf(w, "\treceiving  %s\n", join("  ", r.Size, fps(r.FPS), rate(r.MbitS), delay, some(r.Lost, "lost")))
+	}
+}
+
+func linkText(l *api.Link) string {
+	rtt := ""
+	if l.State == api.LinkUp && l.RTTMS > 0 {
+		rtt = ms(l.RTTMS)
+	}
+	return join("  ", string(l.State), rtt, some(l.Reconnects, "times reconnected"), l.Reason)
+}
+
+func fps(v float64) string  { return fmt.Sprintf("%.1f fps", v) }
+func rate(v float64) string { return fmt.Sprintf("%.1f Mbit/s", v) }

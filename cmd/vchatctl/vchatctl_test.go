@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+
+	"vchat/daemon/api"
+	"vchat/daemon/control"
+	"vchat/daemon/control/controltest"
+)
+
+// The scripts run the real main in a process of its own, against a pretend device in this one.
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"vchatctl": main})
+}
+
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		Setup:               setup,
+		RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":  exits,
+			"device": device,
+			"signal": signalled,
+			"rising": rising,
+		},
+	})
+}
+
+// world is a device, and what it does by itself while a script runs.
+type world struct {
+	*controltest.Device
+	ctx context.Context
+	wg  sync.WaitGroup
+}
+
+func setup(env *testscript.Env) error {
+	dir, err := os.MkdirTemp("", "vchatctl") // the script's own directory may be too deep for a socket's path
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &world{Device: controltest.New(), ctx: ctx}
+	socket := filepath.Join(dir, "control.sock")
+	s := control.New(control.Config{Socket: socket, Version: api.Version}, w.Device, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err := s.Listen(); err != nil {
+		cancel()
+		return err
+	}
+	w.wg.Go(func() {
+		if err := s.Serve(ctx); err != nil {
+			env.T().Log("the control server:", err)
+		}
+	})
+	env.Values["world"] = w
+	env.Setenv("VCHAT_SOCKET", socket)
+	env.Setenv("TZ", "UTC")
+	env.Defer(func() {
+		cancel()
+		w.wg.Wait()
+		os.RemoveAll(dir)
+	})
+	return nil
+}
+
+// exits CODE PROGRAM ARGS… runs a program that is to end with this exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// signal SIGNAL CODE WHEN PROGRAM ARGS… signals a program once the device was told WHEN, and looks at its exit code.
+func signalled(ts *testscript.TestScript, _ bool, args []string) {
+	w := ts.Value("world").(*world)
+	number := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	self, err := os.Executable()
+	ts.Check(err)
+	cmd := exec.Command(self, args[4:]...)
+	cmd.Args[0] = args[3] // testscript.Main knows a command by this name
+	cmd.Env = append(os.Environ(), "VCHAT_SOCKET="+ts.Getenv("VCHAT_SOCKET"))
+	stuck, blocked, err := os.Pipe() // nobody reads what it writes
+	ts.Check(err)
+	defer stuck.Close()
+	cmd.Stdout = blocked
+	err = cmd.Start()
+	blocked.Close()
+	ts.Check(err)
+	for range 1000 {
+		if when := args[2]; when == "watched" && w.Feed("workshop").Readers() > 0 || strings.Contains(strings.Join(w.Did(), "\n"), when) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond) // so that it has come to waiting; if it has not, the code is the same
+	ts.Check(cmd.Process.Signal(number))
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// device does something to the device.
+func device(ts *testscript.TestScript, _ bool, args []string) {
+	w := ts.Value("world").(*world)
+	call := api.Call{ID: "1", Peer: "workshop", Direction: api.Out, Since: time.Now()}
+	if len(args) > 1 {
+		call.State = api.CallState(args[1])
+	}
+	switch args[0] {
+	case "call": // STATE: it has a call with workshop
+		w.Change(call)
+	case "ends": // REASON [TEXT]: its calls end
+		w.OnCall = w.becomes(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: strings.Join(args[2:], " ")})
+	case "answers": // a call becomes active and pictures come
+		w.OnCall = w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, Pictures: true})
+	case "rings": // a call rings for ever
+		w.OnCall = w.becomes(api.Call{State: api.CallRinging})
+	case "crosses": // the peer has called at the same moment: the call gets the other's id
+		w.OnCall = w.becomes(api.Call{ID: "0", State: api.CallActive, Pictures: true})
+	case "answers-and-ends": // REASON: pictures come, and then the peer's feed and the call end
+		w.OnCall = w.becomes(api.Call{State: api.CallActive, Pictures: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1])})
+	case "refuses": // KIND MESSAGE: calls are refused
+		w.OnCall = func(api.CallRequest) (api.Call, error) {
+			return api.Call{}, &api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: "a hint"}
+		}
+	case "camera": // STATE REASON
+		w.Set(func(s *api.Status) {
+			s.Camera = api.Camera{Device: "/dev/video0", State: api.CameraState(args[1]), Reason: args[2]}
+		})
+	case "busy": // everything that a status can show
+		w.Set(full)
+	case "picture", "card": // FEED: its newest is a real picture, or a card
+		w.Publish(args[1], 1, args[0] == "card", picture())
+	case "films": // FEED: pictures come, as their number and a comma each
+		w.wg.Go(func() { w.film(args[1]) })
+	case "did": // it was told to do exactly this
+		if got, want := strings.Join(w.Did(), ", "), strings.Join(args[1:], " "); got != want {
+			ts.Fatalf("the device was told %q, want %q", got, want)
+		}
+	default:
+		ts.Fatalf("device does not know %s", args[0])
+	}
+}
+
+// becomes lets a call go through states after it has begun.
+func (w *world) becomes(states ...api.Call) func(api.CallRequest) (api.Call, error) {
+	return func(r api.CallRequest) (api.Call, error) {
+		c := api.Call{ID: "1", Peer: r.Peer, Direction: api.Out, State: api.CallCalling, Since: time.Now()}
+		w.Change(c)
+		for _, s := range states {
+			s.Peer, s.Direction, s.Since = c.Peer, c.Direction, c.Since
+			if s.ID == "" {
+				s.ID = c.ID
+			}
+			w.Change(s)
+		}
+		return c, nil
+	}
+}
+
+func (w *world) film(feed string) {
+	clock := time.NewTicker(5 * time.Millisecond)
+	defer clock.Stop()
+	for seq := uint64(1); ; seq++ {
+		select {
+		case <-clock.C:
+			w.Publish(feed, seq, false, fmt.Appendf(nil, "%d,", seq))
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// rising FILE: it is numbers that rise, each followed by a comma, and more than ten.
+func rising(ts *testscript.TestScript, _ bool, args []string) {
+	fields := strings.Split(ts.ReadFile(args[0]), ",")
+	last := 0
+	for _, f := range fields[:len(fields)-1] { // the last one may be cut
+		n, err := strconv.Atoi(f)
+		if err != nil || n <= last {
+			ts.Fatalf("%q after %d", f, last)
+		}
+		last = n
+	}
+	if len(fields) < 10 {
+		ts.Fatalf("only %d pictures", len(fields))
+	}
+}
+
+func full(s *api.Status) {
+	since := time.Now().Add(-130 * time.Second)
+	s.DoNotDisturb, s.Privacy = true, true
+	s.Camera.Dropped, s.Camera.Broken, s.Camera.Reopened = 3, 1, 2
+	s.Calls = []api.Call{{ID: "1", Peer: "workshop", State: api.CallActive, Since: since, Direction: api.In, Pictures: true,
+		Link:      &api.Link{State: api.LinkUp, RTTMS: 0.4, Reconnects: 1},
+		Sending:   &api.Sending{FPS: 29.9, MbitS: 21, Dropped: 7, Quality: "reduced", Size: "1280x720"},
+		Receiving: &api.Receiving{FPS: 30, MbitS: 20.5, Lost: 2, AgeMS: 12, LatencyMS: api.Quantiles{P50: 1.25, P99: 31}, Size: "640x480"},
+	}}
+	s.Viewers = []api.Viewer{{Feed: "workshop", FPS: 29.9, Dropped: 5}}
+	s.Problems = []api.Problem{{Subject: "link", Peer: "attic", Message: "connection refused", Hint: "is vchatd running there?"}}
+}
+
+// picture is a real JPEG picture.
+func picture() []byte {
+	m := image.NewRGBA(image.Rect(0, 0, 64, 36))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i)
+	}
+	m.Set(0, 0, color.White)
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}

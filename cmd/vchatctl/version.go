@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"vchat/daemon/api"
+)
+
+func (a *app) versionCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "The version of this program, and of the daemon if it runs",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v := struct {
+				Version string `json:"version"`
+				Daemon  string `json:"daemon,omitempty"`
+			}{Version: api.Version}
+			if s, err := a.client().Status(cmd.Context()); err == nil {
+				v.Daemon = s.Version
+			}
+			return a.print(v, func(w io.Writer) {
+				fmt.Fprintf(w, "vchatctl %s\n", v.Version)
+				if v.Daemon != "" {
+					fmt.Fprintf(w, "vchatd %s\n", v.Daemon)
+				}
+			})
+		},
+	}
+}
