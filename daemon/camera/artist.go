@@ -73,13 +73,13 @@ func (a *artist) label(text string, b band, middle, height float64) {
 	y := 16 * (float64(b.top) + middle*float64(b.rows))
 	size := height * 16 * float64(b.rows)
 	room := 1.6 * math.Sqrt(max(a.r*a.r-(y-a.cy)*(y-a.cy), 0))
-	if w := float64(bold().width(text, float32(size))); w > room {
+	if w := bold(size).width(text); w > room {
 		size *= room / w
 	}
 	if size < 8 {
 		return // nobody could read it
 	}
-	m := bold().mask(text, float32(size))
+	m := bold(size).mask(text)
 	a.labels = append(a.labels, label{image.Pt(int(a.cx)-m.Rect.Dx()/2, int(y)-m.Rect.Dy()/2), m, white})
 }
 
@@ -210,9 +210,9 @@ func drawChar(dst *image.RGBA, char string, w, h int, c ink) {
 		size = float64(h) / (digitHeight * 1.25)
 	}
 	draw.Draw(dst, dst.Rect, image.NewUniform(black.rgba()), image.Point{}, draw.Src)
-	f := bold()
-	m := f.mask(char, float32(size))
-	top := (float64(h)+digitHeight*size)/2 - float64(f.ascent/f.em)*size
+	f := bold(size)
+	m := f.mask(char)
+	top := (float64(h)+digitHeight*size)/2 - f.ascent()
 	label{image.Pt((w-m.Rect.Dx())/2, int(math.Round(top))), m, c}.draw(dst)
 }
 

@@ -46,13 +46,13 @@ func (a *cardArtist) label(text string, middle, size float64, c ink) {
 		return
 	}
 	px := size * float64(a.height)
-	if w := float64(bold().width(text, float32(px))); w > 0.9*float64(a.width) {
+	if w := bold(px).width(text); w > 0.9*float64(a.width) {
 		px *= 0.9 * float64(a.width) / w
 	}
 	if px < 5 {
 		return // nobody could read it
 	}
-	m := bold().mask(text, float32(px))
+	m := bold(px).mask(text)
 	at := image.Pt((a.width-m.Rect.Dx())/2, int(middle*float64(a.height))-m.Rect.Dy()/2)
 	a.labels = append(a.labels, label{at, m, c})
 }
