@@ -8,8 +8,6 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +22,6 @@ import (
 	"go.uber.org/goleak"
 
 	"vchat/daemon/api"
-	"vchat/daemon/control"
 	"vchat/daemon/control/controltest"
 )
 
@@ -73,22 +70,21 @@ func setup(env *testscript.Env) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &world{Device: controltest.New(), ctx: ctx}
 	socket := filepath.Join(dir, "control.sock")
-	s := control.New(control.Config{Socket: socket, Version: api.Version}, w.Device, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err := s.Listen(); err != nil {
+	wait, err := controltest.Serve(ctx, w.Device, socket)
+	if err != nil {
 		cancel()
 		return err
 	}
-	w.wg.Go(func() {
-		if err := s.Serve(ctx); err != nil {
-			env.T().Log("the control server:", err)
-		}
-	})
 	env.Values["world"] = w
 	env.Setenv("VCHAT_SOCKET", socket)
 	env.Setenv("TZ", "UTC")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // else every program takes a second to end under -race
 	env.Defer(func() {
 		cancel()
 		w.wg.Wait()
+		if err := wait(); err != nil {
+			env.T().Log("the control server:", err)
+		}
 		os.RemoveAll(dir)
 	})
 	return nil
@@ -120,7 +116,7 @@ func signalled(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(self, args[4:]...)
 	cmd.Args[0] = args[3] // testscript.Main knows a command by this name
-	cmd.Env = append(os.Environ(), "VCHAT_SOCKET="+ts.Getenv("VCHAT_SOCKET"))
+	cmd.Env = append(os.Environ(), "VCHAT_SOCKET="+ts.Getenv("VCHAT_SOCKET"), "GORACE="+ts.Getenv("GORACE"))
 	stuck, blocked, err := os.Pipe() // nobody reads what it writes
 	ts.Check(err)
 	defer stuck.Close()
@@ -153,19 +149,19 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 	case "call": // STATE: it has a call with workshop
 		w.Change(call)
 	case "ends": // REASON [TEXT]: its calls end
-		w.OnCall = w.becomes(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: strings.Join(args[2:], " ")})
+		w.OnCall(w.becomes(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: strings.Join(args[2:], " ")}))
 	case "answers": // a call becomes active and pictures come
-		w.OnCall = w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, Pictures: true})
+		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, Pictures: true}))
 	case "rings": // a call rings for ever
-		w.OnCall = w.becomes(api.Call{State: api.CallRinging})
+		w.OnCall(w.becomes(api.Call{State: api.CallRinging}))
 	case "crosses": // the peer has called at the same moment: the call gets the other's id
-		w.OnCall = w.becomes(api.Call{ID: "0", State: api.CallActive, Pictures: true})
+		w.OnCall(w.becomes(api.Call{ID: "0", State: api.CallActive, Pictures: true}))
 	case "answers-and-ends": // REASON: pictures come, and then the peer's feed and the call end
-		w.OnCall = w.becomes(api.Call{State: api.CallActive, Pictures: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1])})
+		w.OnCall(w.becomes(api.Call{State: api.CallActive, Pictures: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1])}))
 	case "refuses": // KIND MESSAGE: calls are refused
-		w.OnCall = func(api.CallRequest) (api.Call, error) {
+		w.OnCall(func(api.CallRequest) (api.Call, error) {
 			return api.Call{}, &api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: "a hint"}
-		}
+		})
 	case "camera": // STATE REASON
 		w.Set(func(s *api.Status) {
 			s.Camera = api.Camera{Device: "/dev/video0", State: api.CameraState(args[1]), Reason: args[2]}

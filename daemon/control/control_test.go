@@ -110,7 +110,7 @@ func TestRoutes(t *testing.T) {
 
 func TestAnErrorOfAnotherKindIsInternal(t *testing.T) {
 	d := controltest.New()
-	d.OnCall = func(api.CallRequest) (api.Call, error) { return api.Call{}, errors.New("the disk is full") }
+	d.OnCall(func(api.CallRequest) (api.Call, error) { return api.Call{}, errors.New("the disk is full") })
 	c := browser(t, controltest.Start(t, d))
 	status, _, body := do(t, c, "POST", "/v1/calls", `{"peer":"workshop"}`)
 	if status != 500 || !strings.Contains(body, `"kind":"internal","message":"the disk is full"`) {
@@ -302,7 +302,7 @@ func TestTheServerEndsWithItsStreams(t *testing.T) {
 	socket := t.TempDir() + "/control.sock"
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	s := control.New(control.Config{Socket: socket, Version: "1"}, d, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s := control.New(control.Config{Socket: socket, Version: "1"}, d, slog.New(slog.DiscardHandler))
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}

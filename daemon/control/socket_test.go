@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // stale leaves at path what a killed process leaves.
 func stale(t *testing.T, path string) {

@@ -1,17 +1,15 @@
 // Package controltest is a pretend device behind a control socket, for the tests of all that talks to one.
 //
-// It keeps calls and feeds as it is told to, and decides nothing by itself. It starts no goroutine.
+// It keeps calls and feeds as it is told to, and decides nothing by itself.
 package controltest
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
 	"time"
-
-	"context"
 
 	"vchat/daemon/api"
 	"vchat/daemon/control"
@@ -22,14 +20,12 @@ import (
 type Device struct {
 	Events *control.Events
 
-	// OnCall, if set, is asked what becomes of a call that was begun. It may tell of it by Change.
-	OnCall func(api.CallRequest) (api.Call, error)
-
 	mu     sync.Mutex
 	status api.Status
 	feeds  map[string]*frame.Hub
 	pool   *frame.Pool
 	did    []string
+	onCall func(api.CallRequest) (api.Call, error)
 }
 
 // New makes a device called kitchen, with the peers workshop (reachable) and attic (not), and the feeds self and workshop.
@@ -85,6 +81,13 @@ func (d *Device) Change(c api.Call) {
 	d.Events.Publish(api.Event{Event: api.EventCall, Call: &c})
 }
 
+// OnCall lets do decide what becomes of the calls that are begun from now on. It may tell of them by Change.
+func (d *Device) OnCall(do func(api.CallRequest) (api.Call, error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.onCall = do
+}
+
 // Publish gives the feed a picture, or a card, with these bytes, taken just now.
 func (d *Device) Publish(feed string, seq uint64, card bool, data []byte) {
 	f := d.pool.Get(len(data))
@@ -122,8 +125,11 @@ func (d *Device) Call(r api.CallRequest) (api.Call, error) {
 	if !d.knows(r.Peer) {
 		return api.Call{}, &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("there is no peer %q", r.Peer), Hint: "vchatctl peers lists them"}
 	}
-	if d.OnCall != nil {
-		return d.OnCall(r)
+	d.mu.Lock()
+	do := d.onCall
+	d.mu.Unlock()
+	if do != nil {
+		return do(r)
 	}
 	c := api.Call{ID: "1", Peer: r.Peer, State: api.CallCalling, Direction: api.Out, Since: time.Now()}
 	d.Change(c)
@@ -131,18 +137,18 @@ func (d *Device) Call(r api.CallRequest) (api.Call, error) {
 }
 
 func (d *Device) Answer(peer string) (api.Call, error) {
-	return d.onCall("answer", peer, api.CallActive, "")
+	return d.toCall("answer", peer, api.CallActive, "")
 }
 
 func (d *Device) Reject(peer string) (api.Call, error) {
-	return d.onCall("reject", peer, api.CallEnded, api.Declined)
+	return d.toCall("reject", peer, api.CallEnded, api.Declined)
 }
 
 func (d *Device) Hangup(peer string) (api.Call, error) {
-	return d.onCall("hangup", peer, api.CallEnded, api.HungUp)
+	return d.toCall("hangup", peer, api.CallEnded, api.HungUp)
 }
 
-func (d *Device) onCall(what, peer string, to api.CallState, why api.Reason) (api.Call, error) {
+func (d *Device) toCall(what, peer string, to api.CallState, why api.Reason) (api.Call, error) {
 	d.note("%s %s", what, peer)
 	for _, c := range d.Status().Calls {
 		if peer == "" || peer == c.Peer {
@@ -177,28 +183,28 @@ func (d *Device) Watch(feed string) (control.Viewer, error) {
 	return h.Subscribe(), nil
 }
 
-// Serve serves the device on a socket until ctx ends; the error is that of control.Server.
-func (d *Device) Serve(ctx context.Context, socket string, log *slog.Logger) error {
-	s := control.New(control.Config{Socket: socket, Version: api.Version}, d, log)
+// Serve serves the device on a socket until ctx ends; then wait gives what control.Server.Serve gave.
+func Serve(ctx context.Context, d *Device, socket string) (wait func() error, err error) {
+	s := control.New(control.Config{Socket: socket, Version: api.Version}, d, slog.New(slog.DiscardHandler))
 	if err := s.Listen(); err != nil {
-		return err
+		return nil, err
 	}
-	return s.Serve(ctx)
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	return func() error { return <-done }, nil
 }
 
 // Start serves the device for the time of a test, in a directory of its own, and gives the path of the socket.
 func Start(t testing.TB, d *Device) (socket string) {
 	socket = t.TempDir() + "/control.sock"
-	s := control.New(control.Config{Socket: socket, Version: api.Version}, d, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err := s.Listen(); err != nil {
+	ctx, cancel := context.WithCancel(context.Background())
+	wait, err := Serve(ctx, d, socket)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := wait(); err != nil {
 			t.Errorf("the control server ended with %v", err)
 		}
 	})

@@ -34,9 +34,9 @@ type Newest struct {
 	done  chan struct{}
 
 	mu       sync.Mutex
-	slot     *Picture // not taken yet
-	spare    *Picture // memory to be used again
-	err      error    // why the source has ended
+	slot     *Picture   // not taken yet
+	spare    []*Picture // memory to be used again; two at most
+	err      error      // why the source has ended
 	received uint64
 	dropped  uint64
 
@@ -67,12 +67,13 @@ func (n *Newest) read(src Source) {
 
 func (n *Newest) put(f client.Frame) {
 	n.mu.Lock()
-	p := n.spare
-	n.spare = nil
-	n.mu.Unlock()
-	if p == nil {
+	var p *Picture
+	if k := len(n.spare); k > 0 {
+		p, n.spare = n.spare[k-1], n.spare[:k-1]
+	} else {
 		p = &Picture{}
 	}
+	n.mu.Unlock()
 	// The source uses its memory again for the next picture, hence the copy.
 	data := append(p.Data[:0], f.Data...)
 	p.Frame, p.Received = f, time.Now()
@@ -82,7 +83,7 @@ func (n *Newest) put(f client.Frame) {
 	n.received++
 	if n.slot != nil {
 		n.dropped++
-		n.spare = n.slot
+		n.spare = append(n.spare, n.slot)
 	}
 	n.slot = p
 	n.mu.Unlock()
@@ -108,7 +109,7 @@ func (n *Newest) Take() (*Picture, error) {
 		return nil, n.err
 	}
 	if n.taken != nil {
-		n.spare = n.taken
+		n.spare = append(n.spare, n.taken)
 	}
 	n.taken, n.slot = n.slot, nil
 	if n.err != nil {
