@@ -195,8 +195,9 @@ func TestCommandWithoutPictures(t *testing.T) {
 func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
 	name := film(t, 1)
 	pids := filepath.Join(t.TempDir(), "pids")
+	// Pictures come only when all three have written their numbers down.
 	line := fmt.Sprintf("(trap '' TERM; echo $$ >>%[1]s; while :; do sleep 1; done) & echo $! >>%[1]s; sleep 600 & echo $! >>%[1]s; "+
-		"while cat %[2]s; do sleep 0.05; done", pids, name)
+		"until [ $(wc -l <%[1]s) -eq 3 ]; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", pids, name)
 	r := run(t, nil, Config{Device: "exec:" + line})
 	rd := r.Hub().Subscribe()
 	r.picture(rd)
