@@ -30,7 +30,7 @@ func (a *app) callCmd() *cobra.Command {
 		Short: "Call a peer; done once pictures flow, or with --view after the call",
 		Long: `Call a peer. It is done once the peer's pictures flow, and the call goes on; hangup ends it. With --view it shows
 them and is done after the call, which ends with the viewer. Ctrl-C before the answer gives the call up.`,
-		Args:              cobra.ExactArgs(1),
+		Args:              takes(1, 1),
 		ValidArgsFunction: a.completePeers(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if ring < 0 || cmd.Flags().Changed("ring-timeout") && ring < time.Second {

@@ -13,7 +13,7 @@ func (a *app) eventsCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "events",
 		Short: "One line for each event, beginning with the present state",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := a.whileRead(cmd.Context())
 			defer stop()

@@ -13,7 +13,7 @@ func (a *app) idCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "id",
 		Short: "This device's id; on a terminal also as a QR code",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := a.client().Identity(cmd.Context())
 			if err != nil {

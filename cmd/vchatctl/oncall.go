@@ -15,7 +15,7 @@ func (a *app) onCall(use, short string, do func(*client.Client, context.Context,
 	return &cobra.Command{
 		Use:               use,
 		Short:             short,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              takes(0, 1),
 		ValidArgsFunction: a.completePeers(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := do(a.client(), cmd.Context(), first(args))

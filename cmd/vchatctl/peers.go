@@ -13,7 +13,7 @@ func (a *app) peersCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "peers",
 		Short: "The devices that this one knows, and whether they are reachable",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			peers, err := a.client().Peers(cmd.Context())
 			if err != nil {

@@ -86,6 +86,16 @@ func (a *app) completePeers(more ...string) cobra.CompletionFunc {
 	}
 }
 
+// takes is how many arguments a command takes.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if n := len(args); n < least || n > most {
+			return usagef("it is used as: vchatctl %s", cmd.Use)
+		}
+		return nil
+	}
+}
+
 // first is the first argument, or "".
 func first(args []string) string {
 	if len(args) == 0 {

@@ -14,7 +14,7 @@ func (a *app) snapshotCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:               "snapshot [PEER|self] FILE.jpg|-",
 		Short:             "Save the newest picture of a feed; - is standard output",
-		Args:              cobra.RangeArgs(1, 2),
+		Args:              takes(1, 2),
 		ValidArgsFunction: a.completeSnapshot,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, file := "", args[len(args)-1]

@@ -19,7 +19,7 @@ func (a *app) statusCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "This device, its camera, calls, peers and viewers, and what is not as it should be",
-		Args:  cobra.NoArgs,
+		Args:  takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := a.whileRead(cmd.Context())
 			defer stop()

@@ -32,7 +32,7 @@ func (a *app) viewCmd() *cobra.Command {
 
   --to terminal  in the terminal, if standard output is one; q quits
   --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              takes(0, 1),
 		ValidArgsFunction: a.completePeers(api.Self),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := a.target(to)

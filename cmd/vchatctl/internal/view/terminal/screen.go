@@ -24,7 +24,7 @@ const (
 	answer      = "\x1b[0n"
 )
 
-// leaveTimeout bounds the way back on a terminal that takes nothing any more, such as a broken SSH connection.
+// leaveTimeout bounds each step of the way back on a terminal that takes nothing any more, such as a broken SSH connection.
 const leaveTimeout = 500 * time.Millisecond
 
 // grid is the size of a terminal.
@@ -85,7 +85,7 @@ func (s *screen) close() error {
 		s.wakeW.Close()
 		s.reading.Wait()
 		s.wakeR.Close()
-		// An answer that is still to come would be typed into the shell.
+		// What was typed for the viewer is not for the shell.
 		_ = unix.IoctlSetInt(int(s.in.Fd()), unix.TCFLSH, unix.TCIFLUSH)
 		errs = append(errs, term.Restore(int(s.in.Fd()), s.before))
 	}

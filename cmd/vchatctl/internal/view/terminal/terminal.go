@@ -60,7 +60,23 @@ func Show(ctx context.Context, in, out *os.File, n *view.Newest, opt Options) (e
 	if err := v.resize(); err != nil {
 		return err
 	}
+	defer v.hearOut()
 	return v.run(ctx, resized, clock.C)
+}
+
+// hearOut waits for an answer that is still to come: after the viewer it would be typed into the shell.
+func (v *viewer) hearOut() {
+	late := time.After(leaveTimeout)
+	for !v.asked.IsZero() {
+		select {
+		case k := <-v.screen.keys:
+			if k == keyAnswer {
+				return
+			}
+		case <-late:
+			return
+		}
+	}
 }
 
 // viewer is what Show knows between two events.

@@ -229,6 +229,25 @@ func TestASlowTerminalGetsTheNewestOnly(t *testing.T) {
 	}
 }
 
+func TestALateAnswerIsNotLeftToTheShell(t *testing.T) {
+	p := newPTY(t, false)
+	feed, done := shows(t, t.Context(), p)
+	feed.frames <- grey(t, 10)
+	p.await(t, areYouThere)
+	p.say("q")
+	time.Sleep(50 * time.Millisecond) // a viewer that does not wait has restored the terminal by now
+	p.say(answer)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if n, err := unix.IoctlGetInt(int(p.slave.Fd()), unix.TIOCINQ); err != nil || n != 0 {
+		t.Errorf("%d bytes are left, %v", n, err)
+	}
+	if text := p.text(); strings.Contains(text, "0n") {
+		t.Errorf("the answer was echoed: %q", text)
+	}
+}
+
 func TestATerminalThatNeverAnswersIsShownPicturesToo(t *testing.T) {
 	p := newPTY(t, false)
 	feed, done := shows(t, t.Context(), p)
