@@ -19,7 +19,7 @@ func (c simCamera) capture(t *testing.T, count int) (r frameReport) {
 }
 
 func TestCameraSendsWhatItSays(t *testing.T) {
-	alicesCamera.plugIn(t)
+	plugIn(t, alicesCamera)
 	before := alicesCamera.status(t)
 	r := alicesCamera.capture(t, 90)
 	if err := r.faultless(); err != nil {
@@ -32,7 +32,7 @@ func TestCameraSendsWhatItSays(t *testing.T) {
 }
 
 func TestCameraIsPluggedInAgain(t *testing.T) {
-	alicesCamera.plugIn(t)
+	plugIn(t, alicesCamera)
 	first := alicesCamera.capture(t, 5)
 	alicesCamera.tell(t, "unplug")
 	eventually(t, 30*time.Second, "! test -e "+alicesCamera.node())
@@ -49,8 +49,8 @@ func TestCameraIsPluggedInAgain(t *testing.T) {
 
 func TestTwoCamerasAtOnce(t *testing.T) {
 	cameras := []simCamera{alicesCamera, bobsCamera}
+	plugIn(t, cameras...)
 	for _, c := range cameras {
-		c.plugIn(t)
 		c.tell(t, "fps 10") // both at 30 are too much for the emulation; each reader still has to get its own camera's
 	}
 	t.Run("read", func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestTwoCamerasAtOnce(t *testing.T) {
 }
 
 func TestCameraFaults(t *testing.T) {
-	alicesCamera.plugIn(t)
+	plugIn(t, alicesCamera)
 	alicesCamera.tell(t, "notables on")
 	if r := alicesCamera.capture(t, 10); r.Bare != 10 {
 		t.Errorf("notables: %+v, want 10 without tables", r)

@@ -91,8 +91,8 @@ func startDevices(t *testing.T) {
 	if err := install(); err != nil {
 		t.Fatal(err)
 	}
+	plugIn(t, alice.camera, bob.camera)
 	for _, d := range []device{alice, bob} {
-		d.camera.plugIn(t)
 		d.configure(t, "")
 		t.Cleanup(func() {
 			if t.Failed() {

@@ -73,13 +73,17 @@ func (c simCamera) node() string {
 	return fmt.Sprintf("/dev/v4l/by-id/usb-VMTest_%s_camera_%[1]s-video-index0", c.name)
 }
 
-// plugIn starts the camera for the time of the test and waits until the guest has its node.
-func (c simCamera) plugIn(t *testing.T) {
+// plugIn starts cameras for the time of the test and waits until the guest has their nodes.
+func plugIn(t *testing.T, cameras ...simCamera) {
 	t.Helper()
-	put(t, "/run/uvcsim-"+c.name+".env", fmt.Sprintf("ID=%d\n", c.id))
-	sh(t, "systemctl start uvcsim@"+c.name)
-	t.Cleanup(func() { cleanUp(t, "systemctl stop uvcsim@"+c.name) })
-	eventually(t, 30*time.Second, "test -c "+c.node())
+	for _, c := range cameras {
+		put(t, "/run/uvcsim-"+c.name+".env", fmt.Sprintf("ID=%d\n", c.id))
+		sh(t, "systemctl start uvcsim@"+c.name)
+		t.Cleanup(func() { cleanUp(t, "systemctl stop uvcsim@"+c.name) })
+	}
+	for _, c := range cameras {
+		eventually(t, 30*time.Second, "test -c "+c.node())
+	}
 }
 
 // tell commands the camera and returns its answer.

@@ -84,8 +84,9 @@ func qemuArgs(imageDir, share, console string) []string {
 		"-cpu", "max", // AES instructions, too: emulated they are still faster than AES in emulated Go code
 		"-smp", "2", "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", filepath.Join(imageDir, "vmlinuz"), "-initrd", filepath.Join(imageDir, "initrd.img"),
-		// Without the first two, time comes from an emulated HPET: a system call and an exit from the emulation each.
-		"-append", "tsc=reliable clocksource=tsc console=ttyS0 root=/dev/vda rw quiet panic=1 mitigations=off audit=0 net.ifnames=0 systemd.show_status=0",
+		// tsc, clocksource: or else time comes from an emulated HPET, a system call and an exit from the emulation each.
+		// autosuspend: a camera that sleeps on vhci_hcd does not wake up; its first open is EBUSY, then it is plugged anew.
+		"-append", "tsc=reliable clocksource=tsc usbcore.autosuspend=-1 console=ttyS0 root=/dev/vda rw quiet panic=1 mitigations=off audit=0 net.ifnames=0 systemd.show_status=0",
 		"-drive", "file=" + filepath.Join(imageDir, "disk.img") + ",format=raw,if=virtio,snapshot=on,cache=unsafe",
 		"-virtfs", "local,path=" + share + ",mount_tag=host,security_model=none,readonly=on",
 		"-device", "virtio-rng-pci",

@@ -34,7 +34,7 @@ func (d device) watch(t *testing.T) *watcher {
 	var running sync.WaitGroup
 	running.Go(func() {
 		script := fmt.Sprintf("%s | framecheck -camera %d -size %s -every 200ms",
-			d.ctl("view "+p.name+" --to pipe --follow"), p.camera.id, p.size)
+			d.ctl("view "+p.name+" --to pipe"), p.camera.id, p.size)
 		err := machine.Run(ctx, bash(script, ""), w, &stderr)
 		w.mu.Lock()
 		w.ended = fmt.Errorf("%w: %v: %s", errViewerEnded, err, &stderr)
