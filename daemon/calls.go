@@ -210,7 +210,11 @@ func (d *Daemon) heardState(peer string, l *link.Link, m *wire.State) {
 	if p == nil {
 		return
 	}
+	before := p.camera
 	p.camera, p.heard = m, frame.Wall(l.Local(m.Since))
+	if before != nil && before.Camera == m.Camera && before.Reason == m.Reason {
+		return
+	}
 	if c, ok := d.calls.Get(peer); ok {
 		view := d.callView(c)
 		d.events.Publish(api.Event{Event: api.EventCall, Peer: peer, Call: &view})

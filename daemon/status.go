@@ -81,7 +81,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	v := api.Call{ID: c.ID.String(), Peer: c.Peer, State: api.CallState(c.State), Since: c.Since, Started: c.Started,
 		Answered: c.Answered, Direction: api.Direction(c.Direction)}
 	if c.State == call.Ended {
-		v.Reason, v.ReasonText = api.Reason(c.Reason.Key()), c.Reason.String()
+		v.Reason, v.ReasonText, v.EndedBy = api.Reason(c.Reason.Key()), c.Reason.String(), api.Side(c.EndedBy)
 		if c.Reason == 0 {
 			v.Reason, v.ReasonText = api.HungUp, call.HungUp.String()
 		}
