@@ -41,7 +41,7 @@ them and is done after the call, which ends with the viewer. Ctrl-C before the a
 			}
 			req.Peer, req.RingTimeoutMS = args[0], ring.Milliseconds()
 			if noWait {
-				c, err := a.client().Call(cmd.Context(), req)
+				c, err := a.begin(cmd.Context(), req)
 				if err != nil {
 					return err
 				}
@@ -73,7 +73,7 @@ func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to strin
 	if _, err := events.Next(); err != nil {
 		return err
 	}
-	begun, err := a.client().Call(ctx, req)
+	begun, err := a.begin(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,25 @@ func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to strin
 		return a.print(p.call, func(io.Writer) {})
 	}
 	return a.viewCall(ctx, p, to)
+}
+
+// begin asks for the call. One with this peer that there is already, such as one that outlived a restart, is as good.
+func (a *app) begin(ctx context.Context, req api.CallRequest) (api.Call, error) {
+	begun, err := a.client().Call(ctx, req)
+	var refused *api.Error
+	if !errors.As(err, &refused) || refused.Kind != api.Conflict {
+		return begun, err
+	}
+	s, statusErr := a.client().Status(ctx)
+	if statusErr != nil {
+		return begun, err
+	}
+	for _, c := range s.Calls {
+		if c.Peer == req.Peer {
+			return c, nil
+		}
+	}
+	return begun, err
 }
 
 // untilPictures waits for the peer's first picture, and tells a user who waits what happens meanwhile.

@@ -101,8 +101,8 @@ func writeCamera(w io.Writer, c api.Camera) {
 	if c.Reason != "" {
 		fmt.Fprintf(w, "\t%s\n", c.Reason)
 	}
-	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken"), some(c.Reopened, "times reopened")); counts != "" {
-		fmt.Fprintf(w, "\t%s of %d pictures\n", counts, c.Frames)
+	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken"), some(c.Reopened, "× reopened")); counts != "" {
+		fmt.Fprintf(w, "\t%d pictures, %s\n", c.Frames, counts)
 	}
 }
 
@@ -114,6 +114,9 @@ func writeCall(w io.Writer, c api.Call, now time.Time) {
 	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, fmt.Sprintf("%s for %s", c.State, span(now.Sub(c.Since))), way))
 	if c.Link != nil {
 		fmt.Fprintf(w, "\tlink       %s\n", linkText(c.Link))
+	}
+	if pc := c.PeerCamera; pc != nil && pc.State != string(api.CameraStreaming) {
+		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "there", pc.State, pc.Reason))
 	}
 	if s := c.Sending; s != nil {
 		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fps(s.FPS), rate(s.MbitS), s.Quality, some(s.Dropped, "dropped")))
@@ -129,7 +132,7 @@ func linkText(l *api.Link) string {
 	if l.State == api.LinkUp && l.RTTMS > 0 {
 		rtt = ms(l.RTTMS)
 	}
-	return join("  ", string(l.State), rtt, some(l.Reconnects, "times reconnected"), l.Reason)
+	return join("  ", string(l.State), rtt, some(l.Reconnects, "× reconnected"), l.Reason)
 }
 
 func fps(v float64) string  { return fmt.Sprintf("%.1f fps", v) }

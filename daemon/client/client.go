@@ -43,9 +43,7 @@ type Client struct {
 
 // New makes a client for the daemon at this socket; it does not connect yet.
 func New(socket string) *Client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, socket) }
 	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
 		DialContext:           dial,
 		DisableCompression:    true,
@@ -54,6 +52,24 @@ func New(socket string) *Client {
 		ResponseHeaderTimeout: answerTimeout,
 		ReadBufferSize:        64 << 10, // a picture in a few reads
 	}}}
+}
+
+// dial connects, and tries again while the daemon has more connections waiting than the kernel queues: then connect(2)
+// on a unix socket answers EAGAIN at once instead of waiting.
+func dial(ctx context.Context, socket string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return conn, err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // Close ends idle connections. Streams are ended by their own Close.
