@@ -36,7 +36,7 @@ var rooms = map[string]struct {
 	"v4l2/v4l2test":                  {[]string{"v4l2", "v4l2/internal/uapi"}, "a pretend kernel"},
 	"cmd/vchatctl/internal/view/...": {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "display code stays on the client's side"},
 	"daemon/control/controltest":     {[]string{"daemon/control", "daemon/api", "daemon/frame"}, "a pretend device behind the socket"},
-	"daemon/daemontest":              {[]string{"..."}, "for tests"},
+	"daemon/daemontest/...":          {[]string{"..."}, "for tests"},
 	"daemon/vmtest/...":              {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
 	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",
 		"daemon/link", "daemon/mjpeg", "daemon/wire"}, "it composes; the client and the test packages are not for it"},

@@ -19,26 +19,15 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"go.uber.org/goleak"
 
 	"vchat/daemon/api"
 	"vchat/daemon/control/controltest"
+	"vchat/daemon/daemontest/leaktest"
 )
 
 // The scripts run the real main in a process of its own, against a pretend device in this one.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"vchatctl": main})
-}
-
-type leakChecked struct{ m *testing.M }
-
-func (l leakChecked) Run() int {
-	code := l.m.Run()
-	if err := goleak.Find(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
+	testscript.Main(leaktest.Checked{M: m}, map[string]func(){"vchatctl": main})
 }
 
 func TestScripts(t *testing.T) {

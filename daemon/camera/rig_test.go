@@ -3,10 +3,8 @@ package camera
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"image/jpeg"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,39 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"vchat/daemon/daemontest/leaktest"
 	"vchat/daemon/frame"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
 
-func TestMain(m *testing.M) {
-	before := descriptors()
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Println(err)
-			code = 1
-		}
-		if after := descriptors(); after > before {
-			fmt.Printf("%d descriptors are open, %d were at the start\n", after, before)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-// descriptors counts open ones, but for those of the runtime's own poller, which stay.
-func descriptors() (n int) {
-	all, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range all {
-		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && !strings.HasPrefix(to, "anon_inode:[event") {
-			n++
-		}
-	}
-	return n
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // rig is a camera that runs.
 type rig struct {

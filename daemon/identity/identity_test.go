@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -19,34 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"vchat/daemon/daemontest/leaktest"
 )
 
-func TestMain(m *testing.M) {
-	before := descriptors()
-	code := m.Run()
-	if err := goleak.Find(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if after := descriptors(); len(after) > len(before) {
-		fmt.Fprintf(os.Stderr, "descriptors left open: %q, before the tests %q\n", after, before)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// descriptors lists what is open, but for what the runtime's poller keeps for good.
-func descriptors() (open []string) {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
-			open = append(open, target)
-		}
-	}
-	return open
-}
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func fresh(t *testing.T) *Identity {
 	t.Helper()

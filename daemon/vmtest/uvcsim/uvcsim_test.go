@@ -10,13 +10,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/leaktest"
 	"vchat/daemon/vmtest/picture"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // walk splits a configuration descriptor by the lengths in it.
 func walk(t *testing.T, b []byte) [][]byte {

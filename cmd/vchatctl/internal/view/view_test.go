@@ -10,13 +10,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"vchat/daemon/client"
+	"vchat/daemon/daemontest/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // reel is a source that gives what is sent to it, in memory that it uses again.
 type reel struct {

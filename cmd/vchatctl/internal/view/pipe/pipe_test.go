@@ -8,13 +8,12 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/client"
+	"vchat/daemon/daemontest/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // reel gives a picture for each token, and then its end.
 type reel struct {

@@ -15,14 +15,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/client"
+	"vchat/daemon/daemontest/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // pty is a terminal whose screen is a buffer.
 type pty struct {
