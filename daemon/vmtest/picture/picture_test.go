@@ -46,7 +46,7 @@ func TestParseStampRefuses(t *testing.T) {
 func TestWithoutTables(t *testing.T) {
 	full := New(64, 48).Frame(nil, Stamp{})
 	bare := WithoutTables(full)
-	if bytes.Contains(bare[:len(bare)-1000], []byte("\xff\xc4")) {
+	if bytes.Contains(bare, []byte("\xff\xc4")) {
 		t.Error("a DHT marker is left")
 	}
 	// The two DC and two AC tables of the standard: 4*(1+16) + 12 + 162 + 12 + 162, after marker and length.
