@@ -88,6 +88,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}
+	warnOfIdleKeys(cfg, log)
 	d.camera = camera.New(cameraConfig(cfg), log)
 	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*switchboard)(d),
 		Log: log})

@@ -54,6 +54,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	d.cfg = cfg
 	_, _ = d.step(call.Configure{Config: callConfig(cfg)})
 	d.mu.Unlock()
+	warnOfIdleKeys(cfg, d.log)
 	// Not under mu: both tell of what they change.
 	d.links.Configure(cfg.Name, peers)
 	d.camera.Reconfigure(cameraConfig(cfg))

@@ -1,0 +1,31 @@
+package daemon
+
+import (
+	"log/slog"
+
+	"vchat/config"
+)
+
+// warnOfIdleKeys says which keys of the configuration have no effect yet, so that nobody waits for one. Discovery, which
+// is on by default and only ever a hint, is not worth a warning.
+func warnOfIdleKeys(cfg *config.Config, log *slog.Logger) {
+	h := cfg.Hooks
+	for _, k := range []struct {
+		key string
+		set bool
+	}{
+		{"camera.rotate", cfg.Camera.Rotate != 0},
+		{"camera.usb_reset", cfg.Camera.USBReset},
+		{"metrics", cfg.Metrics != ""},
+		{"hooks", h.Ring != nil || h.Answered != nil || h.Ended != nil || h.CameraLost != nil || h.CameraFound != nil},
+	} {
+		if k.set {
+			log.Warn("a key of the configuration has no effect in this version", "key", k.key)
+		}
+	}
+	for name, p := range cfg.Peers {
+		if p.MaxBitrate > 0 {
+			log.Warn("a key of the configuration has no effect in this version", "key", "peers."+name+".max_bitrate")
+		}
+	}
+}
