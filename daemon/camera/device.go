@@ -18,6 +18,7 @@ type device struct {
 	interval time.Duration // between two pictures
 	encoder  *mjpeg.Encoder
 	woken    bool // a wake that came while next looked for a newer picture
+	waited   bool // the last picture was let go for a fresh one
 
 	seq    uint64 // of the newest buffer, and what the driver called it
 	raw    uint32
@@ -91,8 +92,13 @@ func (d *device) next(wait time.Duration) (*frame.Frame, error) {
 		case err != nil:
 			return nil, err
 		}
-		b = d.newest(b)
+		b, fresh := d.newest(b)
 		seq := d.count(b)
+		if !fresh {
+			d.tally.drop(1)
+			_ = d.cam.Release(b)
+			continue
+		}
 		f, why := d.take(b)
 		_ = d.cam.Release(b) // if it fails the camera is lost, and so will say the next Next
 		if f == nil {
@@ -109,8 +115,10 @@ func (d *device) next(wait time.Duration) (*frame.Frame, error) {
 }
 
 // newest lets go of b for a newer picture, if b is late and there is one: after a pause of ours, of the disk, of the
-// scheduler.
-func (d *device) newest(b v4l2.Buffer) v4l2.Buffer {
+// scheduler. Where the pause was so long that the driver ran out of buffers, even the newest one shows the past: it is not
+// fresh, and the next picture is worth the wait. Two in a row are not waited for: then lateness is how the camera is.
+func (d *device) newest(b v4l2.Buffer) (newest v4l2.Buffer, fresh bool) {
+	drained := false
 	for d.cfg.now()-b.Time > d.interval*3/2 {
 		newer, err := d.cam.Next(1)
 		if err != nil {
@@ -120,9 +128,10 @@ func (d *device) newest(b v4l2.Buffer) v4l2.Buffer {
 		d.count(b)
 		d.tally.drop(1)
 		_ = d.cam.Release(b)
-		b = newer
+		b, drained = newer, true
 	}
-	return b
+	d.waited = drained && !d.waited && d.cfg.now()-b.Time > 3*d.interval
+	return b, !d.waited
 }
 
 // count extends the driver's sequence number to 64 bits and counts the pictures that are missing before b.

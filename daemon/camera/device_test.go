@@ -69,8 +69,18 @@ func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Seq != seq+4 || src.tally.dropped != 3 {
-			t.Errorf("picture %d after %d, %d dropped; want the newest of four", f.Seq, seq, src.tally.dropped)
+		if age := f.Arrived - f.Captured; age > d.interval || f.Seq < seq+5 || src.tally.dropped != f.Seq-seq-1 {
+			t.Errorf("picture %d after %d, %v old, %d dropped; want a fresh one instead of those in the buffers", f.Seq, seq, age, src.tally.dropped)
+		}
+		f.Release()
+		seq, src.tally.dropped = f.Seq, 0
+		time.Sleep(d.interval * 5 / 2) // late, but with free buffers left: the newest is there already
+		f, err = d.next(time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Seq != seq+2 || src.tally.dropped != 1 {
+			t.Errorf("picture %d after %d, %d dropped; want the newest of two", f.Seq, seq, src.tally.dropped)
 		}
 		f.Release()
 		d.wake()
