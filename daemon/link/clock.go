@@ -25,6 +25,19 @@ const clockSamples = 64
 
 type clockSample struct{ rtt, offset time.Duration }
 
+// contradicts says that two samples cannot be of the same two clocks: each is wrong by half its round trip at most, and in
+// the time that samples are kept the clocks drift by less than clockDrift.
+func (s clockSample) contradicts(x clockSample) bool {
+	apart := s.offset - x.offset
+	if (s.offset < 0) != (x.offset < 0) && (apart < 0) != (s.offset < 0) {
+		return true // so far apart that the difference overflows
+	}
+	return max(apart, -apart)-(s.rtt+x.rtt)/2 > clockDrift
+}
+
+// clockDrift is what two bad quartzes, 200 ppm apart, make of clockSamples.
+const clockDrift = 10 * time.Millisecond
+
 // ask notes a ping that was sent at t1.
 func (c *clock) ask(t1 time.Duration) {
 	c.mu.Lock()
@@ -42,6 +55,9 @@ func (c *clock) add(p *wire.Pong, t4 time.Duration) {
 		return
 	}
 	s := clockSample{rtt: rtt, offset: offset}
+	if c.n > 0 && s.contradicts(c.best) {
+		c.n = 0 // the other clock has jumped, as that of a virtual machine that was moved: what was known of it is no longer so
+	}
 	c.samples[c.n%clockSamples] = s
 	c.n++
 	c.best = c.samples[0]
@@ -52,15 +68,22 @@ func (c *clock) add(p *wire.Pong, t4 time.Duration) {
 	}
 }
 
-// local turns an instant on the peer's clock into one on ours, never later than now; ok is false before the first sample.
+// local turns an instant on the peer's clock into one on ours, never later than now, nor so long ago that the difference
+// would not fit a Duration; ok is false before the first sample.
 func (c *clock) local(theirs, now time.Duration) (ours time.Duration, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n == 0 {
 		return now, false
 	}
-	return min(theirs-c.best.offset, now), true
+	ours = theirs - c.best.offset
+	if c.best.offset < 0 && ours < theirs {
+		return now, true // it overflows
+	}
+	return max(min(ours, now), now-century), true
 }
+
+const century = 100 * 365 * 24 * time.Hour
 
 // rtt is the latest round trip.
 func (c *clock) rtt() time.Duration {
