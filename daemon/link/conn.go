@@ -14,7 +14,7 @@ type conn struct {
 	net.Conn
 
 	mu    sync.Mutex
-	fixed bool // a deadline for everything is set; reading and writing must not move it
+	fixed bool // the last deadline is set; nothing must move it
 	alive bool // the handshake is over
 }
 
@@ -52,10 +52,21 @@ func (c *conn) endBy(t time.Time) {
 	_ = c.Conn.SetDeadline(t)
 }
 
+// SetWriteDeadline is for crypto/tls, which gives its close_notify five seconds of its own: where the last deadline is
+// set, that one stays.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fixed {
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
 func (c *conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
 	if c.alive && !c.fixed {
-		_ = c.SetReadDeadline(time.Now().Add(deadAfter))
+		_ = c.Conn.SetReadDeadline(time.Now().Add(deadAfter))
 	}
 	c.mu.Unlock()
 	return c.Conn.Read(b)
@@ -64,7 +75,7 @@ func (c *conn) Read(b []byte) (int, error) {
 func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	if c.alive && !c.fixed {
-		_ = c.SetWriteDeadline(time.Now().Add(stallAfter))
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(stallAfter))
 	}
 	c.mu.Unlock()
 	return c.Conn.Write(b)
