@@ -20,6 +20,8 @@ type party struct {
 	pictures bool       // its pictures have come since the call is active
 	camera   *wire.State
 	heard    time.Time // when camera came
+	texts    bool      // some have come
+	lastText uint64    // the id of the last one
 }
 
 // step gives the calls an event and does what follows from it. The caller holds mu.
@@ -163,6 +165,9 @@ func (s *switchboard) Down(l *link.Link, why error) {
 	if d.up[l.Peer()] != l {
 		return // another one took its place
 	}
+	if c, ok := d.calls.Get(l.Peer()); ok && !l.Can(wire.FeatureResume) {
+		_, _ = d.step(call.GotEnd{Peer: c.Peer, ID: c.ID, Reason: call.LostTooLong, Text: "the other side holds no call without a link"})
+	}
 	delete(d.up, l.Peer())
 	d.publishLink(l.Peer())
 	_, _ = d.step(call.LinkDown{Peer: l.Peer(), Err: why})
@@ -196,17 +201,15 @@ func (s *switchboard) Message(l *link.Link, m wire.Message) {
 	case *wire.End:
 		_, _ = d.step(call.GotEnd{Peer: peer, ID: call.ID(m.Call), Reason: call.Reason(m.Reason), Text: m.Text})
 	case *wire.State:
-		d.heardState(peer, l, m)
+		d.heardState(l, m)
 	case *wire.Text:
-		if d.parties[peer] != nil {
-			d.events.Publish(api.Event{Event: api.EventText, Peer: peer, Text: m.Text})
-		}
+		d.heardText(l, m)
 	}
 }
 
 // heardState notes what the other side's camera is like.
-func (d *Daemon) heardState(peer string, l *link.Link, m *wire.State) {
-	p := d.parties[peer]
+func (d *Daemon) heardState(l *link.Link, m *wire.State) {
+	p, c := d.talking(l)
 	if p == nil {
 		return
 	}
@@ -215,13 +218,30 @@ func (d *Daemon) heardState(peer string, l *link.Link, m *wire.State) {
 	if before != nil && before.Camera == m.Camera && before.Reason == m.Reason {
 		return
 	}
-	if c, ok := d.calls.Get(peer); ok {
-		view := d.callView(c)
-		d.events.Publish(api.Event{Event: api.EventCall, Peer: peer, Call: &view})
-	}
+	view := d.callView(c)
+	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
 }
 
-// Picture passes a picture on to those who look at the peer. Without an active call it is not wanted.
+// heardText passes on a line of text. On a new link some may come again.
+func (d *Daemon) heardText(l *link.Link, m *wire.Text) {
+	p, c := d.talking(l)
+	if p == nil || p.texts && m.ID <= p.lastText {
+		return
+	}
+	p.texts, p.lastText = true, m.ID
+	d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, Text: m.Text})
+}
+
+// Wants says that pictures are looked at: in an active call.
+func (s *switchboard) Wants(l *link.Link) bool {
+	d := (*Daemon)(s)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, _ := d.talking(l)
+	return p != nil
+}
+
+// Picture passes a picture on to those who look at the peer.
 func (s *switchboard) Picture(l *link.Link, f *frame.Frame) {
 	d := (*Daemon)(s)
 	hub := d.feedOf(l)
@@ -232,15 +252,20 @@ func (s *switchboard) Picture(l *link.Link, f *frame.Frame) {
 	hub.Publish(f)
 }
 
+// talking gives the party whose call is active over this link, or nil. The caller holds mu.
+func (d *Daemon) talking(l *link.Link) (*party, call.Call) {
+	c, ok := d.calls.Get(l.Peer())
+	if !ok || c.State != call.Active || d.up[l.Peer()] != l {
+		return nil, call.Call{}
+	}
+	return d.parties[l.Peer()], c
+}
+
 func (d *Daemon) feedOf(l *link.Link) *frame.Hub {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := d.parties[l.Peer()]
-	if p == nil || d.up[l.Peer()] != l {
-		return nil
-	}
-	c, ok := d.calls.Get(l.Peer())
-	if !ok || c.State != call.Active {
+	p, c := d.talking(l)
+	if p == nil {
 		return nil
 	}
 	if !p.pictures {

@@ -25,6 +25,7 @@ var (
 
 	errReplaced  = errors.New("another connection to the same peer was chosen")
 	errForgotten = errors.New("the peer was taken out of the configuration")
+	errRenamed   = errors.New("the peer has another name in the configuration now")
 	errShutdown  = errors.New("this device stops")
 )
 
@@ -98,10 +99,18 @@ func farewell(err error) *wire.Bye {
 		return &wire.Bye{Code: wire.CodeReplaced, Text: errReplaced.Error()}
 	case errors.Is(err, errForgotten):
 		return &wire.Bye{Code: wire.CodeUnknownDevice, Text: "this device no longer knows yours"}
+	case errors.Is(err, wire.ErrVersion):
+		return words(wire.CodeVersion, err)
 	case errors.Is(err, wire.ErrProtocol):
-		return &wire.Bye{Code: wire.CodeProtocol, Text: err.Error()}
+		return words(wire.CodeProtocol, err)
+	case errors.Is(err, ErrSlow):
+		return words(wire.CodeTooMany, err)
 	}
-	return &wire.Bye{Code: wire.CodeShutdown, Text: errShutdown.Error()}
+	return words(wire.CodeShutdown, err)
+}
+
+func words(code wire.Code, err error) *wire.Bye {
+	return &wire.Bye{Code: code, Text: wire.Clean(err.Error(), wire.MaxReason)}
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

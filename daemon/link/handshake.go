@@ -20,9 +20,8 @@ var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wir
 // refusalTime is how long a refused connection is still read, so that the Bye is not lost to a reset.
 const refusalTime = time.Second
 
-// answer serves one accepted connection: nothing is done for it before its key is known.
+// answer serves one accepted connection, which has passed the gate: nothing is done for it before its key is known.
 func (ls *Links) answer(ctx context.Context, raw net.Conn) {
-	ls.gate.enter(raw)
 	defer ls.gate.leave(raw)
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
@@ -37,22 +36,24 @@ func (ls *Links) answer(ctx context.Context, raw net.Conn) {
 	id, err := identity.PeerID(t.ConnectionState())
 	if err == nil {
 		if p := ls.peerByID(id); p != nil && id != ls.cfg.Identity.ID() {
-			_ = ls.serve(p, conn, t, false, func() { ls.gate.leave(raw); stop() })
+			p.door.enter(raw)
+			defer p.door.leave(raw)
+			ls.gate.leave(raw)
+			_ = ls.serve(p, conn, t, false, func() { p.door.leave(raw); stop() })
 			return
 		}
-		err = ls.refuse(t, id)
+		err = ls.refuse(conn, t, id)
 	}
 	ls.cfg.Log.Debug("a connection ended", "from", raw.RemoteAddr(), "err", err)
 }
 
 // refuse tells a device with an unknown key so, and the log which key it was and what the device calls itself.
-func (ls *Links) refuse(t *tls.Conn, id identity.ID) error {
-	bye := wire.Bye{Code: wire.CodeUnknownDevice,
-		Text: fmt.Sprintf("your key %s is not one that %q knows: put it under peers there", id, ls.hello().Name)}
+func (ls *Links) refuse(conn *conn, t *tls.Conn, id identity.ID) error {
+	bye := wire.Bye{Code: wire.CodeUnknownDevice, Text: fmt.Sprintf("your key %s is not known here: put it under peers", id)}
 	if id == ls.cfg.Identity.ID() {
 		bye = wire.Bye{Code: wire.CodeSelfCall, Text: "you have reached yourself: the address or the id is your own"}
 	}
-	_ = t.SetDeadline(time.Now().Add(refusalTime))
+	said := say(conn, t, bye)
 	// Its own hello is on the way; the name in it is a claim, for the log only.
 	claim := "(silent)"
 	if m, err := wire.NewReader(t).Next(); err == nil {
@@ -60,30 +61,41 @@ func (ls *Links) refuse(t *tls.Conn, id identity.ID) error {
 			claim = h.Name
 		}
 	}
-	if ls.refusals.first(id) {
+	if ls.refusals.worthTelling(id) {
 		ls.cfg.Log.Warn("refused a device whose key is not known here; if it is one of yours, put its id under peers",
 			"from", t.RemoteAddr(), "calls_itself", claim, "id", id)
 	}
-	return sayBye(t, bye)
+	readOn(t)
+	return said
 }
 
-// sayBye ends a connection in words: the Bye, then reading on until the other side has it, for a reset would destroy it.
-func sayBye(t *tls.Conn, bye wire.Bye) error {
+// sayBye ends a connection in words.
+func sayBye(conn *conn, t *tls.Conn, bye wire.Bye) error {
+	if err := say(conn, t, bye); err != nil {
+		return err
+	}
+	readOn(t)
+	return nil
+}
+
+// say sends the last word, and begins the time in which the connection ends.
+func say(conn *conn, t *tls.Conn, bye wire.Bye) error {
+	conn.endBy(time.Now().Add(refusalTime))
 	b, err := wire.Append(nil, &bye)
 	if err != nil {
 		return err
 	}
-	_ = t.SetDeadline(time.Now().Add(refusalTime))
 	if _, err := t.Write(b); err != nil {
 		return fmt.Errorf("say goodbye: %w", err)
 	}
-	_ = t.CloseWrite()
-	_, _ = io.CopyN(io.Discard, t, wire.MaxControl)
-	return t.Close()
+	return t.CloseWrite()
 }
 
+// readOn reads until the other side has the Bye and closes, for a reset would destroy it; but not all that it may send.
+func readOn(t *tls.Conn) { _, _ = io.CopyN(io.Discard, t, wire.MaxControl) }
+
 // serveDialled serves a connection that we made to p's address.
-func (ls *Links) serveDialled(p *peer, raw net.Conn) error {
+func (ls *Links) serveDialled(p *peer, address string, raw net.Conn) error {
 	defer raw.Close()
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
 	defer stop()
@@ -91,17 +103,16 @@ func (ls *Links) serveDialled(p *peer, raw net.Conn) error {
 	conn := newConn(raw)
 	t := tls.Client(conn, batched(ls.cfg.Identity.ClientConfig()))
 	if err := t.HandshakeContext(p.ctx); err != nil {
-		return fmt.Errorf("TLS with %s: %w", p.Address, classify(err))
+		return fmt.Errorf("TLS with %s: %w", address, classify(err))
 	}
 	id, err := identity.PeerID(t.ConnectionState())
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.Address, err)
+		return fmt.Errorf("%s: %w", address, err)
 	}
 	if id != p.ID {
-		err := fmt.Errorf("%w: %s answers with %s, but %s is %s", ErrWrongIdentity, p.Address, id, p.Name, p.ID)
-		_ = sayBye(t, wire.Bye{Code: wire.CodeWrongIdentity,
-			Text: fmt.Sprintf("your key %s is not the one known for %q", id, p.Name)})
-		return err
+		// Not the peer's name: it is for a stranger's eyes.
+		_ = sayBye(conn, t, wire.Bye{Code: wire.CodeWrongIdentity, Text: fmt.Sprintf("your key %s is not the one known for this address", id)})
+		return fmt.Errorf("%w: %s answers with %s, but %s is %s", ErrWrongIdentity, address, id, p.Name, p.ID)
 	}
 	return ls.serve(p, conn, t, true, func() { stop() })
 }
@@ -130,6 +141,7 @@ func (ls *Links) agree(p *peer, conn *conn, t *tls.Conn, dialled bool) (*Link, e
 	if err != nil {
 		return nil, fmt.Errorf("hello: %w", err)
 	}
+	_ = conn.SetDeadline(time.Now().Add(handshakeTime))
 	if _, err := t.Write(b); err != nil {
 		return nil, fmt.Errorf("say hello: %w", classify(err))
 	}
@@ -137,7 +149,7 @@ func (ls *Links) agree(p *peer, conn *conn, t *tls.Conn, dialled bool) (*Link, e
 	m, err := in.Next()
 	if err != nil {
 		if errors.Is(err, wire.ErrProtocol) {
-			_ = sayBye(t, *farewell(err))
+			_ = sayBye(conn, t, *farewell(err))
 		}
 		return nil, fmt.Errorf("hear hello: %w", classify(err))
 	}
@@ -147,32 +159,35 @@ func (ls *Links) agree(p *peer, conn *conn, t *tls.Conn, dialled bool) (*Link, e
 	case *wire.Hello:
 		theirs := *m
 		if _, err := wire.Agree(ours, theirs); err != nil {
-			_ = sayBye(t, wire.Bye{Code: wire.CodeVersion, Text: err.Error()})
+			_ = sayBye(conn, t, *farewell(err))
 			return nil, err
 		}
-		_ = conn.SetDeadline(time.Time{})
 		return newLink(p, conn, t, in, ours, theirs, dialled), nil
 	}
 	err = fmt.Errorf("%w: the first message is of type %d, not a hello", wire.ErrProtocol, m.Type())
-	_ = sayBye(t, *farewell(err))
+	_ = sayBye(conn, t, *farewell(err))
 	return nil, err
 }
 
-// refusals remembers the strangers that were logged, at most 256, so that one that tries for ever is one line.
+// refusals remembers the strangers that were logged, so that one that tries for ever is one line. A key costs nothing, so
+// there are at most 256 lines an hour.
 type refusals struct {
-	mu   sync.Mutex
-	seen map[identity.ID]bool
+	mu    sync.Mutex
+	seen  map[identity.ID]bool
+	since time.Time
 }
 
-func (r *refusals) first(id identity.ID) bool {
+func (r *refusals) worthTelling(id identity.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.seen[id] {
-		return false
+	if r.seen == nil || len(r.seen) >= maxRefusals && time.Since(r.since) >= time.Hour {
+		r.seen, r.since = map[identity.ID]bool{}, time.Now()
 	}
-	if r.seen == nil || len(r.seen) >= 256 {
-		r.seen = map[identity.ID]bool{}
+	if r.seen[id] || len(r.seen) >= maxRefusals {
+		return false
 	}
 	r.seen[id] = true
 	return true
 }
+
+const maxRefusals = 256

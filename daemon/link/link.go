@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type Link struct {
 	nominated bool // set by adopt, before anything is handed to the Handler
 
 	out  chan wire.Message
+	pong chan *wire.Pong // the answer to the newest ping
 	show chan *frame.Hub
 	ctx  context.Context
 	end  context.CancelCauseFunc
@@ -41,11 +43,13 @@ type Link struct {
 	clock    clock
 	received inbound
 	sent     outbound
+	pool     *frame.Pool // of its own, so that what huge pictures took is given back with the link
 }
 
 func newLink(p *peer, c *conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
 	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled, began: time.Now(),
-		out: make(chan wire.Message, 64), show: make(chan *frame.Hub, 1)}
+		pool: frame.NewPool(4),
+		out:  make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1)}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
@@ -75,7 +79,7 @@ func (l *Link) Send(m wire.Message) bool {
 	case l.out <- m:
 		return true
 	default:
-		l.end(ErrSlow)
+		l.end(fmt.Errorf("%w: %d messages wait for it", ErrSlow, cap(l.out)))
 		return false
 	}
 }
@@ -111,9 +115,12 @@ func (l *Link) run(ctx context.Context) error {
 		l.end(err)
 	}
 	l.end(l.read())
+	why := context.Cause(l.ctx)
+	if farewell(why) != nil {
+		_, _ = io.Copy(io.Discard, l.tls) // or what is under way would reset the connection, and with it the Bye
+	}
 	<-wrote
 	_ = l.conn.Close()
-	why := context.Cause(l.ctx)
 	l.peer.left(l, why)
 	return why
 }
@@ -152,52 +159,48 @@ func (l *Link) write() error {
 	defer ping.Stop()
 	w := writer{link: l}
 	defer w.look(nil)
-	for {
+	for l.ctx.Err() == nil {
+		var err error
 		select { // messages go before pictures
 		case m := <-l.out:
-			if err := w.message(m); err != nil {
-				return err
-			}
-			continue
-		default:
-		}
-		var err error
-		select {
-		case m := <-l.out:
 			err = w.message(m)
-		case <-ping.C:
-			err = w.message(&wire.Ping{})
-			if err == nil && l.received.pictures.Load() > 0 {
-				err = w.message(l.feedback())
+		case m := <-l.pong:
+			err = w.message(m)
+		default:
+			select {
+			case m := <-l.out:
+				err = w.message(m)
+			case m := <-l.pong:
+				err = w.message(m)
+			case <-ping.C:
+				err = w.heartbeat()
+			case h := <-l.show:
+				w.look(h)
+			case <-w.pictures():
+				err = w.newest()
+			case <-l.ctx.Done():
 			}
-		case h := <-l.show:
-			w.look(h)
-		case <-w.pictures():
-			err = w.newest()
-		case <-l.ctx.Done():
-			return w.goodbye(context.Cause(l.ctx))
 		}
 		if err != nil {
 			return err
 		}
 	}
+	w.goodbye(context.Cause(l.ctx))
+	return nil
 }
 
-// read is the reading goroutine. It returns when the connection is at its end.
+// read is the reading goroutine. It returns why the link ends.
 func (l *Link) read() error {
 	for {
 		m, err := l.in.Next()
 		if l.ctx.Err() != nil {
-			if err != nil {
-				return nil
-			}
-			continue // only waiting for the other side to close
+			return nil
 		}
 		if err != nil {
 			return classify(err)
 		}
 		if err := l.heard(m); err != nil {
-			l.end(err)
+			return err
 		}
 	}
 }
@@ -207,9 +210,11 @@ func (l *Link) heard(m wire.Message) error {
 	now := frame.Now()
 	switch m := m.(type) {
 	case *wire.Ping:
-		if !l.Send(&wire.Pong{T1: m.T1, T2: now}) {
-			return ErrSlow
+		select { // of several that wait for their answer, only the last one needs it
+		case <-l.pong:
+		default:
 		}
+		l.pong <- &wire.Pong{T1: m.T1, T2: now}
 	case *wire.Pong:
 		l.clock.add(m, now)
 	case *wire.Bye:
@@ -225,7 +230,7 @@ func (l *Link) heard(m wire.Message) error {
 		}
 	default:
 		if !l.nominated {
-			return fmt.Errorf("%w: message type %d before the connection was nominated", wire.ErrProtocol, m.Type())
+			return fmt.Errorf("%w: %v before the connection was nominated", wire.ErrProtocol, m.Type())
 		}
 		switch m := m.(type) {
 		case *wire.Picture:
@@ -234,6 +239,7 @@ func (l *Link) heard(m wire.Message) error {
 			latest := *m
 			l.sent.feedback.Store(&latest)
 		default:
+			l.peer.pace.wait(l.ctx)
 			l.peer.links.cfg.Handler.Message(l, m)
 		}
 	}
@@ -244,6 +250,9 @@ func (l *Link) heard(m wire.Message) error {
 func (l *Link) picture(m *wire.Picture) error {
 	if !m.Codec.Allowed(l.agreed) {
 		return fmt.Errorf("%w: a picture as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
+	}
+	if !l.peer.links.cfg.Handler.Wants(l) {
+		return nil // its data is skipped, and not unpacked: that would be work that anybody we know could make us do
 	}
 	f, err := l.receive(m)
 	if err != nil {
@@ -266,7 +275,7 @@ func (l *Link) picture(m *wire.Picture) error {
 
 // receive reads the data of a picture into a pooled frame.
 func (l *Link) receive(m *wire.Picture) (*frame.Frame, error) {
-	pool := l.peer.links.pool
+	pool := l.pool
 	if m.Codec != wire.CodecYUYVLZ4 {
 		f := pool.Get(m.Size)
 		f.Format = frame.JPEG

@@ -27,11 +27,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // device is one end in a test: Links whose Handler writes down what it hears.
 type device struct {
-	name  string
-	id    *identity.Identity
-	links *link.Links
+	name    string
+	id      *identity.Identity
+	links   *link.Links
+	handler link.Handler // nil: itself
 
 	mu       sync.Mutex
+	blind    bool // wants no pictures
 	up       []*link.Link
 	down     []error
 	refused  []error
@@ -44,6 +46,11 @@ func (d *device) Down(_ *link.Link, why error) { d.note(func() { d.down = append
 func (d *device) Refused(_ string, why error)  { d.note(func() { d.refused = append(d.refused, why) }) }
 func (d *device) Message(_ *link.Link, m wire.Message) {
 	d.note(func() { d.messages = append(d.messages, m) })
+}
+func (d *device) Wants(*link.Link) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.blind
 }
 func (d *device) Picture(_ *link.Link, f *frame.Frame) {
 	d.note(func() {
@@ -97,7 +104,11 @@ func (b *lab) device(name string) *device {
 
 // start runs a device that listens under its name and knows these peers; a peer's address is its name if dials is true.
 func (b *lab) start(d *device, dials bool, peers ...*device) {
-	d.links = link.New(link.Config{Identity: d.id, Name: d.name, Software: "test", Handler: d, Dial: b.net.Dial,
+	handler := d.handler
+	if handler == nil {
+		handler = d
+	}
+	d.links = link.New(link.Config{Identity: d.id, Name: d.name, Software: "test", Handler: handler, Dial: b.net.Dial,
 		Log: slog.New(slog.NewTextHandler(b, nil)).With("on", d.name)})
 	var known []link.Peer
 	for _, p := range peers {
@@ -109,6 +120,11 @@ func (b *lab) start(d *device, dials bool, peers ...*device) {
 	}
 	d.links.Configure(d.name, known)
 	d.links.ListenOn(b.net.Listen(d.name))
+	b.run(d)
+}
+
+// run runs the links of a device until the end of the test.
+func (b *lab) run(d *device) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.links.Run(ctx) }()

@@ -29,12 +29,13 @@ import (
 )
 
 const (
-	handshakeTime = 5 * time.Second        // for TLS, hello and nomination together
+	handshakeTime = 5 * time.Second        // for each of TLS, hello and nomination
 	pingEvery     = 500 * time.Millisecond // so that four of them fit into deadAfter
 	deadAfter     = 2500 * time.Millisecond
-	stallAfter    = 10 * time.Second // a single picture that takes longer to hand to the kernel ends the link
+	stallAfter    = 10 * time.Second // a TLS record, of 16 KiB, that takes longer to hand to the kernel ends the link
 	youngLink     = time.Second      // a second connection within this time is the other half of a simultaneous dial
 	maxStrangers  = 64               // connections that have not yet shown a known key
+	maxGreeting   = 4                // connections of one peer that have not yet said hello
 )
 
 // Peer is a device that may connect and, where it has an address, is dialled.
@@ -45,7 +46,8 @@ type Peer struct {
 }
 
 // Handler hears what happens on links. Its methods are called from the links' goroutines and must return soon; for one
-// Link they are called one at a time, first Up, last Down.
+// Link they are called one at a time, first Up, last Down. Where a link takes the place of another one to the same peer,
+// the new one's Up comes before the old one's Down. Links may be asked from within.
 type Handler interface {
 	Up(l *Link)
 	Down(l *Link, why error)
@@ -53,6 +55,7 @@ type Handler interface {
 	// does not accept the other's key (ErrWrongIdentity, ErrRefused), or they share no version (wire.ErrVersion).
 	Refused(peer string, why error)
 	Message(l *Link, m wire.Message)
+	Wants(l *Link) bool              // whether pictures are; asked before each
 	Picture(l *Link, f *frame.Frame) // the callee owns the reference
 }
 
@@ -70,7 +73,6 @@ type Config struct {
 type Links struct {
 	cfg  Config
 	gate gate
-	pool *frame.Pool
 
 	mu       sync.Mutex
 	name     string
@@ -80,6 +82,7 @@ type Links struct {
 
 	listener net.Listener
 	ctx      context.Context
+	over     bool // nothing is started any more
 	work     sync.WaitGroup
 }
 
@@ -88,7 +91,7 @@ func New(cfg Config) *Links {
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
-	return &Links{cfg: cfg, name: cfg.Name, gate: gate{max: maxStrangers}, pool: frame.NewPool(8),
+	return &Links{cfg: cfg, name: cfg.Name, gate: gate{max: maxStrangers},
 		peers: map[string]*peer{}, byID: map[identity.ID]*peer{}}
 }
 
@@ -133,48 +136,54 @@ func (ls *Links) Run(ctx context.Context) error {
 		<-ctx.Done()
 	}
 	cancel()
-	ls.gate.closeAll()
+	ls.mu.Lock()
+	ls.over = true
+	ls.mu.Unlock()
 	ls.work.Wait()
 	return err
 }
 
-// Configure sets the name told to peers and the peers themselves. Links to peers that are as they were stay up.
+// Configure sets the name told to peers and the peers themselves. Links to peers whose name and key are as they were stay
+// up; another address is for the next time.
 func (ls *Links) Configure(name string, peers []Peer) {
-	var gone []*peer
 	ls.mu.Lock()
+	defer ls.mu.Unlock()
 	ls.name = name
 	old := ls.peers
 	ls.peers, ls.byID = map[string]*peer{}, map[identity.ID]*peer{}
 	for _, want := range peers {
-		p := old[want.Name]
-		if p == nil || p.Peer != want {
-			if p != nil {
-				gone = append(gone, p)
-			}
-			p = newPeer(ls, want)
-			if ls.ctx != nil {
-				ls.start(p)
+		p := newPeer(ls, want)
+		if before := old[want.Name]; before != nil {
+			p.telling = before.telling
+			if before.ID == want.ID {
+				p = before
+				p.move(want.Address)
 			}
 		}
-		delete(old, want.Name)
 		ls.peers[want.Name], ls.byID[want.ID] = p, p
 	}
-	for _, p := range old {
-		gone = append(gone, p)
+	for name, p := range old {
+		switch {
+		case ls.peers[name] == p:
+		case ls.byID[p.ID] != nil:
+			p.stop(errRenamed)
+		default:
+			p.stop(errForgotten)
+		}
 	}
-	ls.mu.Unlock()
-	for _, p := range gone {
-		p.stop(errForgotten)
+	// Only now, so that nothing of a new peer is told before its forerunner of the same name has heard of its end.
+	for _, p := range ls.peers {
+		ls.start(p)
 	}
 }
 
-// start begins to dial p. The caller holds mu.
+// start begins to dial p, if it is new and Run has begun. The caller holds mu.
 func (ls *Links) start(p *peer) {
-	if p.ctx != nil {
+	if p.ctx != nil || ls.ctx == nil {
 		return
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ls.ctx)
-	if p.Address != "" {
+	if !ls.over {
 		ls.work.Go(p.keepDialling)
 	}
 }
@@ -224,6 +233,7 @@ func (ls *Links) hello() wire.Hello {
 // accept serves whoever connects, until the listener is closed.
 func (ls *Links) accept(ctx context.Context) error {
 	pause := newBackoff(5*time.Millisecond, time.Second)
+	var told time.Time
 	for {
 		conn, err := ls.listener.Accept()
 		switch {
@@ -236,11 +246,15 @@ func (ls *Links) accept(ctx context.Context) error {
 			return fmt.Errorf("accept peers: %w", err)
 		case err != nil:
 			// EMFILE, ENFILE, ENOBUFS and ECONNABORTED pass; a loop without a pause would spin on the first two.
-			ls.cfg.Log.Warn("cannot accept a connection for a moment", "err", err)
+			if time.Since(told) >= time.Minute {
+				told = time.Now()
+				ls.cfg.Log.Warn("cannot accept a connection for a moment", "err", err)
+			}
 			sleep(ctx, pause.next())
 			continue
 		}
 		pause.reset()
+		ls.gate.enter(conn) // here, so that a flood cannot have more descriptors than the gate has places
 		ls.work.Go(func() { ls.answer(ctx, conn) })
 	}
 }

@@ -36,6 +36,7 @@ type writer struct {
 	link *Link
 	eyes *frame.Reader
 	lost uint64 // dropped by readers before eyes
+	told uint64 // pictures that the last feedback was about
 	buf  []byte
 
 	lz4    *wire.LZ4 // made when the first raw picture goes out
@@ -79,6 +80,19 @@ func (w *writer) message(m wire.Message) error {
 		return fmt.Errorf("write to %s: %w", w.link.Peer(), classifyWrite(err))
 	}
 	return nil
+}
+
+// heartbeat writes a ping and, if pictures have come since the last one, what has become of them.
+func (w *writer) heartbeat() error {
+	if err := w.message(&wire.Ping{}); err != nil {
+		return err
+	}
+	f := w.link.feedback()
+	if f.Pictures == w.told {
+		return nil
+	}
+	w.told = f.Pictures
+	return w.message(f)
 }
 
 // newest writes the newest picture, if there is one that was not sent yet.
@@ -149,13 +163,22 @@ func (w *writer) encode(p *wire.Picture, f *frame.Frame) ([]byte, error) {
 // rawQuality is the JPEG quality for a peer that takes no raw pictures: what cameras use.
 const rawQuality = 85
 
-// goodbye says why the link ends, if the other side can still hear it.
-func (w *writer) goodbye(why error) error {
-	if bye := farewell(why); bye != nil {
-		_ = w.message(bye)
+// goodbye says why the link ends, if the other side can still hear it: behind what waits to be said, unless that is for
+// another link to say. What fails here fails because the other side does not hear it.
+func (w *writer) goodbye(why error) {
+	bye := farewell(why)
+	if bye == nil {
+		_ = w.link.tls.CloseWrite()
+		return
 	}
-	_ = w.link.tls.CloseWrite()
-	return nil
+	for waiting := len(w.link.out); waiting > 0 && bye.Code != wire.CodeReplaced; waiting-- {
+		if w.message(<-w.link.out) != nil {
+			return
+		}
+	}
+	if w.message(bye) == nil {
+		_ = w.link.tls.CloseWrite()
+	}
 }
 
 // classifyWrite is classify for the direction in which silence means something else.
