@@ -23,7 +23,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"vchat/config"
@@ -51,6 +53,7 @@ type Daemon struct {
 	log      *slog.Logger
 	level    *slog.LevelVar // nil: not ours to change
 	started  time.Time
+	first    *config.Config // that of the start, whose port, socket and state directory stay
 	identity *identity.Identity
 	camera   *camera.Camera
 	links    *link.Links
@@ -60,6 +63,8 @@ type Daemon struct {
 	ready    chan struct{}
 	dirty    chan struct{} // the calls on disk are not those in memory
 	news     chan struct{} // systemd is to be told
+
+	callsFile string
 
 	mu      sync.Mutex
 	cfg     *config.Config
@@ -74,16 +79,21 @@ type Daemon struct {
 // New makes a device from its configuration and the key and calls in its state directory. Nothing is opened or started
 // before Run. The level, if not nil, follows the configuration. Errors: ErrUnavailable, or those of identity.
 func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, error) {
+	log = slog.New(limitPeers(log.Handler()))
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory: %w: %w", ErrUnavailable, err)
 	}
 	id, err := identity.LoadOrCreate(cfg.StateDir)
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return nil, fmt.Errorf("key of this device: %w: %w", ErrUnavailable, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key of this device: %w", err)
 	}
-	d := &Daemon{log: log, level: level, identity: id, cfg: cfg, started: time.Now(), pool: frame.NewPool(2),
-		calls: call.New(callConfig(cfg)),
-		ready: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1),
+	d := &Daemon{log: log, level: level, identity: id, first: cfg, cfg: cfg, started: time.Now(), pool: frame.NewPool(2),
+		callsFile: filepath.Join(cfg.StateDir, callsFile),
+		calls:     call.New(callConfig(cfg)),
+		ready:     make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		up: map[string]*link.Link{}, parties: map[string]*party{}, viewers: map[*viewer]struct{}{}}
 	if level != nil {
 		level.Set(cfg.Log.Level)
@@ -133,7 +143,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		p.start(failed)
 	}
 	close(d.ready)
-	d.log.Info("ready", "name", d.cfg.Name, "id", d.ID(), "listen", d.Addr(), "control", d.cfg.Control.Socket, "version", Version)
+	d.log.Info("ready", "name", d.first.Name, "id", d.ID(), "listen", d.Addr(), "control", d.first.Control.Socket, "version", Version)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -148,10 +158,10 @@ func (d *Daemon) listen() error {
 	if err := d.control.Listen(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if d.cfg.Listen == "" {
+	if d.first.Listen == "" {
 		return nil
 	}
-	if err := d.links.Listen(d.cfg.Listen); err != nil {
+	if err := d.links.Listen(d.first.Listen); err != nil {
 		// The control socket is taken away by Serve.
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -201,7 +211,7 @@ func (p *part) start(failed chan<- error) {
 		defer close(p.done)
 		err := p.run(ctx)
 		if ctx.Err() == nil {
-			failed <- fmt.Errorf("%s ended: %w", p.name, err)
+			failed <- errors.Join(fmt.Errorf("%s ended by itself", p.name), err)
 		}
 	}()
 }

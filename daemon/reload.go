@@ -38,14 +38,13 @@ func (d *Daemon) configure(cfg *config.Config) error {
 		return err
 	}
 	d.mu.Lock()
-	old := d.cfg
 	for _, fixed := range []struct {
 		key       string
 		different bool
 	}{
-		{"listen", cfg.Listen != old.Listen},
-		{"control", cfg.Control != old.Control},
-		{"state_dir", cfg.StateDir != old.StateDir},
+		{"listen", cfg.Listen != d.first.Listen},
+		{"control", cfg.Control != d.first.Control},
+		{"state_dir", cfg.StateDir != d.first.StateDir},
 	} {
 		if fixed.different {
 			d.log.Warn("a change that takes effect at the next start", "key", fixed.key)

@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"syscall"
 	"time"
 
 	"vchat/daemon/call"
@@ -22,8 +23,7 @@ const maxState = 64 << 10
 // restore takes up the calls that were there before the restart. A file that cannot be used costs these calls and
 // nothing else.
 func (d *Daemon) restore() {
-	path := filepath.Join(d.cfg.StateDir, callsFile)
-	saved, err := readCalls(path)
+	saved, err := readCalls(d.callsFile)
 	if err != nil {
 		d.log.Warn("the calls before the restart are lost", "err", err)
 	}
@@ -33,19 +33,24 @@ func (d *Daemon) restore() {
 }
 
 func readCalls(path string) ([]call.Saved, error) {
-	info, err := os.Stat(path)
+	// Without O_NONBLOCK a FIFO in the file's place would hold the start for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read saved calls: %w", err)
 	}
-	if info.Size() > maxState {
-		return nil, fmt.Errorf("read saved calls: %s has %d bytes, at most %d", path, info.Size(), maxState)
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read saved calls: %s is not a file", path)
 	}
-	b, err := os.ReadFile(path)
+	b, err := io.ReadAll(io.LimitReader(f, maxState+1))
 	if err != nil {
 		return nil, fmt.Errorf("read saved calls: %w", err)
+	}
+	if len(b) > maxState {
+		return nil, fmt.Errorf("read saved calls: %s has more than %d bytes", path, maxState)
 	}
 	var saved []call.Saved
 	if err := json.Unmarshal(b, &saved); err != nil {
@@ -54,9 +59,11 @@ func readCalls(path string) ([]call.Saved, error) {
 	return saved, nil
 }
 
+// saveEvery is the pause between two writes: a peer that calls and hangs up all the time must not wear out the flash.
+const saveEvery = 250 * time.Millisecond
+
 // keepState writes the calls whenever they have changed, and a last time at the end.
 func (d *Daemon) keepState(ctx context.Context) error {
-	path := filepath.Join(d.cfg.StateDir, callsFile)
 	told := ""
 	for over := false; !over; {
 		select {
@@ -72,12 +79,16 @@ func (d *Daemon) keepState(ctx context.Context) error {
 		d.mu.Lock()
 		saved := d.calls.Saved()
 		d.mu.Unlock()
-		switch err := writeCalls(path, saved); {
+		switch err := writeCalls(d.callsFile, saved); {
 		case err == nil:
 			told = ""
 		case err.Error() != told:
 			told = err.Error()
 			d.log.Error("calls will not survive a restart", "err", err)
+		}
+		select {
+		case <-time.After(saveEvery):
+		case <-ctx.Done():
 		}
 	}
 	return nil
@@ -89,11 +100,11 @@ func writeCalls(path string, saved []call.Saved) error {
 	if err != nil {
 		return fmt.Errorf("write calls: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".calls-*")
+	// Always the same name, so that what a killed daemon leaves behind does not pile up.
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write calls: %w", err)
 	}
-	defer os.Remove(f.Name()) // after the rename there is nothing under this name
 	_, err = f.Write(append(b, '\n'))
 	if err == nil {
 		err = f.Sync()

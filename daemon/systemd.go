@@ -36,7 +36,7 @@ func (d *Daemon) tellSystemd(ctx context.Context) error {
 		s := d.Status()
 		if line := summary(s); line != told {
 			told = line
-			tell("STATUS=" + line)
+			tell("STATUS=" + printable(line)) // what follows a line end would be taken for more than a status
 		}
 		var again <-chan time.Time
 		if len(s.Calls) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ type Device struct {
 
 	t      testing.TB
 	log    logbook
+	core   *daemon.Daemon
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -100,7 +102,21 @@ func (d *Device) Start() {
 		cancel()
 		d.t.Fatalf("%s: %v", cfg.Name, err)
 	}
-	d.cancel, d.done = cancel, done
+	d.core, d.cancel, d.done = core, cancel, done
+}
+
+// Reload gives the running device a configuration that is the present one with a change, as SIGHUP does; or, if change
+// fails, none.
+func (d *Device) Reload(change func(*config.Config) error) {
+	d.core.Reload(func() (*config.Config, error) {
+		cfg := *d.Config
+		cfg.Peers = maps.Clone(cfg.Peers)
+		if err := change(&cfg); err != nil {
+			return nil, err
+		}
+		d.Config = &cfg
+		return &cfg, nil
+	})
 }
 
 // Stop ends the device in order, if it runs.
