@@ -61,11 +61,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return checkConfig(args, stdout, stderr)
 	case "demo":
 		return demo(args, stdout, stderr)
-	case "version":
+	case "version", "help":
+		if code, done := parse(flag.NewFlagSet(command, flag.ContinueOnError), args, 0, stdout, stderr); done {
+			return code
+		}
+		if command == "help" {
+			fmt.Fprint(stdout, usage)
+			return exitDone
+		}
 		fmt.Fprintf(stdout, "vchatd %s (%s, %s/%s)\n", daemon.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return exitDone
-	case "help":
-		fmt.Fprint(stdout, usage)
 		return exitDone
 	}
 	fmt.Fprintf(stderr, "vchatd: error: unknown command %q\n%s", command, usage)
@@ -95,6 +99,11 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	if code, done := parse(fs, args, 0, stdout, stderr); done {
 		return code
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	context.AfterFunc(ctx, stop) // so that the second signal ends the process at once
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // from now on, for without it the signal ends the process
 	inJournal, _ := journal.StderrIsJournalStream()
 	level := new(slog.LevelVar)
 	log := daemon.NewLog(stderr, level, inJournal)
@@ -106,20 +115,25 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return failed(log, err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	context.AfterFunc(ctx, stop) // so that the second signal ends the process at once
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
 	go func() { // lives as long as the process
+		<-d.Ready()
 		for range hup {
-			d.Reload(func() (*config.Config, error) { return config.Load(*path) })
+			d.Reload(func() (*config.Config, error) { return reread(*path) })
 		}
 	}()
 	if err := d.Run(ctx); err != nil {
 		return failed(log, err)
 	}
 	return exitDone
+}
+
+// reread is config.Load for a device that runs: there a file that has gone is a mistake, and not the wish for a device
+// without peers.
+func reread(path string) (*config.Config, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	return config.Load(path)
 }
 
 func failed(log *slog.Logger, err error) int {
