@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -279,7 +280,11 @@ func (p *peer) fail(err error) {
 	p.told = cause(err)
 	p.mu.Unlock()
 	if news {
-		p.links.cfg.Log.Warn("no link", "peer", p.Name, "err", err)
+		level := slog.LevelWarn
+		if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeShutdown {
+			level = slog.LevelInfo // it went in order
+		}
+		p.links.cfg.Log.Log(p.ctx, level, "no link", "peer", p.Name, "err", err)
 	}
 	if hopeless(err) {
 		p.links.cfg.Handler.Refused(p.Name, err)
