@@ -18,7 +18,11 @@ var (
 	ErrNoSpace    = errors.New("not enough USB bandwidth")
 	ErrNoFormat   = errors.New("no usable picture format")
 	ErrNotCamera  = errors.New("not a camera")
-	ErrFailed     = errors.New("the camera does not work") // any other errno from the driver, or nonsense from it
+	ErrNotUSB     = errors.New("not a USB camera")
+	ErrNoControl  = errors.New("no such control")
+	ErrBadValue   = errors.New("no value for this control")
+	ErrInactive   = errors.New("the control cannot be set now") // because of another control, or while the camera streams
+	ErrFailed     = errors.New("the camera does not work")      // any other errno from the driver, or nonsense from it
 	ErrTimeout    = errors.New("no picture in time")
 	ErrWoken      = errors.New("woken while waiting for a picture")
 	ErrClosed     = errors.New("the camera is closed")

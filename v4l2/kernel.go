@@ -25,8 +25,19 @@ type Kernel interface {
 	Holders(node string) []string
 	// Group is the group that the node belongs to, "" if it cannot be told.
 	Group(node string) string
+	// Watch begins to watch for nodes that come, go, or change their owner.
+	Watch() (Notices, error)
 	// Now reads CLOCK_MONOTONIC.
 	Now() time.Duration
+}
+
+// Notices is what the kernel has to say about nodes. All but Wake are called by one goroutine at a time.
+type Notices interface {
+	// Wait returns when something has happened, or was woken.
+	Wait() (woken bool, err error)
+	// Wake ends the present Wait, or the next one. From any goroutine.
+	Wake()
+	Close() error
 }
 
 // Handle is one open file of a camera. All but Wake are called by one goroutine at a time.

@@ -121,6 +121,7 @@ func (c *Camera) Replug() {
 	c.node = &node{kernel: k, cam: c, number: n}
 	c.node.stream = newStream(c.node)
 	k.nodes[n] = c.node
+	k.ring()
 }
 
 // Unplug pulls it out: its node vanishes, every call on an open handle answers ENODEV.
@@ -146,9 +147,13 @@ func (c *Camera) Node() string {
 func (c *Camera) Script(change func(*Faults)) {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
+	before := c.faults.Open
 	change(&c.faults)
 	if c.node != nil {
 		c.node.stream.kick()
+		if c.faults.Open != before {
+			c.kernel.ring() // what makes an open succeed is chown or chmod
+		}
 	}
 }
 

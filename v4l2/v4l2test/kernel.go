@@ -38,6 +38,7 @@ type Kernel struct {
 	offset  time.Duration
 	nodes   map[int]*node // by number; a dead one stays while it is held
 	cameras []*Camera
+	notices []*notices
 	counts  Counts
 }
 
@@ -78,6 +79,9 @@ func (k *Kernel) Leaks() error {
 		if n.handles > 0 || n.maps > 0 {
 			all = errors.Join(all, fmt.Errorf("%s: %d handles open, %d buffers mapped", n.path(), n.handles, n.maps))
 		}
+	}
+	if n := len(k.notices); n > 0 {
+		all = errors.Join(all, fmt.Errorf("%d watches open", n))
 	}
 	return all
 }
@@ -206,6 +210,7 @@ func (n *node) leave() {
 	n.gone = true
 	n.cam.node = nil
 	n.stream.kick()
+	n.kernel.ring()
 	n.reap()
 }
 
