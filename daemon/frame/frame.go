@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Format says what the bytes of a frame are. The values are those of the wire protocol.
+// Format says what the bytes of a frame are.
 type Format uint8
 
 const (

@@ -18,9 +18,6 @@ type Hub struct {
 	newest  *Frame
 	ended   error
 	changed chan struct{}
-
-	published atomic.Uint64
-	dropped   atomic.Uint64
 }
 
 // NewHub makes a hub without readers.
@@ -38,12 +35,9 @@ func (h *Hub) Publish(f *Frame) {
 	h.newest = f
 	for _, r := range h.readers {
 		f.Retain()
-		if r.put(f) {
-			h.dropped.Add(1)
-		}
+		r.put(f)
 	}
 	h.mu.Unlock()
-	h.published.Add(1)
 	if old != nil {
 		old.Release()
 	}
@@ -60,7 +54,7 @@ func (h *Hub) Forget() {
 	}
 }
 
-// End ends the feed: readers get their last frame and then ErrEnded, wrapped by why if that is not nil.
+// End ends the feed: readers get their last frame and then ErrEnded, with why beside it if that is not nil.
 func (h *Hub) End(why error) {
 	if why == nil {
 		why = ErrEnded
@@ -106,9 +100,6 @@ func (h *Hub) Readers() int {
 // There is one such channel, for one listener: the owner of the camera.
 func (h *Hub) Changed() <-chan struct{} { return h.changed }
 
-// Counts says how many frames were published, and how many of them some reader was too slow for (once for each such reader).
-func (h *Hub) Counts() (published, dropped uint64) { return h.published.Load(), h.dropped.Load() }
-
 func (h *Hub) notify() {
 	select {
 	case h.changed <- struct{}{}:
@@ -131,15 +122,13 @@ type Reader struct {
 	dropped atomic.Uint64
 }
 
-// put makes f the reader's frame and says whether one that was never looked at had to go for it.
-func (r *Reader) put(f *Frame) (lost bool) {
+// put makes f the reader's frame; one that was never looked at has to go for it.
+func (r *Reader) put(f *Frame) {
 	if old := r.slot.Swap(f); old != nil {
 		old.Release()
 		r.dropped.Add(1)
-		lost = true
 	}
 	r.wake()
-	return lost
 }
 
 func (r *Reader) wake() {

@@ -14,7 +14,7 @@ const meterSpan = 3 * time.Second
 type Meter struct {
 	mu            sync.Mutex
 	ring          [512]metered
-	n             int
+	next, kept    int // where the next one goes, and how many there are
 	first         time.Duration
 	width, height int
 }
@@ -35,11 +35,15 @@ type Rate struct {
 func (m *Meter) Add(at, delay time.Duration, bytes, width, height int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.n == 0 {
+	if m.kept == 0 {
 		m.first = at
 	}
-	m.ring[m.n%len(m.ring)] = metered{at, delay, bytes}
-	m.n++
+	m.ring[m.next] = metered{at, delay, bytes}
+	m.next = (m.next + 1) % len(m.ring)
+	m.kept++
+	if m.kept > len(m.ring) {
+		m.kept, m.first = len(m.ring), m.ring[m.next].at
+	}
 	m.width, m.height = width, height
 }
 
@@ -47,14 +51,14 @@ func (m *Meter) Add(at, delay time.Duration, bytes, width, height int) {
 func (m *Meter) Reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.n = 0
+	m.next, m.kept = 0, 0
 }
 
 // Rate sums up the last three seconds before now.
 func (m *Meter) Rate(now time.Duration) Rate {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	kept := m.ring[:min(m.n, len(m.ring))]
+	kept := m.ring[:m.kept]
 	oldest, bytes := now, 0
 	delays := make([]time.Duration, 0, len(kept))
 	for _, x := range kept {
@@ -68,7 +72,7 @@ func (m *Meter) Rate(now time.Duration) Rate {
 		return Rate{}
 	}
 	n, amount, span := float64(len(delays)), float64(bytes), meterSpan
-	if full := m.first <= now-meterSpan && m.n <= len(m.ring); !full {
+	if m.first > now-meterSpan {
 		// The span begins with a frame instead of anywhere between two: that one is the fence post.
 		span = now - oldest
 		amount *= (n - 1) / n
