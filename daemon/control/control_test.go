@@ -29,11 +29,20 @@ import (
 
 // browser is a client that knows nothing of ours.
 func browser(t *testing.T, socket string) *http.Client {
-	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}}
+	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial(socket) }}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
+}
+
+// dial connects, however full the socket's queue is: it is emptied meanwhile.
+func dial(socket string) (conn net.Conn, err error) {
+	for range 1000 {
+		if conn, err = net.Dial("unix", socket); err == nil {
+			return conn, nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil, err
 }
 
 func do(t *testing.T, c *http.Client, method, path, body string) (int, http.Header, string) {
@@ -382,11 +391,7 @@ func TestAFloodOfConnections(t *testing.T) {
 		}
 	}()
 	for i := range flood {
-		conn, err := net.Dial("unix", socket)
-		for tries := 0; err != nil && tries < 1000; tries++ { // the backlog is full: it is emptied meanwhile
-			time.Sleep(time.Millisecond)
-			conn, err = net.Dial("unix", socket)
-		}
+		conn, err := dial(socket)
 		if err != nil {
 			t.Fatalf("connection %d: %v", i, err)
 		}

@@ -150,15 +150,20 @@ func lockDir(dir string) (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
+// giveTo gives the socket to a group, by name or number.
 func giveTo(path, group string) error {
 	if group == "" {
 		return nil
 	}
-	g, err := user.LookupGroup(group)
-	if err != nil {
-		return err
+	number := group
+	if _, err := strconv.ParseUint(group, 10, 31); err != nil {
+		g, err := user.LookupGroup(group)
+		if err != nil {
+			return err
+		}
+		number = g.Gid
 	}
-	gid, err := strconv.Atoi(g.Gid)
+	gid, err := strconv.Atoi(number)
 	if err != nil {
 		return fmt.Errorf("group %s: %w", group, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -157,6 +158,19 @@ func TestASocketThatIsNotOursStays(t *testing.T) {
 	}
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the first removed the second's socket: %v", err)
+	}
+}
+
+func TestAGroupHasANameOrANumber(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := giveTo(path, strconv.Itoa(os.Getgid())); err != nil { // one's own is the one that everybody may give
+		t.Errorf("by number: %v", err)
+	}
+	if err := giveTo(path, "99999999999"); err == nil {
+		t.Error("an impossible number was taken")
 	}
 }
 
