@@ -196,3 +196,11 @@ func (c Config) now() time.Duration {
 	}
 	return frame.Now()
 }
+
+// signal puts a value into a channel of one unless there is one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -94,11 +94,19 @@ func (c *command) read() error {
 	}
 }
 
+// mostLines bounds what a command may put into the log each time it is started; some write a line for each picture.
+const mostLines = 20
+
 // listen puts what the command says to the log.
 func (c *command) listen() {
 	lines := bufio.NewScanner(c.msgs)
-	for lines.Scan() {
-		c.log.Info("camera command says", "text", lines.Text())
+	for n := 1; lines.Scan(); n++ {
+		if n <= mostLines {
+			c.log.Info("camera command says", "text", lines.Text())
+		}
+		if n == mostLines {
+			c.log.Info("what the camera command says from now on is not logged")
+		}
 	}
 	_, _ = io.Copy(io.Discard, c.msgs) // behind a line that is too long: it must not block the command
 }
@@ -171,13 +179,5 @@ func (c *command) close() {
 	c.all.Wait()
 	if f := c.newest.Swap(nil); f != nil {
 		f.Release()
-	}
-}
-
-// signal puts a value into a channel of one unless there is one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }

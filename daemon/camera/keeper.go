@@ -68,14 +68,14 @@ func (k *keeper) keep(ctx context.Context) {
 			}
 		}
 	}
-	k.status.state(Idle, "")
+	k.status.state(Idle, "", "")
 }
 
 // rest waits until something changes, with the camera closed.
 func (k *keeper) rest() {
 	k.hub.Forget() // nobody is to take it for a live picture later
 	k.tally.meter.Reset()
-	k.status.state(Idle, "")
+	k.status.state(Idle, "", "")
 	select {
 	case <-k.kick:
 	case <-k.ctx.Done():
@@ -88,7 +88,7 @@ func (k *keeper) begin() {
 	k.size = [2]int{k.cfg.Width, k.cfg.Height}
 	now := time.Now()
 	k.outage = outage{cause: starting, begun: now, since: now, again: now.Add(patience)}
-	k.status.set(func(s *Status) { s.Device, s.State, s.Reason = k.cfg.Device, Opening, "" })
+	k.status.set(func(s *Status) { s.Device, s.State, s.Headline, s.Reason = k.cfg.Device, Opening, "", "" })
 }
 
 // wanted says whether the camera should be open: somebody looks, or did so a moment ago, and the configuration is the same.
@@ -238,7 +238,9 @@ func (k *keeper) recovered(f *frame.Frame) {
 	}
 	k.outage = outage{}
 	k.size = [2]int{f.Width, f.Height}
-	k.status.set(func(s *Status) { s.State, s.Reason, s.Width, s.Height = Streaming, "", f.Width, f.Height })
+	k.status.set(func(s *Status) {
+		s.State, s.Headline, s.Reason, s.Width, s.Height = Streaming, "", "", f.Width, f.Height
+	})
 }
 
 // fault says what is wrong, in the status, in the log and on a card, once for each cause.
@@ -247,7 +249,7 @@ func (k *keeper) fault(err error) {
 	if c == k.outage.cause {
 		return
 	}
-	k.status.state(c.state, err.Error())
+	k.status.state(c.state, c.headline, err.Error())
 	level := slog.LevelWarn
 	if c.quiet {
 		level = slog.LevelInfo

@@ -191,6 +191,20 @@ func TestCommandWithoutPictures(t *testing.T) {
 	}
 }
 
+func TestCommandsWordsInTheLogAreBounded(t *testing.T) {
+	name := film(t, 1)
+	line := fmt.Sprintf("for i in $(seq 200); do echo word $i >&2; done; while cat %s; do sleep 0.05; done", name)
+	r := run(t, nil, Config{Device: "exec:" + line})
+	rd := r.Hub().Subscribe()
+	r.picture(rd)
+	rd.Close()
+	r.stop()
+	log := r.log.String()
+	if n := strings.Count(log, `"camera command says"`); n != mostLines || !strings.Contains(log, "from now on is not logged") {
+		t.Errorf("%d lines in the log, want %d and a word that there were more:\n%s", n, mostLines, log)
+	}
+}
+
 // What a command starts must end with it, also what does not listen to SIGTERM.
 func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
 	name := film(t, 1)

@@ -23,7 +23,8 @@ const (
 type Status struct {
 	Device        string    // what was opened last, by its stable name, else what is configured
 	State         State     //
-	Reason        string    // in words, with Lost and Failed
+	Reason        string    // in words, with Lost and Failed; for this device's owner
+	Headline      string    // likewise, in the few words that others see, on the card
 	Since         time.Time // of State and Reason
 	Format        string    // mjpeg or yuyv, as the camera gives it; "" before the first open
 	Width, Height int       // pixels, likewise
@@ -79,8 +80,8 @@ func (b *board) set(change func(*Status)) {
 	}
 }
 
-func (b *board) state(s State, reason string) {
-	b.set(func(st *Status) { st.State, st.Reason = s, reason })
+func (b *board) state(s State, headline, reason string) {
+	b.set(func(st *Status) { st.State, st.Headline, st.Reason = s, headline, reason })
 }
 
 // flaw is why a picture was not published.
