@@ -34,7 +34,9 @@ func scene(w, h, stride int, noise float64) []byte {
 	return b
 }
 
-func psnr(squares float64, n int) float64 { return 10 * math.Log10(255*255*float64(n)/max(squares, 1e-9)) }
+func psnr(squares float64, n int) float64 {
+	return 10 * math.Log10(255*255*float64(n)/max(squares, 1e-9))
+}
 
 // compare decodes b with image/jpeg and returns the PSNR of Y and of Cb and Cr against the packed original.
 func compare(t *testing.T, b, yuyv []byte, w, h, stride int) (luma, chroma float64) {
