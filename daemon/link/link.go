@@ -118,9 +118,10 @@ func (l *Link) run(ctx context.Context) error {
 	why := context.Cause(l.ctx)
 	if farewell(why) != nil {
 		_, _ = io.Copy(io.Discard, l.tls) // or what is under way would reset the connection, and with it the Bye
+		<-wrote
 	}
-	<-wrote
 	_ = l.conn.Close()
+	<-wrote
 	l.peer.left(l, why)
 	return why
 }

@@ -168,7 +168,6 @@ const rawQuality = 85
 func (w *writer) goodbye(why error) {
 	bye := farewell(why)
 	if bye == nil {
-		_ = w.link.tls.CloseWrite()
 		return
 	}
 	for waiting := len(w.link.out); waiting > 0 && bye.Code != wire.CodeReplaced; waiting-- {
