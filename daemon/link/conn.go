@@ -1,7 +1,10 @@
 package link
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -69,7 +72,8 @@ func (c *conn) Read(b []byte) (int, error) {
 		_ = c.Conn.SetReadDeadline(time.Now().Add(deadAfter))
 	}
 	c.mu.Unlock()
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	return n, c.explain(err, ErrDead, deadAfter)
 }
 
 func (c *conn) Write(b []byte) (int, error) {
@@ -78,5 +82,19 @@ func (c *conn) Write(b []byte) (int, error) {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(stallAfter))
 	}
 	c.mu.Unlock()
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	return n, c.explain(err, ErrSlow, stallAfter)
+}
+
+// explain says what a deadline of the watch that has passed means; in the handshake, and at the end, it means something else.
+func (c *conn) explain(err, meaning error, limit time.Duration) error {
+	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.alive || c.fixed {
+		return err
+	}
+	return fmt.Errorf("%w for %v: %w", meaning, limit, err)
 }

@@ -57,8 +57,10 @@ func classify(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ErrDead), errors.Is(err, ErrSlow):
+		return err // a conn has said so already
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w for %v", ErrDead, deadAfter)
+		return fmt.Errorf("no answer within %v: %w", handshakeTime, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
@@ -76,6 +78,9 @@ func cause(err error) string {
 		if errors.Is(err, e) {
 			return e.Error()
 		}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "no answer"
 	}
 	var no syscall.Errno
 	if errors.As(err, &no) {
@@ -112,5 +117,3 @@ func farewell(err error) *wire.Bye {
 func words(code wire.Code, err error) *wire.Bye {
 	return &wire.Bye{Code: code, Text: wire.Clean(err.Error(), wire.MaxReason)}
 }
-
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -77,7 +77,7 @@ func (w *writer) message(m wire.Message) error {
 		return fmt.Errorf("encode message: %w", err)
 	}
 	if _, err := w.link.tls.Write(w.buf); err != nil {
-		return fmt.Errorf("write to %s: %w", w.link.Peer(), classifyWrite(err))
+		return fmt.Errorf("write to %s: %w", w.link.Peer(), classify(err))
 	}
 	return nil
 }
@@ -121,7 +121,7 @@ func (w *writer) newest() error {
 		_, err = w.link.tls.Write(data)
 	}
 	if err != nil {
-		return fmt.Errorf("write a picture to %s: %w", w.link.Peer(), classifyWrite(err))
+		return fmt.Errorf("write a picture to %s: %w", w.link.Peer(), classify(err))
 	}
 	now := frame.Now()
 	w.link.sent.pictures.Add(1)
@@ -178,12 +178,4 @@ func (w *writer) goodbye(why error) {
 	if w.message(bye) == nil {
 		_ = w.link.tls.CloseWrite()
 	}
-}
-
-// classifyWrite is classify for the direction in which silence means something else.
-func classifyWrite(err error) error {
-	if isTimeout(err) {
-		return fmt.Errorf("%w for %v", ErrSlow, stallAfter)
-	}
-	return classify(err)
 }
