@@ -55,6 +55,7 @@ func (d *Daemon) command(peer string, ev call.Event) (api.Call, error) {
 	if err != nil {
 		return api.Call{}, d.apiError(peer, err)
 	}
+	// A call that ran out in the same step is told first.
 	return d.callView(changed[len(changed)-1]), nil
 }
 

@@ -244,7 +244,7 @@ func (s *switchboard) Wants(l *link.Link) bool {
 // Picture passes a picture on to those who look at the peer.
 func (s *switchboard) Picture(l *link.Link, f *frame.Frame) {
 	d := (*Daemon)(s)
-	hub := d.feedOf(l)
+	hub := d.feedOf(l, f.Card)
 	if hub == nil {
 		f.Release()
 		return
@@ -261,14 +261,15 @@ func (d *Daemon) talking(l *link.Link) (*party, call.Call) {
 	return d.parties[l.Peer()], c
 }
 
-func (d *Daemon) feedOf(l *link.Link) *frame.Hub {
+// feedOf gives the hub for what comes over a link, if it is wanted. The first picture is news; a card is not one.
+func (d *Daemon) feedOf(l *link.Link, card bool) *frame.Hub {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, c := d.talking(l)
 	if p == nil {
 		return nil
 	}
-	if !p.pictures {
+	if !p.pictures && !card {
 		p.pictures = true
 		view := d.callView(c)
 		d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
@@ -305,9 +306,10 @@ func (d *Daemon) publishLink(peer string) {
 	poke(d.news)
 }
 
-// wireState is the state of our camera as a peer is told of it.
+// wireState is the state of our camera as a peer is told of it: the reason in full, with paths and programs, is the
+// owner's alone.
 func wireState(s camera.Status) *wire.State {
-	m := &wire.State{Since: frame.Now() - time.Since(s.Since), Reason: wire.Clean(s.Reason, wire.MaxReason)}
+	m := &wire.State{Since: frame.Now() - time.Since(s.Since), Reason: wire.Clean(s.Headline, wire.MaxReason)}
 	switch s.State {
 	case camera.Streaming:
 		m.Camera = wire.CameraStreaming

@@ -11,9 +11,9 @@
 //	   └ state ─▶ events, peers                 └─▶ party.hub ─▶ viewers of the peer
 //
 // All state that is decided on (the calls, who is linked, who looks) lies under one mutex, which is never held while
-// waiting for anything; pictures pass beside it. Run owns every goroutine: the camera's, the links', the control
-// socket's, one that writes the calls to disk and one that talks to systemd. They are ended in that order's reverse and
-// waited for.
+// waiting for anybody; pictures pass beside it. Run owns every goroutine and waits for it: one that talks to systemd, one
+// that writes the calls to disk, the camera's and one that passes its state on, the links', the control socket's. They are
+// started in this order and ended in the reverse one.
 package daemon
 
 import (
@@ -24,6 +24,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -46,7 +47,10 @@ var ErrUnavailable = errors.New("not available")
 const Version = api.Version
 
 // stopTime is how long an orderly end may take.
-const stopTime = 2 * time.Second
+const stopTime = 1800 * time.Millisecond
+
+// lateTime is what the parts after one that is late still get, such as the one that writes the calls.
+const lateTime = 100 * time.Millisecond
 
 // Daemon is one device.
 type Daemon struct {
@@ -122,8 +126,17 @@ func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 // Addr is where peers reach this device after Ready; nil if it does not listen.
 func (d *Daemon) Addr() net.Addr { return d.links.Addr() }
 
+// listens is Addr for people.
+func (d *Daemon) listens() string {
+	if a := d.Addr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
 // Run serves until ctx ends, which gives nil, or a part fails. Calls are not ended by it: they are resumed when the
-// device is back. It returns when nothing runs any more, at the latest two seconds after the end of ctx.
+// device is back. It returns when nothing runs any more, but at the latest two seconds after the end of ctx: a driver
+// that does not let go of a camera is left behind, with an error.
 func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.listen(); err != nil {
 		return err
@@ -143,7 +156,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		p.start(failed)
 	}
 	close(d.ready)
-	d.log.Info("ready", "name", d.first.Name, "id", d.ID(), "listen", d.Addr(), "control", d.first.Control.Socket, "version", Version)
+	d.log.Info("ready", "name", d.first.Name, "id", d.ID(), "listen", d.listens(), "control", d.first.Control.Socket, "version", Version)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -180,12 +193,14 @@ func (d *Daemon) stop(parts []*part) error {
 		d.alarm.Stop()
 	}
 	d.mu.Unlock()
-	for i := len(parts) - 1; i >= 0; i-- {
-		parts[i].cancel()
+	var err error
+	for _, p := range slices.Backward(parts) {
+		p.cancel()
 		select {
-		case <-parts[i].done:
-		case <-late.C:
-			return fmt.Errorf("%s did not stop within %v", parts[i].name, stopTime)
+		case <-p.done:
+		case <-late.C: // the others get no time of their own, but are told, and most need none
+			err = errors.Join(err, fmt.Errorf("%s did not stop within %v", p.name, stopTime))
+			late.Reset(lateTime)
 		}
 	}
 	d.mu.Lock()
@@ -193,7 +208,7 @@ func (d *Daemon) stop(parts []*part) error {
 	for _, p := range d.parties {
 		p.hub.End(errors.New("this device stops"))
 	}
-	return nil
+	return err
 }
 
 // part is one of the rooms that run.

@@ -12,16 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"vchat/config"
 	"vchat/daemon"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest"
+	"vchat/daemon/daemontest/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // two makes alice and bob, who know each other; alice dials.
 func two(t *testing.T) (alice, bob *daemontest.Device) {
@@ -274,8 +273,6 @@ func TestDamagedStateCostsTheCallsAndNothingElse(t *testing.T) {
 func TestTakenPortAndSocketAreUnavailable(t *testing.T) {
 	alice, bob := two(t)
 	start(alice)
-	cfg := *bob.Config
-	cfg.Listen = alice.Config.Listen
 	for _, change := range []func(*config.Config){
 		func(c *config.Config) { c.Listen = alice.Config.Listen },
 		func(c *config.Config) { c.Control = alice.Config.Control },

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -10,6 +11,8 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/call"
 	"vchat/daemon/camera"
+	"vchat/daemon/link"
+	"vchat/daemon/wire"
 )
 
 // Status is all of the present.
@@ -17,11 +20,8 @@ func (d *Daemon) Status() api.Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := api.Status{Name: d.cfg.Name, ID: d.ID().String(), Version: api.Version,
-		UptimeMS: time.Since(d.started).Milliseconds(), DoNotDisturb: d.cfg.Calls.DoNotDisturb,
+		UptimeMS: time.Since(d.started).Milliseconds(), Listen: d.listens(), DoNotDisturb: d.cfg.Calls.DoNotDisturb,
 		Camera: cameraView(d.camera.Status()), Calls: []api.Call{}, Peers: d.peersView(), Viewers: []api.Viewer{}}
-	if a := d.links.Addr(); a != nil {
-		s.Listen = a.String()
-	}
 	for _, c := range d.calls.List() {
 		s.Calls = append(s.Calls, d.callView(c))
 	}
@@ -56,7 +56,7 @@ func (d *Daemon) peersView() []api.Peer {
 
 func cameraView(s camera.Status) api.Camera {
 	v := api.Camera{Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, Format: s.Format,
-		FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, Reopened: s.Reopened}
+		FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, BrokenBy: s.BrokenBy, Restarted: s.Restarted, Reopened: s.Reopened}
 	if s.Width > 0 {
 		v.Size = size(s.Width, s.Height)
 	}
@@ -90,8 +90,8 @@ func (d *Daemon) callView(c call.Call) api.Call {
 		}
 		return v
 	}
-	link := d.linkView(c.Peer)
-	v.Link = &link
+	there := d.linkView(c.Peer)
+	v.Link = &there
 	s := d.links.Status(c.Peer)
 	if p := d.parties[c.Peer]; p != nil {
 		v.Pictures = p.pictures
@@ -137,10 +137,23 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 	}
 	for _, p := range s.Peers {
 		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" && !told[p.Name] {
-			all = append(all, api.Problem{Subject: "link", Peer: p.Name, Message: p.Link.Reason})
+			all = append(all, api.Problem{Subject: "link", Peer: p.Name, Message: p.Link.Reason, Hint: linkHint(d.links.Status(p.Name).Err)})
 		}
 	}
 	return all
+}
+
+// linkHint says what a person can do about a link that no dialling will mend.
+func linkHint(err error) string {
+	switch {
+	case errors.Is(err, link.ErrWrongIdentity):
+		return "if that device was installed anew, put what `vchatctl id` prints there under peers here, and reload"
+	case errors.Is(err, link.ErrRefused):
+		return "put what `vchatctl id` prints here under peers there, and reload vchatd there"
+	case errors.Is(err, wire.ErrVersion):
+		return "install the same version of vchat on both devices"
+	}
+	return ""
 }
 
 func size(w, h int) string { return fmt.Sprintf("%dx%d", w, h) }

@@ -22,8 +22,9 @@ type viewer struct {
 	meter  frame.Meter
 	closed atomic.Bool
 
-	enc *mjpeg.Encoder // for raw pictures; made when the first one comes
-	buf []byte
+	enc  *mjpeg.Encoder // for raw pictures; made when the first one comes
+	buf  []byte
+	told bool // that they cannot be encoded
 }
 
 // Watch begins to look at a feed: api.Self, or a peer with whom there is a call, if only one that is about to begin.
@@ -69,7 +70,10 @@ func (v *viewer) Next(ctx context.Context) (*frame.Frame, error) {
 		if err == nil {
 			return g, nil
 		}
-		v.daemon.log.Warn("a raw picture cannot be shown", "feed", v.feed, "err", err)
+		if !v.told {
+			v.told = true
+			v.daemon.log.Warn("raw pictures of a feed cannot be shown", "feed", v.feed, "err", err)
+		}
 	}
 }
 

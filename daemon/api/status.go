@@ -50,6 +50,9 @@ type Camera struct {
 	Dropped  uint64      `json:"dropped"`          // that the camera's own count says were lost
 	Broken   uint64      `json:"broken"`           // that came but were no whole picture
 	Reopened uint64      `json:"reopened"`
+	// Broken by what was wrong with them: flagged (by the driver), truncated, garbled, tiny, wrong size.
+	BrokenBy  map[string]uint64 `json:"broken_by,omitempty"`
+	Restarted uint64            `json:"restarted"` // times that its stream was started again because of silence
 }
 
 // CallState is how far a call has come.

@@ -210,6 +210,10 @@ func (c *Client) classify(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w %s (%w)", ErrPermission, c.socket, err)
+	case errors.Is(err, syscall.EINVAL): // so says connect(2) of a path that struct sockaddr_un has no room for
+		return fmt.Errorf("%w: the path %s is longer than the 107 bytes that a socket's may have (%w)", ErrUnreachable, c.socket, err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w any more: it has closed the connection at %s (%w)", ErrUnreachable, c.socket, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: nobody listens at %s (%w)", ErrUnreachable, c.socket, err)
 	}

@@ -14,16 +14,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"vchat/daemon/daemontest"
+	"vchat/daemon/daemontest/leaktest"
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
 	"vchat/daemon/link"
 	"vchat/daemon/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // device is one end in a test: Links whose Handler writes down what it hears.
 type device struct {

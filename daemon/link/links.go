@@ -3,13 +3,14 @@
 //
 // What it owes the rest: a Handler hears of each link that comes up, of what arrives on it, and of its end. A message never
 // waits behind a picture that is not already being written; a picture that would wait is replaced by a newer one. Nothing a
-// stranger sends gets further than a refusal in words, and the number of strangers at the door is bounded.
+// stranger sends gets further than a refusal in words, and the number of strangers at the door is bounded, as is what a known
+// peer can make us do: its messages are paced, and its pictures are not unpacked unless somebody wants them.
 //
 //	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
-//	           └─ one dial loop per peer with an address: resolve, connect, TLS, hello ─┴─▶ Link: a reader and a writer
+//	           └─ one dial loop per peer: resolve, connect, TLS, hello ─────────────────┴─▶ Link: a reader and a writer
 //
 // When both devices dial at once there may be two connections for a moment. The device whose fingerprint is the smaller
-// one chooses (PROTOCOL.md, "Nomination"); the other follows.
+// one chooses (PROTOCOL.md, section 3); the other holds both until it has heard the choice.
 //
 //	connected ──hello──▶ agreed ──Nominate──▶ up ──silence of 3 s, error, Bye, replaced──▶ down
 package link
@@ -59,7 +60,7 @@ type Handler interface {
 	Picture(l *Link, f *frame.Frame) // the callee owns the reference
 }
 
-// Config is what Links needs. Dial and Resolve may be nil.
+// Config is what Links needs. Dial may be nil.
 type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, told in the hello
