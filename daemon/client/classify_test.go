@@ -23,7 +23,9 @@ func TestClassify(t *testing.T) {
 		{connect(syscall.ENOENT), ErrUnreachable},
 		{connect(syscall.ECONNREFUSED), ErrUnreachable},
 		{connect(syscall.EAGAIN), ErrUnreachable}, // the backlog is full
+		{connect(syscall.EINVAL), ErrUnreachable}, // the path is too long
 		{fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), ErrUnreachable},
+		{io.EOF, ErrUnreachable},
 	} {
 		got := New("/run/x.sock").classify(t.Context(), tt.err)
 		if !errors.Is(got, tt.want) || strings.Contains(got.Error(), "http://") || !strings.Contains(got.Error(), "/run/x.sock") {
