@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"vchat/cmd/vchatctl/internal/view/terminal"
@@ -86,8 +87,8 @@ func exitCodeOf(k api.Kind) int {
 	return exitFailed
 }
 
-// hint is what can be done about an error, or "".
-func hint(err error) string {
+// hint is what can be done about an error of a command, or "".
+func hint(command string, err error) string {
 	var refused *api.Error
 	switch {
 	case errors.As(err, &refused):
@@ -97,20 +98,24 @@ func hint(err error) string {
 	case errors.Is(err, client.ErrUnreachable):
 		return "is vchatd running? systemctl status vchatd says so; --socket names another socket"
 	case errors.As(err, &usageError{}):
-		return "vchatctl --help shows how"
+		return command + " --help shows how"
 	}
 	return ""
 }
 
-// finish tells the user of an error and gives the exit code.
-func (a *app) finish(err error) int {
+// finish tells the user of an error of a command and gives the exit code.
+func (a *app) finish(command string, err error) int {
 	if err != nil && !a.started && !errors.As(err, &usageError{}) {
 		err = usageError{err} // cobra's own: it has not come to running anything
 	}
 	code := exitCode(err)
 	if code != exitDone && code != exitInterrupted {
-		fmt.Fprintf(a.stderr, "vchatctl: error: %v\n", err)
-		if h := hint(err); h != "" {
+		// To an unknown command cobra adds lines of its own about those that it resembles.
+		text, resembles, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+		fmt.Fprintf(a.stderr, "vchatctl: error: %s\n", text)
+		if names := strings.Fields(resembles); len(names) > 0 {
+			fmt.Fprintf(a.stderr, "vchatctl: hint: did you mean %s?\n", strings.Join(names, " or "))
+		} else if h := hint(command, err); h != "" {
 			fmt.Fprintf(a.stderr, "vchatctl: hint: %s\n", h)
 		}
 	}

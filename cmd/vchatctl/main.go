@@ -39,5 +39,6 @@ func run() int {
 
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	defer a.close()
-	return a.finish(a.root().ExecuteContext(ctx))
+	cmd, err := a.root().ExecuteContextC(ctx)
+	return a.finish(cmd.CommandPath(), err)
 }

@@ -31,6 +31,7 @@ func (a *app) root() *cobra.Command {
 peers send. Data goes to standard output, messages go to standard error.
 
 ` + exitCodes,
+		Version:           api.Version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -41,6 +42,7 @@ peers send. Data goes to standard output, messages go to standard error.
 			return usagef("no command is given")
 		},
 	}
+	root.SetVersionTemplate("vchatctl {{.Version}}\n")
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.PersistentFlags().StringVar(&a.socket, "socket", cmp.Or(os.Getenv("VCHAT_SOCKET"), api.DefaultSocket),
