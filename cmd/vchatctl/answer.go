@@ -7,5 +7,5 @@ import (
 )
 
 func (a *app) answerCmd() *cobra.Command {
-	return a.onCall("answer [PEER]", "Take the call that rings here", (*client.Client).Answer)
+	return a.onCall("answer [PEER]", "Take the call that rings here", "there is no call to answer", (*client.Client).Answer)
 }

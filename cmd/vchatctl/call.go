@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,7 @@ func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to strin
 		return err
 	}
 	if !look {
+		a.tellWhatNext()
 		return a.print(p.call, func(io.Writer) {})
 	}
 	return a.viewCall(ctx, p, to)
@@ -124,8 +126,8 @@ func (a *app) untilPictures(p *progress) error {
 		if p.call.Pictures {
 			return nil
 		}
-		if p.call.State != told && a.attended() {
-			fmt.Fprintf(a.stderr, "vchatctl: %s: %s\n", p.call.Peer, p.call.State)
+		if p.call.State != told {
+			a.tell("%s: %s", p.call.Peer, p.call.State)
 		}
 		told = p.call.State
 		if p.answered() && late == nil {
@@ -161,17 +163,24 @@ func (a *app) viewCall(ctx context.Context, p *progress, to string) error {
 	defer late.Stop()
 	lost := <-followed
 	switch {
-	case err != nil && !errors.Is(err, errCallEnded):
+	case err != nil && !errors.Is(err, errCallEnded) && !errors.Is(err, errFeedOver):
 		return err
 	case lost != nil && !errors.Is(lost, context.Canceled):
 		return lost
 	case lost == nil && p.call.Reason != api.HungUp:
 		return ended(p.call)
+	case lost == nil && p.call.EndedBy == api.There:
+		a.tell("%s has hung up", peer)
 	}
 	return nil
 }
 
 var errCallEnded = errors.New("the call has ended")
+
+// tellWhatNext is for whoever has a call for the first time.
+func (a *app) tellWhatNext() {
+	a.tell("hint: vchatctl view shows the pictures, vchatctl hangup ends the call")
+}
 
 // giveUp ends a call although this program was told to end itself.
 func (a *app) giveUp(peer string) {
@@ -233,9 +242,12 @@ func (p *progress) answered() bool {
 // ended says why a call ended, as an error.
 func ended(c api.Call) error {
 	e := &api.Error{Kind: api.Internal, Message: "the call with " + c.Peer + " has ended"}
+	// The text begins with the reason in words, which is said better below, and goes on with what is known beyond it.
+	_, detail, _ := strings.Cut(c.ReasonText, ": ")
 	switch c.Reason {
 	case api.Unreachable:
 		e.Kind, e.Message, e.Hint = api.PeerUnreachable, c.Peer+" cannot be reached", "is it switched on? vchatctl peers says more"
+		e.Message = join(": ", e.Message, detail)
 	case api.LostTooLong:
 		e.Kind, e.Message = api.PeerUnreachable, "the link to "+c.Peer+" was lost for too long"
 	case api.Busy:
@@ -247,16 +259,13 @@ func ended(c api.Call) error {
 	case api.DoNotDisturb:
 		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" does not want to be disturbed"
 	case api.WrongIdentity:
-		e.Kind, e.Message = api.PeerIdentity, "what answers as "+c.Peer+" is not the device known by that name, or does not know this one"
-		e.Hint = "compare vchatctl id on both devices with their configuration"
+		e.Kind, e.Message = api.PeerIdentity, c.Peer+" and this device do not know each other by their present ids"
+		e.Message = join(": ", e.Message, detail)
+		e.Hint = "what vchatctl id prints on each device belongs under peers in the configuration of the other"
 	default:
 		if c.ReasonText != "" {
 			e.Message += ": " + c.ReasonText
 		}
-		return e
-	}
-	if c.ReasonText != "" && (c.Reason == api.Unreachable || c.Reason == api.WrongIdentity) {
-		e.Message += ": " + c.ReasonText
 	}
 	return e
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -22,13 +23,20 @@ func (a *app) eventsCmd() *cobra.Command {
 				return err
 			}
 			defer events.Close()
+			told := map[string]string{} // what was last written of a thing
 			for {
 				e, err := events.Next()
 				if err != nil {
 					return err
 				}
+				// An event tells more than its line: that, too, is new only if it says something new.
+				about, text := string(e.Event)+" "+e.Peer, eventText(e)
+				if !a.json && told[about] == text && isState(e.Event) {
+					continue
+				}
+				told[about] = text
 				line := func(w io.Writer) {
-					fmt.Fprintf(w, "%s  %-6s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Event, eventText(e))
+					fmt.Fprintf(w, "%s  %-6s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Event, text)
 				}
 				if err := a.print(e, line); err != nil {
 					return err
@@ -36,6 +44,11 @@ func (a *app) eventsCmd() *cobra.Command {
 			}
 		},
 	}
+}
+
+// isState says whether an event tells of a state: to tell it again tells nothing.
+func isState(e api.EventKind) bool {
+	return e == api.EventCall || e == api.EventLink || e == api.EventCamera
 }
 
 func eventText(e api.Event) string {
@@ -47,13 +60,9 @@ func eventText(e api.Event) string {
 		}
 		return text
 	case e.Event == api.EventCall && e.Call != nil:
-		pictures := ""
-		if e.Call.Pictures && e.Call.State != api.CallEnded {
-			pictures = "with pictures"
-		}
-		return join("  ", e.Call.Peer, string(e.Call.State), pictures, string(e.Call.Reason), e.Call.ReasonText)
+		return callText(e.Call)
 	case e.Event == api.EventLink && e.Link != nil:
-		return join("  ", e.Peer, linkText(e.Link))
+		return join("  ", e.Peer, linkText(e.Link), e.Link.Reason)
 	case e.Event == api.EventCamera && e.Camera != nil:
 		return join("  ", string(e.Camera.State), e.Camera.Reason)
 	case e.Event == api.EventViewer && e.Viewer != nil && e.Gone:
@@ -62,4 +71,22 @@ func eventText(e api.Event) string {
 		return e.Viewer.Feed
 	}
 	return join("  ", e.Peer, e.Text)
+}
+
+func callText(c *api.Call) string {
+	if c.State == api.CallEnded {
+		by := ""
+		if c.Reason == api.HungUp {
+			by = map[api.Side]string{api.Here: "by us", api.There: "by them"}[c.EndedBy]
+		}
+		return join("  ", c.Peer, string(c.State), cmp.Or(c.ReasonText, string(c.Reason)), by)
+	}
+	pictures, camera := "", ""
+	if c.Pictures {
+		pictures = "with pictures"
+	}
+	if pc := c.PeerCamera; pc != nil && pc.State != string(api.CameraStreaming) {
+		camera = join("  ", "camera there "+pc.State, pc.Reason)
+	}
+	return join("  ", c.Peer, string(c.State), pictures, camera)
 }

@@ -7,5 +7,5 @@ import (
 )
 
 func (a *app) hangupCmd() *cobra.Command {
-	return a.onCall("hangup [PEER]", "End a call", (*client.Client).Hangup)
+	return a.onCall("hangup [PEER]", "End a call", "there is no call", (*client.Client).Hangup)
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"rsc.io/qr"
 )
 
@@ -21,7 +20,7 @@ func (a *app) idCmd() *cobra.Command {
 			}
 			return a.print(id, func(w io.Writer) {
 				fmt.Fprintln(w, id.ID)
-				if term.IsTerminal(int(a.stdout.Fd())) {
+				if a.onTerminal() {
 					writeQR(w, id.ID)
 				}
 			})

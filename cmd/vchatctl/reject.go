@@ -7,5 +7,5 @@ import (
 )
 
 func (a *app) rejectCmd() *cobra.Command {
-	return a.onCall("reject [PEER]", "Decline the call that rings here", (*client.Client).Reject)
+	return a.onCall("reject [PEER]", "Decline the call that rings here", "there is no call to decline", (*client.Client).Reject)
 }

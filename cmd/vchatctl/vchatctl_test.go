@@ -145,8 +145,8 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 		w.OnCall(w.becomes(api.Call{State: api.CallRinging}))
 	case "crosses": // the peer has called at the same moment: the call gets the other's id
 		w.OnCall(w.becomes(api.Call{ID: "0", State: api.CallActive, Pictures: true}))
-	case "answers-and-ends": // REASON: pictures come, and then the peer's feed and the call end
-		w.OnCall(w.becomes(api.Call{State: api.CallActive, Pictures: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1])}))
+	case "answers-and-ends": // REASON: pictures come, and then the peer ends the call
+		w.OnCall(w.becomes(api.Call{State: api.CallActive, Pictures: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.There}))
 	case "refuses": // KIND MESSAGE: calls are refused
 		w.OnCall(func(api.CallRequest) (api.Call, error) {
 			return api.Call{}, &api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: "a hint"}
@@ -161,6 +161,8 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 		w.Publish(args[1], 1, args[0] == "card", picture())
 	case "films": // FEED: pictures come, as their number and a comma each
 		w.wg.Go(func() { w.film(args[1]) })
+	case "retells": // it has a call that changes again and again, and tells of each state twice
+		w.wg.Go(func() { w.retell(call) })
 	case "did": // it was told to do exactly this
 		if got, want := strings.Join(w.Did(), ", "), strings.Join(args[1:], " "); got != want {
 			ts.Fatalf("the device was told %q, want %q", got, want)
@@ -183,6 +185,20 @@ func (w *world) becomes(states ...api.Call) func(api.CallRequest) (api.Call, err
 			w.Change(s)
 		}
 		return c, nil
+	}
+}
+
+func (w *world) retell(c api.Call) {
+	clock := time.NewTicker(5 * time.Millisecond)
+	defer clock.Stop()
+	for n := 0; ; n++ {
+		c.State = []api.CallState{api.CallActive, api.CallActive, api.CallResuming, api.CallResuming}[n%4]
+		select {
+		case <-clock.C:
+			w.Change(c)
+		case <-w.ctx.Done():
+			return
+		}
 	}
 }
 

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -43,7 +46,12 @@ func (a *app) viewCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.view(cmd.Context(), feed, to)
+			err = a.view(cmd.Context(), feed, to)
+			if errors.Is(err, errFeedOver) {
+				a.tell("the feed of %s is over", feed)
+				return nil
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "terminal or pipe (default: terminal if standard output is one)")
@@ -53,10 +61,12 @@ func (a *app) viewCmd() *cobra.Command {
 
 // target decides where to show a feed.
 func (a *app) target(to string) (string, error) {
-	isTerminal := term.IsTerminal(int(a.stdout.Fd()))
+	isTerminal := a.onTerminal()
 	switch {
 	case to == "" && isTerminal:
 		return toTerminal, nil
+	case to == toPipe && isTerminal:
+		return "", usagef("--to pipe: standard output is a terminal: give it to a program, as by | ffplay -f mjpeg -")
 	case to == "" || to == toPipe:
 		return toPipe, nil
 	case to == toTerminal && isTerminal:
@@ -93,7 +103,10 @@ func (a *app) feed(ctx context.Context, name string) (string, error) {
 	return "", usagef("there are several calls: say which one, of %s", strings.Join(peers, ", "))
 }
 
-// view shows a feed until it ends.
+// errFeedOver is the end of a feed whose daemon still runs: the call has ended.
+var errFeedOver = errors.New("the feed is over")
+
+// view shows a feed until its user has enough of it, which gives nil, or it ends.
 func (a *app) view(ctx context.Context, feed, to string) error {
 	ctx, stop := a.whileRead(ctx)
 	defer stop()
@@ -105,9 +118,21 @@ func (a *app) view(ctx context.Context, feed, to string) error {
 	defer newest.Wait()
 	defer f.Close()
 	if to == toPipe {
-		return pipe.Copy(ctx, a.stdout, newest)
+		err = pipe.Copy(ctx, a.stdout, newest)
+	} else {
+		err = terminal.Show(ctx, a.stdin, a.stdout, newest, terminal.Options{Title: feed, TrueColor: trueColor()})
 	}
-	return terminal.Show(ctx, a.stdin, a.stdout, newest, terminal.Options{Title: feed, TrueColor: trueColor()})
+	if err != nil {
+		return err
+	}
+	if _, end := newest.Take(); end != io.EOF {
+		return nil
+	}
+	// A daemon that ends, ends its feeds in order.
+	if _, err := a.client().Status(ctx); err != nil {
+		return err
+	}
+	return errFeedOver
 }
 
 // trueColor follows what terminals have agreed on.
@@ -116,5 +141,12 @@ func trueColor() bool {
 	return c == "truecolor" || c == "24bit"
 }
 
-// attended says whether somebody reads the messages while they are written.
-func (a *app) attended() bool { return term.IsTerminal(int(a.stderr.Fd())) }
+// onTerminal says whether data goes to a terminal.
+func (a *app) onTerminal() bool { return term.IsTerminal(int(a.stdout.Fd())) }
+
+// tell writes a message that is only for somebody who reads it at once.
+func (a *app) tell(format string, args ...any) {
+	if term.IsTerminal(int(a.stderr.Fd())) {
+		fmt.Fprintf(a.stderr, "vchatctl: "+format+"\n", args...)
+	}
+}

@@ -78,7 +78,7 @@ func (d *Device) Change(c api.Call) {
 		}
 		s.Calls = calls
 	})
-	d.Events.Publish(api.Event{Event: api.EventCall, Call: &c})
+	d.Events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &c})
 }
 
 // OnCall lets do decide what becomes of the calls that are begun from now on. It may tell of them by Change.
