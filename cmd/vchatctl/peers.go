@@ -19,6 +19,9 @@ func (a *app) peersCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(peers) == 0 {
+				a.tell("no peers are known yet: they stand under peers in the configuration")
+			}
 			return a.print(api.Peers{Peers: peers}, func(w io.Writer) {
 				table(w, func(w io.Writer) {
 					for _, p := range peers {
@@ -26,7 +29,7 @@ func (a *app) peersCmd() *cobra.Command {
 						if p.AutoAnswer {
 							auto = "answered by itself"
 						}
-						fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Address, join("  ", linkText(&p.Link), auto))
+						fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Address, join("  ", linkText(&p.Link), p.Link.Reason, auto))
 					}
 				})
 			})

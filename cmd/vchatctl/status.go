@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"vchat/daemon/api"
 )
@@ -45,15 +46,22 @@ func (a *app) status(ctx context.Context, watch bool) error {
 		return err
 	}
 	return a.print(s, func(w io.Writer) {
-		if watch && term.IsTerminal(int(a.stdout.Fd())) {
+		if watch && a.onTerminal() {
 			fmt.Fprint(w, "\x1b[H\x1b[2J") // home, and clear
 		}
 		writeStatus(w, s, time.Now())
 	})
 }
 
-// writeStatus is a status for people: a line for each thing, and below it what is special about it.
+// writeStatus is a status for people: a line for each thing, below it what is special about it, and at the end what is not
+// as it should be. A reason that stands there is told there alone: it may be longer than a line.
 func writeStatus(w io.Writer, s api.Status, now time.Time) {
+	reason := func(r string) string {
+		if slices.ContainsFunc(s.Problems, func(p api.Problem) bool { return strings.Contains(p.Message, r) }) {
+			return ""
+		}
+		return r
+	}
 	table(w, func(w io.Writer) {
 		listens := "does not listen"
 		if s.Listen != "" {
@@ -61,7 +69,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		}
 		fmt.Fprintf(w, "%s\tvchat %s, up %s, %s\n", s.Name, s.Version, span(time.Duration(s.UptimeMS)*time.Millisecond), listens)
 		fmt.Fprintf(w, "id\t%s\n", s.ID)
-		writeCamera(w, s.Camera)
+		writeCamera(w, s.Camera, reason)
 		if s.Privacy {
 			fmt.Fprintf(w, "privacy\ton: peers see a card in place of the camera\n")
 		}
@@ -69,13 +77,13 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 			fmt.Fprintf(w, "calls\tdo not disturb: none is let in\n")
 		}
 		for _, c := range s.Calls {
-			writeCall(w, c, now)
+			writeCall(w, c, reason, now)
 		}
 		if len(s.Calls) == 0 {
 			fmt.Fprintf(w, "call\tnone\n")
 		}
 		for _, p := range s.Peers {
-			fmt.Fprintf(w, "peer\t%s\n", join("  ", p.Name, linkText(&p.Link)))
+			fmt.Fprintf(w, "peer\t%s\n", join("  ", p.Name, linkText(&p.Link), reason(p.Link.Reason)))
 		}
 		if len(s.Peers) == 0 {
 			fmt.Fprintf(w, "peer\tnone is known\n")
@@ -92,37 +100,44 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	}
 }
 
-func writeCamera(w io.Writer, c api.Camera) {
+func writeCamera(w io.Writer, c api.Camera, reason func(string) string) {
 	rate := ""
 	if c.State == api.CameraStreaming {
 		rate = fps(c.FPS)
 	}
 	fmt.Fprintf(w, "camera\t%s\n", join("  ", c.Device, string(c.State), join(" ", c.Format, c.Size), rate))
-	if c.Reason != "" {
-		fmt.Fprintf(w, "\t%s\n", c.Reason)
+	if r := reason(c.Reason); r != "" {
+		fmt.Fprintf(w, "\t%s\n", r)
 	}
 	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken"), some(c.Reopened, "× reopened")); counts != "" {
 		fmt.Fprintf(w, "\t%d pictures, %s\n", c.Frames, counts)
 	}
 }
 
-func writeCall(w io.Writer, c api.Call, now time.Time) {
+func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Time) {
 	way := "we called"
 	if c.Direction == api.In {
 		way = "they called"
 	}
 	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, fmt.Sprintf("%s for %s", c.State, span(now.Sub(c.Since))), way))
 	if c.Link != nil {
-		fmt.Fprintf(w, "\tlink       %s\n", linkText(c.Link))
+		fmt.Fprintf(w, "\tlink       %s\n", join("  ", linkText(c.Link), reason(c.Link.Reason)))
 	}
 	if pc := c.PeerCamera; pc != nil && pc.State != string(api.CameraStreaming) {
-		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "there", pc.State, pc.Reason))
+		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "there", pc.State, reason(pc.Reason)))
 	}
 	if s := c.Sending; s != nil {
-		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fps(s.FPS), rate(s.MbitS), s.Quality, some(s.Dropped, "dropped")))
+		quality := s.Quality
+		if quality == "camera" { // as the camera gives them, which goes without saying
+			quality = ""
+		}
+		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fps(s.FPS), rate(s.MbitS), quality, some(s.Dropped, "dropped")))
 	}
 	if r := c.Receiving; r != nil {
-		delay := fmt.Sprintf("delay %s (p99 %s)", ms(r.LatencyMS.P50), ms(r.LatencyMS.P99))
+		delay := ""
+		if r.LatencyMS.P99 > 0 {
+			delay = fmt.Sprintf("delay %s (p99 %s)", ms(r.LatencyMS.P50), ms(r.LatencyMS.P99))
+		}
 		fmt.Fprintf(w, "\treceiving  %s\n", join("  ", r.Size, fps(r.FPS), rate(r.MbitS), delay, some(r.Lost, "lost")))
 	}
 }
@@ -132,7 +147,7 @@ func linkText(l *api.Link) string {
 	if l.State == api.LinkUp && l.RTTMS > 0 {
 		rtt = ms(l.RTTMS)
 	}
-	return join("  ", string(l.State), rtt, some(l.Reconnects, "× reconnected"), l.Reason)
+	return join("  ", string(l.State), rtt, some(l.Reconnects, "× reconnected"))
 }
 
 func fps(v float64) string  { return fmt.Sprintf("%.1f fps", v) }
