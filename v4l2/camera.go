@@ -45,6 +45,7 @@ type Camera struct {
 	device   Device
 	handle   Handle
 	mode     Mode
+	fourcc   PixelFormat // of mode, as the driver names it
 	warnings []error
 
 	closing atomic.Bool // Close was called: the owner of mu is to give it up
@@ -246,6 +247,9 @@ func (c *Camera) lose(doing string, err error) error {
 	var f *fault
 	if !errors.As(err, &f) {
 		err = diagnose(c.kernel, c.device, doing, err)
+	}
+	if errors.As(err, &f) && f.kind == ErrNoSpace {
+		f.says += c.smaller()
 	}
 	c.lost = err
 	c.shut(false)

@@ -1,16 +1,27 @@
 package v4l2
 
-import "errors"
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"vchat/v4l2/internal/uapi"
+)
 
 // Control is a control of a camera.
 type Control struct {
 	Name                           string // as v4l2-ctl prints it: lower case, underscores
 	Title                          string // as the driver has it
-	Type                           string // int, bool, menu, intmenu, button, int64, bitmask, string
+	Type                           string // int, bool, menu, intmenu, button, int64, bitmask, string; "" for what has no single value
 	Min, Max, Step, Default, Value int64
 	Menu                           []MenuItem // of menu and intmenu
 	ReadOnly                       bool
 	Inactive                       bool // has no effect now: another control is in its place, such as automatic exposure
+	Unread                         bool // Value is not known: the camera does not tell it
+	id                             uint32
+	busy                           bool // cannot be set now
 }
 
 // MenuItem is an entry of a menu; not every index between Min and Max has one.
@@ -19,13 +30,119 @@ type MenuItem struct {
 	Name  string // of an intmenu the number that it stands for
 }
 
-// Controls is what can be set, in the driver's order. It may be asked while another handle streams.
-func Controls(k Kernel, device string) ([]Control, error) {
-	return nil, errors.ErrUnsupported
+const (
+	maxControls = 512
+	maxMenu     = 64 // the longest menu of the kernel's own controls has some 25 entries
+)
+
+var controlTypes = map[uint32]string{
+	uapi.CtrlTypeInteger: "int", uapi.CtrlTypeBoolean: "bool", uapi.CtrlTypeMenu: "menu", uapi.CtrlTypeButton: "button",
+	uapi.CtrlTypeInteger64: "int64", uapi.CtrlTypeString: "string", uapi.CtrlTypeBitmask: "bitmask", uapi.CtrlTypeIntegerMenu: "intmenu",
 }
 
-// SetControl sets a control, also while another handle streams. value is a number, true, false, on, off, or the name of a menu's entry,
-// in which only letters and digits count: 50hz is "50 Hz".
-func SetControl(k Kernel, device, name, value string) error {
-	return errors.ErrUnsupported
+// Controls is what can be set, in the driver's order. It may be asked while another handle streams. The errors are those of Find.
+func Controls(k Kernel, device string) ([]Control, error) {
+	var all []Control
+	err := ask(orLinux(k), device, func(_ Device, h Handle) (err error) {
+		all, err = enumControls(h)
+		return err
+	})
+	return all, err
+}
+
+// enumControls asks by ioctls of our own: webcam v0.6.1 leaves types, values, defaults, menu entries and flags out.
+func enumControls(h Handle) ([]Control, error) {
+	var all []Control
+	q := uapi.QueryExtCtrl{}
+	for range maxControls {
+		q = uapi.QueryExtCtrl{ID: q.ID | uapi.CtrlFlagNextCtrl}
+		if err := h.QueryControl(&q); err != nil {
+			return all, unlessLast(err)
+		}
+		if q.Type == uapi.CtrlTypeCtrlClass || q.Flags&uapi.CtrlFlagDisabled != 0 {
+			continue
+		}
+		c, err := describe(h, &q)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func describe(h Handle, q *uapi.QueryExtCtrl) (Control, error) {
+	title := text(q.Name[:])
+	c := Control{
+		Name: controlName(title), Title: title, Type: controlTypes[q.Type],
+		Min: q.Minimum, Max: q.Maximum, Step: int64(q.Step), Default: q.Default,
+		ReadOnly: q.Flags&uapi.CtrlFlagReadOnly != 0,
+		Inactive: q.Flags&uapi.CtrlFlagInactive != 0,
+		id:       q.ID,
+		busy:     q.Flags&uapi.CtrlFlagGrabbed != 0,
+	}
+	if c.Type == "bitmask" { // the highest of 32 bits is no sign
+		c.Max, c.Default = int64(uint32(c.Max)), int64(uint32(c.Default))
+	}
+	if c.Type == "menu" || c.Type == "intmenu" {
+		c.Menu = menu(h, c)
+	}
+	if c.Type == "" || c.Type == "button" || c.Type == "string" || q.Flags&uapi.CtrlFlagWriteOnly != 0 {
+		c.Unread = true
+		return c, nil
+	}
+	v := uapi.ExtControl{ID: q.ID}
+	switch err := h.GetControl(&v); {
+	case errors.Is(err, unix.ENODEV):
+		return c, err
+	case err != nil:
+		c.Unread = true // cheap cameras stall the request for a control that they claim to have
+	case c.Type == "int64":
+		c.Value = v.Value64()
+	case c.Type == "bitmask":
+		c.Value = int64(uint32(v.Value()))
+	default:
+		c.Value = v.Value()
+	}
+	return c, nil
+}
+
+// menu asks for the entries of a menu. Not every number in the range has one.
+func menu(h Handle, c Control) []MenuItem {
+	var all []MenuItem
+	for i := max(0, c.Min); i <= c.Max && i < maxMenu; i++ {
+		m := uapi.QueryMenu{ID: c.id, Index: uint32(i)}
+		if h.QueryMenu(&m) != nil {
+			continue
+		}
+		if c.Type == "intmenu" {
+			all = append(all, MenuItem{i, strconv.FormatInt(m.Value(), 10)})
+		} else {
+			all = append(all, MenuItem{i, text(m.Name[:])})
+		}
+	}
+	return all
+}
+
+// entry is the name of a menu's entry.
+func (c Control) entry(index int64) string {
+	for _, m := range c.Menu {
+		if m.Index == index {
+			return m.Name
+		}
+	}
+	return strconv.FormatInt(index, 10)
+}
+
+// controlName is a control's name as v4l2-ctl prints it: "Exposure Time, Absolute" is exposure_time_absolute.
+func controlName(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToLower(s), notAlnum), "_")
+}
+
+func bare(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToLower(s), notAlnum), "")
+}
+
+func notAlnum(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9')
 }

@@ -21,8 +21,8 @@ var (
 	ErrNotUSB     = errors.New("not a USB camera")
 	ErrNoControl  = errors.New("no such control")
 	ErrBadValue   = errors.New("no value for this control")
-	ErrInactive   = errors.New("the control cannot be set now") // because of another control, or while the camera streams
-	ErrFailed     = errors.New("the camera does not work")      // any other errno from the driver, or nonsense from it
+	ErrInactive   = errors.New("the control cannot be set") // because of another one, while the camera streams, or never
+	ErrFailed     = errors.New("the camera does not work")  // any other errno from the driver, or nonsense from it
 	ErrTimeout    = errors.New("no picture in time")
 	ErrWoken      = errors.New("woken while waiting for a picture")
 	ErrClosed     = errors.New("the camera is closed")
@@ -92,8 +92,7 @@ func diagnose(k Kernel, d Device, doing string, errno error) error {
 			f.says = "the camera is in use by " + strings.Join(h, ", ")
 		}
 	case errors.Is(errno, unix.ENOSPC):
-		f.kind, f.says = ErrNoSpace, "the USB bus has no room for this stream; "+
-			"plug the camera into another port, away from other cameras, or ask for a smaller size"
+		f.kind, f.says = ErrNoSpace, "the USB bus has no room for this stream beside another camera's; plug the camera into another port"
 	case errors.Is(errno, unix.ENOTTY), errors.Is(errno, unix.EISDIR), errors.Is(errno, errForeign),
 		errors.Is(errno, unix.ENOSYS): // qemu-user's answer to every V4L2 ioctl
 		f.kind, f.says = ErrNotCamera, "this is not a camera"

@@ -1,12 +1,19 @@
 package v4l2
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"vchat/v4l2/internal/uapi"
+)
 
 // FormatInfo is a format that a camera offers.
 type FormatInfo struct {
-	Format      PixelFormat
-	Description string // the driver's, as "Motion-JPEG"
-	Sizes       []FrameSize
+	Format      PixelFormat // as the driver names it: MJPEG may be JPEG here
+	Description string      // the driver's, as "Motion-JPEG"
+	Sizes       []FrameSize // in the driver's order; empty: it does not say
 }
 
 // FrameSize is a size, or a range of sizes, and its rates.
@@ -17,7 +24,161 @@ type FrameSize struct {
 	FPS                   []float64 // pictures a second, highest first; of a range its ends; empty: the driver does not say
 }
 
+// What is asked for at most of a driver that never says that there is no more.
+const (
+	maxFormats = 64
+	maxSizes   = 256
+	maxRates   = 64
+)
+
 // Formats is all that the camera offers, also what Open does not use, in the driver's order. A camera that streams is not disturbed.
+// The errors are those of Find.
 func Formats(k Kernel, device string) ([]FormatInfo, error) {
-	return nil, errors.ErrUnsupported
+	k = orLinux(k)
+	var all []FormatInfo
+	err := ask(k, device, func(d Device, h Handle) (err error) {
+		all, err = enumFormats(h)
+		return err
+	})
+	return all, err
+}
+
+// ask opens a camera for questions.
+func ask(k Kernel, device string, questions func(Device, Handle) error) error {
+	d, err := Find(k, device)
+	if err != nil {
+		return err
+	}
+	h, err := k.Open(d.Node)
+	if err != nil {
+		return diagnose(k, d, "open", err)
+	}
+	err = identify(k, h, &d)
+	if err == nil {
+		err = questions(d, h)
+	}
+	var f *fault
+	if err != nil && !errors.As(err, &f) {
+		err = diagnose(k, d, "enumerate", err)
+	}
+	if e := h.Close(); err == nil && e != nil {
+		err = diagnose(k, d, "close", e)
+	}
+	return err
+}
+
+// enumFormats asks by ioctls of our own: webcam v0.6.1 forgets the order, gives zeros for continuous sizes and panics on ranges of rates.
+func enumFormats(h Handle) ([]FormatInfo, error) {
+	var all []FormatInfo
+	for i := range uint32(maxFormats) {
+		f := uapi.FormatDesc{Index: i, Type: uapi.BufTypeVideoCapture}
+		if err := h.EnumFormat(&f); err != nil {
+			return all, unlessLast(err)
+		}
+		sizes, err := enumSizes(h, f.PixelFormat)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, FormatInfo{Format: PixelFormat(f.PixelFormat), Description: text(f.Description[:]), Sizes: sizes})
+	}
+	return all, nil
+}
+
+func enumSizes(h Handle, format uint32) ([]FrameSize, error) {
+	var all []FrameSize
+	for i := range uint32(maxSizes) {
+		f := uapi.FrameSize{Index: i, PixelFormat: format}
+		if err := h.EnumFrameSize(&f); err != nil {
+			return all, unlessLast(err)
+		}
+		s := FrameSize{
+			Width: int(f.MinWidth), MaxWidth: int(f.MaxWidth), StepWidth: int(f.StepWidth),
+			Height: int(f.MinHeight), MaxHeight: int(f.MaxHeight), StepHeight: int(f.StepHeight),
+		}
+		if f.Type == uapi.FrmTypeDiscrete {
+			w, h := f.Discrete()
+			s = FrameSize{Width: int(w), Height: int(h)}
+		}
+		var err error
+		if s.FPS, err = enumRates(h, format, s.Width, s.Height); err != nil {
+			return all, err
+		}
+		all = append(all, s)
+		if f.Type != uapi.FrmTypeDiscrete {
+			break // a range is the only answer; some drivers repeat it for every index
+		}
+	}
+	return all, nil
+}
+
+func enumRates(h Handle, format uint32, width, height int) ([]float64, error) {
+	var all []float64
+	for i := range uint32(maxRates) {
+		f := uapi.FrameInterval{Index: i, PixelFormat: format, Width: uint32(width), Height: uint32(height)}
+		if err := h.EnumFrameInterval(&f); err != nil {
+			if err := unlessLast(err); err != nil {
+				return all, err
+			}
+			break
+		}
+		all = append(all, rate(f.Min))
+		if f.Type != uapi.FrmTypeDiscrete {
+			all = append(all, rate(f.Max))
+			break
+		}
+	}
+	slices.SortFunc(all, func(a, b float64) int { return cmp.Compare(b, a) })
+	all = slices.DeleteFunc(slices.Compact(all), func(r float64) bool { return r == 0 })
+	return all, nil
+}
+
+// rate is pictures a second; 0 for an interval that cannot be.
+func rate(interval uapi.Fract) float64 {
+	if interval.Numerator == 0 {
+		return 0
+	}
+	return float64(interval.Denominator) / float64(interval.Numerator)
+}
+
+// unlessLast is nil if an enumeration only says that there is no more, or that the driver does not have it.
+func unlessLast(err error) error {
+	if noSuchCall(err) {
+		return nil
+	}
+	return err
+}
+
+// smaller is advice, if the bus is full: the next smaller mode that the camera offers, by size or else by rate. "" if there is none.
+func (c *Camera) smaller() string {
+	all, err := enumFormats(c.handle)
+	if err != nil {
+		return ""
+	}
+	m := c.mode
+	var best FrameSize
+	slower := 0.0
+	for _, f := range all {
+		if f.Format != c.fourcc {
+			continue
+		}
+		for _, s := range f.Sizes {
+			if area := s.Width * s.Height; area < m.Width*m.Height && area > best.Width*best.Height {
+				best = s
+			}
+			if s.Width == m.Width && s.Height == m.Height {
+				for _, r := range s.FPS {
+					if r < m.FPS {
+						slower = max(slower, r)
+					}
+				}
+			}
+		}
+	}
+	switch {
+	case best.Width > 0:
+		return fmt.Sprintf(", or ask for the next smaller size, %dx%d", best.Width, best.Height)
+	case slower > 0:
+		return fmt.Sprintf(", or ask for a lower rate, %.3g pictures a second", slower)
+	}
+	return ""
 }

@@ -19,16 +19,26 @@ type Kernel interface {
 	Resolve(path string) (string, error)
 	// Open opens the node for streaming: read-write, nonblocking, close-on-exec.
 	Open(path string) (Handle, error)
-	// Probe opens the node a second time, for a moment, to enumerate and to set controls.
+	// Probe opens the node a second time, for a moment, to enumerate.
 	Probe(path string) (Prober, error)
 	// Holders names the programs that have the node open, as far as /proc shows them to this user.
 	Holders(node string) []string
 	// Group is the group that the node belongs to, "" if it cannot be told.
 	Group(node string) string
+	// USBDevice finds the USB device that the node belongs to: ErrNotUSB if it belongs to none.
+	USBDevice(node string) (USBDevice, error)
+	// ResetUSB resets a USB device by its node under /dev/bus/usb.
+	ResetUSB(path string) error
 	// Watch begins to watch for nodes that come, go, or change their owner.
 	Watch() (Notices, error)
 	// Now reads CLOCK_MONOTONIC.
 	Now() time.Duration
+}
+
+// USBDevice is where a USB device is, and what it is.
+type USBDevice struct {
+	Path            string // /dev/bus/usb/BBB/DDD
+	Vendor, Product string // four hexadecimal digits each
 }
 
 // Notices is what the kernel has to say about nodes. All but Wake are called by one goroutine at a time.
@@ -53,7 +63,13 @@ type Handle interface {
 	DQBuf(*uapi.Buffer) error
 	StreamOn() error
 	StreamOff() error
+	EnumFormat(*uapi.FormatDesc) error
+	EnumFrameSize(*uapi.FrameSize) error
+	EnumFrameInterval(*uapi.FrameInterval) error
+	QueryControl(*uapi.QueryExtCtrl) error
 	QueryMenu(*uapi.QueryMenu) error
+	GetControl(*uapi.ExtControl) error
+	SetControl(*uapi.ExtControl) error
 	// Map maps a buffer for reading; Unmap takes exactly what Map gave.
 	Map(offset, length uint32) ([]byte, error)
 	Unmap([]byte) error
@@ -69,9 +85,6 @@ type Handle interface {
 type Prober interface {
 	GetSupportedFormats() map[webcam.PixelFormat]string
 	GetSupportedFrameSizes(webcam.PixelFormat) []webcam.FrameSize
-	GetSupportedFramerates(f webcam.PixelFormat, width, height uint32) []webcam.FrameRate
-	GetControls() map[webcam.ControlID]webcam.Control
-	SetControl(webcam.ControlID, int32) error
 	Close() error
 }
 

@@ -192,7 +192,16 @@ func (h *linuxHandle) QBuf(b *uapi.Buffer) error            { return uapi.QBuf(h
 func (h *linuxHandle) DQBuf(b *uapi.Buffer) error           { return uapi.DQBuf(h.fd, b) }
 func (h *linuxHandle) StreamOn() error                      { return uapi.StreamOn(h.fd) }
 func (h *linuxHandle) StreamOff() error                     { return uapi.StreamOff(h.fd) }
-func (h *linuxHandle) QueryMenu(m *uapi.QueryMenu) error    { return uapi.QueryMenuItem(h.fd, m) }
+
+func (h *linuxHandle) EnumFormat(f *uapi.FormatDesc) error   { return uapi.EnumFormat(h.fd, f) }
+func (h *linuxHandle) EnumFrameSize(f *uapi.FrameSize) error { return uapi.EnumFrameSize(h.fd, f) }
+func (h *linuxHandle) EnumFrameInterval(f *uapi.FrameInterval) error {
+	return uapi.EnumFrameInterval(h.fd, f)
+}
+func (h *linuxHandle) QueryControl(q *uapi.QueryExtCtrl) error { return uapi.QueryControl(h.fd, q) }
+func (h *linuxHandle) QueryMenu(m *uapi.QueryMenu) error       { return uapi.QueryMenuItem(h.fd, m) }
+func (h *linuxHandle) GetControl(c *uapi.ExtControl) error     { return uapi.GetControl(h.fd, c) }
+func (h *linuxHandle) SetControl(c *uapi.ExtControl) error     { return uapi.SetControl(h.fd, c) }
 
 func (h *linuxHandle) Map(offset, length uint32) ([]byte, error) {
 	return unix.Mmap(h.fd, int64(offset), int(length), unix.PROT_READ, unix.MAP_SHARED)

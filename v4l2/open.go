@@ -1,7 +1,6 @@
 package v4l2
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -50,7 +49,7 @@ func (c *Camera) begin(cfg Config) error {
 	return c.start()
 }
 
-// probed does what takes webcam's second open file beside our own: controls and format.
+// probed does what takes webcam's second open file beside our own, and the controls.
 func (c *Camera) probed(cfg Config) error {
 	p, err := c.kernel.Probe(c.device.Node)
 	if err != nil {
@@ -58,7 +57,8 @@ func (c *Camera) probed(cfg Config) error {
 	}
 	err = c.negotiate(p, cfg)
 	if err == nil {
-		c.setControls(p, cfg.Controls)
+		c.setControls(cfg.Controls)
+		err = c.checkRate(cfg.FPS)
 	}
 	return errors.Join(err, p.Close())
 }
@@ -83,7 +83,7 @@ func (c *Camera) negotiate(p Prober, cfg Config) error {
 			return err
 		}
 		if ok {
-			return c.setRate(p, f, cfg.FPS)
+			return c.setRate(cfg.FPS)
 		}
 	}
 	return &fault{device: c.device.Path, kind: ErrNoFormat,
@@ -118,7 +118,7 @@ func (c *Camera) setFormat(p Prober, f PixelFormat, width, height int) (bool, er
 	if width > 0 && height > 0 && (m.Width != width || m.Height != height) {
 		c.warnings = append(c.warnings, fmt.Errorf("%s has no %dx%d in %v; %dx%d is what comes nearest", c.device.Path, width, height, m.Format, m.Width, m.Height))
 	}
-	c.mode = m
+	c.mode, c.fourcc = m, f
 	return true, nil
 }
 
@@ -145,7 +145,7 @@ func (c *Camera) askFormat(f PixelFormat, width, height int) (uapi.PixFormat, er
 }
 
 // setRate wishes for a rate; a driver without that choice is as good.
-func (c *Camera) setRate(p Prober, f PixelFormat, fps int) error {
+func (c *Camera) setRate(fps int) error {
 	a := uapi.StreamParm{Type: uapi.BufTypeVideoCapture}
 	if fps > 0 {
 		a.TimePerFrame = uapi.Fract{Numerator: 1, Denominator: uint32(fps)}
@@ -160,11 +160,29 @@ func (c *Camera) setRate(p Prober, f PixelFormat, fps int) error {
 	if t := a.TimePerFrame; t.Numerator > 0 && t.Denominator > 0 {
 		c.mode.FPS = float64(t.Denominator) / float64(t.Numerator)
 	}
-	if c.mode.FPS > 0 && math.Round(c.mode.FPS) < float64(fps) {
-		most := cmp.Or(fastest(p, f, c.mode.Width, c.mode.Height), c.mode.FPS)
-		c.warnings = append(c.warnings, fmt.Errorf("%s gives %.3g pictures a second, not %d; its most at %dx%d %v is %.3g",
-			c.device.Path, c.mode.FPS, fps, c.mode.Width, c.mode.Height, c.mode.Format, most))
+	return nil
+}
+
+// checkRate warns of a rate below the wish, when the controls are as they will be.
+func (c *Camera) checkRate(fps int) error {
+	m := c.mode
+	if m.FPS == 0 || math.Round(m.FPS) >= float64(fps) {
+		return nil
 	}
+	offered, err := enumRates(c.handle, uint32(c.fourcc), m.Width, m.Height)
+	if err != nil {
+		return diagnose(c.kernel, c.device, "ENUM_FRAMEINTERVALS", err)
+	}
+	most := m.FPS
+	if len(offered) > 0 {
+		most = offered[0]
+	}
+	says := fmt.Sprintf("%s gives %.3g pictures a second, not %d; its most at %dx%d %v is %.3g",
+		c.device.Path, m.FPS, fps, m.Width, m.Height, m.Format, most)
+	if why := whySlow(c.handle); why != "" {
+		says += "; " + why
+	}
+	c.warnings = append(c.warnings, errors.New(says))
 	return nil
 }
 

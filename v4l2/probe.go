@@ -51,19 +51,3 @@ func clampStep(v int, lo, hi, step uint32) int {
 func unshared(w1, h1, w2, h2 int) int {
 	return w1*h1 + w2*h2 - 2*min(w1, w2)*min(h1, h2)
 }
-
-// fastest is the highest rate offered for a size, in pictures a second; 0 if unknown.
-func fastest(p Prober, f PixelFormat, width, height int) (fps float64) {
-	// webcam v0.6.1 panics on stepwise intervals: it reads them into fields that are not exported.
-	defer func() {
-		if recover() != nil {
-			fps = 0
-		}
-	}()
-	for _, r := range p.GetSupportedFramerates(webcam.PixelFormat(f), uint32(width), uint32(height)) {
-		if r.MinNumerator > 0 {
-			fps = max(fps, float64(r.MinDenominator)/float64(r.MinNumerator))
-		}
-	}
-	return fps
-}

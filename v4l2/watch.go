@@ -21,9 +21,13 @@ func Watch(k Kernel) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch for cameras: %w", err)
 	}
+	return watch(n), nil
+}
+
+func watch(n Notices) *Watcher {
 	w := &Watcher{notices: n, changed: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
-	return w, nil
+	return w
 }
 
 // Changed is given one value for any number of changes since the last one was taken. It is never closed.

@@ -45,13 +45,16 @@ func TestWatch(t *testing.T) {
 				t.Errorf("%s: %v, want %v", x.name, got, x.want)
 			}
 		}
-		if k.Leaks() == nil {
-			t.Error("an open watch does not show as a leak")
+		if n := k.Counts().Watches; n != 1 {
+			t.Errorf("%d watches open, want 1", n)
 		}
 		for range 2 {
 			if err := w.Close(); err != nil {
 				t.Error(err)
 			}
+		}
+		if n := k.Counts().Watches; n != 0 {
+			t.Errorf("%d watches left open", n)
 		}
 	})
 }

@@ -20,7 +20,7 @@ const (
 )
 
 // Device describes a camera; the zero one is like a UVC camera: MJPEG up to 1280x720 and YUYV at 640x480, both at 30 or 15 a
-// second, with four controls.
+// second, with five controls.
 type Device struct {
 	ID       string // its name under /dev/v4l/by-id; "": none
 	Card     string // "": Pretend
@@ -31,6 +31,7 @@ type Device struct {
 	Formats  []Format
 	Rates    []int // pictures a second; nil: 30 and 15; empty: the driver knows no rates
 	Controls []Control
+	NotUSB   bool
 }
 
 // Format is a fourcc and its sizes.
@@ -39,14 +40,17 @@ type Format struct {
 	Sizes  [][2]int
 }
 
-// Control is a control; one with a Menu is a menu.
+// Control is a control; its type, unless one of uapi's is given, is a menu if it has a Menu, else an integer. As with real cameras,
+// one called exposure time (0x009a0902) is inactive while auto exposure (0x009a0901) is not 1.
 type Control struct {
 	ID       uint32
 	Name     string
+	Type     uint32 // 0: by the other fields
+	Flags    uint32
 	Min, Max int32
-	Value    int32
+	Value    int32 // at first, and by default
 	Boolean  bool
-	Menu     map[int32]string
+	Menu     map[int32]string // of an integer menu: numbers
 }
 
 // Faults are what a camera does wrong. Of those that come with a number every n-th picture is hit, by its sequence number; 0: none.
@@ -70,17 +74,21 @@ type Faults struct {
 
 	Open         error  // answer of open: EACCES, EBUSY
 	VanishAtOpen bool   // the camera is unplugged at that very moment
+	Reset        error  // answer to a reset by USB
+	ResetHeals   bool   // a reset ends Freeze
 	Busy         string // a program that has the camera: S_FMT and REQBUFS answer EBUSY
 	SetFormat    error  // answer of S_FMT
 	Buffers      error  // answer of REQBUFS
 	MaxBuffers   int    // not 0: REQBUFS gives no more; -1: none at all
 	StreamOn     error  // answer of STREAMON: EIO, ENOSPC
 	SetControl   error  // answer to setting a control
+	GetControl   error  // answer to asking for a control's value
+	NoInactive   bool   // inactive controls are not flagged, but answer EACCES, as before Linux 6.1
 
 	Size            [2]int           // not 0: the size that is set, whatever was asked for
 	SizeIfUnknown   [2]int           // not 0: the size that is set when one is asked for that is not offered
 	Format          v4l2.PixelFormat // not 0: the format that is set, whatever was asked for
-	StepwiseRates   bool             // intervals told as a range, on which webcam panics
+	StepwiseRates   bool             // intervals told as a range
 	ContinuousSizes bool             // sizes told as a range, which webcam gives as zeros
 }
 

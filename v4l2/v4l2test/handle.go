@@ -285,20 +285,6 @@ func (h *handle) StreamOff() error {
 	return nil
 }
 
-func (h *handle) QueryMenu(m *uapi.QueryMenu) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
-		return err
-	}
-	for _, c := range h.node.cam.device.Controls {
-		if name, ok := c.Menu[int32(m.Index)]; ok && c.ID == m.ID {
-			m.Name = bytes32(name)
-			return nil
-		}
-	}
-	return unix.EINVAL
-}
-
 // Poll waits without a goroutine and without a descriptor: for a kick, or until the next picture is due.
 func (h *handle) Poll(wait time.Duration) (v4l2.Events, error) {
 	k := h.node.kernel

@@ -51,67 +51,6 @@ func (p *prober) GetSupportedFrameSizes(want webcam.PixelFormat) []webcam.FrameS
 	return all
 }
 
-func (p *prober) GetSupportedFramerates(webcam.PixelFormat, uint32, uint32) []webcam.FrameRate {
-	defer p.leave()
-	var all []webcam.FrameRate
-	if !p.enter() {
-		return all
-	}
-	if p.node.cam.faults.StepwiseRates {
-		panic("reflect: reflect.Value.SetUint using value obtained using unexported field")
-	}
-	for _, r := range p.node.cam.device.Rates {
-		all = append(all, webcam.FrameRate{MinNumerator: 1, MaxNumerator: 1, MinDenominator: uint32(r), MaxDenominator: uint32(r)})
-	}
-	return all
-}
-
-func (p *prober) GetControls() map[webcam.ControlID]webcam.Control {
-	defer p.leave()
-	all := make(map[webcam.ControlID]webcam.Control)
-	if !p.enter() {
-		return all
-	}
-	for _, c := range p.node.cam.device.Controls {
-		x := webcam.Control{Name: c.Name, Min: c.Min, Max: c.Max, Step: 1}
-		switch {
-		case c.Boolean:
-			x.Type = 1
-		case c.Menu != nil:
-			x.Type = 2
-		}
-		all[webcam.ControlID(c.ID)] = x
-	}
-	return all
-}
-
-// SetControl refuses an exposure time while the automatic exposure is on, as cameras do.
-func (p *prober) SetControl(id webcam.ControlID, v int32) error {
-	defer p.leave()
-	if !p.enter() {
-		return unix.ENODEV
-	}
-	cam := p.node.cam
-	if cam.faults.SetControl != nil {
-		return cam.faults.SetControl
-	}
-	const autoExposure, exposureTime = 0x009a0901, 0x009a0902
-	if auto, ok := cam.control[autoExposure]; ok && id == exposureTime && auto != 1 {
-		return unix.EACCES
-	}
-	for _, c := range cam.device.Controls {
-		if c.ID != uint32(id) {
-			continue
-		}
-		if _, ok := c.Menu[v]; c.Menu != nil && !ok {
-			return unix.ERANGE
-		}
-		cam.control[c.ID] = v
-		return nil
-	}
-	return unix.EINVAL
-}
-
 func (p *prober) Close() error {
 	k := p.node.kernel
 	k.mu.Lock()

@@ -24,7 +24,6 @@ const (
 	vidiocStreamOff = dirWrite<<30 | unsafe.Sizeof(int32(0))<<16 | 'V'<<8 | 19
 	vidiocGParm     = (dirRead|dirWrite)<<30 | unsafe.Sizeof(StreamParm{})<<16 | 'V'<<8 | 21
 	vidiocSParm     = (dirRead|dirWrite)<<30 | unsafe.Sizeof(StreamParm{})<<16 | 'V'<<8 | 22
-	vidiocQueryMenu = (dirRead|dirWrite)<<30 | unsafe.Sizeof(QueryMenu{})<<16 | 'V'<<8 | 37
 )
 
 // ioctl tries again when a signal came in between: the Go runtime sends itself some all the time.
@@ -78,6 +77,3 @@ func StreamOff(fd int) error {
 	t := int32(BufTypeVideoCapture)
 	return ioctl(fd, vidiocStreamOff, unsafe.Pointer(&t))
 }
-
-// QueryMenuItem asks for the name of entry m.Index of menu control m.ID (VIDIOC_QUERYMENU).
-func QueryMenuItem(fd int, m *QueryMenu) error { return ioctl(fd, vidiocQueryMenu, unsafe.Pointer(m)) }

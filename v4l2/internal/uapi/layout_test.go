@@ -30,6 +30,12 @@ func TestLayout(t *testing.T) {
 		p StreamParm
 		b Buffer
 		m QueryMenu
+		d FormatDesc
+		z FrameSize
+		i FrameInterval
+		q QueryExtCtrl
+		e ExtControl
+		l extControls
 	)
 	for _, x := range []struct {
 		name string
@@ -60,6 +66,22 @@ func TestLayout(t *testing.T) {
 		{"v4l2_buffer.request_fd", unsafe.Offsetof(b.RequestFD), pair{64, 80}},
 		{"sizeof v4l2_querymenu", unsafe.Sizeof(m), same(44)},
 		{"v4l2_querymenu.name", unsafe.Offsetof(m.Name), same(8)},
+		{"sizeof v4l2_fmtdesc", unsafe.Sizeof(d), same(64)},
+		{"v4l2_fmtdesc.pixelformat", unsafe.Offsetof(d.PixelFormat), same(44)},
+		{"sizeof v4l2_frmsizeenum", unsafe.Sizeof(z), same(44)},
+		{"v4l2_frmsizeenum.stepwise", unsafe.Offsetof(z.MinWidth), same(12)},
+		{"v4l2_frmsizeenum.stepwise.step_height", unsafe.Offsetof(z.StepHeight), same(32)},
+		{"sizeof v4l2_frmivalenum", unsafe.Sizeof(i), same(52)},
+		{"v4l2_frmivalenum.stepwise", unsafe.Offsetof(i.Min), same(20)},
+		{"sizeof v4l2_query_ext_ctrl", unsafe.Sizeof(q), same(232)},
+		{"v4l2_query_ext_ctrl.minimum", unsafe.Offsetof(q.Minimum), same(40)},
+		{"v4l2_query_ext_ctrl.default_value", unsafe.Offsetof(q.Default), same(64)},
+		{"v4l2_query_ext_ctrl.flags", unsafe.Offsetof(q.Flags), same(72)},
+		{"v4l2_query_ext_ctrl.dims", unsafe.Offsetof(q.Dims), same(88)},
+		{"sizeof v4l2_ext_control", unsafe.Sizeof(e), same(20)},
+		{"v4l2_ext_control.value64", unsafe.Offsetof(e.value), same(12)},
+		{"sizeof v4l2_ext_controls", unsafe.Sizeof(l), pair{24, 32}},
+		{"v4l2_ext_controls.controls", unsafe.Offsetof(l.controls), pair{20, 24}},
 	} {
 		if want := x.want.here(t); x.got != want {
 			t.Errorf("%s is %d, in C %d", x.name, x.got, want)
@@ -85,9 +107,33 @@ func TestIoctlNumbers(t *testing.T) {
 		{"VIDIOC_G_PARM", vidiocGParm, same(0xc0cc5615)},
 		{"VIDIOC_S_PARM", vidiocSParm, same(0xc0cc5616)},
 		{"VIDIOC_QUERYMENU", vidiocQueryMenu, same(0xc02c5625)},
+		{"VIDIOC_ENUM_FMT", vidiocEnumFmt, same(0xc0405602)},
+		{"VIDIOC_ENUM_FRAMESIZES", vidiocEnumFrameSizes, same(0xc02c564a)},
+		{"VIDIOC_ENUM_FRAMEINTERVALS", vidiocEnumFrameIntervals, same(0xc034564b)},
+		{"VIDIOC_QUERY_EXT_CTRL", vidiocQueryExtCtrl, same(0xc0e85667)},
+		{"VIDIOC_G_EXT_CTRLS", vidiocGExtCtrls, pair{0xc0185647, 0xc0205647}},
+		{"VIDIOC_S_EXT_CTRLS", vidiocSExtCtrls, pair{0xc0185648, 0xc0205648}},
+		{"USBDEVFS_RESET", usbdevfsReset, same(0x5514)},
 	} {
 		if want := x.want.here(t); x.got != want {
 			t.Errorf("%s is %#x, in C %#x", x.name, x.got, want)
+		}
+	}
+}
+
+// Most controls have 32 bits in a union of 64, of which the others mean nothing.
+func TestExtControlValue(t *testing.T) {
+	for _, v := range []int64{0, 1, -1, 1<<31 - 1, -1 << 31} {
+		var c ExtControl
+		c.value = [8]byte{0xdb, 0xdb, 0xdb, 0xdb, 0xdb, 0xdb, 0xdb, 0xdb}
+		c.SetValue(v)
+		copy(c.value[4:], "\xdb\xdb\xdb\xdb")
+		if got := c.Value(); got != v {
+			t.Errorf("%d became %d", v, got)
+		}
+		c.SetValue64(v << 20)
+		if got := c.Value64(); got != v<<20 {
+			t.Errorf("%d became %d", v<<20, got)
 		}
 	}
 }

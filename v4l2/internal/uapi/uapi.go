@@ -1,4 +1,4 @@
-// Package uapi is the part of the Linux V4L2 interface (linux/videodev2.h) that capturing by mmap needs: the structures
+// Package uapi is the part of the Linux V4L2 interface (linux/videodev2.h) that capturing by mmap and a camera's controls need: the structures
 // as the kernel lays them out, and one function per ioctl. It knows no policy and keeps no state.
 //
 // It promises that every structure has the size and the offsets of the C one on amd64, arm64 and 32-bit arm (the tests
@@ -118,12 +118,4 @@ type Buffer struct {
 	Length    uint32
 	_         uint32
 	RequestFD int32
-}
-
-// QueryMenu is struct v4l2_querymenu (packed in C; without padding here as well).
-type QueryMenu struct {
-	ID    uint32
-	Index uint32
-	Name  [32]byte
-	_     uint32
 }

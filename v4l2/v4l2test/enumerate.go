@@ -1,0 +1,69 @@
+package v4l2test
+
+import (
+	"golang.org/x/sys/unix"
+
+	"vchat/v4l2/internal/uapi"
+)
+
+func (h *handle) EnumFormat(a *uapi.FormatDesc) error {
+	defer h.leave()
+	if err := h.enter(); err != nil {
+		return err
+	}
+	d := h.node.cam.device
+	if d.Kind != Capture || a.Type != uapi.BufTypeVideoCapture || int(a.Index) >= len(d.Formats) {
+		return unix.EINVAL
+	}
+	f := d.Formats[a.Index].FourCC
+	a.PixelFormat, a.Description = uint32(f), bytes32("Format "+f.String())
+	return nil
+}
+
+func (h *handle) EnumFrameSize(a *uapi.FrameSize) error {
+	defer h.leave()
+	if err := h.enter(); err != nil {
+		return err
+	}
+	for _, f := range h.node.cam.device.Formats {
+		if uint32(f.FourCC) != a.PixelFormat {
+			continue
+		}
+		if h.node.cam.faults.ContinuousSizes { // the same for every index, as some drivers answer
+			a.Type = uapi.FrmTypeContinuous
+			a.MinWidth, a.MaxWidth, a.StepWidth = 16, 4096, 1
+			a.MinHeight, a.MaxHeight, a.StepHeight = 16, 2304, 1
+			return nil
+		}
+		if int(a.Index) >= len(f.Sizes) {
+			return unix.EINVAL
+		}
+		a.Type = uapi.FrmTypeDiscrete
+		a.MinWidth, a.MaxWidth = uint32(f.Sizes[a.Index][0]), uint32(f.Sizes[a.Index][1]) // the union: width and height
+		return nil
+	}
+	return unix.EINVAL
+}
+
+func (h *handle) EnumFrameInterval(a *uapi.FrameInterval) error {
+	defer h.leave()
+	if err := h.enter(); err != nil {
+		return err
+	}
+	rates := h.node.cam.device.Rates
+	switch {
+	case len(rates) == 0:
+		return unix.ENOTTY
+	case int(a.Index) >= len(rates):
+		return unix.EINVAL
+	case h.node.cam.faults.StepwiseRates:
+		a.Type = uapi.FrmTypeStepwise
+		a.Min = uapi.Fract{Numerator: 1, Denominator: uint32(rates[0])}
+		a.Max = uapi.Fract{Numerator: 1, Denominator: uint32(rates[len(rates)-1])}
+		a.Step = uapi.Fract{Numerator: 1, Denominator: 1000}
+	default:
+		a.Type = uapi.FrmTypeDiscrete
+		a.Min = uapi.Fract{Numerator: 1, Denominator: uint32(rates[a.Index])}
+	}
+	return nil
+}
