@@ -117,8 +117,8 @@ func TestUnplugCardReplug(t *testing.T) {
 		before := r.picture(rd)
 		cam.Unplug()
 		synctest.Wait()
-		if err := kernel.Leaks(); err != nil {
-			t.Errorf("held on to after the unplug: %v", err)
+		if err := kernel.Leaks(); err == nil || err.Error() != "1 watches open" {
+			t.Errorf("after the unplug: %v; want the watch for its return, and no hold on the dead node", err)
 		}
 		c := r.card(rd)
 		if c.seq <= before.seq || c.width != 320 || c.height != 240 {
@@ -141,7 +141,7 @@ func TestUnplugCardReplug(t *testing.T) {
 		cam.Replug()
 		back := time.Now()
 		p := r.picture(rd)
-		if d := time.Since(back); d > time.Second {
+		if d := time.Since(back); d > 50*time.Millisecond { // the kernel tells of it: what is left is a picture's own time
 			t.Errorf("back %v after the replug", d)
 		}
 		if p.seq <= c.seq+20 {
@@ -475,12 +475,41 @@ func TestChangedTellsOfEveryState(t *testing.T) {
 func TestPausesGrowAndAreBounded(t *testing.T) {
 	for _, c := range []*cause{unplug, busy, denied} {
 		for tries := range 100 {
-			d, nominal := c.pauseAfter(tries), min(100*time.Millisecond<<min(tries, 10), c.most)
-			if d < nominal*3/4 || d > nominal*5/4 || d > c.most {
-				t.Errorf("%s, try %d: %v", c.headline, tries, d)
+			for told, most := range map[bool]time.Duration{false: c.most, true: slow} {
+				d, nominal := c.pauseAfter(tries, told), min(100*time.Millisecond<<min(tries, 10), most)
+				if d < nominal*3/4 || d > nominal*5/4 || d > most {
+					t.Errorf("%s, try %d, told %v: %v", c.headline, tries, told, d)
+				}
 			}
 		}
 	}
+}
+
+// After the kernel has made a node, udev takes some moments to give it to the group video. That is not another fault.
+func TestACameraThatIsNotOursYetIsNoNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		cam := kernel.Plug(v4l2test.Device{})
+		r := run(t, kernel, small)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		r.picture(rd)
+		cam.Unplug()
+		r.card(rd)
+		cam.Script(func(f *v4l2test.Faults) { f.Open = unix.EACCES })
+		cam.Replug()
+		time.Sleep(200 * time.Millisecond)
+		if s := r.state(Lost); s.Headline != unplug.headline {
+			t.Errorf("while udev has not come to it: %q", s.Headline)
+		}
+		time.Sleep(3 * time.Second)
+		if s := r.state(Failed); s.Headline != denied.headline {
+			t.Errorf("when udev should have come to it: %q", s.Headline)
+		}
+		cam.Script(func(f *v4l2test.Faults) { f.Open = nil })
+		r.picture(rd)
+	})
 }
 
 func TestCauses(t *testing.T) {

@@ -18,7 +18,7 @@ type cause struct {
 }
 
 const (
-	soon = 500 * time.Millisecond // for what comes back by a hand that waits for it
+	soon = 500 * time.Millisecond // for what comes back by a hand that waits for it, and of which nothing tells
 	slow = 2 * time.Second
 )
 
@@ -87,10 +87,14 @@ func isPathError(err error) bool {
 	return errors.As(err, &p)
 }
 
-// pauseAfter is how long to wait after so many failed tries: 100 ms doubled up to the cause's most, a quarter less or more
-// by chance but never above it.
-func (c *cause) pauseAfter(tries int) time.Duration {
-	d := min(100*time.Millisecond<<min(tries, 10), c.most)
+// pauseAfter is how long to wait after so many failed tries: 100 ms doubled up to the cause's most, or to slow where the
+// kernel tells of cameras that come; a quarter less or more by chance but never above it.
+func (c *cause) pauseAfter(tries int, told bool) time.Duration {
+	most := c.most
+	if told {
+		most = slow
+	}
+	d := min(100*time.Millisecond<<min(tries, 10), most)
 	d = d*3/4 + time.Duration(rand.Int64N(int64(d)/2))
-	return min(d, c.most)
+	return min(d, most)
 }

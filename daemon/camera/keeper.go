@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"vchat/daemon/frame"
+	"vchat/v4l2"
 )
 
 const (
@@ -17,6 +18,7 @@ const (
 	leastSilent = time.Second
 	cardEvery   = time.Second
 	healthy     = 5 * time.Second // of pictures: the next fault is a new one
+	settle      = time.Second     // for udev to give a new camera its group
 )
 
 // keeper is what Run runs. It alone publishes.
@@ -28,9 +30,12 @@ type keeper struct {
 	left    time.Time // when the last reader left; zero while there are some
 	last    uint64    // the newest sequence number of the feed
 
-	tries   int    // in vain, since it was healthy
-	base    uint64 // what the stream's numbers are more than the feed's
-	size    [2]int // of the pictures, and so of the cards
+	tries   int           // in vain, since it was healthy
+	step    int           // of the pauses between them, which begin anew when something happens to a camera
+	watch   *v4l2.Watcher // while a V4L2 camera is wanted, unless there is none to be had
+	stirred time.Time     // when it told of something last
+	base    uint64        // what the stream's numbers are more than the feed's
+	size    [2]int        // of the pictures, and so of the cards
 	outage  outage
 	warned  string // the warnings that were logged last
 	waiting *time.Timer
@@ -67,6 +72,7 @@ func (k *keeper) keep(ctx context.Context) {
 				k.pause()
 			}
 		}
+		k.unwatch()
 	}
 	k.status.state(Idle, "", "")
 }
@@ -84,11 +90,24 @@ func (k *keeper) rest() {
 
 // begin starts afresh, after idleness or with a new configuration.
 func (k *keeper) begin() {
-	k.tries, k.left = 0, time.Time{}
+	k.tries, k.step, k.left = 0, 0, time.Time{}
+	if k.cfg.isV4L2() {
+		var err error
+		if k.watch, err = v4l2.Watch(k.cfg.Kernel); err != nil {
+			k.log.Warn("a camera that is plugged in will be noticed later than it could be", "err", err)
+		}
+	}
 	k.size = [2]int{k.cfg.Width, k.cfg.Height}
 	now := time.Now()
 	k.outage = outage{cause: starting, begun: now, since: now, again: now.Add(patience)}
 	k.status.set(func(s *Status) { s.Device, s.State, s.Headline, s.Reason = k.cfg.Device, Opening, "", "" })
+}
+
+func (k *keeper) unwatch() {
+	if k.watch != nil {
+		_ = k.watch.Close() // why it ended early is of no use any more
+		k.watch = nil
+	}
 }
 
 // wanted says whether the camera should be open: somebody looks, or did so a moment ago, and the configuration is the same.
@@ -183,7 +202,7 @@ func (k *keeper) read(s stream) error {
 				first = newest
 			}
 			if newest.Sub(first) >= healthy {
-				k.tries = 0
+				k.tries, k.step = 0, 0
 			}
 			limit, restarted = quiet, false
 		case errors.Is(err, errWoken):
@@ -246,7 +265,7 @@ func (k *keeper) recovered(f *frame.Frame) {
 // fault says what is wrong, in the status, in the log and on a card, once for each cause.
 func (k *keeper) fault(err error) {
 	c := causeOf(err, k.outage.cause)
-	if c == k.outage.cause {
+	if c == k.outage.cause || k.settling(c) {
 		return
 	}
 	k.status.state(c.state, c.headline, err.Error())
@@ -262,6 +281,12 @@ func (k *keeper) fault(err error) {
 	}
 	k.outage = outage{cause: c, begun: begun, since: now, again: now}
 	k.refreshCard()
+}
+
+// settling says that a camera which has just come does not belong to the group video yet: udev does that some moments
+// after the kernel has made the node.
+func (k *keeper) settling(c *cause) bool {
+	return c == denied && (k.outage.cause == unplug || k.outage.cause == missing) && time.Since(k.stirred) < settle
 }
 
 // refreshCard publishes the card if there is an outage and it is time to: late readers and links see that it is live.
@@ -283,16 +308,24 @@ func (k *keeper) refreshCard() {
 	o.again = time.Now().Add(cardEvery)
 }
 
-// pause waits before the next try, less long if the camera is not wanted any more.
+// pause waits before the next try, less long if something happens to a camera, or it is not wanted any more.
 func (k *keeper) pause() {
-	end := time.Now().Add(k.outage.cause.pauseAfter(k.tries))
+	var stir <-chan struct{}
+	if k.watch != nil {
+		stir = k.watch.Changed()
+	}
+	end := time.Now().Add(k.outage.cause.pauseAfter(k.step, stir != nil))
 	k.tries++
+	k.step++
 	for k.wanted() && time.Now().Before(end) {
 		k.waiting.Reset(k.atMost(time.Until(end)))
 		select {
 		case <-k.kick:
 		case <-k.ctx.Done():
 		case <-k.waiting.C:
+		case <-stir:
+			// The name under by-id comes some moments after the node, so the next tries follow quickly.
+			k.step, k.stirred, end = 0, time.Now(), time.Time{}
 		}
 		k.waiting.Stop()
 		k.refreshCard()

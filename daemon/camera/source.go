@@ -44,6 +44,9 @@ type source struct {
 	tally *tally
 }
 
+// isV4L2 says whether the camera is a node of the kernel's.
+func (c Config) isV4L2() bool { return c.Device == "auto" || strings.HasPrefix(c.Device, "/") }
+
 // open opens what Device names.
 func (s source) open() (stream, error) {
 	kind, rest, _ := strings.Cut(s.cfg.Device, ":")
@@ -54,7 +57,7 @@ func (s source) open() (stream, error) {
 		return openFile(s, rest)
 	case kind == "exec":
 		return openCommand(s, rest)
-	case s.cfg.Device == "auto", strings.HasPrefix(s.cfg.Device, "/"):
+	case s.cfg.isV4L2():
 		return openDevice(s)
 	}
 	return nil, fmt.Errorf("unknown camera %q: %w", s.cfg.Device, errUnknown)
