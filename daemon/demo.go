@@ -46,20 +46,22 @@ func Demo(ctx context.Context, o DemoOptions) error {
 		defer cancel()
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
 	defer cancel(nil)
-	run := func(cfg *config.Config) (*Daemon, error) {
+	// A device has an end of its own: alice's comes first, so that she does not dial into the void and complain of it.
+	run := func(cfg *config.Config) (*Daemon, func(), error) {
 		d, err := New(cfg, o.Log.With("device", cfg.Name), nil)
 		if err != nil {
-			return nil, err
+			return nil, func() {}, err
 		}
-		running.Go(func() { cancel(d.Run(ctx)) })
+		own, end := context.WithCancel(context.WithoutCancel(ctx))
+		var running sync.WaitGroup
+		running.Go(func() { cancel(d.Run(own)) })
+		stop := func() { end(); running.Wait() }
 		select {
 		case <-d.Ready():
-			return d, nil
+			return d, stop, nil
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, stop, context.Cause(ctx)
 		}
 	}
 	ids := map[string]string{}
@@ -70,11 +72,13 @@ func Demo(ctx context.Context, o DemoOptions) error {
 		}
 		ids[name] = id.ID().String()
 	}
-	bob, err := run(demoConfig(dir, "bob", config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
+	bob, stop, err := run(demoConfig(dir, "bob", config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
+	defer stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	alice, err := run(demoConfig(dir, "alice", config.Peer{Name: "bob", ID: ids["bob"], Address: bob.Addr().String()}))
+	alice, stop, err := run(demoConfig(dir, "alice", config.Peer{Name: "bob", ID: ids["bob"], Address: bob.Addr().String()}))
+	defer stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
