@@ -253,7 +253,7 @@ func (k *keeper) publish(f *frame.Frame) {
 // recovered says that pictures come, and of what size.
 func (k *keeper) recovered(f *frame.Frame) {
 	if o := k.outage; o.cause != nil && o.cause != starting {
-		k.log.Info("camera is back", "after", time.Since(o.begun).Round(time.Millisecond), "tries", k.tries)
+		k.log.Info("camera is back", "after", time.Since(o.begun).Round(time.Millisecond))
 	}
 	k.outage = outage{}
 	k.size = [2]int{f.Width, f.Height}
