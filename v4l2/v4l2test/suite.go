@@ -42,11 +42,16 @@ func Suite() []Case {
 		{"list beside a stream", false, suiteListBeside},
 		{"restart", false, suiteRestart},
 		{"no allocation per picture", false, suiteNoAllocation},
+		{"formats beside a stream", false, suiteFormats},
+		{"controls beside a stream", false, suiteControls},
+		{"inactive control", false, suiteInactive},
 		{"unplug", true, suiteUnplug},
 		{"unplug with a held buffer", true, suiteUnplugHeld},
 		{"freeze", true, suiteFreeze},
 		{"error flag", true, suiteErrorFlag},
 		{"stall", true, suiteStall},
+		{"watch", true, suiteWatch},
+		{"reset", true, suiteReset},
 	}
 }
 

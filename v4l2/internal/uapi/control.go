@@ -55,7 +55,7 @@ func (m *QueryMenu) Value() int64 { return int64(binary.NativeEndian.Uint64(m.Na
 // ExtControl is struct v4l2_ext_control (packed in C: its 64 bits are not aligned), for controls that are numbers.
 type ExtControl struct {
 	ID    uint32
-	size  uint32
+	_     uint32 // of what a pointer in the union points to
 	_     uint32
 	value [8]byte
 }
