@@ -79,7 +79,11 @@ func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to strin
 		return err
 	}
 	p := &progress{events: events, call: begun}
-	if err := a.untilPictures(p); err != nil {
+	enough := p.pictures
+	if look { // the viewer shows the card of a peer whose camera gives none
+		enough = p.answered
+	}
+	if err := a.until(enough, p); err != nil {
 		if ctx.Err() != nil && (look || !p.answered()) {
 			a.giveUp(req.Peer)
 		}
@@ -111,8 +115,8 @@ func (a *app) begin(ctx context.Context, req api.CallRequest) (api.Call, error) 
 	return begun, err
 }
 
-// untilPictures waits for the peer's first picture, and tells a user who waits what happens meanwhile.
-func (a *app) untilPictures(p *progress) error {
+// until waits until the call has come as far as is enough, and tells a user who waits what happens meanwhile.
+func (a *app) until(enough func() bool, p *progress) error {
 	var late *time.Timer
 	defer func() {
 		if late != nil {
@@ -123,25 +127,34 @@ func (a *app) untilPictures(p *progress) error {
 		if p.call.State == api.CallEnded {
 			return ended(p.call)
 		}
-		if p.call.Pictures {
-			return nil
-		}
 		if p.call.State != told {
 			a.tell("%s: %s", p.call.Peer, p.call.State)
 		}
 		told = p.call.State
+		if enough() {
+			return nil
+		}
 		if p.answered() && late == nil {
 			late = time.AfterFunc(picturesWithin, p.events.Close)
 		}
 		if err := p.next(); err != nil {
 			if late != nil && errors.Is(err, context.Canceled) {
-				return &api.Error{Kind: api.CameraUnavailable,
-					Message: fmt.Sprintf("%s has answered, but no picture of it has come for %v", p.call.Peer, picturesWithin),
-					Hint:    "the call goes on; vchatctl status says more, vchatctl hangup ends it"}
+				return noPictures(p.call)
 			}
 			return err
 		}
 	}
+}
+
+// noPictures is the error of a call that is answered and shows nothing, with what the peer says of its camera.
+func noPictures(c api.Call) error {
+	e := &api.Error{Kind: api.CameraUnavailable,
+		Message: fmt.Sprintf("%s has answered, but no picture of it has come for %v", c.Peer, picturesWithin),
+		Hint:    "the call goes on; vchatctl status says more, vchatctl hangup ends it"}
+	if c.PeerCamera != nil {
+		e.Message = join(": ", e.Message, c.PeerCamera.Reason)
+	}
+	return e
 }
 
 // viewCall shows the peer until the call, the viewer or ctx ends. The call does not outlive its viewer.
@@ -234,6 +247,8 @@ func (p *progress) untilEnded() error {
 func (p *progress) meant(c api.Call) bool {
 	return c.ID == p.call.ID || c.Peer == p.call.Peer && c.State != api.CallEnded
 }
+
+func (p *progress) pictures() bool { return p.call.Pictures }
 
 func (p *progress) answered() bool {
 	return p.call.State == api.CallActive || p.call.State == api.CallResuming
