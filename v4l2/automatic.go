@@ -38,21 +38,20 @@ func automatic(id uint32, value int64) bool {
 
 // whyInactive says what to do for c to take effect.
 func (s *setter) whyInactive(c Control) string {
-	has, err := enumControls(s.handle)
-	if err != nil {
-		has = nil
+	const unknown = "it has no effect as the camera's other controls are set"
+	q := uapi.QueryExtCtrl{ID: automatics[c.id]}
+	if q.ID == 0 || s.handle.QueryControl(&q) != nil {
+		return unknown
 	}
-	for _, a := range has {
-		if a.id != automatics[c.id] || !automatic(a.id, a.Value) {
-			continue
-		}
-		is, instead := "on", "off"
-		if a.Type == "menu" {
-			is, instead = a.entry(a.Value), a.entry(exposureManual)
-		}
-		return fmt.Sprintf("it has no effect while %s is %q; set %s to %q first", a.Name, is, a.Name, instead)
+	a := describe(s.handle, &q)
+	if err := a.read(s.handle); err != nil || a.Unread || !automatic(a.id, a.Value) {
+		return unknown
 	}
-	return "it has no effect as the camera's other controls are set"
+	is, instead := "on", "off"
+	if a.Type == "menu" {
+		is, instead = a.entry(a.Value), a.entry(exposureManual)
+	}
+	return fmt.Sprintf("it has no effect while %s is %q; set %s to %q first", a.Name, is, a.Name, instead)
 }
 
 // WhySlow is the reason if the camera may give fewer pictures a second than it agreed to: automatic exposure that is allowed to. It is

@@ -21,7 +21,7 @@ type Control struct {
 	Inactive                       bool // has no effect now: another control is in its place, such as automatic exposure
 	Unread                         bool // Value is not known: the camera does not tell it
 	id                             uint32
-	busy                           bool // cannot be set now
+	mute                           bool // has no value to read
 }
 
 // MenuItem is an entry of a menu; not every index between Min and Max has one.
@@ -44,13 +44,21 @@ var controlTypes = map[uint32]string{
 func Controls(k Kernel, device string) ([]Control, error) {
 	var all []Control
 	err := ask(orLinux(k), device, func(_ Device, h Handle) (err error) {
-		all, err = enumControls(h)
-		return err
+		if all, err = enumControls(h); err != nil {
+			return err
+		}
+		for i := range all {
+			if err := all[i].read(h); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return all, err
 }
 
-// enumControls asks by ioctls of our own: webcam v0.6.1 leaves types, values, defaults, menu entries and flags out.
+// enumControls tells all but the values: each takes the camera milliseconds. It asks by ioctls of our own: webcam v0.6.1 leaves types,
+// defaults, menu entries and flags out.
 func enumControls(h Handle) ([]Control, error) {
 	var all []Control
 	q := uapi.QueryExtCtrl{}
@@ -62,16 +70,12 @@ func enumControls(h Handle) ([]Control, error) {
 		if q.Type == uapi.CtrlTypeCtrlClass || q.Flags&uapi.CtrlFlagDisabled != 0 {
 			continue
 		}
-		c, err := describe(h, &q)
-		if err != nil {
-			return all, err
-		}
-		all = append(all, c)
+		all = append(all, describe(h, &q))
 	}
 	return all, nil
 }
 
-func describe(h Handle, q *uapi.QueryExtCtrl) (Control, error) {
+func describe(h Handle, q *uapi.QueryExtCtrl) Control {
 	title := text(q.Name[:])
 	c := Control{
 		Name: controlName(title), Title: title, Type: controlTypes[q.Type],
@@ -79,7 +83,8 @@ func describe(h Handle, q *uapi.QueryExtCtrl) (Control, error) {
 		ReadOnly: q.Flags&uapi.CtrlFlagReadOnly != 0,
 		Inactive: q.Flags&uapi.CtrlFlagInactive != 0,
 		id:       q.ID,
-		busy:     q.Flags&uapi.CtrlFlagGrabbed != 0,
+		Unread:   true,
+		mute:     q.Flags&uapi.CtrlFlagWriteOnly != 0,
 	}
 	if c.Type == "bitmask" { // the highest of 32 bits is no sign
 		c.Max, c.Default = int64(uint32(c.Max)), int64(uint32(c.Default))
@@ -87,24 +92,31 @@ func describe(h Handle, q *uapi.QueryExtCtrl) (Control, error) {
 	if c.Type == "menu" || c.Type == "intmenu" {
 		c.Menu = menu(h, c)
 	}
-	if c.Type == "" || c.Type == "button" || c.Type == "string" || q.Flags&uapi.CtrlFlagWriteOnly != 0 {
-		c.Unread = true
-		return c, nil
+	return c
+}
+
+// read asks for the value. Only the loss of the camera is an error.
+func (c *Control) read(h Handle) error {
+	if c.Type == "" || c.Type == "button" || c.Type == "string" || c.mute {
+		return nil
 	}
-	v := uapi.ExtControl{ID: q.ID}
-	switch err := h.GetControl(&v); {
-	case errors.Is(err, unix.ENODEV):
-		return c, err
-	case err != nil:
-		c.Unread = true // cheap cameras stall the request for a control that they claim to have
-	case c.Type == "int64":
+	v := uapi.ExtControl{ID: c.id}
+	if err := h.GetControl(&v); err != nil {
+		if errors.Is(err, unix.ENODEV) {
+			return err
+		}
+		return nil // cheap cameras stall the request for a control that they claim to have
+	}
+	c.Unread = false
+	switch c.Type {
+	case "int64":
 		c.Value = v.Value64()
-	case c.Type == "bitmask":
+	case "bitmask":
 		c.Value = int64(uint32(v.Value()))
 	default:
 		c.Value = v.Value()
 	}
-	return c, nil
+	return nil
 }
 
 // menu asks for the entries of a menu. Not every number in the range has one.

@@ -234,3 +234,54 @@ func TestWhySlow(t *testing.T) {
 		}
 	})
 }
+
+// Pictures are waited for meanwhile, and a real camera takes milliseconds for each question.
+func TestConfiguredControlsAreAskedForAlone(t *testing.T) {
+	for _, x := range []struct {
+		set   map[string]string
+		asked int
+	}{
+		{nil, 0},
+		{map[string]string{"power_line_frequency": "50hz"}, 2},
+		{map[string]string{"power_line_frequency": "50hz", "auto_exposure": "1", "exposure_time_absolute": "7"}, 6},
+		{map[string]string{"link_frequency": "0"}, len(many) + 2}, // all, the end, and itself once more
+	} {
+		k := v4l2test.New()
+		k.Plug(v4l2test.Device{Controls: many})
+		c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "auto", Controls: x.set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantWarnings(t, c, nil)
+		if n := k.Counts().Controls; n != x.asked {
+			t.Errorf("%v: %d questions, want %d", x.set, n, x.asked)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Linux before 5.18 has other names for the same numbers.
+func TestOldNames(t *testing.T) {
+	k := v4l2test.New()
+	cam := k.Plug(v4l2test.Device{Controls: []v4l2test.Control{
+		{ID: 0x009a0902, Name: "Exposure (Absolute)", Min: 1, Max: 5000, Value: 156},
+		{ID: 0x009a0901, Name: "Exposure, Auto", Max: 3, Value: 3, Menu: map[int32]string{1: "Manual Mode", 3: "Aperture Priority Mode"}},
+	}})
+	err := v4l2.SetControl(k, "auto", "exposure_absolute", "9")
+	if !errors.Is(err, v4l2.ErrInactive) || !strings.Contains(err.Error(), `set exposure_auto to "Manual Mode" first`) {
+		t.Error(err)
+	}
+	for _, set := range [][2]string{{"exposure_auto", "manual_mode"}, {"exposure_absolute", "9"}} {
+		if err := v4l2.SetControl(k, "auto", set[0], set[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := cam.Control("exposure_absolute"); got != 9 {
+		t.Errorf("it is %d", got)
+	}
+	if err := v4l2.SetControl(k, "auto", "exposure_time_absolute", "9"); !errors.Is(err, v4l2.ErrNoControl) || !strings.Contains(err.Error(), "it has: exposure_absolute, exposure_auto") {
+		t.Error(err)
+	}
+}

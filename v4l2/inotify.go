@@ -13,10 +13,10 @@ import (
 
 // inotify watches a /dev: for nodes, and for the links that udev makes to them, which come last.
 type inotify struct {
-	*linuxHandle // its descriptor is inotify's; the rest is as with a camera
-	dev          string
-	root         int32 // the watch of dev itself
-	buf          [4096]byte
+	file *linuxHandle // of inotify's descriptor: it waits and wakes as a camera's does
+	dev  string
+	root int32 // the watch of dev itself
+	buf  [4096]byte
 }
 
 // linkDirs come and go with the first and the last camera.
@@ -37,7 +37,7 @@ func watchDev(dev string) (*inotify, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &inotify{linuxHandle: h, dev: dev}
+	n := &inotify{file: h, dev: dev}
 	root, err := unix.InotifyAddWatch(fd, dev, watched)
 	if err != nil {
 		_ = h.Close()
@@ -52,14 +52,14 @@ func watchDev(dev string) (*inotify, error) {
 // meanwhile shows in the one before.
 func (n *inotify) follow() {
 	for _, d := range linkDirs {
-		_, _ = unix.InotifyAddWatch(n.fd, filepath.Join(n.dev, d), watched)
+		_, _ = unix.InotifyAddWatch(n.file.fd, filepath.Join(n.dev, d), watched)
 	}
 }
 
 // Wait returns when cameras may have changed. Other devices' events do not count.
 func (n *inotify) Wait() (woken bool, err error) {
 	for {
-		ev, err := n.Poll(-1)
+		ev, err := n.file.Poll(-1)
 		switch {
 		case err != nil:
 			return false, fmt.Errorf("poll: %w", err)
@@ -68,7 +68,7 @@ func (n *inotify) Wait() (woken bool, err error) {
 		case ev&(Failed|Gone) != 0:
 			return false, fmt.Errorf("poll: inotify ended: %w", unix.EIO)
 		}
-		size, err := unix.Read(n.fd, n.buf[:])
+		size, err := unix.Read(n.file.fd, n.buf[:])
 		if err == unix.EAGAIN || err == unix.EINTR {
 			continue
 		}
@@ -82,6 +82,10 @@ func (n *inotify) Wait() (woken bool, err error) {
 	}
 }
 
+func (n *inotify) Wake() { n.file.Wake() }
+
+func (n *inotify) Close() error { return n.file.Close() }
+
 // concern tells whether one of the events, which lie one after the other in b, is about cameras.
 func (n *inotify) concern(b []byte) bool {
 	const head = unix.SizeofInotifyEvent
@@ -89,8 +93,8 @@ func (n *inotify) concern(b []byte) bool {
 	for len(b) >= head {
 		wd := int32(binary.NativeEndian.Uint32(b[unsafe.Offsetof(unix.InotifyEvent{}.Wd):]))
 		mask := binary.NativeEndian.Uint32(b[unsafe.Offsetof(unix.InotifyEvent{}.Mask):])
-		length := int(binary.NativeEndian.Uint32(b[unsafe.Offsetof(unix.InotifyEvent{}.Len):]))
-		end := min(head+length, len(b))
+		length := binary.NativeEndian.Uint32(b[unsafe.Offsetof(unix.InotifyEvent{}.Len):])
+		end := head + int(min(length, uint32(len(b)-head)))
 		name, _, _ := bytes.Cut(b[head:end], []byte{0})
 		found = found || n.concerns(wd, mask, string(name))
 		b = b[end:]

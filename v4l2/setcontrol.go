@@ -68,8 +68,32 @@ func (c Control) rank() int {
 	return 1
 }
 
+// standard are the controls of UVC cameras, by linux/v4l2-controls.h and their names since Linux 5.18. To ask for one of them is much
+// quicker than for all: the driver asks the camera for the range of each, and that is at every open when pictures are waited for.
+var standard = map[string]uint32{
+	"brightness": 0x00980900, "contrast": 0x00980901, "saturation": 0x00980902, "hue": 0x00980903,
+	"white_balance_automatic": 0x0098090c, "gamma": 0x00980910, "gain": 0x00980913, "power_line_frequency": 0x00980918,
+	"white_balance_temperature": 0x0098091a, "sharpness": 0x0098091b, "backlight_compensation": 0x0098091c,
+	"auto_exposure": exposureAuto, "exposure_time_absolute": 0x009a0902, "exposure_dynamic_framerate": exposureAutoPriority,
+	"pan_absolute": 0x009a0908, "tilt_absolute": 0x009a0909, "focus_absolute": 0x009a090a,
+	"focus_automatic_continuous": 0x009a090c, "zoom_absolute": 0x009a090d,
+}
+
+// known asks for a standard control; false if there is none of that name there.
+func (s *setter) known(name string) (Control, bool) {
+	q := uapi.QueryExtCtrl{ID: standard[name]}
+	if q.ID == 0 || s.handle.QueryControl(&q) != nil || controlName(text(q.Name[:])) != name || q.Flags&uapi.CtrlFlagDisabled != 0 {
+		return Control{}, false
+	}
+	return describe(s.handle, &q), true
+}
+
 // find takes a wish down.
 func (s *setter) find(name, value string) error {
+	if c, ok := s.known(controlName(name)); ok {
+		s.wishes = append(s.wishes, wish{c, value})
+		return nil
+	}
 	if s.has == nil {
 		var err error
 		if s.has, err = enumControls(s.handle); err != nil {

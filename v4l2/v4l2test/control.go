@@ -39,6 +39,7 @@ func (h *handle) QueryControl(q *uapi.QueryExtCtrl) error {
 		return err
 	}
 	cam := h.node.cam
+	cam.kernel.counts.Controls++
 	all := slices.Clone(cam.device.Controls)
 	next, id := q.ID&uapi.CtrlFlagNextCtrl != 0, q.ID&^uapi.CtrlFlagNextCtrl
 	slices.SortFunc(all, func(a, b Control) int { return int(a.ID) - int(b.ID) })
@@ -91,6 +92,7 @@ func (h *handle) GetControl(a *uapi.ExtControl) error {
 		return err
 	}
 	cam := h.node.cam
+	cam.kernel.counts.Controls++
 	c, ok := cam.find(a.ID)
 	switch {
 	case !ok:

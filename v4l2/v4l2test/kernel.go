@@ -52,6 +52,7 @@ type Counts struct {
 	StreamOns     int
 	Frees         int // REQBUFS 0
 	Resets        int // of USB devices
+	Controls      int // that were asked for, by description or value
 	Watches       int // that are open
 }
 
