@@ -45,7 +45,7 @@ func TestWatch(t *testing.T) {
 				t.Errorf("%s: %v, want %v", x.name, got, x.want)
 			}
 		}
-		if n := k.Counts().Watches; n != 1 {
+		if n := k.Counts().Watches; n != 1 || k.Leaks() == nil {
 			t.Errorf("%d watches open, want 1", n)
 		}
 		for range 2 {

@@ -75,7 +75,7 @@ func (k *Kernel) Counts() Counts {
 	return n
 }
 
-// Leaks is an error if a handle is open or a mapping stands.
+// Leaks is an error if a handle or a watch is open, or a mapping stands.
 func (k *Kernel) Leaks() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -84,6 +84,9 @@ func (k *Kernel) Leaks() error {
 		if n.handles > 0 || n.maps > 0 {
 			all = errors.Join(all, fmt.Errorf("%s: %d handles open, %d buffers mapped", n.path(), n.handles, n.maps))
 		}
+	}
+	if n := len(k.notices); n > 0 {
+		all = errors.Join(all, fmt.Errorf("%d watches open", n))
 	}
 	return all
 }

@@ -136,6 +136,7 @@ func suiteWatch(t *testing.T, s Subject) {
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
+		s.wantNoLeaks(t)
 	}()
 	// until waits by the watch alone.
 	until := func(what string, ok func(error) bool) {
@@ -169,7 +170,9 @@ func suiteWatch(t *testing.T, s Subject) {
 	for range 10 {
 		next(t, c)
 	}
-	s.shut(t, c)
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
 	select {
 	case <-w.Changed():
 		t.Error("to open and to read a camera counts as a change")
