@@ -49,7 +49,7 @@ func (ls *Links) answer(ctx context.Context, raw net.Conn) {
 
 // refuse tells a device with an unknown key so, and the log which key it was and what the device calls itself.
 func (ls *Links) refuse(conn *conn, t *tls.Conn, id identity.ID) error {
-	bye := wire.Bye{Code: wire.CodeUnknownDevice, Text: fmt.Sprintf("your key %s is not known here: put it under peers", id)}
+	bye := wire.Bye{Code: wire.CodeUnknownDevice, Text: fmt.Sprintf("your key %s is not known here; put it under peers on the device that says so", id)}
 	if id == ls.cfg.Identity.ID() {
 		bye = wire.Bye{Code: wire.CodeSelfCall, Text: "you have reached yourself: the address or the id is your own"}
 	}

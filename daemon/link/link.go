@@ -315,6 +315,9 @@ func plausible(f *frame.Frame) bool {
 	return err == nil && info.Width == f.Width && info.Height == f.Height
 }
 
+// lossPause is the longest pause after which missing pictures count as lost: above the second between two cards.
+const lossPause = 1500 * time.Millisecond
+
 // inbound is what is known of the pictures that come in. One goroutine writes it, any may read.
 type inbound struct {
 	meter                         frame.Meter
@@ -325,7 +328,9 @@ type inbound struct {
 }
 
 func (in *inbound) count(f *frame.Frame, size int, clockKnown bool) {
-	if before := in.seq.Swap(f.Seq); in.pictures.Load() > 0 && f.Seq > before+1 {
+	// A gap after a pause is not loss: the camera was away, or another call.
+	before, pause := in.seq.Swap(f.Seq), f.Arrived-time.Duration(in.newest.Load())
+	if in.pictures.Load() > 0 && f.Seq > before+1 && pause < lossPause {
 		in.lost.Add(f.Seq - before - 1)
 	}
 	in.pictures.Add(1)

@@ -160,7 +160,7 @@ func (p *peer) dial(address string) error {
 	// The address is resolved anew at each try: a peer at home changes it with each DHCP lease.
 	ctx, cancel := context.WithTimeout(p.ctx, handshakeTime)
 	defer cancel()
-	conn, err := p.links.cfg.Dial(ctx, "tcp", address)
+	conn, err := p.links.cfg.Dial(ctx, "tcp", locate(ctx, avahiSocket, address))
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err // it names the address once more
