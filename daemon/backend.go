@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"vchat/daemon/api"
@@ -55,6 +56,11 @@ func (d *Daemon) command(peer string, ev call.Event) (api.Call, error) {
 	if err != nil {
 		return api.Call{}, d.apiError(peer, err)
 	}
+	if _, dialled := ev.(call.Dial); dialled && d.up[peer] == nil {
+		if why := d.links.Status(peer).Err; why != nil { // so that the call can say why it came to nothing
+			_, _ = d.step(call.LinkDown{Peer: peer, Err: why})
+		}
+	}
 	// A call that ran out in the same step is told first.
 	return d.callView(changed[len(changed)-1]), nil
 }
@@ -85,7 +91,7 @@ func (d *Daemon) apiError(peer string, err error) error {
 func (d *Daemon) unknownPeer(peer string) *api.Error {
 	e := &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer is called %q", peer)}
 	if names := slices.Sorted(maps.Keys(d.cfg.Peers)); len(names) > 0 {
-		e.Hint = fmt.Sprintf("known peers: %v", names)
+		e.Hint = "known peers: " + strings.Join(names, ", ")
 	} else {
 		e.Hint = "no peers are configured: put them under peers in the configuration file and reload"
 	}

@@ -138,6 +138,11 @@ func (d *Daemon) listens() string {
 // device is back. It returns when nothing runs any more, but at the latest two seconds after the end of ctx: a driver
 // that does not let go of a camera is left behind, with an error.
 func (d *Daemon) Run(ctx context.Context) error {
+	unlock, err := lockState(d.first.StateDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := d.listen(); err != nil {
 		return err
 	}
@@ -157,7 +162,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	close(d.ready)
 	d.log.Info("ready", "name", d.first.Name, "id", d.ID(), "listen", d.listens(), "control", d.first.Control.Socket, "version", Version)
-	var err error
 	select {
 	case <-ctx.Done():
 		d.log.Info("stopping")

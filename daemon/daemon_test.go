@@ -270,12 +270,13 @@ func TestDamagedStateCostsTheCallsAndNothingElse(t *testing.T) {
 	call(t, alice, bob)
 }
 
-func TestTakenPortAndSocketAreUnavailable(t *testing.T) {
+func TestTakenPortSocketAndStateAreUnavailable(t *testing.T) {
 	alice, bob := two(t)
 	start(alice)
 	for _, change := range []func(*config.Config){
 		func(c *config.Config) { c.Listen = alice.Config.Listen },
 		func(c *config.Config) { c.Control = alice.Config.Control },
+		func(c *config.Config) { c.StateDir = alice.Config.StateDir },
 	} {
 		cfg := *bob.Config
 		change(&cfg)

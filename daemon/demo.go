@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -71,6 +72,10 @@ func Demo(ctx context.Context, o DemoOptions) error {
 			return fmt.Errorf("demo: key of %s: %w", name, err)
 		}
 		ids[name] = id.ID().String()
+		// A call of an earlier demo in this directory would be resumed, and this one is to begin with its own.
+		if err := os.Remove(filepath.Join(demoState(dir, name), callsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("demo: %w", err)
+		}
 	}
 	bob, stop, err := run(demoConfig(dir, "bob", config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
 	defer stop()
@@ -142,7 +147,7 @@ func watchDemo(ctx context.Context, o DemoOptions, alice, bob *Daemon) error {
 		if a, b := receiving(alice), receiving(bob); a != nil && b != nil {
 			fromBob, fromAlice = *a, *b
 			flowed = a.FPS > 0 && b.FPS > 0
-			line = "alice sees bob: " + rateLine(a) + "    bob sees alice: " + rateLine(b)
+			line = "alice sees bob " + rateLine(a) + ", bob sees alice " + rateLine(b)
 		} else if s := alice.Status(); len(s.Calls) > 0 {
 			line = fmt.Sprintf("alice's call to bob: %s", s.Calls[0].State)
 		}
@@ -163,5 +168,5 @@ func receiving(d *Daemon) *api.Receiving {
 }
 
 func rateLine(r *api.Receiving) string {
-	return fmt.Sprintf("%s %.1f fps %.1f Mbit/s delay %.1f ms (p99 %.1f)", r.Size, r.FPS, r.MbitS, r.LatencyMS.P50, r.LatencyMS.P99)
+	return fmt.Sprintf("%.1f fps %.0f Mbit/s %.1f ms", r.FPS, r.MbitS, r.LatencyMS.P50)
 }

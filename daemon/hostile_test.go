@@ -238,7 +238,7 @@ func TestNothingIsLeftBesideTheState(t *testing.T) {
 	for _, f := range files {
 		names = append(names, f.Name())
 	}
-	if got := strings.Join(names, " "); got != "calls.json identity.key" {
+	if got := strings.Join(names, " "); got != "calls.json identity.key lock" {
 		t.Errorf("in the state directory: %s", got)
 	}
 	alice.Start()

@@ -51,6 +51,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	command := ""
+	if len(args) == 1 && args[0] == "--version" {
+		args = []string{"version"}
+	}
 	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
 		command, args = args[0], args[1:]
 	}
@@ -111,6 +114,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return configError(err, stderr)
 	}
+	if _, err := os.Stat(*path); err != nil {
+		log.Warn("there is no configuration file: the defaults hold", "path", *path)
+	}
 	d, err := daemon.New(cfg, log, level)
 	if err != nil {
 		return failed(log, err)
@@ -162,6 +168,8 @@ func checkConfig(args []string, stdout, stderr io.Writer) int {
 	if _, err := os.Stat(path); err != nil && fs.NArg() == 1 {
 		fmt.Fprintf(stderr, "vchatd: error: %v\n", err) // a missing default file is the default configuration, a typed name is not
 		return exitConfig
+	} else if err != nil {
+		fmt.Fprintf(stderr, "vchatd: there is no %s: the defaults hold\n", path)
 	}
 	if _, err := config.Load(path); err != nil {
 		return configError(err, stderr)

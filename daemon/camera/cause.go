@@ -46,6 +46,7 @@ var (
 	errBroken    = errors.New("the camera sends broken pictures only")
 	errNoPicture = errors.New("there is no JPEG picture in it")
 	errCommand   = errors.New("the camera command has stopped")
+	errEnded     = errors.New("it ended by itself, without an error")
 	errUnknown   = errors.New("it must be auto, /dev/…, test, file:PATH or exec:COMMAND")
 )
 

@@ -2,6 +2,7 @@ package camera
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ func openCommand(s source, line string) (*command, error) {
 	c.all.Go(c.listen)
 	c.all.Go(func() {
 		pictures.Wait() // what it wrote before it ended still counts
-		c.err = fmt.Errorf("%w: %q: %w", errCommand, line, errors.Join(c.end(), why))
+		c.err = fmt.Errorf("%w: %q: %w", errCommand, line, cmp.Or(errors.Join(c.end(), why), errEnded))
 		close(c.ended)
 		c.clear()
 	})
