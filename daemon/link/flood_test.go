@@ -1,0 +1,77 @@
+package link_test
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"vchat/daemon/link"
+)
+
+// Over real sockets and in real time: ten thousand connections of strangers, while a link is up.
+func TestAFloodOfConnectionsOverRealTCP(t *testing.T) {
+	const flood, kept = 10_000, 300
+	b := newLab(t)
+	defer b.close()
+	alice, bob := b.device("alice"), b.device("bob")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	for _, d := range []*device{alice, bob} {
+		d.links = link.New(link.Config{Identity: d.id, Name: d.name, Handler: d, Log: slog.New(slog.NewTextHandler(b, nil))})
+	}
+	alice.links.ListenOn(listener)
+	alice.links.Configure("alice", []link.Peer{{Name: "bob", ID: bob.id.ID()}})
+	bob.links.Configure("bob", []link.Peer{{Name: "alice", Address: address, ID: alice.id.ID()}})
+	b.run(alice)
+	b.run(bob)
+	for end := time.Now().Add(20 * time.Second); bob.ups() == 0 || alice.ups() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no link in twenty seconds")
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+
+	garbage := make([]byte, 2000)
+	_, _ = rand.Read(garbage)
+	says := [][]byte{nil, {0x16, 0x03, 0x01, 0x02, 0x00, 0x01}, garbage, {0x16, 0x03, 0x01, 0xff, 0xff}, []byte("GET / HTTP/1.1\r\n\r\n")}
+	var held []io.Closer
+	defer func() {
+		for _, c := range held {
+			_ = c.Close()
+		}
+	}()
+	for i := range flood {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatalf("connection %d: %v", i, err)
+		}
+		_, _ = c.Write(says[i%len(says)]) // it may be closed already
+		if held = append(held, c); len(held) > kept {
+			_ = held[0].Close()
+			held = held[1:]
+		}
+	}
+	if alice.ups() != 1 || bob.ups() != 1 || alice.links.Link("bob") == nil {
+		t.Errorf("the link was lost: up %d and %d times\n%s", alice.ups(), bob.ups(), b.logged())
+	}
+	if n := runtime.NumGoroutine(); n > 400 { // three for each of the strangers at the door, and some of this test
+		t.Errorf("%d goroutines", n)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 16<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+	if n := len(b.logged()); n > 16<<10 {
+		t.Errorf("%d bytes of log", n)
+	}
+}
