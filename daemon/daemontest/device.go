@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -66,14 +67,18 @@ func New(t testing.TB, name string) *Device {
 	return d
 }
 
-// freePort gives an address on loopback that was free a moment ago, so that a device keeps it over a restart.
+// freePort gives an address on loopback that was free a moment ago, so that a device keeps it over a restart. It is below
+// the range that the kernel takes for outgoing connections, of which other tests make thousands.
 func freePort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(12000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("a hundred ports, and none is free")
+	return ""
 }
 
 // Know makes other a peer of d, reached through address; "" where the other one dials.
