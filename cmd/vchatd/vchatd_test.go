@@ -60,15 +60,14 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := daemontest.FreeAddress()
 	if err != nil {
 		return err
 	}
 	env.Setenv("RUN", dir)
 	env.Setenv("TAKEN", taken.Addr().String())
-	env.Setenv("FREE", free.Addr().String())
+	env.Setenv("FREE", free)
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // else every program takes a second to end under -race
-	_ = free.Close()
 	p := new(program)
 	env.Values["program"] = p
 	env.Defer(func() {

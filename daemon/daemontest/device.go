@@ -2,6 +2,7 @@ package daemontest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,8 +47,12 @@ func New(t testing.TB, name string) *Device {
 	if err != nil {
 		t.Fatal(err)
 	}
+	address, err := FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	cfg := config.Default()
-	cfg.Name, cfg.StateDir, cfg.Listen = name, dir, freePort(t)
+	cfg.Name, cfg.StateDir, cfg.Listen = name, dir, address
 	cfg.Camera.Device, cfg.Camera.Size = "test", config.Size{Width: 320, Height: 240}
 	// A directory of its own: the path of a unix socket has 107 bytes at most.
 	run, err := os.MkdirTemp("", "vchat-test-")
@@ -67,18 +73,19 @@ func New(t testing.TB, name string) *Device {
 	return d
 }
 
-// freePort gives an address on loopback that was free a moment ago, so that a device keeps it over a restart. It is below
-// the range that the kernel takes for outgoing connections, of which other tests make thousands.
-func freePort(t testing.TB) string {
-	for range 100 {
+// FreeAddress gives an address on loopback that was free a moment ago, so that a device keeps it over a restart. Its port is
+// below the range that the kernel takes for outgoing connections, of which other tests make thousands.
+func FreeAddress() (string, error) {
+	for {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(12000)))
-		if err == nil {
-			defer l.Close()
-			return l.Addr().String()
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
 		}
+		if err != nil {
+			return "", fmt.Errorf("find a free port: %w", err)
+		}
+		return l.Addr().String(), l.Close()
 	}
-	t.Fatal("a hundred ports, and none is free")
-	return ""
 }
 
 // Know makes other a peer of d, reached through address; "" where the other one dials.
