@@ -147,7 +147,7 @@ func watchDemo(ctx context.Context, o DemoOptions, alice, bob *Daemon) error {
 		if a, b := receiving(alice), receiving(bob); a != nil && b != nil {
 			fromBob, fromAlice = *a, *b
 			flowed = a.FPS > 0 && b.FPS > 0
-			line = "alice sees bob " + rateLine(a) + ", bob sees alice " + rateLine(b)
+			line = "alice sees " + rateLine(a) + ", bob sees " + rateLine(b)
 		} else if s := alice.Status(); len(s.Calls) > 0 {
 			line = fmt.Sprintf("alice's call to bob: %s", s.Calls[0].State)
 		}
