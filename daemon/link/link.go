@@ -60,9 +60,6 @@ func (l *Link) Peer() string { return l.peer.Name }
 // Remote is the network address of the other side.
 func (l *Link) Remote() string { return l.conn.RemoteAddr().String() }
 
-// Began says when the hellos were exchanged.
-func (l *Link) Began() time.Time { return l.began }
-
 // Can says whether both sides have a feature of the hello.
 func (l *Link) Can(feature string) bool { return slices.Contains(l.agreed, feature) }
 
