@@ -252,6 +252,10 @@ func (l *Link) picture(m *wire.Picture) error {
 	if !l.peer.links.cfg.Handler.Wants(l) {
 		return nil // its data is skipped, and not unpacked: that would be work that anybody we know could make us do
 	}
+	if l.received.pictures.Load() > 0 && m.Seq <= l.received.seq.Load() {
+		l.received.broken.Add(1)
+		return nil // nor is that of one that is not newer
+	}
 	f, err := l.receive(m)
 	if err != nil {
 		return classify(err)
@@ -261,7 +265,7 @@ func (l *Link) picture(m *wire.Picture) error {
 	f.Seq, f.Captured, f.Arrived = m.Seq, captured, now
 	f.Card = m.Flags&wire.Card != 0
 	f.Width, f.Height = int(m.Width), int(m.Height)
-	if !plausible(f) || l.received.pictures.Load() > 0 && f.Seq <= l.received.seq.Load() {
+	if !plausible(f) {
 		l.received.broken.Add(1)
 		f.Release()
 		return nil
@@ -269,38 +273,6 @@ func (l *Link) picture(m *wire.Picture) error {
 	l.received.count(f, m.Size, known)
 	l.peer.links.cfg.Handler.Picture(l, f)
 	return nil
-}
-
-// receive reads the data of a picture into a pooled frame.
-func (l *Link) receive(m *wire.Picture) (*frame.Frame, error) {
-	pool := l.pool
-	if m.Codec != wire.CodecYUYVLZ4 {
-		f := pool.Get(m.Size)
-		f.Format = frame.JPEG
-		if m.Codec == wire.CodecYUYV {
-			f.Format = frame.YUYV
-		}
-		if err := l.in.Data(f.Data); err != nil {
-			f.Release()
-			return nil, err
-		}
-		return f, nil
-	}
-	packed := pool.Get(m.Size)
-	defer packed.Release()
-	if err := l.in.Data(packed.Data); err != nil {
-		return nil, err
-	}
-	if l.received.lz4 == nil {
-		l.received.lz4 = new(wire.LZ4)
-	}
-	f := pool.Get(m.RawSize())
-	f.Format = frame.YUYV
-	if err := l.received.lz4.Decompress(f.Data, packed.Data); err != nil {
-		f.Release()
-		return nil, err
-	}
-	return f, nil
 }
 
 // plausible is the check that protects viewers from what a peer sends.
@@ -321,7 +293,7 @@ type inbound struct {
 	seq, pictures, bytes          atomic.Uint64
 	lost, broken                  atomic.Uint64
 	delay, newestCaptured, newest atomic.Int64 // ns
-	lz4                           *wire.LZ4    // made when the first packed picture comes
+	raw                           unpacker
 }
 
 func (in *inbound) count(f *frame.Frame, size int, clockKnown bool) {

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"vchat/daemon/frame"
-	"vchat/daemon/mjpeg"
 	"vchat/daemon/wire"
 )
 
@@ -38,10 +37,7 @@ type writer struct {
 	lost uint64 // dropped by readers before eyes
 	told uint64 // pictures that the last feedback was about
 	buf  []byte
-
-	lz4    *wire.LZ4 // made when the first raw picture goes out
-	packed []byte
-	enc    *mjpeg.Encoder
+	raw  packer
 }
 
 // look watches another hub, or none.
@@ -103,11 +99,11 @@ func (w *writer) newest() error {
 	}
 	defer f.Release()
 	w.link.sent.dropped.Store(w.lost + w.eyes.Dropped())
-	p := wire.Picture{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height), Codec: wire.CodecJPEG}
+	p := wire.Picture{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
 	if f.Card {
 		p.Flags |= wire.Card
 	}
-	data, err := w.encode(&p, f)
+	data, err := w.raw.pack(&p, f, w.link.agreed)
 	if err != nil {
 		return err
 	}
@@ -128,40 +124,6 @@ func (w *writer) newest() error {
 	w.link.sent.meter.Add(now, now-f.Captured, len(data), f.Width, f.Height)
 	return nil
 }
-
-// encode gives the bytes that travel: a JPEG as it is; a raw picture by the best codec that the other side knows.
-func (w *writer) encode(p *wire.Picture, f *frame.Frame) ([]byte, error) {
-	switch {
-	case f.Format == frame.JPEG:
-		return f.Data, nil
-	case !wire.CodecYUYV.Allowed(w.link.agreed):
-		if w.enc == nil {
-			w.enc = mjpeg.NewEncoder(rawQuality)
-		}
-		var err error
-		w.packed, err = w.enc.EncodeYUYV(w.packed[:0], f.Data, f.Width, f.Height, 2*f.Width)
-		if err != nil {
-			return nil, fmt.Errorf("encode a raw picture: %w", err)
-		}
-		return w.packed, nil
-	case wire.CodecYUYVLZ4.Allowed(w.link.agreed):
-		if w.lz4 == nil {
-			w.lz4 = new(wire.LZ4)
-		}
-		if room := wire.LZ4Room(len(f.Data)); len(w.packed) < room {
-			w.packed = make([]byte, room)
-		}
-		if n, ok := w.lz4.Compress(w.packed, f.Data); ok {
-			p.Codec = wire.CodecYUYVLZ4
-			return w.packed[:n], nil
-		}
-	}
-	p.Codec = wire.CodecYUYV
-	return f.Data, nil
-}
-
-// rawQuality is the JPEG quality for a peer that takes no raw pictures: what cameras use.
-const rawQuality = 85
 
 // goodbye says why the link ends, if the other side can still hear it: behind what waits to be said, unless that is for
 // another link to say. What fails here fails because the other side does not hear it.
