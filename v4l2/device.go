@@ -3,7 +3,6 @@ package v4l2
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,22 +71,17 @@ const unfit = 2
 // be looked at is an error only if there is no other. A camera that streams elsewhere is not disturbed.
 func List(k Kernel) ([]Device, error) {
 	k = orLinux(k)
-	nodes, err := k.Nodes()
+	all, err := survey(k)
 	if err != nil {
-		return nil, fmt.Errorf("look for cameras: %w", err)
+		return nil, err
 	}
-	byID := k.ByID()
 	var found []Device
 	var failed error
-	for _, node := range nodes {
-		d := Device{Path: cmp.Or(byID[node], node), Node: node}
-		err := look(k, &d)
-		switch {
-		case err == nil:
-			found = append(found, d)
-		case errors.Is(err, ErrNotCamera), errors.Is(err, ErrNotFound), errors.Is(err, ErrUnplugged):
-		case failed == nil:
-			failed = err
+	for _, f := range all {
+		if f.Err == nil {
+			found = append(found, f.Device)
+		} else if failed == nil {
+			failed = f.Err
 		}
 	}
 	if len(found) == 0 {

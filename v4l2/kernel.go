@@ -21,6 +21,8 @@ type Kernel interface {
 	Open(path string) (Handle, error)
 	// Probe opens the node a second time, for a moment, to enumerate.
 	Probe(path string) (Prober, error)
+	// Label is what the kernel calls the node, and which one of its device's it is, from 0; "" if that cannot be told. Nothing is opened.
+	Label(node string) (name string, index int)
 	// Holders names the programs that have the node open, as far as /proc shows them to this user.
 	Holders(node string) []string
 	// Group is the group that the node belongs to, "" if it cannot be told.

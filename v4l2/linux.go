@@ -99,6 +99,8 @@ func (linux) Group(node string) string {
 	return id
 }
 
+func (linux) Label(node string) (name string, index int) { return label("/sys", node) }
+
 func (linux) Holders(node string) []string { return holders("/proc", node) }
 
 func (linux) Open(path string) (Handle, error) {

@@ -1,7 +1,6 @@
 package v4l2
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,6 +41,8 @@ type wish struct {
 	value string
 }
 
+const readOnly = "it can only be read"
+
 // setControls sets what is wished and makes warnings of what cannot be.
 func (c *Camera) setControls(want map[string]string) {
 	s := setter{kernel: c.kernel, device: c.device, handle: c.handle}
@@ -51,9 +52,7 @@ func (c *Camera) setControls(want map[string]string) {
 		}
 	}
 	// Switches first: a camera refuses an exposure time while its automatic exposure is on.
-	slices.SortFunc(s.wishes, func(a, b wish) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(s.wishes, byRank)
 	for _, w := range s.wishes {
 		if err := s.set(w); err != nil {
 			c.warnings = append(c.warnings, err)
@@ -132,7 +131,7 @@ func (s *setter) set(w wish) error {
 	}
 	switch {
 	case q.Flags&uapi.CtrlFlagReadOnly != 0:
-		return s.refuse(w, ErrInactive, "it can only be read", nil)
+		return s.refuse(w, ErrInactive, readOnly, nil)
 	case q.Flags&uapi.CtrlFlagInactive != 0:
 		return s.refuse(w, ErrInactive, s.whyInactive(w.Control), nil)
 	case q.Flags&uapi.CtrlFlagGrabbed != 0:

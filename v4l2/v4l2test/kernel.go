@@ -162,6 +162,18 @@ func (k *Kernel) Holders(node string) []string {
 	return []string{n.cam.Faults().Busy}
 }
 
+// Label tells the camera's Card. The number 1 is that of a Metadata node.
+func (k *Kernel) Label(node string) (name string, index int) {
+	n, err := k.lookup(node)
+	if err != nil {
+		return "", 0
+	}
+	if n.cam.device.Kind == Metadata {
+		index = 1
+	}
+	return n.cam.device.Card, index
+}
+
 // Group is "video".
 func (k *Kernel) Group(string) string { return "video" }
 
