@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -306,10 +307,9 @@ func (d *Daemon) publishLink(peer string) {
 	poke(d.news)
 }
 
-// wireState is the state of our camera as a peer is told of it: the reason in full, with paths and programs, is the
-// owner's alone.
+// wireState is the state of our camera as a peer is told of it, in the same words as here.
 func wireState(s camera.Status) *wire.State {
-	m := &wire.State{Since: frame.Now() - time.Since(s.Since), Reason: wire.Clean(s.Headline, wire.MaxReason)}
+	m := &wire.State{Since: frame.Now() - time.Since(s.Since), Reason: wire.Clean(cmp.Or(s.Reason, s.Headline), wire.MaxReason)}
 	switch s.State {
 	case camera.Streaming:
 		m.Camera = wire.CameraStreaming
@@ -319,6 +319,9 @@ func wireState(s camera.Status) *wire.State {
 		m.Camera = wire.CameraLost
 	case camera.Failed:
 		m.Camera = wire.CameraFailed
+	}
+	if s.Privacy {
+		m.Camera = wire.CameraPrivacy
 	}
 	m.Since = max(m.Since, 0)
 	return m

@@ -15,7 +15,6 @@ func warnOfIdleKeys(cfg *config.Config, log *slog.Logger) {
 		set bool
 	}{
 		{"camera.rotate", cfg.Camera.Rotate != 0},
-		{"camera.usb_reset", cfg.Camera.USBReset},
 		{"metrics", cfg.Metrics != ""},
 		{"hooks", h.Ring != nil || h.Answered != nil || h.Ended != nil || h.CameraLost != nil || h.CameraFound != nil},
 	} {

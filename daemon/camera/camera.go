@@ -9,8 +9,11 @@
 //	      └─── error, silence ───┘  └──┘ try again:                   └── a picture ─▶ streaming
 //	                                     100 ms … 2 s, jittered
 //
-// Silence is no picture for five frame times, and for one second at least: first the stream is restarted, and after as
-// long again the camera is reopened.
+// Silence is no picture for five frame times, and for one second at least. The ladder out of it: the stream is restarted,
+// after as long again the camera is reopened, and if that does not help either, and the configuration permits it, its USB
+// device is reset, ever more rarely.
+//
+// Privacy stands above all of it: while it is on, the camera is closed and stays so, and whoever looks is shown a card.
 //
 // It promises that the feed's sequence numbers only ever rise, over reopening and cards too, that nothing is published that
 // is not a whole picture, and that a camera is closed within a second after its last reader has left. Once warm, a picture
@@ -40,13 +43,14 @@ type Config struct {
 	Format             string // auto | mjpeg | yuyv; "" is auto
 	Raw                string // what becomes of raw pictures: jpeg | lz4 (they stay as they are); "" is jpeg
 	Controls           map[string]string
+	USBReset           bool        // whether a USB camera that stays frozen may be reset
 	Name               string      // of this device, for the cards
 	Kernel             v4l2.Kernel // nil: Linux
 }
 
 func (c Config) equal(d Config) bool {
 	return c.Device == d.Device && c.Width == d.Width && c.Height == d.Height && c.FPS == d.FPS && c.Format == d.Format &&
-		c.Raw == d.Raw && c.Name == d.Name && c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls)
+		c.Raw == d.Raw && c.USBReset == d.USBReset && c.Name == d.Name && c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls)
 }
 
 // withDefaults fills in what was left out.
@@ -83,9 +87,12 @@ type Camera struct {
 
 	mu      sync.Mutex
 	cfg     Config
-	version int       // of cfg
-	reading stream    // what the keeper may be waiting for
-	stirred time.Time // when readers came or went last
+	set     map[string]string // controls that were set by hand, over those of cfg
+	private bool
+	version int           // of cfg and private
+	open    chan struct{} // closed when the camera is; nil: it is not open
+	reading stream        // what the keeper may be waiting for
+	stirred time.Time     // when readers came or went last
 }
 
 // New makes a camera that nobody looks at yet. It does nothing before Run.
@@ -169,10 +176,17 @@ func (c *Camera) attach(s stream) {
 	c.mu.Unlock()
 }
 
+// config is the configuration with the controls that were set by hand.
 func (c *Camera) config() (Config, int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cfg, c.version
+	cfg := c.cfg
+	if len(c.set) > 0 {
+		cfg.Controls = make(map[string]string)
+		maps.Copy(cfg.Controls, c.cfg.Controls)
+		maps.Copy(cfg.Controls, c.set)
+	}
+	return cfg, c.version
 }
 
 // current is the version of config, without the copying: it is asked for each picture.

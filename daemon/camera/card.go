@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/draw"
 	"math"
+	"strings"
 	"time"
 
 	"vchat/daemon/mjpeg"
@@ -13,6 +14,7 @@ import (
 type card struct {
 	name     string    // of this device
 	headline string    // what is wrong
+	reason   string    // the same in full; may be empty
 	since    time.Time // since when
 }
 
@@ -34,10 +36,33 @@ func newCardArtist(c card, width, height int) *cardArtist {
 	a.label(c.name, 0.33, 0.065, gridInk.to(white, 0.5))
 	a.label(c.headline, 0.48, 0.125, white)
 	a.label("since "+c.since.Format(time.TimeOnly), 0.67, 0.065, numberInk)
+	for i, line := range a.wrap(c.reason, reasonSize) {
+		a.label(line, 0.77+1.3*reasonSize*float64(i), reasonSize, gridInk.to(white, 0.5))
+	}
 	half := width / 12
 	y := height * 59 / 100
 	a.line = image.Rect(width/2-half, y, width/2+half, y+max(1, height/180))
 	return a
+}
+
+const (
+	reasonSize  = 0.036 // of the height
+	reasonLines = 4
+)
+
+// wrap cuts a text into lines between words.
+func (a *cardArtist) wrap(text string, size float64) []string {
+	var lines []string
+	font := bold(size * float64(a.height))
+	for _, word := range strings.Fields(text) {
+		last := len(lines) - 1
+		if last >= 0 && (font.width(lines[last]+" "+word) <= 0.9*float64(a.width) || last == reasonLines-1) {
+			lines[last] += " " + word
+			continue
+		}
+		lines = append(lines, word)
+	}
+	return lines
 }
 
 // label centres a line of text at a part of the height, its letters as large as another part of it if the width allows.

@@ -23,6 +23,7 @@ const (
 )
 
 var (
+	hidden   = &cause{"Privacy", Idle, true, slow}
 	starting = &cause{"Camera is starting", Opening, true, slow}
 	unplug   = &cause{"Camera unplugged", Lost, true, soon}
 	missing  = &cause{"No camera found", Lost, true, soon}

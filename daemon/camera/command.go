@@ -170,9 +170,10 @@ func (c *command) next(wait time.Duration) (*frame.Frame, error) {
 	}
 }
 
-func (c *command) restart() error { return errors.ErrUnsupported }
-func (c *command) silence() error { return errSilent }
-func (c *command) wake()          { signal(c.woken) }
+func (c *command) restart() error  { return errors.ErrUnsupported }
+func (c *command) silence() error  { return errSilent }
+func (c *command) whySlow() string { return "" }
+func (c *command) wake()           { signal(c.woken) }
 
 func (c *command) close() {
 	c.out.Close() // read ends, and with it everything

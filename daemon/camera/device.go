@@ -238,6 +238,8 @@ func (d *device) restart() error {
 	return d.cam.Restart()
 }
 
+func (d *device) whySlow() string { return d.cam.WhySlow() }
+
 func (d *device) wake() { d.cam.Wake() }
 
 func (d *device) close() {

@@ -80,7 +80,8 @@ func (p *file) read() ([]byte, mjpeg.Info, error) {
 	}
 }
 
-func (p *file) restart() error { return errors.ErrUnsupported }
-func (p *file) silence() error { return errSilent }
-func (p *file) wake()          { p.pace.wake() }
-func (p *file) close()         { p.f.Close() }
+func (p *file) restart() error  { return errors.ErrUnsupported }
+func (p *file) silence() error  { return errSilent }
+func (p *file) whySlow() string { return "" }
+func (p *file) wake()           { p.pace.wake() }
+func (p *file) close()          { p.f.Close() }

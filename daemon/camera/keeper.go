@@ -3,7 +3,6 @@ package camera
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -30,24 +29,26 @@ type keeper struct {
 	left    time.Time // when the last reader left; zero while there are some
 	last    uint64    // the newest sequence number of the feed
 
-	tries   int           // in vain, since it was healthy
-	step    int           // of the pauses between them, which begin anew when something happens to a camera
-	watch   *v4l2.Watcher // while a V4L2 camera is wanted, unless there is none to be had
-	stirred time.Time     // when it told of something last
-	base    uint64        // what the stream's numbers are more than the feed's
-	size    [2]int        // of the pictures, and so of the cards
-	outage  outage
-	warned  string // the warnings that were logged last
-	waiting *time.Timer
+	tries    int           // in vain, since it was healthy
+	ladder   ladder        // out of a silence
+	step     int           // of the pauses between them, which begin anew when something happens to a camera
+	watch    *v4l2.Watcher // while a V4L2 camera is wanted, unless there is none to be had
+	stirred  time.Time     // when it told of something last
+	base     uint64        // what the stream's numbers are more than the feed's
+	size     [2]int        // of the pictures, and so of the cards
+	outage   outage
+	warnings warnings
+	waiting  *time.Timer
 }
 
 // outage is why there is no picture, and the card that says so.
 type outage struct {
-	cause *cause    // nil: all is well
-	begun time.Time // of the outage
-	since time.Time // of this cause of it
-	card  []byte    // nil: not made yet
-	again time.Time // when the card is to be shown next
+	cause  *cause    // nil: all is well
+	reason string    // in words
+	begun  time.Time // of the outage
+	since  time.Time // of this cause of it
+	card   []byte    // nil: not made yet
+	again  time.Time // when the card is to be shown next
 }
 
 func newKeeper(c *Camera) *keeper {
@@ -64,33 +65,73 @@ func (k *keeper) keep(ctx context.Context) {
 			k.rest()
 			continue
 		}
+		if k.isPrivate() {
+			k.hide()
+			continue
+		}
 		k.cfg, k.version = k.config()
 		k.begin()
 		for k.wanted() {
 			if err := k.once(); err != nil {
 				k.fault(err)
+				k.climb(err)
 				k.pause()
 			}
 		}
 		k.unwatch()
 	}
-	k.status.state(Idle, "", "")
+	k.idle()
 }
 
 // rest waits until something changes, with the camera closed.
 func (k *keeper) rest() {
 	k.hub.Forget() // nobody is to take it for a live picture later
 	k.tally.meter.Reset()
-	k.status.state(Idle, "", "")
+	k.idle()
 	select {
 	case <-k.kick:
 	case <-k.ctx.Done():
 	}
 }
 
+// idle says that the camera is closed. What was wrong when somebody looked last stays to be read.
+func (k *keeper) idle() {
+	k.status.set(func(s *Status) {
+		s.State, s.Warnings = Idle, nil
+		if o := k.outage.cause; o == nil || o == starting || o == hidden {
+			s.Headline, s.Reason = "", ""
+		}
+	})
+}
+
+// hide keeps the camera closed while privacy is on and somebody looks.
+func (k *keeper) hide() {
+	k.cover()
+	for k.isPrivate() && k.hub.Readers() > 0 && k.ctx.Err() == nil {
+		k.waiting.Reset(k.atMost(cardEvery))
+		select {
+		case <-k.kick:
+		case <-k.ctx.Done():
+		case <-k.waiting.C:
+		}
+		k.waiting.Stop()
+		k.refreshCard()
+	}
+}
+
+// cover shows the card of privacy from now on.
+func (k *keeper) cover() {
+	now := time.Now()
+	if k.outage.cause != hidden {
+		k.outage = outage{cause: hidden, begun: now, since: now, again: now}
+		k.status.state(Idle, "", "")
+	}
+	k.refreshCard()
+}
+
 // begin starts afresh, after idleness or with a new configuration.
 func (k *keeper) begin() {
-	k.tries, k.step, k.left = 0, 0, time.Time{}
+	k.tries, k.step, k.left, k.ladder = 0, 0, time.Time{}, ladder{}
 	if k.cfg.isV4L2() {
 		var err error
 		if k.watch, err = v4l2.Watch(k.cfg.Kernel); err != nil {
@@ -130,6 +171,11 @@ func (k *keeper) wanted() bool {
 
 // once opens the camera and reads it until it is not wanted any more, or something is wrong.
 func (k *keeper) once() error {
+	closed, ok := k.admit()
+	if !ok {
+		return nil
+	}
+	defer closed()
 	s, err := k.open()
 	if err != nil {
 		return err
@@ -153,12 +199,22 @@ func (k *keeper) open() (stream, error) {
 		s, err := src.open()
 		opened <- result{s, err}
 	}()
+	r := await(k, opened)
+	return r.s, r.err
+}
+
+// await waits for what the kernel takes its time for, and cannot be made to leave.
+func await[T any](k *keeper, done <-chan T) T {
 	for {
 		k.waiting.Reset(k.atMost(time.Hour))
 		select {
-		case r := <-opened:
+		case r := <-done:
 			k.waiting.Stop()
-			return r.s, r.err
+			return r
+		case <-k.kick:
+			if k.isPrivate() {
+				k.cover()
+			}
 		case <-k.waiting.C:
 			k.refreshCard()
 		}
@@ -175,12 +231,7 @@ func (k *keeper) opened(a about) {
 	k.base = k.last
 	k.tally.meter.Reset()
 	k.status.set(func(s *Status) { s.Device, s.Format, s.Width, s.Height = a.device, a.format, a.width, a.height })
-	if w := fmt.Sprint(errors.Join(a.warnings...)); len(a.warnings) > 0 && w != k.warned {
-		k.warned = w
-		for _, err := range a.warnings {
-			k.log.Warn("camera does not do all that is configured", "err", err)
-		}
-	}
+	k.warn(a)
 }
 
 // read publishes pictures until the camera is not wanted any more (nil), or there is an error. Silence is answered by a
@@ -190,7 +241,7 @@ func (k *keeper) read(s stream) error {
 	if fps := s.about().fps; fps > 0 {
 		quiet = max(quiet, time.Duration(5*float64(time.Second)/fps))
 	}
-	limit, restarted := max(firstWait, quiet), false
+	limit := max(firstWait, quiet)
 	first, newest := time.Time{}, time.Now()
 	for k.wanted() {
 		f, err := s.next(k.atMost(time.Until(newest.Add(limit))))
@@ -202,37 +253,21 @@ func (k *keeper) read(s stream) error {
 				first = newest
 			}
 			if newest.Sub(first) >= healthy {
-				k.tries, k.step = 0, 0
+				k.tries, k.step, k.ladder = 0, 0, ladder{}
+				k.warnIfSlow(s)
 			}
-			limit, restarted = quiet, false
+			limit = quiet
 		case errors.Is(err, errWoken):
 		case !errors.Is(err, errTimeout):
 			return err
-		case time.Since(newest) >= limit && restarted:
-			return s.silence()
 		case time.Since(newest) >= limit:
 			if err := k.restart(s); err != nil {
 				return err
 			}
-			first, newest, limit, restarted = time.Time{}, time.Now(), quiet, true
+			first, newest, limit = time.Time{}, time.Now(), quiet
 		}
 		k.refreshCard()
 	}
-	return nil
-}
-
-// restart tries the gentle way out of a silence.
-func (k *keeper) restart(s stream) error {
-	why := s.silence()
-	k.fault(why)
-	switch err := s.restart(); {
-	case errors.Is(err, errors.ErrUnsupported):
-		return why
-	case err != nil:
-		return err
-	}
-	k.tally.restart()
-	k.log.Info("camera's stream restarted", "device", s.about().device)
 	return nil
 }
 
@@ -265,7 +300,14 @@ func (k *keeper) recovered(f *frame.Frame) {
 // fault says what is wrong, in the status, in the log and on a card, once for each cause.
 func (k *keeper) fault(err error) {
 	c := causeOf(err, k.outage.cause)
-	if c == k.outage.cause || k.settling(c) {
+	switch {
+	case k.settling(c):
+		return
+	case c == k.outage.cause: // said already, but another program may hold it by now
+		if text := err.Error(); text != k.outage.reason && causeOf(err, nil) == c {
+			k.outage.reason, k.outage.card = text, nil
+			k.status.state(c.state, c.headline, text)
+		}
 		return
 	}
 	k.status.state(c.state, c.headline, err.Error())
@@ -279,7 +321,7 @@ func (k *keeper) fault(err error) {
 	if k.outage.cause == nil {
 		begun = now
 	}
-	k.outage = outage{cause: c, begun: begun, since: now, again: now}
+	k.outage = outage{cause: c, reason: err.Error(), begun: begun, since: now, again: now}
 	k.refreshCard()
 }
 
@@ -296,7 +338,7 @@ func (k *keeper) refreshCard() {
 		return
 	}
 	if o.card == nil {
-		o.card = card{name: k.cfg.Name, headline: o.cause.headline, since: o.since}.paint(k.size[0], k.size[1])
+		o.card = card{name: k.cfg.Name, headline: o.cause.headline, reason: o.reason, since: o.since}.paint(k.size[0], k.size[1])
 	}
 	f := k.pool.Get(len(o.card))
 	copy(f.Data, o.card)

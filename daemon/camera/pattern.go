@@ -39,7 +39,8 @@ func (p *pattern) next(wait time.Duration) (*frame.Frame, error) {
 	return f, nil
 }
 
-func (p *pattern) restart() error { return errors.ErrUnsupported }
-func (p *pattern) silence() error { return errSilent }
-func (p *pattern) wake()          { p.pace.wake() }
-func (p *pattern) close()         {}
+func (p *pattern) restart() error  { return errors.ErrUnsupported }
+func (p *pattern) silence() error  { return errSilent }
+func (p *pattern) whySlow() string { return "" }
+func (p *pattern) wake()           { p.pace.wake() }
+func (p *pattern) close()          {}

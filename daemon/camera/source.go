@@ -21,6 +21,8 @@ type stream interface {
 	// restart is the gentle way out of a silence. An error means that only reopening is left: errors.ErrUnsupported if
 	// there is no such way, any other says what is wrong.
 	restart() error
+	// whySlow says why pictures come at a lower rate than promised; "": there is no telling.
+	whySlow() string
 	// wake makes the present next, or the next one, return errWoken. From any goroutine.
 	wake()
 	// close returns when nothing of the stream runs or is open any more.

@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -23,8 +24,10 @@ const (
 type Status struct {
 	Device        string    // what was opened last, by its stable name, else what is configured
 	State         State     //
-	Reason        string    // in words, with Lost and Failed; for this device's owner
-	Headline      string    // likewise, in the few words that others see, on the card
+	Reason        string    // in words, with Lost and Failed; with Idle, why there was no picture when somebody looked last
+	Headline      string    // the same in a few words
+	Privacy       bool      // the camera is closed and stays so
+	Warnings      []string  // what the open camera does not do as it is configured, in words
 	Since         time.Time // of State and Reason
 	Format        string    // mjpeg or yuyv, as the camera gives it; "" before the first open
 	Width, Height int       // pixels, likewise
@@ -35,6 +38,7 @@ type Status struct {
 	BrokenBy      map[string]uint64
 	Restarted     uint64 // times that its stream was restarted because of silence
 	Reopened      uint64 // times that it was opened again after a fault
+	USBResets     uint64 // times that its USB device was reset because nothing else had helped
 }
 
 // Status says how the camera is.
@@ -72,7 +76,8 @@ func (b *board) set(change func(*Status)) {
 	if b.s.State != before.State || b.s.Reason != before.Reason {
 		b.s.Since = time.Now()
 	}
-	differs := b.s.State != before.State || b.s.Reason != before.Reason || b.s.Device != before.Device ||
+	differs := b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy ||
+		!slices.Equal(b.s.Warnings, before.Warnings) || b.s.Device != before.Device ||
 		b.s.Format != before.Format || b.s.Width != before.Width || b.s.Height != before.Height
 	b.mu.Unlock()
 	if differs {
@@ -107,6 +112,7 @@ type tally struct {
 	dropped   uint64
 	restarted uint64
 	reopened  uint64
+	resets    uint64
 	broken    [flaws]uint64
 }
 
@@ -141,11 +147,17 @@ func (t *tally) reopen() {
 	t.mu.Unlock()
 }
 
+func (t *tally) reset() {
+	t.mu.Lock()
+	t.resets++
+	t.mu.Unlock()
+}
+
 func (t *tally) fill(s *Status, now time.Duration) {
 	s.FPS = t.meter.Rate(now).FPS
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.Frames, s.Dropped, s.Restarted, s.Reopened = t.frames, t.dropped, t.restarted, t.reopened
+	s.Frames, s.Dropped, s.Restarted, s.Reopened, s.USBResets = t.frames, t.dropped, t.restarted, t.reopened, t.resets
 	s.BrokenBy = make(map[string]uint64)
 	for i, n := range t.broken {
 		if s.Broken += n; n > 0 {

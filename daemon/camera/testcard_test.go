@@ -62,7 +62,7 @@ func TestTestCardIsReadableByLibjpeg(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "card.jpg")
 		for kind, b := range map[string][]byte{
 			"test card": newTestCard("kitchen", s[0], s[1], 30).append(nil, 7, 1, noon),
-			"card":      card{"kitchen", unplug.headline, noon}.paint(s[0], s[1]),
+			"card":      card{name: "kitchen", headline: unplug.headline, since: noon}.paint(s[0], s[1]),
 		} {
 			if err := os.WriteFile(name, b, 0o600); err != nil {
 				t.Fatal(err)
@@ -289,8 +289,8 @@ func TestDevicePathAllocatesNothingOnceWarm(t *testing.T) {
 
 func TestCardsAreReadableAtAnySize(t *testing.T) {
 	for _, s := range sizes {
-		readable(t, card{"kitchen", unplug.headline, noon}.paint(s[0], s[1]), s[0], s[1])
-		readable(t, card{strings.Repeat("Küche ", 20), "Камера ☂ 📷", noon}.paint(s[0], s[1]), s[0], s[1])
+		readable(t, card{name: "kitchen", headline: unplug.headline, since: noon}.paint(s[0], s[1]), s[0], s[1])
+		readable(t, card{strings.Repeat("Küche ", 20), "Камера ☂ 📷", strings.Repeat("/dev/video0: ☂ ", 99), noon}.paint(s[0], s[1]), s[0], s[1])
 	}
 }
 

@@ -1,0 +1,74 @@
+package camera
+
+import (
+	"errors"
+	"time"
+
+	"vchat/v4l2"
+)
+
+// ladder is how far a camera that is silent, or that the driver cannot talk to, has been helped since it was healthy.
+type ladder struct {
+	restarted bool      // its stream
+	reopened  bool      //
+	resets    int       // of its USB device
+	resetAt   time.Time // the last one
+}
+
+const (
+	// firstReset is the least time between two resets; each one in vain doubles it, up to rarestReset.
+	firstReset  = 10 * time.Second
+	rarestReset = 10 * time.Minute
+)
+
+// restart is the first step. What it returns ends the stream.
+func (k *keeper) restart(s stream) error {
+	why := s.silence()
+	if k.ladder.restarted {
+		return why
+	}
+	k.ladder.restarted = true
+	k.fault(why)
+	switch err := s.restart(); {
+	case errors.Is(err, errors.ErrUnsupported):
+		return why
+	case err != nil:
+		return err
+	}
+	k.tally.restart()
+	k.log.Info("camera's stream restarted", "device", s.about().device)
+	return nil
+}
+
+// climb does the last step if the one before it, to reopen, was in vain. The camera is closed.
+func (k *keeper) climb(err error) {
+	switch causeOf(err, nil) {
+	case silent, broken, faulty:
+	default:
+		return
+	}
+	l := &k.ladder
+	if !l.reopened {
+		l.restarted, l.reopened = true, true
+		return
+	}
+	if !k.cfg.USBReset || !k.cfg.isV4L2() || time.Since(l.resetAt) < min(firstReset<<min(l.resets, 10), rarestReset) || !k.wanted() {
+		return
+	}
+	l.resets, l.resetAt = l.resets+1, time.Now()
+	done := make(chan error, 1)
+	go func() {
+		d, err := v4l2.Find(k.cfg.Kernel, k.cfg.Device)
+		if err == nil {
+			err = v4l2.ResetUSB(k.cfg.Kernel, d)
+		}
+		done <- err
+	}()
+	if err := await(k, done); err != nil {
+		k.log.Warn("camera could not be reset", "err", err)
+		return
+	}
+	k.tally.reset()
+	k.step = 0 // it comes back soon
+	k.log.Info("camera's USB device was reset", "device", k.cfg.Device)
+}
