@@ -17,10 +17,15 @@ type Encoder struct {
 	quant  [2]quantiser
 	ws     [64]int32
 	coef   [64]int32
-	header []byte // of the last size
-	width  int
-	height int
-	edge   [16 * 2 * 8]byte // one MCU of a picture's right or lower edge, filled up
+	header []byte // of the last kind of picture
+	kind   kind
+	edge   [16 * (16 + 8)]byte // one MCU of a picture's right or lower edge, filled up
+}
+
+// kind is what a header depends on.
+type kind struct {
+	width, height int
+	sampling      byte // Hi<<4|Vi of Y; 0: there is nothing but Y
 }
 
 // NewEncoder makes an encoder with a quality of 1 to 100 on the scale of the IJG library; what is outside is clamped.
@@ -43,14 +48,10 @@ func (e *Encoder) EncodeYUYV(dst, src []byte, w, h, stride int) ([]byte, error) 
 	if stride == 0 {
 		stride = 2 * w
 	}
-	if w < 2 || w > 65534 || w%2 != 0 || h < 1 || h > 65535 || stride < 2*w || len(src) < stride*(h-1)+2*w {
-		return dst, fmt.Errorf("%w: %dx%d, %d bytes a row, %d bytes", ErrGeometry, w, h, stride, len(src))
+	if w < 2 || w > 65534 || w%2 != 0 || h < 1 || h > 65535 || !holds(src, h, stride, 2*w) {
+		return dst, misfit(src, w, h, stride)
 	}
-	if w != e.width || h != e.height {
-		e.header = e.appendHeader(e.header[:0], w, h, 0x21, 0, nil)
-		e.width, e.height = w, h
-	}
-	out := bitWriter{b: append(dst, e.header...)}
+	out := e.begin(dst, kind{w, h, 0x21})
 	var dc [3]int32
 	for y := 0; y < h; y += 8 {
 		for x := 0; x < w; x += 16 {
@@ -66,9 +67,24 @@ func (e *Encoder) EncodeYUYV(dst, src []byte, w, h, stride int) ([]byte, error) 
 			dc[2] = e.block(&out, m[3:], 4, mstride, 1, dc[2])
 		}
 	}
-	out.room()
-	out.flush()
-	return append(out.b, 0xFF, mEOI), nil
+	return out.end(), nil
+}
+
+// holds says whether so many rows of row bytes fit into src. In 64 bits: the product is more than an int holds on 32-bit machines.
+func holds(src []byte, rows, stride, row int) bool {
+	return stride >= row && int64(stride)*int64(rows-1)+int64(row) <= int64(len(src))
+}
+
+func misfit(src []byte, w, h, stride int) error {
+	return fmt.Errorf("%w: %dx%d, %d bytes a row, %d bytes", ErrGeometry, w, h, stride, len(src))
+}
+
+// begin appends the header to dst.
+func (e *Encoder) begin(dst []byte, k kind) bitWriter {
+	if k != e.kind {
+		e.header, e.kind = e.appendHeader(e.header[:0], k, 0, nil), k
+	}
+	return bitWriter{b: append(dst, e.header...)}
 }
 
 // fillEdge copies the row bytes by rows rows that there are into e.edge and repeats the last pixels to fill it.
@@ -98,8 +114,9 @@ func (e *Encoder) block(out *bitWriter, src []byte, step, stride, kind int, dc i
 	return now
 }
 
-// appendHeader appends everything up to the first entropy-coded byte. sampling is Hi<<4|Vi of Y, interval is DRI's or 0.
-func (e *Encoder) appendHeader(b []byte, w, h int, sampling byte, interval int, comment []byte) []byte {
+// appendHeader appends everything up to the first entropy-coded byte. interval is DRI's or 0.
+func (e *Encoder) appendHeader(b []byte, k kind, interval int, comment []byte) []byte {
+	w, h, grey := k.width, k.height, k.sampling == 0
 	b = append(b, 0xFF, mSOI)
 	// JFIF 1.01, without density: full-range BT.601, as decoders then assume.
 	b = append(b, 0xFF, mAPP0, 0, 16, 'J', 'F', 'I', 'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0)
@@ -107,8 +124,12 @@ func (e *Encoder) appendHeader(b []byte, w, h int, sampling byte, interval int, 
 		b = append(b, 0xFF, mCOM, byte((len(comment)+2)>>8), byte(len(comment)+2))
 		b = append(b, comment...)
 	}
-	b = append(b, 0xFF, mDQT, 0, 2+2*65)
-	for t := range e.steps {
+	steps := e.steps[:]
+	if grey {
+		steps = steps[:1]
+	}
+	b = append(b, 0xFF, mDQT, 0, byte(2+65*len(steps)))
+	for t := range steps {
 		b = append(b, byte(t))
 		at := len(b)
 		b = append(b, e.steps[t][:]...)
@@ -116,7 +137,12 @@ func (e *Encoder) appendHeader(b []byte, w, h int, sampling byte, interval int, 
 			b[at+int(zigzag[i])] = s
 		}
 	}
-	b = append(b, 0xFF, mSOF0, 0, 17, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 3, 1, sampling, 0, 2, 0x11, 1, 3, 0x11, 1)
+	if grey {
+		b = append(b, 0xFF, mSOF0, 0, 11, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 1, 1, 0x11, 0)
+		b = append(b, greyDHT...)
+		return append(b, 0xFF, mSOS, 0, 8, 1, 1, 0x00, 0, 63, 0)
+	}
+	b = append(b, 0xFF, mSOF0, 0, 17, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 3, 1, k.sampling, 0, 2, 0x11, 1, 3, 0x11, 1)
 	b = append(b, standardDHT...)
 	if interval > 0 {
 		b = append(b, 0xFF, mDRI, 0, 4, byte(interval>>8), byte(interval))
@@ -172,6 +198,13 @@ func (w *bitWriter) flush() {
 		w.n -= 8
 		w.byte(byte(w.acc >> w.n))
 	}
+}
+
+// end writes EOI and returns all that was written.
+func (w *bitWriter) end() []byte {
+	w.room()
+	w.flush()
+	return append(w.b, 0xFF, mEOI)
 }
 
 // value is how a coefficient's or a difference's own bits are written behind its code, F.1.2.1.1.

@@ -3,7 +3,7 @@
 //
 //	bytes of a camera ── Check ──▶ Info ── Complete ──▶ a picture that every decoder reads
 //	a file, a pipe    ── Splitter ──▶ pictures with their Info
-//	YUYV 4:2:2        ── Encoder ──▶ baseline JPEG 4:2:2
+//	YUYV, NV12, grey  ── Encoder ──▶ baseline JPEG of the same sampling: 4:2:2, 4:2:0, Y alone
 //
 // It promises never to panic and never to read out of bounds, whatever the bytes are, and to allocate nothing per good
 // picture once warm. It starts no goroutine. Functions are safe for concurrent use, an Encoder or a Splitter is for one

@@ -85,6 +85,9 @@ var standardHuffman = [4]huffSpec{
 // standardDHT is one DHT segment with the four standard tables, 420 bytes.
 var standardDHT = makeDHT(standardHuffman[:])
 
+// greyDHT is one with those of Y alone.
+var greyDHT = makeDHT(standardHuffman[:2])
+
 func makeDHT(specs []huffSpec) []byte {
 	b := []byte{0xFF, mDHT, 0, 0}
 	for _, s := range specs {

@@ -37,7 +37,7 @@ func (e *Encoder) AppendTiledHeader(dst []byte, w, h int, comment []byte) []byte
 	if w <= TileSize && h <= TileSize {
 		interval = 0 // FFmpeg looks for a restart behind the only tile and misses EOI then
 	}
-	return e.appendHeader(dst, w, h, 0x22, interval, comment)
+	return e.appendHeader(dst, kind{w, h, 0x22}, interval, comment)
 }
 
 // CommentOffset is where the comment's text stands in what AppendTiledHeader appends.
