@@ -57,6 +57,7 @@ type Control struct {
 // Errors are unix.Errno values.
 type Faults struct {
 	Freeze    bool // no pictures, no error
+	Dark      bool // half the rate that it promises, as automatic exposure makes it in dim light
 	FlagError int  // V4L2_BUF_FLAG_ERROR
 	Truncate  int  // half a picture
 	Garbage   int  // bytes changed all over, the marks at start and end too

@@ -73,10 +73,15 @@ func (s *stream) kick() {
 }
 
 func (s *stream) interval() time.Duration {
-	if s.rate == 0 {
-		return time.Second / 30
+	rate := s.rate
+	if rate == 0 {
+		rate = 30
 	}
-	return time.Second / time.Duration(s.rate)
+	d := time.Second / time.Duration(rate)
+	if s.node.cam.faults.Dark {
+		d *= 2
+	}
+	return d
 }
 
 // setFormat does what a driver makes of a wish: an unknown format becomes the first one, an unknown size the nearest.

@@ -1,0 +1,88 @@
+package camera
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vchat/v4l2/v4l2test"
+)
+
+func TestResetIsTheLastStep(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		allow  bool
+		fault  func(*v4l2test.Faults)
+		heals  bool
+		resets int // in ten minutes; -1: a few
+		says   string
+	}{
+		{"frozen until the reset", true, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true }, true, 1, "USB device was reset"},
+		{"frozen for ever", true, func(f *v4l2test.Faults) { f.Freeze = true }, false, -1, "USB device was reset"},
+		{"not permitted by the configuration", false, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true }, false, 0, "sends no pictures"},
+		{"not permitted by the system", true, func(f *v4l2test.Faults) { f.Freeze, f.Reset = true, unix.EACCES }, false, 0, "udev rule"},
+		{"does not start", true, func(f *v4l2test.Faults) { f.StreamOn = unix.EIO }, false, -1, "USB device was reset"},
+		{"busy", true, func(f *v4l2test.Faults) { f.Busy = "cheese (1)" }, false, 0, "cheese (1)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kernel := v4l2test.New()
+				cam := kernel.Plug(v4l2test.Device{})
+				cfg := small
+				cfg.USBReset = c.allow
+				r := run(t, kernel, cfg)
+				defer r.stop()
+				rd := r.Hub().Subscribe()
+				defer rd.Close()
+				r.picture(rd)
+				cam.Script(c.fault)
+				if c.name == "does not start" || c.name == "busy" {
+					cam.Unplug()
+					cam.Replug()
+				}
+				began := time.Now()
+				if c.heals {
+					r.card(rd)
+					r.picture(rd)
+					if d := time.Since(began); d > 8*time.Second {
+						t.Errorf("a picture came after %v", d)
+					}
+				}
+				time.Sleep(10*time.Minute - time.Since(began))
+				s, n := r.Status(), kernel.Counts().Resets
+				if int(s.USBResets) != n || c.resets >= 0 && n != c.resets || c.resets < 0 && (n < 2 || n > 7) {
+					t.Errorf("%d resets, %d in the status", n, s.USBResets)
+				}
+				if log := r.log.String(); !strings.Contains(log, c.says) {
+					t.Errorf("the log does not say %q:\n%s", c.says, log)
+				}
+				if n := strings.Count(r.log.String(), "could not be reset"); n > 7 {
+					t.Errorf("%d times in vain:\n%s", n, r.log)
+				}
+			})
+		})
+	}
+}
+
+func TestACameraThatFreezesAfterEachPictureIsReopened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		cam := kernel.Plug(v4l2test.Device{})
+		r := run(t, kernel, small)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		for range 5 {
+			r.picture(rd)
+			cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
+			r.card(rd)
+			cam.Script(func(f *v4l2test.Faults) { f.Freeze = false })
+		}
+		if s := r.Status(); s.Restarted != 1 || s.Reopened < 2 {
+			t.Errorf("restarted %d times, reopened %d times", s.Restarted, s.Reopened)
+		}
+	})
+}
