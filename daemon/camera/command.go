@@ -73,9 +73,12 @@ func openCommand(s source, line string) (*command, error) {
 	return c, nil
 }
 
-// read takes pictures until the command closes its output.
+// read takes pictures until the command closes its output: at most twice as many as were asked for, for a command that plays
+// a file keeps no time, and would keep a processor busy.
 func (c *command) read() error {
 	cut := mjpeg.NewSplitter(c.out, maxPicture)
+	step := time.Second / time.Duration(2*c.cfg.FPS)
+	var paid time.Time
 	for seq := uint64(1); ; seq++ {
 		b, info, err := cut.Next()
 		if err != nil {
@@ -92,8 +95,17 @@ func (c *command) read() error {
 			c.tally.drop(1)
 		}
 		signal(c.ready)
+		now := time.Now()
+		if credit := now.Add(-burst * step); paid.Before(credit) {
+			paid = credit
+		}
+		paid = paid.Add(step)
+		time.Sleep(paid.Sub(now))
 	}
 }
+
+// burst is how many pictures of a command may come at once, after a pause of the scheduler or of its own.
+const burst = 4
 
 // mostLines bounds what a command may put into the log each time it is started; some write a line for each picture.
 const mostLines = 20

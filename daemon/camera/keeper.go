@@ -123,7 +123,7 @@ func (k *keeper) hide() {
 func (k *keeper) cover() {
 	now := time.Now()
 	if k.outage.cause != hidden {
-		k.outage = outage{cause: hidden, begun: now, since: now, again: now}
+		k.outage = outage{cause: hidden, reason: "the camera was switched off with vchatctl privacy on", begun: now, since: now, again: now}
 		k.status.state(Idle, "", "")
 	}
 	k.refreshCard()

@@ -268,3 +268,19 @@ func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
 		t.Error("pictures after the end")
 	}
 }
+
+func TestACommandThatKeepsNoTimeIsHeldUp(t *testing.T) {
+	name := film(t, 50)
+	began := time.Now()
+	r := run(t, nil, Config{Device: "exec:while cat " + name + "; do :; done"})
+	defer r.stop()
+	rd := r.Hub().Subscribe()
+	defer rd.Close()
+	for range 20 {
+		r.picture(rd)
+	}
+	s := r.Status()
+	if most := uint64(time.Since(began).Seconds()*2*30) + burst + 1; s.Frames+s.Dropped > most {
+		t.Errorf("%d pictures in %v, want %d at most", s.Frames+s.Dropped, time.Since(began), most)
+	}
+}
