@@ -17,8 +17,9 @@ type device struct {
 	mode     v4l2.Mode
 	interval time.Duration // between two pictures
 	encoder  *mjpeg.Encoder
-	woken    bool // a wake that came while next looked for a newer picture
-	waited   bool // the last picture was let go for a fresh one
+	woken    bool     // a wake that came while next looked for a newer picture
+	waited   bool     // the last picture was let go for a fresh one
+	late     []queued // that were taken from the driver at once, oldest first
 
 	seq    uint64 // of the newest buffer, and what the driver called it
 	raw    uint32
@@ -31,6 +32,8 @@ const (
 	rawQuality = 85 // of YUYV as JPEG: a camera's own MJPEG is about as good
 	// maxAge is how old a picture can be by its stamp before the stamp is taken for nonsense.
 	maxAge = 10 * time.Second
+	// maxDrained is how many buffers are looked at at once: more than there are of them.
+	maxDrained = 8
 	// maxGap is how far a driver's sequence number may jump before it is taken for nonsense.
 	maxGap = 1 << 16
 )
@@ -50,7 +53,7 @@ func openDevice(s source) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &device{source: s, cam: cam, mode: cam.Mode(), interval: time.Second / 30}
+	d := &device{source: s, cam: cam, mode: cam.Mode(), interval: time.Second / 30, late: make([]queued, 0, maxDrained)}
 	if fps := d.mode.FPS; fps > 0 {
 		d.interval = time.Duration(float64(time.Second) / fps)
 	}
@@ -92,46 +95,58 @@ func (d *device) next(wait time.Duration) (*frame.Frame, error) {
 		case err != nil:
 			return nil, err
 		}
-		b, fresh := d.newest(b)
-		seq := d.count(b)
-		if !fresh {
-			d.tally.drop(1)
-			_ = d.cam.Release(b)
-			continue
+		fresh := d.drain(b)
+		if f := d.best(fresh); f != nil {
+			return f, nil
 		}
-		f, why := d.take(b)
-		_ = d.cam.Release(b) // if it fails the camera is lost, and so will say the next Next
-		if f == nil {
-			d.tally.brokenOne(why)
-			d.broken, d.flaw = d.broken+1, why
-			continue
-		}
-		d.broken = 0
-		f.Seq = seq
-		f.Arrived = d.cfg.now()
-		f.Captured = capturedAt(b.Time, f.Arrived)
-		return f, nil
 	}
 }
 
-// newest lets go of b for a newer picture, if b is late and there is one: after a pause of ours, of the disk, of the
-// scheduler. Where the pause was so long that the driver ran out of buffers, even the newest one shows the past: it is not
-// fresh, and the next picture is worth the wait. Two in a row are not waited for: then lateness is how the camera is.
-func (d *device) newest(b v4l2.Buffer) (newest v4l2.Buffer, fresh bool) {
-	drained := false
-	for d.cfg.now()-b.Time > d.interval*3/2 {
+// queued is a buffer that the driver has filled, and its number in the stream.
+type queued struct {
+	v4l2.Buffer
+	seq uint64
+}
+
+// drain takes b, and what came after it if b is late: after a pause of ours, of the disk, of the scheduler. Where the pause
+// was so long that the driver ran out of buffers, even the newest one shows the past: it is not fresh, and the next picture
+// is worth the wait. Two in a row are not waited for: then lateness is how the camera is.
+func (d *device) drain(b v4l2.Buffer) (fresh bool) {
+	d.late = append(d.late[:0], queued{b, d.count(b)})
+	for d.cfg.now()-b.Time > d.interval*3/2 && len(d.late) < cap(d.late) {
 		newer, err := d.cam.Next(1)
 		if err != nil {
 			d.woken = d.woken || errors.Is(err, v4l2.ErrWoken)
 			break
 		}
-		d.count(b)
-		d.tally.drop(1)
-		_ = d.cam.Release(b)
-		b, drained = newer, true
+		b = newer
+		d.late = append(d.late, queued{b, d.count(b)})
 	}
-	d.waited = drained && !d.waited && d.cfg.now()-b.Time > 3*d.interval
-	return b, !d.waited
+	d.waited = len(d.late) > 1 && !d.waited && d.cfg.now()-b.Time > 3*d.interval
+	return !d.waited
+}
+
+// best takes the newest good picture of those that were drained and gives the buffers back; nil if there is none, or it is
+// not fresh.
+func (d *device) best(fresh bool) (f *frame.Frame) {
+	for i := len(d.late) - 1; i >= 0; i-- {
+		b := d.late[i]
+		if f == nil && fresh {
+			var why flaw
+			if f, why = d.take(b.Buffer); f == nil {
+				d.tally.brokenOne(why)
+				d.broken, d.flaw = d.broken+1, why
+			} else {
+				d.broken = 0
+				f.Seq, f.Arrived = b.seq, d.cfg.now()
+				f.Captured = capturedAt(b.Time, f.Arrived)
+			}
+		} else {
+			d.tally.drop(1)
+		}
+		_ = d.cam.Release(b.Buffer) // if it fails the camera is lost, and so will say the next Next
+	}
+	return f
 }
 
 // count extends the driver's sequence number to 64 bits and counts the pictures that are missing before b.

@@ -90,6 +90,34 @@ func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
 	})
 }
 
+func TestOfLatePicturesTheNewestGoodOneCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		cam := kernel.Plug(v4l2test.Device{})
+		cam.Script(func(f *v4l2test.Faults) { f.Truncate = 2 })
+		cfg := small
+		cfg.Kernel = kernel
+		src := source{cfg: cfg.withDefaults(), pool: frame.NewPool(4), tally: &tally{}}
+		d, err := openDevice(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.close()
+		for i := range 10 {
+			time.Sleep(d.interval * 5 / 2)
+			asked := kernel.Now()
+			f, err := d.next(time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Captured > asked {
+				t.Errorf("%d: waited %v for another picture, though a good one was there", i, f.Captured-asked)
+			}
+			f.Release()
+		}
+	})
+}
+
 func TestDriversCounts(t *testing.T) {
 	for _, c := range []struct {
 		name    string
