@@ -45,7 +45,7 @@ type Camera struct {
 	Device   string // auto | an absolute path | test | file:PATH | exec:COMMAND
 	Size     Size
 	FPS      int               // pictures a second, 1 to 240
-	Format   string            // auto | mjpeg | yuyv
+	Format   string            // auto | mjpeg | yuyv | nv12 | grey
 	Raw      string            // what becomes of raw pictures: jpeg | lz4
 	Rotate   int               // degrees, 0 | 90 | 180 | 270, as the viewer shows it
 	USBReset bool              // whether a frozen USB camera may be reset as the last resort

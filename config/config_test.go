@@ -68,6 +68,8 @@ func TestParse(t *testing.T) {
 		{"camera: {size: 16x8192, fps: 240, format: yuyv, raw: lz4, rotate: 270, usb_reset: true}", set(func(c *Config) {
 			c.Camera = Camera{"auto", Size{16, 8192}, 240, "yuyv", "lz4", 270, true, map[string]string{}}
 		})},
+		{"camera: {format: nv12}", set(func(c *Config) { c.Camera.Format = "nv12" })},
+		{"camera: {format: grey}", set(func(c *Config) { c.Camera.Format = "grey" })},
 		{"camera: {controls: {power_line_frequency: 50hz, brightness: 128, hflip: true, gain: -0x5, none: }}", set(func(c *Config) {
 			c.Camera.Controls = map[string]string{"power_line_frequency": "50hz", "brightness": "128", "hflip": "true", "gain": "-0x5"}
 		})},

@@ -131,12 +131,12 @@ var badFiles = []struct {
 	{"camera: {fps: true}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not "true"`}},
 	{"camera: {fps: {}}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not a map`}},
 	{"camera: {format: h264, raw: none, rotate: 45, usb_reset: yes}\n", lines{
-		`1:18: camera.format must be auto, mjpeg or yuyv, not "h264"`,
+		`1:18: camera.format must be auto, mjpeg, yuyv, nv12 or grey, not "h264"`,
 		`1:29: camera.raw must be jpeg or lz4, not "none"`,
 		`1:43: camera.rotate must be 0, 90, 180 or 270, not "45"`,
 		`1:58: camera.usb_reset must be true or false, not "yes"`,
 	}},
-	{"camera: {format: [auto]}\n", lines{`1:18: camera.format must be auto, mjpeg or yuyv, not a list`}},
+	{"camera: {format: [auto]}\n", lines{`1:18: camera.format must be auto, mjpeg, yuyv, nv12 or grey, not a list`}},
 	{"camera: {usb_reset: \"true\"}\n", lines{`1:21: camera.usb_reset must be true or false, not the text "true"`}},
 	{"camera: {usb_reset: 1}\n", lines{`1:21: camera.usb_reset must be true or false, not "1"`}},
 	{"camera: {controls: {Bright Ness: 1, a: [], b: , c: 5, c: 6}}\n", lines{

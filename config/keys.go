@@ -53,7 +53,7 @@ func (r *reader) cameraKeys(c *Camera) []key {
 		{name: "device", set: r.string(&c.Device, cameraDevice)},
 		{name: "size", set: r.size(&c.Size)},
 		{name: "fps", set: r.whole(&c.FPS, 1, 240)},
-		{name: "format", set: r.choice(func(s string) { c.Format = s }, "auto", "mjpeg", "yuyv")},
+		{name: "format", set: r.choice(func(s string) { c.Format = s }, "auto", "mjpeg", "yuyv", "nv12", "grey")},
 		{name: "raw", set: r.choice(func(s string) { c.Raw = s }, "jpeg", "lz4")},
 		{name: "rotate", set: r.choice(func(s string) { c.Rotate, _ = strconv.Atoi(s) }, "0", "90", "180", "270")},
 		{name: "usb_reset", set: r.boolean(&c.USBReset)},

@@ -16,7 +16,7 @@ type Config struct {
 	Kernel             Kernel            // nil: Linux
 	Device             string            // "auto" or a path, as for Find
 	Width, Height, FPS int               // wished; 0: the driver's choice
-	Format             PixelFormat       // 0: MJPEG, else YUYV
+	Format             PixelFormat       // the one to try first; 0: MJPEG. Then YUYV, NV12, GREY
 	Controls           map[string]string // by the names that v4l2-ctl prints; what fails is among Warnings
 	Buffers            int               // 0: 4
 }
@@ -25,7 +25,7 @@ type Config struct {
 type Mode struct {
 	Format            PixelFormat
 	Width, Height     int     // pixels
-	Stride, SizeImage int     // bytes; Stride is 0 for compressed pictures
+	Stride, SizeImage int     // bytes; Stride is from row to row, of both planes if there are two; 0 for compressed pictures
 	FPS               float64 // pictures a second; 0: the driver does not say
 }
 
@@ -149,7 +149,7 @@ func (c *Camera) dequeue() (Buffer, error) {
 		Data:     m.data[:used:used],
 		Sequence: a.Sequence,
 		Time:     c.stamp(a),
-		Error:    a.Flags&uapi.BufFlagError != 0 || used == 0 || a.BytesUsed > uint32(len(m.data)) || used < c.mode.least(),
+		Error:    a.Flags&uapi.BufFlagError != 0 || used == 0 || a.BytesUsed > uint32(len(m.data)) || used < c.mode.Bytes(),
 		index:    a.Index,
 	}, nil
 }
@@ -166,14 +166,6 @@ func (c *Camera) stamp(a *uapi.Buffer) time.Duration {
 		return now
 	}
 	return t
-}
-
-// least is how many bytes a raw picture has, for its readers to index it without looking; 0 for compressed ones.
-func (m Mode) least() int {
-	if m.Stride == 0 {
-		return 0
-	}
-	return m.Stride*(m.Height-1) + 2*m.Width
 }
 
 // Release gives a buffer of Next back to the driver. After a loss of the camera it frees the memory.

@@ -16,9 +16,13 @@ import (
 
 // inBubble runs f on the bubble's time with one camera, and at the end wants everything given back.
 func inBubble(t *testing.T, f func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera)) {
+	inBubbleWith(t, v4l2test.Device{}, f)
+}
+
+func inBubbleWith(t *testing.T, d v4l2test.Device, f func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera)) {
 	synctest.Test(t, func(t *testing.T) {
 		k := v4l2test.New()
-		f(t, k, k.Plug(v4l2test.Device{}))
+		f(t, k, k.Plug(d))
 		if err := k.Leaks(); err != nil {
 			t.Error(err)
 		}
@@ -172,8 +176,22 @@ func TestPollAloneTellsOfTheLoss(t *testing.T) {
 	}
 }
 
+func TestBufferTooSmallForRawPictures(t *testing.T) {
+	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+		cam.Script(func(f *v4l2test.Faults) { f.SizeImage = 4096 })
+		_, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "/dev/video0", Format: v4l2.YUYV})
+		if !errors.Is(err, v4l2.ErrFailed) || !strings.Contains(err.Error(), "a buffer of 4096 bytes for 640x480 YUYV") {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func TestBrokenPictures(t *testing.T) {
 	const full = 2 * 320 * 240
+	var all v4l2test.Device
+	for _, f := range []v4l2.PixelFormat{v4l2.MJPEG, v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
+		all.Formats = append(all.Formats, v4l2test.Format{FourCC: f, Sizes: [][2]int{{320, 240}}})
+	}
 	for _, x := range []struct {
 		name   string
 		faults v4l2test.Faults
@@ -188,9 +206,14 @@ func TestBrokenPictures(t *testing.T) {
 		{"half a JPEG is for its reader to find", v4l2test.Faults{Truncate: 1}, v4l2.MJPEG, false, full},
 		{"half a raw one", v4l2test.Faults{Truncate: 1}, v4l2.YUYV, true, full / 2},
 		{"a raw one", v4l2test.Faults{}, v4l2.YUYV, false, full},
+		{"all but one byte of a raw one", v4l2test.Faults{BytesUsed: full - 1}, v4l2.YUYV, true, full},
+		{"NV12", v4l2test.Faults{}, v4l2.NV12, false, full * 3 / 4},
+		{"NV12 without its last byte", v4l2test.Faults{BytesUsed: full*3/4 - 1}, v4l2.NV12, true, full},
+		{"GREY", v4l2test.Faults{}, v4l2.GREY, false, full / 2},
+		{"GREY without its last byte", v4l2test.Faults{BytesUsed: full/2 - 1}, v4l2.GREY, true, full},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
+			inBubbleWith(t, all, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
 				cam.Script(func(f *v4l2test.Faults) { *f = x.faults })
 				c := mustOpen(t, v4l2.Config{Kernel: k, Width: 320, Height: 240, Format: x.format})
 				defer c.Close()

@@ -17,8 +17,14 @@ type PixelFormat uint32
 const (
 	MJPEG PixelFormat = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24
 	JPEG  PixelFormat = 'J' | 'P'<<8 | 'E'<<16 | 'G'<<24
-	YUYV  PixelFormat = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24
+	YUYV  PixelFormat = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24 // packed 4:2:2
+	NV12  PixelFormat = 'N' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0: a plane of Y, then one of Cb and Cr in turn
+	GREY  PixelFormat = 'G' | 'R'<<8 | 'E'<<16 | 'Y'<<24 // 8 bits of Y: infrared cameras
 )
+
+// usable are the formats for Open, the best one first: what the camera compresses itself spares the bus and us, and then the one
+// with most colour.
+var usable = []PixelFormat{MJPEG, JPEG, YUYV, NV12, GREY}
 
 // String is the fourcc as v4l2-ctl prints it.
 func (f PixelFormat) String() string {
@@ -39,6 +45,19 @@ func (f PixelFormat) plain() PixelFormat {
 	return f
 }
 
+// preferring is usable with f in front, if it is there.
+func preferring(f PixelFormat) []PixelFormat {
+	var wished, rest []PixelFormat
+	for _, u := range usable {
+		if u.plain() == f.plain() {
+			wished = append(wished, u)
+		} else {
+			rest = append(rest, u)
+		}
+	}
+	return append(wished, rest...)
+}
+
 // Device is a camera that was found.
 type Device struct {
 	Path              string // what to open and to show: as it was asked for, else the by-id name, else the node
@@ -53,20 +72,19 @@ var pipelineDrivers = []string{"bcm2835-isp", "pispbe", "rp1-cfe", "unicam"}
 
 // rank orders devices for auto; from unfit on they are not taken.
 func (d Device) rank() int {
-	switch {
-	case slices.Contains(pipelineDrivers, d.Driver):
-		return unfit
-	case slices.Contains(d.Formats, MJPEG):
-		return 0
-	case slices.Contains(d.Formats, YUYV):
-		return 1
+	if !slices.Contains(pipelineDrivers, d.Driver) {
+		for i, f := range usable {
+			if slices.Contains(d.Formats, f) {
+				return i
+			}
+		}
 	}
 	return unfit
 }
 
-const unfit = 2
+var unfit = len(usable)
 
-// List finds the capture nodes, in the order in which auto prefers them: MJPEG, then YUYV, then what it would not take.
+// List finds the capture nodes, in the order in which auto prefers them: MJPEG, YUYV, NV12, GREY, then what it would not take.
 // Nodes that vanish meanwhile, and those that carry metadata or belong to a converter, are left out. A node that cannot
 // be looked at is an error only if there is no other. A camera that streams elsewhere is not disturbed.
 func List(k Kernel) ([]Device, error) {
@@ -91,8 +109,8 @@ func List(k Kernel) ([]Device, error) {
 	return found, nil
 }
 
-// Find finds one camera: "auto" takes the first of List that gives MJPEG or YUYV; anything else is a path, of a node or
-// of a link to one. Without one the error is ErrNotFound, or says why the one that is there cannot be looked at.
+// Find finds one camera: "auto" takes the first of List that gives a format for Open; anything else is a path, of a
+// node or of a link to one. Without one the error is ErrNotFound, or says why the one that is there cannot be looked at.
 func Find(k Kernel, device string) (Device, error) {
 	k = orLinux(k)
 	if device != "auto" {
@@ -113,7 +131,7 @@ func Find(k Kernel, device string) (Device, error) {
 		not = append(not, fmt.Sprintf("%s (%s) has %v", d.Path, d.Card, d.Formats))
 	}
 	return Device{}, &fault{device: device, kind: ErrNotFound,
-		says: "no camera with MJPEG or YUYV is connected; " + strings.Join(not, "; ")}
+		says: "no camera with MJPEG, YUYV, NV12 or GREY is connected; " + strings.Join(not, "; ")}
 }
 
 func findPath(k Kernel, path string) (Device, error) {

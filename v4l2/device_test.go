@@ -16,6 +16,8 @@ var (
 	mjpegOnly = []v4l2test.Format{{FourCC: v4l2.MJPEG, Sizes: [][2]int{{640, 480}}}}
 	jpegOnly  = []v4l2test.Format{{FourCC: v4l2.JPEG, Sizes: [][2]int{{640, 480}}}}
 	yuyvOnly  = []v4l2test.Format{{FourCC: v4l2.YUYV, Sizes: [][2]int{{640, 480}}}}
+	nv12Only  = []v4l2test.Format{{FourCC: v4l2.NV12, Sizes: [][2]int{{640, 480}}}}
+	greyOnly  = []v4l2test.Format{{FourCC: v4l2.GREY, Sizes: [][2]int{{640, 480}}}}
 	bayerOnly = []v4l2test.Format{{FourCC: 'B' | 'A'<<8 | '8'<<16 | '1'<<24, Sizes: [][2]int{{640, 480}}}}
 )
 
@@ -34,6 +36,10 @@ func TestAuto(t *testing.T) {
 		{"MJPEG before YUYV", []v4l2test.Device{{Formats: yuyvOnly}, {Formats: mjpegOnly}}, []string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
 		{"JPEG counts as MJPEG", []v4l2test.Device{{Formats: yuyvOnly}, {Formats: jpegOnly}}, []string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
 		{"lowest number among equals", []v4l2test.Device{{Number: 10}, {Number: 2}}, []string{"/dev/video2", "/dev/video10"}, "/dev/video2"},
+		{"GREY after NV12 after YUYV", []v4l2test.Device{{Formats: greyOnly}, {Formats: nv12Only}, {Formats: yuyvOnly}},
+			[]string{"/dev/video2", "/dev/video1", "/dev/video0"}, "/dev/video2"},
+		{"NV12 alone", []v4l2test.Device{{Formats: nv12Only}}, []string{"/dev/video0"}, "/dev/video0"},
+		{"GREY alone", []v4l2test.Device{{Formats: greyOnly}}, []string{"/dev/video0"}, "/dev/video0"},
 		{"YUYV alone", []v4l2test.Device{{Formats: yuyvOnly}}, []string{"/dev/video0"}, "/dev/video0"},
 		{"metadata and converters left out", []v4l2test.Device{metadata, converter, {}}, []string{"/dev/video2"}, "/dev/video2"},
 		{"nothing but metadata and converters", []v4l2test.Device{metadata, converter}, nil, ""},

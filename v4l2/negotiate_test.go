@@ -21,6 +21,18 @@ func TestNegotiate(t *testing.T) {
 	yuyv := func(w, h int, fps float64) v4l2.Mode {
 		return v4l2.Mode{Format: v4l2.YUYV, Width: w, Height: h, Stride: 2 * w, SizeImage: 2 * w * h, FPS: fps}
 	}
+	raw := []v4l2test.Format{
+		{FourCC: v4l2.GREY, Sizes: [][2]int{{340, 340}}, Padding: 44},
+		{FourCC: v4l2.NV12, Sizes: [][2]int{{324, 181}}},
+		{FourCC: v4l2.YUYV, Sizes: [][2]int{{322, 180}}, Padding: 60},
+	}
+	of := func(f v4l2.PixelFormat, w, h, stride int) v4l2.Mode {
+		rows := h
+		if f == v4l2.NV12 {
+			rows += (h + 1) / 2
+		}
+		return v4l2.Mode{Format: f, Width: w, Height: h, Stride: stride, SizeImage: rows * stride, FPS: 30}
+	}
 	for _, x := range []struct {
 		name   string
 		device v4l2test.Device
@@ -33,6 +45,15 @@ func TestNegotiate(t *testing.T) {
 		{"driver's choice", v4l2test.Device{Formats: two}, v4l2test.Faults{}, v4l2.Config{}, mjpeg(640, 480, 30), nil},
 		{"YUYV when wished", v4l2test.Device{Formats: two}, v4l2test.Faults{}, v4l2.Config{Format: v4l2.YUYV, Width: 640, Height: 480, FPS: 30}, yuyv(640, 480, 30), nil},
 		{"YUYV when there is no other", v4l2test.Device{Formats: yuyvOnly}, v4l2test.Faults{}, v4l2.Config{}, yuyv(640, 480, 30), nil},
+		{"NV12 when wished", v4l2test.Device{Formats: raw}, v4l2test.Faults{}, v4l2.Config{Format: v4l2.NV12}, of(v4l2.NV12, 324, 181, 324), nil},
+		{"GREY when wished", v4l2test.Device{Formats: raw}, v4l2test.Faults{}, v4l2.Config{Format: v4l2.GREY}, of(v4l2.GREY, 340, 340, 384), nil},
+		{"YUYV before NV12 and GREY", v4l2test.Device{Formats: raw}, v4l2test.Faults{}, v4l2.Config{}, of(v4l2.YUYV, 322, 180, 704), nil},
+		{"NV12 before GREY", v4l2test.Device{Formats: raw[:2]}, v4l2test.Faults{}, v4l2.Config{}, of(v4l2.NV12, 324, 181, 324), nil},
+		{"MJPEG instead of YUYV", v4l2test.Device{Formats: mjpegOnly}, v4l2test.Faults{}, v4l2.Config{Format: v4l2.YUYV}, mjpeg(640, 480, 30), nil},
+		{"YUYV instead of MJPEG", v4l2test.Device{Formats: yuyvOnly}, v4l2test.Faults{}, v4l2.Config{Format: v4l2.MJPEG}, yuyv(640, 480, 30), nil},
+		{"no bytesperline", v4l2test.Device{Formats: yuyvOnly}, v4l2test.Faults{Stride: 640}, v4l2.Config{}, yuyv(640, 480, 30), nil},
+		{"bytesperline of a larger picture", v4l2test.Device{Formats: yuyvOnly}, v4l2test.Faults{Stride: 2560}, v4l2.Config{}, yuyv(640, 480, 30), nil},
+		{"bytesperline of MJPEG", v4l2test.Device{Formats: mjpegOnly}, v4l2test.Faults{Stride: 1280}, v4l2.Config{}, mjpeg(640, 480, 30), nil},
 		{"JPEG is MJPEG", v4l2test.Device{Formats: jpegOnly}, v4l2test.Faults{}, v4l2.Config{Format: v4l2.MJPEG}, mjpeg(640, 480, 30), nil},
 		{"driver's nearest size", v4l2test.Device{Formats: two}, v4l2test.Faults{}, v4l2.Config{Width: 1920, Height: 1080}, mjpeg(1280, 960, 30),
 			[]string{"no 1920x1080 in MJPG; 1280x960"}},

@@ -66,15 +66,7 @@ func (c *Camera) probed(cfg Config) error {
 // negotiate settles format, size and rate. Whatever was asked for, the answers of G_FMT and G_PARM are what counts.
 func (c *Camera) negotiate(p Prober, cfg Config) error {
 	all := formats(p)
-	wished := []PixelFormat{MJPEG, JPEG, YUYV}
-	switch cfg.Format {
-	case 0:
-	case MJPEG, JPEG:
-		wished = []PixelFormat{MJPEG, JPEG}
-	default:
-		wished = []PixelFormat{cfg.Format}
-	}
-	for _, f := range wished {
+	for _, f := range preferring(cfg.Format) {
 		if !slices.Contains(all, f) {
 			continue
 		}
@@ -87,7 +79,7 @@ func (c *Camera) negotiate(p Prober, cfg Config) error {
 		}
 	}
 	return &fault{device: c.device.Path, kind: ErrNoFormat,
-		says: fmt.Sprintf("the camera gives none of %v, but %v", wished, all)}
+		says: fmt.Sprintf("the camera gives none of %v, but %v", usable, all)}
 }
 
 // setFormat is false if the driver offers the format and does not take it.
@@ -112,8 +104,9 @@ func (c *Camera) setFormat(p Prober, f PixelFormat, width, height int) (bool, er
 		got.BytesPerLine > 8*maxSide || got.SizeImage > maxLength {
 		return false, nonsense(c.device, "pictures of %dx%d, %d bytes", got.Width, got.Height, got.SizeImage)
 	}
-	if f == YUYV {
-		m.Stride = max(int(got.BytesPerLine), 2*m.Width)
+	m.Stride = f.stride(m.Width, m.Height, got.BytesPerLine, got.SizeImage)
+	if f.size(m.Width, m.Height, m.Stride) > maxLength {
+		return false, nonsense(c.device, "pictures of %dx%d, %d bytes a row", got.Width, got.Height, got.BytesPerLine)
 	}
 	if width > 0 && height > 0 && (m.Width != width || m.Height != height) {
 		c.warnings = append(c.warnings, fmt.Errorf("%s has no %dx%d in %v; %dx%d is what comes nearest", c.device.Path, width, height, m.Format, m.Width, m.Height))
@@ -209,6 +202,9 @@ func (c *Camera) request(count int) error {
 		}
 		if b.Length == 0 || b.Length > maxLength {
 			return nonsense(c.device, "a buffer of %d bytes", b.Length)
+		}
+		if int(b.Length) < c.mode.Bytes() {
+			return nonsense(c.device, "a buffer of %d bytes for %dx%d %v", b.Length, c.mode.Width, c.mode.Height, c.mode.Format)
 		}
 		data, err := c.handle.Map(b.Offset, b.Length)
 		if err != nil {

@@ -8,20 +8,32 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
 
 const byID = "/dev/v4l/by-id/usb-Pretend_0001-video-index0"
 
 func TestSuiteOnPretendedKernel(t *testing.T) {
-	for _, x := range v4l2test.Suite() {
-		t.Run(x.Name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				k := v4l2test.New()
-				cam := k.Plug(v4l2test.Device{ID: "usb-Pretend_0001-video-index0"})
-				x.Run(t, v4l2test.Subject{Kernel: k, Device: byID, Do: cam.Do, Leaks: k.Leaks})
+	sizes := [][2]int{{1280, 720}, {640, 480}, {320, 240}}
+	for _, formats := range [][]v4l2test.Format{
+		nil, // as a UVC camera
+		{{FourCC: v4l2.NV12, Sizes: sizes, Padding: 64}},
+		{{FourCC: v4l2.GREY, Sizes: sizes}},
+	} {
+		for _, x := range v4l2test.Suite() {
+			name := x.Name
+			if formats != nil {
+				name += "/" + formats[0].FourCC.String()
+			}
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					k := v4l2test.New()
+					cam := k.Plug(v4l2test.Device{ID: "usb-Pretend_0001-video-index0", Formats: formats})
+					x.Run(t, v4l2test.Subject{Kernel: k, Device: byID, Do: cam.Do, Leaks: k.Leaks})
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ type Camera struct {
 	State    CameraState `json:"state"`
 	Reason   string      `json:"reason,omitempty"` // in words, where the state needs one
 	Since    time.Time   `json:"since,omitzero"`   // of the state
-	Format   string      `json:"format,omitempty"` // mjpeg or yuyv
+	Format   string      `json:"format,omitempty"` // mjpeg, yuyv, nv12 or grey: what the camera gives
 	Size     string      `json:"size,omitempty"`   // as 1280x720
 	FPS      float64     `json:"fps"`              // of the last seconds
 	Frames   uint64      `json:"frames"`           // good ones since the start

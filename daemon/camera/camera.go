@@ -40,7 +40,7 @@ import (
 type Config struct {
 	Device             string // auto | /dev/… | test | file:PATH | exec:COMMAND; "" is auto
 	Width, Height, FPS int    // wished; 0: 1280, 720, 30
-	Format             string // auto | mjpeg | yuyv; "" is auto
+	Format             string // auto | mjpeg | yuyv | nv12 | grey; "" is auto
 	Raw                string // what becomes of raw pictures: jpeg | lz4 (they stay as they are); "" is jpeg
 	Controls           map[string]string
 	USBReset           bool        // whether a USB camera that stays frozen may be reset

@@ -3,6 +3,7 @@ package camera
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"vchat/daemon/frame"
@@ -16,20 +17,19 @@ type device struct {
 	cam      *v4l2.Camera
 	mode     v4l2.Mode
 	interval time.Duration // between two pictures
-	encoder  *mjpeg.Encoder
+	raw      raw
 	woken    bool     // a wake that came while next looked for a newer picture
 	waited   bool     // the last picture was let go for a fresh one
 	late     []queued // that were taken from the driver at once, oldest first
 
 	seq    uint64 // of the newest buffer, and what the driver called it
-	raw    uint32
+	number uint32
 	seen   bool
 	broken int  // pictures in a row
 	flaw   flaw // of the last one
 }
 
 const (
-	rawQuality = 85 // of YUYV as JPEG: a camera's own MJPEG is about as good
 	// maxAge is how old a picture can be by its stamp before the stamp is taken for nonsense.
 	maxAge = 10 * time.Second
 	// maxDrained is how many buffers are looked at at once: more than there are of them.
@@ -39,16 +39,9 @@ const (
 )
 
 func openDevice(s source) (*device, error) {
-	var format v4l2.PixelFormat
-	switch s.cfg.Format {
-	case "mjpeg":
-		format = v4l2.MJPEG
-	case "yuyv":
-		format = v4l2.YUYV
-	}
 	cam, err := v4l2.Open(v4l2.Config{
 		Kernel: s.cfg.Kernel, Device: s.cfg.Device, Width: s.cfg.Width, Height: s.cfg.Height, FPS: s.cfg.FPS,
-		Format: format, Controls: s.cfg.Controls,
+		Format: formats[s.cfg.Format], Controls: s.cfg.Controls,
 	})
 	if err != nil {
 		return nil, err
@@ -57,22 +50,17 @@ func openDevice(s source) (*device, error) {
 	if fps := d.mode.FPS; fps > 0 {
 		d.interval = time.Duration(float64(time.Second) / fps)
 	}
-	if d.mode.Format == v4l2.YUYV && s.cfg.Raw != "lz4" {
-		if d.mode.Width%2 != 0 {
-			d.close()
-			return nil, fmt.Errorf("%s gives pictures of odd width, %dx%d", cam.Device().Path, d.mode.Width, d.mode.Height)
-		}
-		d.encoder = mjpeg.NewEncoder(rawQuality)
+	if d.raw, err = newRaw(d.mode, s.cfg.Raw); err != nil {
+		d.close()
+		return nil, fmt.Errorf("%s: %w", cam.Device().Path, err)
 	}
 	return d, nil
 }
 
 func (d *device) about() about {
-	a := about{device: d.cam.Device().Path, format: "mjpeg", width: d.mode.Width, height: d.mode.Height, fps: d.mode.FPS, warnings: d.cam.Warnings()}
-	if d.mode.Format == v4l2.YUYV {
-		a.format = "yuyv"
-	}
-	return a
+	path := d.cam.Device().Path
+	return about{device: path, format: formatName(d.mode.Format), width: d.mode.Width, height: d.mode.Height, fps: d.mode.FPS,
+		warnings: slices.Concat(d.cam.Warnings(), d.raw.warnings(path, d.cfg.Format))}
 }
 
 func (d *device) next(wait time.Duration) (*frame.Frame, error) {
@@ -151,28 +139,27 @@ func (d *device) best(fresh bool) (f *frame.Frame) {
 
 // count extends the driver's sequence number to 64 bits and counts the pictures that are missing before b.
 func (d *device) count(b v4l2.Buffer) uint64 {
-	step := b.Sequence - d.raw
+	step := b.Sequence - d.number
 	if !d.seen || step == 0 || step > maxGap { // the first one, a restart, or a driver that does not count
 		step = 1
 	}
 	d.tally.drop(uint64(step - 1))
 	d.seq += uint64(step)
-	d.raw, d.seen = b.Sequence, true
+	d.number, d.seen = b.Sequence, true
 	return d.seq
 }
 
 // take copies a picture out of the driver's buffer, once, completing or encoding it on the way; nil if it is broken.
 func (d *device) take(b v4l2.Buffer) (*frame.Frame, flaw) {
-	if b.Error {
+	switch least := d.mode.Bytes(); {
+	case len(b.Data) > 0 && len(b.Data) < least: // flagged too, but this says more
+		return nil, truncated
+	case len(b.Data) == 0, b.Error:
 		return nil, flagged
-	}
-	switch {
-	case d.mode.Format != v4l2.YUYV:
+	case least == 0:
 		return d.takeJPEG(b.Data)
-	case d.encoder != nil:
-		return d.encode(b.Data)
 	}
-	return d.takeRaw(b.Data)
+	return d.raw.take(d.pool, b.Data)
 }
 
 func (d *device) takeJPEG(b []byte) (*frame.Frame, flaw) {
@@ -205,32 +192,6 @@ func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
 	f.Data = mjpeg.Complete(f.Data[:0], b, info)
 	f.Format, f.Width, f.Height = frame.JPEG, info.Width, info.Height
 	return f
-}
-
-func (d *device) encode(b []byte) (*frame.Frame, flaw) {
-	w, h := d.mode.Width, d.mode.Height
-	f := d.pool.Get(w * h / 4)
-	data, err := d.encoder.EncodeYUYV(f.Data[:0], b, w, h, d.mode.Stride)
-	f.Data = data // it may have grown
-	if err != nil {
-		f.Release()
-		return nil, truncated
-	}
-	f.Format, f.Width, f.Height = frame.JPEG, w, h
-	return f, 0
-}
-
-func (d *device) takeRaw(b []byte) (*frame.Frame, flaw) {
-	w, h, stride := d.mode.Width, d.mode.Height, max(d.mode.Stride, 2*d.mode.Width)
-	if len(b) < stride*(h-1)+2*w {
-		return nil, truncated
-	}
-	f := d.pool.Get(2 * w * h)
-	for y := range h {
-		copy(f.Data[2*w*y:2*w*(y+1)], b[stride*y:])
-	}
-	f.Format, f.Width, f.Height = frame.YUYV, w, h
-	return f, 0
 }
 
 // capturedAt believes the driver's stamp unless it is in the future or impossibly old.

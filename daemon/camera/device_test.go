@@ -12,40 +12,6 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-func TestRawPictures(t *testing.T) {
-	for _, c := range []struct {
-		raw  string
-		want frame.Format
-	}{{"jpeg", frame.JPEG}, {"", frame.JPEG}, {"lz4", frame.YUYV}} {
-		t.Run(c.raw, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				kernel := v4l2test.New()
-				kernel.Plug(v4l2test.Device{})
-				cfg := small
-				cfg.Format, cfg.Raw = "yuyv", c.raw
-				r := run(t, kernel, cfg)
-				defer r.stop()
-				rd := r.Hub().Subscribe()
-				defer rd.Close()
-				for range 10 {
-					p := r.picture(rd)
-					if p.format != c.want || p.width != 320 || p.height != 240 {
-						t.Fatalf("%v of %dx%d", p.format, p.width, p.height)
-					}
-					if c.want == frame.JPEG {
-						readable(t, p.data, 320, 240)
-					} else if _, _, ok := v4l2test.Stamp(p.data); !ok || len(p.data) != 2*320*240 {
-						t.Fatalf("%d bytes, stamp: %v", len(p.data), ok)
-					}
-				}
-				if s := r.Status(); s.Format != "yuyv" {
-					t.Errorf("status %+v", s)
-				}
-			})
-		})
-	}
-}
-
 func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()

@@ -32,7 +32,7 @@ type stream interface {
 // about is what an open camera says of itself. What is 0 or "" shows only with its first picture.
 type about struct {
 	device        string // to show
-	format        string // mjpeg or yuyv
+	format        string // mjpeg, yuyv, nv12 or grey
 	width, height int    // pixels
 	fps           float64
 	warnings      []error

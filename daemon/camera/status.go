@@ -29,7 +29,7 @@ type Status struct {
 	Privacy       bool      // the camera is closed and stays so
 	Warnings      []string  // what the open camera does not do as it is configured, in words
 	Since         time.Time // of State and Reason
-	Format        string    // mjpeg or yuyv, as the camera gives it; "" before the first open
+	Format        string    // mjpeg, yuyv, nv12 or grey, as the camera gives it; "" before the first open
 	Width, Height int       // pixels, likewise
 	FPS           float64   // measured over the last seconds
 	Frames        uint64    // published, without cards

@@ -254,10 +254,13 @@ func TestTestCameraAllocatesNothingOnceWarm(t *testing.T) {
 }
 
 func TestDevicePathAllocatesNothingOnceWarm(t *testing.T) {
-	for _, cfg := range []Config{{Format: "mjpeg"}, {Format: "yuyv"}, {Format: "yuyv", Raw: "lz4"}} {
+	for _, cfg := range []Config{
+		{Format: "mjpeg"}, {Format: "yuyv"}, {Format: "yuyv", Raw: "lz4"}, {Format: "nv12"}, {Format: "nv12", Raw: "lz4"},
+		{Format: "grey"}, {Format: "grey", Raw: "lz4"},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			kernel := v4l2test.New()
-			kernel.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.NoTables = 1 })
+			kernel.Plug(everyFormat).Script(func(f *v4l2test.Faults) { f.NoTables = 1 })
 			cfg.Kernel, cfg.Width, cfg.Height = kernel, 320, 240
 			c := New(cfg, nil)
 			rd := c.Hub().Subscribe()
@@ -269,6 +272,9 @@ func TestDevicePathAllocatesNothingOnceWarm(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.close()
+			if got := s.about().format; got != cfg.Format {
+				t.Fatalf("it gives %s, want %s", got, cfg.Format)
+			}
 			k.opened(s.about())
 			one := func() {
 				f, err := s.next(time.Second)

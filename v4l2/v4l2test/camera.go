@@ -34,10 +34,11 @@ type Device struct {
 	NotUSB   bool
 }
 
-// Format is a fourcc and its sizes.
+// Format is a fourcc and its sizes. Padding is what rows of raw pictures have behind their pixels, in bytes.
 type Format struct {
-	FourCC v4l2.PixelFormat
-	Sizes  [][2]int
+	FourCC  v4l2.PixelFormat
+	Sizes   [][2]int
+	Padding int
 }
 
 // Control is a control; its type, unless one of uapi's is given, is a menu if it has a Menu, else an integer. As with real cameras,
@@ -89,6 +90,8 @@ type Faults struct {
 	Size            [2]int           // not 0: the size that is set, whatever was asked for
 	SizeIfUnknown   [2]int           // not 0: the size that is set when one is asked for that is not offered
 	Format          v4l2.PixelFormat // not 0: the format that is set, whatever was asked for
+	Stride          uint32           // not 0: told as bytesperline, whatever rows the pictures have
+	SizeImage       uint32           // not 0: told as sizeimage, and the length of the buffers
 	StepwiseRates   bool             // intervals told as a range
 	ContinuousSizes bool             // sizes told as a range, which webcam gives as zeros
 }
@@ -204,8 +207,8 @@ func complete(d Device) Device {
 	}
 	if d.Formats == nil {
 		d.Formats = []Format{
-			{v4l2.MJPEG, [][2]int{{1280, 720}, {640, 480}, {320, 240}}},
-			{v4l2.YUYV, [][2]int{{640, 480}, {320, 240}}},
+			{FourCC: v4l2.MJPEG, Sizes: [][2]int{{1280, 720}, {640, 480}, {320, 240}}},
+			{FourCC: v4l2.YUYV, Sizes: [][2]int{{640, 480}, {320, 240}}},
 		}
 	}
 	if d.Rates == nil {

@@ -140,7 +140,8 @@ func TestMemoryIsSpoilt(t *testing.T) {
 
 func TestPicture(t *testing.T) {
 	dst := make([]byte, 2*320*240)
-	n := draw(dst, v4l2.MJPEG, 320, 240, 7, time.Second, false)
+	s := &stream{format: v4l2.MJPEG, width: 320, height: 240}
+	n := s.draw(dst, 7, time.Second, false)
 	img, err := jpeg.Decode(bytes.NewReader(dst[:n]))
 	if err != nil {
 		t.Fatal(err)
@@ -148,18 +149,27 @@ func TestPicture(t *testing.T) {
 	if b := img.Bounds(); b.Dx() != 320 || b.Dy() != 240 {
 		t.Errorf("the picture is %v", b)
 	}
-	n = draw(dst, v4l2.MJPEG, 320, 240, 8, 2*time.Second, true)
+	n = s.draw(dst, 8, 2*time.Second, true)
 	if seq, at, ok := Stamp(dst[:n]); seq != 8 || at != 2*time.Second || !ok {
 		t.Errorf("stamp %d, %v, %v", seq, at, ok)
 	}
 	if _, err := jpeg.Decode(bytes.NewReader(dst[:n])); err == nil || !strings.Contains(err.Error(), "Huffman") {
 		t.Errorf("without tables: %v, want a complaint about Huffman tables", err)
 	}
-	if n := draw(dst, v4l2.YUYV, 320, 240, 9, time.Second, false); n != len(dst) {
-		t.Errorf("a raw picture of %d bytes, want %d", n, len(dst))
-	}
-	if seq, _, ok := Stamp(dst); seq != 9 || !ok {
-		t.Errorf("raw stamp %d, %v", seq, ok)
+	for _, x := range []struct {
+		format      v4l2.PixelFormat
+		padding, is int
+	}{
+		{v4l2.YUYV, 0, 2 * 320 * 240}, {v4l2.NV12, 0, 320 * 360}, {v4l2.GREY, 0, 320 * 240},
+		{v4l2.NV12, 32, 352 * 360}, {v4l2.GREY, 8, 328 * 240},
+	} {
+		s := &stream{format: x.format, width: 320, height: 240, padding: x.padding}
+		if n := s.draw(dst, 9, time.Second, false); n != x.is || bytes.Count(dst[:n], []byte{0}) < x.padding*240 {
+			t.Errorf("a %v picture of %d bytes, want %d, with %d of padding a row", x.format, n, x.is, x.padding)
+		}
+		if seq, _, ok := Stamp(dst); seq != 9 || !ok {
+			t.Errorf("%v: stamp %d, %v", x.format, seq, ok)
+		}
 	}
 	for _, b := range [][]byte{nil, {0xff, 0xd8}, []byte("VCT1"), bytes.Repeat([]byte{128}, 64)} {
 		if _, _, ok := Stamp(b); ok {

@@ -8,8 +8,6 @@ import (
 	"image/jpeg"
 	"sync"
 	"time"
-
-	"vchat/v4l2"
 )
 
 // stampMagic begins the 16 bytes that every picture carries: magic, sequence number, CLOCK_MONOTONIC nanoseconds, little-endian; in
@@ -18,19 +16,24 @@ const stampMagic = "VCT1"
 
 const stampSize = 16
 
-// draw puts a picture into dst and returns its length.
-func draw(dst []byte, f v4l2.PixelFormat, width, height int, seq uint32, at time.Duration, bare bool) int {
-	if f == v4l2.MJPEG || f == v4l2.JPEG {
-		n := copy(dst, picture(width, height, bare))
+// draw puts a picture into dst, as much of it as there is room for, and returns its length. Raw ones are grey but for the stamp; what
+// pads their rows is not.
+func (s *stream) draw(dst []byte, seq uint32, at time.Duration, bare bool) int {
+	stride, rows := s.raw()
+	if rows == 0 {
+		n := copy(dst, picture(s.width, s.height, bare))
 		putStamp(dst[6:], seq, at)
 		return n
 	}
-	n := 2 * width * height
-	for i := range dst[:n] {
+	dst = dst[:min(len(dst), stride*rows)]
+	for i := range dst {
 		dst[i] = 128
 	}
+	for i := stride; s.padding > 0 && i <= len(dst); i += stride {
+		clear(dst[i-s.padding : i])
+	}
 	putStamp(dst, seq, at)
-	return n
+	return len(dst)
 }
 
 func putStamp(b []byte, seq uint32, at time.Duration) {

@@ -18,6 +18,7 @@ type stream struct {
 
 	format        v4l2.PixelFormat
 	width, height int
+	padding       int
 	rate          int // 0: the driver knows none
 
 	bufs   []buffer
@@ -53,7 +54,8 @@ const (
 func newStream(n *node) *stream {
 	s := &stream{node: n}
 	if d := n.cam.device; len(d.Formats) > 0 {
-		s.format, s.width, s.height = d.Formats[0].FourCC, d.Formats[0].Sizes[0][0], d.Formats[0].Sizes[0][1]
+		f := d.Formats[0]
+		s.format, s.width, s.height, s.padding = f.FourCC, f.Sizes[0][0], f.Sizes[0][1], f.Padding
 	}
 	if r := n.cam.device.Rates; len(r) > 0 {
 		s.rate = r[0]
@@ -62,7 +64,26 @@ func newStream(n *node) *stream {
 }
 
 func (s *stream) sizeImage() int {
-	return s.width * s.height * 2 // what uvcvideo's cameras mostly tell, of MJPEG too
+	if n := s.node.cam.faults.SizeImage; n != 0 {
+		return int(n)
+	}
+	if stride, rows := s.raw(); rows > 0 {
+		return stride * rows
+	}
+	return s.width * s.height * 2 // what uvcvideo's cameras mostly tell of MJPEG
+}
+
+// raw is how many bytes a row of the pictures has and how many rows, of all planes, there are; 0 if they are not raw.
+func (s *stream) raw() (stride, rows int) {
+	switch s.format {
+	case v4l2.YUYV:
+		return 2*s.width + s.padding, s.height
+	case v4l2.NV12:
+		return s.width + s.padding, s.height + (s.height+1)/2
+	case v4l2.GREY:
+		return s.width + s.padding, s.height
+	}
+	return 0, 0
 }
 
 // kick makes everybody who waits look again.
@@ -93,7 +114,7 @@ func (s *stream) setFormat(pix uapi.PixFormat) {
 			format = x
 		}
 	}
-	s.format = format.FourCC
+	s.format, s.padding = format.FourCC, format.Padding
 	best := math.MaxInt
 	for _, size := range format.Sizes {
 		w, h := int(pix.Width), int(pix.Height)
@@ -114,8 +135,10 @@ func (s *stream) setFormat(pix uapi.PixFormat) {
 
 func (s *stream) pix() uapi.PixFormat {
 	p := uapi.PixFormat{Width: uint32(s.width), Height: uint32(s.height), PixelFormat: uint32(s.format), Field: 1, SizeImage: uint32(s.sizeImage())}
-	if s.format == v4l2.YUYV {
-		p.BytesPerLine = uint32(2 * s.width)
+	stride, _ := s.raw()
+	p.BytesPerLine = uint32(stride)
+	if told := s.node.cam.faults.Stride; told != 0 {
+		p.BytesPerLine = told
 	}
 	return p
 }
@@ -133,7 +156,7 @@ func (s *stream) setRate(t uapi.Fract) {
 }
 
 func (s *stream) start() {
-	draw(make([]byte, s.length()), s.format, s.width, s.height, 0, 0, false) // encoded once, and not at a picture's expense
+	s.draw(make([]byte, s.length()), 0, 0, false) // encoded once, and not at a picture's expense
 	s.on = true
 	s.seq = 0
 	s.due = s.node.kernel.Now() + s.interval()
@@ -174,7 +197,7 @@ func (s *stream) fill(i int) {
 	hit := func(n int) bool { return n > 0 && s.seq%uint32(n) == 0 }
 	b.state, b.seq, b.stamp = done, s.seq, s.due.Truncate(time.Microsecond) // v4l2_buffer has no finer time
 	b.flags = uapi.BufFlagTimestampMonotonic
-	b.used = uint32(draw(b.mem, s.format, s.width, s.height, s.seq, b.stamp, hit(f.NoTables)))
+	b.used = uint32(s.draw(b.mem, s.seq, b.stamp, hit(f.NoTables)))
 	if hit(f.FlagError) {
 		b.flags |= uapi.BufFlagError
 	}

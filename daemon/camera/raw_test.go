@@ -1,0 +1,267 @@
+package camera
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"vchat/daemon/frame"
+	"vchat/v4l2"
+	"vchat/v4l2/v4l2test"
+)
+
+// everyFormat is a camera that has the choice, with rows of different padding.
+var everyFormat = v4l2test.Device{Formats: []v4l2test.Format{
+	{FourCC: v4l2.MJPEG, Sizes: [][2]int{{320, 240}}},
+	{FourCC: v4l2.YUYV, Sizes: [][2]int{{320, 240}}, Padding: 64},
+	{FourCC: v4l2.NV12, Sizes: [][2]int{{320, 240}}, Padding: 32},
+	{FourCC: v4l2.GREY, Sizes: [][2]int{{320, 240}}, Padding: 4},
+}}
+
+func TestRawPictures(t *testing.T) {
+	for _, c := range []struct {
+		format, raw string
+		want        frame.Format
+	}{
+		{"yuyv", "jpeg", frame.JPEG}, {"yuyv", "", frame.JPEG}, {"yuyv", "lz4", frame.YUYV},
+		{"nv12", "jpeg", frame.JPEG}, {"nv12", "lz4", frame.YUYV},
+		{"grey", "jpeg", frame.JPEG}, {"grey", "lz4", frame.YUYV},
+	} {
+		t.Run(c.format+"/"+c.raw, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kernel := v4l2test.New()
+				kernel.Plug(everyFormat)
+				cfg := small
+				cfg.Format, cfg.Raw = c.format, c.raw
+				r := run(t, kernel, cfg)
+				defer r.stop()
+				rd := r.Hub().Subscribe()
+				defer rd.Close()
+				for range 10 {
+					p := r.picture(rd)
+					if p.format != c.want || p.width != 320 || p.height != 240 {
+						t.Fatalf("%v of %dx%d", p.format, p.width, p.height)
+					}
+					if c.want == frame.JPEG {
+						readable(t, p.data, 320, 240)
+					} else if len(p.data) != 2*320*240 || bytes.Count(p.data, []byte{0}) > 16 || bytes.Count(p.data, []byte{128}) < len(p.data)-32 {
+						t.Fatalf("%d bytes; what pads the rows is in the picture", len(p.data))
+					}
+				}
+				if s := r.Status(); s.Format != c.format || len(s.Warnings) > 0 {
+					t.Errorf("status %+v", s)
+				}
+			})
+		})
+	}
+}
+
+// sample is a picture whose every sample can be told from its neighbours, in a buffer whose rows are padded.
+func sample(f v4l2.PixelFormat, w, h, stride int) (m v4l2.Mode, b []byte) {
+	m = v4l2.Mode{Format: f, Width: w, Height: h, Stride: stride}
+	b = make([]byte, m.Bytes())
+	for i := range b {
+		b[i] = byte(16 + 200*(i%stride)/stride + 20*(i/stride%2))
+	}
+	return m, b
+}
+
+// yuyvOf is what a lossless picture shows at a place, looked up in the camera's own layout.
+func yuyvOf(m v4l2.Mode, b []byte, x, y int) (luma, cb, cr byte) {
+	switch m.Format {
+	case v4l2.YUYV:
+		p := b[y*m.Stride+x/2*4:]
+		return p[x%2*2], p[1], p[3]
+	case v4l2.NV12:
+		c := b[m.Stride*(m.Height+y/2)+x/2*2:]
+		return b[y*m.Stride+x], c[0], c[1]
+	}
+	return b[y*m.Stride+x], 128, 128
+}
+
+func TestRawPicturesThatStayRawLoseNothing(t *testing.T) {
+	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
+		for _, size := range [][2]int{{32, 16}, {34, 17}, {33, 5}, {2, 1}, {3, 2}} {
+			w, h := size[0], size[1]
+			m, b := sample(f, w, h, 2*w+5)
+			d := &device{source: source{pool: frame.NewPool(1)}, mode: m}
+			var err error
+			if d.raw, err = newRaw(m, "lz4"); err != nil {
+				t.Fatal(err)
+			}
+			got, why := d.take(v4l2.Buffer{Data: b})
+			if got == nil || got.Format != frame.YUYV || got.Width != w&^1 || got.Height != h || len(got.Data) != 2*(w&^1)*h {
+				t.Errorf("%v of %dx%d: %+v, %s", f, w, h, got, flawNames[why])
+				continue
+			}
+			for y := range h {
+				for x := range got.Width {
+					luma, cb, cr := yuyvOf(m, b, x, y)
+					p := got.Data[2*got.Width*y+x/2*4:]
+					if p[x%2*2] != luma || p[1] != cb || p[3] != cr {
+						t.Fatalf("%v of %dx%d, at %d,%d: %v, want %d %d %d", f, w, h, x, y, p[:4], luma, cb, cr)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestRawPicturesEncodedAreOfTheirOwnSampling(t *testing.T) {
+	for _, c := range []struct {
+		format v4l2.PixelFormat
+		width  int // of a camera's 33
+		is     string
+	}{{v4l2.YUYV, 32, "YCbCrSubsampleRatio422"}, {v4l2.NV12, 32, "YCbCrSubsampleRatio420"}, {v4l2.GREY, 33, "grey"}} {
+		m, b := sample(c.format, 33, 17, 80)
+		r, err := newRaw(m, "jpeg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, why := r.take(frame.NewPool(1), b)
+		if f == nil {
+			t.Errorf("%v: %s", c.format, flawNames[why])
+			continue
+		}
+		readable(t, f.Data, c.width, 17)
+		img, err := jpeg.Decode(bytes.NewReader(f.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		is := "grey"
+		if p, ok := img.(*image.YCbCr); ok {
+			is = p.SubsampleRatio.String()
+		}
+		if is != c.is || f.Width != c.width || f.Height != 17 || f.Format != frame.JPEG {
+			t.Errorf("%v: %s, %dx%d", c.format, is, f.Width, f.Height)
+		}
+	}
+}
+
+// A driver may tell of rows or of lengths that its pictures have not.
+func TestRawPicturesCutOff(t *testing.T) {
+	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
+		for _, what := range []string{"jpeg", "lz4"} {
+			m, b := sample(f, 32, 16, 70)
+			d := &device{source: source{pool: frame.NewPool(1)}, mode: m}
+			var err error
+			if d.raw, err = newRaw(m, what); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []struct {
+				b    v4l2.Buffer
+				want flaw
+			}{
+				{v4l2.Buffer{Data: b[:len(b)-1]}, truncated},
+				{v4l2.Buffer{Data: b[:len(b)-1], Error: true}, truncated},
+				{v4l2.Buffer{Data: b[:1]}, truncated},
+				{v4l2.Buffer{}, flagged},
+				{v4l2.Buffer{Data: b, Error: true}, flagged},
+			} {
+				if f, why := d.take(c.b); f != nil || why != c.want {
+					t.Errorf("%v %s, %d bytes, flag %v: %v, %s; want %s", m.Format, what, len(c.b.Data), c.b.Error, f, flawNames[why], flawNames[c.want])
+				}
+			}
+			if f, why := d.take(v4l2.Buffer{Data: b}); f == nil {
+				t.Errorf("%v %s, whole: %s", m.Format, what, flawNames[why])
+			}
+		}
+	}
+}
+
+func TestShortRawPicturesAreCountedAsTruncated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		kernel.Plug(everyFormat).Script(func(f *v4l2test.Faults) { f.Truncate = 3 })
+		cfg := small
+		cfg.Format = "nv12"
+		r := run(t, kernel, cfg)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		for range 30 {
+			r.picture(rd)
+		}
+		if s := r.Status(); s.Broken < 14 || s.BrokenBy["truncated"] != s.Broken || s.State != Streaming {
+			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+func TestWhatBecomesOfRawPicturesIsSaid(t *testing.T) {
+	only := func(f v4l2.PixelFormat, w, h int) v4l2test.Device {
+		return v4l2test.Device{Formats: []v4l2test.Format{{FourCC: f, Sizes: [][2]int{{w, h}}}}}
+	}
+	for _, c := range []struct {
+		device      v4l2test.Device
+		format, raw string
+		want        string
+	}{
+		{only(v4l2.MJPEG, 320, 240), "auto", "jpeg", ""},
+		{only(v4l2.JPEG, 320, 240), "mjpeg", "jpeg", ""},
+		{only(v4l2.YUYV, 320, 240), "auto", "jpeg", "/dev/video0 gives no MJPEG; its YUYV pictures are encoded here"},
+		{only(v4l2.YUYV, 320, 240), "", "", "/dev/video0 gives no MJPEG; its YUYV pictures are encoded here"},
+		{only(v4l2.YUYV, 320, 240), "yuyv", "jpeg", ""},
+		{only(v4l2.NV12, 320, 240), "auto", "lz4", "/dev/video0 gives no MJPEG; its NV12 pictures are sent without loss"},
+		{only(v4l2.GREY, 320, 240), "nv12", "jpeg", "/dev/video0 gives no NV12; its GREY pictures are encoded here"},
+		{only(v4l2.MJPEG, 320, 240), "grey", "lz4", "/dev/video0 gives no GREY; its MJPEG pictures are taken"},
+		{only(v4l2.GREY, 320, 240), "grey", "lz4", ""},
+		{only(v4l2.YUYV, 4096, 2160), "yuyv", "lz4", "pictures of 4096x2160 are too large to be sent without loss; they are encoded here"},
+	} {
+		kernel := v4l2test.New()
+		kernel.Plug(c.device)
+		cfg := Config{Kernel: kernel, Device: "auto", Format: c.format, Raw: c.raw}
+		d, err := openDevice(source{cfg: cfg, pool: frame.NewPool(1), tally: &tally{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range d.about().warnings {
+			got = append(got, w.Error())
+		}
+		if strings.Join(got, "; ") != c.want {
+			t.Errorf("%v, asked for %q and %q: %q, want %q", c.device.Formats, c.format, c.raw, got, c.want)
+		}
+		d.close()
+		if err := kernel.Leaks(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestTooNarrowARawPictureIsAnError(t *testing.T) {
+	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12} {
+		if _, err := newRaw(v4l2.Mode{Format: f, Width: 1, Height: 1, Stride: 2}, "jpeg"); err == nil {
+			t.Errorf("%v of one pixel was taken", f)
+		}
+	}
+}
+
+// BenchmarkRaw720p is the way from the driver's buffer into a frame.
+func BenchmarkRaw720p(b *testing.B) {
+	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
+		for _, what := range []string{"lz4", "jpeg"} {
+			b.Run(fmt.Sprintf("%v/%s", f, what), func(b *testing.B) {
+				stride := 1280
+				if f == v4l2.YUYV {
+					stride *= 2
+				}
+				m, src := sample(f, 1280, 720, stride)
+				r, err := newRaw(m, what)
+				if err != nil {
+					b.Fatal(err)
+				}
+				pool := frame.NewPool(2)
+				b.ReportAllocs()
+				for b.Loop() {
+					f, _ := r.take(pool, src)
+					f.Release()
+				}
+			})
+		}
+	}
+}
