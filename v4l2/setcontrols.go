@@ -9,7 +9,10 @@ import (
 )
 
 // Change is a control before and after it was set.
-type Change struct{ Before, After Control }
+type Change struct {
+	Before, After Control
+	Wish          string // the value as it was asked for
+}
 
 // SetControls sets several controls as SetControl does, switches before what they switch. All names and values are checked before the
 // first one is set. What the camera itself refuses then ends it: the changes are those made until then, also beside an error.
@@ -55,7 +58,7 @@ func (s *setter) check(w wish) error {
 }
 
 func (s *setter) change(w wish) (Change, error) {
-	c := Change{Before: w.Control}
+	c := Change{Before: w.Control, Wish: w.value}
 	if err := c.Before.read(s.handle); err != nil {
 		return c, err
 	}

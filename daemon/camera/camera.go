@@ -21,7 +21,7 @@
 //
 // Goroutines: Run is the keeper, which alone opens, reads, closes and publishes. Beside it Run owns the watcher, which ends
 // the keeper's waits when readers come or go or the configuration changes, and for the time of an open the opener, since
-// some drivers take seconds. A command as the camera has three more of its own, which end before it counts as closed.
+// some drivers take seconds. Questions have one of their own, while a driver is asked. A command as the camera has three more of its own, which end before it counts as closed.
 package camera
 
 import (

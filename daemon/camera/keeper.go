@@ -106,6 +106,10 @@ func (k *keeper) idle() {
 
 // hide keeps the camera closed while privacy is on and somebody looks.
 func (k *keeper) hide() {
+	k.cfg, k.version = k.config()
+	if k.size == [2]int{} { // it has never been open
+		k.size = [2]int{k.cfg.Width, k.cfg.Height}
+	}
 	k.cover()
 	for k.isPrivate() && k.hub.Readers() > 0 && k.ctx.Err() == nil {
 		k.waiting.Reset(k.atMost(cardEvery))
@@ -123,6 +127,7 @@ func (k *keeper) hide() {
 func (k *keeper) cover() {
 	now := time.Now()
 	if k.outage.cause != hidden {
+		k.hub.Forget() // the last picture is not for whoever comes now
 		k.outage = outage{cause: hidden, reason: "the camera was switched off with vchatctl privacy on", begun: now, since: now, again: now}
 		k.status.state(Idle, "", "")
 	}
@@ -193,7 +198,8 @@ func (k *keeper) open() (stream, error) {
 		s   stream
 		err error
 	}
-	src := source{cfg: k.cfg, log: k.log, pool: k.pool, tally: &k.tally}
+	cfg, _ := k.config() // not k.cfg: controls may have been set by hand since, which is no reason to begin anew
+	src := source{cfg: cfg, log: k.log, pool: k.pool, tally: &k.tally}
 	opened := make(chan result, 1)
 	go func() {
 		s, err := src.open()

@@ -98,7 +98,9 @@ func TestPrivacyBeforeTheFirstLook(t *testing.T) {
 		defer rd.Close()
 		go func() { r.done <- r.Run(ctx) }()
 		defer r.stop()
-		r.card(rd)
+		if c := r.card(rd); c.width != cfg.Width || c.height != cfg.Height {
+			t.Errorf("a card of %dx%d", c.width, c.height)
+		}
 		time.Sleep(time.Minute)
 		if n := kernel.Counts().Opens; n != 0 {
 			t.Errorf("opened %d times", n)
@@ -141,6 +143,7 @@ func TestPrivacyDuringASlowOpen(t *testing.T) {
 		if err := r.SetPrivacy(t.Context(), true); err != nil {
 			t.Error(err)
 		}
+		synctest.Wait() // for what is let go beside the camera
 		if cam.Streaming() || kernel.Counts().Pictures > 0 {
 			t.Errorf("%d pictures were taken", kernel.Counts().Pictures)
 		}
