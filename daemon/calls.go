@@ -295,7 +295,7 @@ func (d *Daemon) followCamera(ctx context.Context) error {
 			}
 		}
 		d.mu.Unlock()
-		view := cameraView(s)
+		view := d.cameraView(s)
 		d.events.Publish(api.Event{Event: api.EventCamera, Camera: &view})
 		poke(d.news)
 	}
@@ -320,8 +320,8 @@ func wireState(s camera.Status) *wire.State {
 	case camera.Failed:
 		m.Camera = wire.CameraFailed
 	}
-	if s.Privacy {
-		m.Camera = wire.CameraPrivacy
+	if s.Privacy { // whatever else is the matter with it
+		m.Camera, m.Reason = wire.CameraPrivacy, ""
 	}
 	m.Since = max(m.Since, 0)
 	return m

@@ -12,7 +12,7 @@
 //
 // All state that is decided on (the calls, who is linked, who looks) lies under one mutex, which is never held while
 // waiting for anybody; pictures pass beside it. Run owns every goroutine and waits for it: one that talks to systemd, one
-// that writes the calls to disk, the camera's and one that passes its state on, the links', the control socket's. They are
+// that writes the calls to disk, the camera's, one that passes its state on and one that waits for the last question to a camera, the links', the control socket's. They are
 // started in this order and ended in the reverse one.
 package daemon
 
@@ -54,21 +54,23 @@ const lateTime = 100 * time.Millisecond
 
 // Daemon is one device.
 type Daemon struct {
-	log      *slog.Logger
-	level    *slog.LevelVar // nil: not ours to change
-	started  time.Time
-	first    *config.Config // that of the start, whose port, socket and state directory stay
-	identity *identity.Identity
-	camera   *camera.Camera
-	links    *link.Links
-	control  *control.Server
-	events   *control.Events
-	pool     *frame.Pool // of pictures that are encoded for viewers
-	ready    chan struct{}
-	dirty    chan struct{} // the calls on disk are not those in memory
-	news     chan struct{} // systemd is to be told
+	log       *slog.Logger
+	level     *slog.LevelVar // nil: not ours to change
+	started   time.Time
+	first     *config.Config // that of the start, whose port, socket and state directory stay
+	identity  *identity.Identity
+	camera    *camera.Camera
+	questions *camera.Questions // to cameras, beside its stream
+	links     *link.Links
+	control   *control.Server
+	events    *control.Events
+	pool      *frame.Pool // of pictures that are encoded for viewers
+	ready     chan struct{}
+	dirty     chan struct{} // the calls on disk are not those in memory
+	news      chan struct{} // systemd is to be told
 
 	callsFile string
+	deciding  sync.Mutex // about privacy: one at a time, the disk included
 
 	mu      sync.Mutex
 	cfg     *config.Config
@@ -104,6 +106,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	}
 	warnOfIdleKeys(cfg, log)
 	d.camera = camera.New(cameraConfig(cfg), log)
+	d.questions = camera.NewQuestions(d.camera)
 	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*switchboard)(d),
 		Log: log})
 	peers, err := linkPeers(cfg)
@@ -152,9 +155,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "state", run: d.keepState},
 		{name: "camera", run: d.camera.Run},
 		{name: "camera state", run: d.followCamera},
+		{name: "camera questions", run: d.questions.Run},
 		{name: "links", run: d.links.Run},
 		{name: "control", run: d.control.Serve},
 	}
+	d.restorePrivacy()
 	d.restore()
 	failed := make(chan error, len(parts))
 	for _, p := range parts {

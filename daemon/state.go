@@ -97,18 +97,25 @@ func (d *Daemon) keepState(ctx context.Context) error {
 	return nil
 }
 
-// writeCalls replaces the file as a whole: a power cut leaves the old one or the new one.
 func writeCalls(path string, saved []call.Saved) error {
 	b, err := json.Marshal(saved)
+	if err == nil {
+		err = replaceFile(path, append(b, '\n'))
+	}
 	if err != nil {
 		return fmt.Errorf("write calls: %w", err)
 	}
+	return nil
+}
+
+// replaceFile replaces a file as a whole: a power cut leaves the old one or the new one, and once it returns nil the new one.
+func replaceFile(path string, b []byte) error {
 	// Always the same name, so that what a killed daemon leaves behind does not pile up.
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("write calls: %w", err)
+		return err
 	}
-	_, err = f.Write(append(b, '\n'))
+	_, err = f.Write(b)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -118,10 +125,7 @@ func writeCalls(path string, saved []call.Saved) error {
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
 	}
-	if err != nil {
-		return fmt.Errorf("write calls: %w", err)
-	}
-	return nil
+	return err
 }
 
 // syncDir makes a rename last over a power cut.

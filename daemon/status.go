@@ -10,18 +10,19 @@ import (
 
 	"vchat/daemon/api"
 	"vchat/daemon/call"
-	"vchat/daemon/camera"
 	"vchat/daemon/link"
 	"vchat/daemon/wire"
 )
 
 // Status is all of the present.
 func (d *Daemon) Status() api.Status {
+	own := d.camera.Status()
+	cam := d.cameraView(own) // not under mu: it reads files
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := api.Status{Name: d.cfg.Name, ID: d.ID().String(), Version: api.Version,
 		UptimeMS: time.Since(d.started).Milliseconds(), Listen: d.listens(), DoNotDisturb: d.cfg.Calls.DoNotDisturb,
-		Camera: cameraView(d.camera.Status()), Calls: []api.Call{}, Peers: d.peersView(), Viewers: []api.Viewer{}}
+		Camera: cam, Privacy: own.Privacy, Calls: []api.Call{}, Peers: d.peersView(), Viewers: []api.Viewer{}}
 	for _, c := range d.calls.List() {
 		s.Calls = append(s.Calls, d.callView(c))
 	}
@@ -52,15 +53,6 @@ func (d *Daemon) peersView() []api.Peer {
 		peers = append(peers, api.Peer{Name: name, Address: p.Address, ID: p.ID, AutoAnswer: p.AutoAnswer, Link: d.linkView(name)})
 	}
 	return peers
-}
-
-func cameraView(s camera.Status) api.Camera {
-	v := api.Camera{Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, Format: s.Format,
-		FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, BrokenBy: s.BrokenBy, Restarted: s.Restarted, Reopened: s.Reopened}
-	if s.Width > 0 {
-		v.Size = size(s.Width, s.Height)
-	}
-	return v
 }
 
 func (d *Daemon) linkView(peer string) api.Link {
@@ -120,6 +112,9 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 	var all []api.Problem
 	if c := s.Camera; c.State == api.CameraLost || c.State == api.CameraFailed {
 		all = append(all, api.Problem{Subject: "camera", Message: c.Reason})
+	}
+	for _, w := range s.Camera.Warnings {
+		all = append(all, api.Problem{Subject: "camera", Message: w})
 	}
 	told := map[string]bool{} // peers whose link is spoken of already
 	for _, c := range s.Calls {

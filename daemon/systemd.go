@@ -61,6 +61,9 @@ func summary(s api.Status) string {
 	if s.Camera.Reason != "" {
 		camera += " (" + s.Camera.Reason + ")"
 	}
+	if s.Privacy {
+		camera = "privacy: camera off"
+	}
 	if len(s.Calls) == 0 {
 		up := 0
 		for _, p := range s.Peers {

@@ -36,7 +36,7 @@ func (a *app) eventsCmd() *cobra.Command {
 				}
 				told[about] = text
 				line := func(w io.Writer) {
-					fmt.Fprintf(w, "%s  %-6s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Event, text)
+					fmt.Fprintf(w, "%s  %-7s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Event, text)
 				}
 				if err := a.print(e, line); err != nil {
 					return err
@@ -48,13 +48,16 @@ func (a *app) eventsCmd() *cobra.Command {
 
 // isState says whether an event tells of a state: to tell it again tells nothing.
 func isState(e api.EventKind) bool {
-	return e == api.EventCall || e == api.EventLink || e == api.EventCamera
+	return e == api.EventCall || e == api.EventLink || e == api.EventCamera || e == api.EventPrivacy
 }
 
 func eventText(e api.Event) string {
 	switch {
 	case e.Event == api.EventState && e.Status != nil:
 		text := fmt.Sprintf("%s: camera %s", e.Status.Name, e.Status.Camera.State)
+		if e.Status.Privacy {
+			text += ", privacy on"
+		}
 		for _, c := range e.Status.Calls {
 			text += fmt.Sprintf(", %s %s", c.Peer, c.State)
 		}
@@ -65,6 +68,8 @@ func eventText(e api.Event) string {
 		return join("  ", e.Peer, linkText(e.Link), e.Link.Reason)
 	case e.Event == api.EventCamera && e.Camera != nil:
 		return join("  ", string(e.Camera.State), e.Camera.Reason)
+	case e.Event == api.EventPrivacy && e.Privacy != nil:
+		return onOff(*e.Privacy)
 	case e.Event == api.EventViewer && e.Viewer != nil && e.Gone:
 		return join("  ", e.Viewer.Feed, "gone", some(e.Viewer.Dropped, "dropped"))
 	case e.Event == api.EventViewer && e.Viewer != nil:

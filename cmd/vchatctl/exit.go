@@ -79,7 +79,9 @@ func exitCodeOf(k api.Kind) int {
 		return exitNotTaken
 	case api.PeerIdentity:
 		return exitIdentity
-	case api.CameraUnavailable:
+	case api.NoSuchControl, api.BadValue:
+		return exitUsage
+	case api.CameraUnavailable, api.PrivacyOn:
 		return exitCamera
 	case api.ShuttingDown:
 		return exitNoDaemon

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -69,9 +70,9 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		}
 		fmt.Fprintf(w, "%s\tvchat %s, up %s, %s\n", s.Name, s.Version, span(time.Duration(s.UptimeMS)*time.Millisecond), listens)
 		fmt.Fprintf(w, "id\t%s\n", s.ID)
-		writeCamera(w, s.Camera, reason)
+		writeCamera(w, s, reason)
 		if s.Privacy {
-			fmt.Fprintf(w, "privacy\ton: peers see a card in place of the camera\n")
+			fmt.Fprintf(w, "privacy\ton: the camera stays closed, and peers see a card; vchatctl privacy off\n")
 		}
 		if s.DoNotDisturb {
 			fmt.Fprintf(w, "calls\tdo not disturb: none is let in\n")
@@ -100,18 +101,40 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	}
 }
 
-func writeCamera(w io.Writer, c api.Camera, reason func(string) string) {
-	rate := ""
+// writeCamera is all of a camera in one line, for whoever has just plugged it in, and below it what is wrong.
+func writeCamera(w io.Writer, s api.Status, reason func(string) string) {
+	c, device, state, rate := s.Camera, s.Camera.Device, string(s.Camera.State), ""
+	if c.Name != "" {
+		device = fmt.Sprintf("%s (%s)", device, c.Name)
+	}
 	if c.State == api.CameraStreaming {
 		rate = fps(c.FPS)
 	}
-	fmt.Fprintf(w, "camera\t%s\n", join("  ", c.Device, string(c.State), join(" ", c.Format, c.Size), rate))
-	if r := reason(c.Reason); r != "" {
-		fmt.Fprintf(w, "\t%s\n", r)
+	if s.Privacy {
+		state, rate = "off", ""
 	}
-	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken"), some(c.Reopened, "× reopened")); counts != "" {
+	fmt.Fprintf(w, "camera\t%s\n", join("  ", device, state, join(" ", c.Format, c.Size), rate))
+	for _, r := range append([]string{c.Reason}, c.Warnings...) {
+		if r = reason(r); r != "" {
+			fmt.Fprintf(w, "\t%s\n", r)
+		}
+	}
+	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken")+brokenBy(c.BrokenBy), some(c.Restarted, "× restarted"),
+		some(c.Reopened, "× reopened"), some(c.USBResets, "× reset by USB")); counts != "" {
 		fmt.Fprintf(w, "\t%d pictures, %s\n", c.Frames, counts)
 	}
+}
+
+// brokenBy is what was wrong with broken pictures, in brackets.
+func brokenBy(by map[string]uint64) string {
+	var all []string
+	for _, what := range slices.Sorted(maps.Keys(by)) {
+		all = append(all, some(by[what], what))
+	}
+	if text := join(", ", all...); text != "" {
+		return " (" + text + ")"
+	}
+	return ""
 }
 
 func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Time) {

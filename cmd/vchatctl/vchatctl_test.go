@@ -157,6 +157,10 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 		w.Set(func(s *api.Status) {
 			s.Camera = api.Camera{Device: "/dev/video0", State: api.CameraState(args[1]), Reason: args[2]}
 		})
+	case "refuses-camera": // KIND MESSAGE [HINT]: so do its cameras and its privacy
+		w.Refuse(&api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: strings.Join(args[3:], " ")})
+	case "private": // its camera is off
+		w.Set(func(s *api.Status) { s.Privacy, s.Camera.State = true, api.CameraIdle })
 	case "busy": // everything that a status can show
 		w.Set(full)
 	case "picture", "card": // FEED: its newest is a real picture, or a card
@@ -235,15 +239,17 @@ func rising(ts *testscript.TestScript, _ bool, args []string) {
 
 func full(s *api.Status) {
 	since := time.Now().Add(-130 * time.Second)
-	s.DoNotDisturb, s.Privacy = true, true
-	s.Camera.Dropped, s.Camera.Broken, s.Camera.Reopened = 3, 1, 2
+	s.DoNotDisturb = true
+	s.Camera.Name, s.Camera.Dropped, s.Camera.Reopened, s.Camera.Restarted, s.Camera.USBResets = "HD Webcam C270", 3, 2, 4, 1
+	s.Camera.Broken, s.Camera.BrokenBy = 6, map[string]uint64{"truncated": 5, "flagged": 1}
+	s.Camera.Warnings = []string{"/dev/video0 gives 15 pictures a second, not 30", "a warning that is no problem"}
 	s.Calls = []api.Call{{ID: "1", Peer: "workshop", State: api.CallActive, Since: since, Direction: api.In, Pictures: true,
 		Link:      &api.Link{State: api.LinkUp, RTTMS: 0.4, Reconnects: 1},
 		Sending:   &api.Sending{FPS: 29.9, MbitS: 21, Dropped: 7, Quality: "reduced", Size: "1280x720"},
 		Receiving: &api.Receiving{FPS: 30, MbitS: 20.5, Lost: 2, AgeMS: 12, LatencyMS: api.Quantiles{P50: 1.25, P99: 31}, Size: "640x480"},
 	}}
 	s.Viewers = []api.Viewer{{Feed: "workshop", FPS: 29.9, Dropped: 5}}
-	s.Problems = []api.Problem{{Subject: "link", Peer: "attic", Message: "connection refused", Hint: "is vchatd running there?"}}
+	s.Problems = []api.Problem{{Subject: "camera", Message: s.Camera.Warnings[0]}, {Subject: "link", Peer: "attic", Message: "connection refused", Hint: "is vchatd running there?"}}
 }
 
 // picture is a real JPEG picture.

@@ -17,16 +17,23 @@ const DefaultSocket = "/run/vchat/control.sock"
 
 // The routes.
 const (
-	PathStatus   = "/v1/status"       // GET: Status
-	PathPeers    = "/v1/peers"        // GET: Peers
-	PathIdentity = "/v1/id"           // GET: Identity
-	PathEvents   = "/v1/events"       // GET: one Event a line, until either side closes
-	PathCalls    = "/v1/calls"        // POST CallRequest: Call, which has only begun
-	PathAnswer   = "/v1/calls/answer" // POST PeerRequest: Call
-	PathReject   = "/v1/calls/reject" // POST PeerRequest: Call
-	PathHangup   = "/v1/calls/hangup" // POST PeerRequest: Call
-	PathFeeds    = "/v1/feeds/"       // GET + a feed's name + Stream or Newest
+	PathStatus   = "/v1/status"          // GET: Status
+	PathPeers    = "/v1/peers"           // GET: Peers
+	PathIdentity = "/v1/id"              // GET: Identity
+	PathEvents   = "/v1/events"          // GET: one Event a line, until either side closes
+	PathCalls    = "/v1/calls"           // POST CallRequest: Call, which has only begun
+	PathAnswer   = "/v1/calls/answer"    // POST PeerRequest: Call
+	PathReject   = "/v1/calls/reject"    // POST PeerRequest: Call
+	PathHangup   = "/v1/calls/hangup"    // POST PeerRequest: Call
+	PathFeeds    = "/v1/feeds/"          // GET + a feed's name + Stream or Newest
+	PathPrivacy  = "/v1/privacy"         // GET: Privacy; PUT PrivacyRequest: Privacy
+	PathCameras  = "/v1/cameras"         // GET: Cameras
+	PathFormats  = "/v1/camera/formats"  // GET: Formats
+	PathControls = "/v1/camera/controls" // GET: Controls; POST ControlsRequest: Controls
 )
+
+// QueryDevice asks PathFormats and PathControls about another camera than this device's own: a path under /dev, or auto.
+const QueryDevice = "device"
 
 // What follows the feed's name in the path of a feed.
 const (

@@ -20,7 +20,10 @@ const (
 	PeerUnreachable   Kind = "peer_unreachable"
 	PeerIdentity      Kind = "wrong_identity"
 	CameraUnavailable Kind = "camera_unavailable"
-	NoPicture         Kind = "no_picture" // the feed exists, but no picture came in time
+	NoPicture         Kind = "no_picture"      // the feed exists, but no picture came in time
+	PrivacyOn         Kind = "privacy"         // the camera is switched off by its owner
+	NoSuchControl     Kind = "no_such_control" // of a camera
+	BadValue          Kind = "bad_value"       // that no camera or control has
 	Unsupported       Kind = "unsupported"
 	ShuttingDown      Kind = "shutting_down"
 	Internal          Kind = "internal"
@@ -29,13 +32,13 @@ const (
 // HTTPStatus is the status code that an error of this kind travels under.
 func (k Kind) HTTPStatus() int {
 	switch k {
-	case BadRequest:
+	case BadRequest, BadValue:
 		return http.StatusBadRequest
 	case NotPermitted:
 		return http.StatusForbidden
-	case NotFound, NoSuchPeer, NoSuchCall, NoSuchFeed:
+	case NotFound, NoSuchPeer, NoSuchCall, NoSuchFeed, NoSuchControl:
 		return http.StatusNotFound
-	case Conflict, LocalBusy, PeerBusy, PeerDeclined, PeerNoAnswer:
+	case Conflict, LocalBusy, PeerBusy, PeerDeclined, PeerNoAnswer, PrivacyOn:
 		return http.StatusConflict
 	case PeerUnreachable, PeerIdentity:
 		return http.StatusBadGateway

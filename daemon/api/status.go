@@ -10,7 +10,7 @@ type Status struct {
 	UptimeMS     int64     `json:"uptime_ms"`
 	Listen       string    `json:"listen,omitempty"` // where peers reach it; empty: it does not listen
 	Camera       Camera    `json:"camera"`
-	Privacy      bool      `json:"privacy"`
+	Privacy      bool      `json:"privacy"` // the camera stays closed, whoever looks
 	DoNotDisturb bool      `json:"do_not_disturb"`
 	Calls        []Call    `json:"calls"`
 	Peers        []Peer    `json:"peers"`
@@ -40,6 +40,7 @@ const (
 // Camera is the state of this device's camera.
 type Camera struct {
 	Device   string      `json:"device"`
+	Name     string      `json:"name,omitempty"` // as the kernel calls it
 	State    CameraState `json:"state"`
 	Reason   string      `json:"reason,omitempty"` // in words, where the state needs one
 	Since    time.Time   `json:"since,omitzero"`   // of the state
@@ -52,7 +53,9 @@ type Camera struct {
 	Reopened uint64      `json:"reopened"`
 	// Broken by what was wrong with them: flagged (by the driver), truncated, garbled, tiny, wrong size.
 	BrokenBy  map[string]uint64 `json:"broken_by,omitempty"`
-	Restarted uint64            `json:"restarted"` // times that its stream was started again because of silence
+	Restarted uint64            `json:"restarted"`          // times that its stream was started again because of silence
+	USBResets uint64            `json:"usb_resets"`         // times that it was reset like by unplugging it
+	Warnings  []string          `json:"warnings,omitempty"` // what the camera, while it is open, does not do as asked
 }
 
 // CallState is how far a call has come.

@@ -111,12 +111,62 @@ func (c *Client) Hangup(ctx context.Context, peer string) (api.Call, error) {
 	return ask[api.Call](ctx, c, "POST", api.PathHangup, api.PeerRequest{Peer: peer})
 }
 
-// ask sends a request and reads the one document that answers it.
-func ask[T any](ctx context.Context, c *Client, method, path string, body any) (v T, err error) {
-	res, err := c.send(ctx, method, path, body)
+// Privacy says whether the camera is switched off.
+func (c *Client) Privacy(ctx context.Context) (bool, error) {
+	p, err := ask[api.Privacy](ctx, c, "GET", api.PathPrivacy, nil)
+	return p.Privacy, err
+}
+
+// SetPrivacy switches the camera off, or lets it be opened again. Once it returns nil that survives a power cut.
+func (c *Client) SetPrivacy(ctx context.Context, on bool) error {
+	_, err := ask[api.Privacy](ctx, c, "PUT", api.PathPrivacy, api.PrivacyRequest{Privacy: &on})
+	return err
+}
+
+// Cameras lists the cameras of the device.
+func (c *Client) Cameras(ctx context.Context) (api.Cameras, error) {
+	return ask[api.Cameras](ctx, c, "GET", api.PathCameras, nil)
+}
+
+// Formats gives what a camera offers; the device is a path, or "" for the camera that is configured. So do Controls.
+func (c *Client) Formats(ctx context.Context, device string) (api.Formats, error) {
+	return askCamera[api.Formats](ctx, c, api.PathFormats, device)
+}
+
+// Controls gives what can be set of a camera.
+func (c *Client) Controls(ctx context.Context, device string) (api.Controls, error) {
+	return askCamera[api.Controls](ctx, c, api.PathControls, device)
+}
+
+// SetControls sets controls of a camera, and gives all of them as they are then.
+func (c *Client) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
+	return ask[api.Controls](ctx, c, "POST", api.PathControls, r)
+}
+
+// askCamera asks about the camera at a path, or about the configured one.
+func askCamera[T any](ctx context.Context, c *Client, path, device string) (v T, err error) {
+	query := url.Values{}
+	if device != "" {
+		query.Set(api.QueryDevice, device)
+	}
+	res, err := c.send(ctx, "GET", path, query, nil)
 	if err != nil {
 		return v, err
 	}
+	return read[T](ctx, c, res)
+}
+
+// ask sends a request and reads the one document that answers it.
+func ask[T any](ctx context.Context, c *Client, method, path string, body any) (v T, err error) {
+	res, err := c.send(ctx, method, path, nil, body)
+	if err != nil {
+		return v, err
+	}
+	return read[T](ctx, c, res)
+}
+
+// read reads an answer as a whole.
+func read[T any](ctx context.Context, c *Client, res *http.Response) (v T, err error) {
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
@@ -132,7 +182,7 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 }
 
 // send gives an answer that is not an error. The caller closes its body.
-func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
 	var data io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -142,7 +192,7 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 		data = bytes.NewReader(b)
 	}
 	// The host is of no meaning on a unix socket, but HTTP wants one.
-	u := url.URL{Scheme: "http", Host: "vchat", Path: path}
+	u := url.URL{Scheme: "http", Host: "vchat", Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), data)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -67,6 +68,40 @@ func TestCommands(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"call workshop 7", "answer ", "hangup workshop", "reject workshop"}, d.Did()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestCamerasAndPrivacy(t *testing.T) {
+	ctx := t.Context()
+	d := controltest.New()
+	c := open(t, controltest.Start(t, d))
+	if err := c.SetPrivacy(ctx, true); err != nil {
+		t.Error(err)
+	}
+	if on, err := c.Privacy(ctx); err != nil || !on {
+		t.Errorf("privacy: %v, %v", on, err)
+	}
+	if all, err := c.Cameras(ctx); err != nil || len(all.Cameras) != 2 || !all.Cameras[0].Used {
+		t.Errorf("cameras: %+v, %v", all, err)
+	}
+	if f, err := c.Formats(ctx, "/dev/a b?c&d"); err != nil || len(f.Formats) != 2 {
+		t.Errorf("formats: %+v, %v", f, err)
+	}
+	if v, err := c.Controls(ctx, ""); err != nil || len(v.Controls) != 6 {
+		t.Errorf("controls: %+v, %v", v, err)
+	}
+	v, err := c.SetControls(ctx, api.ControlsRequest{Controls: map[string]string{"power_line_frequency": "50hz"}})
+	if err != nil || len(v.Changed) != 1 || *v.Changed[0].From != 2 || *v.Changed[0].To != 1 {
+		t.Errorf("set: %+v, %v", v, err)
+	}
+	want := []string{fmt.Sprintf("privacy true uid %d", os.Getuid()), "formats /dev/a b?c&d", "controls ", "set  power_line_frequency=50hz"}
+	if diff := cmp.Diff(want, d.Did()); diff != "" {
+		t.Error(diff)
+	}
+	d.Refuse(&api.Error{Kind: api.PrivacyOn, Message: "privacy is on"})
+	var e *api.Error
+	if _, err := c.Formats(ctx, ""); !errors.As(err, &e) || e.Kind != api.PrivacyOn {
+		t.Errorf("refused: %v", err)
 	}
 }
 

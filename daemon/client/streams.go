@@ -28,7 +28,7 @@ type Events struct {
 // Events opens the stream, which ends with ctx or Close. Its first event is the present state.
 func (c *Client) Events(ctx context.Context) (*Events, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	res, err := c.send(ctx, "GET", api.PathEvents, nil)
+	res, err := c.send(ctx, "GET", api.PathEvents, nil, nil)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -85,7 +85,7 @@ type Feed struct {
 // Feed opens a feed: api.Self or the name of a peer. It ends with ctx or Close.
 func (c *Client) Feed(ctx context.Context, name string) (*Feed, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.Stream, nil)
+	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.Stream, nil, nil)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -196,7 +196,7 @@ func (f *Feed) Close() {
 
 // Newest gives one picture of a feed, the newest; it waits some seconds for the first one.
 func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
-	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.Newest, nil)
+	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.Newest, nil, nil)
 	if err != nil {
 		return Frame{}, err
 	}

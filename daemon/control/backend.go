@@ -7,8 +7,8 @@ import (
 	"vchat/daemon/frame"
 )
 
-// Backend is the device behind the socket. All methods are safe for concurrent use, and none but Viewer.Next waits for
-// anything outside of this process. An error that is not an *api.Error is shown as an internal one.
+// Backend is the device behind the socket. All methods are safe for concurrent use, and none but those with a context waits for
+// anything outside of this process, but for the disk. An error that is not an *api.Error is shown as an internal one.
 type Backend interface {
 	Status() api.Status
 	Peers() []api.Peer
@@ -21,6 +21,17 @@ type Backend interface {
 	Answer(peer string) (api.Call, error)
 	Reject(peer string) (api.Call, error)
 	Hangup(peer string) (api.Call, error)
+
+	// Privacy says whether the camera is switched off. SetPrivacy is for a user, -1 if unknown; it is done, and on disk, when it
+	// returns nil.
+	Privacy() bool
+	SetPrivacy(on bool, uid int) error
+
+	// The cameras, as their drivers know them; device is "" for this device's own.
+	Cameras(context.Context) (api.Cameras, error)
+	Formats(ctx context.Context, device string) (api.Formats, error)
+	Controls(ctx context.Context, device string) (api.Controls, error)
+	SetControls(context.Context, api.ControlsRequest) (api.Controls, error)
 
 	// Subscribe begins a stream of events; the server closes it. Events.Subscribe does it.
 	Subscribe() *Subscription

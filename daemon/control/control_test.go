@@ -84,6 +84,18 @@ func TestRoutes(t *testing.T) {
 		{name: "two documents", method: "POST", path: "/v1/calls", body: `{} {}`, status: 400, kind: api.BadRequest, says: "after its end"},
 		{name: "too large", method: "POST", path: "/v1/calls", body: `{"peer":"` + strings.Repeat("x", api.MaxBody) + `"}`, status: 400, kind: api.BadRequest, says: "too large"},
 		{name: "body where none is taken", method: "GET", path: "/v1/status", body: "{}", status: 400, kind: api.BadRequest},
+		{name: "privacy", method: "GET", path: "/v1/privacy", status: 200, says: `{"privacy":false}`},
+		{name: "privacy on", method: "PUT", path: "/v1/privacy", body: `{"privacy":true}`, status: 200, says: `{"privacy":true}`, did: fmt.Sprintf("privacy true uid %d", os.Getuid())},
+		{name: "privacy off", method: "PUT", path: "/v1/privacy", body: `{"privacy":false}`, status: 200, says: `{"privacy":false}`, did: fmt.Sprintf("privacy false uid %d", os.Getuid())},
+		{name: "an empty request leaves privacy alone", method: "PUT", path: "/v1/privacy", status: 400, kind: api.BadRequest, says: "privacy"},
+		{name: "cameras", method: "GET", path: "/v1/cameras", status: 200, says: `"in_use_by":["cheese (pid 812)"]`},
+		{name: "formats", method: "GET", path: "/v1/camera/formats", status: 200, says: `"fps":[30,15,7.5]`, did: "formats "},
+		{name: "controls of another camera", method: "GET", path: "/v1/camera/controls?device=/dev/video2", status: 200, says: `"name":"brightness"`, did: "controls /dev/video2"},
+		{name: "set controls", method: "POST", path: "/v1/camera/controls", body: `{"device":"/dev/video2","controls":{"brightness":"5"}}`, status: 200,
+			says: `"changed":[{"name":"brightness","from":10,"to":5}]`, did: "set /dev/video2 brightness=5"},
+		{name: "set an unknown control", method: "POST", path: "/v1/camera/controls", body: `{"controls":{"shine":"5"}}`, status: 404, kind: api.NoSuchControl, says: "shine"},
+		{name: "set no control", method: "POST", path: "/v1/camera/controls", body: `{"device":"auto"}`, status: 400, kind: api.BadRequest, says: "no control"},
+		{name: "another wrong method", method: "DELETE", path: "/v1/camera/controls", status: 400, kind: api.BadRequest, says: "takes GET or POST"},
 		{name: "wrong method", method: "POST", path: "/v1/status", status: 400, kind: api.BadRequest, says: "takes GET"},
 		{name: "no such route", method: "GET", path: "/v2/status", status: 404, kind: api.NotFound},
 		{name: "no such feed", method: "GET", path: "/v1/feeds/cellar.mjpeg", status: 404, kind: api.NoSuchFeed, says: "cellar"},
@@ -303,6 +315,16 @@ func TestNewest(t *testing.T) {
 				t.Errorf("headers %v", header)
 			}
 		})
+	}
+}
+
+func TestNoPictureWhilePrivacyIsOn(t *testing.T) {
+	d := controltest.New()
+	d.Set(func(s *api.Status) { s.Privacy = true })
+	c := browser(t, controltest.Start(t, d))
+	d.Publish(api.Self, 9, true, []byte("card"))
+	if status, _, body := do(t, c, "GET", "/v1/feeds/self.jpg", ""); status != 409 || !strings.Contains(body, `"kind":"privacy"`) {
+		t.Errorf("got %d %s", status, body)
 	}
 }
 

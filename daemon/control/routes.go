@@ -49,6 +49,12 @@ var routes = []route{
 	{"POST", api.PathAnswer, act, onPeer(Backend.Answer)},
 	{"POST", api.PathReject, act, onPeer(Backend.Reject)},
 	{"POST", api.PathHangup, act, onPeer(Backend.Hangup)},
+	{"GET", api.PathPrivacy, look, (*Server).privacy},
+	{"PUT", api.PathPrivacy, act, (*Server).setPrivacy},
+	{"GET", api.PathCameras, look, (*Server).cameras},
+	{"GET", api.PathFormats, look, (*Server).formats},
+	{"GET", api.PathControls, look, (*Server).controls},
+	{"POST", api.PathControls, act, (*Server).setControls},
 }
 
 func onPeer(do func(Backend, string) (api.Call, error)) func(*Server, http.ResponseWriter, *http.Request) error {
@@ -57,8 +63,8 @@ func onPeer(do func(Backend, string) (api.Call, error)) func(*Server, http.Respo
 	}
 }
 
-// command reads a request, does what it asks, and answers with the call that it is about.
-func command[T any](w http.ResponseWriter, r *http.Request, do func(T) (api.Call, error)) error {
+// command reads a request, does what it asks, and answers with what came of it.
+func command[T, A any](w http.ResponseWriter, r *http.Request, do func(T) (A, error)) error {
 	var req T
 	if err := readBody(w, r, &req); err != nil {
 		return err
@@ -66,11 +72,11 @@ func command[T any](w http.ResponseWriter, r *http.Request, do func(T) (api.Call
 	c := connOf(r.Context())
 	c.serve()
 	defer c.done()
-	call, err := do(req)
+	a, err := do(req)
 	if err != nil {
 		return err
 	}
-	return answer(w, call)
+	return answer(w, a)
 }
 
 func (s *Server) handler() http.Handler {
@@ -87,7 +93,7 @@ func (s *Server) handler() http.Handler {
 }
 
 func find(r *http.Request) (*route, error) {
-	var other *route
+	var others []string // that the path takes
 	for i, rt := range routes {
 		named := strings.HasSuffix(rt.path, "/") && strings.HasPrefix(r.URL.Path, rt.path)
 		if r.URL.Path != rt.path && !named {
@@ -96,10 +102,10 @@ func find(r *http.Request) (*route, error) {
 		if r.Method == rt.method {
 			return &routes[i], nil
 		}
-		other = &routes[i]
+		others = append(others, rt.method)
 	}
-	if other != nil {
-		return nil, &api.Error{Kind: api.BadRequest, Message: fmt.Sprintf("%s takes %s, not %s", r.URL.Path, other.method, r.Method)}
+	if len(others) > 0 {
+		return nil, &api.Error{Kind: api.BadRequest, Message: fmt.Sprintf("%s takes %s, not %s", r.URL.Path, strings.Join(others, " or "), r.Method)}
 	}
 	return nil, &api.Error{Kind: api.NotFound, Message: "there is no " + r.URL.Path + " in this version of the control API"}
 }

@@ -164,6 +164,9 @@ const (
 
 // newest answers with one picture.
 func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v Viewer) error {
+	if feed == api.Self && s.backend.Privacy() {
+		return s.noPicture(feed, nil) // the newest one may be from before
+	}
 	f, err := freshest(r.Context(), v)
 	if err != nil {
 		return s.noPicture(feed, err)
@@ -215,6 +218,9 @@ func freshest(ctx context.Context, v Viewer) (*frame.Frame, error) {
 func (s *Server) noPicture(feed string, cause error) error {
 	if feed != api.Self {
 		return &api.Error{Kind: api.NoPicture, Message: "no picture of " + feed + " has come", Hint: "vchatctl status says what the link does"}
+	}
+	if s.backend.Privacy() {
+		return &api.Error{Kind: api.PrivacyOn, Message: "privacy is on: the camera is closed", Hint: "vchatctl privacy off"}
 	}
 	e := &api.Error{Kind: api.CameraUnavailable, Message: "the camera gives no picture"}
 	if cam := s.backend.Status().Camera; cam.Reason != "" {

@@ -26,6 +26,7 @@ type Device struct {
 	pool   *frame.Pool
 	did    []string
 	onCall func(api.CallRequest) (api.Call, error)
+	refuse error // what is done to privacy and cameras
 }
 
 // New makes a device called kitchen, with the peers workshop (reachable) and attic (not), and the feeds self and workshop.

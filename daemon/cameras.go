@@ -1,0 +1,151 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"vchat/daemon/api"
+	"vchat/daemon/camera"
+)
+
+// What the cameras of this device say of themselves. They are asked beside mu: a driver may take seconds to answer.
+
+// Cameras lists them. This device's own is among them, whatever it is and whether it is there or not.
+func (d *Daemon) Cameras(ctx context.Context) (api.Cameras, error) {
+	found, err := d.questions.List(ctx)
+	if err != nil {
+		return api.Cameras{}, cameraError(err)
+	}
+	all := api.Cameras{Cameras: []api.FoundCamera{}, Privacy: d.Privacy()}
+	for _, f := range found {
+		all.Cameras = append(all.Cameras, d.foundView(f))
+	}
+	return all, nil
+}
+
+func (d *Daemon) foundView(f camera.Found) api.FoundCamera {
+	v := api.FoundCamera{Path: f.Path, Node: f.Node, Name: f.Card, Driver: f.Driver, Bus: f.Bus, Used: f.Used, InUseBy: f.Holders}
+	for _, format := range f.Formats {
+		v.Formats = append(v.Formats, format.String())
+	}
+	switch {
+	case f.Used:
+		own := d.cameraView(d.camera.Status())
+		v.State, v.Reason = own.State, own.Reason
+	case errors.Is(f.Err, camera.ErrPrivacy):
+	case f.Err == nil && !f.Fit:
+		v.Reason = "auto does not take it"
+	}
+	if f.Err != nil && v.Reason == "" && !errors.Is(f.Err, camera.ErrPrivacy) {
+		v.Reason = f.Err.Error()
+	}
+	return v
+}
+
+// configFormats are the words of camera.format.
+var configFormats = map[string]string{"MJPG": "mjpeg", "JPEG": "mjpeg", "YUYV": "yuyv", "NV12": "nv12", "GREY": "grey"}
+
+// Formats is what a camera offers; device "" is the own one. Errors are *api.Error, as those of Controls and SetControls.
+func (d *Daemon) Formats(ctx context.Context, device string) (api.Formats, error) {
+	about, all, err := d.questions.Formats(ctx, device)
+	if err != nil {
+		return api.Formats{}, cameraError(err)
+	}
+	v := api.Formats{Device: about.Path, Name: about.Name, Formats: []api.Format{}}
+	for _, f := range all {
+		format := api.Format{FourCC: f.Format.String(), Description: f.Description, Sizes: []api.FrameSize{}}
+		format.Config = configFormats[format.FourCC]
+		for _, s := range f.Sizes {
+			w := api.FrameSize{Size: size(s.Width, s.Height), FPS: append([]float64{}, s.FPS...)}
+			if s.MaxWidth > 0 {
+				w.MaxSize, w.Step = size(s.MaxWidth, s.MaxHeight), size(s.StepWidth, s.StepHeight)
+			}
+			format.Sizes = append(format.Sizes, w)
+		}
+		v.Formats = append(v.Formats, format)
+	}
+	return v, nil
+}
+
+// Controls is what can be set of a camera.
+func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, error) {
+	about, all, err := d.questions.Controls(ctx, device)
+	if err != nil {
+		return api.Controls{}, cameraError(err)
+	}
+	return controlsView(camera.Settings{About: about, Controls: all}), nil
+}
+
+// SetControls sets controls, those of the own camera for all its openings until this program ends.
+func (d *Daemon) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
+	s, err := d.questions.Set(ctx, r.Device, r.Controls)
+	for _, c := range s.Changes {
+		d.log.Info("camera control set", "device", s.Path, "control", c.After.Name, "value", c.Wish)
+	}
+	if err != nil {
+		return api.Controls{}, cameraError(err)
+	}
+	v := controlsView(s)
+	v.Kept = s.Own
+	return v, nil
+}
+
+func controlsView(s camera.Settings) api.Controls {
+	v := api.Controls{Device: s.Path, Name: s.Name, Controls: []api.Control{}}
+	for _, c := range s.Controls {
+		w := api.Control{Name: c.Name, Title: c.Title, Type: c.Type, Min: c.Min, Max: c.Max, Step: c.Step, Default: c.Default,
+			Value: controlValue(c), ReadOnly: c.ReadOnly, Inactive: c.Inactive}
+		for _, m := range c.Menu {
+			w.Menu = append(w.Menu, api.MenuEntry{Value: m.Index, Name: m.Name})
+		}
+		v.Controls = append(v.Controls, w)
+	}
+	for _, c := range s.Changes {
+		v.Changed = append(v.Changed, api.ControlChange{Name: c.After.Name, From: controlValue(c.Before), To: controlValue(c.After)})
+	}
+	return v
+}
+
+func controlValue(c camera.Control) *int64 {
+	if c.Unread {
+		return nil
+	}
+	return &c.Value
+}
+
+// cameraError says in words for people why a camera was not asked, or refuses.
+func cameraError(err error) error {
+	kind, hint := api.CameraUnavailable, ""
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err // nobody is there to read it
+	case errors.Is(err, camera.ErrPrivacy):
+		kind, hint = api.PrivacyOn, "vchatctl privacy off"
+	case errors.Is(err, camera.ErrNoControl):
+		kind = api.NoSuchControl
+	case errors.Is(err, camera.ErrBadValue), errors.Is(err, camera.ErrNoPath):
+		kind = api.BadValue
+	case errors.Is(err, camera.ErrInactive):
+		kind = api.Conflict
+	case errors.Is(err, camera.ErrNotAsked):
+		hint = "vchatctl camera list shows the cameras there are; --device asks one of them"
+	}
+	return &api.Error{Kind: kind, Message: fmt.Sprint(err), Hint: hint}
+}
+
+// cameraView is the camera for its owner. Its name is read from the kernel's files: the camera is not opened for it.
+func (d *Daemon) cameraView(s camera.Status) api.Camera {
+	v := api.Camera{Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, Format: s.Format,
+		FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, BrokenBy: s.BrokenBy, Restarted: s.Restarted,
+		Reopened: s.Reopened, USBResets: s.USBResets, Warnings: s.Warnings}
+	name, missing := d.camera.Label(s.Device)
+	v.Name = name
+	if s.State == camera.Idle && v.Reason == "" {
+		v.Reason = missing
+	}
+	if s.Width > 0 {
+		v.Size = size(s.Width, s.Height)
+	}
+	return v
+}

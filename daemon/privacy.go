@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vchat/daemon/api"
+)
+
+// privacyFile, in the state directory, is privacy: that there is something of this name means on, whatever it holds. A damaged
+// disk must never switch a camera on.
+const privacyFile = "privacy"
+
+const (
+	closeTime  = 5 * time.Second // for a driver to let go of the camera
+	settleTime = time.Second     // for a question to a camera, which does not stream, to be answered
+)
+
+// Privacy says whether the camera is switched off by its owner. Nothing but SetPrivacy changes that: no peer, no reload.
+func (d *Daemon) Privacy() bool { return d.camera.Status().Privacy }
+
+// SetPrivacy switches the camera off at once, and keeps it so over a restart; or lets it be opened again. If what must stand on
+// disk for that cannot be written there, the error says so; on is on for now all the same, and off is not off.
+func (d *Daemon) SetPrivacy(on bool, uid int) error {
+	d.deciding.Lock()
+	defer d.deciding.Unlock()
+	before := d.Privacy()
+	var err error
+	if on {
+		open := d.setPrivacy(true) // at once: the disk may be slow
+		d.questions.Settle(settleTime)
+		err = errors.Join(d.keepPrivacy(), open)
+	} else if err = d.forgetPrivacy(); err == nil {
+		err = d.setPrivacy(false)
+	}
+	if now := d.Privacy(); now != before {
+		d.log.Info("privacy", "on", now, "uid", uid)
+		d.events.Publish(api.Event{Event: api.EventPrivacy, Privacy: &now})
+		poke(d.news)
+	}
+	if err != nil {
+		d.log.Error("privacy cannot be changed for good", "on", on, "uid", uid, "err", err)
+	}
+	return err
+}
+
+func (d *Daemon) setPrivacy(on bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime) // not the request's: half a command helps nobody
+	defer cancel()
+	if err := d.camera.SetPrivacy(ctx, on); err != nil {
+		return &api.Error{Kind: api.CameraUnavailable, Hint: "unplug it",
+			Message: fmt.Sprintf("privacy is on, but the camera's driver has not let go of it within %v", closeTime)}
+	}
+	return nil
+}
+
+func (d *Daemon) privacyPath() string { return filepath.Join(d.first.StateDir, privacyFile) }
+
+// restorePrivacy is called before the camera can be opened. What cannot be told counts as on.
+func (d *Daemon) restorePrivacy() {
+	_, err := os.Lstat(d.privacyPath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	_ = d.setPrivacy(true) // nothing is open yet that could be late
+	if err != nil {
+		d.log.Error("privacy is on, because it cannot be read whether it is", "err", err)
+		return
+	}
+	d.log.Info("privacy is on since before the restart")
+}
+
+func (d *Daemon) keepPrivacy() error {
+	err := replaceFile(d.privacyPath(), []byte("While this file is here the camera stays closed. vchatctl privacy off takes it away.\n"))
+	if err != nil {
+		return &api.Error{Kind: api.Internal, Message: fmt.Sprintf("privacy is on, but only until the next restart: %v", err)}
+	}
+	return nil
+}
+
+func (d *Daemon) forgetPrivacy() error {
+	err := os.Remove(d.privacyPath())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return &api.Error{Kind: api.Internal, Message: fmt.Sprintf("privacy stays on: %v", err)}
+	}
+	// Where this fails, privacy may be back after a power cut. That is the good side to fail on.
+	if err := syncDir(d.first.StateDir); err != nil {
+		d.log.Warn("privacy is off, but may be on again after a power cut", "err", err)
+	}
+	return nil
+}
