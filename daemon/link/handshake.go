@@ -15,7 +15,7 @@ import (
 )
 
 // features are what this program can do, as told in the hello.
-var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureText, wire.FeatureResume}
+var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta, wire.FeatureText, wire.FeatureResume}
 
 // refusalTime is how long a refused connection is still read, so that the Bye is not lost to a reset.
 const refusalTime = time.Second

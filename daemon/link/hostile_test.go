@@ -276,10 +276,12 @@ func TestWhatIsNotWantedIsNotUnpacked(t *testing.T) {
 			t.Errorf("%d pictures were received by who wants none", r.Pictures)
 		}
 		bob.note(func() { bob.blind = false })
-		raw(hub, pool, 9, 64, 48, false)
+		raw(hub, pool, 9, 64, 48, false) // the difference to one that was not unpacked: bob asks for a whole one
 		after(100 * time.Millisecond)
-		if r := bob.links.Status("alice").Receiving; r.Pictures != 1 || r.Lost != 0 {
-			t.Errorf("counted %+v after the first wanted picture; want 1, none lost", r)
+		raw(hub, pool, 10, 64, 48, false)
+		after(100 * time.Millisecond)
+		if r := bob.links.Status("alice").Receiving; r.Pictures != 1 || r.Lost != 0 || r.Broken != 1 {
+			t.Errorf("counted %+v after the second wanted picture; want 1, none lost", r)
 		}
 	})
 }

@@ -233,6 +233,8 @@ func (l *Link) heard(m wire.Message) error {
 		switch m := m.(type) {
 		case *wire.Picture:
 			return l.picture(m)
+		case *wire.Refresh:
+			l.sent.refresh.Store(true)
 		case *wire.Feedback:
 			latest := *m
 			l.sent.feedback.Store(&latest)
@@ -260,11 +262,14 @@ func (l *Link) picture(m *wire.Picture) error {
 	if err != nil {
 		return classify(err)
 	}
+	if f == nil {
+		l.received.broken.Add(1)
+		return nil
+	}
 	now := frame.Now()
 	captured, known := l.clock.local(m.Captured, now)
-	f.Seq, f.Captured, f.Arrived = m.Seq, captured, now
+	f.Captured, f.Arrived = captured, now
 	f.Card = m.Flags&wire.Card != 0
-	f.Width, f.Height = int(m.Width), int(m.Height)
 	if !plausible(f) {
 		l.received.broken.Add(1)
 		f.Release()

@@ -11,11 +11,16 @@ import (
 // rawQuality is the JPEG quality for a peer that takes no raw pictures: what cameras use.
 const rawQuality = 85
 
-// packer makes what travels of a picture. It belongs to a link's writer.
+// packer makes what travels of a picture. It belongs to a link's writer. What it needs is made when the first raw picture
+// goes out.
 type packer struct {
-	lz4    *wire.LZ4 // made when the first raw picture goes out
-	packed []byte
-	enc    *mjpeg.Encoder
+	enc  *mjpeg.Encoder
+	jpeg []byte
+
+	lz4          *wire.LZ4
+	whole, apart []byte       // a picture packed as it is, and as the difference
+	diff         []byte       // to the base
+	base         *frame.Frame // the raw picture that was sent last; nil: the next one stands alone
 }
 
 // pack gives the bytes that travel, and writes into p what they are: a JPEG as it is; a raw picture by the best codec that
@@ -25,47 +30,59 @@ func (k *packer) pack(p *wire.Picture, f *frame.Frame, agreed []string) ([]byte,
 	switch {
 	case f.Format == frame.JPEG:
 		return f.Data, nil
-	case !wire.CodecYUYV.Allowed(agreed):
-		if k.enc == nil {
-			k.enc = mjpeg.NewEncoder(rawQuality)
-		}
-		var err error
-		k.packed, err = k.enc.EncodeYUYV(k.packed[:0], f.Data, f.Width, f.Height, 2*f.Width)
-		if err != nil {
-			return nil, fmt.Errorf("encode a raw picture: %w", err)
-		}
-		return k.packed, nil
 	case wire.CodecYUYVLZ4.Allowed(agreed):
-		if k.lz4 == nil {
-			k.lz4 = new(wire.LZ4)
-		}
-		if room := wire.LZ4Room(len(f.Data)); len(k.packed) < room {
-			k.packed = make([]byte, room)
-		}
-		if n, ok := k.lz4.Compress(k.packed, f.Data); ok {
-			p.Codec = wire.CodecYUYVLZ4
-			return k.packed[:n], nil
-		}
+		return k.lossless(p, f, agreed), nil
+	case wire.CodecYUYV.Allowed(agreed):
+		p.Codec = wire.CodecYUYV
+		return f.Data, nil
 	}
-	p.Codec = wire.CodecYUYV
-	return f.Data, nil
+	if k.enc == nil {
+		k.enc = mjpeg.NewEncoder(rawQuality)
+	}
+	var err error
+	if k.jpeg, err = k.enc.EncodeYUYV(k.jpeg[:0], f.Data, f.Width, f.Height, 2*f.Width); err != nil {
+		return nil, fmt.Errorf("encode a raw picture: %w", err)
+	}
+	return k.jpeg, nil
 }
 
 // unpacker makes raw pictures of what has travelled. It belongs to a link's reader.
 type unpacker struct {
-	lz4 *wire.LZ4 // made when the first packed picture comes
+	lz4   *wire.LZ4    // made when the first packed picture comes
+	base  *frame.Frame // the newest raw picture that was unpacked
+	asked bool         // for one that stands alone, since there was a base
 }
 
-// receive reads the data of a picture into a pooled frame.
-func (l *Link) receive(m *wire.Picture) (*frame.Frame, error) {
-	if m.Codec == wire.CodecYUYVLZ4 {
-		return l.unpack(m)
+// receive reads the data of a picture into a pooled frame. It gives nil for a difference to a picture that is not held,
+// of which the other side is told once.
+func (l *Link) receive(m *wire.Picture) (f *frame.Frame, err error) {
+	u := &l.received.raw
+	switch m.Codec {
+	case wire.CodecYUYVLZ4:
+		f, err = l.unpack(m)
+	case wire.CodecYUYVDelta:
+		if !u.holds(m) {
+			u.asked = u.asked || l.Send(&wire.Refresh{})
+			return nil, nil
+		}
+		f, err = l.restore(m)
+	default:
+		f, err = l.stored(m)
 	}
-	f := l.pool.Get(m.Size)
-	f.Format = frame.JPEG
-	if m.Codec == wire.CodecYUYV {
+	if err != nil {
+		return nil, err
+	}
+	f.Seq, f.Width, f.Height, f.Format = m.Seq, int(m.Width), int(m.Height), frame.JPEG
+	if m.Codec != wire.CodecJPEG {
 		f.Format = frame.YUYV
+		u.hold(f)
 	}
+	return f, nil
+}
+
+// stored reads data that are the picture.
+func (l *Link) stored(m *wire.Picture) (*frame.Frame, error) {
+	f := l.pool.Get(m.Size)
 	if err := l.in.Data(f.Data); err != nil {
 		f.Release()
 		return nil, err
@@ -73,22 +90,47 @@ func (l *Link) receive(m *wire.Picture) (*frame.Frame, error) {
 	return f, nil
 }
 
-// unpack reads and unpacks the data of a packed raw picture.
+// unpack reads data that are a raw picture, or a difference, as an LZ4 block.
 func (l *Link) unpack(m *wire.Picture) (*frame.Frame, error) {
-	packed := l.pool.Get(m.Size)
-	defer packed.Release()
-	if err := l.in.Data(packed.Data); err != nil {
+	packed, err := l.stored(m)
+	if err != nil {
 		return nil, err
 	}
+	defer packed.Release()
 	u := &l.received.raw
 	if u.lz4 == nil {
 		u.lz4 = new(wire.LZ4)
 	}
 	f := l.pool.Get(m.RawSize())
-	f.Format = frame.YUYV
 	if err := u.lz4.Decompress(f.Data, packed.Data); err != nil {
 		f.Release()
 		return nil, err
 	}
 	return f, nil
+}
+
+// restore reads data that are a difference to the picture that is held.
+func (l *Link) restore(m *wire.Picture) (*frame.Frame, error) {
+	diff, err := l.unpack(m)
+	if err != nil {
+		return nil, err
+	}
+	defer diff.Release()
+	f := l.pool.Get(m.RawSize())
+	wire.Restore(f.Data, diff.Data, l.received.raw.base.Data)
+	return f, nil
+}
+
+func (u *unpacker) holds(m *wire.Picture) bool {
+	b := u.base
+	return b != nil && b.Seq == m.Base && b.Width == int(m.Width) && b.Height == int(m.Height)
+}
+
+// hold makes f the base of the next difference.
+func (u *unpacker) hold(f *frame.Frame) {
+	if u.base != nil {
+		u.base.Release()
+	}
+	f.Retain()
+	u.base, u.asked = f, false
 }

@@ -13,6 +13,7 @@ type outbound struct {
 	meter             frame.Meter
 	pictures, dropped atomic.Uint64
 	feedback          atomic.Pointer[wire.Feedback] // the receiver's latest
+	refresh           atomic.Bool                   // the receiver waits for a raw picture that stands alone
 }
 
 // Sending is what goes out over a link.
@@ -47,6 +48,7 @@ func (w *writer) look(h *frame.Hub) {
 		w.lost += w.eyes.Dropped()
 		w.eyes = nil
 	}
+	w.raw.forget()
 	if h != nil {
 		w.eyes = h.Subscribe()
 	}
@@ -103,6 +105,9 @@ func (w *writer) newest() error {
 	if f.Card {
 		p.Flags |= wire.Card
 	}
+	if w.link.sent.refresh.Swap(false) {
+		w.raw.forget()
+	}
 	data, err := w.raw.pack(&p, f, w.link.agreed)
 	if err != nil {
 		return err
@@ -119,6 +124,7 @@ func (w *writer) newest() error {
 	if err != nil {
 		return fmt.Errorf("write a picture to %s: %w", w.link.Peer(), classify(err))
 	}
+	w.raw.sent(&p, f)
 	now := frame.Now()
 	w.link.sent.pictures.Add(1)
 	w.link.sent.meter.Add(now, now-f.Captured, len(data), f.Width, f.Height)

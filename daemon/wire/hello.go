@@ -18,6 +18,7 @@ const (
 	FeatureJPEG   = "jpeg"   // shows JPEG pictures; every device must
 	FeatureYUYV   = "yuyv"   // shows raw pictures
 	FeatureLZ4    = "lz4"    // unpacks raw pictures
+	FeatureDelta  = "delta"  // unpacks them from differences
 	FeatureText   = "text"   // shows text
 	FeatureResume = "resume" // holds a call without a link
 )

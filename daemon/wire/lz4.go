@@ -17,16 +17,16 @@ type LZ4 struct {
 // stored, for unpacking is not free either.
 func LZ4Room(n int) int { return int(int64(n) * 95 / 100) }
 
-// Compress packs raw into dst and says how much of dst it took. It is not ok where that would be more than LZ4Room of
-// raw, or than dst has: then the picture is to be sent stored. dst must not overlap raw.
+// Compress packs raw, or a Difference, into dst and says how much of dst it took. It is not ok where that would be more
+// than LZ4Room of raw, or than dst has: then the picture is to be sent stored. dst must not overlap raw.
 func (z *LZ4) Compress(dst, raw []byte) (n int, ok bool) {
 	dst = dst[:min(len(dst), LZ4Room(len(raw)))]
 	n, err := z.packer.CompressBlock(raw, dst)
 	return n, err == nil && n > 0
 }
 
-// Decompress unpacks src into dst, whose length must be that of the raw picture; the error wraps ErrBadData where src
-// is no LZ4 block or gives more or fewer bytes. It never writes outside dst. dst must not overlap src.
+// Decompress unpacks src into dst, whose length must be that of the raw picture, or of the Difference; the error wraps
+// ErrBadData where src is no LZ4 block or gives more or fewer bytes. It never writes outside dst. dst must not overlap src.
 func (z *LZ4) Decompress(dst, src []byte) error {
 	n, err := lz4.UncompressBlock(src, dst[:len(dst):len(dst)])
 	if err != nil {

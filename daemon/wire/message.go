@@ -24,6 +24,7 @@ const (
 
 	TypePicture  Type = 0x20
 	TypeFeedback Type = 0x21
+	TypeRefresh  Type = 0x22
 
 	TypeText  Type = 0x30
 	TypeState Type = 0x31
@@ -32,7 +33,7 @@ const (
 var typeNames = map[Type]string{
 	TypeHello: "Hello", TypeBye: "Bye", TypeNominate: "Nominate", TypePing: "Ping", TypePong: "Pong",
 	TypeInvite: "Invite", TypeRinging: "Ringing", TypeAccept: "Accept", TypeResume: "Resume", TypeEnd: "End",
-	TypePicture: "Picture", TypeFeedback: "Feedback", TypeText: "Text", TypeState: "State",
+	TypePicture: "Picture", TypeFeedback: "Feedback", TypeRefresh: "Refresh", TypeText: "Text", TypeState: "State",
 }
 
 func (t Type) String() string {

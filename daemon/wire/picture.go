@@ -14,7 +14,8 @@ type Picture struct {
 	Width, Height uint16        // pixels; from 1, and with YUYV the width is even
 	Codec         Codec
 	Flags         PictureFlags
-	Size          int // bytes of data that follow: from 1 to MaxPicture
+	Size          int    // bytes of data that follow: from 1 to MaxPicture
+	Base          uint64 // with YUYVDelta: the Seq, below this one's, of the picture that this one is the difference to; else 0
 }
 
 // Codec says what a picture's data is.
@@ -22,9 +23,10 @@ type Codec uint8
 
 // The codecs of version 1. A device sends only what the other side's Hello takes: see Allowed.
 const (
-	CodecJPEG    Codec = 1 // one whole JPEG picture
-	CodecYUYV    Codec = 2 // packed 4:2:2, two bytes a pixel, rows without padding
-	CodecYUYVLZ4 Codec = 3 // the same as one LZ4 block, and shorter than it
+	CodecJPEG      Codec = 1 // one whole JPEG picture
+	CodecYUYV      Codec = 2 // packed 4:2:2, two bytes a pixel, rows without padding
+	CodecYUYVLZ4   Codec = 3 // the same as one LZ4 block, and shorter than it
+	CodecYUYVDelta Codec = 4 // the same of its Difference to the picture Base
 )
 
 func (c Codec) String() string {
@@ -35,6 +37,8 @@ func (c Codec) String() string {
 		return "yuyv"
 	case CodecYUYVLZ4:
 		return "yuyv+lz4"
+	case CodecYUYVDelta:
+		return "yuyv+delta"
 	}
 	return fmt.Sprintf("codec %d", uint8(c))
 }
@@ -47,7 +51,9 @@ func (c Codec) Allowed(features []string) bool {
 	case CodecYUYV:
 		return slices.Contains(features, FeatureYUYV)
 	case CodecYUYVLZ4:
-		return slices.Contains(features, FeatureYUYV) && slices.Contains(features, FeatureLZ4)
+		return CodecYUYV.Allowed(features) && slices.Contains(features, FeatureLZ4)
+	case CodecYUYVDelta:
+		return CodecYUYVLZ4.Allowed(features) && slices.Contains(features, FeatureDelta)
 	}
 	return false
 }
@@ -69,8 +75,16 @@ type Feedback struct {
 	At       time.Duration // when this was counted, on the CLOCK_MONOTONIC of who sends it
 }
 
+// Refresh asks the sender of pictures for a raw one that stands alone, for a difference came whose base is not here.
+type Refresh struct{}
+
 func (*Picture) Type() Type  { return TypePicture }
 func (*Feedback) Type() Type { return TypeFeedback }
+func (*Refresh) Type() Type  { return TypeRefresh }
+
+func (*Refresh) check() error          { return nil }
+func (*Refresh) put(dst []byte) []byte { return dst }
+func (*Refresh) get(*fields)           {}
 
 // RawSize is what the picture is in bytes where it is not compressed: two a pixel.
 func (m *Picture) RawSize() int { return int(m.Width) * int(m.Height) * 2 }
@@ -94,6 +108,11 @@ func (m *Picture) check() error {
 	switch m.Codec {
 	case CodecJPEG:
 		return nil
+	case CodecYUYVDelta:
+		if m.Base >= m.Seq {
+			return fmt.Errorf("%w: picture %d as the difference to %d, which does not come before it", ErrBadValue, m.Seq, m.Base)
+		}
+		return m.checkRaw()
 	case CodecYUYV, CodecYUYVLZ4:
 		return m.checkRaw()
 	}
@@ -111,20 +130,35 @@ func (m *Picture) checkRaw() error {
 		return fmt.Errorf("%w: %v picture of %dx%d, at most %d bytes unpacked", ErrTooLong, m.Codec, m.Width, m.Height, MaxPicture)
 	case m.Codec == CodecYUYV && int64(m.Size) != raw:
 		return fmt.Errorf("%w: %dx%d %v picture of %d bytes instead of %d", ErrBadValue, m.Width, m.Height, m.Codec, m.Size, raw)
-	case m.Codec == CodecYUYVLZ4 && int64(m.Size) >= raw:
+	case m.Codec != CodecYUYV && int64(m.Size) >= raw:
 		return fmt.Errorf("%w: %dx%d %v picture of %d bytes, not shorter than %d", ErrBadValue, m.Width, m.Height, m.Codec, m.Size, raw)
 	}
 	return nil
 }
 
-// pictureFields is the size of a picture's payload before its data.
-const pictureFields = 28
+// pictureFields is the size of a picture's payload before its data; a difference has its base besides.
+const (
+	pictureFields = 28
+	pictureCodec  = 20 // where among them the codec is
+	baseField     = 8
+)
+
+func (c Codec) fields() int {
+	if c == CodecYUYVDelta {
+		return pictureFields + baseField
+	}
+	return pictureFields
+}
 
 func (m *Picture) put(dst []byte) []byte {
 	dst = putTime(putU64(dst, m.Seq), m.Captured)
 	dst = putU16(putU16(dst, m.Width), m.Height)
 	dst = append(dst, byte(m.Codec), byte(m.Flags), 0, 0)
-	return putU32(dst, uint32(m.Size))
+	dst = putU32(dst, uint32(m.Size))
+	if m.Codec == CodecYUYVDelta {
+		dst = putU64(dst, m.Base)
+	}
+	return dst
 }
 
 func (m *Picture) get(f *fields) {
@@ -137,7 +171,10 @@ func (m *Picture) get(f *fields) {
 		f.fail(fmt.Errorf("%w: picture of %d bytes, at most %d", ErrTooLong, size, MaxPicture))
 		return
 	}
-	m.Size = int(size)
+	m.Size, m.Base = int(size), 0
+	if m.Codec == CodecYUYVDelta {
+		m.Base = f.u64()
+	}
 }
 
 func (m *Feedback) check() error {

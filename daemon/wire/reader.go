@@ -27,7 +27,7 @@ func Append(dst []byte, m Message) ([]byte, error) {
 // from where they lie. It does not check p: see Picture.Check.
 func AppendPicture(dst []byte, p *Picture) []byte {
 	dst = append(dst, byte(TypePicture), 0, 0, 0)
-	dst = putU32(dst, uint32(pictureFields+p.Size))
+	dst = putU32(dst, uint32(p.Codec.fields()+p.Size))
 	return p.put(dst)
 }
 
@@ -141,21 +141,27 @@ func (r *Reader) next() (Message, error) {
 
 func (r *Reader) readPicture(length int) error {
 	known, err := r.in.Peek(min(length, pictureFields))
+	fields := pictureFields
+	if err == nil && len(known) == pictureFields {
+		if fields = Codec(known[pictureCodec]).fields(); fields > pictureFields {
+			known, err = r.in.Peek(min(length, fields))
+		}
+	}
 	if err != nil {
 		return inside(err)
 	}
 	if err := r.parse(&r.picture, known); err != nil {
 		return err
 	}
-	later := length - pictureFields - r.picture.Size // fields of a later version, before the data
+	later := length - fields - r.picture.Size // fields of a later version, before the data
 	if later < 0 {
 		return fmt.Errorf("reading Picture: %w: %d bytes of data in a payload of %d", ErrShort, r.picture.Size, length)
 	}
-	if later > MaxControl-pictureFields {
-		return fmt.Errorf("reading Picture: %w: %d unknown bytes before the data, at most %d", ErrTooLong, later, MaxControl-pictureFields)
+	if later > MaxControl-fields {
+		return fmt.Errorf("reading Picture: %w: %d unknown bytes before the data, at most %d", ErrTooLong, later, MaxControl-fields)
 	}
 	r.left = r.picture.Size
-	return r.discard(pictureFields + later)
+	return r.discard(fields + later)
 }
 
 func (r *Reader) parse(m Message, payload []byte) error {
@@ -203,6 +209,8 @@ func (r *Reader) message(t Type) Message {
 		return &r.picture
 	case TypeFeedback:
 		return &r.feedback
+	case TypeRefresh:
+		return new(Refresh)
 	case TypeText:
 		return new(Text)
 	case TypeState:

@@ -149,11 +149,14 @@ func (e *endless) Read(p []byte) (n int, err error) {
 
 func often(t testing.TB) map[string][]byte {
 	data := bytes.Repeat([]byte{7}, 100_000)
+	delta := testPicture(data)
+	delta.Codec, delta.Base = CodecYUYVDelta, 8
 	return map[string][]byte{
 		"Ping":     mustAppend(t, nil, &Ping{T1: 1}),
 		"Pong":     mustAppend(t, nil, &Pong{T1: 1, T2: 2, T3: 3}),
 		"Feedback": mustAppend(t, nil, &Feedback{Seq: 1}),
 		"Picture":  append(AppendPicture(nil, testPicture(data)), data...),
+		"delta":    append(AppendPicture(nil, delta), data...),
 		"unknown":  append([]byte{0x7f, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3}, mustAppend(t, nil, &Ping{})...),
 	}
 }

@@ -25,7 +25,7 @@ import (
 //	hex:  bytes of the stream; "00*9" is nine of them; may be repeated
 //	read: Ping {"T1": 1}         each message in order, its fields as JSON, times in nanoseconds
 //	data: hex                    the data of the Picture just read; without it the data is not read
-//	raw:  hex, or ErrBadData     what LZ4 makes of that data
+//	raw:  hex, or ErrBadData     what LZ4 makes of that data, or with it of the picture before
 //	canonical: no                the messages, written again, are not the bytes of the stream
 //	end:  EOF, or an error       what comes after the last message
 //
@@ -135,7 +135,7 @@ func parseMessage(s string) (Message, error) {
 func (v vector) run(t *testing.T, stream io.Reader) {
 	t.Helper()
 	r := NewReader(stream)
-	var again []byte
+	var again, base []byte
 	for i, want := range v.reads {
 		got, err := r.Next()
 		if err != nil {
@@ -144,7 +144,10 @@ func (v vector) run(t *testing.T, stream io.Reader) {
 		if diff := cmp.Diff(want.message, got); diff != "" {
 			t.Fatalf("message %d (-want +got):\n%s", i, diff)
 		}
-		again = v.readData(t, r, want, got, again)
+		again = v.readData(t, r, want, got, again, base)
+		if base = want.raw; base == nil {
+			base = want.data
+		}
 	}
 	m, err := r.Next()
 	if wantRaw := len(v.reads) > 0 && v.reads[len(v.reads)-1].rawErr != nil; wantRaw && v.end != io.EOF {
@@ -164,8 +167,8 @@ func (v vector) run(t *testing.T, stream io.Reader) {
 	}
 }
 
-// readData reads a picture's data, if the vector has it, and writes the message again.
-func (v vector) readData(t *testing.T, r *Reader, want read, got Message, again []byte) []byte {
+// readData reads a picture's data, if the vector has it, and writes the message again. base is the raw picture before it.
+func (v vector) readData(t *testing.T, r *Reader, want read, got Message, again, base []byte) []byte {
 	t.Helper()
 	p, ok := got.(*Picture)
 	if !ok {
@@ -190,6 +193,10 @@ func (v vector) readData(t *testing.T, r *Reader, want read, got Message, again 
 		raw := make([]byte, p.RawSize())
 		if err := new(LZ4).Decompress(raw, data); !errors.Is(err, want.rawErr) {
 			t.Fatalf("unpacking: %v, want %v", err, want.rawErr)
+		}
+		if p.Codec == CodecYUYVDelta && want.rawErr == nil {
+			diff := bytes.Clone(raw)
+			Restore(raw, diff, base)
 		}
 		if want.rawErr == nil && !bytes.Equal(raw, want.raw) {
 			t.Fatalf("unpacked %x, want %x", raw, want.raw)

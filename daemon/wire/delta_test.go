@@ -1,0 +1,101 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"testing"
+)
+
+// By the letter of PROTOCOL.md, one byte after the other.
+func slowDifference(raw, base []byte) []byte {
+	var lower, upper []byte
+	for at := 0; at < len(raw); at += 16 {
+		g := min(16, len(raw)-at)
+		d := func(i int) int { return (int(raw[at+i]) - int(base[at+i]) + 8 + 256) % 256 }
+		for j := range g / 2 {
+			lower = append(lower, byte(d(j)%16+16*(d(j+g/2)%16)))
+			upper = append(upper, byte(d(j)/16+16*(d(j+g/2)/16)))
+		}
+	}
+	return append(lower, upper...)
+}
+
+func checkDifference(t *testing.T, raw, base []byte) {
+	t.Helper()
+	diff, intact := guarded(t, len(raw))
+	Difference(diff, raw, base)
+	intact()
+	if !bytes.Equal(diff, slowDifference(raw, base)) {
+		t.Errorf("the difference of %d bytes is not that of the specification", len(raw))
+	}
+	got, intact := guarded(t, len(raw))
+	Restore(got, diff, base)
+	intact()
+	if !bytes.Equal(got, raw) {
+		t.Errorf("%d bytes are restored to others", len(raw))
+	}
+}
+
+func TestDifference(t *testing.T) {
+	var raw, base []byte // each pair of bytes there is
+	for i := range 1 << 16 {
+		raw, base = append(raw, byte(i)), append(base, byte(i>>8))
+	}
+	checkDifference(t, raw, base)
+	r := rand.NewChaCha8([32]byte{2})
+	for n := 0; n <= 68; n += 4 { // each tail of a group
+		raw, base := make([]byte, n), make([]byte, n)
+		r.Read(raw)
+		r.Read(base)
+		checkDifference(t, raw, base)
+	}
+}
+
+func FuzzDifference(f *testing.F) {
+	f.Add([]byte("0123456789abcdefghij"), []byte("0123456789abcdffghii"))
+	f.Fuzz(func(t *testing.T, raw, base []byte) {
+		n := min(len(raw), len(base)) &^ 3
+		checkDifference(t, raw[:n], base[:n])
+		Restore(make([]byte, n), raw[:n], base[:n]) // any bytes are a difference
+	})
+}
+
+func TestDifferenceIsRefusedWithoutItsFeature(t *testing.T) {
+	for _, c := range []struct {
+		features []string
+		want     bool
+	}{
+		{[]string{FeatureYUYV, FeatureLZ4, FeatureDelta}, true},
+		{[]string{FeatureYUYV, FeatureLZ4}, false},
+		{[]string{FeatureYUYV, FeatureDelta}, false},
+		{[]string{FeatureLZ4, FeatureDelta}, false},
+	} {
+		if got := CodecYUYVDelta.Allowed(c.features); got != c.want {
+			t.Errorf("with %q: %v, want %v", c.features, got, c.want)
+		}
+	}
+	p := Picture{Seq: 3, Base: 3, Width: 8, Height: 2, Codec: CodecYUYVDelta, Size: 9}
+	if err := p.Check(); !errors.Is(err, ErrBadValue) {
+		t.Errorf("a difference to itself: %v", err)
+	}
+}
+
+func BenchmarkDifference(b *testing.B) {
+	raw, base := noise(1280*720*2), card(1280, 720)
+	diff := make([]byte, len(raw))
+	b.Run("Difference", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(raw)))
+		for b.Loop() {
+			Difference(diff, raw, base)
+		}
+	})
+	b.Run("Restore", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(raw)))
+		for b.Loop() {
+			Restore(raw, diff, base)
+		}
+	})
+}
