@@ -70,7 +70,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		}
 		fmt.Fprintf(w, "%s\tvchat %s, up %s, %s\n", s.Name, s.Version, span(time.Duration(s.UptimeMS)*time.Millisecond), listens)
 		fmt.Fprintf(w, "id\t%s\n", s.ID)
-		writeCamera(w, s, reason)
+		writeCamera(w, s)
 		if s.Privacy {
 			fmt.Fprintf(w, "privacy\ton: the camera stays closed, and peers see a card; vchatctl privacy off\n")
 		}
@@ -94,6 +94,9 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 		}
 	})
 	for _, p := range s.Problems {
+		if p.Subject == "camera" {
+			continue // it stands with the camera
+		}
 		fmt.Fprintf(w, "\n! %s\n", join(": ", join(" ", p.Subject, p.Peer), p.Message))
 		if p.Hint != "" {
 			fmt.Fprintf(w, "  %s\n", p.Hint)
@@ -101,8 +104,8 @@ func writeStatus(w io.Writer, s api.Status, now time.Time) {
 	}
 }
 
-// writeCamera is all of a camera in one line, for whoever has just plugged it in, and below it what is wrong.
-func writeCamera(w io.Writer, s api.Status, reason func(string) string) {
+// writeCamera is all of a camera in one line, for whoever has just plugged it in, and below it what it does not do as wished.
+func writeCamera(w io.Writer, s api.Status) {
 	c, device, state, rate := s.Camera, s.Camera.Device, string(s.Camera.State), ""
 	if c.Name != "" {
 		device = fmt.Sprintf("%s (%s)", device, c.Name)
@@ -110,14 +113,16 @@ func writeCamera(w io.Writer, s api.Status, reason func(string) string) {
 	if c.State == api.CameraStreaming {
 		rate = fps(c.FPS)
 	}
-	if s.Privacy {
-		state, rate = "off", ""
+	why := strings.TrimPrefix(c.Reason, c.Device+": ")
+	switch {
+	case s.Privacy:
+		state, why, rate = "off", "", ""
+	case c.State == api.CameraIdle && why != "":
+		why = "when somebody looked last, " + why
 	}
-	fmt.Fprintf(w, "camera\t%s\n", join("  ", device, state, join(" ", c.Format, c.Size), rate))
-	for _, r := range append([]string{c.Reason}, c.Warnings...) {
-		if r = reason(r); r != "" {
-			fmt.Fprintf(w, "\t%s\n", r)
-		}
+	fmt.Fprintf(w, "camera\t%s\n", join("  ", device, join(": ", state, why), join(" ", c.Format, c.Size), rate))
+	for _, r := range c.Warnings {
+		fmt.Fprintf(w, "\t! %s\n", strings.TrimPrefix(r, c.Device+" "))
 	}
 	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken")+brokenBy(c.BrokenBy), some(c.Restarted, "× restarted"),
 		some(c.Reopened, "× reopened"), some(c.USBResets, "× reset by USB")); counts != "" {

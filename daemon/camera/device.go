@@ -204,9 +204,9 @@ func capturedAt(stamp, now time.Duration) time.Duration {
 
 func (d *device) silence() error {
 	if d.broken > 0 {
-		return fmt.Errorf("%w: %d in a row, the last one %s", errBroken, d.broken, flawNames[d.flaw])
+		return fmt.Errorf("%s: %w: %d in a row, the last one %s", d.cam.Device().Path, errBroken, d.broken, flawNames[d.flaw])
 	}
-	return errSilent
+	return fmt.Errorf("%s: %w", d.cam.Device().Path, errSilent)
 }
 
 func (d *device) restart() error {

@@ -50,6 +50,7 @@ func (k *keeper) climb(err error) {
 	l := &k.ladder
 	if !l.reopened {
 		l.restarted, l.reopened = true, true
+		k.log.Info("camera is closed, to be opened anew")
 		return
 	}
 	if !k.cfg.USBReset || !k.cfg.isV4L2() || time.Since(l.resetAt) < min(firstReset<<min(l.resets, 10), rarestReset) || !k.wanted() {
