@@ -72,14 +72,15 @@ type Daemon struct {
 	callsFile string
 	deciding  sync.Mutex // about privacy: one at a time, the disk included
 
-	mu      sync.Mutex
-	cfg     *config.Config
-	calls   *call.Calls
-	alarm   *time.Timer           // the calls' next deadline
-	up      map[string]*link.Link // by peer
-	parties map[string]*party     // by peer: those with whom there is a call
-	viewers map[*viewer]struct{}
-	ending  bool // nothing is decided any more
+	mu        sync.Mutex
+	cfg       *config.Config
+	calls     *call.Calls
+	alarm     *time.Timer           // the calls' next deadline
+	up        map[string]*link.Link // by peer
+	parties   map[string]*party     // by peer: those with whom there is a call
+	viewers   map[*viewer]struct{}
+	encodings map[*frame.Hub]*encoding // of the feeds that somebody looks at
+	ending    bool                     // nothing is decided any more
 }
 
 // New makes a device from its configuration and the key and calls in its state directory. Nothing is opened or started
@@ -96,11 +97,12 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if err != nil {
 		return nil, fmt.Errorf("key of this device: %w", err)
 	}
-	d := &Daemon{log: log, level: level, identity: id, first: cfg, cfg: cfg, started: time.Now(), pool: frame.NewPool(2),
+	d := &Daemon{log: log, level: level, identity: id, first: cfg, cfg: cfg, started: time.Now(), pool: frame.NewPool(4),
 		callsFile: filepath.Join(cfg.StateDir, callsFile),
 		calls:     call.New(callConfig(cfg)),
 		ready:     make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1),
-		up: map[string]*link.Link{}, parties: map[string]*party{}, viewers: map[*viewer]struct{}{}}
+		up: map[string]*link.Link{}, parties: map[string]*party{}, viewers: map[*viewer]struct{}{},
+		encodings: map[*frame.Hub]*encoding{}}
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}

@@ -8,11 +8,7 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/control"
 	"vchat/daemon/frame"
-	"vchat/daemon/mjpeg"
 )
-
-// viewerQuality is the JPEG quality in which viewers on this device get raw pictures. It does not travel, so it is high.
-const viewerQuality = 92
 
 // viewer is somebody on this device who looks at a feed.
 type viewer struct {
@@ -22,9 +18,8 @@ type viewer struct {
 	meter  frame.Meter
 	closed atomic.Bool
 
-	enc  *mjpeg.Encoder // for raw pictures; made when the first one comes
-	buf  []byte
-	told bool // that they cannot be encoded
+	encoding  *encoding     // of this feed
+	overtaken atomic.Uint64 // raw pictures that were old by the time they could be encoded
 }
 
 // Watch begins to look at a feed: api.Self, or a peer with whom there is a call, if only one that is about to begin.
@@ -48,7 +43,7 @@ func (d *Daemon) Watch(feed string) (control.Viewer, error) {
 	if d.ending {
 		return nil, errEnding
 	}
-	v := &viewer{daemon: d, feed: feed, eyes: hub.Subscribe()}
+	v := &viewer{daemon: d, feed: feed, eyes: hub.Subscribe(), encoding: d.share(hub)}
 	d.viewers[v] = struct{}{}
 	d.publishViewer(v, false)
 	return v, nil
@@ -65,36 +60,16 @@ func (v *viewer) Next(ctx context.Context) (*frame.Frame, error) {
 		if f.Format == frame.JPEG {
 			return f, nil
 		}
-		g, err := v.encode(f)
-		f.Release()
-		if err == nil {
-			return g, nil
+		if f, err = v.encoding.jpeg(v, f); err == nil {
+			return f, nil
 		}
-		if !v.told {
-			v.told = true
+		if v.encoding.told.CompareAndSwap(false, true) {
 			v.daemon.log.Warn("raw pictures of a feed cannot be shown", "feed", v.feed, "err", err)
 		}
 	}
 }
 
-// encode makes a JPEG of a raw picture.
-func (v *viewer) encode(f *frame.Frame) (*frame.Frame, error) {
-	if v.enc == nil {
-		v.enc = mjpeg.NewEncoder(viewerQuality)
-	}
-	b, err := v.enc.EncodeYUYV(v.buf[:0], f.Data, f.Width, f.Height, 2*f.Width)
-	if err != nil {
-		return nil, err
-	}
-	v.buf = b
-	g := v.daemon.pool.Get(len(b))
-	copy(g.Data, b)
-	g.Seq, g.Captured, g.Arrived, g.Format, g.Card = f.Seq, f.Captured, f.Arrived, frame.JPEG, f.Card
-	g.Width, g.Height = f.Width, f.Height
-	return g, nil
-}
-
-func (v *viewer) Dropped() uint64 { return v.eyes.Dropped() }
+func (v *viewer) Dropped() uint64 { return v.eyes.Dropped() + v.overtaken.Load() }
 
 func (v *viewer) Close() {
 	if v.closed.Swap(true) {
@@ -105,6 +80,7 @@ func (v *viewer) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.viewers, v)
+	d.unshare(v.encoding)
 	d.publishViewer(v, true)
 }
 
@@ -114,5 +90,5 @@ func (d *Daemon) publishViewer(v *viewer, gone bool) {
 }
 
 func (v *viewer) view() api.Viewer {
-	return api.Viewer{Feed: v.feed, FPS: round1(v.meter.Rate(frame.Now()).FPS), Dropped: v.eyes.Dropped()}
+	return api.Viewer{Feed: v.feed, FPS: round1(v.meter.Rate(frame.Now()).FPS), Dropped: v.Dropped()}
 }

@@ -1,0 +1,206 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"vchat/config"
+	"vchat/daemon/control"
+	"vchat/daemon/frame"
+	"vchat/daemon/identity"
+	"vchat/daemon/mjpeg"
+)
+
+// raws is a device in a call with bob, who sends raw pictures, or cards.
+type raws struct {
+	*Daemon
+	hub  *frame.Hub
+	pool *frame.Pool
+	log  strings.Builder
+}
+
+func newRaws(t *testing.T) *raws {
+	t.Helper()
+	cfg := config.Default()
+	cfg.StateDir = t.TempDir()
+	bob, err := identity.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Peers = map[string]config.Peer{"bob": {Name: "bob", ID: bob.ID().String()}}
+	r := &raws{hub: frame.NewHub(), pool: frame.NewPool(8)}
+	d, err := New(cfg, slog.New(slog.NewTextHandler(&r.log, nil)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.parties["bob"] = &party{hub: r.hub}
+	r.Daemon = d
+	return r
+}
+
+func (r *raws) publish(seq uint64) {
+	f := r.pool.Get(2 * 160 * 120)
+	clear(f.Data)
+	f.Data[0] = byte(seq)
+	f.Seq, f.Captured, f.Format, f.Width, f.Height = seq, frame.Now(), frame.YUYV, 160, 120
+	r.hub.Publish(f)
+}
+
+func (r *raws) watch(t *testing.T) control.Viewer {
+	t.Helper()
+	v, err := r.Watch("bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+func next(t *testing.T, v control.Viewer) *frame.Frame {
+	t.Helper()
+	f, err := v.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestViewersOfARawFeedShareOneJPEG(t *testing.T) {
+	r := newRaws(t)
+	var viewers []control.Viewer
+	for range 8 {
+		viewers = append(viewers, r.watch(t))
+	}
+	for seq := range uint64(5) {
+		r.publish(seq)
+		shared := next(t, viewers[0])
+		if info, err := mjpeg.Check(shared.Data); err != nil || info.Width != 160 || info.Height != 120 || shared.Seq != seq {
+			t.Fatalf("picture %d is %+v, %v", shared.Seq, info, err)
+		}
+		for i, v := range viewers[1:] {
+			f := next(t, v)
+			if f != shared {
+				t.Errorf("viewer %d got a JPEG of its own of picture %d", i+1, seq)
+			}
+			f.Release()
+		}
+		shared.Release()
+	}
+	f, g := next(t, r.watch(t)), next(t, r.watch(t))
+	if f != g || f.Seq != 4 {
+		t.Errorf("who comes late gets picture %d, and another late one %d, in a JPEG of its own", f.Seq, g.Seq)
+	}
+}
+
+func TestManyViewersOfARawFeed(t *testing.T) {
+	r := newRaws(t)
+	const last = 300
+	var mu sync.Mutex
+	made := map[*frame.Frame]uint64{} // by the JPEG, which nobody gives back before the end
+	var all sync.WaitGroup
+	for range 6 {
+		v := r.watch(t)
+		all.Go(func() {
+			for before := uint64(0); before < last; {
+				f, err := v.Next(context.Background())
+				if err != nil || f.Seq <= before {
+					t.Errorf("picture %+v after %d: %v", f, before, err)
+					return
+				}
+				before = f.Seq
+				mu.Lock()
+				made[f] = f.Seq
+				mu.Unlock()
+			}
+		})
+	}
+	for seq := uint64(1); seq <= last; seq++ {
+		r.publish(seq)
+	}
+	all.Wait()
+	// While a picture is being handed to one reader after the other, one of them may come with the one before it.
+	if n := len(made); n > last+last/10 {
+		t.Errorf("%d JPEGs of at most %d pictures", n, last)
+	}
+}
+
+func TestNothingIsEncodedWhenNobodyLooks(t *testing.T) {
+	r := newRaws(t)
+	one, other := r.watch(t), r.watch(t)
+	r.publish(1)
+	next(t, one).Release()
+	one.Close()
+	e := r.encodings[r.hub]
+	if e == nil || e.viewers != 1 || e.newest == nil {
+		t.Fatalf("with one viewer left: %+v", e)
+	}
+	kept := e.newest
+	other.Close()
+	other.Close()
+	if len(r.encodings) != 0 || e.newest != nil {
+		t.Error("a JPEG is kept for nobody")
+	}
+	if f := r.Daemon.pool.Get(1); f != kept {
+		t.Error("the last JPEG was not given back")
+	}
+	r.publish(2)
+	if e.newest != nil {
+		t.Error("encoded for nobody")
+	}
+}
+
+func TestACardOvertakesARawPicture(t *testing.T) {
+	r := newRaws(t)
+	v := r.watch(t).(*viewer)
+	r.publish(1)
+	old := v.eyes.Take()
+	card := r.pool.Get(4)
+	card.Seq, card.Format, card.Card = 2, frame.JPEG, true
+	r.hub.Publish(card)
+	f, err := v.encoding.jpeg(v, old)
+	if err != nil || !f.Card || v.Dropped() != 1 {
+		t.Errorf("got %+v, %v, %d dropped; want the card and one dropped", f, err, v.Dropped())
+	}
+}
+
+func TestARawPictureThatCannotBeEncodedIsToldOnce(t *testing.T) {
+	r := newRaws(t)
+	one, other := r.watch(t), r.watch(t)
+	for seq := range uint64(3) {
+		f := r.pool.Get(10)
+		f.Seq, f.Format, f.Width, f.Height = seq, frame.YUYV, 160, 120
+		r.hub.Publish(f)
+		for _, v := range []control.Viewer{one, other} {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if f, err := v.Next(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v, %v", f, err)
+			}
+		}
+	}
+	if n := strings.Count(r.log.String(), "cannot be shown"); n != 1 {
+		t.Errorf("told %d times, want once:\n%s", n, r.log.String())
+	}
+}
+
+func TestEncodingAllocatesNothing(t *testing.T) {
+	r := newRaws(t)
+	one, other := r.watch(t), r.watch(t)
+	seq := uint64(0)
+	show := func() {
+		seq++
+		r.publish(seq)
+		next(t, one).Release()
+		next(t, other).Release()
+	}
+	for range 4 {
+		show()
+	}
+	if n := testing.AllocsPerRun(50, show); n != 0 {
+		t.Errorf("%v allocations a picture", n)
+	}
+}
