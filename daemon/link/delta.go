@@ -14,8 +14,8 @@ const (
 	stripes   = 4        // of a picture are sampled, spread over it
 	stripeMax = 32 << 10 // bytes of each; half of how far LZ4 looks back
 
-	// Where a picture is packed to less than an eighth, the other try is given up after as little output, and is cheap.
-	cheap = 8
+	// Where a picture is packed to less than a quarter, the other try is given up after as little output, and is cheap.
+	cheap = 4
 )
 
 // lossless packs a raw picture, and writes into p how. It is stored where that is not worth it.

@@ -69,7 +69,7 @@ func room(x, y int) float64 {
 }
 
 func text(x, y int) float64 {
-	if y%24 < 14 && (x/7*2654435761+y/24*40503+y%24/2*97)%11 < 4 {
+	if y%24 < 14 && (x/7*7919+x/7*x/7+y/24*40503+y%24/2*97)%11 < 4 {
 		return 20
 	}
 	return 235
