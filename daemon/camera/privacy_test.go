@@ -30,6 +30,7 @@ func TestPrivacy(t *testing.T) {
 		if cam.Streaming() || time.Since(began) > 0 {
 			t.Errorf("still open, %v later", time.Since(began))
 		}
+		synctest.Wait() // for what is let go beside the camera
 		if err := kernel.Leaks(); err != nil {
 			t.Error(err)
 		}
