@@ -134,6 +134,9 @@ func (a *app) until(enough func() bool, p *progress) error {
 		if enough() {
 			return nil
 		}
+		if pc := p.call.PeerCamera; p.answered() && pc != nil && pc.State == "privacy" {
+			return peerPrivate(p.call) // a picture will not come by itself
+		}
 		if p.answered() && late == nil {
 			late = time.AfterFunc(picturesWithin, p.events.Close)
 		}
@@ -155,6 +158,12 @@ func noPictures(c api.Call) error {
 		e.Message = join(": ", e.Message, c.PeerCamera.Reason)
 	}
 	return e
+}
+
+// peerPrivate is the error of a call to somebody who has switched the camera off.
+func peerPrivate(c api.Call) error {
+	return &api.Error{Kind: api.CameraUnavailable, Message: fmt.Sprintf("%s has answered, but has switched its camera off (privacy)", c.Peer),
+		Hint: "the call goes on; vchatctl view shows when there are pictures, vchatctl hangup ends it"}
 }
 
 // viewCall shows the peer until the call, the viewer or ctx ends. The call does not outlive its viewer.

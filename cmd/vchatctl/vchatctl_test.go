@@ -147,6 +147,8 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 		w.OnCall(w.becomes(api.Call{ID: "0", State: api.CallActive, Pictures: true}))
 	case "answers-without-camera": // no picture comes, and the peer ends the call
 		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallEnded, Reason: api.HungUp, EndedBy: api.There}))
+	case "answers-privately": // the peer's camera is off
+		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, PeerCamera: &api.PeerCamera{State: "privacy"}}))
 	case "answers-and-ends": // REASON: pictures come, and then the peer ends the call
 		w.OnCall(w.becomes(api.Call{State: api.CallActive, Pictures: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.There}))
 	case "refuses": // KIND MESSAGE: calls are refused
