@@ -1,0 +1,122 @@
+package mjpeg
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// write appends the picture that the tokens and tables are of.
+func (r *Requantiser) write(b []byte) []byte {
+	g := &r.shape
+	b = append(b, 0xFF, mSOI)
+	b = append(b, r.head.keep...)
+	var table [3]byte
+	for i := range g.n {
+		table[i] = byte(i)
+		if same := slices.Index(r.steps[:i], r.steps[i]); same >= 0 {
+			table[i] = byte(same)
+			continue
+		}
+		b = append(b, 0xFF, mDQT, 0, 2+65, byte(i))
+		b = append(b, r.steps[i][:]...)
+	}
+	b = append(b, 0xFF, mSOF0, 0, byte(8+3*g.n), 8)
+	b = append(b, byte(g.height>>8), byte(g.height), byte(g.width>>8), byte(g.width), byte(g.n))
+	for i, c := range g.comps[:g.n] {
+		b = append(b, c.id, byte(c.h<<4|c.v), table[i])
+	}
+	at := len(b)
+	b = append(b, 0xFF, mDHT, 0, 0)
+	for i := range 2 * r.kinds() {
+		b = r.tables[i].appendTo(b, byte(i&1<<4|i>>1))
+	}
+	n := len(b) - at - 2
+	b[at+2], b[at+3] = byte(n>>8), byte(n)
+	b = append(b, 0xFF, mSOS, 0, byte(6+2*g.n), byte(g.n))
+	for i, c := range g.comps[:g.n] {
+		b = append(b, c.id, byte(kindOf(i)*0x11))
+	}
+	b = append(b, 0, 63, 0)
+	r.setCodes()
+	return r.appendData(b)
+}
+
+// overhead is about what write appends beside the tokens' data, in bytes.
+func (r *Requantiser) overhead() int {
+	n := 40 + len(r.head.keep) + 3*5*r.shape.n + 69*r.kinds()
+	for i := range 2 * r.kinds() {
+		n += 17 + r.tables[i].n
+	}
+	return n
+}
+
+// setCodes puts into r.codes what each symbol of the four tables is written as:
+//
+//	code << (bits behind it) << 5 | length with those bits (up to 16+11)
+func (r *Requantiser) setCodes() {
+	for i := range r.tables {
+		codes := r.codes[i*256 : i*256+256]
+		r.tables[i].each(func(symbol byte, code uint32, bits int) {
+			size := symbol & 15
+			codes[symbol] = code<<size<<5 | uint32(bits) + uint32(size)
+		})
+	}
+}
+
+// appendData appends the entropy-coded data and EOI.
+func (r *Requantiser) appendData(dst []byte) []byte {
+	const part = 512
+	// Room for tokens of 27 bits when every byte is 0xFF.
+	const room = part*27/8*2 + 16
+	var acc uint64
+	var n uint32
+	codes := (*[1024]uint32)(r.codes[:])
+	for list := r.tokens.list; len(list) > 0; {
+		if cap(dst)-len(dst) < room {
+			dst = slices.Grow(dst, max(room, len(list)/2))
+		}
+		some := list[:min(part, len(list))]
+		list = list[len(some):]
+		at := len(dst)
+		b := dst[:cap(dst)]
+		for _, token := range some {
+			c := codes[token&1023]
+			bits := c & 31
+			acc = acc<<bits | uint64(c>>5|token>>10)
+			if n += bits; n < 32 {
+				continue
+			}
+			n -= 32
+			u := uint32(acc >> (n & 63))
+			if u&0x80808080&^(u+0x01010101) == 0 { // no byte is 0xFF
+				binary.BigEndian.PutUint32(b[at:], u)
+				at += 4
+				continue
+			}
+			for shift := 24; shift >= 0; shift -= 8 {
+				at += putByte(b[at:at+2], byte(u>>shift))
+			}
+		}
+		dst = dst[:at]
+	}
+	// The last byte is filled up with ones.
+	pad := -n & 7
+	acc, n = acc<<pad|(1<<pad-1), n+pad
+	for n > 0 {
+		n -= 8
+		dst = append(dst, byte(acc>>n))
+		if byte(acc>>n) == 0xFF {
+			dst = append(dst, 0)
+		}
+	}
+	return append(dst, 0xFF, mEOI)
+}
+
+// putByte puts c, and a zero behind it if it is 0xFF, and returns how many bytes that takes.
+func putByte(b []byte, c byte) int {
+	b[0], b[1] = c, 0
+	if c == 0xFF {
+		return 2
+	}
+	return 1
+}
