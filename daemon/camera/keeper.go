@@ -112,7 +112,7 @@ func (k *keeper) hide() {
 	}
 	k.cover()
 	for k.isPrivate() && k.hub.Readers() > 0 && k.ctx.Err() == nil {
-		k.waiting.Reset(k.atMost(cardEvery))
+		k.waiting.Reset(k.untilCard(cardEvery))
 		select {
 		case <-k.kick:
 		case <-k.ctx.Done():
@@ -212,7 +212,7 @@ func (k *keeper) open() (stream, error) {
 // await waits for what the kernel takes its time for, and cannot be made to leave.
 func await[T any](k *keeper, done <-chan T) T {
 	for {
-		k.waiting.Reset(k.atMost(time.Hour))
+		k.waiting.Reset(k.untilCard(time.Hour))
 		select {
 		case r := <-done:
 			k.waiting.Stop()
@@ -382,11 +382,16 @@ func (k *keeper) pause() {
 
 // atMost shortens a wait so that neither the card nor the end of the linger is missed. It is above 0.
 func (k *keeper) atMost(d time.Duration) time.Duration {
-	if k.outage.cause != nil {
-		d = min(d, time.Until(k.outage.again))
-	}
 	if !k.left.IsZero() {
 		d = min(d, time.Until(k.left.Add(linger)))
+	}
+	return k.untilCard(d)
+}
+
+// untilCard shortens a wait that the end of the linger does not end, so that the card is not missed. It is above 0.
+func (k *keeper) untilCard(d time.Duration) time.Duration {
+	if k.outage.cause != nil {
+		d = min(d, time.Until(k.outage.again))
 	}
 	return max(d, time.Millisecond)
 }
