@@ -26,6 +26,7 @@ type keeper struct {
 	ctx     context.Context
 	cfg     Config
 	version int
+	device  string    // that is open or was so just now; "" if it could not be opened
 	left    time.Time // when the last reader left; zero while there are some
 	last    uint64    // the newest sequence number of the feed
 
@@ -181,6 +182,7 @@ func (k *keeper) once() error {
 		return nil
 	}
 	defer closed()
+	k.device = ""
 	s, err := k.open()
 	if err != nil {
 		return err
@@ -234,7 +236,7 @@ func (k *keeper) opened(a about) {
 	if a.width > 0 && a.height > 0 {
 		k.size = [2]int{a.width, a.height}
 	}
-	k.base = k.last
+	k.device, k.base = a.device, k.last
 	k.tally.meter.Reset()
 	k.status.set(func(s *Status) { s.Device, s.Format, s.Width, s.Height = a.device, a.format, a.width, a.height })
 	k.warn(a)

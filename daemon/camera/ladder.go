@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -56,10 +57,16 @@ func (k *keeper) climb(err error) {
 	if !k.cfg.USBReset || !k.cfg.isV4L2() || time.Since(l.resetAt) < min(firstReset<<min(l.resets, 10), rarestReset) || !k.wanted() {
 		return
 	}
+	closed, ok := k.admit() // to find it opens it, which privacy has to wait for
+	if !ok {
+		return
+	}
+	defer closed()
 	l.resets, l.resetAt = l.resets+1, time.Now()
+	device := cmp.Or(k.device, k.cfg.Device) // auto may mean another one by now, which is well
 	done := make(chan error, 1)
 	go func() {
-		d, err := v4l2.Find(k.cfg.Kernel, k.cfg.Device)
+		d, err := v4l2.Find(k.cfg.Kernel, device)
 		if err == nil {
 			err = v4l2.ResetUSB(k.cfg.Kernel, d)
 		}
@@ -71,5 +78,5 @@ func (k *keeper) climb(err error) {
 	}
 	k.tally.reset()
 	k.step = 0 // it comes back soon
-	k.log.Info("camera's USB device was reset", "device", k.cfg.Device)
+	k.log.Info("camera's USB device was reset", "device", device)
 }

@@ -2,12 +2,14 @@ package camera
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
 
@@ -83,6 +85,76 @@ func TestACameraThatFreezesAfterEachPictureIsReopened(t *testing.T) {
 		}
 		if s := r.Status(); s.Restarted != 1 || s.Reopened < 2 {
 			t.Errorf("restarted %d times, reopened %d times", s.Restarted, s.Reopened)
+		}
+	})
+}
+
+// resetting is a kernel whose resets take their time.
+type resetting struct {
+	*v4l2test.Kernel
+	began chan struct{}
+	over  atomic.Bool
+	which atomic.Pointer[string] // USB device was reset
+}
+
+func (k *resetting) ResetUSB(path string) error {
+	close(k.began)
+	time.Sleep(3 * time.Second)
+	err := k.Kernel.ResetUSB(path)
+	k.which.Store(&path)
+	k.over.Store(true)
+	return err
+}
+
+func TestPrivacyWaitsForAReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &resetting{Kernel: v4l2test.New(), began: make(chan struct{})}
+		cam := kernel.Plug(v4l2test.Device{})
+		cfg := small
+		cfg.USBReset, cfg.Kernel = true, kernel
+		r := run(t, kernel.Kernel, cfg)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		r.picture(rd)
+		cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
+		<-kernel.began
+		if err := r.SetPrivacy(t.Context(), true); err != nil || !kernel.over.Load() {
+			t.Errorf("%v; privacy is on, and the camera is still worked on", err)
+		}
+		opens := kernel.Counts().Opens
+		time.Sleep(time.Minute)
+		if n := kernel.Counts().Opens - opens; n != 0 {
+			t.Errorf("opened %d times under privacy", n)
+		}
+	})
+}
+
+func TestTheFrozenCameraIsReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &resetting{Kernel: v4l2test.New(), began: make(chan struct{})}
+		raw := []v4l2test.Format{{FourCC: v4l2.YUYV, Sizes: [][2]int{{320, 240}}}}
+		cam := kernel.Plug(v4l2test.Device{Formats: raw})
+		cfg := small
+		cfg.USBReset, cfg.Kernel = true, kernel
+		r := run(t, kernel.Kernel, cfg)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		r.picture(rd)
+		frozen, err := kernel.USBDevice("/dev/video0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cam.Script(func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true })
+		for r.Status().Reopened == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		kernel.Plug(v4l2test.Device{}) // one that auto likes better
+		<-kernel.began
+		r.picture(rd)
+		if path := *kernel.which.Load(); path != frozen.Path {
+			t.Errorf("%s was reset, not %s", path, frozen.Path)
 		}
 	})
 }

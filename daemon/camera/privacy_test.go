@@ -39,7 +39,7 @@ func TestPrivacy(t *testing.T) {
 		} else {
 			readable(t, c.data, 320, 240)
 		}
-		if s := r.state(Idle); !s.Privacy || s.Reason != "" {
+		if s := r.state(Idle); !s.Privacy || s.Reason != "" || s.Since.Before(began) {
 			t.Errorf("status %+v", s)
 		}
 

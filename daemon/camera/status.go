@@ -28,7 +28,7 @@ type Status struct {
 	Headline      string    // the same in a few words
 	Privacy       bool      // the camera is closed and stays so
 	Warnings      []string  // what the open camera does not do as it is configured, in words
-	Since         time.Time // of State and Reason
+	Since         time.Time // of State, Reason and Privacy
 	Format        string    // mjpeg, yuyv, nv12 or grey, as the camera gives it; "" before the first open
 	Width, Height int       // pixels, likewise
 	FPS           float64   // measured over the last seconds
@@ -73,7 +73,7 @@ func (b *board) set(change func(*Status)) {
 	b.mu.Lock()
 	before := b.s
 	change(&b.s)
-	if b.s.State != before.State || b.s.Reason != before.Reason {
+	if b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy {
 		b.s.Since = time.Now()
 	}
 	differs := b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy ||
