@@ -18,6 +18,7 @@ const (
 	cardEvery   = time.Second
 	healthy     = 5 * time.Second // of pictures: the next fault is a new one
 	settle      = time.Second     // for udev to give a new camera its group
+	comeBack    = 5 * time.Second // for a camera after a reset of its USB device
 )
 
 // keeper is what Run runs. It alone publishes.
@@ -333,10 +334,17 @@ func (k *keeper) fault(err error) {
 	k.refreshCard()
 }
 
-// settling says that a camera which has just come does not belong to the group video yet: udev does that some moments
-// after the kernel has made the node.
+// settling says that a fault is only the way in which a camera comes: it does not belong to the group video yet, which udev
+// sees to some moments after the kernel has made the node; or its node is not there, because we have just reset its device.
 func (k *keeper) settling(c *cause) bool {
-	return c == denied && (k.outage.cause == unplug || k.outage.cause == missing) && time.Since(k.stirred) < settle
+	before, reset := k.outage.cause, time.Since(k.ladder.resetAt) < comeBack
+	switch c {
+	case denied:
+		return (before == unplug || before == missing || before != nil && reset) && time.Since(k.stirred) < settle
+	case unplug, missing:
+		return before != nil && reset
+	}
+	return false
 }
 
 // refreshCard publishes the card if there is an outage and it is time to: late readers and links see that it is live.

@@ -69,6 +69,33 @@ func TestResetIsTheLastStep(t *testing.T) {
 	}
 }
 
+// A reset takes the node away for a moment: that is no new fault. It is one where it stays away, or after the camera was back.
+func TestSettlingAfterAReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		for _, c := range []struct {
+			name             string
+			before, is       *cause
+			resetAt, stirred time.Time
+			want             bool
+		}{
+			{"gone by the reset", silent, missing, now.Add(-time.Second), time.Time{}, true},
+			{"stays away", silent, missing, now.Add(-comeBack), time.Time{}, false},
+			{"no reset", silent, missing, time.Time{}, time.Time{}, false},
+			{"unplugged after it was back", nil, unplug, now.Add(-time.Second), time.Time{}, false},
+			{"back, but not of its group yet", silent, denied, now.Add(-time.Second), now, true},
+			{"plugged in, but not of its group yet", unplug, denied, time.Time{}, now, true},
+			{"never of its group", unplug, denied, time.Time{}, now.Add(-settle), false},
+			{"still silent", silent, faulty, now, now, false},
+		} {
+			k := &keeper{outage: outage{cause: c.before}, ladder: ladder{resetAt: c.resetAt}, stirred: c.stirred}
+			if got := k.settling(c.is); got != c.want {
+				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
+		}
+	})
+}
+
 func TestACameraThatFreezesAfterEachPictureIsReopened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
