@@ -7,6 +7,7 @@ here=/mnt/host
 install -m755 -t /usr/bin $here/vchatd $here/vchatctl
 install -m644 $here/packaging/vchatd.service /etc/systemd/system/vchatd.service
 install -m644 $here/packaging/vchatd.service /etc/systemd/system/vchatd-bob.service
+install -m644 -t /usr/lib/udev/rules.d $here/packaging/*.rules
 for f in "$here"/packaging/*sysusers*; do [ ! -e "$f" ] || systemd-sysusers "$f"; done
 for f in "$here"/packaging/*tmpfiles*; do [ ! -e "$f" ] || systemd-tmpfiles --create "$f"; done
 # Who may use vchatctl; the packaged sysusers file makes the group where there is one.
@@ -16,6 +17,7 @@ usermod --append --groups vchat tester
 install -D -m644 $here/guest/alice.conf /etc/systemd/system/vchatd.service.d/vm.conf
 install -D -m644 $here/guest/bob.conf /etc/systemd/system/vchatd-bob.service.d/vm.conf
 systemctl daemon-reload
+udevadm control --reload
 
 ip netns add alice
 ip netns add bob
