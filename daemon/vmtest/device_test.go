@@ -74,14 +74,46 @@ func (d device) id(t *testing.T) string {
 
 // deviceStatus is of `vchatctl status --json` what the tests look at.
 type deviceStatus struct {
-	Camera struct{ State, Reason, Size string }
-	Calls  []struct{ Peer, State string }
+	Camera struct {
+		State, Reason, Format, Size string
+		Frames, Dropped, Broken     int
+		Restarted, Reopened         int
+		USBResets                   int            `json:"usb_resets"`
+		BrokenBy                    map[string]int `json:"broken_by"`
+		Warnings                    []string
+	}
+	Privacy bool
+	Calls   []struct {
+		Peer, State string
+		PeerCamera  struct{ State, Reason string } `json:"peer_camera"`
+	}
 }
 
 func (d device) status(t *testing.T) (st deviceStatus) {
 	t.Helper()
 	decode(t, sh(t, d.ctl("status --json")+" | tr -d '\\n'"), &st)
 	return st
+}
+
+// has waits for a status that has what is wanted.
+func (d device) has(t *testing.T, what string, ok func(deviceStatus) bool) deviceStatus {
+	t.Helper()
+	for deadline := time.Now().Add(comesBack); ; time.Sleep(200 * time.Millisecond) {
+		st := d.status(t)
+		if ok(st) {
+			return st
+		}
+		if time.Now().After(deadline) {
+			// Should it hang, this tells where.
+			t.Fatalf("%s: no %s within %v: %+v\n%s", d.name, what, comesBack, st, strings.Join(d.goroutines(t), ""))
+		}
+	}
+}
+
+// setCamera puts another key into the configuration of the camera, which the daemon then reads again.
+func (d device) setCamera(t *testing.T, line string) {
+	t.Helper()
+	sh(t, fmt.Sprintf("sed -i 's|^camera:|&\\n  %s|' %s && vchatd check-config %[2]s && systemctl reload %s", line, d.config, d.unit))
 }
 
 // startDevices plugs both cameras in and starts both daemons by systemd, knowing each other by their ids. All of it ends

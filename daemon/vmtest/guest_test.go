@@ -105,11 +105,12 @@ func (c simCamera) status(t *testing.T) (st cameraStatus) {
 
 // frameReport is what framecheck prints.
 type frameReport struct {
-	Pictures, Exact, Completed, Bare, Cards, Foreign, Altered, Repeated, Missing int
-	First, Last                                                                  int
-	Seconds, FPS                                                                 float64
-	DelayMS                                                                      struct{ P50, P99, Max float64 } `json:"delay_ms"`
-	Error                                                                        string
+	Pictures, Exact, Completed, Bare, Cards, Foreign, Altered, Repeated, Missing, Returns int
+	First, Last                                                                           int
+	ReturnedAt                                                                            int64 `json:"returned_at"`
+	Seconds, FPS                                                                          float64
+	DelayMS                                                                               struct{ P50, P99, Max float64 } `json:"delay_ms"`
+	Error                                                                                 string
 }
 
 // faultless says what is wrong with pictures of which each had to be the next one and exactly what was sent.

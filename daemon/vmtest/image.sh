@@ -15,7 +15,7 @@ dir=${VCHAT_VM_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vchat-vm}
 # v4l-utils: a second opinion on the camera that is not our own code.
 packages=systemd,systemd-sysv,udev,dbus,iproute2,kmod,procps,nftables,v4l-utils
 # Only these and what they depend on are copied: a whole Debian kernel package unpacks to 400 MB.
-modules="virtio_pci virtio_blk virtio_rng virtio_console ext4 9p 9pnet_virtio uvcvideo vhci-hcd veth
+modules="virtio_pci virtio_blk virtio_rng virtio_console ext4 9p 9pnet_virtio uvcvideo vivid vhci-hcd veth
   nf_tables nft_ct nft_reject_inet sch_netem sch_tbf"
 
 say() { printf '%(%H:%M:%S)T image: %s\n' -1 "$*"; }

@@ -30,13 +30,12 @@ func TestService(t *testing.T) {
 
 	t.Run("one line for one cause", func(t *testing.T) {
 		sh(t, alice.ctl("call bob"))
-		cursor := strings.TrimSpace(sh(t, "journalctl --no-pager -n 0 --show-cursor -u "+alice.unit+" | sed -n 's/-- cursor: //p'"))
+		before := alice.journal(t)
 		alice.camera.tell(t, "unplug")
-		eventually(t, comesBack, alice.ctl("status --json")+` | tr -d ' \n' | grep -q '"state":"lost"'`)
+		alice.has(t, "lost camera", func(st deviceStatus) bool { return st.Camera.State == "lost" })
 		time.Sleep(3 * time.Second) // of trying again in vain, which is the same cause
-		out := sh(t, fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s' | grep -i camera || true", alice.unit, cursor))
-		if n := strings.Count(out, "\n"); n != 1 {
-			t.Errorf("%d lines about the lost camera, want 1:\n%s", n, out)
+		if lines := about("camera lost", alice.logged(t, before)); len(lines) != 1 {
+			t.Errorf("%d lines about the lost camera, want 1: %q", len(lines), lines)
 		}
 		alice.camera.tell(t, "plug")
 		sh(t, alice.ctl("hangup"))

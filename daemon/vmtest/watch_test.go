@@ -3,8 +3,6 @@
 package vmtest
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +14,6 @@ import (
 // A watcher is a viewer that goes on while things break, and what its checker has reported last.
 type watcher struct {
 	mu     sync.Mutex
-	line   []byte // an incomplete one
 	last   frameReport
 	ended  error // set when the viewer has ended
 	update chan struct{}
@@ -27,25 +24,34 @@ var errViewerEnded = errors.New("the viewer ended")
 // watch starts to view the peer's picture on this device, until the test ends.
 func (d device) watch(t *testing.T) *watcher {
 	t.Helper()
-	p := d.peer()
+	return d.watchFeed(t, d.peer().name, d.peer())
+}
+
+// watchFeed starts to view a feed on this device in which the other device's camera is expected, until the test ends.
+func (d device) watchFeed(t *testing.T, feed string, from device) *watcher {
+	t.Helper()
 	w := &watcher{update: make(chan struct{}, 1)}
-	ctx, stop := context.WithCancel(context.Background())
-	var stderr bytes.Buffer
-	var running sync.WaitGroup
-	running.Go(func() {
-		script := fmt.Sprintf("%s | framecheck -camera %d -size %s -every 200ms",
-			d.ctl("view "+p.name+" --to pipe"), p.camera.id, p.size)
-		err := machine.Run(ctx, bash(script, ""), w, &stderr)
-		w.mu.Lock()
-		w.ended = fmt.Errorf("%w: %v: %s", errViewerEnded, err, &stderr)
-		w.mu.Unlock()
-		w.tell()
-	})
-	t.Cleanup(func() {
-		stop()
-		running.Wait()
-	})
+	follow(t, fmt.Sprintf("%s | framecheck -camera %d -size %s -every 200ms", d.ctl("view "+feed+" --to pipe"), from.camera.id, from.size),
+		w.see, w.end)
 	return w
+}
+
+// see takes a report of the checker.
+func (w *watcher) see(line []byte) {
+	w.mu.Lock()
+	err := json.Unmarshal(line, &w.last)
+	w.mu.Unlock()
+	if err != nil {
+		w.end(fmt.Errorf("report %q: %w", line, err))
+	}
+	w.tell()
+}
+
+func (w *watcher) end(err error) {
+	w.mu.Lock()
+	w.ended = fmt.Errorf("%w: %w", errViewerEnded, err)
+	w.mu.Unlock()
+	w.tell()
 }
 
 func (w *watcher) tell() {
@@ -53,25 +59,6 @@ func (w *watcher) tell() {
 	case w.update <- struct{}{}:
 	default:
 	}
-}
-
-// Write takes the checker's reports, a line each.
-func (w *watcher) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.line = append(w.line, p...)
-	for {
-		line, rest, found := bytes.Cut(w.line, []byte("\n"))
-		if !found {
-			break
-		}
-		if err := json.Unmarshal(line, &w.last); err != nil {
-			w.ended = fmt.Errorf("%w: report %q: %w", errViewerEnded, line, err)
-		}
-		w.line = rest
-	}
-	w.tell()
-	return len(p), nil
 }
 
 func (w *watcher) report() (frameReport, error) {

@@ -18,6 +18,9 @@ type report struct {
 	Altered   int `json:"altered"`   // the stamp is whole, but the bytes are not those that were sent
 	Repeated  int `json:"repeated"`  // not newer than the one before
 	Missing   int `json:"missing"`   // sequence numbers left out between the first and the last
+	Returns   int `json:"returns"`   // times that a picture of the camera came after cards
+
+	ReturnedAt int64 `json:"returned_at"` // CLOCK_MONOTONIC in nanoseconds when one did last
 
 	First   uint32  `json:"first"` // sequence numbers
 	Last    uint32  `json:"last"`
@@ -43,6 +46,7 @@ type checker struct {
 	report  report
 	scratch []byte
 
+	away                        bool // a card was the last thing seen
 	stamped                     int
 	firstStamp, firstAt, lastAt int64
 	delays                      []int64
@@ -69,6 +73,7 @@ func (c *checker) see(jpg []byte, now int64) {
 	switch {
 	case err != nil:
 		r.Cards++
+		c.away = true
 		return
 	case st.Camera != c.camera:
 		r.Foreign++
@@ -98,6 +103,10 @@ func (c *checker) count(st picture.Stamp, now int64) {
 		r.Missing += int(st.Sequence - r.Last - 1)
 	}
 	c.stamped++
+	if c.away {
+		c.away = false
+		r.Returns, r.ReturnedAt = r.Returns+1, now
+	}
 	r.Last, c.lastAt = st.Sequence, now
 	r.Seconds = float64(st.Time-c.firstStamp) / 1e9
 	c.delays = append(c.delays, now-st.Time)

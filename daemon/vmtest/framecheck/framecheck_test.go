@@ -81,7 +81,7 @@ func TestCheck(t *testing.T) {
 		"tables exchanged":     {[][]byte{damagedTables}, report{Pictures: 1, Completed: 1, First: 3, Last: 3}},
 		"tables missing":       {[][]byte{picture.WithoutTables(frame(1, 3))}, report{Pictures: 1, Bare: 1, First: 3, Last: 3}},
 		"another camera's":     {[][]byte{frame(2, 3)}, report{Pictures: 1, Foreign: 1}},
-		"a card between":       {[][]byte{frame(1, 3), card(t), frame(1, 4)}, report{Pictures: 3, Exact: 2, Cards: 1, First: 3, Last: 4}},
+		"a card between":       {[][]byte{frame(1, 3), card(t), frame(1, 4)}, report{Pictures: 3, Exact: 2, Cards: 1, Returns: 1, First: 3, Last: 4}},
 		"nothing but the card": {[][]byte{card(t)}, report{Pictures: 1, Cards: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,10 @@ func TestCheck(t *testing.T) {
 			if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 				t.Fatal(err)
 			}
-			got.Seconds, got.FPS, got.DelayMS = 0, 0, delays{}
+			if (got.ReturnedAt > 0) != (got.Returns > 0) {
+				t.Errorf("%d returns, the last one at %d", got.Returns, got.ReturnedAt)
+			}
+			got.ReturnedAt, got.Seconds, got.FPS, got.DelayMS = 0, 0, 0, delays{}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("report (-want +got):\n%s", diff)
 			}

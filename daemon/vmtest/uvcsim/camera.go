@@ -56,8 +56,13 @@ func (c *camera) picture(format byte, m mode, seq uint32, now int64) []byte {
 	if format == formatYUYV {
 		return rawPicture(m, seq)
 	}
-	return c.faults.spoil(c.source(m).Frame(nil, picture.Stamp{Camera: c.id, Sequence: seq, Time: now}), seq)
+	st := picture.Stamp{Camera: c.id, Sequence: seq, Time: now}
+	small := func() []byte { return c.source(lesser).Frame(nil, st) }
+	return c.faults.spoil(c.source(m).Frame(nil, st), small, seq)
 }
+
+// lesser is no mode of the camera: a picture of that size is a fault.
+var lesser = mode{w: 160, h: 120}
 
 // rawPicture is a grey ramp that moves; its first four bytes are the sequence number.
 func rawPicture(m mode, seq uint32) []byte {

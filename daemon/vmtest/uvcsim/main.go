@@ -7,11 +7,13 @@
 //	uvcsim run [-socket S] [-id N] [-serial S] [-product P]   plug the camera in and serve it until a signal comes
 //	uvcsim ctl [-socket S] COMMAND                            command the running one
 //
-// Commands: plug, unplug, status (JSON), reset (no faults), fps N (0: as negotiated), and the faults, each on, off, or N for every Nth
-// picture:
+// Commands: plug, unplug, status (JSON), reset (no faults), fps N (0: as negotiated), and the faults, each on, off, N for
+// every Nth picture, or N% of the pictures:
 //
-//	freeze    it stays plugged in and goes silent        err       every picture is flagged as broken by the camera
-//	trunc     pictures end half way                      garbage   pictures are full of wrong bytes
+//	freeze    it stays plugged in and goes silent        hang      the same until its USB device is reset
+//	err       pictures are flagged as broken             trunc     pictures end half way
+//	garbage   pictures are full of wrong bytes           tiny      pictures are too short for their size
+//	small     pictures are smaller than agreed           mixed     one of small, tiny, trunc and garbage
 //	stall     it refuses to start a stream               notables  pictures come without Huffman tables
 //
 //	            serve (reads USB/IP)            pump (one per started stream)

@@ -108,7 +108,7 @@ func (p *pump) begin(now time.Time) bool {
 		return false
 	}
 	p.due = p.due.Add(time.Duration(passed) * each)
-	if c.faults.freeze.on() {
+	if c.faults.freeze.on() || c.faults.hang.on() {
 		return false
 	}
 	c.late.Add(passed - 1)

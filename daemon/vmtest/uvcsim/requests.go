@@ -136,6 +136,7 @@ func (s *session) standardRequest(kind, request byte, value, index uint16) (in [
 		return []byte{s.configuration}, true
 	case kind == 0x00 && request == 9: // SET_CONFIGURATION
 		s.configuration = byte(value)
+		s.camera.faults.hang.clear() // the driver core does this after a reset, and when a device is plugged in
 		return nil, true
 	case kind == 0x01 && request == 11: // SET_INTERFACE: setting 1 of interface 1 starts the stream, 0 ends it
 		if index == 1 {

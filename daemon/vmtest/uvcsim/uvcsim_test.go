@@ -85,23 +85,54 @@ func TestProbeIsFixed(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	whole := picture.New(64, 48).Frame(nil, picture.Stamp{Camera: 1})
+	whole, little := picture.New(64, 48).Frame(nil, picture.Stamp{Camera: 1}), picture.New(16, 16).Frame(nil, picture.Stamp{})
+	spoil := func(f *faults, sequence uint32) []byte {
+		return f.spoil(bytes.Clone(whole), func() []byte { return little }, sequence)
+	}
 	decodes := func(b []byte) bool { _, err := jpeg.Decode(bytes.NewReader(b)); return err == nil }
-	for name, wellFormed := range map[string]bool{"trunc": false, "garbage": false, "notables": false, "freeze": true} {
+	for name, want := range map[string]struct{ same, decodes bool }{
+		"trunc": {}, "garbage": {}, "notables": {}, "tiny": {}, "freeze": {true, true}, "hang": {true, true}, "small": {false, true},
+	} {
 		var f faults
 		if err := f.byName()[name].set("2"); err != nil {
 			t.Fatal(err)
 		}
-		if got := f.spoil(bytes.Clone(whole), 3); !bytes.Equal(got, whole) {
+		if !bytes.Equal(spoil(&f, 3), whole) {
 			t.Errorf("%s: changed picture 3 of every second one", name)
 		}
-		got := f.spoil(bytes.Clone(whole), 4)
-		if bytes.Equal(got, whole) != wellFormed || decodes(got) != wellFormed {
-			t.Errorf("%s: decodes %v, want %v", name, decodes(got), wellFormed)
+		got := spoil(&f, 4)
+		if bytes.Equal(got, whole) != want.same || decodes(got) != want.decodes {
+			t.Errorf("%s: same %v, decodes %v; want %+v", name, bytes.Equal(got, whole), decodes(got), want)
 		}
 		f.reset()
-		if got := f.spoil(bytes.Clone(whole), 4); !bytes.Equal(got, whole) {
+		if !bytes.Equal(spoil(&f, 4), whole) {
 			t.Errorf("%s: after a reset the picture is still changed", name)
+		}
+	}
+}
+
+func TestMixedFaults(t *testing.T) {
+	var f faults
+	if err := f.mixed.set("87%"); err != nil {
+		t.Fatal(err)
+	}
+	whole := picture.New(64, 48).Frame(nil, picture.Stamp{})
+	little := picture.New(16, 16).Frame(nil, picture.Stamp{})
+	good, kinds := 0, map[string]int{}
+	for sequence := range uint32(1000) {
+		got := f.spoil(bytes.Clone(whole), func() []byte { return little }, sequence)
+		if bytes.Equal(got, whole) {
+			good++
+		} else {
+			kinds[string(got)]++
+		}
+	}
+	if good != 130 || len(kinds) != 4 {
+		t.Errorf("%d good ones of 1000 and %d kinds of broken ones, want 130 and 4", good, len(kinds))
+	}
+	for _, word := range []string{"", "0", "-1", "101%", "x%", "1e3"} {
+		if err := f.mixed.set(word); err == nil {
+			t.Errorf("set(%q) was accepted", word)
 		}
 	}
 }
