@@ -252,7 +252,9 @@ func (l *Link) picture(m *wire.Picture) error {
 		return fmt.Errorf("%w: a picture as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
 	}
 	if !l.peer.links.cfg.Handler.Wants(l) {
-		return nil // its data is skipped, and not unpacked: that would be work that anybody we know could make us do
+		// Its data is skipped, and not unpacked: that would be work that anybody we know could make us do.
+		l.received.raw.asked = false // this may be what was asked for
+		return nil
 	}
 	if l.received.pictures.Load() > 0 && m.Seq <= l.received.seq.Load() {
 		l.received.broken.Add(1)

@@ -50,11 +50,11 @@ func (k *packer) pack(p *wire.Picture, f *frame.Frame, agreed []string) ([]byte,
 type unpacker struct {
 	lz4   *wire.LZ4    // made when the first packed picture comes
 	base  *frame.Frame // the newest raw picture that was unpacked
-	asked bool         // for one that stands alone, since there was a base
+	asked bool         // for one that stands alone, which has not come since
 }
 
 // receive reads the data of a picture into a pooled frame. It gives nil for a difference to a picture that is not held,
-// of which the other side is told once.
+// of which the other side is told once until something else comes.
 func (l *Link) receive(m *wire.Picture) (f *frame.Frame, err error) {
 	u := &l.received.raw
 	switch m.Codec {

@@ -292,6 +292,41 @@ func TestADifferenceToAPictureThatIsNotHeldIsThrownAway(t *testing.T) {
 	})
 }
 
+func TestAPictureThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, s := b.nominated(t, "yuyv", "lz4", "delta")
+		send := func(p wire.Picture) {
+			p.Width, p.Height, p.Size = 8, 2, 32
+			if p.Codec != wire.CodecYUYV {
+				p.Size = 9
+			}
+			_, _ = s.Write(append(wire.AppendPicture(nil, &p), make([]byte, p.Size)...))
+			after(time.Millisecond)
+		}
+		send(wire.Picture{Seq: 2, Codec: wire.CodecYUYVDelta, Base: 1})
+		alice.note(func() { alice.blind = true }) // between two calls
+		send(wire.Picture{Seq: 3, Codec: wire.CodecYUYV})
+		alice.note(func() { alice.blind = false })
+		send(wire.Picture{Seq: 4, Codec: wire.CodecYUYVDelta, Base: 3})
+		send(wire.Picture{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4})
+		send(wire.Picture{Seq: 6, Codec: wire.CodecYUYVLZ4}) // does not unpack, and so ends the link
+		after(time.Second)
+		n := 0
+		for {
+			m, err := s.in.Next()
+			if err != nil {
+				break
+			}
+			if m.Type() == wire.TypeRefresh {
+				n++
+			}
+		}
+		if n != 2 {
+			t.Errorf("alice asked %d times, want once for 2, and once for 4 and 5", n)
+		}
+	})
+}
+
 func TestADifferenceThatWasNotAgreedOnEndsTheLink(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		_, s := b.nominated(t, "yuyv", "lz4")
