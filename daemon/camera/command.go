@@ -66,7 +66,8 @@ func openCommand(s source, line string) (*command, error) {
 	c.all.Go(c.listen)
 	c.all.Go(func() {
 		pictures.Wait() // what it wrote before it ended still counts
-		c.err = fmt.Errorf("%w: %q: %w", errCommand, line, cmp.Or(errors.Join(c.end(), why), errEnded))
+		// Without the command: peers see this on the card, and it may hold a password.
+		c.err = fmt.Errorf("%w: %w", errCommand, cmp.Or(errors.Join(c.end(), why), errEnded))
 		close(c.ended)
 		c.clear()
 	})

@@ -184,7 +184,7 @@ func TestCommandWithoutPictures(t *testing.T) {
 			rd := r.Hub().Subscribe()
 			defer rd.Close()
 			r.card(rd)
-			if s := r.Status(); s.State != Lost || !strings.Contains(s.Reason, c.reason) {
+			if s := r.Status(); s.State != Lost || !strings.Contains(s.Reason, c.reason) || strings.Contains(s.Reason, c.line) {
 				t.Errorf("status %+v", s)
 			}
 		})
