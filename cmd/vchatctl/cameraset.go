@@ -34,8 +34,8 @@ camera.controls in the configuration file lasts for good.`,
 			if err != nil {
 				return err
 			}
-			if c.Kept {
-				a.tell("hint: it lasts until vchatd ends; for good by this line under camera in /etc/vchat.yaml:\n  controls: {%s}", yamlOf(c, want))
+			if lines := yamlOf(c, want); c.Kept && lines != "" {
+				a.tell("hint: it lasts until vchatd ends; for good by this line under camera in /etc/vchat.yaml:\n  controls: {%s}", lines)
 			}
 			return a.print(c, func(w io.Writer) { writeChanges(w, c) })
 		},
