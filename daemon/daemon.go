@@ -12,8 +12,8 @@
 //
 // All state that is decided on (the calls, who is linked, who looks) lies under one mutex, which is never held while
 // waiting for anybody; pictures pass beside it. Run owns every goroutine and waits for it: one that talks to systemd, one
-// that writes the calls to disk, the camera's, one that passes its state on and one that waits for the last question to a camera, the links', the control socket's. They are
-// started in this order and ended in the reverse one.
+// that writes the calls to disk, the camera's, one that passes its state on and one that waits for the last question to a
+// camera, the links', the control socket's. They are started in this order and ended in the reverse one.
 package daemon
 
 import (

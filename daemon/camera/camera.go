@@ -20,8 +20,9 @@
 // allocates nothing.
 //
 // Goroutines: Run is the keeper, which alone opens, reads, closes and publishes. Beside it Run owns the watcher, which ends
-// the keeper's waits when readers come or go or the configuration changes, and for the time of an open the opener, since
-// some drivers take seconds. Questions have one of their own, while a driver is asked. A command as the camera has three more of its own, which end before it counts as closed.
+// the keeper's waits when readers come or go or the configuration changes, and for the time of an open, or of a reset, one
+// that does it, since some drivers take seconds. A command as the camera has three more of its own, which end before it
+// counts as closed. Questions have one of their own while a driver is asked.
 package camera
 
 import (
@@ -111,8 +112,8 @@ func New(cfg Config, log *slog.Logger) *Camera {
 // Hub is the camera's feed. The camera is open while it has readers. It ends when Run returns.
 func (c *Camera) Hub() *frame.Hub { return c.hub }
 
-// Changed receives a value after State, Reason, Device, Format or size in Status have changed. Several changes may be told
-// by one value. There is one such channel, for one listener, who cannot delay the camera.
+// Changed receives a value after State, Reason, Privacy, Warnings, Device, Format or size in Status have changed. Several
+// changes may be told by one value. There is one such channel, for one listener, who cannot delay the camera.
 func (c *Camera) Changed() <-chan struct{} { return c.status.changed }
 
 // Reconfigure takes effect at once, by reopening. It does nothing if cfg is what it is already.

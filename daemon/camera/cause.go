@@ -11,7 +11,7 @@ import (
 
 // cause is what keeps pictures away. It is what is logged once and what a card says.
 type cause struct {
-	headline string // for the card: short, and nothing that only concerns this device's owner
+	headline string // in large letters on the card, above the reason in full
 	state    State
 	quiet    bool          // happens in daily life: not a warning
 	most     time.Duration // the longest pause between two tries

@@ -31,7 +31,7 @@ var (
 )
 
 const (
-	answerTimeout = 10 * time.Second // for the daemon to begin an answer; the slowest one, a first picture, takes 5 s
+	answerTimeout = 10 * time.Second // for the daemon to begin an answer; the slowest one, of a camera's driver, takes 8 s
 	maxAnswer     = 1 << 20          // bytes of one JSON document
 )
 

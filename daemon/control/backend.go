@@ -7,8 +7,8 @@ import (
 	"vchat/daemon/frame"
 )
 
-// Backend is the device behind the socket. All methods are safe for concurrent use, and none but those with a context waits for
-// anything outside of this process, but for the disk. An error that is not an *api.Error is shown as an internal one.
+// Backend is the device behind the socket. All methods are safe for concurrent use, and none but SetPrivacy and those with a
+// context waits for anything outside of this process. An error that is not an *api.Error is shown as an internal one.
 type Backend interface {
 	Status() api.Status
 	Peers() []api.Peer
@@ -23,7 +23,7 @@ type Backend interface {
 	Hangup(peer string) (api.Call, error)
 
 	// Privacy says whether the camera is switched off. SetPrivacy is for a user, -1 if unknown; it is done, and on disk, when it
-	// returns nil.
+	// returns nil. It waits for the disk, and some seconds at most for a driver that does not let go of the camera.
 	Privacy() bool
 	SetPrivacy(on bool, uid int) error
 
