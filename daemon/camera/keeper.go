@@ -74,7 +74,7 @@ func (k *keeper) keep(ctx context.Context) {
 		k.cfg, k.version = k.config()
 		k.begin()
 		for k.wanted() {
-			if err := k.once(); err != nil {
+			if err := k.once(); err != nil && !k.isPrivate() {
 				k.fault(err)
 				k.climb(err)
 				k.pause()
@@ -131,7 +131,7 @@ func (k *keeper) cover() {
 	if k.outage.cause != hidden {
 		k.hub.Forget() // the last picture is not for whoever comes now
 		k.outage = outage{cause: hidden, reason: "the camera was switched off with vchatctl privacy on", begun: now, since: now, again: now}
-		k.status.state(Idle, "", "")
+		k.status.set(func(s *Status) { s.State, s.Headline, s.Reason, s.Warnings = Idle, "", "", nil })
 	}
 	k.refreshCard()
 }

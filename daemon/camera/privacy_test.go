@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vchat/daemon/frame"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
@@ -150,6 +152,31 @@ func TestPrivacyDuringASlowOpen(t *testing.T) {
 		}
 		if err := kernel.Leaks(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestAnOpenThatFailsUnderPrivacyIsNoFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		cam := kernel.Plug(v4l2test.Device{})
+		cam.Script(func(f *v4l2test.Faults) { f.StreamOn = unix.EIO })
+		cfg := small
+		cfg.Kernel = &sluggish{kernel, time.Second}
+		r := run(t, kernel, cfg)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		time.Sleep(time.Millisecond)
+		if err := r.SetPrivacy(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if s := r.state(Idle); s.Reason != "" {
+			t.Errorf("status %+v", s)
+		}
+		if log := r.log.String(); strings.Contains(log, "camera lost") {
+			t.Errorf("privacy is no fault:\n%s", log)
 		}
 	})
 }

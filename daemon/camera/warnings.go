@@ -50,20 +50,18 @@ func (k *keeper) warnIfSlow(s stream) {
 		return
 	}
 	w.slow = now.Add(slowEvery)
-	a, got, why := s.about(), k.tally.meter.Rate(k.cfg.now()).FPS, ""
-	if got < slowPart*a.fps {
-		why = fmt.Sprintf("%s gives %.3g pictures a second of the %.3g that it promised", a.device, got, a.fps)
-		if reason := s.whySlow(); reason != "" {
-			why += ": " + reason
-		}
-	}
-	// The rate changes all the time, and is no news.
-	if (why == "") == (w.why == "") {
+	a, got := s.about(), k.tally.meter.Rate(k.cfg.now()).FPS
+	lags := got < slowPart*a.fps
+	if lags == (w.why != "") { // the rate itself changes all the time, and is no news
 		return
 	}
-	w.why = why
-	if why != "" {
-		k.log.Warn("camera is slow", "err", why)
+	w.why = ""
+	if lags {
+		w.why = fmt.Sprintf("%s gives %.3g pictures a second of the %.3g that it promised", a.device, got, a.fps)
+		if reason := s.whySlow(); reason != "" {
+			w.why += ": " + reason
+		}
+		k.log.Warn("camera is slow", "err", w.why)
 	} else {
 		k.log.Info("camera keeps its rate again", "device", a.device)
 	}
