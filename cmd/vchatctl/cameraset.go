@@ -22,8 +22,8 @@ func (a *app) cameraSetCmd() *cobra.Command {
 		Use:   "set NAME=VALUE…",
 		Short: "Set controls of a camera, also while it streams",
 		Long: `Set controls of a camera, by the names that controls shows. A value is a number, on, off, or an entry of a menu, as in
-power_line_frequency=50hz. It takes effect at once and lasts until vchatd ends, whatever becomes of the camera meanwhile;
-camera.controls in the configuration file lasts for good.`,
+power_line_frequency=50hz. It takes effect at once and lasts until vchatd ends, or reads another value for it in the
+configuration file, whatever becomes of the camera meanwhile; camera.controls in that file lasts for good.`,
 		Args: atLeastOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			want, err := wishes(args)

@@ -116,12 +116,16 @@ func (c *Camera) Hub() *frame.Hub { return c.hub }
 // changes may be told by one value. There is one such channel, for one listener, who cannot delay the camera.
 func (c *Camera) Changed() <-chan struct{} { return c.status.changed }
 
-// Reconfigure takes effect at once, by reopening. It does nothing if cfg is what it is already.
+// Reconfigure takes effect at once, by reopening. It does nothing if cfg is what it is already. Controls for which it has another
+// value now are no longer as they were set by hand, and with another Device none is.
 func (c *Camera) Reconfigure(cfg Config) {
 	cfg = cfg.withDefaults()
 	c.mu.Lock()
 	same := c.cfg.equal(cfg)
 	if !same {
+		maps.DeleteFunc(c.set, func(name, _ string) bool {
+			return c.cfg.Device != cfg.Device || c.cfg.Controls[name] != cfg.Controls[name]
+		})
 		c.cfg = cfg
 		c.version++
 	}

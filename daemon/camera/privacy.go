@@ -30,7 +30,7 @@ func (c *Camera) SetPrivacy(ctx context.Context, on bool) error {
 }
 
 // SetControls notes controls that were set by hand. They are set again at each open, after those of the configuration,
-// until this program ends. The camera that is open is left alone.
+// until this program ends or Reconfigure changes them. The camera that is open is left alone.
 func (c *Camera) SetControls(controls map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

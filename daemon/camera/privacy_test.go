@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -269,6 +270,32 @@ func TestControlsSetByHandStay(t *testing.T) {
 			cam.Replug()
 		}
 	})
+}
+
+func TestControlsSetByHandGiveWayToTheConfiguration(t *testing.T) {
+	hand := map[string]string{"brightness": "30", "contrast": "40"}
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		want   map[string]string
+	}{
+		{"nothing of it", func(c *Config) { c.FPS = 15 }, hand},
+		{"another value", func(c *Config) { c.Controls = map[string]string{"brightness": "20"} }, map[string]string{"brightness": "20", "contrast": "40"}},
+		{"no value", func(c *Config) { c.Controls = nil }, map[string]string{"contrast": "40"}},
+		{"another camera", func(c *Config) { c.Device = "/dev/video1" }, map[string]string{"brightness": "10"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := small
+			cfg.Controls = map[string]string{"brightness": "10"}
+			cam := New(cfg, slog.New(slog.DiscardHandler))
+			cam.SetControls(hand)
+			c.change(&cfg)
+			cam.Reconfigure(cfg)
+			if got, _ := cam.config(); !maps.Equal(got.Controls, c.want) {
+				t.Errorf("controls %v, want %v", got.Controls, c.want)
+			}
+		})
+	}
 }
 
 // A reader who left before privacy was switched on once made the keeper look a thousand times a second whether he lingers.

@@ -161,7 +161,7 @@ func (q *Questions) Controls(ctx context.Context, device string) (About, []Contr
 	return a.About, a.Controls, err
 }
 
-// Set sets controls, and tells those that there are then. The own camera gets them again at each opening, until the daemon ends.
+// Set sets controls, and tells those that there are then. The own camera gets them again at each opening, as with Camera.SetControls.
 // All are checked before one is set; if the camera itself then refuses one, those before it stay set, and the error names them.
 func (q *Questions) Set(ctx context.Context, device string, want map[string]string) (Settings, error) {
 	return q.set(ctx, device, want)
