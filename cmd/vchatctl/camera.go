@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -8,14 +9,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"vchat/daemon/api"
+	"vchat/daemon/client"
 )
 
 func (a *app) cameraCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "camera [list|formats|controls|set NAME=VALUE…]",
 		Short: "The cameras of this device, what they offer, and their controls",
-		Long: `The cameras of this device: list (also without a word) shows all that there are, formats and controls show what one offers, and
-set changes controls, also while its pictures are looked at. None of it disturbs a call.`,
+		Long: `The cameras of this device: list (also without a word) shows all that there are, formats and controls show
+what one offers, and set changes controls, also while its pictures are looked at. None of it disturbs a call.`,
 		Args: takes(0, 0),
 		RunE: a.cameraList,
 	}
@@ -24,8 +26,27 @@ set changes controls, also while its pictures are looked at. None of it disturbs
 		Short: "The cameras that there are, and who uses them",
 		Args:  takes(0, 0),
 		RunE:  a.cameraList,
-	}, a.cameraFormatsCmd(), a.cameraControlsCmd(), a.cameraSetCmd())
+	}, cameraQuestion(a, "formats", "The formats, sizes and rates that a camera offers", (*client.Client).Formats, writeFormats),
+		cameraQuestion(a, "controls", "What can be set of a camera, and how it is set", (*client.Client).Controls, writeControls),
+		a.cameraSetCmd())
 	return cmd
+}
+
+// cameraQuestion is a command that asks a camera, and writes what it answers.
+func cameraQuestion[T any](a *app, use, short string, ask func(*client.Client, context.Context, string) (T, error), write func(io.Writer, T)) *cobra.Command {
+	var device string
+	return ofCamera(&cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  takes(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			answer, err := ask(a.client(), cmd.Context(), device)
+			if err != nil {
+				return err
+			}
+			return a.print(answer, func(w io.Writer) { write(w, answer) })
+		},
+	}, &device)
 }
 
 // ofCamera lets a command be about another camera than the one that is configured.

@@ -6,26 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"vchat/daemon/api"
 )
-
-func (a *app) cameraControlsCmd() *cobra.Command {
-	var device string
-	return ofCamera(&cobra.Command{
-		Use:   "controls",
-		Short: "What can be set of a camera, and how it is set",
-		Args:  takes(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.client().Controls(cmd.Context(), device)
-			if err != nil {
-				return err
-			}
-			return a.print(c, func(w io.Writer) { writeControls(w, c) })
-		},
-	}, &device)
-}
 
 // writeControls is a line for each control: its name, its value, and those that it may have.
 func writeControls(w io.Writer, all api.Controls) {

@@ -6,26 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"vchat/daemon/api"
 )
-
-func (a *app) cameraFormatsCmd() *cobra.Command {
-	var device string
-	return ofCamera(&cobra.Command{
-		Use:   "formats",
-		Short: "The formats, sizes and rates that a camera offers",
-		Args:  takes(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, err := a.client().Formats(cmd.Context(), device)
-			if err != nil {
-				return err
-			}
-			return a.print(f, func(w io.Writer) { writeFormats(w, f) })
-		},
-	}, &device)
-}
 
 func writeFormats(w io.Writer, all api.Formats) {
 	fmt.Fprintln(w, join("  ", all.Device, all.Name))
