@@ -16,10 +16,8 @@ import (
 // disk must never switch a camera on.
 const privacyFile = "privacy"
 
-const (
-	closeTime  = 5 * time.Second // for a driver to let go of the camera
-	settleTime = time.Second     // for a question to a camera, which does not stream, to be answered
-)
+// closeTime is for drivers to let go of the camera, and of the cameras that are being asked.
+const closeTime = 5 * time.Second
 
 // Privacy says whether the camera is switched off by its owner. Nothing but SetPrivacy changes that: no peer, no reload.
 func (d *Daemon) Privacy() bool { return d.camera.Status().Privacy }
@@ -32,11 +30,10 @@ func (d *Daemon) SetPrivacy(on bool, uid int) error {
 	before := d.Privacy()
 	var err error
 	if on {
-		open := d.setPrivacy(true) // at once: the disk may be slow
-		d.questions.Settle(settleTime)
+		open := d.closeCamera() // at once: the disk may be slow
 		err = errors.Join(d.keepPrivacy(), open)
 	} else if err = d.forgetPrivacy(); err == nil {
-		err = d.setPrivacy(false)
+		err = d.camera.SetPrivacy(context.Background(), false) // waits for nothing
 	}
 	if now := d.Privacy(); now != before {
 		d.log.Info("privacy", "on", now, "uid", uid)
@@ -44,15 +41,20 @@ func (d *Daemon) SetPrivacy(on bool, uid int) error {
 		poke(d.news)
 	}
 	if err != nil {
-		d.log.Error("privacy cannot be changed for good", "on", on, "uid", uid, "err", err)
+		d.log.Error("privacy is not as it was asked for", "on", on, "uid", uid, "err", err)
 	}
 	return err
 }
 
-func (d *Daemon) setPrivacy(on bool) error {
+// closeCamera returns when nothing of ours has a camera open, and none can be opened any more.
+func (d *Daemon) closeCamera() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime) // not the request's: half a command helps nobody
 	defer cancel()
-	if err := d.camera.SetPrivacy(ctx, on); err != nil {
+	err := d.camera.SetPrivacy(ctx, true)
+	if err == nil {
+		err = d.questions.Settle(ctx)
+	}
+	if err != nil {
 		return &api.Error{Kind: api.CameraUnavailable, Hint: "unplug it",
 			Message: fmt.Sprintf("privacy is on, but the camera's driver has not let go of it within %v", closeTime)}
 	}
@@ -67,7 +69,7 @@ func (d *Daemon) restorePrivacy() {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	_ = d.setPrivacy(true) // nothing is open yet that could be late
+	_ = d.closeCamera() // nothing is open yet that could be late
 	if err != nil {
 		d.log.Error("privacy is on, because it cannot be read whether it is", "err", err)
 		return

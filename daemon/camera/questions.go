@@ -54,12 +54,14 @@ func (q *Questions) Run(ctx context.Context) error {
 	return nil
 }
 
-// Settle waits until the question that is being asked is answered, if that takes no longer than wait.
-func (q *Questions) Settle(wait time.Duration) {
+// Settle waits until the question that is being asked is answered, and gives the error of ctx if that ends before.
+func (q *Questions) Settle(ctx context.Context) error {
 	select {
 	case q.turn <- struct{}{}:
 		<-q.turn
-	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a camera's answer: %w", ctx.Err())
 	}
 }
 

@@ -154,7 +154,9 @@ func TestNothingIsOpenedWhilePrivacyIsOn(t *testing.T) {
 		}
 		r.waitFor(Idle)
 		q := NewQuestions(r.Camera)
-		q.Settle(time.Second)
+		if err := q.Settle(t.Context()); err != nil {
+			t.Error(err)
+		}
 		before := kernel.Counts().Opens
 		if _, _, err := q.Formats(t.Context(), ""); !errors.Is(err, ErrPrivacy) {
 			t.Errorf("formats: %v", err)
@@ -218,6 +220,9 @@ func TestADriverThatHangs(t *testing.T) {
 		defer cancel()
 		began = time.Now()
 		asked(short, "one that does not wait", context.DeadlineExceeded, time.Second)
+		if err := q.Settle(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, while the camera is still held by a question", err)
+		}
 
 		end()
 		synctest.Wait()
