@@ -72,7 +72,8 @@ type Feedback struct {
 	Bytes    uint64        // of their data
 	Lost     uint64        // sequence numbers that were left out between them
 	Delay    time.Duration // from capture to arrival of the newest, as the receiver reckons; 0 where it cannot tell
-	At       time.Duration // when this was counted, on the CLOCK_MONOTONIC of who sends it
+	At       time.Duration // when the newest was whole, on the CLOCK_MONOTONIC of who sends this
+	Took     time.Duration // from its first byte to its last; 0 where it cannot tell
 }
 
 // Refresh asks the sender of pictures for a raw one that stands alone, for a difference came whose base is not here.
@@ -181,15 +182,18 @@ func (m *Feedback) check() error {
 	if err := checkTime("delay", m.Delay); err != nil {
 		return err
 	}
-	return checkTime("time", m.At)
+	if err := checkTime("time", m.At); err != nil {
+		return err
+	}
+	return checkTime("transfer time", m.Took)
 }
 
 func (m *Feedback) put(dst []byte) []byte {
 	dst = putU64(putU64(putU64(putU64(dst, m.Seq), m.Pictures), m.Bytes), m.Lost)
-	return putTime(putTime(dst, m.Delay), m.At)
+	return putTime(putTime(putTime(dst, m.Delay), m.At), m.Took)
 }
 
 func (m *Feedback) get(f *fields) {
 	m.Seq, m.Pictures, m.Bytes, m.Lost = f.u64(), f.u64(), f.u64(), f.u64()
-	m.Delay, m.At = f.time(), f.time()
+	m.Delay, m.At, m.Took = f.time(), f.time(), f.time()
 }
