@@ -253,6 +253,22 @@ func (s *switchboard) Picture(l *link.Link, f *frame.Frame) {
 	hub.Publish(f)
 }
 
+// Quality makes news of pictures that are sent in another quality than before.
+func (s *switchboard) Quality(l *link.Link) {
+	d := (*Daemon)(s)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, c := d.talking(l)
+	if p == nil {
+		return
+	}
+	view := d.callView(c)
+	if out := view.Sending; out != nil {
+		d.log.Info("pictures go out in another quality", "peer", c.Peer, "quality", out.Quality, "why", out.Why)
+	}
+	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
+}
+
 // talking gives the party whose call is active over this link, or nil. The caller holds mu.
 func (d *Daemon) talking(l *link.Link) (*party, call.Call) {
 	c, ok := d.calls.Get(l.Peer())

@@ -22,9 +22,4 @@ func warnOfIdleKeys(cfg *config.Config, log *slog.Logger) {
 			log.Warn("a key of the configuration has no effect in this version", "key", k.key)
 		}
 	}
-	for name, p := range cfg.Peers {
-		if p.MaxBitrate > 0 {
-			log.Warn("a key of the configuration has no effect in this version", "key", "peers."+name+".max_bitrate")
-		}
-	}
 }

@@ -35,7 +35,7 @@ func linkPeers(cfg *config.Config) ([]link.Peer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("id of peer %s: %w", name, err)
 		}
-		peers = append(peers, link.Peer{Name: name, Address: p.Address, ID: id})
+		peers = append(peers, link.Peer{Name: name, Address: p.Address, ID: id, MaxBitrate: p.MaxBitrate})
 	}
 	return peers, nil
 }

@@ -94,15 +94,34 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	if !s.Up || c.State != call.Active {
 		return v
 	}
-	v.Sending = &api.Sending{FPS: round1(s.Sending.FPS), MbitS: round1(s.Sending.MbitS), Dropped: s.Sending.Dropped, Quality: "camera"}
-	if s.Sending.Width > 0 {
-		v.Sending.Size = size(s.Sending.Width, s.Sending.Height)
-	}
+	v.Sending = sendingView(s.Sending)
 	r := s.Receiving
 	v.Receiving = &api.Receiving{FPS: round1(r.FPS), MbitS: round1(r.MbitS), Lost: r.Lost, AgeMS: ms(r.Age),
 		LatencyMS: api.Quantiles{P50: ms(r.P50), P99: ms(r.P99)}}
 	if r.Width > 0 {
 		v.Receiving.Size = size(r.Width, r.Height)
+	}
+	return v
+}
+
+func sendingView(s link.Sending) *api.Sending {
+	v := &api.Sending{FPS: round1(s.FPS), MbitS: round1(s.MbitS), Dropped: s.Dropped, Quality: api.QualityCamera}
+	if s.Reduced {
+		v.Quality, v.Why = api.QualityReduced, s.Why
+	}
+	if s.Width > 0 {
+		v.Size = size(s.Width, s.Height)
+	}
+	for reason, n := range map[string]uint64{"link": s.Drops.Link, "max_bitrate": s.Drops.Limit, "too_big": s.Drops.TooBig} {
+		if n > 0 {
+			if v.DroppedBy == nil {
+				v.DroppedBy = map[string]uint64{}
+			}
+			v.DroppedBy[reason] = n
+		}
+	}
+	if f := s.Feedback; f.At > 0 {
+		v.Received = &api.Received{Pictures: f.Pictures, Lost: f.Lost, LatencyMS: ms(f.Delay)}
 	}
 	return v
 }

@@ -155,9 +155,9 @@ func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Tim
 		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "there", pc.State, reason(pc.Reason)))
 	}
 	if s := c.Sending; s != nil {
-		quality := s.Quality
-		if quality == "camera" { // as the camera gives them, which goes without saying
-			quality = ""
+		quality := ""
+		if s.Quality != api.QualityCamera { // as the camera gives them, which goes without saying
+			quality = join(": ", string(s.Quality), s.Why)
 		}
 		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fps(s.FPS), rate(s.MbitS), quality, some(s.Dropped, "dropped")))
 	}

@@ -151,9 +151,28 @@ type Link struct {
 type Sending struct {
 	FPS     float64 `json:"fps"`
 	MbitS   float64 `json:"mbit_s"`
-	Dropped uint64  `json:"dropped"` // not sent, because newer ones were there
-	Quality string  `json:"quality"` // camera: as the camera gives them; reduced: for the link's sake
-	Size    string  `json:"size,omitempty"`
+	Dropped uint64  `json:"dropped"` // not sent
+	// Dropped by reason: link (a newer one was there before it had taken the one before), max_bitrate, too_big.
+	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"`
+	Quality   Quality           `json:"quality"`
+	Why       string            `json:"why,omitempty"` // in words, where the quality is reduced
+	Size      string            `json:"size,omitempty"`
+	Received  *Received         `json:"received,omitempty"` // what the peer says of it
+}
+
+// Quality says whether pictures are sent as the camera gives them.
+type Quality string
+
+const (
+	QualityCamera  Quality = "camera"  // byte for byte
+	QualityReduced Quality = "reduced" // smaller, for the link's sake or because of max_bitrate
+)
+
+// Received is what the peer says of the pictures that are sent to it.
+type Received struct {
+	Pictures  uint64  `json:"pictures"`   // arrived, since the link is up
+	Lost      uint64  `json:"lost"`       // gaps in our sequence, as it sees it
+	LatencyMS float64 `json:"latency_ms"` // from capture to arrival there, of the newest
 }
 
 // Receiving is what comes from the peer of a call.

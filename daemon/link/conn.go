@@ -76,14 +76,31 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, c.explain(err, ErrDead, deadAfter)
 }
 
+// Write gives up when nothing of b could be handed to the kernel for stallAfter, however long all of it takes.
 func (c *conn) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	if c.alive && !c.fixed {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(stallAfter))
+	done, moved := 0, time.Now()
+	for {
+		began := time.Now()
+		watched := c.limitWrite(began.Add(stallAfter / 4))
+		n, err := c.Conn.Write(b[done:])
+		if done += n; n > 0 {
+			moved = began
+		}
+		if !watched || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(moved) >= stallAfter {
+			return done, c.explain(err, ErrSlow, stallAfter)
+		}
 	}
-	c.mu.Unlock()
-	n, err := c.Conn.Write(b)
-	return n, c.explain(err, ErrSlow, stallAfter)
+}
+
+// limitWrite sets the deadline of the next write, if it is the watch that sets it.
+func (c *conn) limitWrite(t time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.alive || c.fixed {
+		return false
+	}
+	_ = c.Conn.SetWriteDeadline(t)
+	return true
 }
 
 // explain says what a deadline of the watch that has passed means; in the handshake, and at the end, it means something else.

@@ -143,7 +143,7 @@ func TestTheSmallerIsSent(t *testing.T) {
 			var k packer
 			for i, f := range film {
 				p := wire.Picture{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
-				data, err := k.pack(&p, f, lossless)
+				data, _, err := k.pack(&p, f, lossless, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -186,7 +186,7 @@ func newPath(t testing.TB) *path {
 // write packs a picture and puts it on its way.
 func (d *path) write(f *frame.Frame) wire.Picture {
 	p := wire.Picture{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
-	data, err := d.k.pack(&p, f, lossless)
+	data, _, err := d.k.pack(&p, f, lossless, 0)
 	p.Size = len(data)
 	if err == nil {
 		err = p.Check()
@@ -305,7 +305,7 @@ func BenchmarkLossless(b *testing.B) {
 					seq++
 					f.Seq = seq
 					p := wire.Picture{Seq: seq, Width: 1280, Height: 720}
-					data, _ := k.pack(&p, f, features)
+					data, _, _ := k.pack(&p, f, features, 0)
 					k.sent(&p, f)
 					sum += uint64(len(data))
 				}

@@ -28,7 +28,7 @@ func (ls *Links) answer(ctx context.Context, raw net.Conn) {
 	defer raw.Close()
 	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
 	conn := newConn(raw)
-	t := tls.Server(conn, batched(ls.cfg.Identity.ServerConfig()))
+	t := tls.Server(newBatch(conn), batched(ls.cfg.Identity.ServerConfig()))
 	if err := t.HandshakeContext(ctx); err != nil {
 		ls.cfg.Log.Debug("a connection without a TLS handshake", "from", raw.RemoteAddr(), "err", err)
 		return
@@ -101,7 +101,7 @@ func (ls *Links) serveDialled(p *peer, address string, raw net.Conn) error {
 	defer stop()
 	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
 	conn := newConn(raw)
-	t := tls.Client(conn, batched(ls.cfg.Identity.ClientConfig()))
+	t := tls.Client(newBatch(conn), batched(ls.cfg.Identity.ClientConfig()))
 	if err := t.HandshakeContext(p.ctx); err != nil {
 		return fmt.Errorf("TLS with %s: %w", address, classify(err))
 	}

@@ -65,6 +65,12 @@ func (b *lab) greet(t *testing.T, to string, as *device, features ...string) *sc
 
 func (s *script) say(m wire.Message) { _, _ = s.Write(message(s.t, m)) }
 
+// landed says that a picture has arrived.
+func (s *script) landed(p *wire.Picture) {
+	s.say(&wire.Feedback{Seq: p.Seq, At: time.Duration(time.Now().UnixNano())})
+	after(time.Millisecond)
+}
+
 // last reads to the end and gives what came last.
 func (s *script) last() (last wire.Message) {
 	_ = s.SetReadDeadline(time.Now().Add(time.Minute))

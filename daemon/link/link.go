@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"vchat/daemon/frame"
@@ -23,6 +22,8 @@ const farewellTime = 300 * time.Millisecond
 type Link struct {
 	peer    *peer
 	conn    *conn
+	batch   *batch // under tls
+	socket  *socket
 	tls     *tls.Conn
 	in      *wire.Reader
 	theirs  wire.Hello
@@ -30,11 +31,15 @@ type Link struct {
 	dialled bool
 	began   time.Time
 
+	clockBase time.Duration // frame.Now at began
+
 	nominated bool // set by adopt, before anything is handed to the Handler
 
 	out  chan wire.Message
 	pong chan *wire.Pong // the answer to the newest ping
 	show chan *frame.Hub
+	told chan struct{} // a picture has come of which the other side should hear
+	word chan struct{} // the other side has told of one
 	ctx  context.Context
 	end  context.CancelCauseFunc
 
@@ -47,9 +52,15 @@ type Link struct {
 }
 
 func newLink(p *peer, c *conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
-	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled, began: time.Now(),
+	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled,
+		began: time.Now(), clockBase: frame.Now(),
 		pool: frame.NewPool(4),
-		out:  make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1)}
+		out:  make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
+		told: make(chan struct{}, 1), word: make(chan struct{}, 1)}
+	l.batch = t.NetConn().(*batch)
+	l.batch.readAhead()
+	l.socket = newSocket(c.Conn)
+	l.socket.steady()
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
@@ -97,6 +108,10 @@ func (l *Link) Local(theirs time.Duration) time.Duration {
 	t, _ := l.clock.local(theirs, frame.Now())
 	return t
 }
+
+// elapsed is the clock of the video that goes out, and of what is told of the video that comes in. It is frame.Now less
+// clockBase; but in tests it is theirs.
+func (l *Link) elapsed() time.Duration { return time.Since(l.began) }
 
 // run serves the link until ctx or the link ends and returns why.
 func (l *Link) run(ctx context.Context) error {
@@ -155,8 +170,8 @@ func (l *Link) chooses() bool {
 func (l *Link) write() error {
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
-	w := writer{link: l}
-	defer w.look(nil)
+	w := newWriter(l)
+	defer w.close()
 	for l.ctx.Err() == nil {
 		var err error
 		select { // messages go before pictures
@@ -171,11 +186,19 @@ func (l *Link) write() error {
 			case m := <-l.pong:
 				err = w.message(m)
 			case <-ping.C:
-				err = w.heartbeat()
+				err = w.message(&wire.Ping{})
+			case <-l.told:
+				err = w.feedback()
+			case <-w.tell.C:
+				err = w.feedback()
+			case <-l.word:
+				f, at := l.sent.latest()
+				w.video.heard(&f, at)
 			case h := <-l.show:
-				w.look(h)
+				w.video.look(h)
 			case <-w.pictures():
-				err = w.newest()
+				err = w.video.newest()
+			case <-w.ask.C: // the window may have opened
 			case <-l.ctx.Done():
 			}
 		}
@@ -236,8 +259,8 @@ func (l *Link) heard(m wire.Message) error {
 		case *wire.Refresh:
 			l.sent.refresh.Store(true)
 		case *wire.Feedback:
-			latest := *m
-			l.sent.feedback.Store(&latest)
+			l.sent.word(m, l.elapsed())
+			poke(l.word)
 		default:
 			l.peer.pace.wait(l.ctx)
 			l.peer.links.cfg.Handler.Message(l, m)
@@ -251,35 +274,48 @@ func (l *Link) picture(m *wire.Picture) error {
 	if !m.Codec.Allowed(l.agreed) {
 		return fmt.Errorf("%w: a picture as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
 	}
-	if !l.peer.links.cfg.Handler.Wants(l) {
-		// Its data is skipped, and not unpacked: that would be work that anybody we know could make us do.
-		l.received.raw.asked = false // this may be what was asked for
-		return nil
-	}
-	if l.received.pictures.Load() > 0 && m.Seq <= l.received.seq.Load() {
-		l.received.broken.Add(1)
-		return nil // nor is that of one that is not newer
-	}
-	f, err := l.receive(m)
+	began := l.elapsed()
+	f, err := l.unpacked(m)
 	if err != nil {
 		return classify(err)
 	}
-	if f == nil {
-		l.received.broken.Add(1)
-		return nil
-	}
-	now := frame.Now()
+	whole, now := l.elapsed(), frame.Now()
 	captured, known := l.clock.local(m.Captured, now)
-	f.Captured, f.Arrived = captured, now
-	f.Card = m.Flags&wire.Card != 0
-	if !plausible(f) {
-		l.received.broken.Add(1)
-		f.Release()
-		return nil
+	delay := now - captured
+	if !known {
+		delay = 0
 	}
-	l.received.count(f, m.Size, known)
-	l.peer.links.cfg.Handler.Picture(l, f)
+	if f != nil {
+		f.Captured, f.Arrived = captured, now
+		f.Card = m.Flags&wire.Card != 0
+		if plausible(f) {
+			l.received.count(f, m.Size)
+			l.peer.links.cfg.Handler.Picture(l, f)
+		} else {
+			l.received.spoil()
+			f.Release()
+		}
+	}
+	l.received.landed(wire.Feedback{Seq: m.Seq, At: l.clockBase + whole, Took: whole - began, Delay: delay})
+	poke(l.told)
 	return nil
+}
+
+// unpacked reads a picture, or nil where it is of no use. Then its data is skipped, and not unpacked: that would be work
+// that anybody we know could make us do.
+func (l *Link) unpacked(m *wire.Picture) (*frame.Frame, error) {
+	switch {
+	case !l.peer.links.cfg.Handler.Wants(l):
+		l.received.raw.asked = false // this may be what was asked for
+	case !l.received.newer(m.Seq):
+		l.received.spoil()
+	default:
+		if f, err := l.receive(m); f != nil || err != nil {
+			return f, err
+		}
+		l.received.spoil()
+	}
+	return nil, l.in.Skip()
 }
 
 // plausible is the check that protects viewers from what a peer sends.
@@ -291,53 +327,10 @@ func plausible(f *frame.Frame) bool {
 	return err == nil && info.Width == f.Width && info.Height == f.Height
 }
 
-// lossPause is the longest pause after which missing pictures count as lost: above the second between two cards.
-const lossPause = 1500 * time.Millisecond
-
-// inbound is what is known of the pictures that come in. One goroutine writes it, any may read.
-type inbound struct {
-	meter                         frame.Meter
-	seq, pictures, bytes          atomic.Uint64
-	lost, broken                  atomic.Uint64
-	delay, newestCaptured, newest atomic.Int64 // ns
-	raw                           unpacker
-}
-
-func (in *inbound) count(f *frame.Frame, size int, clockKnown bool) {
-	// A gap after a pause is not loss: the camera was away, or another call.
-	before, pause := in.seq.Swap(f.Seq), f.Arrived-time.Duration(in.newest.Load())
-	if in.pictures.Load() > 0 && f.Seq > before+1 && pause < lossPause {
-		in.lost.Add(f.Seq - before - 1)
+// poke leaves a message that one is enough of.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
-	in.pictures.Add(1)
-	in.bytes.Add(uint64(size))
-	delay := f.Arrived - f.Captured
-	if clockKnown {
-		in.delay.Store(int64(delay))
-	}
-	in.newest.Store(int64(f.Arrived))
-	in.newestCaptured.Store(int64(f.Captured))
-	in.meter.Add(f.Arrived, delay, size, f.Width, f.Height)
-}
-
-func (l *Link) feedback() *wire.Feedback {
-	in := &l.received
-	return &wire.Feedback{Seq: in.seq.Load(), Pictures: in.pictures.Load(), Bytes: in.bytes.Load(), Lost: in.lost.Load(),
-		Delay: time.Duration(in.delay.Load()), At: frame.Now()}
-}
-
-// Receiving is what comes in over a link.
-type Receiving struct {
-	frame.Rate
-	Pictures, Lost, Broken uint64
-	Age                    time.Duration // of the newest picture; 0 without one
-}
-
-func (l *Link) receiving() Receiving {
-	in, now := &l.received, frame.Now()
-	r := Receiving{Rate: in.meter.Rate(now), Pictures: in.pictures.Load(), Lost: in.lost.Load(), Broken: in.broken.Load()}
-	if r.Pictures > 0 {
-		r.Age = now - time.Duration(in.newestCaptured.Load())
-	}
-	return r
 }

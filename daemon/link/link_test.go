@@ -38,6 +38,7 @@ type device struct {
 	refused  []error
 	messages []wire.Message
 	pictures []string
+	turns    int // of the quality in which it sends
 }
 
 func (d *device) Up(l *link.Link)              { d.note(func() { d.up = append(d.up, l) }) }
@@ -57,6 +58,8 @@ func (d *device) Picture(_ *link.Link, f *frame.Frame) {
 	})
 	f.Release()
 }
+
+func (d *device) Quality(*link.Link) { d.note(func() { d.turns++ }) }
 
 func (d *device) note(f func()) {
 	d.mu.Lock()

@@ -6,6 +6,9 @@
 // stranger sends gets further than a refusal in words, and the number of strangers at the door is bounded, as is what a known
 // peer can make us do: its messages are paced, and its pictures are not unpacked unless somebody wants them.
 //
+// Video never waits in queues: the receiver tells of each picture that arrived, a window keeps what is on the way below what
+// the link delivers in a moment, and a rate makes pictures smaller where it carries less than the camera gives (video.go).
+//
 //	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
 //	           └─ one dial loop per peer: resolve, connect, TLS, hello ─────────────────┴─▶ Link: a reader and a writer
 //
@@ -33,7 +36,7 @@ const (
 	handshakeTime = 5 * time.Second        // for each of TLS, hello and nomination
 	pingEvery     = 500 * time.Millisecond // so that four of them fit into deadAfter
 	deadAfter     = 2500 * time.Millisecond
-	stallAfter    = 10 * time.Second // a TLS record, of 16 KiB, that takes longer to hand to the kernel ends the link
+	stallAfter    = 10 * time.Second // in which the kernel takes nothing of what is written end the link
 	youngLink     = time.Second      // a second connection within this time is the other half of a simultaneous dial
 	maxStrangers  = 64               // connections that have not yet shown a known key
 	maxGreeting   = 4                // connections of one peer that have not yet said hello
@@ -44,6 +47,8 @@ type Peer struct {
 	Name    string
 	Address string // host:port, or empty: it dials us
 	ID      identity.ID
+
+	MaxBitrate float64 // of the video that is sent there, Mbit/s; 0: as much as the link carries
 }
 
 // Handler hears what happens on links. Its methods are called from the links' goroutines and must return soon; for one
@@ -58,6 +63,9 @@ type Handler interface {
 	Message(l *Link, m wire.Message)
 	Wants(l *Link) bool              // whether pictures are; asked before each
 	Picture(l *Link, f *frame.Frame) // the callee owns the reference
+	// Quality tells that our pictures are now sent in less than their own quality, or in all of it again; Status says why.
+	// Unlike the others it is called from a goroutine of its own, between Up and Down or shortly after.
+	Quality(l *Link)
 }
 
 // Config is what Links needs. Dial may be nil.
@@ -161,6 +169,7 @@ func (ls *Links) Configure(name string, peers []Peer) {
 				p.move(want.Address)
 			}
 		}
+		p.allow(want.MaxBitrate)
 		ls.peers[want.Name], ls.byID[want.ID] = p, p
 	}
 	for name, p := range old {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vchat/daemon/identity"
@@ -27,6 +28,7 @@ type peer struct {
 	wake   chan struct{} // the link has gone, the address is another, or somebody wants to talk
 	door   gate          // connections that come from there, before the hello
 	pace   pace          // of the messages that come from there
+	most   atomic.Uint64 // max_bitrate in bytes a second, the bits of a float64
 
 	// telling is held while one link takes the place of another or of none and while the Handler is told so, so that what
 	// it hears is in the order of what has happened. Peers of one name, one after the other, share it.

@@ -21,15 +21,35 @@ type packer struct {
 	whole, apart []byte       // a picture packed as it is, and as the difference
 	diff         []byte       // to the base
 	base         *frame.Frame // the raw picture that was sent last; nil: the next one stands alone
+	raw          int          // bytes that the last raw picture took
 }
 
 // pack gives the bytes that travel, and writes into p what they are: a JPEG as it is; a raw picture by the best codec that
-// was agreed on. They are good until the next call.
-func (k *packer) pack(p *wire.Picture, f *frame.Frame, agreed []string) ([]byte, error) {
+// was agreed on, but as a JPEG where it would not fit into room (0: there is no limit). They are good until the next call.
+// Most is how many it would be without a limit.
+func (k *packer) pack(p *wire.Picture, f *frame.Frame, agreed []string, room int) (data []byte, most int, err error) {
+	if f.Format == frame.JPEG {
+		p.Codec = wire.CodecJPEG
+		return f.Data, len(f.Data), nil
+	}
+	fits := room == 0 || k.raw <= room
+	if fits {
+		data, err = k.packRaw(p, f, agreed)
+		if p.Codec != wire.CodecJPEG {
+			k.raw = len(data)
+			fits = room == 0 || k.raw <= room
+		}
+	}
+	if !fits {
+		data, err = k.packRaw(p, f, nil)
+	}
+	return data, max(k.raw, len(data)), err
+}
+
+// packRaw packs a raw picture by the best of these codecs, or as a JPEG.
+func (k *packer) packRaw(p *wire.Picture, f *frame.Frame, agreed []string) ([]byte, error) {
 	p.Codec = wire.CodecJPEG
 	switch {
-	case f.Format == frame.JPEG:
-		return f.Data, nil
 	case wire.CodecYUYVLZ4.Allowed(agreed):
 		return k.lossless(p, f, agreed), nil
 	case wire.CodecYUYV.Allowed(agreed):

@@ -2,63 +2,51 @@ package link
 
 import (
 	"fmt"
-	"sync/atomic"
+	"time"
 
 	"vchat/daemon/frame"
 	"vchat/daemon/wire"
 )
 
-// outbound is what is known of the pictures that go out. The writer writes it, any may read.
-type outbound struct {
-	meter             frame.Meter
-	pictures, dropped atomic.Uint64
-	feedback          atomic.Pointer[wire.Feedback] // the receiver's latest
-	refresh           atomic.Bool                   // the receiver waits for a raw picture that stands alone
-}
-
-// Sending is what goes out over a link.
-type Sending struct {
-	frame.Rate
-	Pictures, Dropped uint64
-	Feedback          wire.Feedback // the receiver's latest word; zero before the first
-}
-
-func (l *Link) sending() Sending {
-	s := Sending{Rate: l.sent.meter.Rate(frame.Now()), Pictures: l.sent.pictures.Load(), Dropped: l.sent.dropped.Load()}
-	if f := l.sent.feedback.Load(); f != nil {
-		s.Feedback = *f
-	}
-	return s
-}
-
 // writer is the state of a link's writing goroutine.
 type writer struct {
-	link *Link
-	eyes *frame.Reader
-	lost uint64 // dropped by readers before eyes
-	told uint64 // pictures that the last feedback was about
-	buf  []byte
-	raw  packer
+	link  *Link
+	video video
+	ask   *time.Timer // when the window is to be asked again
+	buf   []byte
+
+	tell *time.Timer // when the other side may be told of its pictures again
+	told time.Time   // when it was
+	word wire.Feedback
 }
 
-// look watches another hub, or none.
-func (w *writer) look(h *frame.Hub) {
-	if w.eyes != nil {
-		w.eyes.Close()
-		w.lost += w.eyes.Dropped()
-		w.eyes = nil
-	}
-	w.raw.forget()
-	if h != nil {
-		w.eyes = h.Subscribe()
-	}
+// feedbackEvery is the shortest time between two Feedbacks: 50 a second, as PROTOCOL.md has it.
+const feedbackEvery = 20 * time.Millisecond
+
+func newWriter(l *Link) *writer {
+	w := &writer{link: l, video: video{link: l, quality: quality{shrinker: newShrinker()}}, ask: time.NewTimer(0), tell: time.NewTimer(0)}
+	w.ask.Stop()
+	w.tell.Stop()
+	return w
 }
 
+func (w *writer) close() {
+	w.video.look(nil)
+	w.ask.Stop()
+	w.tell.Stop()
+}
+
+// pictures receives a value when there is a picture that may be sent; while the window is closed it is nil.
 func (w *writer) pictures() <-chan struct{} {
-	if w.eyes == nil {
+	if w.video.eyes == nil {
 		return nil
 	}
-	return w.eyes.Ready()
+	now := w.link.elapsed()
+	if ok, ask := w.video.open(now); !ok {
+		w.ask.Reset(ask - now)
+		return nil
+	}
+	return w.video.eyes.Ready()
 }
 
 // message writes one message, stamping pings and pongs as late as possible.
@@ -80,55 +68,16 @@ func (w *writer) message(m wire.Message) error {
 	return nil
 }
 
-// heartbeat writes a ping and, if pictures have come since the last one, what has become of them.
-func (w *writer) heartbeat() error {
-	if err := w.message(&wire.Ping{}); err != nil {
-		return err
-	}
-	f := w.link.feedback()
-	if f.Pictures == w.told {
+// feedback tells the other side what has become of its pictures; a moment later, if it was told just now.
+func (w *writer) feedback() error {
+	if early := feedbackEvery - time.Since(w.told); early > 0 {
+		w.tell.Reset(early)
 		return nil
 	}
-	w.told = f.Pictures
-	return w.message(f)
-}
-
-// newest writes the newest picture, if there is one that was not sent yet.
-func (w *writer) newest() error {
-	f := w.eyes.Take()
-	if f == nil {
-		return nil
-	}
-	defer f.Release()
-	w.link.sent.dropped.Store(w.lost + w.eyes.Dropped())
-	p := wire.Picture{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
-	if f.Card {
-		p.Flags |= wire.Card
-	}
-	if w.link.sent.refresh.Swap(false) {
-		w.raw.forget()
-	}
-	data, err := w.raw.pack(&p, f, w.link.agreed)
-	if err != nil {
-		return err
-	}
-	p.Size = len(data)
-	if err := p.Check(); err != nil {
-		w.lost++ // a picture that the protocol has no room for, such as a raw one above 16 MiB, is one that is not sent
-		return nil
-	}
-	w.buf = wire.AppendPicture(w.buf[:0], &p)
-	if _, err = w.link.tls.Write(w.buf); err == nil {
-		_, err = w.link.tls.Write(data)
-	}
-	if err != nil {
-		return fmt.Errorf("write a picture to %s: %w", w.link.Peer(), classify(err))
-	}
-	w.raw.sent(&p, f)
-	now := frame.Now()
-	w.link.sent.pictures.Add(1)
-	w.link.sent.meter.Add(now, now-f.Captured, len(data), f.Width, f.Height)
-	return nil
+	w.tell.Stop()
+	w.told = time.Now()
+	w.word = w.link.received.feedback()
+	return w.message(&w.word)
 }
 
 // goodbye says why the link ends, if the other side can still hear it: behind what waits to be said, unless that is for

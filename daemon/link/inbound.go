@@ -1,0 +1,85 @@
+package link
+
+import (
+	"sync"
+	"time"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/wire"
+)
+
+// lossPause is the longest pause after which missing pictures count as lost: above the second between two cards.
+const lossPause = 1500 * time.Millisecond
+
+// inbound is what is known of the pictures that come in. The reading goroutine writes it, any may read.
+type inbound struct {
+	meter frame.Meter
+	raw   unpacker // the reading goroutine's alone
+
+	mu             sync.Mutex
+	word           wire.Feedback // what the other side is told
+	seq            uint64        // of the newest picture that was good
+	broken         uint64
+	newest, camera time.Duration // when it arrived, and was captured
+}
+
+// newer says whether seq is above that of all pictures before.
+func (in *inbound) newer(seq uint64) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.word.Pictures == 0 || seq > in.seq
+}
+
+// count takes down a good picture.
+func (in *inbound) count(f *frame.Frame, size int) {
+	in.meter.Add(f.Arrived, f.Arrived-f.Captured, size, f.Width, f.Height)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	// A gap after a pause is not loss: the camera was away, or another call.
+	if in.word.Pictures > 0 && f.Seq > in.seq+1 && f.Arrived-in.newest < lossPause {
+		in.word.Lost += f.Seq - in.seq - 1
+	}
+	in.word.Pictures++
+	in.word.Bytes += uint64(size)
+	in.seq, in.newest, in.camera = f.Seq, f.Arrived, f.Captured
+}
+
+// spoil takes down one that was not good.
+func (in *inbound) spoil() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.broken++
+}
+
+// landed takes down that a picture, good or not, has arrived whole. The counts are those of the good ones.
+func (in *inbound) landed(w wire.Feedback) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	w.Pictures, w.Bytes, w.Lost = in.word.Pictures, in.word.Bytes, in.word.Lost
+	in.word = w
+}
+
+func (in *inbound) feedback() wire.Feedback {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.word
+}
+
+// Receiving is what comes in over a link.
+type Receiving struct {
+	frame.Rate
+	Pictures, Lost, Broken uint64
+	Age                    time.Duration // of the newest picture; 0 without one
+}
+
+func (l *Link) receiving() Receiving {
+	in, now := &l.received, frame.Now()
+	r := Receiving{Rate: in.meter.Rate(now)}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	r.Pictures, r.Lost, r.Broken = in.word.Pictures, in.word.Lost, in.broken
+	if r.Pictures > 0 {
+		r.Age = now - in.camera
+	}
+	return r
+}

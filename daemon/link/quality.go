@@ -1,0 +1,63 @@
+package link
+
+import (
+	"time"
+
+	"vchat/daemon/mjpeg"
+)
+
+// shrinker makes a JPEG smaller without taking it apart into pixels.
+type shrinker interface {
+	// Shrink appends src to dst in at most limit bytes, or in as few as it can, half as wide and as high if that is wanted.
+	// Coarse is how coarsely it is quantised: 1 for the example tables of the standard (quality 50), 2 for twice their steps.
+	Shrink(dst, src []byte, info mjpeg.Info, limit int, half bool) (out []byte, coarse float64, err error)
+}
+
+// quality brings pictures down to the bytes that there are for them: first by coarser quantisation, and where that would
+// leave nothing but blocks, by half the size. What is left to give way after that is the rate, and the window sees to it.
+type quality struct {
+	shrinker shrinker
+	half     bool
+	enough   int           // room for a picture of full size, as far as is known
+	since    time.Duration // of half
+	buf      []byte
+}
+
+const (
+	// coarsest is how coarse a picture of full size may get, quality 17: beyond it there is little to be seen but blocks, and
+	// half the size looks better.
+	coarsest = 3
+	// roomier than where it was given up is what the full size needs to be tried again; and again after a while, for another
+	// scene may need less.
+	roomier  = 1.4
+	tryAgain = 10 * time.Second
+)
+
+// fit gives a JPEG in at most room bytes, if it can be made so small; as it is, if it cannot be made smaller at all. What
+// it gives is good until the next call.
+func (q *quality) fit(data []byte, room int, now time.Duration) (out []byte, half bool) {
+	info, err := mjpeg.Check(data)
+	if err != nil || q.shrinker == nil {
+		return data, false
+	}
+	if q.half && (float64(room) > roomier*float64(q.enough) || now-q.since > tryAgain) {
+		q.half = false
+	}
+	if !q.half {
+		out, coarse, err := q.shrinker.Shrink(q.buf[:0], data, info, room, false)
+		if err != nil {
+			return data, false
+		}
+		q.buf = out
+		if coarse <= coarsest && len(out) <= room {
+			return out, false
+		}
+		q.half, q.enough, q.since = true, room, now
+	}
+	out, _, err = q.shrinker.Shrink(q.buf[:0], data, info, room, true)
+	if err != nil {
+		return data, false
+	}
+	q.buf = out
+	return out, true
+}

@@ -1,0 +1,48 @@
+package link
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+func TestSocketKnowsWhatTheKernelHolds(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	there, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	s := newSocket(c)
+	s.steady()
+	if s.queued() != 0 || s.unsent() != 0 {
+		t.Errorf("%d queued, %d unsent before anything was written", s.queued(), s.unsent())
+	}
+	_ = c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond)) // the other side reads nothing
+	n, err := c.Write(make([]byte, 64<<20))
+	if err == nil {
+		t.Fatal("64 MB were written to nobody")
+	}
+	if q, u := s.queued(), s.unsent(); q == 0 || u == 0 || u > q || q > n {
+		t.Errorf("%d queued, %d unsent of %d", q, u, n)
+	}
+	if n := testing.AllocsPerRun(100, func() { s.queued(); s.unsent() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	_ = c.Close()
+	if s.queued() != 0 {
+		t.Error("a closed connection holds something")
+	}
+	if s := newSocket(&counting{}); s.queued() != 0 {
+		t.Error("a connection in memory holds something")
+	}
+}

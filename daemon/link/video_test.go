@@ -1,0 +1,92 @@
+package link_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/link"
+	"vchat/daemon/wire"
+)
+
+// film publishes pictures at a rate for a while, in fake time.
+func film(h *frame.Hub, p *frame.Pool, fps int, bytes int, from uint64, span time.Duration) (next uint64) {
+	interval := time.Second / time.Duration(fps)
+	for at := time.Duration(0); at < span; at += interval {
+		f := p.Get(bytes)
+		for i := range f.Data {
+			f.Data[i] = byte(rand.Uint32())
+		}
+		f.Seq, f.Format, f.Width, f.Height, f.Captured = from, frame.YUYV, bytes/200, 100, time.Hour+time.Duration(from)*interval
+		h.Publish(f)
+		from++
+		after(interval)
+	}
+	return from
+}
+
+func TestMaxBitrateIsKept(t *testing.T) {
+	in(t, func(t *testing.T, b *lab) {
+		alice, bob := b.pair(false)
+		configure := func(mbit float64) {
+			alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "bob", ID: bob.id.ID(), MaxBitrate: mbit}})
+		}
+		configure(1)
+		hub, pool := frame.NewHub(), frame.NewPool(4)
+		alice.links.Link("bob").Show(hub)
+		next := film(hub, pool, 50, 20_000, 1, 8*time.Second)
+		s := alice.links.Status("bob").Sending
+		if !s.Reduced || s.Why != "max_bitrate" || s.Dropped != s.Drops.Limit+s.Drops.Link {
+			t.Errorf("%+v, want pictures that are reduced for max_bitrate's sake", s)
+		}
+		if n := s.Feedback.Bytes; n < 800_000 || n > 1_030_000 {
+			t.Errorf("%d bytes arrived in 8 s, where 1 Mbit/s is allowed", n)
+		}
+		configure(0)
+		film(hub, pool, 50, 20_000, next, 4*time.Second)
+		if s := alice.links.Status("bob").Sending; s.Reduced || s.Why != "" {
+			t.Errorf("still %+v without max_bitrate", s)
+		}
+		if alice.turns != 2 {
+			t.Errorf("the Handler was told of %d changes of quality, want 2", alice.turns)
+		}
+	})
+}
+
+func TestFeedbackComesForEachPictureButNotMoreThan50TimesASecond(t *testing.T) {
+	for _, tt := range []struct{ fps, least, most int }{{10, 10, 10}, {30, 30, 30}, {200, 45, 51}} {
+		in(t, func(t *testing.T, b *lab) {
+			alice := b.device("alice")
+			bob := b.smaller("bob", alice)
+			b.start(alice, false, bob)
+			s := b.greet(t, "alice", bob, "yuyv")
+			s.say(&wire.Nominate{})
+			words := make(chan int)
+			go func() {
+				n := 0
+				for {
+					m, err := s.in.Next()
+					if err != nil {
+						words <- n
+						return
+					}
+					if _, ok := m.(*wire.Feedback); ok {
+						n++
+					}
+				}
+			}()
+			after(time.Second)
+			for seq := range uint64(tt.fps) {
+				p := wire.Picture{Seq: seq + 1, Width: 10, Height: 10, Codec: wire.CodecYUYV, Size: 200}
+				_, _ = s.Write(append(wire.AppendPicture(nil, &p), make([]byte, 200)...))
+				after(time.Second / time.Duration(tt.fps))
+			}
+			after(100 * time.Millisecond)
+			_ = s.Close()
+			if n := <-words; n < tt.least || n > tt.most {
+				t.Errorf("%d feedbacks for %d pictures in a second", n, tt.fps)
+			}
+		})
+	}
+}

@@ -1,0 +1,187 @@
+package link
+
+import (
+	"time"
+
+	"vchat/daemon/wire"
+)
+
+// window knows which pictures are on the way and says when the next one may go, so that no queue fills: not the kernel's,
+// nor that of a router on the way, which TCP alone would fill. It learns from the receiver's Feedback, and needs no common
+// clock: a stamp of the other side is only ever compared with another one of it.
+//
+//	sent ──wait in queues──▶ first byte arrives ──transfer──▶ last byte arrives ──▶ Feedback is back
+//	     └───────────── late, above the least ever ─────────────┘
+//
+// It is pure: the writer's goroutine tells it the time.
+type window struct {
+	flights  [maxFlights]flight // a ring
+	first, n int
+
+	way     least         // sent to first byte, on two clocks
+	trip    least         // round trip without wait and transfer
+	typical time.Duration // smoothed round trip, and how far it strays
+	strays  time.Duration
+
+	arrived time.Duration // the newest picture that arrived, on the receiver's clock
+	known   bool          // it is
+}
+
+// maxFlights bounds what is on the way where a picture is small against what the link holds: a second at 30 fps.
+const maxFlights = 32
+
+type flight struct {
+	seq    uint64
+	sent   time.Duration
+	ends   time.Duration // when it should have left the slowest part of the way, on our clock
+	bytes  int
+	shrunk bool // for the sake of the link
+}
+
+// sample is what is learnt of one picture that arrived.
+type sample struct {
+	sent   time.Duration // when it was
+	bytes  int
+	busy   time.Duration // the time it occupied the link alone
+	late   time.Duration // from sent to arrived, above the least that the way takes
+	shrunk bool
+}
+
+const (
+	// feedbackPatience is how long nothing is sent while the receiver owes us its word, though its kernel has all that was
+	// sent. Then it gets another picture: its word may never come.
+	feedbackPatience = time.Second
+	// queueShare of the time between two pictures may be left of the one before when the next is sent, so that the link
+	// never runs dry.
+	queueShare = 4
+)
+
+// sent notes a picture that is about to be written. Slowness is what the link takes for a byte.
+func (w *window) sent(seq uint64, bytes int, shrunk bool, now time.Duration, slowness seconds) {
+	if w.n == maxFlights {
+		w.first, w.n = (w.first+1)%maxFlights, w.n-1
+	}
+	begins := now
+	if w.n > 0 {
+		begins = max(begins, w.at(w.n-1).ends)
+	}
+	w.n++
+	*w.at(w.n - 1) = flight{seq: seq, sent: now, ends: begins + slowness.of(bytes), bytes: bytes, shrunk: shrunk}
+}
+
+func (w *window) at(i int) *flight { return &w.flights[(w.first+i)%maxFlights] }
+
+// heard takes the receiver's word. It gives what is to be learnt of it; ok is false where that is nothing.
+func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s sample, ok bool) {
+	landed := 0
+	for landed < w.n && w.at(landed).seq <= f.Seq {
+		landed++
+	}
+	if landed == 0 {
+		return sample{}, false // of a picture that we know of already, or never sent
+	}
+	last := *w.at(landed - 1)
+	w.first, w.n = (w.first+landed)%maxFlights, w.n-landed
+
+	way := w.way.add(f.At-f.Took-last.sent, now)
+	s = sample{sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, late: max(0, f.At-last.sent-way), busy: f.Took}
+	if landed == 1 && w.known {
+		s.busy = f.At - max(last.sent+way, w.arrived)
+	}
+	s.busy = max(0, min(s.busy, s.late))
+	w.arrived, w.known = f.At, true
+	w.returned(now - f.At + way)
+	w.trip.add(now-f.At+way, now)
+
+	ends := f.At - way
+	for i := range w.n {
+		f := w.at(i)
+		f.ends = max(f.sent, ends) + slowness.of(f.bytes)
+		ends = f.ends
+	}
+	return s, true
+}
+
+// returned smooths the round trip as TCP does (RFC 6298, section 2).
+func (w *window) returned(trip time.Duration) {
+	if w.typical == 0 {
+		w.typical, w.strays = trip, trip/2
+		return
+	}
+	apart := max(trip-w.typical, w.typical-trip)
+	w.strays += (apart - w.strays) / 4
+	w.typical += (trip - w.typical) / 8
+}
+
+// open says whether the next picture may be sent, and where it may not, when to ask again if no Feedback comes before.
+// Interval is the time between two pictures of the camera.
+func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (ok bool, ask time.Duration) {
+	if w.n == 0 {
+		return true, 0
+	}
+	oldest, last := w.at(0), w.at(w.n-1)
+	patience := oldest.sent + feedbackPatience
+	if now >= patience && k.queued() > 0 {
+		patience = now + feedbackPatience
+	}
+	overdue := oldest.ends + w.typical + 2*w.strays + interval/2
+	switch {
+	case now >= patience:
+		w.n, w.known = 0, false
+		return true, 0
+	case w.n == maxFlights || now > overdue || !w.known:
+		return false, patience
+	}
+	left := interval / queueShare
+	if ready := last.ends - left; now < ready {
+		return false, ready
+	}
+	if slowness.of(k.unsent()) > left {
+		return false, now + left // it takes longer than was thought
+	}
+	return true, 0
+}
+
+// kernel tells what our kernel holds of what was written: not yet sent, and not yet arrived at the other kernel, in bytes.
+type kernel interface {
+	unsent() int
+	queued() int
+}
+
+// least is the smallest value of the last ten to twenty seconds: two quartz clocks drift apart by a millisecond in that
+// time, and a way that has become longer is known as such after it.
+type least struct {
+	now, before time.Duration
+	since       time.Duration
+	begun, full bool
+}
+
+const leastSpan = 10 * time.Second
+
+func (l *least) add(v, now time.Duration) time.Duration {
+	switch {
+	case !l.begun:
+		*l = least{now: v, since: now, begun: true}
+	case now-l.since >= leastSpan:
+		l.before, l.full = l.now, true
+		l.now, l.since = v, now
+	default:
+		l.now = min(l.now, v)
+	}
+	return l.value()
+}
+
+// value is the smallest of them; 0 before the first.
+func (l *least) value() time.Duration {
+	if l.full {
+		return min(l.now, l.before)
+	}
+	return l.now
+}
+
+// seconds is a time that a byte takes.
+type seconds float64
+
+func (s seconds) of(bytes int) time.Duration {
+	return time.Duration(min(float64(s)*float64(bytes), 60) * float64(time.Second))
+}

@@ -1,0 +1,135 @@
+package link
+
+import (
+	"testing"
+	"time"
+
+	"vchat/daemon/wire"
+)
+
+// held is a kernel that holds so many bytes.
+type held struct{ notSent, notArrived int }
+
+func (h held) unsent() int { return h.notSent }
+func (h held) queued() int { return h.notArrived }
+
+const (
+	tick  = time.Second / 30
+	milli = time.Millisecond
+	// theirs is what the other side's clock is ahead.
+	theirs = 100 * time.Hour
+	// mbyte is the slowness of a link that carries a million bytes a second.
+	mbyte = seconds(1e-6)
+)
+
+func feedback(seq uint64, at, took time.Duration) *wire.Feedback {
+	return &wire.Feedback{Seq: seq, At: at + theirs, Took: took}
+}
+
+func TestWindowOpensAsTheLinkIsFree(t *testing.T) {
+	var w window
+	open := func(now time.Duration, k kernel) bool {
+		ok, ask := w.open(now, tick, mbyte, k)
+		if !ok && ask <= now {
+			t.Errorf("closed at %v, to be asked again at %v", now, ask)
+		}
+		return ok
+	}
+	if !open(0, held{}) {
+		t.Fatal("closed before the first picture")
+	}
+	w.sent(1, 20_000, false, 0, mbyte)
+	if open(500*milli, held{}) {
+		t.Error("open though nothing was ever heard of the first picture")
+	}
+	if s, ok := w.heard(feedback(1, 25*milli, 20*milli), 30*milli, mbyte); !ok || s.late != 20*milli || s.busy != 20*milli {
+		t.Errorf("learnt %+v of a picture that took 20 ms", s)
+	}
+	if !open(31*milli, held{}) {
+		t.Error("closed with nothing on the way")
+	}
+	w.sent(2, 20_000, false, 33*milli, mbyte)
+	for _, tt := range []struct {
+		at   time.Duration
+		k    held
+		want bool
+	}{
+		{40 * milli, held{}, false},                // the link is busy until 53 ms
+		{50 * milli, held{}, true},                 // nearly done
+		{50 * milli, held{notSent: 15_000}, false}, // but it is not
+		{200 * milli, held{}, false},               // something is wrong
+	} {
+		if got := open(tt.at, tt.k); got != tt.want {
+			t.Errorf("open at %v with %+v: %v, want %v", tt.at, tt.k, got, tt.want)
+		}
+	}
+	w.sent(3, 20_000, false, 66*milli, mbyte)
+	// Number 2 came 40 ms late, so number 3, whose own bytes took 20 ms, was held up by it and came 7 ms after its turn.
+	w.heard(feedback(2, 33*milli+5*milli+60*milli, 60*milli), 110*milli, mbyte)
+	if s, ok := w.heard(feedback(3, 118*milli, 20*milli), 125*milli, mbyte); !ok || s.busy != 20*milli || s.late != 47*milli {
+		t.Errorf("learnt %+v, want 20 ms busy and 47 ms late", s)
+	}
+	if _, ok := w.heard(feedback(3, 118*milli, 20*milli), 126*milli, mbyte); ok {
+		t.Error("the same word taught something twice")
+	}
+}
+
+func TestPatienceIsForASilentReceiverNotForASlowLink(t *testing.T) {
+	var w window
+	w.sent(1, 100_000, false, 0, 0)
+	for now := time.Duration(0); now < 20*time.Second; now += 100 * milli {
+		if ok, _ := w.open(now, tick, 0, held{notArrived: 1}); ok {
+			t.Fatalf("a second picture after %v, though the first is still on the way", now)
+		}
+	}
+	if ok, _ := w.open(20*time.Second, tick, 0, held{}); !ok {
+		t.Error("nothing is sent to a receiver that has it all and says nothing")
+	}
+}
+
+func TestFeedbackOfAnyKindDoesNoHarm(t *testing.T) {
+	var w window
+	var r rate
+	seq := uint64(0)
+	for now := time.Duration(0); now < 20*time.Second; now += tick {
+		if ok, _ := w.open(now, tick, r.slowness(8), held{}); ok {
+			seq++
+			w.sent(seq, 100_000, true, now, r.slowness(8))
+		}
+		for _, f := range []wire.Feedback{
+			{Seq: 1 << 63, At: 1<<63 - 1, Took: 1<<63 - 1},
+			{Seq: seq, At: 0, Took: 1<<63 - 1},
+			{Seq: seq, At: 1<<63 - 1},
+			{Seq: 0},
+		} {
+			if s, ok := w.heard(&f, now, r.slowness(8)); ok {
+				if s.busy < 0 || s.late < 0 {
+					t.Fatalf("learnt %+v of %+v", s, f)
+				}
+				r.heard(s, course{interval: tick, asked: 3e6}, now)
+			}
+		}
+	}
+	if seq < 20 {
+		t.Errorf("%d pictures in 20 s; one a second go whatever is heard", seq)
+	}
+	if r.limit < 0 || r.limit > 1e12 {
+		t.Errorf("limit %v", r.limit)
+	}
+}
+
+func TestControlTakesNoMemory(t *testing.T) {
+	var w window
+	var r rate
+	seq, now := uint64(0), time.Duration(0)
+	if n := testing.AllocsPerRun(1000, func() {
+		seq, now = seq+1, now+tick
+		w.open(now, tick, r.slowness(8), held{})
+		w.sent(seq, 100_000, true, now, r.slowness(8))
+		if s, ok := w.heard(feedback(seq, now+50*milli, 30*milli), now+60*milli, r.slowness(8)); ok {
+			r.heard(s, course{interval: tick, asked: 3e6}, now)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a picture", n)
+	}
+}
