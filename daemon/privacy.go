@@ -30,8 +30,11 @@ func (d *Daemon) SetPrivacy(on bool, uid int) error {
 	before := d.Privacy()
 	var err error
 	if on {
-		open := d.closeCamera() // at once: the disk may be slow
-		err = errors.Join(d.keepPrivacy(), open)
+		// At the same time: neither a slow disk nor a driver that hangs may stand in the way of the other.
+		kept := make(chan error, 1)
+		go func() { kept <- d.keepPrivacy() }()
+		open := d.closeCamera()
+		err = errors.Join(<-kept, open)
 	} else if err = d.forgetPrivacy(); err == nil {
 		err = d.camera.SetPrivacy(context.Background(), false) // waits for nothing
 	}
@@ -78,11 +81,22 @@ func (d *Daemon) restorePrivacy() {
 }
 
 func (d *Daemon) keepPrivacy() error {
-	err := replaceFile(d.privacyPath(), []byte("While this file is here the camera stays closed. vchatctl privacy off takes it away.\n"))
-	if err != nil {
+	if err := d.makePrivacyFile(); err != nil {
 		return &api.Error{Kind: api.Internal, Message: fmt.Sprintf("privacy is on, but only until the next restart: %v", err)}
 	}
 	return nil
+}
+
+// makePrivacyFile leaves alone what is there already. That it is there is all that counts: a full disk has room for an empty file.
+func (d *Daemon) makePrivacyFile() error {
+	f, err := os.OpenFile(d.privacyPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		_, _ = f.WriteString("While this file is here the camera stays closed. vchatctl privacy off takes it away.\n")
+		err = f.Close()
+	} else if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	return errors.Join(err, syncDir(d.first.StateDir)) // of the file itself only the name has to last
 }
 
 func (d *Daemon) forgetPrivacy() error {

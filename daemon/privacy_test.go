@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"vchat/config"
@@ -132,11 +133,12 @@ func TestPrivacyAtStart(t *testing.T) {
 
 func TestPrivacyThatCannotBeWritten(t *testing.T) {
 	alice := daemontest.New(t, "alice")
-	// Root writes into any directory, but nobody writes into a file that is one.
-	if err := os.Mkdir(filepath.Join(alice.Config.StateDir, "privacy.new"), 0o700); err != nil {
+	alice.Start()
+	// Root writes into any directory, but nobody into one that is not there.
+	dir := alice.Config.StateDir
+	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Fatal(err)
 	}
-	alice.Start()
 	err := alice.Client.SetPrivacy(ctx(t), true)
 	if !isKind(err, api.Internal) || !strings.Contains(err.Error(), "only until the next restart") {
 		t.Errorf("on: %v", err)
@@ -144,7 +146,44 @@ func TestPrivacyThatCannotBeWritten(t *testing.T) {
 	if !alice.Status().Privacy {
 		t.Error("privacy is not even on for now")
 	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
 	setPrivacy(t, alice, false)
+}
+
+// A full disk has room for the name of an empty file, and nothing else must be needed: here all other names are taken.
+func TestPrivacyNeedsOneName(t *testing.T) {
+	alice := daemontest.New(t, "alice")
+	if err := os.Mkdir(filepath.Join(alice.Config.StateDir, "privacy.new"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	alice.Start()
+	setPrivacy(t, alice, true)
+	alice.Stop()
+	alice.Start()
+	alice.Wait("private after a restart", private)
+}
+
+// Who finds that the camera stays on pulls the plug: privacy must be on disk by then.
+func TestPrivacyIsOnDiskBeforeTheCameraIsClosed(t *testing.T) {
+	alice := daemontest.New(t, "alice")
+	file, seen := filepath.Join(alice.Config.StateDir, "privacy"), filepath.Join(t.TempDir(), "seen")
+	// It ends when privacy is on disk, or is killed.
+	alice.Config.Camera.Device = fmt.Sprintf("exec:trap 'until test -e %s; do sleep 0.01; done; : > %s; exit' TERM; while :; do sleep 0.01; done", file, seen)
+	alice.Start()
+	for range 10 { // the disk may be slower than the camera is patient
+		var viewer sync.WaitGroup
+		viewer.Go(func() { _, _ = alice.Client.Newest(ctx(t), api.Self) }) // there is none
+		alice.Wait("the camera open", func(s api.Status) bool { return s.Camera.State != api.CameraIdle })
+		setPrivacy(t, alice, true)
+		viewer.Wait()
+		if _, err := os.Stat(seen); err == nil {
+			return
+		}
+		setPrivacy(t, alice, false)
+	}
+	t.Error("while the camera is being closed privacy is not on disk")
 }
 
 func TestAPeerCannotLiftPrivacy(t *testing.T) {
