@@ -28,6 +28,8 @@ type command struct {
 	out    *os.File // our ends of its pipes
 	msgs   *os.File
 	newest atomic.Pointer[frame.Frame]
+	wrote  atomic.Bool   // anything
+	gave   atomic.Bool   // a picture
 	ready  chan struct{} // of one: newest is new
 	woken  chan struct{} // of one
 	ended  chan struct{} // closed after err was set
@@ -77,7 +79,7 @@ func openCommand(s source, line string) (*command, error) {
 // read takes pictures until the command closes its output: at most twice as many as were asked for, for a command that plays
 // a file keeps no time, and would keep a processor busy.
 func (c *command) read() error {
-	cut := mjpeg.NewSplitter(c.out, maxPicture)
+	cut := mjpeg.NewSplitter(c, maxPicture)
 	step := time.Second / time.Duration(2*c.cfg.FPS)
 	var paid time.Time
 	for seq := uint64(1); ; seq++ {
@@ -88,6 +90,7 @@ func (c *command) read() error {
 			}
 			return nil
 		}
+		c.gave.Store(true)
 		f := jpegFrame(c.pool, b, info)
 		f.Seq, f.Captured = seq, c.cfg.now()
 		f.Arrived = f.Captured
@@ -103,6 +106,15 @@ func (c *command) read() error {
 		paid = paid.Add(step)
 		time.Sleep(paid.Sub(now))
 	}
+}
+
+// Read is for the splitter.
+func (c *command) Read(b []byte) (int, error) {
+	n, err := c.out.Read(b)
+	if n > 0 {
+		c.wrote.Store(true)
+	}
+	return n, err
 }
 
 // burst is how many pictures of a command may come at once, after a pause of the scheduler or of its own.
@@ -184,9 +196,16 @@ func (c *command) next(wait time.Duration) (*frame.Frame, error) {
 }
 
 func (c *command) restart() error  { return errors.ErrUnsupported }
-func (c *command) silence() error  { return errSilent }
 func (c *command) whySlow() string { return "" }
 func (c *command) wake()           { signal(c.woken) }
+
+// silence tells a command that writes something else apart: rpicam-vid gives H.264 unless it is asked for MJPEG.
+func (c *command) silence() error {
+	if c.wrote.Load() && !c.gave.Load() {
+		return fmt.Errorf("%w: what its command writes is not MJPEG", errSilent)
+	}
+	return errSilent
+}
 
 func (c *command) close() {
 	c.out.Close() // read ends, and with it everything

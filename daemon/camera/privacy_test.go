@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -235,6 +236,37 @@ func TestSlowPicturesAreSaidAndWhy(t *testing.T) {
 			}
 			if dark && (len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "of the 30 that it promised: exposure_dynamic_framerate is on")) {
 				t.Errorf("warned of %q in dim light", s.Warnings)
+			}
+		}
+		if n := strings.Count(r.log.String(), "camera is slow"); n != 1 {
+			t.Errorf("logged %d times:\n%s", n, r.log)
+		}
+	})
+}
+
+// What status says of the rate is not what it was once, and the log does not follow it.
+func TestTheRateThatIsToldIsThePresentOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		cam := kernel.Plug(v4l2test.Device{})
+		r := run(t, kernel, small)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		for _, c := range []struct {
+			dark  bool
+			every int // picture is broken
+			want  string
+		}{
+			{true, 0, ` gives 15[.\d]* pictures`},
+			{true, 2, ` gives 7[.\d]* pictures`},
+			{false, 2, ` gives 15[.\d]* pictures a second of the 30 that it promised: 1[45][.\d]* more are broken$`},
+		} {
+			cam.Script(func(f *v4l2test.Faults) { f.Dark, f.Truncate = c.dark, c.every })
+			end := time.Now().Add(18 * time.Second)
+			r.next(rd, "the end", func(*frame.Frame) bool { return time.Now().After(end) })
+			if s := r.state(Streaming); len(s.Warnings) != 1 || !regexp.MustCompile(c.want).MatchString(s.Warnings[0]) {
+				t.Errorf("told %q, want %q", s.Warnings, c.want)
 			}
 		}
 		if n := strings.Count(r.log.String(), "camera is slow"); n != 1 {

@@ -177,6 +177,7 @@ func TestCommandWithoutPictures(t *testing.T) {
 	for _, c := range []struct{ name, line, reason string }{
 		{"not there", "/nonexistent/camera-program", "exit status 127"},
 		{"text", "echo no picture at all", "no JPEG picture"},
+		{"another format", "while echo h264; do sleep 0.05; done", "what its command writes is not MJPEG"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := run(t, nil, Config{Device: "exec:" + c.line})
@@ -184,6 +185,9 @@ func TestCommandWithoutPictures(t *testing.T) {
 			rd := r.Hub().Subscribe()
 			defer rd.Close()
 			r.card(rd)
+			for r.Status().State == Opening {
+				r.card(rd)
+			}
 			if s := r.Status(); s.State != Lost || !strings.Contains(s.Reason, c.reason) || strings.Contains(s.Reason, c.line) {
 				t.Errorf("status %+v", s)
 			}

@@ -135,6 +135,15 @@ func (t *tally) brokenOne(why flaw) {
 	t.mu.Unlock()
 }
 
+func (t *tally) allBroken() (n uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, count := range t.broken {
+		n += count
+	}
+	return n
+}
+
 func (t *tally) restart() {
 	t.mu.Lock()
 	t.restarted++

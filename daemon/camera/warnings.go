@@ -2,6 +2,7 @@ package camera
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -11,13 +12,18 @@ type warnings struct {
 	open []string  // that it said when it was opened
 	told []string  // that were logged last
 	slow time.Time // when to look again whether it keeps its rate
+	rate float64   // that why tells
 	why  string    // it does not
+
+	looked time.Time // at the rate, the last time
+	broken uint64    // pictures until then
 }
 
 // warn takes what a camera says at its opening, and logs it unless it is what it said before.
 func (k *keeper) warn(a about) {
 	w := &k.warnings
 	w.open, w.why, w.slow = nil, "", time.Time{}
+	w.looked, w.broken = time.Now(), k.tally.allBroken()
 	for _, err := range a.warnings {
 		w.open = append(w.open, err.Error())
 	}
@@ -41,6 +47,7 @@ func (k *keeper) showWarnings() {
 const (
 	slowEvery = 5 * time.Second // between two looks at the rate
 	slowPart  = 0.8             // of the promised rate: what is below it is worth a word
+	newRate   = 0.2             // of the rate that was told: what differs by more is told anew
 )
 
 // warnIfSlow says why pictures come at a lower rate than the camera promised, and that they do not do so any more.
@@ -51,19 +58,33 @@ func (k *keeper) warnIfSlow(s stream) {
 	}
 	w.slow = now.Add(slowEvery)
 	a, got := s.about(), k.tally.meter.Rate(k.cfg.now()).FPS
-	lags := got < slowPart*a.fps
-	if lags == (w.why != "") { // the rate itself changes all the time, and is no news
+	lags, told := got < slowPart*a.fps, w.why != ""
+	spoiled := k.spoiled(now)
+	if lags == told && (!lags || math.Abs(got-w.rate) <= newRate*w.rate) {
 		return
 	}
-	w.why = ""
+	w.rate, w.why = got, ""
 	if lags {
 		w.why = fmt.Sprintf("%s gives %.3g pictures a second of the %.3g that it promised", a.device, got, a.fps)
-		if reason := s.whySlow(); reason != "" {
+		if spoiled > (a.fps-got)/2 { // the light is not to blame
+			w.why += fmt.Sprintf(": %.3g more are broken", spoiled)
+		} else if reason := s.whySlow(); reason != "" {
 			w.why += ": " + reason
 		}
+	}
+	switch {
+	case lags && !told: // another rate is no news for the log: it changes all the time
 		k.log.Warn("camera is slow", "err", w.why)
-	} else {
+	case !lags:
 		k.log.Info("camera keeps its rate again", "device", a.device)
 	}
 	k.showWarnings()
+}
+
+// spoiled is how many pictures a second came broken since the last look.
+func (k *keeper) spoiled(now time.Time) float64 {
+	w, broken := &k.warnings, k.tally.allBroken()
+	rate := float64(broken-w.broken) / max(now.Sub(w.looked), time.Second).Seconds()
+	w.looked, w.broken = now, broken
+	return rate
 }
