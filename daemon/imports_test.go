@@ -36,6 +36,7 @@ var rooms = map[string]struct {
 	"v4l2/v4l2test":                  {[]string{"v4l2", "v4l2/internal/uapi"}, "a pretend kernel"},
 	"cmd/vchatctl/internal/view/...": {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "display code stays on the client's side"},
 	"daemon/control/controltest":     {[]string{"daemon/control", "daemon/api", "daemon/frame"}, "a pretend device behind the socket"},
+	"daemon/benchmark":               {[]string{"daemon/client", "daemon/api"}, "it measures the programs from outside, as it does others"},
 	"daemon/daemontest/...":          {[]string{"..."}, "for tests"},
 	"daemon/vmtest/...":              {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
 	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// heard sends datagrams from one end to the other, as many as a socket has room for, and says how many came.
+func heard(t *testing.T, from, to *namespace, addr string, n int) (came int) {
+	t.Helper()
+	var in net.PacketConn
+	var out net.Conn
+	err := errors.Join(
+		to.do(func() (err error) { in, err = net.ListenPacket("udp4", addr+":7450"); return err }),
+		from.do(func() (err error) { out, err = net.Dial("udp4", addr+":7450"); return err }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer out.Close()
+	b := make([]byte, 2000)
+	for range n {
+		if _, err := out.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Long enough for any machine: only the datagrams that were dropped are waited for in vain.
+	for in.SetReadDeadline(time.Now().Add(2*time.Second)) == nil && came < n {
+		if _, _, err := in.ReadFrom(b); err != nil {
+			break
+		}
+		came++
+	}
+	return came
+}
+
+func TestLinks(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("network namespaces need root")
+	}
+	lossy := conditions{delay: 2 * time.Millisecond, jitter: time.Millisecond, loss: 0.5}
+	for _, tt := range []struct {
+		name string
+		make func(context.Context, conditions) (*link, error)
+		conditions
+		least, most int // of 60 datagrams to the client
+	}{
+		{"router", newRouter, conditions{}, 60, 60},
+		{"router with tbf", newRouter, conditions{rate: 80e6, queue: time.Second}, 60, 60},
+		{"router with netem", newRouter, lossy, 10, 50},
+		{"tunnel", newTunnel, conditions{}, 60, 60},
+		{"tunnel with a limit", newTunnel, conditions{rate: 8e6, queue: 10 * time.Millisecond}, 5, 50},
+		{"tunnel with losses", newTunnel, lossy, 10, 50},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l, err := tt.make(t.Context(), tt.conditions)
+			if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOENT) || errors.Is(err, errNoQdisc) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.close()
+			if n := heard(t, l.client, l.server, serverAddr, 5); n != 5 {
+				t.Errorf("%d of 5 to the server", n)
+			}
+			if n := heard(t, l.server, l.client, clientAddr, 60); n < tt.least || n > tt.most {
+				t.Errorf("%d of 60 to the client, want %d to %d", n, tt.least, tt.most)
+			}
+			for _, off := range []bool{true, false} {
+				if err := l.cut(off); err != nil {
+					t.Fatal(err)
+				}
+				if n := heard(t, l.client, l.server, serverAddr, 5); (n == 0) != off {
+					t.Errorf("%d of 5 to the server, cut %v", n, off)
+				}
+			}
+		})
+	}
+}

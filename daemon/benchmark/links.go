@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// measureStream finds out how much the camera's pictures take, by the first program that there is.
+func (b *bench) measureStream(ctx context.Context) error {
+	if b.stream > 0 {
+		return nil
+	}
+	const window = 3 * time.Second
+	s, err := b.begin(ctx, b.found[0], loopback, 1)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	if err := wait(ctx, time.Second); err != nil {
+		return err
+	}
+	from := now()
+	if err := wait(ctx, window); err != nil {
+		return err
+	}
+	g := s.between(from, from+window, b.fps)
+	if g.pictures == 0 {
+		return errors.New("no pictures, so nothing to measure")
+	}
+	b.stream = g.rate / g.share * g.bytes * 8
+	return nil
+}
+
+// links measures pictures a second and their delay over links that carry less than the stream, or lose some of it.
+func (b *bench) links(ctx context.Context) error {
+	if skip := b.withoutRoot("links"); skip {
+		return nil
+	}
+	if err := b.measureStream(ctx); err != nil {
+		return err
+	}
+	settle, window := 10*time.Second, 20*time.Second
+	if b.short {
+		settle, window = 5*time.Second, 10*time.Second
+	}
+	part := func(n float64) conditions { return conditions{rate: b.stream / n, queue: b.queue, tcp: b.tcp} }
+	rows := [][]string{{"link", "program", "pictures a second", "KB a picture", "delay p50, ms", "p99"}}
+	shaped := map[string]bool{}
+	for _, l := range []struct {
+		name string
+		conditions
+	}{
+		{"a third", part(3)}, {"a fifth", part(5)}, {"a tenth", part(10)},
+		{"20 ± 5 ms, 1 % lost", conditions{delay: 20 * time.Millisecond, jitter: 5 * time.Millisecond, loss: 0.01, tcp: b.tcp}},
+	} {
+		for _, p := range b.found {
+			if p.only != 0 {
+				continue
+			}
+			var rate, size, p50, p99 []float64
+			for run := range b.runs {
+				say("links, %s, run %d of %d: %s", l.name, run+1, b.runs, p.name)
+				g, by, err := b.linkOf(ctx, p, l.conditions, settle, window)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if err != nil {
+					say("%v", err)
+					g = got{rate: math.NaN(), bytes: math.NaN()}
+				}
+				shaped[fmt.Sprintf("%s: %v, by the %s", l.name, l.conditions, by)] = true
+				rate, size = append(rate, g.rate), append(size, g.bytes/1000)
+				p50, p99 = append(p50, quantile(g.delays, 0.5)), append(p99, quantile(g.delays, 0.99))
+			}
+			rows = append(rows, []string{l.name, p.name, spread(rate, 1), spread(size, 0), spread(p50, 0), spread(p99, 0)})
+		}
+	}
+	fmt.Printf("\nOver a worse link, one client, %v a run after %v to settle. The stream takes %.1f Mbit/s; the limit is from the server to the client.\n\n%s\n",
+		window, settle, b.stream/1e6, table(rows))
+	for _, s := range slices.Sorted(maps.Keys(shaped)) {
+		fmt.Println("* " + s)
+	}
+	return nil
+}
+
+func (b *bench) linkOf(ctx context.Context, p program, c conditions, settle, window time.Duration) (g got, by string, err error) {
+	l, err := newLink(ctx, c, b.tun)
+	if err != nil {
+		return g, "kernel, not", err
+	}
+	defer l.close()
+	by = l.shaped + "; TCP " + l.server.usesCongestion()
+	s, err := b.begin(ctx, p, across(l), 1)
+	if err != nil {
+		return g, by, err
+	}
+	defer s.stop()
+	if err := wait(ctx, settle); err != nil {
+		return g, by, err
+	}
+	from := now()
+	err = wait(ctx, window)
+	g = s.between(from, from+window, b.fps)
+	b.note(p, s)
+	return g, by, err
+}
+
+// withoutRoot says so where there is no root.
+func (b *bench) withoutRoot(what string) bool {
+	l, err := newLink(context.Background(), conditions{tcp: b.tcp}, b.tun)
+	if err == nil {
+		l.close()
+		return false
+	}
+	fmt.Printf("\n%s: not measured: %v\n", what, err)
+	return true
+}
+
+func (b *bench) printStamps() {
+	fmt.Println("\nWhen a picture was taken is known for")
+	for _, s := range slices.Sorted(maps.Keys(b.stamps)) {
+		fmt.Printf("* %s (%d pictures)\n", s, b.stamps[s])
+	}
+}

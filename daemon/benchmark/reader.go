@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// picture is what a client notes of one that has come.
+type picture struct {
+	stamp
+	came time.Duration // on CLOCK_MONOTONIC, its last byte
+	size int           // bytes
+}
+
+// source is where a client gets pictures: an HTTP server.
+type source struct {
+	in            *namespace // in which the client is
+	network, addr string
+	path          string
+}
+
+// open asks for the stream. It ends with ctx or Close.
+func (s source) open(ctx context.Context) (io.ReadCloser, *parts, error) {
+	var conn net.Conn
+	err := s.in.do(func() (err error) {
+		// No keepalive of ours: browsers have none, and it would end connections in a cut.
+		d := net.Dialer{Timeout: 5 * time.Second, KeepAlive: -1}
+		conn, err = d.DialContext(ctx, s.network, s.addr)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	fail := func(err error) (io.ReadCloser, *parts, error) {
+		stop()
+		conn.Close()
+		return nil, nil, err
+	}
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: camera\r\n\r\n", s.path); err != nil {
+		return fail(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReaderSize(conn, 64<<10), nil)
+	if err != nil {
+		return fail(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return fail(fmt.Errorf("%s: %s", s.path, res.Status))
+	}
+	return conn, newParts(res.Body), nil
+}
+
+// reader is a client: it reads a source until its context ends, and opens it anew whenever it breaks.
+type reader struct {
+	mu       sync.Mutex
+	pictures []picture
+	streams  int   // opened so far
+	err      error // the last one
+}
+
+const redial = 50 * time.Millisecond
+
+func (r *reader) run(ctx context.Context, s source) {
+	for ctx.Err() == nil {
+		err := r.read(ctx, s)
+		r.mu.Lock()
+		r.err = err
+		r.mu.Unlock()
+		_ = wait(ctx, redial)
+	}
+}
+
+func (r *reader) read(ctx context.Context, s source) error {
+	conn, in, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r.mu.Lock()
+	r.streams++
+	r.mu.Unlock()
+	for {
+		data, err := in.next()
+		if err != nil {
+			return err
+		}
+		came := now()
+		if isCard(in.header) {
+			continue
+		}
+		p := picture{stampOf(data, in.header, came, wall()), came, len(data)}
+		r.mu.Lock()
+		r.pictures = append(r.pictures, p)
+		r.mu.Unlock()
+	}
+}
+
+// between gives the pictures that came in [from, to).
+func (r *reader) between(from, to time.Duration) (some []picture) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.pictures {
+		if p.came >= from && p.came < to {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// firstAfter gives the first picture that was taken after a moment.
+func (r *reader) firstAfter(t time.Duration) (picture, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.pictures {
+		if p.taken >= t {
+			return p, true
+		}
+	}
+	return picture{}, false
+}
+
+func (r *reader) count() (pictures int, lastError error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pictures), r.err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// errNoQdisc says that the kernel has not what a link needs. Debian's cloud kernels, for one, lack netem.
+var errNoQdisc = errors.New("the kernel does not have it")
+
+// newRouter joins the ends by a third namespace that forwards between two veth pairs, with tbf or netem on its way to the
+// clients. On the server's own device they would be another thing: there TCP sees its packets queue, and sends fewer.
+func newRouter(ctx context.Context, c conditions) (_ *link, err error) {
+	server, client, err := c.ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	router, err := newNamespace(ctx)
+	if err != nil {
+		server.close()
+		client.close()
+		return nil, err
+	}
+	l := &link{server: server, client: client, shaped: "kernel", close: func() { server.close(); client.close(); router.close() }}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	forward := func(on string) error {
+		return router.do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte(on), 0o644) })
+	}
+	// Without forwarding a router drops what is not for itself and says nothing.
+	l.cut = func(off bool) error {
+		if off {
+			return forward("0")
+		}
+		return forward("1")
+	}
+	err = first(
+		func() error { return router.ip(ctx, "link add name srv type veth peer name eth0 netns "+server.path()) },
+		func() error { return router.ip(ctx, "link add name cli type veth peer name eth0 netns "+client.path()) },
+		func() error { return router.ip(ctx, "addr add 10.213.1.1/24 dev srv") },
+		func() error { return router.ip(ctx, "addr add 10.213.2.1/24 dev cli") },
+		func() error { return router.ip(ctx, "link set srv up") },
+		func() error { return router.ip(ctx, "link set cli up") },
+		func() error { return server.ip(ctx, "addr add "+serverAddr+"/24 dev eth0") },
+		func() error { return client.ip(ctx, "addr add "+clientAddr+"/24 dev eth0") },
+		func() error { return server.ip(ctx, "link set eth0 up") },
+		func() error { return client.ip(ctx, "link set eth0 up") },
+		func() error { return server.ip(ctx, "route add default via 10.213.1.1") },
+		func() error { return client.ip(ctx, "route add default via 10.213.2.1") },
+		func() error { return forward("1") },
+	)
+	if err != nil {
+		return nil, err
+	}
+	if q := c.qdisc(); q != "" {
+		if err := router.tc(ctx, "qdisc add dev cli root "+q); err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoQdisc, err)
+		}
+		l.shaped = "kernel's " + q
+	}
+	return l, nil
+}
+
+// qdisc is what tc calls the conditions; empty: there are none.
+func (c conditions) qdisc() string {
+	switch {
+	case c.rate > 0:
+		// The burst is what a device of this rate sends in 4 ms (a tick of a kernel with HZ=250), and no less than a few packets.
+		return fmt.Sprintf("tbf rate %.0fbit burst %d latency %dms", c.rate, max(int(c.rate/8/250), 5*1514), c.queue.Milliseconds())
+	case c.delay > 0 || c.loss > 0:
+		return fmt.Sprintf("netem delay %dms %dms loss %.3g%%", c.delay.Milliseconds(), c.jitter.Milliseconds(), 100*c.loss)
+	}
+	return ""
+}

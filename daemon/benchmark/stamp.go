@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// now is CLOCK_MONOTONIC, which drivers and test cameras stamp their pictures with.
+func now() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
+
+// wall is the time since the epoch.
+func wall() time.Duration { return clock(unix.CLOCK_REALTIME) }
+
+func clock(id int32) time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(id, &t) // these two are always there
+	return time.Duration(t.Nano())
+}
+
+// stamp is when a picture was taken.
+type stamp struct {
+	taken time.Duration // on CLOCK_MONOTONIC
+	seq   int64         // the camera's count; -1: not told
+	from  string        // who says so; empty: nobody
+}
+
+const inPicture = "the camera's stamp in the picture"
+
+// stampOf finds out when a picture was taken: from the picture itself if it can, as that is the same for all programs.
+// Else from what the program says in the part's headers.
+func stampOf(jpeg []byte, header map[string]string, mono, wall time.Duration) stamp {
+	if s, ok := stampIn(jpeg, mono); ok {
+		return s
+	}
+	seconds := func(name string) (time.Duration, bool) {
+		v, err := strconv.ParseFloat(header[name], 64)
+		return time.Duration(v * float64(time.Second)), err == nil
+	}
+	// µStreamer's X-Timestamp is when it sent the picture: of no use here. Its others are on CLOCK_MONOTONIC.
+	if t, ok := seconds("x-ustreamer-grab-time"); ok {
+		return stamp{t, -1, "µStreamer's X-UStreamer-Grab-Time (when it got the picture from the driver, to 1 ms)"}
+	}
+	if t, ok := seconds("x-timestamp"); ok && header["x-age-ms"] != "" {
+		seq, err := strconv.ParseInt(header["x-sequence"], 10, 64)
+		if err != nil {
+			seq = -1
+		}
+		return stamp{t - wall + mono, seq, "vchat's X-Timestamp (the driver's stamp)"}
+	}
+	return stamp{seq: -1}
+}
+
+// Cameras made of software write a JPEG comment into each picture: four letters, a sequence number, CLOCK_MONOTONIC in
+// nanoseconds. stampIn knows that of daemon/vmtest (big endian, after the camera's number, a checksum follows) and the
+// plain one (little endian, any letters). A real comment of this length would have to hold the present time.
+func stampIn(jpeg []byte, mono time.Duration) (stamp, bool) {
+	for b := jpeg[min(2, len(jpeg)):]; len(b) > 4 && b[0] == 0xff && b[1] != 0xda; {
+		n := int(binary.BigEndian.Uint16(b[2:]))
+		if n < 2 || len(b) < 2+n {
+			break
+		}
+		body := b[4 : 2+n]
+		s := stamp{from: inPicture}
+		switch {
+		case b[1] != 0xfe:
+		case len(body) == 16:
+			s.seq, s.taken = int64(binary.LittleEndian.Uint32(body[4:])), time.Duration(binary.LittleEndian.Uint64(body[8:]))
+		case len(body) == 24 && bytes.HasPrefix(body, []byte("VCSM")):
+			s.seq, s.taken = int64(binary.BigEndian.Uint32(body[8:])), time.Duration(binary.BigEndian.Uint64(body[12:]))
+		}
+		if age := mono - s.taken; s.taken > 0 && age > -time.Second && age < 10*time.Minute {
+			return s, true
+		}
+		b = b[2+n:]
+	}
+	return stamp{}, false
+}
+
+// isCard tells what a program sends for want of a picture: vchat's card, µStreamer's NO SIGNAL.
+func isCard(header map[string]string) bool {
+	return header["x-card"] == "1" || header["x-ustreamer-online"] == "false"
+}
