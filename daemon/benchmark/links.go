@@ -122,6 +122,9 @@ func (b *bench) withoutRoot(what string) bool {
 }
 
 func (b *bench) printStamps() {
+	if len(b.stamps) == 0 {
+		return
+	}
 	fmt.Println("\nWhen a picture was taken is known for")
 	for _, s := range slices.Sorted(maps.Keys(b.stamps)) {
 		fmt.Printf("* %s (%d pictures)\n", s, b.stamps[s])

@@ -70,39 +70,64 @@ type got struct {
 
 // between sums up what came in [from, to).
 func (s *session) between(from, to time.Duration, fps int) (g got) {
-	var camera float64
+	var made float64
 	for _, c := range s.clients {
-		seen := map[int64]bool{}
-		least, most := int64(-1), int64(-1)
-		for _, p := range c.between(from, to) {
-			if p.seq >= 0 && seen[p.seq] {
-				continue
-			}
-			seen[p.seq] = true
-			if least < 0 || p.seq < least {
-				least = p.seq
-			}
-			most = max(most, p.seq)
+		pictures := distinct(c.between(from, to))
+		for _, p := range pictures {
 			g.pictures++
 			g.bytes += float64(p.size)
 			if p.from != "" {
 				g.delays = append(g.delays, ms(p.came-p.taken))
 			}
 		}
-		if least >= 0 {
-			camera += float64(most - least + 1)
-		} else {
-			camera += (to - from).Seconds() * float64(fps)
-		}
+		made += cameraMade(pictures, (to-from).Seconds()*float64(fps))
 	}
 	g.rate = float64(g.pictures) / (to - from).Seconds() / float64(len(s.clients))
-	if camera > 0 {
-		g.share = float64(g.pictures) / camera
-	}
 	if g.pictures > 0 {
+		g.share = min(float64(g.pictures)/made, 1)
 		g.bytes /= float64(g.pictures)
 	}
 	return g
+}
+
+// distinct leaves out pictures that came before.
+func distinct(all []picture) (some []picture) {
+	type name struct {
+		from string
+		seq  int64
+	}
+	seen := map[name]bool{}
+	for _, p := range all {
+		if n := (name{p.from, p.seq}); p.seq < 0 || !seen[n] {
+			seen[n] = true
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// cameraMade says how many pictures the camera made while these came, by its own count. If a program changes pictures, some
+// have the camera's stamp still and others only the program's, which counts otherwise: the longer count of the two gives the
+// camera's rate. Without a count it is what was expected.
+func cameraMade(pictures []picture, expected float64) float64 {
+	ends := map[string][2]picture{} // of each count
+	for _, p := range pictures {
+		e, ok := ends[p.from]
+		if !ok {
+			e[0] = p
+		}
+		e[1] = p
+		ends[p.from] = e
+	}
+	made, longest := expected, int64(0)
+	for _, e := range ends {
+		if n := e[1].seq - e[0].seq; e[0].seq >= 0 && n > longest && e[1].taken > e[0].taken {
+			longest = n
+			all := pictures[len(pictures)-1].came - pictures[0].came
+			made = float64(n)/(e[1].taken-e[0].taken).Seconds()*all.Seconds() + 1
+		}
+	}
+	return made
 }
 
 // note counts where the times of capture come from.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -14,7 +15,13 @@ func TestBetween(t *testing.T) {
 	two := &reader{pictures: []picture{pic(-1, time.Second, ""), pic(-1, 1500*time.Millisecond, "")}}
 	s := &session{clients: []*reader{one}}
 	// 2 and 5 of what the camera made from 2 to 5; 2 came twice, 1 before, 6 after.
-	if g := s.between(time.Second, 2*time.Second, 30); g.pictures != 2 || g.rate != 2 || g.share != 0.5 || g.bytes != 1000 || len(g.delays) != 2 || g.delays[0] != 10 {
+	if g := s.between(time.Second, 2*time.Second, 30); g.pictures != 2 || g.rate != 2 || math.Abs(g.share-0.5) > 1e-9 || g.bytes != 1000 || len(g.delays) != 2 || g.delays[0] != 10 {
+		t.Errorf("got %+v", g)
+	}
+	// Two counts at once: the longer one tells that half of the pictures came.
+	s.clients = []*reader{{pictures: []picture{pic(10, 1000*time.Millisecond, "x"), pic(501, 1200*time.Millisecond, "y"), pic(14, 1400*time.Millisecond, "x"),
+		pic(16, 1600*time.Millisecond, "x")}}}
+	if g := s.between(time.Second, 2*time.Second, 30); g.pictures != 4 || math.Abs(g.share-4./7) > 1e-9 {
 		t.Errorf("got %+v", g)
 	}
 	// Without a count of the camera's, its rate has to do.
