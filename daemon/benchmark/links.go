@@ -125,7 +125,7 @@ func (b *bench) printStamps() {
 	if len(b.stamps) == 0 {
 		return
 	}
-	fmt.Println("\nWhen a picture was taken is known for")
+	fmt.Print("\nWhen a picture was taken is known for\n\n")
 	for _, s := range slices.Sorted(maps.Keys(b.stamps)) {
 		fmt.Printf("* %s (%d pictures)\n", s, b.stamps[s])
 	}

@@ -16,7 +16,6 @@ import (
 func machine() string {
 	var u unix.Utsname
 	_ = unix.Uname(&u) // cannot fail with memory of ours
-	load, _ := os.ReadFile("/proc/loadavg")
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	board, _ := os.ReadFile("/proc/device-tree/model") // a Pi's name; ends with a 0
 	cpu := strings.Trim(string(board), "\x00")
@@ -24,11 +23,13 @@ func machine() string {
 		cpu = model(info)
 	}
 	return fmt.Sprintf("%s, %d CPUs (%s), Linux %s %s, load %s before, %s", time.Now().Format("2006-01-02"), runtime.NumCPU(), cpu,
-		unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Machine[:]), first3(string(load)), runtime.Version())
+		unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Machine[:]), load(), runtime.Version())
 }
 
-func first3(load string) string {
-	f := strings.Fields(load)
+// load is how many threads wanted a CPU in the last 1, 5 and 15 minutes: whether others have disturbed the measurement.
+func load() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	f := strings.Fields(string(b))
 	return strings.Join(f[:min(3, len(f))], " ")
 }
 

@@ -133,6 +133,7 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	b.printStamps()
+	fmt.Printf("\nLoad %s at the end.\n", load())
 	return nil
 }
 
