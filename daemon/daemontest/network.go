@@ -24,7 +24,8 @@ type Network struct {
 	listeners map[string]*listener
 	conns     map[*pipeConn]struct{}
 	stalled   bool
-	moved     chan struct{} // closed and made anew whenever stalled changes
+	delay     time.Duration
+	moved     chan struct{} // closed and made anew whenever one of them changes
 	dials     int
 }
 
@@ -46,11 +47,18 @@ func (n *Network) Listen(address string) net.Listener {
 func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials++
-	l, stalled := n.listeners[address], n.stalled
+	l, stalled, trip := n.listeners[address], n.stalled, 2*n.delay
 	n.mu.Unlock()
 	if stalled {
 		<-ctx.Done()
 		return nil, ctx.Err()
+	}
+	if trip > 0 {
+		select {
+		case <-time.After(trip):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	if l == nil {
 		return nil, &net.OpError{Op: "dial", Net: "memory", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
@@ -94,10 +102,35 @@ func (n *Network) Stall(on bool) {
 	n.moved = make(chan struct{})
 }
 
+// Freeze stops everything on the connections there are now, as TCP's pauses do after a loss: new ones can be made, and work.
+// Nothing thaws them.
+func (n *Network) Freeze() {
+	n.mu.Lock()
+	conns := slices.Collect(maps.Keys(n.conns))
+	n.mu.Unlock()
+	for _, c := range conns {
+		c.in.freeze()
+		c.out.freeze()
+	}
+}
+
+// Delay makes everything that is sent from now on take this long, as a queue in the network does.
+func (n *Network) Delay(d time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delay = d
+}
+
 func (n *Network) isStalled() (bool, <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.stalled, n.moved
+}
+
+func (n *Network) lateness() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.delay
 }
 
 func (n *Network) pipe(address string) (a, b *pipeConn) {
@@ -180,11 +213,19 @@ type flow struct {
 	net             *Network
 	mu              sync.Mutex
 	buf             []byte
+	late            []batch // what of buf is not there yet, in the order of its coming
+	frozen          bool
 	ended           bool  // the writer has closed: what is left is read, then io.EOF
 	abandoned       bool  // the reader has closed: writing fails, once the news has travelled
 	err             error // reset
 	readBy, writeBy deadline
 	changed         chan struct{} // closed and made anew at each change
+}
+
+// batch is so many bytes that come at a time.
+type batch struct {
+	size int
+	at   time.Time
 }
 
 type deadline struct {
@@ -232,6 +273,43 @@ func (f *flow) fail(err error) {
 	f.tell()
 }
 
+func (f *flow) freeze() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.frozen = true
+	f.tell()
+}
+
+// delay lets the last size bytes of buf come later. The caller holds mu.
+func (f *flow) delay(size int) {
+	d := f.net.lateness()
+	if d == 0 && len(f.late) == 0 {
+		return
+	}
+	at := time.Now().Add(d)
+	if n := len(f.late); n > 0 && f.late[n-1].at.After(at) {
+		at = f.late[n-1].at // nothing overtakes
+	}
+	f.late = append(f.late, batch{size, at})
+	time.AfterFunc(time.Until(at), func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.tell()
+	})
+}
+
+// there says how much of buf has come. The caller holds mu.
+func (f *flow) there() int {
+	for len(f.late) > 0 && !time.Now().Before(f.late[0].at) {
+		f.late = f.late[1:]
+	}
+	n := len(f.buf)
+	for _, b := range f.late {
+		n -= b.size
+	}
+	return n
+}
+
 func (f *flow) finish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -271,13 +349,13 @@ func (f *flow) read(b []byte) (int, error) {
 			return 0, f.err
 		case f.readBy.passed():
 			return 0, os.ErrDeadlineExceeded
-		case stalled:
-		case len(f.buf) > 0:
-			n := copy(b, f.buf)
+		case stalled, f.frozen:
+		case f.there() > 0:
+			n := copy(b, f.buf[:f.there()])
 			f.buf = f.buf[n:]
 			f.tell()
 			return n, nil
-		case f.ended:
+		case f.ended && len(f.buf) == 0:
 			return 0, io.EOF
 		}
 		f.wait(moved)
@@ -293,7 +371,7 @@ func (f *flow) write(b []byte) (int, error) {
 		switch {
 		case f.ended:
 			return done, net.ErrClosed
-		case f.err != nil, f.abandoned && !stalled:
+		case f.err != nil, f.abandoned && !stalled && !f.frozen:
 			return done, syscall.EPIPE
 		case f.writeBy.passed():
 			return done, os.ErrDeadlineExceeded
@@ -302,6 +380,7 @@ func (f *flow) write(b []byte) (int, error) {
 		case len(f.buf) < pipeRoom:
 			n := min(len(b)-done, pipeRoom-len(f.buf))
 			f.buf = append(f.buf, b[done:done+n]...)
+			f.delay(n)
 			done += n
 			f.tell()
 			continue
