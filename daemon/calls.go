@@ -100,9 +100,9 @@ func (d *Daemon) changed(c call.Call) {
 		d.parties[c.Peer] = p
 	}
 	log := d.log.With("peer", c.Peer, "state", c.State, "direction", c.Direction)
+	_, live := d.calls.Get(c.Peer)
+	d.links.Want(c.Peer, live)
 	switch c.State {
-	case call.Calling:
-		d.links.Nudge(c.Peer)
 	case call.Resuming:
 		p.pictures = false
 	case call.Ended:
@@ -111,7 +111,7 @@ func (d *Daemon) changed(c call.Call) {
 			log = log.With("text", c.Text)
 		}
 		// A call that was turned away at once has no party, unless there is another one with the same peer.
-		if _, live := d.calls.Get(c.Peer); p != nil && !live {
+		if p != nil && !live {
 			d.show(p, nil)
 			p.hub.End(errors.New(c.Reason.String()))
 			delete(d.parties, c.Peer)

@@ -110,7 +110,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.camera = camera.New(cameraConfig(cfg), log)
 	d.questions = camera.NewQuestions(d.camera)
 	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*switchboard)(d),
-		Log: log})
+		Log: log, Network: link.WatchNetwork})
 	peers, err := linkPeers(cfg)
 	if err != nil {
 		return nil, err

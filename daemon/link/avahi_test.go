@@ -3,6 +3,7 @@ package link
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
 	"testing"
@@ -34,27 +35,30 @@ func avahi(t *testing.T, answer string) (socket string, asked func() string) {
 }
 
 func TestNamesInLocalAreAvahis(t *testing.T) {
-	for _, tt := range []struct{ name, answer, want string }{
-		{"IPv4", "+ 2 0 workshop.local 192.168.1.20\n", "192.168.1.20:7450"},
-		{"IPv6", "+ 2 1 workshop.local fd00::7\n", "[fd00::7]:7450"},
-		{"link-local", "+ 3 1 workshop.local fe80::1\n", "[fe80::1%3]:7450"},
-		{"unknown", "-15 Timeout reached\n", "workshop.local:7450"},
-		{"nonsense", "+ 2 0 workshop.local /etc/passwd\n", "workshop.local:7450"},
-		{"silence", "", "workshop.local:7450"},
+	for _, tt := range []struct {
+		name, answer, want string
+		v4                 bool
+	}{
+		{"IPv4", "+ 2 0 workshop.local 192.168.1.20\n", "192.168.1.20", true},
+		{"IPv6", "+ 2 1 workshop.local fd00::7\n", "fd00::7", false},
+		{"link-local", "+ 3 1 workshop.local fe80::1\n", "fe80::1%3", false},
+		{"the other family", "+ 2 0 workshop.local 192.168.1.20\n", "", false},
+		{"unknown", "-15 Timeout reached\n", "", true},
+		{"nonsense", "+ 2 0 workshop.local /etc/passwd\n", "", true},
+		{"silence", "", "", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			socket, asked := avahi(t, tt.answer)
-			if got := locate(context.Background(), socket, "workshop.local:7450"); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
+			got, err := askAvahi(context.Background(), socket, "workshop.local", tt.v4)
+			if (err == nil) != (tt.want != "") || err == nil && got.String() != tt.want {
+				t.Errorf("got %v, %v; want %q", got, err, tt.want)
 			}
-			if q := asked(); q != "RESOLVE-HOSTNAME workshop.local\n" {
-				t.Errorf("asked %q", q)
+			if q, want := asked(), fmt.Sprintf("RESOLVE-HOSTNAME-IPV%d workshop.local\n", map[bool]int{true: 4, false: 6}[tt.v4]); q != want {
+				t.Errorf("asked %q, want %q", q, want)
 			}
 		})
 	}
-	for _, other := range []string{"192.168.1.20:7450", "workshop:7450", "workshop.lan:7450", "a b.local:7450"} {
-		if got := locate(context.Background(), "/nonexistent", other); got != other {
-			t.Errorf("%q became %q", other, got)
-		}
+	if _, err := askAvahi(context.Background(), "/nonexistent", "a b.local", true); err == nil {
+		t.Error("a name with a space was asked for")
 	}
 }

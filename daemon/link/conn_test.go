@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // crypto/tls gives its close_notify five seconds, which a device that stops does not have.
@@ -29,4 +31,31 @@ func TestNothingMovesTheLastDeadline(t *testing.T) {
 			t.Errorf("it took %v, want %v", d, farewellTime)
 		}
 	})
+}
+
+// The kernel repeats what was not acknowledged for a quarter of an hour, if nobody tells it otherwise.
+func TestTheKernelGivesUpWhenWeDo(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	raw, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConn(raw)
+	defer c.abandon()
+	socket, err := raw.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := socket.Control(func(fd uintptr) {
+		ms, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
+		if err != nil || time.Duration(ms)*time.Millisecond != stallAfter {
+			t.Errorf("TCP_USER_TIMEOUT is %d ms, %v; want %v", ms, err, stallAfter)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
 }

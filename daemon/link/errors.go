@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +62,8 @@ func classify(err error) error {
 		return err // a conn has said so already
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("no answer within %v: %w", handshakeTime, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
@@ -79,7 +82,7 @@ func cause(err error) string {
 			return e.Error()
 		}
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return "no answer"
 	}
 	var no syscall.Errno

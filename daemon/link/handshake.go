@@ -94,15 +94,16 @@ func say(conn *conn, t *tls.Conn, bye wire.Bye) error {
 // readOn reads until the other side has the Bye and closes, for a reset would destroy it; but not all that it may send.
 func readOn(t *tls.Conn) { _, _ = io.CopyN(io.Discard, t, wire.MaxControl) }
 
-// serveDialled serves a connection that we made to p's address.
-func (ls *Links) serveDialled(p *peer, address string, raw net.Conn) error {
+// serveDialled serves a connection that we made to p. With ctx it ends as long as we have not said hello: after that the
+// other side may have chosen it already.
+func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw net.Conn, agreed func()) error {
 	defer raw.Close()
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
 	defer stop()
 	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
 	conn := newConn(raw)
 	t := tls.Client(newBatch(conn), batched(ls.cfg.Identity.ClientConfig()))
-	if err := t.HandshakeContext(p.ctx); err != nil {
+	if err := t.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS with %s: %w", address, classify(err))
 	}
 	id, err := identity.PeerID(t.ConnectionState())
@@ -114,7 +115,10 @@ func (ls *Links) serveDialled(p *peer, address string, raw net.Conn) error {
 		_ = sayBye(conn, t, wire.Bye{Code: wire.CodeWrongIdentity, Text: fmt.Sprintf("your key %s is not the one known for this address", id)})
 		return fmt.Errorf("%w: %s answers with %s, but %s is %s", ErrWrongIdentity, address, id, p.Name, p.ID)
 	}
-	return ls.serve(p, conn, t, true, func() { stop() })
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	return ls.serve(p, conn, t, true, func() { stop(); agreed() })
 }
 
 // batched lets TLS fill its records from the first picture on instead of beginning with small ones after each pause.
@@ -127,7 +131,9 @@ func batched(c *tls.Config) *tls.Config {
 func (ls *Links) serve(p *peer, conn *conn, t *tls.Conn, dialled bool, agreed func()) error {
 	l, err := ls.agree(p, conn, t, dialled)
 	if err != nil {
-		p.fail(err)
+		if !dialled {
+			p.fail(err) // else it is for the attempt to weigh
+		}
 		return err
 	}
 	agreed()

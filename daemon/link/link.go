@@ -40,6 +40,7 @@ type Link struct {
 	show chan *frame.Hub
 	told chan struct{} // a picture has come of which the other side should hear
 	word chan struct{} // the other side has told of one
+	ask  chan struct{} // a ping, now
 	ctx  context.Context
 	end  context.CancelCauseFunc
 
@@ -56,11 +57,12 @@ func newLink(p *peer, c *conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.H
 		began: time.Now(), clockBase: frame.Now(),
 		pool: frame.NewPool(4),
 		out:  make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
-		told: make(chan struct{}, 1), word: make(chan struct{}, 1)}
+		told: make(chan struct{}, 1), word: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
 	l.batch = t.NetConn().(*batch)
 	l.batch.readAhead()
 	l.socket = newSocket(c.Conn)
 	l.socket.steady()
+	c.patience, c.doubt = p.patience, p.poke
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
@@ -113,6 +115,12 @@ func (l *Link) Local(theirs time.Duration) time.Duration {
 // clockBase; but in tests it is theirs.
 func (l *Link) elapsed() time.Duration { return time.Since(l.began) }
 
+// probe asks the other side to be heard soon.
+func (l *Link) probe() {
+	l.conn.probe()
+	poke(l.ask)
+}
+
 // run serves the link until ctx or the link ends and returns why.
 func (l *Link) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { l.end(shutdown(ctx)) })()
@@ -131,6 +139,9 @@ func (l *Link) run(ctx context.Context) error {
 	if farewell(why) != nil {
 		_, _ = io.Copy(io.Discard, l.tls) // or what is under way would reset the connection, and with it the Bye
 		<-wrote
+	}
+	if errors.Is(why, ErrDead) || errors.Is(why, errReplaced) {
+		l.conn.abandon()
 	}
 	_ = l.conn.Close()
 	<-wrote
@@ -168,7 +179,7 @@ func (l *Link) chooses() bool {
 
 // write is the writing goroutine.
 func (l *Link) write() error {
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTimer(l.peer.rhythm())
 	defer ping.Stop()
 	w := newWriter(l)
 	defer w.close()
@@ -187,6 +198,7 @@ func (l *Link) write() error {
 				err = w.message(m)
 			case <-ping.C:
 				err = w.message(&wire.Ping{})
+				ping.Reset(l.peer.rhythm())
 			case <-l.told:
 				err = w.feedback()
 			case <-w.tell.C:
@@ -194,6 +206,9 @@ func (l *Link) write() error {
 			case <-l.word:
 				f, at := l.sent.latest()
 				w.video.heard(&f, at)
+			case <-l.ask:
+				err = w.message(&wire.Ping{})
+				ping.Reset(l.peer.rhythm())
 			case h := <-l.show:
 				w.video.look(h)
 			case <-w.pictures():
@@ -238,6 +253,7 @@ func (l *Link) heard(m wire.Message) error {
 		l.pong <- &wire.Pong{T1: m.T1, T2: now}
 	case *wire.Pong:
 		l.clock.add(m, now)
+		return l.peer.answered(l, m.T1)
 	case *wire.Bye:
 		return &ByeError{*m}
 	case *wire.Hello:

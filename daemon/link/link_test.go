@@ -30,6 +30,7 @@ type device struct {
 	id      *identity.Identity
 	links   *link.Links
 	handler link.Handler // nil: itself
+	config  func(*link.Config)
 
 	mu       sync.Mutex
 	blind    bool // wants no pictures
@@ -110,8 +111,12 @@ func (b *lab) start(d *device, dials bool, peers ...*device) {
 	if handler == nil {
 		handler = d
 	}
-	d.links = link.New(link.Config{Identity: d.id, Name: d.name, Software: "test", Handler: handler, Dial: b.net.Dial,
-		Log: slog.New(slog.NewTextHandler(b, nil)).With("on", d.name)})
+	cfg := link.Config{Identity: d.id, Name: d.name, Software: "test", Handler: handler, Dial: b.net.Dial,
+		Log: slog.New(slog.NewTextHandler(b, nil)).With("on", d.name)}
+	if d.config != nil {
+		d.config(&cfg)
+	}
+	d.links = link.New(cfg)
 	var known []link.Peer
 	for _, p := range peers {
 		k := link.Peer{Name: p.name, ID: p.id.ID()}
@@ -281,11 +286,12 @@ func TestPausesBetweenDialsAreBounded(t *testing.T) {
 			t.Errorf("the cause was logged %d times, want once:\n%s", n, b.logged())
 		}
 		before := b.net.Dials()
-		alice.links.Nudge("bob")
-		synctest.Wait()
+		alice.links.Want("bob", true)
+		after(149 * time.Millisecond)
 		if n := b.net.Dials(); n != before+1 {
-			t.Errorf("%d dials after a nudge, want %d", n, before+1)
+			t.Errorf("%d dials after the link is wanted, want %d", n, before+1)
 		}
+		alice.links.Want("bob", false)
 		b.start(bob, false, alice)
 		after(3 * time.Second)
 		if alice.links.Link("bob") == nil {

@@ -10,12 +10,16 @@
 // the link delivers in a moment, and a rate makes pictures smaller where it carries less than the camera gives (video.go).
 //
 //	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
-//	           └─ one dial loop per peer: resolve, connect, TLS, hello ─────────────────┴─▶ Link: a reader and a writer
+//	           ├─ one dial loop per peer ── attempts: resolve, connect, TLS, hello ─────┴─▶ Link: a reader and a writer
+//	           └─ the watch for changes of the network
 //
-// When both devices dial at once there may be two connections for a moment. The device whose fingerprint is the smaller
-// one chooses (PROTOCOL.md, section 3); the other holds both until it has heard the choice.
+// When both devices dial at once there may be two connections for a moment, and in the search for a better one several. The
+// device whose fingerprint is the smaller one chooses (PROTOCOL.md, section 3); the other holds all until it has heard the
+// choice.
 //
-//	connected ──hello──▶ agreed ──Nominate──▶ up ──silence of 3 s, error, Bye, replaced──▶ down
+//	connected ──hello──▶ agreed ──Nominate──▶ up ──silence of 2.5 s, error, Bye, replaced──▶ down
+//	                                           ▲▼ silence of 0.5 s in a call, or after a change of the network
+//	                                        suspect: another connection is tried beside it, and the first that carries wins
 package link
 
 import (
@@ -24,6 +28,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -34,12 +39,15 @@ import (
 
 const (
 	handshakeTime = 5 * time.Second        // for each of TLS, hello and nomination
-	pingEvery     = 500 * time.Millisecond // so that four of them fit into deadAfter
+	pingEvery     = 800 * time.Millisecond // so that three of them fit into deadAfter
+	pingOften     = 200 * time.Millisecond // in a call: two of them fit into suspectAfter
+	suspectAfter  = 500 * time.Millisecond
 	deadAfter     = 2500 * time.Millisecond
 	stallAfter    = 10 * time.Second // in which the kernel takes nothing of what is written end the link
 	youngLink     = time.Second      // a second connection within this time is the other half of a simultaneous dial
 	maxStrangers  = 64               // connections that have not yet shown a known key
-	maxGreeting   = 4                // connections of one peer that have not yet said hello
+	maxGreeting   = 8                // connections of one peer that have not yet said hello: in haste it makes several
+	maxGreeted    = 8                // connections of one peer that wait to be chosen
 )
 
 // Peer is a device that may connect and, where it has an address, is dialled.
@@ -68,7 +76,7 @@ type Handler interface {
 	Quality(l *Link)
 }
 
-// Config is what Links needs. Dial may be nil.
+// Config is what Links needs. Dial and Lookup are the system's where they are nil; without Network nothing is known of changes.
 type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, told in the hello
@@ -76,6 +84,10 @@ type Config struct {
 	Handler  Handler
 	Log      *slog.Logger
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup gives the addresses of a host in one family, an error if there are none.
+	Lookup func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
+	// Network calls changed after each change of the network that may matter, until ctx ends or it cannot: WatchNetwork.
+	Network func(ctx context.Context, changed func()) error
 }
 
 // Links holds the links to all peers. Its methods are safe for concurrent use.
@@ -99,6 +111,9 @@ type Links struct {
 func New(cfg Config) *Links {
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
+	}
+	if cfg.Lookup == nil {
+		cfg.Lookup = systemLookup
 	}
 	return &Links{cfg: cfg, name: cfg.Name, gate: gate{max: maxStrangers},
 		peers: map[string]*peer{}, byID: map[identity.ID]*peer{}}
@@ -134,6 +149,9 @@ func (ls *Links) Run(ctx context.Context) error {
 		ls.start(p)
 	}
 	ls.mu.Unlock()
+	if ls.cfg.Network != nil {
+		ls.work.Go(func() { ls.follow(ctx) })
+	}
 	var err error
 	if ls.listener != nil {
 		ls.work.Go(func() {
@@ -164,6 +182,7 @@ func (ls *Links) Configure(name string, peers []Peer) {
 		p := newPeer(ls, want)
 		if before := old[want.Name]; before != nil {
 			p.telling = before.telling
+			p.wanted.Store(before.wanted.Load())
 			if before.ID == want.ID {
 				p = before
 				p.move(want.Address)
@@ -226,10 +245,11 @@ func (ls *Links) Status(peer string) Status {
 	return Status{}
 }
 
-// Nudge dials a peer at once instead of waiting out the pause after the last failure: somebody wants to talk.
-func (ls *Links) Nudge(peer string) {
+// Want says whether a call waits for the link to a peer or is on it. Then the link is watched closely, and without one the
+// peer is dialled in haste: the first time at once, even if it has just refused us.
+func (ls *Links) Want(peer string, on bool) {
 	if p := ls.peer(peer); p != nil {
-		p.nudge()
+		p.want(on)
 	}
 }
 

@@ -3,11 +3,7 @@ package link
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,15 +13,14 @@ import (
 )
 
 // peer is one known device and the link to it.
-//
-// keepDialling (one goroutine) sleeps where there is no address, and while a link is up, whoever dialled it.
 type peer struct {
 	Name   string
 	ID     identity.ID
 	links  *Links
 	ctx    context.Context // set by Links.start
 	cancel context.CancelCauseFunc
-	wake   chan struct{} // the link has gone, the address is another, or somebody wants to talk
+	wake   chan struct{} // something has changed that decides on dialling
+	wanted atomic.Bool   // a call waits for the link, or is on it
 	door   gate          // connections that come from there, before the hello
 	pace   pace          // of the messages that come from there
 	most   atomic.Uint64 // max_bitrate in bytes a second, the bits of a float64
@@ -35,13 +30,16 @@ type peer struct {
 	telling *sync.Mutex
 
 	mu       sync.Mutex
-	address  string
-	current  *Link   // the nominated one
-	pending  []*Link // agreed, and waiting for the other side to choose; oldest first
-	ups      int     // how many links there have been
-	failed   error   // why there is none now
+	book     book
+	current  *Link         // the nominated one
+	pending  []*Link       // agreed, and not chosen yet; oldest first
+	racing   time.Duration // when (frame.Now) the last of pending was sent into a race with current
+	ups      int           // how many links there have been
+	pause    *backoff
+	notUntil time.Time // an attempt before that would be too soon after what has failed
+	failed   error     // why there is no link now
 	failedAt time.Time
-	told     string // the failure that was logged last
+	told     map[string]bool // the failures that were logged since there was one
 }
 
 // Status is what there is to say about the link to a peer.
@@ -57,8 +55,8 @@ type Status struct {
 }
 
 func newPeer(ls *Links, p Peer) *peer {
-	return &peer{Name: p.Name, ID: p.ID, address: p.Address, links: ls, wake: make(chan struct{}, 1), door: gate{max: maxGreeting},
-		telling: new(sync.Mutex)}
+	return &peer{Name: p.Name, ID: p.ID, book: book{address: p.Address}, links: ls, wake: make(chan struct{}, 1),
+		door: gate{max: maxGreeting}, telling: new(sync.Mutex), pause: newBackoff(100*time.Millisecond, 2*time.Second)}
 }
 
 func (p *peer) link() *Link {
@@ -79,7 +77,38 @@ func (p *peer) status() Status {
 	return s
 }
 
+// want says whether a call waits for the link or is on it: then it is watched closely, and dialled in haste.
+func (p *peer) want(on bool) {
+	if p.wanted.Swap(on) == on {
+		return
+	}
+	if on {
+		p.nudge()
+		if l := p.link(); l != nil {
+			l.probe()
+		}
+		return
+	}
+	p.poke()
+}
+
+// nudge dials at once, if there is anything to dial.
 func (p *peer) nudge() {
+	p.mu.Lock()
+	p.notUntil = time.Time{}
+	p.mu.Unlock()
+	p.poke()
+}
+
+// moved hears that the network is not what it was: what is up may be dead, and what could not be reached may be there.
+func (p *peer) moved() {
+	if l := p.link(); l != nil {
+		l.probe()
+	}
+	p.nudge()
+}
+
+func (p *peer) poke() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
@@ -89,22 +118,14 @@ func (p *peer) nudge() {
 // move makes the peer be looked for elsewhere from the next try on.
 func (p *peer) move(address string) {
 	p.mu.Lock()
-	moved := p.address != address
-	p.address = address
+	moved := p.book.address != address
+	if moved {
+		p.book = book{address: address}
+	}
 	p.mu.Unlock()
 	if moved {
 		p.nudge()
 	}
-}
-
-// wanted gives the address to dial; "" while there is nothing to dial.
-func (p *peer) wanted() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.current != nil {
-		return ""
-	}
-	return p.address
 }
 
 // stop ends the peer's links and its dialling.
@@ -114,125 +135,20 @@ func (p *peer) stop(why error) {
 	}
 }
 
-// keepDialling makes a link whenever there is none.
-func (p *peer) keepDialling() {
-	pause := newBackoff(100*time.Millisecond, 2*time.Second)
-	for p.ctx.Err() == nil {
-		address := p.wanted()
-		if address == "" {
-			select {
-			case <-p.wake:
-			case <-p.ctx.Done():
-			}
-			continue
-		}
-		began, ups := time.Now(), p.upCount()
-		err := p.dial(address)
-		if p.ctx.Err() != nil {
-			return
-		}
-		if p.upCount() != ups && time.Since(began) > youngLink {
-			pause.reset() // it was healthy: try again soon
-		}
-		if p.link() != nil {
-			continue // the other side's connection was chosen
-		}
-		p.fail(err)
-		if hopeless(err) {
-			p.rest(rareDial/2 + rand.N(rareDial/2))
-		} else {
-			p.rest(pause.next())
-		}
+// patience is how much silence makes a link suspect: without a call it is not worth another connection, and pings are rare.
+func (p *peer) patience() time.Duration {
+	if p.wanted.Load() {
+		return suspectAfter
 	}
+	return deadAfter
 }
 
-// rest waits for the next try, or until it is wanted at once.
-func (p *peer) rest(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-p.wake:
-	case <-p.ctx.Done():
+// rhythm is the pause between two pings.
+func (p *peer) rhythm() time.Duration {
+	if p.wanted.Load() {
+		return pingOften
 	}
-}
-
-// dial makes one connection and serves it to its end.
-func (p *peer) dial(address string) error {
-	// The address is resolved anew at each try: a peer at home changes it with each DHCP lease.
-	ctx, cancel := context.WithTimeout(p.ctx, handshakeTime)
-	defer cancel()
-	conn, err := p.links.cfg.Dial(ctx, "tcp", locate(ctx, avahiSocket, address))
-	if err != nil {
-		if op := (*net.OpError)(nil); errors.As(err, &op) {
-			err = op.Err // it names the address once more
-		}
-		return fmt.Errorf("connect to %s: %w", address, err)
-	}
-	return p.links.serveDialled(p, address, conn)
-}
-
-// adopt makes l, which the other side has nominated, the link to the peer.
-func (p *peer) adopt(l *Link) {
-	p.telling.Lock()
-	defer p.telling.Unlock()
-	p.carry(l)
-}
-
-// offer is the chooser's decision on a connection that has agreed: it is taken, unless it is the other half of a
-// simultaneous dial.
-func (p *peer) offer(l *Link) error {
-	p.telling.Lock()
-	defer p.telling.Unlock()
-	if now := p.link(); now != nil && now.ctx.Err() == nil && time.Since(now.began) < youngLink {
-		return errReplaced
-	}
-	if !l.Send(&wire.Nominate{}) {
-		return ErrSlow
-	}
-	p.carry(l)
-	return nil
-}
-
-// carry lets l carry the link from now on. The caller holds telling.
-func (p *peer) carry(l *Link) {
-	if p.ctx.Err() != nil || l.ctx.Err() != nil {
-		return // it has come to its end meanwhile
-	}
-	p.mu.Lock()
-	old := p.current
-	p.current = l
-	p.forget(l)
-	p.ups++
-	p.failed, p.told = nil, ""
-	l.nominated = true
-	p.mu.Unlock()
-	l.stopWaiting()
-	if old != nil {
-		old.end(errReplaced)
-	}
-	p.links.cfg.Log.Info("link up", "peer", p.Name, "address", l.Remote(), "dialled_by", l.dialledBy(), "software", l.theirs.Software)
-	p.links.cfg.Handler.Up(l)
-}
-
-// await keeps a connection until the other side has chosen. Two of them are what a simultaneous dial gives, and the choice
-// may be either; a third one ends the oldest.
-func (p *peer) await(l *Link) {
-	l.choice = time.AfterFunc(handshakeTime, func() {
-		l.end(fmt.Errorf("%w: not nominated within %v", ErrDead, handshakeTime))
-	})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.pending = append(p.pending, l)
-	if len(p.pending) > 2 {
-		p.pending[0].end(errReplaced)
-		p.pending = slices.Delete(p.pending, 0, 1)
-	}
-}
-
-// forget takes l off those that wait for the other side's choice. The caller holds mu.
-func (p *peer) forget(l *Link) {
-	p.pending = slices.DeleteFunc(p.pending, func(x *Link) bool { return x == l })
+	return pingEvery
 }
 
 // left is called when l has ended.
@@ -244,29 +160,33 @@ func (p *peer) left(l *Link, why error) {
 	was := p.current == l
 	if was {
 		p.current = nil
+		p.notUntil = p.afterLoss(l, why)
 	}
 	p.forget(l)
 	p.mu.Unlock()
 	if was {
 		p.fail(why)
-		if !l.dialled {
-			p.nudge() // the other side's connection has gone: now it is our turn, too
-		}
+		p.poke()
 	}
 	if l.nominated {
 		p.links.cfg.Handler.Down(l, why)
 	}
 }
 
-func (p *peer) upCount() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ups
+// afterLoss says when to dial again. The caller holds mu.
+func (p *peer) afterLoss(l *Link, why error) time.Time {
+	if errors.Is(why, ErrDead) {
+		return time.Time{} // it was dialled already while it was suspect
+	}
+	if time.Since(l.began) > youngLink {
+		p.pause.reset() // it was healthy
+	}
+	return time.Now().Add(p.pause.next())
 }
 
 // fail remembers why there is no link and logs each cause once.
 func (p *peer) fail(err error) {
-	if err == nil || errors.Is(err, errReplaced) || p.ctx.Err() != nil {
+	if err == nil || errors.Is(err, errReplaced) || errors.Is(err, context.Canceled) || p.ctx.Err() != nil {
 		return
 	}
 	p.mu.Lock()
@@ -278,8 +198,14 @@ func (p *peer) fail(err error) {
 		p.failedAt = time.Now()
 	}
 	p.failed = err
-	news := cause(err) != p.told
-	p.told = cause(err)
+	why := cause(err)
+	news := !p.told[why] && len(p.told) < maxCauses
+	if news {
+		if p.told == nil {
+			p.told = map[string]bool{}
+		}
+		p.told[why] = true
+	}
 	p.mu.Unlock()
 	if news {
 		level := slog.LevelWarn
@@ -293,10 +219,10 @@ func (p *peer) fail(err error) {
 	}
 }
 
+// maxCauses is how many lines one outage is worth.
+const maxCauses = 8
+
 // hopeless says that dialling again will not mend it, but a person.
 func hopeless(err error) bool {
 	return errors.Is(err, ErrWrongIdentity) || errors.Is(err, ErrRefused) || errors.Is(err, wire.ErrVersion)
 }
-
-// rareDial is the longest pause after a hopeless try.
-const rareDial = 10 * time.Second

@@ -78,6 +78,8 @@ func TestPicturesTravel(t *testing.T) {
 func TestAStalledPeerLosesPicturesAndDelaysNobody(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		alice, bob := b.pair(false)
+		alice.links.Want("bob", true)
+		bob.links.Want("alice", true)
 		hub, pool := frame.NewHub(), frame.NewPool(4)
 		alice.links.Link("bob").Show(hub)
 		after(time.Millisecond)
