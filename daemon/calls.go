@@ -18,6 +18,7 @@ import (
 type party struct {
 	hub      *frame.Hub
 	shown    *link.Link // the link that our pictures go to; nil: none
+	held     hold       // on the camera, where that link was lost
 	pictures bool       // its pictures have come since the call is active
 	camera   *wire.State
 	heard    time.Time // when camera came
@@ -105,6 +106,9 @@ func (d *Daemon) changed(c call.Call) {
 	switch c.State {
 	case call.Resuming:
 		p.pictures = false
+		if p.shown != nil {
+			d.hold(p)
+		}
 	case call.Ended:
 		log = log.With("reason", c.Reason.Key(), "by", c.EndedBy)
 		if c.Text != "" {
@@ -113,6 +117,7 @@ func (d *Daemon) changed(c call.Call) {
 		// A call that was turned away at once has no party, unless there is another one with the same peer.
 		if p != nil && !live {
 			d.show(p, nil)
+			p.held.release()
 			p.hub.End(errors.New(c.Reason.String()))
 			delete(d.parties, c.Peer)
 		}
@@ -143,6 +148,7 @@ func (d *Daemon) show(p *party, l *link.Link) {
 	if l != nil {
 		l.Send(wireState(d.camera.Status()))
 		l.Show(d.camera.Hub())
+		p.held.release()
 	}
 }
 

@@ -217,6 +217,7 @@ func (d *Daemon) stop(parts []*part) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, p := range d.parties {
+		p.held.release()
 		p.hub.End(errors.New("this device stops"))
 	}
 	return err

@@ -235,6 +235,21 @@ func TestCallSurvivesARestartOfEitherDevice(t *testing.T) {
 	}
 }
 
+func TestALostLinkLeavesTheCameraOpenUntilTheCallEnds(t *testing.T) {
+	alice, bob := two(t)
+	start(bob, alice)
+	call(t, alice, bob)
+	bob.Stop()
+	lost := alice.Wait("the link lost", daemontest.InCall(api.CallResuming)).Camera.Frames
+	time.Sleep(1200 * time.Millisecond) // longer than a camera that nobody looks at stays open
+	s := alice.Wait("more pictures", func(s api.Status) bool { return s.Camera.Frames > lost })
+	if s.Camera.State != api.CameraStreaming {
+		t.Errorf("the camera is %s while the call waits for a link, want %s", s.Camera.State, api.CameraStreaming)
+	}
+	must(t)(alice.Client.Hangup(ctx(t), ""))
+	alice.Wait("the camera closed", func(s api.Status) bool { return s.Camera.State == api.CameraIdle })
+}
+
 func TestBothCallingAtOnceAreConnected(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
