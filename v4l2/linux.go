@@ -126,7 +126,6 @@ func newHandle(fd int) (*linuxHandle, error) {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	h := &linuxHandle{fd: fd, event: event}
-	h.poll = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(event), Events: unix.POLLIN}}
 	return h, nil
 }
 
@@ -177,23 +176,31 @@ func descriptor(w *webcam.Webcam) uint64 {
 // linuxHandle is a descriptor of our own, with an eventfd beside it that ends a poll.
 type linuxHandle struct {
 	fd   int
-	poll [2]unix.PollFd
+	wait *waiter // made by the first Poll
 
 	mu    sync.Mutex // holds event open while Wake writes: its number may be another's after Close
 	event int        // -1 after Close
 }
 
-func (h *linuxHandle) QueryCap(c *uapi.Capability) error    { return uapi.QueryCap(h.fd, c) }
-func (h *linuxHandle) GetFormat(f *uapi.Format) error       { return uapi.GetFormat(h.fd, f) }
-func (h *linuxHandle) SetFormat(f *uapi.Format) error       { return uapi.SetFormat(h.fd, f) }
-func (h *linuxHandle) GetParm(p *uapi.StreamParm) error     { return uapi.GetParm(h.fd, p) }
-func (h *linuxHandle) SetParm(p *uapi.StreamParm) error     { return uapi.SetParm(h.fd, p) }
-func (h *linuxHandle) ReqBufs(r *uapi.RequestBuffers) error { return uapi.ReqBufs(h.fd, r) }
-func (h *linuxHandle) QueryBuf(b *uapi.Buffer) error        { return uapi.QueryBuf(h.fd, b) }
-func (h *linuxHandle) QBuf(b *uapi.Buffer) error            { return uapi.QBuf(h.fd, b) }
-func (h *linuxHandle) DQBuf(b *uapi.Buffer) error           { return uapi.DQBuf(h.fd, b) }
-func (h *linuxHandle) StreamOn() error                      { return uapi.StreamOn(h.fd) }
-func (h *linuxHandle) StreamOff() error                     { return uapi.StreamOff(h.fd) }
+func (h *linuxHandle) QueryCap(c *uapi.Capability) error { return uapi.QueryCap(h.fd, c) }
+func (h *linuxHandle) GetFormat(f *uapi.Format) error    { return uapi.GetFormat(h.fd, f) }
+func (h *linuxHandle) SetFormat(f *uapi.Format) error    { return uapi.SetFormat(h.fd, f) }
+func (h *linuxHandle) GetParm(p *uapi.StreamParm) error  { return uapi.GetParm(h.fd, p) }
+func (h *linuxHandle) SetParm(p *uapi.StreamParm) error  { return uapi.SetParm(h.fd, p) }
+func (h *linuxHandle) QueryBuf(b *uapi.Buffer) error     { return uapi.QueryBuf(h.fd, b) }
+func (h *linuxHandle) QBuf(b *uapi.Buffer) error         { return uapi.QBuf(h.fd, b) }
+func (h *linuxHandle) DQBuf(b *uapi.Buffer) error        { return uapi.DQBuf(h.fd, b) }
+func (h *linuxHandle) StreamOn() error                   { return uapi.StreamOn(h.fd) }
+
+func (h *linuxHandle) ReqBufs(r *uapi.RequestBuffers) error {
+	h.rest()
+	return uapi.ReqBufs(h.fd, r)
+}
+
+func (h *linuxHandle) StreamOff() error {
+	h.rest()
+	return uapi.StreamOff(h.fd)
+}
 
 func (h *linuxHandle) EnumFormat(f *uapi.FormatDesc) error   { return uapi.EnumFormat(h.fd, f) }
 func (h *linuxHandle) EnumFrameSize(f *uapi.FrameSize) error { return uapi.EnumFrameSize(h.fd, f) }
@@ -212,44 +219,48 @@ func (h *linuxHandle) Map(offset, length uint32) ([]byte, error) {
 func (h *linuxHandle) Unmap(b []byte) error { return unix.Munmap(b) }
 
 func (h *linuxHandle) Poll(wait time.Duration) (Events, error) {
-	start := linux{}.Now()
-	for {
-		ms := -1
-		if wait >= 0 {
-			left := max(0, wait-(linux{}.Now()-start))
-			ms = int(min((left+time.Millisecond-1)/time.Millisecond, 1<<30)) // up: a wait that ends early would spin
-		}
-		h.poll[0].Revents, h.poll[1].Revents = 0, 0
-		_, err := unix.Poll(h.poll[:], ms)
-		if err == unix.EINTR {
-			continue
-		}
+	if h.wait == nil {
+		w, err := newWaiter()
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("epoll: %w", err)
 		}
-		return h.events(), nil
+		h.wait = w
 	}
+	if err := errors.Join(h.wait.add(h.fd), h.wait.add(h.event)); err != nil {
+		return 0, err
+	}
+	seen, err := h.wait.wait(wait)
+	var ev Events
+	for _, s := range seen {
+		ev |= h.events(s)
+	}
+	return ev, err
 }
 
-func (h *linuxHandle) events() Events {
-	var ev Events
-	if h.poll[1].Revents != 0 {
+func (h *linuxHandle) events(s unix.EpollEvent) (ev Events) {
+	if int(s.Fd) == h.event {
 		var count [8]byte
 		// Only one goroutine reads it, and it does not block; what is in it does not matter.
 		_, _ = unix.Read(h.event, count[:])
-		ev |= Woken
+		return Woken
 	}
-	r := h.poll[0].Revents
-	if r&unix.POLLIN != 0 {
+	if s.Events&unix.EPOLLIN != 0 {
 		ev |= Ready
 	}
-	if r&unix.POLLERR != 0 {
+	if s.Events&unix.EPOLLERR != 0 {
 		ev |= Failed
 	}
-	if r&(unix.POLLHUP|unix.POLLNVAL) != 0 {
+	if s.Events&unix.EPOLLHUP != 0 {
 		ev |= Gone
 	}
 	return ev
+}
+
+// rest takes the device out of what is waited for, until the next Poll.
+func (h *linuxHandle) rest() {
+	if h.wait != nil {
+		h.wait.drop(h.fd)
+	}
 }
 
 func (h *linuxHandle) Wake() {
@@ -269,9 +280,10 @@ func (h *linuxHandle) Close() error {
 	if h.event < 0 {
 		return unix.EBADF
 	}
-	err := unix.Close(h.fd)
-	if e := unix.Close(h.event); err == nil {
-		err = e
+	h.rest()
+	err := errors.Join(unix.Close(h.fd), unix.Close(h.event))
+	if h.wait != nil {
+		err = errors.Join(err, h.wait.close())
 	}
 	h.fd, h.event = -1, -1
 	return err
