@@ -11,11 +11,12 @@ import (
 
 // way is a pretended network: a bottleneck with a bucket of tokens before it, in steps of a quarter of a millisecond.
 type way struct {
-	rate   func(t time.Duration) float64 // Mbit/s
-	bucket int                           // bytes that pass at once after a pause
-	delay  time.Duration                 // each way
-	jitter time.Duration                 // on the way back and forth, at most
-	loss   float64                       // of packets of 1448 bytes; one lost costs a round trip
+	rate   func(t time.Duration) float64       // Mbit/s
+	bucket int                                 // bytes that pass at once after a pause
+	delay  time.Duration                       // each way
+	longer func(t time.Duration) time.Duration // than delay
+	jitter time.Duration                       // on the way back and forth, at most
+	loss   float64                             // of packets of 1448 bytes; one lost costs a round trip
 	back   func(t time.Duration) time.Duration
 	deaf   func(t time.Duration) bool // the receiver reads nothing
 }
@@ -72,10 +73,11 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		return rand.N(w.jitter)
 	}
 	_ = random
+	delay := w.delay
 	arrive := func(p *picture, now time.Duration) {
 		seen = append(seen, watched{now, now - p.captured, p.bytes})
 		took := max(0, now-p.began)
-		back := w.delay + jitter()
+		back := delay + jitter()
 		if w.back != nil {
 			back += w.back(now)
 		}
@@ -86,6 +88,9 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		words = append(words, word{at, wire.Feedback{Seq: p.seq, At: now + simOffset, Took: took}})
 	}
 	for now := time.Duration(0); now < until; now += simStep {
+		if w.longer != nil {
+			delay = w.delay + w.longer(now)
+		}
 		if now >= next {
 			seq++
 			size := natural * (95 + random.IntN(11)) / 100
@@ -109,7 +114,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 			win.sent(p.seq, p.bytes, shrunk, now, r.slowness(8))
 			for range p.bytes / 1448 {
 				if random.Float64() < w.loss {
-					p.held += 2 * w.delay
+					p.held += 2 * delay
 					break
 				}
 			}
@@ -120,7 +125,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		for len(queue) > 0 && tokens >= 1 {
 			p := queue[0]
 			if p.began == 0 {
-				p.began = now + w.delay
+				p.began = now + delay
 			}
 			n := min(int(tokens), p.left)
 			p.left -= n
@@ -131,7 +136,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 			queue = queue[1:]
 			p.began += 0
 			held = append(held, p)
-			p.sent = now + w.delay + p.held + jitter() // from here on: when it is whole
+			p.sent = now + delay + p.held + jitter() // from here on: when it is whole
 			if k := len(held); k > 1 {
 				p.sent = max(p.sent, held[k-2].sent)
 			}
@@ -290,5 +295,31 @@ func TestAHiccupCostsLittle(t *testing.T) {
 	seen := simulate(way{rate: hiccup, bucket: 16e3}, simFPS, simNatural, simLeast, 20*time.Second)
 	if _, _, _, mean := between(seen, 11*time.Second+500*time.Millisecond, 13*time.Second); mean < 24_000 {
 		t.Errorf("a second after a hiccup pictures have %d bytes, and had some 30,000", mean)
+	}
+}
+
+func TestTheWayBecomesLonger(t *testing.T) {
+	for _, tt := range []struct {
+		mbit  float64
+		more  time.Duration // each way
+		least int           // bytes a picture, 3 s later
+	}{
+		{100, 25 * milli, 100_000},
+		{100, 100 * milli, 100_000},
+		{15, 100 * milli, 40_000},
+		{8, 30 * milli, 22_000},
+		{2.5, 100 * milli, 6_000},
+	} {
+		longer := func(t time.Duration) time.Duration {
+			if t < 10*time.Second {
+				return 0
+			}
+			return tt.more
+		}
+		seen := simulate(way{rate: constant(tt.mbit), delay: 5 * milli, longer: longer}, simFPS, simNatural, simLeast, 25*time.Second)
+		fps, _, p99, mean := between(seen, 13*time.Second, 25*time.Second)
+		if fps < 28 || p99 > tt.more+150*milli || mean < tt.least {
+			t.Errorf("%v Mbit/s, %v longer: %.1f fps, p99 %v, %d bytes a picture; want %d", tt.mbit, tt.more, fps, p99, mean, tt.least)
+		}
 	}
 }

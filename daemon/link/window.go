@@ -25,6 +25,8 @@ type window struct {
 
 	arrived time.Duration // the newest picture that arrived, on the receiver's clock
 	known   bool          // it is
+
+	delay lengthening
 }
 
 // maxFlights bounds what is on the way where a picture is small against what the link holds: a second at 30 fps.
@@ -36,6 +38,7 @@ type flight struct {
 	ends   time.Duration // when it should have left the slowest part of the way, on our clock
 	bytes  int
 	shrunk bool // for the sake of the link
+	alone  bool // nothing of ours was before it
 }
 
 // sample is what is learnt of one picture that arrived.
@@ -45,6 +48,7 @@ type sample struct {
 	busy   time.Duration // the time it occupied the link alone
 	late   time.Duration // from sent to arrived, above the least that the way takes
 	shrunk bool
+	moved  bool // the way has become longer: what was late before was not for want of room
 }
 
 const (
@@ -65,8 +69,9 @@ func (w *window) sent(seq uint64, bytes int, shrunk bool, now time.Duration, slo
 	if w.n > 0 {
 		begins = max(begins, w.at(w.n-1).ends)
 	}
+	alone := w.n == 0 && w.known
 	w.n++
-	*w.at(w.n - 1) = flight{seq: seq, sent: now, ends: begins + slowness.of(bytes), bytes: bytes, shrunk: shrunk}
+	*w.at(w.n - 1) = flight{seq: seq, sent: now, ends: begins + slowness.of(bytes), bytes: bytes, shrunk: shrunk, alone: alone}
 }
 
 func (w *window) at(i int) *flight { return &w.flights[(w.first+i)%maxFlights] }
@@ -83,8 +88,14 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 	last := *w.at(landed - 1)
 	w.first, w.n = (w.first+landed)%maxFlights, w.n-landed
 
-	way := w.way.add(f.At-f.Took-last.sent, now)
-	s = sample{sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, late: max(0, f.At-last.sent-way), busy: f.Took}
+	first := f.At - f.Took - last.sent
+	way := w.way.add(first, now)
+	moved := w.delay.heard(&last, first-way, now)
+	if moved {
+		w.way, w.trip, w.typical = least{}, least{}, 0
+		way = w.way.add(first, now)
+	}
+	s = sample{moved: moved, sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, late: max(0, f.At-last.sent-way), busy: f.Took}
 	if landed == 1 && w.known {
 		s.busy = f.At - max(last.sent+way, w.arrived)
 	}
@@ -129,7 +140,7 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 	case now >= patience:
 		w.n, w.known = 0, false
 		return true, 0
-	case w.n == maxFlights || now > overdue || !w.known:
+	case w.n == maxFlights || now > overdue || !w.known || w.delay.suspected:
 		return false, patience
 	}
 	left := interval / queueShare
