@@ -19,8 +19,8 @@ type clock struct {
 	best    clockSample
 }
 
-// clockSamples times pingEvery is how long one lucky sample counts: half a minute, in which two quartz clocks that differ
-// by 50 ppm drift apart by 1.5 ms.
+// clockSamples times pingEvery is how long one lucky sample counts at most: 45 s, in which two quartz clocks that differ by
+// 50 ppm drift apart by 2.3 ms; in a call, times pingOften, it is 13 s.
 const clockSamples = 64
 
 type clockSample struct{ rtt, offset time.Duration }

@@ -39,7 +39,7 @@ import (
 
 const (
 	handshakeTime = 5 * time.Second        // for each of TLS, hello and nomination
-	pingEvery     = 800 * time.Millisecond // so that three of them fit into deadAfter
+	pingEvery     = 700 * time.Millisecond // so that three of them fit into deadAfter
 	pingOften     = 200 * time.Millisecond // in a call: two of them fit into suspectAfter
 	suspectAfter  = 500 * time.Millisecond
 	deadAfter     = 2500 * time.Millisecond
