@@ -19,10 +19,11 @@ type book struct {
 	last    string   // where the last link came from or went to
 }
 
-// candidates gives what can be dialled without asking anybody, best first.
+// candidates gives what can be dialled without asking anybody, best first. It is the caller's own: attempts that run at the
+// same time add what they learn to it.
 func (b *book) candidates() []string {
 	if b.good == "" {
-		return b.known
+		return slices.Clone(b.known)
 	}
 	others := slices.DeleteFunc(slices.Clone(b.known), func(a string) bool { return a == b.good })
 	return append([]string{b.good}, others...)

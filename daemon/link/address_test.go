@@ -108,3 +108,12 @@ func TestTheAddressThatWorkedIsFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestAttemptsShareNoAddresses(t *testing.T) {
+	b := book{known: append(make([]string, 0, 8), "a", "b")}
+	one := append(b.candidates(), "of one attempt")
+	_ = append(b.candidates(), "of another")
+	if one[2] != "of one attempt" {
+		t.Errorf("one attempt is to dial %q", one)
+	}
+}

@@ -68,8 +68,9 @@ func (p *peer) take(l *Link) error {
 	if !l.Send(&wire.Nominate{}) {
 		return ErrSlow
 	}
-	p.carry(l)
-	p.dismiss()
+	if p.carry(l) {
+		p.dismiss()
+	}
 	return nil
 }
 
@@ -80,10 +81,10 @@ func (p *peer) adopt(l *Link) {
 	p.carry(l)
 }
 
-// carry lets l carry the link from now on. The caller holds telling.
-func (p *peer) carry(l *Link) {
+// carry lets l carry the link from now on, unless it has come to its end meanwhile. The caller holds telling.
+func (p *peer) carry(l *Link) bool {
 	if p.ctx.Err() != nil || l.ctx.Err() != nil {
-		return // it has come to its end meanwhile
+		return false
 	}
 	p.mu.Lock()
 	old := p.current
@@ -103,6 +104,7 @@ func (p *peer) carry(l *Link) {
 	p.poke()
 	p.links.cfg.Log.Info("link up", "peer", p.Name, "address", l.Remote(), "dialled_by", l.dialledBy(), "software", l.theirs.Software)
 	p.links.cfg.Handler.Up(l)
+	return true
 }
 
 // await keeps a connection until one is chosen. Each side may have several under way; beyond maxGreeted the oldest goes.

@@ -50,7 +50,7 @@ type urgency int
 
 const (
 	notAtAll urgency = iota
-	now
+	singly
 	haste
 )
 
@@ -62,7 +62,7 @@ func (p *peer) urgency() (urgency, time.Time) {
 	case p.book.address == "":
 		return notAtAll, time.Time{}
 	case p.current == nil && !p.wanted.Load():
-		return now, p.notUntil
+		return singly, p.notUntil
 	case p.current == nil || p.current.conn.suspected():
 		return haste, p.notUntil
 	}
@@ -99,7 +99,7 @@ func (d *dialler) due() (time.Time, bool) {
 		d.stop()
 		return time.Time{}, false
 	}
-	if need == now && d.running > 0 {
+	if need == singly && d.running > 0 {
 		return time.Time{}, false
 	}
 	if next := d.last.Add(hasteEvery); earliest.Before(next) {
