@@ -26,7 +26,7 @@ type rate struct {
 	changed time.Duration // of the limit; what was sent before it says nothing of it
 
 	recent  [8]sample // a ring
-	counted int
+	counted int       // of recent since the last change; above its length only their place matters
 }
 
 const (
@@ -67,7 +67,9 @@ func (r *rate) heard(s sample, c course, now time.Duration) {
 		return
 	}
 	r.recent[r.counted%len(r.recent)] = s
-	r.counted++
+	if r.counted++; r.counted == 2*len(r.recent) {
+		r.counted = len(r.recent) // an int of 32 bits would be too small for a link that lasts for years
+	}
 	span := min(c.interval, longestSpan)
 	used, n := r.used(span)
 	switch allowed := span + 3*c.trip/2 + grace; { // a packet lost costs a round trip and somewhat more, and is no reason

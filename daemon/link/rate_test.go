@@ -70,9 +70,8 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		if w.jitter == 0 {
 			return 0
 		}
-		return rand.N(w.jitter)
+		return time.Duration(random.Int64N(int64(w.jitter)))
 	}
-	_ = random
 	delay := w.delay
 	arrive := func(p *picture, now time.Duration) {
 		seen = append(seen, watched{now, now - p.captured, p.bytes})
@@ -134,7 +133,6 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 				break
 			}
 			queue = queue[1:]
-			p.began += 0
 			held = append(held, p)
 			p.sent = now + delay + p.held + jitter() // from here on: when it is whole
 			if k := len(held); k > 1 {

@@ -157,7 +157,7 @@ func (v *video) room(f *frame.Frame) int {
 	room := v.rate.room(interval)
 	v.state.limited = false
 	if most := v.link.peer.maxBytes(); most > 0 {
-		if capped := max(1, int(most*interval.Seconds())); room == 0 || capped < room {
+		if capped := int(min(max(1, most*interval.Seconds()), wire.MaxPicture)); room == 0 || capped < room {
 			room, v.state.limited = capped, true
 		}
 	}

@@ -58,6 +58,8 @@ const (
 	// queueShare of the time between two pictures may be left of the one before when the next is sent, so that the link
 	// never runs dry.
 	queueShare = 4
+	// longestBusy is the most that is believed of a picture: the receiver can say anything, and sums of it must not overflow.
+	longestBusy = time.Minute
 )
 
 // sent notes a picture that is about to be written. Slowness is what the link takes for a byte.
@@ -99,7 +101,7 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 	if landed == 1 && w.known {
 		s.busy = f.At - max(last.sent+way, w.arrived)
 	}
-	s.busy = max(0, min(s.busy, s.late))
+	s.busy = max(0, min(s.busy, s.late, longestBusy))
 	w.arrived, w.known = f.At, true
 	w.returned(now - f.At + way)
 	w.trip.add(now-f.At+way, now)
@@ -145,7 +147,7 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 	}
 	left := interval / queueShare
 	if ready := last.ends - left; now < ready {
-		return false, ready
+		return false, min(ready, patience)
 	}
 	if slowness.of(k.unsent()) > left {
 		return false, now + left // it takes longer than was thought
