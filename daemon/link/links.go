@@ -6,16 +6,17 @@
 // stranger sends gets further than a refusal in words, and the number of strangers at the door is bounded, as is what a known
 // peer can make us do: its messages are paced, and its pictures are not unpacked unless somebody wants them.
 //
-// Video never waits in queues: the receiver tells of each picture that arrived, a window keeps what is on the way below what
-// the link delivers in a moment, and a rate makes pictures smaller where it carries less than the camera gives (video.go).
+// Video never waits in queues (video.go): the receiver tells of each picture that arrived, a window keeps what is on the way
+// below what the link delivers in a moment (window.go), and where that is less than the camera gives, a rate says how many
+// bytes a picture may have (rate.go), and quality brings it down to them (quality.go).
 //
 //	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
 //	           ├─ one dial loop per peer ── attempts: resolve, connect, TLS, hello ─────┴─▶ Link: a reader and a writer
-//	           └─ the watch for changes of the network
+//	           └─ the watch for changes of the network: links are pinged, peers dialled at once
 //
-// When both devices dial at once there may be two connections for a moment, and in the search for a better one several. The
-// device whose fingerprint is the smaller one chooses (PROTOCOL.md, section 3); the other holds all until it has heard the
-// choice.
+// How often a peer is dialled is said in dial.go. When both devices dial at once there may be two connections for a moment,
+// and in the search for a better one several. The device whose fingerprint is the smaller one chooses (choose.go, and
+// PROTOCOL.md, section 3); the other holds all until it has heard the choice.
 //
 //	connected ──hello──▶ agreed ──Nominate──▶ up ──silence of 2.5 s, error, Bye, replaced──▶ down
 //	                                           ▲▼ silence of 0.5 s in a call, or after a change of the network
