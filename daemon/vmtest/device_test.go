@@ -116,6 +116,13 @@ func (d device) setCamera(t *testing.T, line string) {
 	sh(t, fmt.Sprintf("sed -i 's|^camera:|&\\n  %s|' %s && vchatd check-config %[2]s && systemctl reload %s", line, d.config, d.unit))
 }
 
+// kernelSide prints what a daemon's threads wait for in the kernel, which cameras there are, and the kernel's last words.
+func kernelSide(unit string) string {
+	return `p=$(systemctl show -P MainPID ` + unit + `); test $p = 0 || for t in /proc/$p/task/*; do
+			echo $(cat $t/wchan) $(grep State $t/status); ! grep -q 'State:.*D' $t/status || cat $t/stack; done
+		ls /dev/video* /dev/v4l/by-id || true; cat /sys/devices/platform/vhci_hcd.0/status; dmesg | tail -n 15`
+}
+
 // startDevices plugs both cameras in and starts both daemons by systemd, knowing each other by their ids. All of it ends
 // with the test; the state directories stay, as on a real machine.
 func startDevices(t *testing.T) {
@@ -128,6 +135,7 @@ func startDevices(t *testing.T) {
 		d.configure(t, "")
 		t.Cleanup(func() {
 			if t.Failed() {
+				t.Logf("%s is at:\n%s", d.unit, cleanUp(t, kernelSide(d.unit)))
 				t.Logf("%s:\n%s", d.unit, cleanUp(t, "journalctl --no-pager -o short-monotonic -n 60 -u "+d.unit))
 			}
 			cleanUp(t, "systemctl stop "+d.unit+" && systemctl reset-failed "+d.unit+" 2>/dev/null || true")

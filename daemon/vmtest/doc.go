@@ -1,7 +1,7 @@
 // Package vmtest tests vchat where its unit tests cannot: on a real kernel's camera driver, under a real systemd, over a
 // real network that can be cut. Its tests are behind the build tag vm:
 //
-//	go test -tags vm -timeout 30m ./daemon/vmtest
+//	go test -tags vm -timeout 60m ./daemon/vmtest
 //
 // They boot one virtual machine for all tests, in software emulation (no KVM, no root, no camera needed; an amd64 Debian
 // host with its package index). What is missing on the host is a failure that names the package to install. image.sh

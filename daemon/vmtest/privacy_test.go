@@ -66,7 +66,7 @@ func TestPrivacy(t *testing.T) {
 	w.until(t, "card", func(r frameReport) bool { return r.Cards > 0 })
 	off = cameraUse{} // this daemon's
 	stillOff("after a restart")
-	if r, err := w.report(); r.Exact > 0 || err != nil {
+	if r, err := w.report(); r.own() > 0 || err != nil {
 		t.Errorf("bob saw %+v (%v), want cards alone", r, err)
 	}
 

@@ -26,6 +26,25 @@ func (d device) footprint(t *testing.T) (f footprint) {
 	return f
 }
 
+// files names the daemon's descriptors, a kind a line with how many there are.
+func (d device) files(t *testing.T) string {
+	t.Helper()
+	return sh(t, fmt.Sprintf(`for f in /proc/$(systemctl show -P MainPID %s)/fd/*; do readlink $f || true; done | sed 's/:\[.*//' | sort | uniq -c`, d.unit))
+}
+
+// load is how much of one processor the daemon takes while the guest does nothing else for us, in thousandths: the least of
+// three spans of 4 s, since what else the host does shows as time that the guest's programs take.
+func (d device) load(t *testing.T) float64 {
+	t.Helper()
+	// One command, so that the guest's own work for it falls outside.
+	out := sh(t, fmt.Sprintf("cpu() { systemctl show -P CPUUsageNSec %s; }; for i in 1 2 3; do a=$(cpu); sleep 4; b=$(cpu); echo $((b - a)); done", d.unit))
+	var used [3]int64
+	if _, err := fmt.Sscan(out, &used[0], &used[1], &used[2]); err != nil {
+		t.Fatalf("%v: %q", err, out)
+	}
+	return float64(slices.Min(used[:])) / 4e6
+}
+
 // goroutines ends the daemon by SIGQUIT, upon which Go prints what each goroutine does, and returns that; systemd starts
 // the daemon again.
 func (d device) goroutines(t *testing.T) []string {

@@ -91,7 +91,7 @@ func (w *watcher) until(t *testing.T, what string, ok func(frameReport) bool) fr
 func (w *watcher) pictures(t *testing.T, n int) frameReport {
 	t.Helper()
 	before, _ := w.report()
-	return w.until(t, fmt.Sprintf("%d more pictures", n), func(r frameReport) bool { return r.Exact >= before.Exact+n })
+	return w.until(t, fmt.Sprintf("%d more pictures", n), func(r frameReport) bool { return r.own() >= before.own()+n })
 }
 
 // silence waits until no picture of the camera has come for a second.
@@ -104,7 +104,7 @@ func (w *watcher) silence(t *testing.T) frameReport {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if now.Exact != last.Exact {
+		if now.own() != last.own() {
 			last, changed = now, time.Now()
 		}
 	}

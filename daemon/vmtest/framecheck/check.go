@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"image"
 	"slices"
 
 	"vchat/daemon/vmtest/picture"
@@ -13,12 +14,15 @@ type report struct {
 	Exact     int `json:"exact"`     // byte for byte what the camera sent
 	Completed int `json:"completed"` // the same but for added Huffman tables, which the camera had left out
 	Bare      int `json:"bare"`      // the same but for Huffman tables, which the camera had left out and nobody added
+	Reduced   int `json:"reduced"`   // the same to see, in fewer bytes
 	Cards     int `json:"cards"`     // without the camera's stamp: a placeholder, or a picture whose stamp is damaged
 	Foreign   int `json:"foreign"`   // another camera's
 	Altered   int `json:"altered"`   // the stamp is whole, but the bytes are not those that were sent
 	Repeated  int `json:"repeated"`  // not newer than the one before
 	Missing   int `json:"missing"`   // sequence numbers left out between the first and the last
 	Returns   int `json:"returns"`   // times that a picture of the camera came after cards
+
+	Repeats []repeat `json:"repeats,omitempty"` // the first ones of the repeated
 
 	ReturnedAt int64 `json:"returned_at"` // CLOCK_MONOTONIC in nanoseconds when one did last
 
@@ -30,6 +34,16 @@ type report struct {
 	Error   string  `json:"error,omitempty"` // what ended the stream, if that was not its end
 
 }
+
+// A repeat is a picture that is not newer than one before it.
+type repeat struct {
+	Sequence uint32 `json:"sequence"`
+	After    uint32 `json:"after"`    // the newest one before it
+	Pictures int    `json:"pictures"` // how many there were up to then
+	At       int64  `json:"at"`       // CLOCK_MONOTONIC in nanoseconds
+}
+
+const maxRepeats = 5
 
 // delays are from the camera's stamp to the end of reading, in milliseconds.
 type delays struct {
@@ -45,6 +59,8 @@ type checker struct {
 	source  *picture.Source
 	report  report
 	scratch []byte
+	looks   int                           // at reduced pictures
+	stills  [picture.Variants]image.Image // as they were sent, once they were needed
 
 	away                        bool // a card was the last thing seen
 	stamped                     int
@@ -82,12 +98,14 @@ func (c *checker) see(jpg []byte, now int64) {
 	c.scratch = c.source.Frame(c.scratch[:0], st)
 	if bytes.Equal(jpg, c.scratch) {
 		r.Exact++
-	} else if bare := picture.WithoutTables(jpg); !bytes.Equal(bare, picture.WithoutTables(c.scratch)) {
-		r.Altered++
-	} else if len(bare) == len(jpg) {
+	} else if bare, whole := picture.WithoutTables(jpg), picture.WithoutTables(c.scratch); bytes.Equal(bare, whole) && len(bare) == len(jpg) {
 		r.Bare++
-	} else {
+	} else if bytes.Equal(bare, whole) {
 		r.Completed++
+	} else if c.reduced(jpg, c.scratch, st) {
+		r.Reduced++
+	} else {
+		r.Altered++
 	}
 	c.count(st, now)
 }
@@ -98,6 +116,9 @@ func (c *checker) count(st picture.Stamp, now int64) {
 		r.First, c.firstStamp, c.firstAt = st.Sequence, st.Time, now
 	} else if st.Sequence <= r.Last {
 		r.Repeated++
+		if len(r.Repeats) < maxRepeats {
+			r.Repeats = append(r.Repeats, repeat{st.Sequence, r.Last, r.Pictures, now})
+		}
 		return
 	} else {
 		r.Missing += int(st.Sequence - r.Last - 1)

@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -16,7 +17,7 @@ import (
 	"vchat/daemon/vmtest/picture"
 )
 
-var source = picture.New(64, 48)
+var source = picture.New(320, 240)
 
 func frame(camera, sequence uint32) []byte {
 	return source.Frame(nil, picture.Stamp{Camera: camera, Sequence: sequence, Time: int64(sequence) * 1e9})
@@ -30,6 +31,30 @@ func card(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// recoded is a picture in fewer bytes with the stamp of another, which may be its own.
+func recoded(t *testing.T, jpg, stamped []byte, half bool) []byte {
+	t.Helper()
+	m, err := jpeg.Decode(bytes.NewReader(jpg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if half {
+		small := image.NewYCbCr(image.Rect(0, 0, m.Bounds().Dx()/2, m.Bounds().Dy()/2), image.YCbCrSubsampleRatio420)
+		for i := range small.Y {
+			small.Y[i] = uint8(luma(m, i%small.YStride*2, i/small.YStride*2))
+		}
+		for i := range small.Cb {
+			small.Cb[i], small.Cr[i] = 128, 128
+		}
+		m = small
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 15}); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(b.Bytes()[:2], stamped[2:2+picture.StampSize], b.Bytes()[2:])
 }
 
 func TestSplit(t *testing.T) {
@@ -79,6 +104,9 @@ func TestCheck(t *testing.T) {
 		"out of order":         {[][]byte{frame(1, 3), frame(1, 2)}, report{Pictures: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
 		"a bit flipped":        {[][]byte{altered}, report{Pictures: 1, Altered: 1, First: 3, Last: 3}},
 		"tables exchanged":     {[][]byte{damagedTables}, report{Pictures: 1, Completed: 1, First: 3, Last: 3}},
+		"reduced":              {[][]byte{recoded(t, frame(1, 3), frame(1, 3), false)}, report{Pictures: 1, Reduced: 1, First: 3, Last: 3}},
+		"half as large":        {[][]byte{recoded(t, frame(1, 3), frame(1, 3), true)}, report{Pictures: 1, Reduced: 1, First: 3, Last: 3}},
+		"another reduced one":  {[][]byte{recoded(t, frame(1, 5), frame(1, 3), false)}, report{Pictures: 1, Altered: 1, First: 3, Last: 3}},
 		"tables missing":       {[][]byte{picture.WithoutTables(frame(1, 3))}, report{Pictures: 1, Bare: 1, First: 3, Last: 3}},
 		"another camera's":     {[][]byte{frame(2, 3)}, report{Pictures: 1, Foreign: 1}},
 		"a card between":       {[][]byte{frame(1, 3), card(t), frame(1, 4)}, report{Pictures: 3, Exact: 2, Cards: 1, Returns: 1, First: 3, Last: 4}},
@@ -87,7 +115,7 @@ func TestCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			in := io.NopCloser(bytes.NewReader(bytes.Join(tt.pictures, nil)))
-			if err := run(context.Background(), in, &out, newChecker(1, 64, 48, 0), 0, 0); err != nil {
+			if err := run(context.Background(), in, &out, newChecker(1, 320, 240, 0), 0, 0); err != nil {
 				t.Fatal(err)
 			}
 			var got report
@@ -97,6 +125,10 @@ func TestCheck(t *testing.T) {
 			if (got.ReturnedAt > 0) != (got.Returns > 0) {
 				t.Errorf("%d returns, the last one at %d", got.Returns, got.ReturnedAt)
 			}
+			if len(got.Repeats) != got.Repeated {
+				t.Errorf("%d repeated, and tells of %v", got.Repeated, got.Repeats)
+			}
+			got.Repeats = nil
 			got.ReturnedAt, got.Seconds, got.FPS, got.DelayMS = 0, 0, 0, delays{}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("report (-want +got):\n%s", diff)
@@ -108,7 +140,7 @@ func TestCheck(t *testing.T) {
 func TestSkipAndCount(t *testing.T) {
 	var out bytes.Buffer
 	in := io.NopCloser(bytes.NewReader(bytes.Join([][]byte{frame(1, 9), card(t), frame(1, 0), frame(1, 1), frame(1, 2)}, nil)))
-	if err := run(context.Background(), in, &out, newChecker(1, 64, 48, 1), 2, 0); err != nil {
+	if err := run(context.Background(), in, &out, newChecker(1, 320, 240, 1), 2, 0); err != nil {
 		t.Fatal(err)
 	}
 	var got report
@@ -120,7 +152,7 @@ func TestSkipAndCount(t *testing.T) {
 func TestStreamThatIsNotJPEG(t *testing.T) {
 	var out bytes.Buffer
 	in := io.NopCloser(bytes.NewReader(append(frame(1, 0), "oops"...)))
-	err := run(context.Background(), in, &out, newChecker(1, 64, 48, 0), 0, 0)
+	err := run(context.Background(), in, &out, newChecker(1, 320, 240, 0), 0, 0)
 	var got report
 	if jsonErr := json.Unmarshal(out.Bytes(), &got); jsonErr != nil || !errors.Is(err, errNotJPEG) || got.Exact != 1 || got.Error == "" {
 		t.Errorf("run = %v, report %s; want errNotJPEG, 1 exact and the error", err, &out)

@@ -62,7 +62,7 @@ func TestWithoutTables(t *testing.T) {
 }
 
 func TestSizeFitsTheEmulation(t *testing.T) {
-	if n := len(New(1280, 720).Frame(nil, Stamp{})); n < 30_000 || n > 60_000 {
-		t.Errorf("a 1280x720 picture has %d bytes, want 30 to 60 KB", n)
+	if n := len(New(1280, 720).Frame(nil, Stamp{})); n < 15_000 || n > 30_000 {
+		t.Errorf("a 1280x720 picture has %d bytes, want 15 to 30 KB", n)
 	}
 }
