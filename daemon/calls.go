@@ -20,6 +20,7 @@ type party struct {
 	shown    *link.Link // the link that our pictures go to; nil: none
 	held     hold       // on the camera, where that link was lost
 	pictures bool       // its pictures have come since the call is active
+	newest   uint64     // the number of the last one
 	camera   *wire.State
 	heard    time.Time // when camera came
 	texts    bool      // some have come
@@ -251,7 +252,7 @@ func (s *switchboard) Wants(l *link.Link) bool {
 // Picture passes a picture on to those who look at the peer.
 func (s *switchboard) Picture(l *link.Link, f *frame.Frame) {
 	d := (*Daemon)(s)
-	hub := d.feedOf(l, f.Card)
+	hub := d.feedOf(l, f)
 	if hub == nil {
 		f.Release()
 		return
@@ -284,15 +285,17 @@ func (d *Daemon) talking(l *link.Link) (*party, call.Call) {
 	return d.parties[l.Peer()], c
 }
 
-// feedOf gives the hub for what comes over a link, if it is wanted. The first picture is news; a card is not one.
-func (d *Daemon) feedOf(l *link.Link, card bool) *frame.Hub {
+// feedOf gives the hub for what comes over a link, if it is wanted: not the newest picture once more, with which a link begins
+// that takes another's place. The first picture is news; a card is not one.
+func (d *Daemon) feedOf(l *link.Link, f *frame.Frame) *frame.Hub {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, c := d.talking(l)
-	if p == nil {
+	if p == nil || f.Seq == p.newest {
 		return nil
 	}
-	if !p.pictures && !card {
+	p.newest = f.Seq
+	if !p.pictures && !f.Card {
 		p.pictures = true
 		view := d.callView(c)
 		d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
