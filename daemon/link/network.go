@@ -18,10 +18,7 @@ func (ls *Links) follow(ctx context.Context) {
 	changes := make(chan struct{}, 1)
 	ls.work.Go(func() {
 		err := ls.cfg.Network(ctx, func() {
-			select {
-			case changes <- struct{}{}:
-			default:
-			}
+			poke(changes)
 		})
 		if err != nil && ctx.Err() == nil {
 			ls.cfg.Log.Info("changes of the network go unnoticed; lost links are noticed by their silence", "err", err)

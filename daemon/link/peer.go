@@ -109,10 +109,7 @@ func (p *peer) moved() {
 }
 
 func (p *peer) poke() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	poke(p.wake)
 }
 
 // move makes the peer be looked for elsewhere from the next try on.

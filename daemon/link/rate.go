@@ -58,12 +58,12 @@ type course struct {
 }
 
 func (r *rate) heard(s sample, c course, now time.Duration) {
-	if s.sent < r.changed && !s.moved {
-		return
-	}
-	if s.moved {
+	switch {
+	case s.moved:
 		r.ceiling, r.doubt, r.fails = 0, 0, 0
 		r.restart(now)
+		return
+	case s.sent < r.changed:
 		return
 	}
 	r.recent[r.counted%len(r.recent)] = s
