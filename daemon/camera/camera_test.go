@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/frame"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
@@ -19,7 +20,7 @@ import (
 var small = Config{Device: "auto", Width: 320, Height: 240, FPS: 30, Name: "kitchen"}
 
 func TestOpenOnlyWhileSomebodyLooks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{ID: "usb-Pretend"})
 		r := run(t, kernel, small)
@@ -60,7 +61,7 @@ func TestOpenOnlyWhileSomebodyLooks(t *testing.T) {
 }
 
 func TestStaysOpenForAReaderThatComesBackAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -78,7 +79,7 @@ func TestStaysOpenForAReaderThatComesBackAtOnce(t *testing.T) {
 }
 
 func TestPicturesAreTheCamerasOwn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cam.Script(func(f *v4l2test.Faults) { f.NoTables = 2 })
@@ -107,7 +108,7 @@ func TestPicturesAreTheCamerasOwn(t *testing.T) {
 }
 
 func TestUnplugCardReplug(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{ID: "usb-Pretend"})
 		r := run(t, kernel, small)
@@ -158,7 +159,7 @@ func TestUnplugCardReplug(t *testing.T) {
 }
 
 func TestHundredUnplugsLeaveNothingBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -194,7 +195,7 @@ func TestBrokenPicturesAreCountedAndNeverPublished(t *testing.T) {
 		{"flagged", func(f *v4l2test.Faults) { f.Empty = 3 }},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				kernel := v4l2test.New()
 				kernel.Plug(v4l2test.Device{}).Script(c.fault)
 				r := run(t, kernel, small)
@@ -226,7 +227,7 @@ func TestSilenceIsAnsweredByRestartThenReopen(t *testing.T) {
 		{"all broken", "sends broken pictures", func(f *v4l2test.Faults) { f.Truncate = 1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				kernel := v4l2test.New()
 				cam := kernel.Plug(v4l2test.Device{})
 				r := run(t, kernel, small)
@@ -265,7 +266,7 @@ func TestSilenceIsAnsweredByRestartThenReopen(t *testing.T) {
 }
 
 func TestRestartIsEnoughForAShortSilence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -299,7 +300,7 @@ func TestFaultsAtOpen(t *testing.T) {
 		{"vanishes", func(f *v4l2test.Faults) { f.VanishAtOpen = true }, Lost, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				kernel := v4l2test.New()
 				cam := kernel.Plug(v4l2test.Device{ID: "usb-Pretend"})
 				cam.Script(c.fault)
@@ -341,7 +342,7 @@ func TestFaultsAtOpen(t *testing.T) {
 }
 
 func TestNoCardInTheFirstTwoSeconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.Freeze = true })
 		r := run(t, kernel, small)
@@ -365,7 +366,7 @@ func TestNoCardInTheFirstTwoSeconds(t *testing.T) {
 }
 
 func TestReconfigure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(v4l2test.Device{})
 		cfg := small
@@ -405,7 +406,7 @@ func TestReconfigure(t *testing.T) {
 }
 
 func TestRunEndsTheFeedAndClosesEverything(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -430,7 +431,7 @@ func TestRunEndsTheFeedAndClosesEverything(t *testing.T) {
 }
 
 func TestChangedTellsOfEveryState(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -487,7 +488,7 @@ func TestPausesGrowAndAreBounded(t *testing.T) {
 
 // After the kernel has made a node, udev takes some moments to give it to the group video. That is not another fault.
 func TestACameraThatIsNotOursYetIsNoNews(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)

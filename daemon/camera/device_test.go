@@ -3,9 +3,9 @@ package camera
 import (
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/frame"
 	"vchat/daemon/mjpeg"
 	"vchat/v4l2"
@@ -13,7 +13,7 @@ import (
 )
 
 func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(v4l2test.Device{})
 		cfg := small
@@ -57,7 +57,7 @@ func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
 }
 
 func TestOfLatePicturesTheNewestGoodOneCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cam.Script(func(f *v4l2test.Faults) { f.Truncate = 2 })

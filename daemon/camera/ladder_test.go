@@ -4,11 +4,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
@@ -30,7 +30,7 @@ func TestResetIsTheLastStep(t *testing.T) {
 		{"busy", true, func(f *v4l2test.Faults) { f.Busy = "cheese (1)" }, false, 0, "cheese (1)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				kernel := v4l2test.New()
 				cam := kernel.Plug(v4l2test.Device{})
 				cfg := small
@@ -71,7 +71,7 @@ func TestResetIsTheLastStep(t *testing.T) {
 
 // A reset takes the node away for a moment: that is no new fault. It is one where it stays away, or after the camera was back.
 func TestSettlingAfterAReset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		now := time.Now()
 		for _, c := range []struct {
 			name             string
@@ -97,7 +97,7 @@ func TestSettlingAfterAReset(t *testing.T) {
 }
 
 func TestACameraThatFreezesAfterEachPictureIsReopened(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -134,7 +134,7 @@ func (k *resetting) ResetUSB(path string) error {
 }
 
 func TestPrivacyWaitsForAReset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := &resetting{Kernel: v4l2test.New(), began: make(chan struct{})}
 		cam := kernel.Plug(v4l2test.Device{})
 		cfg := small
@@ -158,7 +158,7 @@ func TestPrivacyWaitsForAReset(t *testing.T) {
 }
 
 func TestTheFrozenCameraIsReset(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := &resetting{Kernel: v4l2test.New(), began: make(chan struct{})}
 		raw := []v4l2test.Format{{FourCC: v4l2.YUYV, Sizes: [][2]int{{320, 240}}}}
 		cam := kernel.Plug(v4l2test.Device{Formats: raw})

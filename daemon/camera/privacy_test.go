@@ -13,13 +13,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/frame"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
 
 func TestPrivacy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -88,7 +89,7 @@ func TestPrivacy(t *testing.T) {
 }
 
 func TestPrivacyBeforeTheFirstLook(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(v4l2test.Device{})
 		cfg := small
@@ -125,7 +126,7 @@ func (k *sluggish) Open(path string) (v4l2.Handle, error) {
 }
 
 func TestPrivacyDuringASlowOpen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cfg := small
@@ -159,7 +160,7 @@ func TestPrivacyDuringASlowOpen(t *testing.T) {
 }
 
 func TestAnOpenThatFailsUnderPrivacyIsNoFault(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cam.Script(func(f *v4l2test.Faults) { f.StreamOn = unix.EIO })
@@ -184,7 +185,7 @@ func TestAnOpenThatFailsUnderPrivacyIsNoFault(t *testing.T) {
 }
 
 func TestWhatWasWrongIsSaidWhenNobodyLooksAnyMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cam.Script(func(f *v4l2test.Faults) { f.Busy = "cheese (4711)" })
@@ -216,7 +217,7 @@ func TestWhatWasWrongIsSaidWhenNobodyLooksAnyMore(t *testing.T) {
 }
 
 func TestSlowPicturesAreSaidAndWhy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -246,7 +247,7 @@ func TestSlowPicturesAreSaidAndWhy(t *testing.T) {
 
 // What status says of the rate is not what it was once, and the log does not follow it.
 func TestTheRateThatIsToldIsThePresentOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		r := run(t, kernel, small)
@@ -276,7 +277,7 @@ func TestTheRateThatIsToldIsThePresentOne(t *testing.T) {
 }
 
 func TestControlsSetByHandStay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cfg := small
@@ -332,7 +333,7 @@ func TestControlsSetByHandGiveWayToTheConfiguration(t *testing.T) {
 
 // A reader who left before privacy was switched on once made the keeper look a thousand times a second whether he lingers.
 func TestALingerThatIsOverEndsNoOtherWait(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		k := newKeeper(New(small, slog.New(slog.DiscardHandler)))
 		k.left = time.Now().Add(-time.Hour)
 		k.cover()

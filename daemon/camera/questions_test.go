@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
@@ -21,7 +22,7 @@ import (
 const goodID = "usb-Good_0001-video-index0"
 
 func TestQuestionsWhileItStreams(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
 		r := run(t, kernel, small)
@@ -139,7 +140,7 @@ func TestWhatWasSetBeforeAFaultIsSaid(t *testing.T) {
 }
 
 func TestNothingIsOpenedWhilePrivacyIsOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := &counting{Kernel: v4l2test.New()}
 		kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
 		cfg := small
@@ -193,7 +194,7 @@ func (k *stuck) Open(path string) (v4l2.Handle, error) {
 }
 
 func TestADriverThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := &stuck{v4l2test.New(), make(chan struct{})}
 		kernel.Plug(v4l2test.Device{})
 		q := NewQuestions(New(Config{Kernel: kernel}, nil))

@@ -7,8 +7,8 @@ import (
 	"image/jpeg"
 	"strings"
 	"testing"
-	"testing/synctest"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/frame"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
@@ -32,7 +32,7 @@ func TestRawPictures(t *testing.T) {
 		{"grey", "jpeg", frame.JPEG}, {"grey", "lz4", frame.YUYV},
 	} {
 		t.Run(c.format+"/"+c.raw, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				kernel := v4l2test.New()
 				kernel.Plug(everyFormat)
 				cfg := small
@@ -174,7 +174,7 @@ func TestRawPicturesCutOff(t *testing.T) {
 }
 
 func TestShortRawPicturesAreCountedAsTruncated(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(everyFormat).Script(func(f *v4l2test.Faults) { f.Truncate = 3 })
 		cfg := small

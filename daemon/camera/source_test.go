@@ -9,9 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/v4l2/v4l2test"
 )
 
@@ -33,7 +33,7 @@ func film(t *testing.T, n int) string {
 
 func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
 	name := film(t, 5)
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := run(t, v4l2test.New(), Config{Device: "file:" + name, FPS: 20})
 		defer r.stop()
 		rd := r.Hub().Subscribe()
@@ -87,7 +87,7 @@ func TestFileFaultsAreSaidAndPass(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				r := run(t, v4l2test.New(), Config{Device: "file:" + name})
 				defer r.stop()
 				rd := r.Hub().Subscribe()
@@ -113,7 +113,7 @@ func TestFileFaultsAreSaidAndPass(t *testing.T) {
 }
 
 func TestUnknownDevicesAreRefusedInWords(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := run(t, v4l2test.New(), Config{Device: "webcam"})
 		defer r.stop()
 		rd := r.Hub().Subscribe()

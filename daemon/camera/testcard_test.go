@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/frame"
 	"vchat/daemon/mjpeg"
 	"vchat/v4l2/v4l2test"
@@ -172,7 +172,7 @@ func TestForeignCommentsAreNotStamps(t *testing.T) {
 func TestTestCameraKeepsItsRateWithoutDrift(t *testing.T) {
 	for _, fps := range []int{1, 7, 30, 240} {
 		t.Run(fmt.Sprint(fps), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				r := run(t, v4l2test.New(), Config{Device: "test", Width: 64, Height: 48, FPS: fps})
 				defer r.stop()
 				rd := r.Hub().Subscribe()
@@ -199,7 +199,7 @@ func TestTestCameraKeepsItsRateWithoutDrift(t *testing.T) {
 }
 
 func TestPacerSkipsWhatIsLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		p := newPacer(10)
 		for _, step := range []struct {
 			busy    time.Duration
@@ -229,7 +229,7 @@ func TestPacerSkipsWhatIsLate(t *testing.T) {
 }
 
 func TestTestCameraAllocatesNothingOnceWarm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		c := New(Config{Device: "test", Width: 320, Height: 240}, nil)
 		rd := c.Hub().Subscribe()
 		defer rd.Close()
@@ -258,7 +258,7 @@ func TestDevicePathAllocatesNothingOnceWarm(t *testing.T) {
 		{Format: "mjpeg"}, {Format: "yuyv"}, {Format: "yuyv", Raw: "lz4"}, {Format: "nv12"}, {Format: "nv12", Raw: "lz4"},
 		{Format: "grey"}, {Format: "grey", Raw: "lz4"},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		faketime.Test(t, func(t *testing.T) {
 			kernel := v4l2test.New()
 			kernel.Plug(everyFormat).Script(func(f *v4l2test.Faults) { f.NoTables = 1 })
 			cfg.Kernel, cfg.Width, cfg.Height = kernel, 320, 240

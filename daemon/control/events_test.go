@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vchat/daemon/api"
+	"vchat/daemon/daemontest/faketime"
 )
 
 // told reads the events that are there, as short words.
@@ -82,7 +83,7 @@ func TestASlowListenerGetsTheStateInPlaceOfWhatItLost(t *testing.T) {
 }
 
 func TestNextWaitsForAnEventOrItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		ev := NewEvents(func() api.Status { return api.Status{} })
 		s := ev.Subscribe()
 		defer s.Close()

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"vchat/daemon/daemontest/faketime"
 )
 
 var errNoHost = errors.New("no such host")
@@ -48,7 +49,7 @@ func TestResolve(t *testing.T) {
 		{name: "nobody", address: "workshop:1", failure: errNoHost},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
 				var asked atomic.Bool
 				began := time.Now()
 				got, err := resolve(t.Context(), func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {

@@ -5,15 +5,16 @@ import (
 	"net"
 	"os"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vchat/daemon/daemontest/faketime"
 )
 
 // crypto/tls gives its close_notify five seconds, which a device that stops does not have.
 func TestNothingMovesTheLastDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		here, there := net.Pipe() // writing blocks until somebody reads
 		defer there.Close()
 		c := newConn(here)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vchat/daemon/daemontest"
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/daemontest/leaktest"
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
@@ -155,7 +156,7 @@ func (b *lab) close() {
 // in runs a test in fake time on a fresh lab.
 func in(t *testing.T, f func(t *testing.T, b *lab)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		b := newLab(t)
 		defer func() {
 			b.close()

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/daemon/client"
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/daemontest/leaktest"
 )
 
@@ -33,7 +34,7 @@ func (r *reel) Next() (client.Frame, error) {
 }
 
 func TestTheNewestPictureIsShownAndTheOthersCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		src := &reel{frames: make(chan uint64)}
 		n := Follow(src)
 		for i := uint64(1); i <= 5; i++ {
