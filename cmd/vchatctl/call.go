@@ -79,11 +79,14 @@ func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to strin
 		return err
 	}
 	p := &progress{events: events, call: begun}
+	line := newCallLine(a.stderr, req.Peer)
 	enough := p.pictures
 	if look { // the viewer shows the card of a peer whose camera gives none
 		enough = p.answered
 	}
-	if err := a.until(enough, p); err != nil {
+	err = until(enough, p, line)
+	line.close()
+	if err != nil {
 		if ctx.Err() != nil && (look || !p.answered()) {
 			a.giveUp(req.Peer)
 		}
@@ -115,22 +118,19 @@ func (a *app) begin(ctx context.Context, req api.CallRequest) (api.Call, error) 
 	return begun, err
 }
 
-// until waits until the call has come as far as is enough, and tells a user who waits what happens meanwhile.
-func (a *app) until(enough func() bool, p *progress) error {
+// until waits until the call has come as far as is enough; line tells a user who waits what happens meanwhile.
+func until(enough func() bool, p *progress, line *callLine) error {
 	var late *time.Timer
 	defer func() {
 		if late != nil {
 			late.Stop()
 		}
 	}()
-	for told := api.CallState(""); ; {
+	for {
 		if p.call.State == api.CallEnded {
 			return ended(p.call)
 		}
-		if p.call.State != told {
-			a.tell("%s: %s", p.call.Peer, p.call.State)
-		}
-		told = p.call.State
+		line.step(p.call)
 		if enough() {
 			return nil
 		}
