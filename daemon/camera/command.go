@@ -18,13 +18,14 @@ import (
 )
 
 // command is a program that writes pictures to its standard output, such as rpicam-vid. It runs in a process group of its
-// own, so that it ends with all that it started.
+// own, so that it ends with all that it started; children that have left the group are looked for (see family).
 //
 // Goroutines: one reads pictures, one reads messages, one waits for the end; close waits for all of them.
 type command struct {
 	source
 	line   string
 	cmd    *exec.Cmd
+	born   family   // its children when it was told to end
 	out    *os.File // our ends of its pipes
 	msgs   *os.File
 	newest atomic.Pointer[frame.Frame]
@@ -38,8 +39,8 @@ type command struct {
 	timer  *time.Timer
 }
 
-// politely is how long a command has to end after SIGTERM.
-const politely = 500 * time.Millisecond
+// politely is how long a command has to end after SIGTERM. With linger it is below the second in which a camera closes.
+const politely = 400 * time.Millisecond
 
 func openCommand(s source, line string) (*command, error) {
 	out, outEnd, err := os.Pipe()
@@ -137,9 +138,11 @@ func (c *command) listen() {
 	_, _ = io.Copy(io.Discard, c.msgs) // behind a line that is too long: it must not block the command
 }
 
-// end makes sure that the command itself has ended, and says how it did.
+// end makes sure that the command itself has ended, with the children that it has now, and says how it did.
 func (c *command) end() error {
+	c.born = familyOf(c.cmd.Process.Pid)
 	_ = syscall.Kill(c.group(), syscall.SIGTERM)
+	c.born.signal(syscall.SIGTERM)
 	late := time.AfterFunc(politely, func() { _ = syscall.Kill(c.group(), syscall.SIGKILL) })
 	defer late.Stop()
 	return c.cmd.Wait()
@@ -147,20 +150,22 @@ func (c *command) end() error {
 
 // clear makes sure that what the command had started has ended too, and closes the way for messages.
 func (c *command) clear() {
-	if !empty(c.group(), politely) {
+	if !c.gone(politely) {
 		_ = syscall.Kill(c.group(), syscall.SIGKILL)
-		empty(c.group(), politely/5) // where nobody collects orphans, they stay as zombies
+		c.born.signal(syscall.SIGKILL)
+		c.gone(politely / 5) // where nobody collects orphans, they stay as zombies
 	}
+	c.born.release()
 	c.msgs.Close()
 }
 
 func (c *command) group() int { return -c.cmd.Process.Pid }
 
-// empty waits until a process group has no members any more, at most for wait. The group's own process has been waited
-// for; the kernel does not give its number to another one as long as the group has members.
-func empty(group int, wait time.Duration) bool {
+// gone waits until what the command had started has ended, at most for wait. The group's own process has been waited for;
+// the kernel does not give its number to another one as long as the group has members.
+func (c *command) gone(wait time.Duration) bool {
 	for end := time.Now().Add(wait); ; time.Sleep(5 * time.Millisecond) {
-		if err := syscall.Kill(group, 0); err == syscall.ESRCH {
+		if err := syscall.Kill(c.group(), 0); err == syscall.ESRCH && !c.born.alive() {
 			return true
 		}
 		if time.Now().After(end) {

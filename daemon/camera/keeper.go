@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	linger      = 800 * time.Millisecond // open after the last reader has left: viewers come and go
+	linger      = 500 * time.Millisecond // open after the last reader has left: viewers come and go
 	patience    = 2 * time.Second        // without a picture after an idle camera was opened, and without a card
 	firstWait   = 3 * time.Second        // for the first picture, before it counts as silence
 	leastSilent = time.Second

@@ -209,13 +209,13 @@ func TestCommandsWordsInTheLogAreBounded(t *testing.T) {
 	}
 }
 
-// What a command starts must end with it, also what does not listen to SIGTERM.
+// What a command starts must end with it, also what does not listen to SIGTERM, and what has left its process group.
 func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
 	name := film(t, 1)
 	pids := filepath.Join(t.TempDir(), "pids")
-	// Pictures come only when all three have written their numbers down.
+	// Pictures come only when all four have written their numbers down.
 	line := fmt.Sprintf("(trap '' TERM; echo $$ >>%[1]s; while :; do sleep 1; done) & echo $! >>%[1]s; sleep 600 & echo $! >>%[1]s; "+
-		"until [ $(wc -l <%[1]s) -eq 3 ]; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", pids, name)
+		"setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" & until [ $(wc -l <%[1]s) -eq 4 ]; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", pids, name)
 	r := run(t, nil, Config{Device: "exec:" + line})
 	rd := r.Hub().Subscribe()
 	r.picture(rd)
@@ -226,7 +226,7 @@ func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := bytes.Fields(b)
-	if len(all) < 3 {
+	if len(all) < 4 {
 		t.Fatalf("only %d processes: %s", len(all), b)
 	}
 	for _, f := range all {
