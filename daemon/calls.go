@@ -17,14 +17,13 @@ import (
 // party is the other side of a call: its feed, and what was last heard of its camera.
 type party struct {
 	hub      *frame.Hub
-	shown    *link.Link // the link that our pictures go to; nil: none
-	held     hold       // on the camera, where that link was lost
-	pictures bool       // its pictures have come since the call is active
-	newest   uint64     // the number of the last one
-	camera   *wire.State
-	heard    time.Time // when camera came
-	texts    bool      // some have come
-	lastText uint64    // the id of the last one
+	shown    *link.Link  // the link that our pictures go to; nil: none
+	held     hold        // on the camera, where that link was lost
+	pictures bool        // its pictures have come since the call is active
+	newest   uint64      // the number of the last one
+	camera   *wire.State // nil: nothing was heard of it
+	heard    time.Time   // when camera came
+	talk     talk
 }
 
 // step gives the calls an event and does what follows from it. The caller holds mu.
@@ -144,11 +143,13 @@ func (d *Daemon) show(p *party, l *link.Link) {
 	}
 	if p.shown != nil {
 		p.shown.Show(nil)
+		p.talk.lost(time.Now())
 	}
 	p.shown = l
 	if l != nil {
 		l.Send(wireState(d.camera.Status()))
 		l.Show(d.camera.Hub())
+		p.talk.repeat(l)
 		p.held.release()
 	}
 }
@@ -199,6 +200,9 @@ func (s *switchboard) Message(l *link.Link, m wire.Message) {
 	}
 	switch m := m.(type) {
 	case *wire.Invite:
+		if p := d.parties[peer]; p != nil {
+			p.talk.anew()
+		}
 		_, _ = d.step(call.GotInvite{Peer: peer, ID: call.ID(m.Call)})
 	case *wire.Ringing:
 		_, _ = d.step(call.GotRinging{Peer: peer, ID: call.ID(m.Call)})
@@ -223,21 +227,11 @@ func (d *Daemon) heardState(l *link.Link, m *wire.State) {
 	}
 	before := p.camera
 	p.camera, p.heard = m, frame.Wall(l.Local(m.Since))
-	if before != nil && before.Camera == m.Camera && before.Reason == m.Reason {
+	if before != nil && before.Camera == m.Camera && before.Reason == m.Reason && before.Rotate == m.Rotate {
 		return
 	}
 	view := d.callView(c)
 	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
-}
-
-// heardText passes on a line of text. On a new link some may come again.
-func (d *Daemon) heardText(l *link.Link, m *wire.Text) {
-	p, c := d.talking(l)
-	if p == nil || p.texts && m.ID <= p.lastText {
-		return
-	}
-	p.texts, p.lastText = true, m.ID
-	d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, Text: m.Text})
 }
 
 // Wants says that pictures are looked at: in an active call.
@@ -295,6 +289,9 @@ func (d *Daemon) feedOf(l *link.Link, f *frame.Frame) *frame.Hub {
 		return nil
 	}
 	p.newest = f.Seq
+	if !f.Card {
+		f.Rotate = degrees(p.camera)
+	}
 	if !p.pictures && !f.Card {
 		p.pictures = true
 		view := d.callView(c)
@@ -348,8 +345,16 @@ func wireState(s camera.Status) *wire.State {
 	if s.Privacy { // whatever else is the matter with it
 		m.Camera, m.Reason = wire.CameraPrivacy, ""
 	}
-	m.Since = max(m.Since, 0)
+	m.Since, m.Rotate = max(m.Since, 0), uint8(s.Rotate/90)
 	return m
+}
+
+// degrees is how the pictures of a peer are to be turned.
+func degrees(s *wire.State) int {
+	if s == nil || s.Rotate > 3 {
+		return 0
+	}
+	return 90 * int(s.Rotate)
 }
 
 // poke leaves a message that one is enough of.

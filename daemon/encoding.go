@@ -89,6 +89,6 @@ func (e *encoding) encode(f *frame.Frame) (*frame.Frame, error) {
 		return nil, err
 	}
 	g.Seq, g.Captured, g.Arrived, g.Format, g.Card = f.Seq, f.Captured, f.Arrived, frame.JPEG, f.Card
-	g.Width, g.Height = f.Width, f.Height
+	g.Width, g.Height, g.Rotate = f.Width, f.Height, f.Rotate
 	return g, nil
 }

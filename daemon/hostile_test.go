@@ -22,6 +22,7 @@ import (
 type rogue struct {
 	*tls.Conn
 	t  *testing.T
+	id *identity.Identity
 	in *wire.Reader
 }
 
@@ -35,19 +36,25 @@ func mallory(t *testing.T, features ...string) (*daemontest.Device, *rogue) {
 	}
 	alice.Config.Peers["mallory"] = config.Peer{Name: "mallory", ID: id.ID().String(), AutoAnswer: true}
 	alice.Start()
+	return alice, connect(t, alice, id, features...)
+}
+
+// connect makes a connection to alice that carries the link.
+func connect(t *testing.T, alice *daemontest.Device, id *identity.Identity, features ...string) *rogue {
+	t.Helper()
 	c, err := tls.Dial("tcp", alice.Config.Listen, id.ClientConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	m := &rogue{Conn: c, t: t, in: wire.NewReader(c)}
+	m := &rogue{Conn: c, t: t, id: id, in: wire.NewReader(c)}
 	m.say(&wire.Hello{VersionMin: 1, VersionMax: 1, Name: "mallory", Features: append(features, wire.FeatureJPEG)})
 	if alice.ID.Compare(id.ID()) < 0 {
 		m.await(wire.TypeNominate)
 	} else {
 		m.say(&wire.Nominate{})
 	}
-	return alice, m
+	return m
 }
 
 func (m *rogue) say(all ...wire.Message) {

@@ -28,7 +28,7 @@ var rooms = map[string]struct {
 	"daemon/api":      {nil, "leaf: what programs on both sides of the socket import"},
 	"daemon/camera":   {[]string{"v4l2", "daemon/frame", "daemon/mjpeg"}, "it makes frames and knows nobody who looks"},
 	"daemon/link":     {[]string{"daemon/wire", "daemon/identity", "daemon/frame", "daemon/mjpeg"}, "it carries and does not decide"},
-	"daemon/control":  {[]string{"daemon/api", "daemon/frame"}, "it talks to a Backend that the daemon implements"},
+	"daemon/control":  {[]string{"daemon/api", "daemon/frame", "daemon/mjpeg"}, "it talks to a Backend that the daemon implements"},
 	"daemon/client":   {[]string{"daemon/api"}, "what vchatctl is written on must not drag the daemon along"},
 	"daemon/identity": {nil, "leaf"},
 

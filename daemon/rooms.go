@@ -15,7 +15,7 @@ import (
 func cameraConfig(cfg *config.Config) camera.Config {
 	c := cfg.Camera
 	return camera.Config{Device: c.Device, Width: c.Size.Width, Height: c.Size.Height, FPS: c.FPS, Format: c.Format, Raw: c.Raw,
-		Controls: c.Controls, USBReset: c.USBReset, Name: cfg.Name}
+		Controls: c.Controls, Rotate: c.Rotate, USBReset: c.USBReset, Name: cfg.Name}
 }
 
 func callConfig(cfg *config.Config) call.Config {

@@ -88,7 +88,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	if p := d.parties[c.Peer]; p != nil {
 		v.Pictures = p.pictures
 		if p.camera != nil {
-			v.PeerCamera = &api.PeerCamera{State: p.camera.Camera.String(), Reason: p.camera.Reason, Since: p.heard}
+			v.PeerCamera = &api.PeerCamera{State: p.camera.Camera.String(), Reason: p.camera.Reason, Since: p.heard, Rotate: degrees(p.camera)}
 		}
 	}
 	if !s.Up || c.State != call.Active {

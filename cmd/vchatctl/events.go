@@ -70,6 +70,10 @@ func eventText(e api.Event) string {
 		return join("  ", string(e.Camera.State), e.Camera.Reason)
 	case e.Event == api.EventPrivacy && e.Privacy != nil:
 		return onOff(*e.Privacy)
+	case e.Event == api.EventText && e.From == api.Here:
+		return "to " + e.Peer + ": " + e.Text
+	case e.Event == api.EventText:
+		return e.Peer + ": " + e.Text
 	case e.Event == api.EventViewer && e.Viewer != nil && e.Gone:
 		return join("  ", e.Viewer.Feed, "gone", some(e.Viewer.Dropped, "dropped"))
 	case e.Event == api.EventViewer && e.Viewer != nil:

@@ -171,6 +171,8 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 		w.wg.Go(func() { w.film(args[1]) })
 	case "retells": // it has a call that changes again and again, and tells of each state twice
 		w.wg.Go(func() { w.retell(call) })
+	case "chats": // there is much talk in its call, from both sides
+		w.wg.Go(w.chat)
 	case "did": // it was told to do exactly this
 		if got, want := strings.Join(w.Did(), ", "), strings.Join(args[1:], " "); got != want {
 			ts.Fatalf("the device was told %q, want %q", got, want)
@@ -204,6 +206,20 @@ func (w *world) retell(c api.Call) {
 		select {
 		case <-clock.C:
 			w.Change(c)
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *world) chat() {
+	clock := time.NewTicker(5 * time.Millisecond)
+	defer clock.Stop()
+	for {
+		w.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.There, Text: "tea?"})
+		w.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.Here, Text: "yes"})
+		select {
+		case <-clock.C:
 		case <-w.ctx.Done():
 			return
 		}

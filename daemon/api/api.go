@@ -25,6 +25,7 @@ const (
 	PathAnswer   = "/v1/calls/answer"    // POST PeerRequest: Call
 	PathReject   = "/v1/calls/reject"    // POST PeerRequest: Call
 	PathHangup   = "/v1/calls/hangup"    // POST PeerRequest: Call
+	PathSay      = "/v1/say"             // POST SayRequest: Said
 	PathFeeds    = "/v1/feeds/"          // GET + a feed's name + Stream or Newest
 	PathPrivacy  = "/v1/privacy"         // GET: Privacy; PUT PrivacyRequest: Privacy
 	PathCameras  = "/v1/cameras"         // GET: Cameras
@@ -50,10 +51,14 @@ const (
 	HeaderSequence  = "X-Sequence"  // counts the pictures of the source; a gap is a lost picture
 	HeaderAge       = "X-Age-Ms"    // how old it was when it was sent, in milliseconds, with three decimals
 	HeaderCard      = "X-Card"      // "1": not from the camera, but a card that says why there is no picture
+	HeaderRotate    = "X-Rotate"    // 90, 180 or 270: degrees clockwise that it is to be shown with. Newest has EXIF instead
 )
 
 // MaxPicture bounds a picture, in bytes. It is the bound of the peer protocol too.
 const MaxPicture = 16 << 20
+
+// MaxText bounds a line of text, in bytes of UTF-8. It is the bound of the peer protocol too.
+const MaxText = 2000
 
 // MaxBody bounds the body of a request, in bytes.
 const MaxBody = 64 << 10
@@ -67,6 +72,18 @@ type CallRequest struct {
 // PeerRequest names the call that is meant by its peer.
 type PeerRequest struct {
 	Peer string `json:"peer,omitempty"` // "": the only one there is
+}
+
+// SayRequest asks for a line of text to be shown on the other side of a call: at most MaxText bytes, no control characters.
+type SayRequest struct {
+	Peer string `json:"peer,omitempty"` // "": that of the only call there is
+	Text string `json:"text"`
+}
+
+// Said is what was said. It is on its way; an event of the kind EventText tells of it here.
+type Said struct {
+	Peer string `json:"peer,omitempty"`
+	Text string `json:"text"`
 }
 
 // Identity is what a device is known by.

@@ -25,6 +25,7 @@ const (
 	NoSuchControl     Kind = "no_such_control" // of a camera
 	BadValue          Kind = "bad_value"       // that no camera or control has
 	Unsupported       Kind = "unsupported"
+	TooFast           Kind = "too_fast"
 	ShuttingDown      Kind = "shutting_down"
 	Internal          Kind = "internal"
 )
@@ -44,6 +45,8 @@ func (k Kind) HTTPStatus() int {
 		return http.StatusBadGateway
 	case CameraUnavailable, NoPicture, ShuttingDown:
 		return http.StatusServiceUnavailable
+	case TooFast:
+		return http.StatusTooManyRequests
 	case Unsupported:
 		return http.StatusNotImplemented
 	}

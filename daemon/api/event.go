@@ -11,7 +11,7 @@ const (
 	EventLink    EventKind = "link"    // Peer and Link: it came up or went down
 	EventCamera  EventKind = "camera"  // Camera: it has changed its state
 	EventViewer  EventKind = "viewer"  // Viewer: it has come or gone
-	EventText    EventKind = "text"    // Peer and Text: a line from the other side
+	EventText    EventKind = "text"    // Peer, From and Text: a line that was said in the call
 	EventPrivacy EventKind = "privacy" // Privacy: it was switched on or off
 	EventConfig  EventKind = "config"  // the configuration was read again; Text says what came of it
 )
@@ -27,6 +27,7 @@ type Event struct {
 	Camera  *Camera   `json:"camera,omitempty"`
 	Viewer  *Viewer   `json:"viewer,omitempty"`
 	Gone    bool      `json:"gone,omitempty"` // of a viewer: it has gone
+	From    Side      `json:"from,omitempty"` // of a text: who said it
 	Text    string    `json:"text,omitempty"`
 	Privacy *bool     `json:"privacy,omitempty"`
 }

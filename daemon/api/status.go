@@ -46,6 +46,7 @@ type Camera struct {
 	Since    time.Time   `json:"since,omitzero"`   // of the state
 	Format   string      `json:"format,omitempty"` // mjpeg, yuyv, nv12 or grey: what the camera gives
 	Size     string      `json:"size,omitempty"`   // as 1280x720
+	Rotate   int         `json:"rotate,omitempty"` // degrees clockwise that its pictures are to be shown with: 0, 90, 180, 270
 	FPS      float64     `json:"fps"`              // of the last seconds
 	Frames   uint64      `json:"frames"`           // good ones since the start
 	Dropped  uint64      `json:"dropped"`          // that the camera's own count says were lost
@@ -127,6 +128,7 @@ type PeerCamera struct {
 	State  string    `json:"state"` // streaming, opening, lost, failed, privacy; unknown
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
+	Rotate int       `json:"rotate,omitempty"` // degrees clockwise that its pictures are to be shown with: 0, 90, 180, 270
 }
 
 // LinkState says whether there is a connection to a peer.

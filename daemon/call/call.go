@@ -160,6 +160,7 @@ type Call struct {
 	Started   time.Time // when it was dialled, or first rang here
 	Answered  time.Time // zero while it is not
 	Until     time.Time // when it leaves this state if nothing happens; zero: never, or not known
+	Restarts  uint32    // of this device that it has outlived
 
 	// Of an ended call:
 	Reason  Reason

@@ -22,10 +22,11 @@ type Saved struct {
 	Started   time.Time `json:"started"`
 	Answered  time.Time `json:"answered"`
 	ResumeBy  time.Time `json:"resume_by,omitzero"` // by this device's wall clock; zero while there is a link
+	Restarts  uint32    `json:"restarts,omitempty"` // that it has outlived
 }
 
 func (s Saved) equal(other Saved) bool {
-	return slices.Equal(s.IDs, other.IDs) && s.Peer == other.Peer && s.ResumeBy.Equal(other.ResumeBy)
+	return slices.Equal(s.IDs, other.IDs) && s.Peer == other.Peer && s.ResumeBy.Equal(other.ResumeBy) && s.Restarts == other.Restarts
 }
 
 // Saved gives the calls that are to be restored after a restart. Save says when that has changed.
@@ -38,7 +39,7 @@ func (c *Calls) Saved() []Saved {
 		}
 		saved = append(saved, Saved{
 			Version: savedVersion, IDs: slices.Clone(l.ids), Peer: l.Peer, Direction: l.Direction,
-			Started: l.Started.Round(0), Answered: l.Answered.Round(0), ResumeBy: l.resumeBy.Round(0),
+			Started: l.Started.Round(0), Answered: l.Answered.Round(0), ResumeBy: l.resumeBy.Round(0), Restarts: l.Restarts,
 		})
 	}
 	return saved
@@ -54,7 +55,7 @@ func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 			!c.cfg.Known[s.Peer] || c.find(s.Peer) != nil || len(c.calls) >= c.cfg.Max {
 			continue
 		}
-		l := &live{Call: Call{ID: s.IDs[0], Peer: s.Peer, Direction: In, Started: s.Started, Answered: s.Answered}}
+		l := &live{Call: Call{ID: s.IDs[0], Peer: s.Peer, Direction: In, Started: s.Started, Answered: s.Answered, Restarts: s.Restarts + 1}}
 		if s.Direction == Out {
 			l.Direction = Out
 		}

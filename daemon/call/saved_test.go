@@ -57,7 +57,7 @@ func TestRestart(t *testing.T) {
 		d, said := reboot(t, active(t), config(), t0.Add(time.Hour))
 		d.expect(said, "resuming 03, save")
 		want := []Call{{ID: id(3), Peer: "bob", Direction: Out, State: Resuming, Since: d.now, Started: t0, Answered: t0,
-			Until: d.now.Add(10 * time.Minute)}}
+			Until: d.now.Add(10 * time.Minute), Restarts: 1}}
 		if diff := cmp.Diff(want, d.List()); diff != "" {
 			t.Errorf("after the restart (-want +got):\n%s", diff)
 		}

@@ -44,11 +44,13 @@ type Config struct {
 	Format             string // auto | mjpeg | yuyv | nv12 | grey; "" is auto
 	Raw                string // what becomes of raw pictures: jpeg | lz4 (they stay as they are); "" is jpeg
 	Controls           map[string]string
+	Rotate             int         // degrees clockwise that its pictures are to be shown with: they stay as they are
 	USBReset           bool        // whether a USB camera that stays frozen may be reset
 	Name               string      // of this device, for the cards
 	Kernel             v4l2.Kernel // nil: Linux
 }
 
+// equal says whether the camera can stay open: what viewers do with its pictures is not its own affair.
 func (c Config) equal(d Config) bool {
 	return c.Device == d.Device && c.Width == d.Width && c.Height == d.Height && c.FPS == d.FPS && c.Format == d.Format &&
 		c.Raw == d.Raw && c.USBReset == d.USBReset && c.Name == d.Name && c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls)
@@ -106,22 +108,25 @@ func New(cfg Config, log *slog.Logger) *Camera {
 		cfg:  cfg.withDefaults(),
 	}
 	c.status.init(c.cfg.Device)
+	c.status.s.Rotate = c.cfg.Rotate
 	return c
 }
 
 // Hub is the camera's feed. The camera is open while it has readers. It ends when Run returns.
 func (c *Camera) Hub() *frame.Hub { return c.hub }
 
-// Changed receives a value after State, Reason, Privacy, Warnings, Device, Format or size in Status have changed. Several
+// Changed receives a value after State, Reason, Privacy, Rotate, Warnings, Device, Format or size in Status have changed. Several
 // changes may be told by one value. There is one such channel, for one listener, who cannot delay the camera.
 func (c *Camera) Changed() <-chan struct{} { return c.status.changed }
 
-// Reconfigure takes effect at once, by reopening. It does nothing if cfg is what it is already. Controls for which it has another
+// Reconfigure takes effect at once, by reopening; another Rotate alone is told in the pictures and in Status, without it. It
+// does nothing if cfg is what it is already. Controls for which it has another
 // value now are no longer as they were set by hand, and with another Device none is.
 func (c *Camera) Reconfigure(cfg Config) {
 	cfg = cfg.withDefaults()
 	c.mu.Lock()
 	same := c.cfg.equal(cfg)
+	c.cfg.Rotate = cfg.Rotate
 	if !same {
 		maps.DeleteFunc(c.set, func(name, _ string) bool {
 			return c.cfg.Device != cfg.Device || c.cfg.Controls[name] != cfg.Controls[name]
@@ -130,6 +135,7 @@ func (c *Camera) Reconfigure(cfg Config) {
 		c.version++
 	}
 	c.mu.Unlock()
+	c.status.set(func(s *Status) { s.Rotate = cfg.Rotate })
 	if !same {
 		c.poke()
 	}

@@ -276,6 +276,7 @@ func (k *keeper) publish(f *frame.Frame) {
 	}
 	f.Seq += k.base
 	k.last = f.Seq
+	f.Rotate = k.status.rotate()
 	k.tally.good(f)
 	if k.outage.cause != nil || k.size != [2]int{f.Width, f.Height} {
 		k.recovered(f)

@@ -31,6 +31,7 @@ type Status struct {
 	Since         time.Time // of State, Reason and Privacy
 	Format        string    // mjpeg, yuyv, nv12 or grey, as the camera gives it; "" before the first open
 	Width, Height int       // pixels, likewise
+	Rotate        int       // degrees clockwise that its pictures are to be shown with; cards are not
 	FPS           float64   // measured over the last seconds
 	Frames        uint64    // published, without cards
 	Dropped       uint64    // that were lost before they came here, by the camera's own count, or were late
@@ -68,6 +69,13 @@ func (b *board) get() Status {
 	return b.s
 }
 
+// rotate is asked for each picture.
+func (b *board) rotate() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.s.Rotate
+}
+
 // set changes the status and rings if that made a difference.
 func (b *board) set(change func(*Status)) {
 	b.mu.Lock()
@@ -76,7 +84,7 @@ func (b *board) set(change func(*Status)) {
 	if b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy {
 		b.s.Since = time.Now()
 	}
-	differs := b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy ||
+	differs := b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy || b.s.Rotate != before.Rotate ||
 		!slices.Equal(b.s.Warnings, before.Warnings) || b.s.Device != before.Device ||
 		b.s.Format != before.Format || b.s.Width != before.Width || b.s.Height != before.Height
 	b.mu.Unlock()

@@ -111,6 +111,12 @@ func (c *Client) Hangup(ctx context.Context, peer string) (api.Call, error) {
 	return ask[api.Call](ctx, c, "POST", api.PathHangup, api.PeerRequest{Peer: peer})
 }
 
+// Say says a line of text to a peer with whom there is a call, or to the only one if peer is empty.
+func (c *Client) Say(ctx context.Context, peer, text string) error {
+	_, err := ask[api.Said](ctx, c, "POST", api.PathSay, api.SayRequest{Peer: peer, Text: text})
+	return err
+}
+
 // Privacy says whether the camera is switched off.
 func (c *Client) Privacy(ctx context.Context) (bool, error) {
 	p, err := ask[api.Privacy](ctx, c, "GET", api.PathPrivacy, nil)

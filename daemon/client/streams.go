@@ -70,6 +70,7 @@ type Frame struct {
 	Captured time.Time     // when it was taken, by this device's clock
 	Age      time.Duration // how old it was when the daemon sent it
 	Card     bool          // not from the camera, but a card that says why there is no picture
+	Rotate   int           // degrees clockwise to show it with: 0, 90, 180, 270. Of Newest 0, as the picture says it itself (EXIF)
 }
 
 // Feed is a stream of pictures. Next is for one goroutine at a time, Close for any.
@@ -177,6 +178,11 @@ func (h *Frame) set(name, value string, size *int) (err error) {
 		h.Age = time.Duration(n * float64(time.Millisecond))
 	case api.HeaderCard:
 		h.Card = value == "1"
+	case api.HeaderRotate:
+		h.Rotate, err = strconv.Atoi(value)
+		if h.Rotate %= 360; h.Rotate%90 != 0 || h.Rotate < 0 {
+			h.Rotate = 0 // nothing that a viewer could do
+		}
 	}
 	return err
 }

@@ -49,6 +49,9 @@ var routes = []route{
 	{"POST", api.PathAnswer, act, onPeer(Backend.Answer)},
 	{"POST", api.PathReject, act, onPeer(Backend.Reject)},
 	{"POST", api.PathHangup, act, onPeer(Backend.Hangup)},
+	{"POST", api.PathSay, act, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(w, r, s.backend.Say)
+	}},
 	{"GET", api.PathPrivacy, look, (*Server).privacy},
 	{"PUT", api.PathPrivacy, act, (*Server).setPrivacy},
 	{"GET", api.PathCameras, look, (*Server).cameras},

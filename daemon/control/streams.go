@@ -12,6 +12,7 @@ import (
 
 	"vchat/daemon/api"
 	"vchat/daemon/frame"
+	"vchat/daemon/mjpeg"
 )
 
 // errStream marks what went wrong after a stream had begun.
@@ -119,6 +120,9 @@ func (p *parts) write(f *frame.Frame) error {
 	b = appendAge(b, f, now)
 	if f.Card {
 		b = append(b, "\r\n"+api.HeaderCard+": 1"...)
+	} else if f.Rotate != 0 {
+		b = append(b, "\r\n"+api.HeaderRotate+": "...)
+		b = strconv.AppendInt(b, int64(f.Rotate), 10)
 	}
 	b = append(b, "\r\n\r\n"...)
 	p.head = b
@@ -175,9 +179,13 @@ func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v V
 	if f.Card && feed == api.Self {
 		return s.noPicture(feed, nil)
 	}
+	data := f.Data
+	if f.Rotate != 0 && !f.Card { // it becomes a file, whose reader sees no header
+		data = mjpeg.Orient(nil, data, f.Rotate)
+	}
 	h, now := w.Header(), frame.Now()
 	h.Set("Content-Type", "image/jpeg")
-	h.Set("Content-Length", strconv.Itoa(len(f.Data)))
+	h.Set("Content-Length", strconv.Itoa(len(data)))
 	h.Set("Cache-Control", "no-store")
 	h.Set(api.HeaderTimestamp, string(appendTimestamp(nil, f, now)))
 	h.Set(api.HeaderSequence, strconv.FormatUint(f.Seq, 10))
@@ -186,7 +194,7 @@ func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v V
 		h.Set(api.HeaderCard, "1")
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTimeout))
-	if _, err := w.Write(f.Data); err != nil {
+	if _, err := w.Write(data); err != nil {
 		return fmt.Errorf("%w: %w", errStream, err)
 	}
 	return nil

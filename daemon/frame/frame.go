@@ -44,7 +44,8 @@ type Frame struct {
 	Arrived       time.Duration // when it was here as a whole, on the same clock
 	Format        Format
 	Card          bool // not a picture of the camera but a card that says why there is none
-	Width, Height int  // pixels
+	Rotate        int  // degrees clockwise that it is to be shown with: 0, 90, 180, 270
+	Width, Height int  // pixels, before that
 	Data          []byte
 
 	pool *Pool
@@ -102,7 +103,7 @@ func (p *Pool) Get(n int) *Frame {
 		// Room for the next, somewhat larger picture: MJPEG sizes vary by some ten percent from one to the next.
 		data = make([]byte, n+n/4)
 	}
-	f.Seq, f.Captured, f.Arrived, f.Format, f.Card, f.Width, f.Height = 0, 0, 0, 0, false, 0, 0
+	f.Seq, f.Captured, f.Arrived, f.Format, f.Card, f.Rotate, f.Width, f.Height = 0, 0, 0, 0, false, 0, 0, 0
 	f.Data = data[:n]
 	f.refs.Store(1)
 	return f

@@ -134,6 +134,7 @@ type State struct {
 	Camera CameraState
 	Since  time.Duration // on the sender's CLOCK_MONOTONIC; not negative
 	Reason string        // in words, at most MaxReason bytes; may be empty
+	Rotate uint8         // quarter turns clockwise that its pictures are to be shown with: 0 to 3; others are kept, and mean 0
 }
 
 // CameraState is what a camera is like. States that are not listed are kept as they are, and mean CameraUnknown.
@@ -231,11 +232,14 @@ func (m *State) check() error {
 
 func (m *State) put(dst []byte) []byte {
 	dst = append(dst, byte(m.Camera))
-	return putString(putTime(dst, m.Since), m.Reason)
+	return append(putString(putTime(dst, m.Since), m.Reason), m.Rotate)
 }
 
 func (m *State) get(f *fields) {
 	m.Camera = CameraState(f.u8())
 	m.Since = f.time()
 	m.Reason = f.string(MaxReason)
+	if len(f.b) > 0 { // it came to version 1 later
+		m.Rotate = f.u8()
+	}
 }

@@ -149,6 +149,18 @@ func (d *Device) Hangup(peer string) (api.Call, error) {
 	return d.toCall("hangup", peer, api.CallEnded, api.HungUp)
 }
 
+// Say tells of what is said, to the peer of its first call if none is named.
+func (d *Device) Say(r api.SayRequest) (api.Said, error) {
+	d.note("say %s %s", r.Peer, r.Text)
+	for _, c := range d.Status().Calls {
+		if r.Peer == "" || r.Peer == c.Peer {
+			d.Events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.Here, Text: r.Text})
+			return api.Said{Peer: c.Peer, Text: r.Text}, nil
+		}
+	}
+	return api.Said{}, &api.Error{Kind: api.NoSuchCall, Message: "there is no call"}
+}
+
 func (d *Device) toCall(what, peer string, to api.CallState, why api.Reason) (api.Call, error) {
 	d.note("%s %s", what, peer)
 	for _, c := range d.Status().Calls {
