@@ -13,7 +13,8 @@
 // All state that is decided on (the calls, who is linked, who looks) lies under one mutex, which is never held while
 // waiting for anybody; pictures pass beside it. Run owns every goroutine and waits for it: one that talks to systemd, one
 // that writes the calls to disk, the camera's, one that passes its state on and one that waits for the last question to a
-// camera, the links', the control socket's. They are started in this order and ended in the reverse one.
+// camera, one that tells numbers, the links', the control socket's, that of the metrics. They are started in this order and
+// ended in the reverse one.
 package daemon
 
 import (
@@ -37,6 +38,7 @@ import (
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
 	"vchat/daemon/link"
+	"vchat/daemon/metrics"
 )
 
 // ErrUnavailable says that something the daemon cannot run without is not to be had: its port or its control socket is
@@ -63,6 +65,7 @@ type Daemon struct {
 	questions *camera.Questions // to cameras, beside its stream
 	links     *link.Links
 	control   *control.Server
+	metrics   *metrics.Server
 	events    *control.Events
 	pool      *frame.Pool // of pictures that are encoded for viewers
 	ready     chan struct{}
@@ -79,6 +82,7 @@ type Daemon struct {
 	up        map[string]*link.Link // by peer
 	parties   map[string]*party     // by peer: those with whom there is a call
 	viewers   map[*viewer]struct{}
+	viewed    uint64                   // how many viewers there have been
 	encodings map[*frame.Hub]*encoding // of the feeds that somebody looks at
 	ending    bool                     // nothing is decided any more
 }
@@ -119,6 +123,8 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.events = control.NewEvents(d.Status)
 	d.control = control.New(control.Config{Socket: cfg.Control.Socket, Group: cfg.Control.Group, Version: Version},
 		d, log)
+	d.metrics = metrics.New(d.Metrics, log)
+	d.metrics.Listen(cfg.Metrics)
 	return d, nil
 }
 
@@ -158,8 +164,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "camera", run: d.camera.Run},
 		{name: "camera state", run: d.followCamera},
 		{name: "camera questions", run: d.questions.Run},
+		{name: "numbers", run: d.tellNumbers},
 		{name: "links", run: d.links.Run},
 		{name: "control", run: d.control.Serve},
+		{name: "metrics", run: d.metrics.Run},
 	}
 	d.restorePrivacy()
 	d.restore()

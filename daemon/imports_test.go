@@ -31,16 +31,18 @@ var rooms = map[string]struct {
 	"daemon/control":  {[]string{"daemon/api", "daemon/frame", "daemon/mjpeg"}, "it talks to a Backend that the daemon implements"},
 	"daemon/client":   {[]string{"daemon/api"}, "what vchatctl is written on must not drag the daemon along"},
 	"daemon/identity": {nil, "leaf"},
+	"daemon/metrics":  {nil, "leaf: a text format and who may read it"},
 
 	"v4l2/internal/uapi":             {nil, "leaf: the kernel's words"},
 	"v4l2/v4l2test":                  {[]string{"v4l2", "v4l2/internal/uapi"}, "a pretend kernel"},
 	"cmd/vchatctl/internal/view/...": {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "display code stays on the client's side"},
+	"daemon/metrics/metricstest":     {nil, "for tests"},
 	"daemon/control/controltest":     {[]string{"daemon/control", "daemon/api", "daemon/frame"}, "a pretend device behind the socket"},
 	"daemon/benchmark":               {[]string{"daemon/client", "daemon/api"}, "it measures the programs from outside, as it does others"},
 	"daemon/daemontest/...":          {[]string{"..."}, "for tests"},
 	"daemon/vmtest/...":              {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
 	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",
-		"daemon/link", "daemon/mjpeg", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
+		"daemon/link", "daemon/metrics", "daemon/mjpeg", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
 }
 
 func TestWhoImportsWhom(t *testing.T) {

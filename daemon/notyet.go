@@ -14,7 +14,6 @@ func warnOfIdleKeys(cfg *config.Config, log *slog.Logger) {
 		key string
 		set bool
 	}{
-		{"metrics", cfg.Metrics != ""},
 		{"hooks", h.Ring != nil || h.Answered != nil || h.Ended != nil || h.CameraLost != nil || h.CameraFound != nil},
 	} {
 		if k.set {

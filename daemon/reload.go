@@ -57,6 +57,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	// Not under mu: both tell of what they change.
 	d.links.Configure(cfg.Name, peers)
 	d.camera.Reconfigure(cameraConfig(cfg))
+	d.metrics.Listen(cfg.Metrics)
 	if d.level != nil {
 		d.level.Set(cfg.Log.Level)
 	}

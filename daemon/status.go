@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 
 	"vchat/daemon/api"
 	"vchat/daemon/call"
+	"vchat/daemon/frame"
 	"vchat/daemon/link"
 	"vchat/daemon/wire"
 )
@@ -30,10 +32,7 @@ func (d *Daemon) Status() api.Status {
 		s.Viewers = append(s.Viewers, v.view())
 	}
 	slices.SortFunc(s.Viewers, func(a, b api.Viewer) int {
-		if a.Feed < b.Feed {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(a.Feed, b.Feed), cmp.Compare(a.ID, b.ID))
 	})
 	s.Problems = d.problems(s)
 	return s
@@ -57,7 +56,8 @@ func (d *Daemon) peersView() []api.Peer {
 
 func (d *Daemon) linkView(peer string) api.Link {
 	s := d.links.Status(peer)
-	v := api.Link{State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), Reconnects: uint64(s.Reconnects)}
+	v := api.Link{State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTLeastMS: ms(s.RTTLeast), ClockOffsetMS: ms(s.Offset),
+		Reconnects: uint64(s.Reconnects), SentBytes: s.Sent, ReceivedBytes: s.Received}
 	if s.Up {
 		v.State = api.LinkUp
 		if l := d.up[peer]; l != nil {
@@ -96,23 +96,31 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	}
 	v.Sending = sendingView(s.Sending)
 	r := s.Receiving
-	v.Receiving = &api.Receiving{FPS: round1(r.FPS), MbitS: round1(r.MbitS), Lost: r.Lost, AgeMS: ms(r.Age),
-		LatencyMS: api.Quantiles{P50: ms(r.P50), P99: ms(r.P99)}}
+	v.Receiving = &api.Receiving{FPS: round1(r.FPS), MbitS: round3(r.MbitS), Pictures: r.Pictures, Lost: r.Lost, Broken: r.Broken,
+		AgeMS: ms(r.Age), LatencyMS: quantiles(r.Rate), TransferMS: quantiles(r.Transfer)}
 	if r.Width > 0 {
 		v.Receiving.Size = size(r.Width, r.Height)
 	}
 	return v
 }
 
+// Why pictures are not sent.
+const (
+	dropLink   = "link"
+	dropLimit  = "max_bitrate"
+	dropTooBig = "too_big"
+)
+
 func sendingView(s link.Sending) *api.Sending {
-	v := &api.Sending{FPS: round1(s.FPS), MbitS: round1(s.MbitS), Dropped: s.Dropped, Quality: api.QualityCamera}
+	v := &api.Sending{FPS: round1(s.FPS), MbitS: round3(s.MbitS), Pictures: s.Pictures, Dropped: s.Dropped, Quality: api.QualityCamera}
+	v.Why = s.Why
 	if s.Reduced {
-		v.Quality, v.Why = api.QualityReduced, s.Why
+		v.Quality = api.QualityReduced
 	}
 	if s.Width > 0 {
 		v.Size = size(s.Width, s.Height)
 	}
-	for reason, n := range map[string]uint64{"link": s.Drops.Link, "max_bitrate": s.Drops.Limit, "too_big": s.Drops.TooBig} {
+	for reason, n := range map[string]uint64{dropLink: s.Drops.Link, dropLimit: s.Drops.Limit, dropTooBig: s.Drops.TooBig} {
 		if n > 0 {
 			if v.DroppedBy == nil {
 				v.DroppedBy = map[string]uint64{}
@@ -121,7 +129,7 @@ func sendingView(s link.Sending) *api.Sending {
 		}
 	}
 	if f := s.Feedback; f.At > 0 {
-		v.Received = &api.Received{Pictures: f.Pictures, Lost: f.Lost, LatencyMS: ms(f.Delay)}
+		v.Received = &api.Received{Pictures: f.Pictures, Lost: f.Lost, LatencyMS: ms(f.Delay), DelayMS: quantiles(s.There)}
 	}
 	return v
 }
@@ -173,5 +181,10 @@ func linkHint(err error) string {
 func size(w, h int) string { return fmt.Sprintf("%dx%d", w, h) }
 
 func ms(t time.Duration) float64 { return math.Round(t.Seconds()*1e6) / 1e3 }
+
+func quantiles(r frame.Rate) api.Quantiles { return api.Quantiles{P50: ms(r.P50), P99: ms(r.P99)} }
+
+// round3 leaves something of the rate of a very narrow link.
+func round3(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 func round1(x float64) float64 { return math.Round(x*10) / 10 }

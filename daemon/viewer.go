@@ -13,6 +13,7 @@ import (
 // viewer is somebody on this device who looks at a feed.
 type viewer struct {
 	daemon *Daemon
+	id     uint64
 	feed   string
 	eyes   *frame.Reader
 	meter  frame.Meter
@@ -43,7 +44,8 @@ func (d *Daemon) Watch(feed string) (control.Viewer, error) {
 	if d.ending {
 		return nil, errEnding
 	}
-	v := &viewer{daemon: d, feed: feed, eyes: hub.Subscribe(), encoding: d.share(hub)}
+	d.viewed++
+	v := &viewer{daemon: d, id: d.viewed, feed: feed, eyes: hub.Subscribe(), encoding: d.share(hub)}
 	d.viewers[v] = struct{}{}
 	d.publishViewer(v, false)
 	return v, nil
@@ -90,5 +92,5 @@ func (d *Daemon) publishViewer(v *viewer, gone bool) {
 }
 
 func (v *viewer) view() api.Viewer {
-	return api.Viewer{Feed: v.feed, FPS: round1(v.meter.Rate(frame.Now()).FPS), Dropped: v.Dropped()}
+	return api.Viewer{ID: v.id, Feed: v.feed, FPS: round1(v.meter.Rate(frame.Now()).FPS), Dropped: v.Dropped()}
 }

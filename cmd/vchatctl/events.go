@@ -29,6 +29,9 @@ func (a *app) eventsCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if e.Event == api.EventNumbers && !a.json {
+					continue // that is what status --watch is for
+				}
 				// An event tells more than its line: that, too, is new only if it says something new.
 				about, text := string(e.Event)+" "+e.Peer, eventText(e)
 				if !a.json && told[about] == text && isState(e.Event) {

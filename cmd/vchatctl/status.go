@@ -186,7 +186,7 @@ func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Tim
 		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "there", in.doubtful(pc.State), reason(pc.Reason)))
 	}
 	if s := c.Sending; s != nil {
-		quality := ""
+		quality := s.Why
 		if s.Quality != api.QualityCamera { // as the camera gives them, which goes without saying
 			quality = join(": ", in.doubtful(string(s.Quality)), s.Why)
 		}
@@ -209,5 +209,12 @@ func linkText(l *api.Link) string {
 	return join("  ", string(l.State), rtt, some(l.Reconnects, "× reconnected"))
 }
 
-func fps(v float64) string  { return fmt.Sprintf("%.1f fps", v) }
-func rate(v float64) string { return fmt.Sprintf("%.1f Mbit/s", v) }
+func fps(v float64) string { return fmt.Sprintf("%.1f fps", v) }
+
+// rate is a number of Mbit/s, in kbit/s where few would be left of it.
+func rate(v float64) string {
+	if v < 0.9995 {
+		return fmt.Sprintf("%.0f kbit/s", v*1000)
+	}
+	return fmt.Sprintf("%.1f Mbit/s", v)
+}

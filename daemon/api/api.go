@@ -20,6 +20,7 @@ const (
 	PathStatus   = "/v1/status"          // GET: Status
 	PathPeers    = "/v1/peers"           // GET: Peers
 	PathIdentity = "/v1/id"              // GET: Identity
+	PathMetrics  = "/v1/metrics"         // GET: what Prometheus reads, as MetricsType
 	PathEvents   = "/v1/events"          // GET: one Event a line, until either side closes
 	PathCalls    = "/v1/calls"           // POST CallRequest: Call, which has only begun
 	PathAnswer   = "/v1/calls/answer"    // POST PeerRequest: Call
@@ -41,6 +42,9 @@ const (
 	Stream = ".mjpeg" // multipart/x-mixed-replace, a part for each picture
 	Newest = ".jpg"   // one picture, the newest
 )
+
+// MetricsType is the Content-Type of PathMetrics: Prometheus' text format.
+const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 
 // Self is the name of the feed of this device's own camera. Other feeds have the name of their peer.
 const Self = "self"

@@ -10,11 +10,15 @@ const (
 	EventCall    EventKind = "call"    // Call: it has changed its state, has ended, or its first picture has come
 	EventLink    EventKind = "link"    // Peer and Link: it came up or went down
 	EventCamera  EventKind = "camera"  // Camera: it has changed its state
+	EventNumbers EventKind = "numbers" // Call: every NumbersEvery of an active call; nothing has changed but what is measured
 	EventViewer  EventKind = "viewer"  // Viewer: it has come or gone
 	EventText    EventKind = "text"    // Peer, From and Text: a line that was said in the call
 	EventPrivacy EventKind = "privacy" // Privacy: it was switched on or off
 	EventConfig  EventKind = "config"  // the configuration was read again; Text says what came of it
 )
+
+// NumbersEvery is the time between two EventNumbers of a call.
+const NumbersEvery = 5 * time.Second
 
 // Event is something that happened. Only the fields of its kind are there.
 type Event struct {

@@ -143,21 +143,27 @@ const (
 type Link struct {
 	State      LinkState `json:"state"`
 	Since      time.Time `json:"since,omitzero"`
-	RTTMS      float64   `json:"rtt_ms"`     // of the last heartbeats; 0: not measured yet
-	Reconnects uint64    `json:"reconnects"` // how often it came back
-	Remote     string    `json:"remote,omitempty"`
-	Reason     string    `json:"reason,omitempty"` // in words, why it is down
+	RTTMS      float64   `json:"rtt_ms"`       // of the last heartbeat; 0: not measured yet
+	RTTLeastMS float64   `json:"rtt_least_ms"` // of the last heartbeats
+	// How far the peer's CLOCK_MONOTONIC is ahead of ours, by the heartbeat with rtt_least_ms: true to half of that.
+	ClockOffsetMS float64 `json:"clock_offset_ms"`
+	Reconnects    uint64  `json:"reconnects"` // how often it came back
+	SentBytes     uint64  `json:"sent_bytes"` // since the start, over all links to the peer, with those of TLS
+	ReceivedBytes uint64  `json:"received_bytes"`
+	Remote        string  `json:"remote,omitempty"`
+	Reason        string  `json:"reason,omitempty"` // in words, why it is down
 }
 
 // Sending is what goes to the peer of a call.
 type Sending struct {
-	FPS     float64 `json:"fps"`
-	MbitS   float64 `json:"mbit_s"`
-	Dropped uint64  `json:"dropped"` // not sent
+	FPS      float64 `json:"fps"`
+	MbitS    float64 `json:"mbit_s"`
+	Pictures uint64  `json:"pictures"` // sent, since the link is up
+	Dropped  uint64  `json:"dropped"`  // not sent
 	// Dropped by reason: link (a newer one was there before it had taken the one before), max_bitrate, too_big.
 	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"`
 	Quality   Quality           `json:"quality"`
-	Why       string            `json:"why,omitempty"` // in words, where the quality is reduced
+	Why       string            `json:"why,omitempty"` // in words, where the quality is reduced, or cannot be
 	Size      string            `json:"size,omitempty"`
 	Received  *Received         `json:"received,omitempty"` // what the peer says of it
 }
@@ -172,19 +178,23 @@ const (
 
 // Received is what the peer says of the pictures that are sent to it.
 type Received struct {
-	Pictures  uint64  `json:"pictures"`   // arrived, since the link is up
-	Lost      uint64  `json:"lost"`       // gaps in our sequence, as it sees it
-	LatencyMS float64 `json:"latency_ms"` // from capture to arrival there, of the newest
+	Pictures  uint64    `json:"pictures"`   // arrived, since the link is up
+	Lost      uint64    `json:"lost"`       // gaps in our sequence, as it sees it
+	LatencyMS float64   `json:"latency_ms"` // from capture to arrival there, of the newest
+	DelayMS   Quantiles `json:"delay_ms"`   // the same, over the last seconds
 }
 
 // Receiving is what comes from the peer of a call.
 type Receiving struct {
-	FPS       float64   `json:"fps"`
-	MbitS     float64   `json:"mbit_s"`
-	Lost      uint64    `json:"lost"`   // gaps in the peer's sequence
-	AgeMS     float64   `json:"age_ms"` // of the newest picture, now
-	LatencyMS Quantiles `json:"latency_ms"`
-	Size      string    `json:"size,omitempty"`
+	FPS        float64   `json:"fps"`
+	MbitS      float64   `json:"mbit_s"`
+	Pictures   uint64    `json:"pictures"`    // that were good, since the link is up
+	Lost       uint64    `json:"lost"`        // gaps in the peer's sequence
+	Broken     uint64    `json:"broken"`      // that arrived and were of no use
+	AgeMS      float64   `json:"age_ms"`      // of the newest picture, now
+	LatencyMS  Quantiles `json:"latency_ms"`  // from capture there to arrival here, over the last seconds
+	TransferMS Quantiles `json:"transfer_ms"` // from a picture's first byte to its last
+	Size       string    `json:"size,omitempty"`
 }
 
 // Quantiles sums up how a delay is spread.
@@ -204,6 +214,7 @@ type Peer struct {
 
 // Viewer is one reader of a feed.
 type Viewer struct {
+	ID      uint64  `json:"id"` // 1 for the first since the start
 	Feed    string  `json:"feed"`
 	FPS     float64 `json:"fps"`
 	Dropped uint64  `json:"dropped"` // that it was too slow for

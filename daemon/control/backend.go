@@ -13,6 +13,7 @@ type Backend interface {
 	Status() api.Status
 	Peers() []api.Peer
 	Identity() api.Identity
+	Metrics() string // in Prometheus' text format
 
 	// Call begins a call; how it goes on is told by events.
 	Call(api.CallRequest) (api.Call, error)

@@ -40,6 +40,13 @@ func (ev *Events) Publish(e api.Event) {
 	}
 }
 
+// Heard says whether anybody listens.
+func (ev *Events) Heard() bool {
+	ev.mu.Lock()
+	defer ev.mu.Unlock()
+	return len(ev.subs) > 0
+}
+
 // Subscribe adds a listener, which is to be closed.
 func (ev *Events) Subscribe() *Subscription {
 	s := &Subscription{events: ev, behind: true, ready: make(chan struct{}, 1)}

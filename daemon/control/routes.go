@@ -41,6 +41,7 @@ var routes = []route{
 	{"GET", api.PathIdentity, look, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Identity())
 	}},
+	{"GET", api.PathMetrics, look, (*Server).metrics},
 	{"GET", api.PathEvents, look, (*Server).events},
 	{"GET", api.PathFeeds, look, (*Server).feed},
 	{"POST", api.PathCalls, act, func(s *Server, w http.ResponseWriter, r *http.Request) error {
@@ -172,20 +173,28 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	return nil
 }
 
+func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
+	return writeAs(w, http.StatusOK, api.MetricsType, []byte(s.backend.Metrics()))
+}
+
 func answer(w http.ResponseWriter, v any) error { return write(w, http.StatusOK, v) }
 
-// write sends a whole answer. That the client has gone meanwhile is nobody's error.
+// write sends a whole answer in JSON. That the client has gone meanwhile is nobody's error, here and in writeAs.
 func write(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("writing the answer: %w", err)
 	}
+	return writeAs(w, status, "application/json", append(body, '\n'))
+}
+
+func writeAs(w http.ResponseWriter, status int, kind string, body []byte) error {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTimeout))
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
 	return nil
 }
 

@@ -85,12 +85,13 @@ func (c *clock) local(theirs, now time.Duration) (ours time.Duration, ok bool) {
 
 const century = 100 * 365 * 24 * time.Hour
 
-// rtt is the latest round trip.
-func (c *clock) rtt() time.Duration {
+// measured gives the latest round trip, the least of those that are kept, and the offset that was measured with that one;
+// 0 before the first sample.
+func (c *clock) measured() (rtt, least, offset time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n == 0 {
-		return 0
+		return 0, 0, 0
 	}
-	return c.samples[(c.n-1)%clockSamples].rtt
+	return c.samples[(c.n-1)%clockSamples].rtt, c.best.rtt, c.best.offset
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ type conn struct {
 	net.Conn
 
 	// Set before watch.
+	bytes    *traffic             // what has passed is counted there
 	patience func() time.Duration // how much silence makes it suspect
 	doubt    func()               // called when that has changed; must return soon
 
@@ -28,6 +30,9 @@ type conn struct {
 	doubtAt time.Time // then it is suspect; zero if it is already
 	suspect bool
 }
+
+// traffic counts bytes. It is safe for concurrent use.
+type traffic struct{ in, out atomic.Uint64 }
 
 // unsentLimit bounds what the kernel holds of our pictures but has not sent yet (TCP_NOTSENT_LOWAT, tcp(7)), so that the
 // newest picture is chosen as late as possible.
@@ -44,7 +49,7 @@ func newConn(c net.Conn) *conn {
 			})
 		}
 	}
-	return &conn{Conn: c, patience: func() time.Duration { return deadAfter }, doubt: func() {}}
+	return &conn{Conn: c, bytes: new(traffic), patience: func() time.Duration { return deadAfter }, doubt: func() {}}
 }
 
 // watch begins the watch for silence, after the handshake.
@@ -106,6 +111,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
 		if n > 0 {
+			c.bytes.in.Add(uint64(n))
 			c.heard()
 		}
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.silent() {
@@ -172,6 +178,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		watched := c.limitWrite(began.Add(stallAfter / 4))
 		n, err := c.Conn.Write(b[done:])
 		if done += n; n > 0 {
+			c.bytes.out.Add(uint64(n))
 			moved = began
 		}
 		if !watched || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(moved) >= stallAfter {

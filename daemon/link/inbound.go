@@ -14,7 +14,8 @@ const lossPause = 1500 * time.Millisecond
 // inbound is what is known of the pictures that come in. The reading goroutine writes it, any may read.
 type inbound struct {
 	meter frame.Meter
-	raw   unpacker // the reading goroutine's alone
+	whole frame.Meter // its delay: from the first byte of a picture to the last
+	raw   unpacker    // the reading goroutine's alone
 
 	mu             sync.Mutex
 	word           wire.Feedback // what the other side is told
@@ -53,6 +54,7 @@ func (in *inbound) spoil() {
 
 // landed takes down that a picture, good or not, has arrived whole. The counts are those of the good ones.
 func (in *inbound) landed(w wire.Feedback) {
+	in.whole.Add(frame.Now(), w.Took, 0, 0, 0)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	w.Pictures, w.Bytes, w.Lost = in.word.Pictures, in.word.Bytes, in.word.Lost
@@ -69,12 +71,13 @@ func (in *inbound) feedback() wire.Feedback {
 type Receiving struct {
 	frame.Rate
 	Pictures, Lost, Broken uint64
+	Transfer               frame.Rate    // its delay: from the first byte of a picture to the last
 	Age                    time.Duration // of the newest picture; 0 without one
 }
 
 func (l *Link) receiving() Receiving {
 	in, now := &l.received, frame.Now()
-	r := Receiving{Rate: in.meter.Rate(now)}
+	r := Receiving{Rate: in.meter.Rate(now), Transfer: in.whole.Rate(now)}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	r.Pictures, r.Lost, r.Broken = in.word.Pictures, in.word.Lost, in.broken

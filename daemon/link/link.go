@@ -62,7 +62,7 @@ func newLink(p *peer, c *conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.H
 	l.batch.readAhead()
 	l.socket = newSocket(c.Conn)
 	l.socket.steady()
-	c.patience, c.doubt = p.patience, p.poke
+	c.bytes, c.patience, c.doubt = &p.bytes, p.patience, p.poke
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }

@@ -23,6 +23,7 @@ type peer struct {
 	wanted atomic.Bool   // a call waits for the link, or is on it
 	door   gate          // connections that come from there, before the hello
 	pace   pace          // of the messages that come from there
+	bytes  traffic       // over all links there have been
 	most   atomic.Uint64 // max_bitrate in bytes a second, the bits of a float64
 
 	// telling is held while one link takes the place of another or of none and while the Handler is told so, so that what
@@ -45,10 +46,14 @@ type peer struct {
 // Status is what there is to say about the link to a peer.
 type Status struct {
 	Up         bool
-	Since      time.Time // of Up, or of the last failure
-	Reconnects int       // links after the first one
-	Err        error     // why it is not up; nil before the first try
-	RTT        time.Duration
+	Since      time.Time     // of Up, or of the last failure
+	Reconnects int           // links after the first one
+	Err        error         // why it is not up; nil before the first try
+	RTT        time.Duration // of the last heartbeat
+	RTTLeast   time.Duration // of the last heartbeats
+	Offset     time.Duration // of the peer's CLOCK_MONOTONIC, above ours; as far as RTTLeast/2 from the truth
+	Sent       uint64        // bytes, over all links since the start, with those of TLS
+	Received   uint64
 	Software   string // the peer's program and version
 	Sending    Sending
 	Receiving  Receiving
@@ -67,11 +72,13 @@ func (p *peer) link() *Link {
 
 func (p *peer) status() Status {
 	p.mu.Lock()
-	l, s := p.current, Status{Reconnects: max(0, p.ups-1), Err: p.failed, Since: p.failedAt}
+	l, s := p.current, Status{Reconnects: max(0, p.ups-1), Err: p.failed, Since: p.failedAt,
+		Sent: p.bytes.out.Load(), Received: p.bytes.in.Load()}
 	p.mu.Unlock()
 	if l != nil {
 		s.Up, s.Since, s.Err = true, l.began, nil
-		s.RTT, s.Software = l.clock.rtt(), l.theirs.Software
+		s.RTT, s.RTTLeast, s.Offset = l.clock.measured()
+		s.Software = l.theirs.Software
 		s.Sending, s.Receiving = l.sending(), l.receiving()
 	}
 	return s

@@ -162,8 +162,15 @@ func (r *rate) slowness(n int) seconds {
 	return 0
 }
 
-// carries is what the link is known to carry, in Mbit/s.
-func (r *rate) carries() float64 { return r.ceiling * 8 / 1e6 }
+// carries is what the link is taken to carry, in Mbit/s: what it was seen to when it was full, or less where pictures are
+// held to less at present.
+func (r *rate) carries() float64 {
+	carries := r.ceiling
+	if r.limit > 0 && (carries == 0 || r.limit/share < carries) {
+		carries = r.limit / share
+	}
+	return carries * 8 / 1e6
+}
 
 // room is how many bytes a picture may have; 0: as many as it has.
 func (r *rate) room(interval time.Duration) int {

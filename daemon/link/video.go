@@ -33,26 +33,9 @@ type video struct {
 	counted uint64  // drops of eyes that have their reason
 	barred  *uint64 // why none was taken since the last one: counts there
 	drops   Drops
+	bound   bool // pictures like the latest have to be made smaller
 	state   state
-	told    state // to the Handler, without numbers
-	toldAt  time.Duration
-}
-
-// state is in which quality pictures go, and why.
-type state struct {
-	reduced bool
-	limited bool    // by max_bitrate, not by the link
-	carries float64 // what the link does, in Mbit/s
-}
-
-func (s state) words() string {
-	switch {
-	case !s.reduced:
-		return ""
-	case s.limited:
-		return "max_bitrate"
-	}
-	return fmt.Sprintf("link carries %.1f Mbit/s", s.carries)
+	news    news
 }
 
 // look watches another hub, or none.
@@ -134,7 +117,7 @@ func (v *video) newest() error {
 	}
 	now := v.link.elapsed()
 	// One that is as it came, and much smaller than it may be, says nothing of what would be if it were as large.
-	shrunk := v.state.reduced && (f.Format != frame.JPEG || p.Size < len(f.Data) || p.Size > room-room/4)
+	shrunk := v.bound && (f.Format != frame.JPEG || p.Size < len(f.Data) || p.Size > room-room/4)
 	v.window.sent(p.Seq, p.Size, shrunk, now, v.rate.slowness(len(v.rate.recent)))
 	if most := v.link.peer.maxBytes(); most > 0 {
 		v.paid = max(v.paid, now-v.pulse.interval()) + seconds(1/most).of(p.Size)
@@ -144,7 +127,9 @@ func (v *video) newest() error {
 	}
 	v.raw.sent(&p, f)
 	v.link.sent.note(&p, v)
-	v.tell(now)
+	if v.news.due(v.state, now) {
+		v.link.peer.links.cfg.Handler.Quality(v.link)
+	}
 	return nil
 }
 
@@ -169,32 +154,21 @@ func (v *video) fit(p *wire.Picture, f *frame.Frame, room int) ([]byte, error) {
 	now := v.link.elapsed()
 	data, most, err := v.raw.pack(p, f, v.link.agreed, room)
 	if err != nil || f.Card {
+		v.bound, v.state = false, state{}
 		return data, err
 	}
 	v.natural.saw(most, now)
-	v.state.reduced = room > 0 && v.natural.most() > room
+	v.bound = room > 0 && v.natural.most() > room
+	if room > 0 && len(data) > room {
+		var half bool
+		if data, half = v.quality.fit(data, room, now); half {
+			p.Width, p.Height = (p.Width+1)/2, (p.Height+1)/2
+		}
+	}
+	v.state.judge(v.bound, len(data), most, room)
 	v.state.carries = v.rate.carries()
-	if room == 0 || len(data) <= room {
-		return data, nil
-	}
-	data, half := v.quality.fit(data, room, now)
-	if half {
-		p.Width, p.Height = (p.Width+1)/2, (p.Height+1)/2
-	}
 	return data, nil
 }
-
-// tell lets the Handler know that pictures are now sent in another quality.
-func (v *video) tell(now time.Duration) {
-	is := state{reduced: v.state.reduced, limited: v.state.reduced && v.state.limited}
-	if is != v.told && now-v.toldAt >= tellEvery {
-		v.told, v.toldAt = is, now
-		v.link.peer.links.cfg.Handler.Quality(v.link)
-	}
-}
-
-// tellEvery keeps a link that is at the brink from filling the journal.
-const tellEvery = time.Second
 
 // write hands a picture to the kernel. Its head is a record of its own, so that the receiver knows when its first byte came.
 func (v *video) write(p *wire.Picture, data []byte) error {
@@ -274,6 +248,7 @@ func (p *peer) maxBytes() float64 { return math.Float64frombits(p.most.Load()) }
 // outbound is what is known of the pictures that go out. The writer writes it, any may read.
 type outbound struct {
 	meter   frame.Meter
+	there   frame.Meter // of what the receiver says: the delay from capture to its arrival
 	refresh atomic.Bool // the receiver waits for a raw picture that stands alone
 
 	mu       sync.Mutex
@@ -302,6 +277,9 @@ func (o *outbound) note(p *wire.Picture, v *video) {
 
 // word keeps what the receiver says.
 func (o *outbound) word(f *wire.Feedback, at time.Duration) {
+	if f.Delay > 0 {
+		o.there.Add(frame.Now(), f.Delay, 0, 0, 0)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.feedback, o.heard = *f, at
@@ -315,7 +293,8 @@ func (o *outbound) latest() (wire.Feedback, time.Duration) {
 
 func (l *Link) sending() Sending {
 	o := &l.sent
-	s := Sending{Rate: o.meter.Rate(frame.Now())}
+	now := frame.Now()
+	s := Sending{Rate: o.meter.Rate(now), There: o.there.Rate(now)}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s.Pictures, s.Drops, s.Dropped, s.Reduced, s.Feedback = o.pictures, o.drops, o.dropped, o.state.reduced, o.feedback
@@ -339,4 +318,5 @@ type Sending struct {
 	Reduced  bool          // pictures are not sent as they come
 	Why      string        // in words, where they are not
 	Feedback wire.Feedback // the receiver's latest word; zero before the first
+	There    frame.Rate    // its delay: from capture to arrival there, as the receiver says
 }

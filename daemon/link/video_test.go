@@ -44,7 +44,7 @@ func TestMaxBitrateIsKept(t *testing.T) {
 			t.Errorf("%d bytes arrived in 8 s, where 1 Mbit/s is allowed", n)
 		}
 		configure(0)
-		film(hub, pool, 50, 20_000, next, 4*time.Second)
+		film(hub, pool, 50, 20_000, next, 12*time.Second)
 		if s := alice.links.Status("bob").Sending; s.Reduced || s.Why != "" {
 			t.Errorf("still %+v without max_bitrate", s)
 		}

@@ -113,6 +113,9 @@ func (d *Device) Did() []string {
 	return append([]string(nil), d.did...)
 }
 
+// Metrics is a page with one metric.
+func (d *Device) Metrics() string { return "# HELP up Whether.\n# TYPE up gauge\nup 1\n" }
+
 func (d *Device) Peers() []api.Peer { return d.Status().Peers }
 func (d *Device) Identity() api.Identity {
 	s := d.Status()
