@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -80,8 +81,8 @@ func TestMetricsSayWhatStatusSays(t *testing.T) {
 		}
 	}
 	// The same over the control socket.
-	local := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(_, _ string) (net.Conn, error) {
-		return net.Dial("unix", alice.Config.Control.Socket)
+	local := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", alice.Config.Control.Socket)
 	}}}
 	q := page(t, local, "http://vchat"+api.PathMetrics)
 	for name := range p.Types {
