@@ -1,0 +1,147 @@
+package window
+
+import (
+	"unicode"
+
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
+
+	"vchat/cmd/vchatctl/internal/view"
+)
+
+// The keysyms of keysymdef.h that mean something here and are no characters.
+const (
+	symBackspace   = 0xff08
+	symReturn      = 0xff0d
+	symEscape      = 0xff1b
+	symModeSwitch  = 0xff7e
+	symNumLock     = 0xff7f
+	symKeypadFirst = 0xff80
+	symKeypadEnter = 0xff8d
+	symKeypadLast  = 0xffbd
+	symLevel3      = 0xfe03 // AltGr
+	symUnicode     = 0x01000000
+)
+
+// keymap says which characters the keys of the keyboard are.
+type keymap struct {
+	first   xproto.Keycode
+	columns int
+	syms    []xproto.Keysym
+
+	// Modifiers, which may be on different bits: 0 where no key is one.
+	level3, numLock, modeSwitch uint16
+}
+
+// load asks the server for its keyboard.
+func (m *keymap) load(conn *xgb.Conn, setup *xproto.SetupInfo) error {
+	count := byte(setup.MaxKeycode - setup.MinKeycode + 1)
+	keys, err := xproto.GetKeyboardMapping(conn, setup.MinKeycode, count).Reply()
+	if err != nil {
+		return err
+	}
+	modifiers, err := xproto.GetModifierMapping(conn).Reply()
+	if err != nil {
+		return err
+	}
+	*m = keymap{first: setup.MinKeycode, columns: int(keys.KeysymsPerKeycode), syms: keys.Keysyms}
+	per := int(modifiers.KeycodesPerModifier)
+	for i, code := range modifiers.Keycodes {
+		if i/max(1, per) < 3 { // Shift, Lock and Control are what they are called
+			continue
+		}
+		bit := uint16(1) << (i / per)
+		for column := range m.columns {
+			switch m.at(code, column) {
+			case symLevel3:
+				m.level3 |= bit
+			case symNumLock:
+				m.numLock |= bit
+			case symModeSwitch:
+				m.modeSwitch |= bit
+			}
+		}
+	}
+	return nil
+}
+
+func (m *keymap) at(code xproto.Keycode, column int) xproto.Keysym {
+	i := (int(code)-int(m.first))*m.columns + column
+	if code < m.first || column >= m.columns || i >= len(m.syms) {
+		return 0
+	}
+	return m.syms[i]
+}
+
+// input is what a key means that was pressed in a state of the modifiers. Most keys that are no characters mean nothing.
+func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
+	if state&xproto.ModMaskControl != 0 {
+		s := m.at(code, 0)
+		return view.Input{Key: view.KeyInterrupt}, s == 'c' || s == 'C'
+	}
+	sym := m.sym(code, state)
+	switch sym {
+	case symReturn, symKeypadEnter:
+		return view.Input{Key: view.KeyEnter}, true
+	case symEscape:
+		return view.Input{Key: view.KeyEscape}, true
+	case symBackspace:
+		return view.Input{Key: view.KeyBackspace}, true
+	}
+	// With Alt or the logo key it is meant for somebody else. Either may be on the same bit as AltGr.
+	if others := uint16(xproto.ModMask1|xproto.ModMask4) &^ (m.level3 | m.numLock | m.modeSwitch); state&others != 0 {
+		return view.Input{}, false
+	}
+	r := character(sym)
+	return view.Input{Key: view.KeyRune, Rune: r}, r != 0
+}
+
+// sym chooses among a key's columns. The first two are its first group (plain, with Shift), the next two its second, and so
+// far the core protocol; then, as the X keyboard extension has it for clients of the core protocol, come both with AltGr.
+func (m *keymap) sym(code xproto.Keycode, state uint16) xproto.Keysym {
+	column := 0
+	if state&m.modeSwitch != 0 || state>>13&3 != 0 { // the extension puts the group into these two bits
+		column = 2
+	}
+	if state&m.level3 != 0 && m.at(code, column+4) != 0 {
+		column += 4
+	}
+	if m.at(code, column) == 0 {
+		column = 0
+	}
+	plain, shifted := m.at(code, column), m.at(code, column+1)
+	shift := state&xproto.ModMaskShift != 0
+	if shifted >= symKeypadFirst && shifted <= symKeypadLast && state&m.numLock != 0 {
+		shift = !shift
+	}
+	if state&xproto.ModMaskLock != 0 && unicode.IsLower(character(plain)) {
+		shift = !shift
+	}
+	if !shift {
+		return plain
+	}
+	if shifted == 0 { // a letter may be given alone
+		if r := character(plain); unicode.IsLower(r) {
+			return symUnicode + xproto.Keysym(unicode.ToUpper(r))
+		}
+		return plain
+	}
+	return shifted
+}
+
+// character is the character of a keysym, or 0.
+func character(s xproto.Keysym) rune {
+	switch {
+	case s >= 0x20 && s <= 0x7e, s >= 0xa0 && s <= 0xff: // Latin-1
+		return rune(s)
+	case s >= symUnicode+0x100 && s <= symUnicode+unicode.MaxRune:
+		return rune(s - symUnicode)
+	case s >= symUnicode && s < symUnicode+0x100 && unicode.IsPrint(rune(s-symUnicode)):
+		return rune(s - symUnicode)
+	case s == symKeypadFirst:
+		return ' '
+	case s >= 0xffaa && s <= 0xffb9, s == symKeypadLast: // of the keypad: * + , - . / 0 to 9 and =
+		return rune(s & 0x7f)
+	}
+	return legacy(s)
+}

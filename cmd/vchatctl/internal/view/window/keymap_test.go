@@ -1,0 +1,118 @@
+package window
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/jezek/xgb/xproto"
+
+	"vchat/cmd/vchatctl/internal/view"
+)
+
+// A keyboard as the X keyboard extension tells it to clients of the core protocol: 7 columns.
+var keyboard = keymap{
+	first: 8, columns: 7, level3: xproto.ModMask5, numLock: xproto.ModMask2,
+	syms: slices.Concat(
+		[]xproto.Keysym{'q', 'Q', 'q', 'Q', '@', 0x7d9, 0},           // 8: German
+		[]xproto.Keysym{'a', 0, 0, 0, 0, 0, 0},                       // 9: given alone
+		[]xproto.Keysym{0xff9c, 0xffb1, 0xff9c, 0xffb1, 0, 0, 0},     // 10: KP_End, KP_1
+		[]xproto.Keysym{'c', 'C', 0x6d3, 0x6f3, 0, 0, 0},             // 11: English and Russian
+		[]xproto.Keysym{'1', '!', '1', '!', 0, 0, 0},                 // 12
+		[]xproto.Keysym{0xf6, 0xd6, 0xf6, 0xd6, 0x10020ac, 0, 0},     // 13: ö
+		[]xproto.Keysym{0xff0d, 0, 0xff0d, 0, 0, 0, 0},               // 14: Return
+		[]xproto.Keysym{0xff8d, 0, 0xff8d, 0, 0, 0, 0},               // 15: KP_Enter
+		[]xproto.Keysym{0xff1b, 0, 0xff1b, 0, 0, 0, 0},               // 16: Escape
+		[]xproto.Keysym{0xff08, 0xff08, 0xff08, 0xff08, 0, 0, 0},     // 17: BackSpace
+		[]xproto.Keysym{0xffe1, 0, 0xffe1, 0, 0, 0, 0},               // 18: Shift_L
+		[]xproto.Keysym{0xffaf, 0xffaf, 0xffaf, 0xffaf, 0, 0, 0},     // 19: KP_Divide
+		[]xproto.Keysym{0x1b3, 0x1a3, 0x1b3, 0x1a3, 0x20ac, 0, 0, 0}, // 20: ł, and the euro of old
+	),
+}
+
+func TestKeysAreTheCharactersThatAreOnThem(t *testing.T) {
+	const (
+		shift, lock, control = xproto.ModMaskShift, xproto.ModMaskLock, xproto.ModMaskControl
+		alt, num, logo       = xproto.ModMask1, xproto.ModMask2, xproto.ModMask4
+		altGr                = xproto.ModMask5
+		second               = 1 << 13
+	)
+	char := func(r rune) view.Input { return view.Input{Key: view.KeyRune, Rune: r} }
+	key := func(k view.Key) view.Input { return view.Input{Key: k} }
+	for _, c := range []struct {
+		code  xproto.Keycode
+		state uint16
+		want  view.Input // zero: nothing
+	}{
+		{8, 0, char('q')}, {8, shift, char('Q')}, {8, lock, char('Q')}, {8, lock | shift, char('q')}, {8, num, char('q')},
+		{8, altGr, char('@')}, {8, altGr | shift, char('Ω')}, {8, second, char('q')},
+		{8, alt, view.Input{}}, {8, logo, view.Input{}}, {8, control, view.Input{}},
+		{9, shift, char('A')}, {9, altGr, char('a')}, {9, second, char('a')},
+		{10, 0, view.Input{}}, {10, num, char('1')}, {10, num | shift, view.Input{}}, {10, shift, char('1')},
+		{11, 0, char('c')}, {11, second, char('с')}, {11, second | shift, char('С')}, {11, second | lock, char('С')},
+		{11, control, key(view.KeyInterrupt)}, {11, control | second, key(view.KeyInterrupt)},
+		{12, 0, char('1')}, {12, lock, char('1')}, {12, shift, char('!')},
+		{13, 0, char('ö')}, {13, lock, char('Ö')}, {13, altGr, char('€')},
+		{14, 0, key(view.KeyEnter)}, {15, num, key(view.KeyEnter)}, {16, 0, key(view.KeyEscape)}, {17, shift, key(view.KeyBackspace)},
+		{18, shift, view.Input{}}, {19, 0, char('/')}, {20, 0, char('ł')}, {20, shift, char('Ł')}, {20, altGr, char('€')},
+		{7, 0, view.Input{}}, {21, 0, view.Input{}}, {255, 0, view.Input{}},
+	} {
+		got, ok := keyboard.input(c.code, c.state)
+		if !ok {
+			got = view.Input{}
+		}
+		if got != c.want || ok != (c.want != view.Input{}) {
+			t.Errorf("key %d in state %#x: %+v, %v; want %+v", c.code, c.state, got, ok, c.want)
+		}
+	}
+}
+
+func TestKeysymsAreCharacters(t *testing.T) {
+	for sym, want := range map[xproto.Keysym]rune{
+		' ': ' ', '~': '~', 0x7f: 0, 0xa0: 0xa0, 0xff: 'ÿ', 0x1000020: ' ', 0x1000007: 0, 0x100263a: '☺', 0x1110000: 0,
+		0x1ea: 'ę', 0x2a1: 'Ħ', 0x3bf: 'ŋ', 0x5ea: 'ي', 0x6c1: 'а', 0x6ff: 'Ъ', 0x7e1: 'α', 0x7f9: 'ω', 0x7d3: 0,
+		0xce0: 'א', 0xcfa: 'ת', 0x13bc: 'Œ', 0x13be: 'Ÿ', 0x20ac: '€', 0xff80: ' ', 0xffaa: '*', 0xffb0: '0', 0xffbd: '=',
+		0xfe51: 0, 0xffe1: 0, 0xff51: 0,
+	} {
+		if got := character(sym); got != want {
+			t.Errorf("%#x is %q, want %q", sym, got, want)
+		}
+	}
+}
+
+// The server's own keyboard, and what becomes of it when it changes.
+func TestKeysArePressed(t *testing.T) {
+	s := startServer(t)
+	w := s.open(Options{})
+	var keys keymap
+	if err := keys.load(s.conn, xproto.Setup(s.conn)); err != nil {
+		t.Fatal(err)
+	}
+	code := func(sym xproto.Keysym) xproto.Keycode {
+		for c := range len(keys.syms) / keys.columns {
+			if keys.syms[c*keys.columns] == sym {
+				return keys.first + xproto.Keycode(c)
+			}
+		}
+		t.Fatalf("no key has %#x", sym)
+		return 0
+	}
+	s.until("it has the keyboard", func() bool {
+		f, err := xproto.GetInputFocus(s.conn).Reply()
+		return err == nil && f.Focus == w.id
+	})
+	const shift = 0xffe1
+	s.press(code('q'))
+	s.hear(w, view.Input{Key: view.KeyRune, Rune: 'q'})
+	s.press(code(shift), code('q'))
+	s.hear(w, view.Input{Key: view.KeyRune, Rune: 'Q'})
+	s.press(code(0xffe3), code('c')) // Control_L
+	s.hear(w, view.Input{Key: view.KeyInterrupt})
+	s.press(code(symReturn))
+	s.hear(w, view.Input{Key: view.KeyEnter})
+
+	q := code('q')
+	xproto.ChangeKeyboardMapping(s.conn, 1, q, 2, []xproto.Keysym{0x6ca, 0x6ea}) // й, Й
+	s.conn.Sync()
+	s.press(q)
+	s.hear(w, view.Input{Key: view.KeyRune, Rune: 'й'})
+}

@@ -1,0 +1,30 @@
+package window
+
+import "github.com/jezek/xgb/xproto"
+
+// older are the keysyms that keysymdef.h gave to letters before there was Unicode, which keyboards still have: runs of them,
+// with a space where there is none. Kana, Hangul and Thai come by an input method, if at all.
+var older = []struct {
+	first xproto.Keysym
+	chars string
+}{
+	{0x1a1, "Ą Ł ĽŚ  ŠŞŤŹ ŽŻ ą ł ľśˇ šşťź žżŔ  Ă ĹĆ Č Ę Ě  ĎĐŃŇ  Ő  ŘŮ Ű  Ţ ŕ  ă ĺć č ę ě  ďđńň  ő  řů ű  ţ"},  // Latin-2
+	{0x2a1, "Ħ    Ĥ  İ ĞĴ    ħ    ĥ  ı ğĵ        ĊĈ              Ġ  Ĝ    ŬŜ      ċĉ              ġ  ĝ    ŭŝ"},  // Latin-3
+	{0x3a2, "ĸŖ ĨĻ   ĒĢŦ      ŗ ĩļ   ēģŧŊ ŋĀ      Į    Ė  Ī ŅŌĶ     Ų   ŨŪ ā      į    ė  ī ņōķ     ų   ũū"},   // Latin-4
+	{0x5c1, "ءآأؤإئابةتثجحخدذرزسشصضطظعغ     ـفقكلمنهوىي"},                                                      // Arabic
+	{0x6a1, "ђѓёєѕіїјљњћќґўџ ЂЃЁЄЅІЇЈЉЊЋЌҐЎЏюабцдефгхийклмнопярстужвьызшэщчъЮАБЦДЕФГХИЙКЛМНОПЯРСТУЖВЬЫЗШЭЩЧЪ"}, // Cyrillic
+	{0x7a1, "ΆΈΉΊΪ ΌΎΫ Ώ     άέήίϊΐόύϋΰώ     ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣ ΤΥΦΧΨΩ       αβγδεζηθικλμνξοπρσςτυφχψω"},       // Greek
+	{0xce0, "אבגדהוזחטיךכלםמןנסעףפץצקרשת"},                                                                     // Hebrew
+	{0x13bc, "ŒœŸ"}, // Latin-9
+	{0x20ac, "€"},   // the euro
+}
+
+// legacy is the character of such a keysym, or 0.
+func legacy(s xproto.Keysym) rune {
+	for _, run := range older {
+		if chars := []rune(run.chars); s >= run.first && s < run.first+xproto.Keysym(len(chars)) && chars[s-run.first] != ' ' {
+			return chars[s-run.first]
+		}
+	}
+	return 0
+}
