@@ -1,6 +1,7 @@
 package mjpeg
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 )
@@ -243,4 +244,21 @@ func (h *header) scan(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// rgb says that the components are not Y, Cb and Cr but red, green and blue: Adobe's segment says so, or, where neither it nor
+// JFIF's is there, their names do.
+func (h *header) rgb() bool {
+	if h.n != 3 {
+		return false
+	}
+	for at := 0; at+4 <= len(h.keep); at += 2 + int(h.keep[at+2])<<8 + int(h.keep[at+3]) {
+		switch m, body := h.keep[at+1], h.keep[at+4:]; {
+		case m == mAPP0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
+			return false
+		case m == mAPP0+14 && bytes.HasPrefix(body, []byte("Adobe")) && len(body) >= 12:
+			return body[11] == 0
+		}
+	}
+	return h.comps[0].id == 'R' && h.comps[1].id == 'G' && h.comps[2].id == 'B'
 }

@@ -19,8 +19,9 @@ type huffDecoder struct {
 	limit [17]uint32 // one past the last code of each length
 	index [17]int    // where the symbol of the first code is in raw
 	raw   [16 + 256]byte
-	n     int // bytes of raw
-	most  int // the most bits a value may have
+	n     int  // bytes of raw
+	most  int  // the most bits a value may have
+	made  uint // counts the tables it was made of
 }
 
 const special = 1 << 12
@@ -33,6 +34,7 @@ func (d *huffDecoder) set(raw []byte, most int) bool {
 		return true
 	}
 	d.n = 0
+	d.made++
 	code, k := uint32(0), 16
 	for l := 1; l <= 16; l++ {
 		d.first[l], d.index[l] = code, k

@@ -1,14 +1,15 @@
 // Package mjpeg knows what a camera's JPEG picture is: it checks and completes one without decoding it, cuts a stream into
-// pictures, makes them smaller, and encodes raw pictures.
+// pictures, makes them smaller, encodes raw pictures, and decodes pictures for a display.
 //
 //	bytes of a camera ── Check ──▶ Info ── Complete ──▶ a picture that every decoder reads
 //	a file, a pipe    ── Splitter ──▶ pictures with their Info
 //	a baseline JPEG   ── Requantiser ──▶ the same one in fewer bytes, or half as large
 //	YUYV, NV12, grey  ── Encoder ──▶ baseline JPEG of the same sampling: 4:2:2, 4:2:0, Y alone
+//	a baseline JPEG   ── Decoder ──▶ Planes at 1/1 to 1/8 of its size ── Put… ──▶ a display's pixels
 //
 // It promises never to panic and never to read out of bounds, whatever the bytes are, and to allocate nothing per good
-// picture once warm. It starts no goroutine. Functions are safe for concurrent use, an Encoder, a Requantiser or a
-// Splitter is for one goroutine at a time.
+// picture once warm. It starts no goroutine. Functions are safe for concurrent use, an Encoder, a Decoder, a Requantiser
+// or a Splitter is for one goroutine at a time.
 //
 // Numbers and tables are those of ITU-T T.81 (JPEG); "Annex" and "B.2" in comments mean its parts.
 package mjpeg

@@ -1,0 +1,140 @@
+package mjpeg
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrTruncated says that a part of the picture is missing: it is cut off, or damaged.
+var ErrTruncated = errors.New("a part of the JPEG picture is missing")
+
+// MaxDecoded is how many samples Decode makes of a picture at most, Y, Cb and Cr together: 8192x8192 in 4:2:0.
+const MaxDecoded = 8192 * 8192 * 3 / 2
+
+// Planes is a decoded picture: full-range BT.601, as JFIF says.
+type Planes struct {
+	W, H             int    // pixels, 1..65535
+	Y, Cb, Cr        []byte // Cb and Cr are nil in a grey picture
+	YStride, CStride int    // bytes from one row to the next
+	SubX, SubY       int    // how many pixels across and down have the same Cb and Cr: 1, 2 or 4; 1 in a grey picture
+
+	rgb bool // Y, Cb and Cr are red, green and blue
+}
+
+// Decoder decodes baseline JPEG pictures, and extended sequential ones of 8 bits, at their size or smaller. Its zero value is
+// ready.
+//
+// It is for one goroutine at a time. Its memory grows with the largest picture it has made, and then nothing is allocated any
+// more.
+type Decoder struct {
+	head   header
+	ac     [4]acDecoder
+	comps  [3]target
+	blocks [10]blockTarget
+	memory []byte
+	planes Planes
+	block  [32]int64
+}
+
+// target is what a component of the scan becomes.
+type target struct {
+	places [64]place
+	last   uint32 // the last coefficient needed, 0..63
+	step   int32  // of DC
+	plane  []byte
+	stride int
+	across int // samples of an MCU
+	down   int
+	pred   int32
+}
+
+// blockTarget is where a block of an MCU goes.
+type blockTarget struct {
+	comp   int
+	offset int // in the component's plane, from the MCU's first sample
+}
+
+// Decode decodes the picture b, which may be followed by anything, at 1/scale of its size in each direction, rounded up; scale
+// is 1, 2, 4 or 8. A smaller picture takes less time. The planes are valid until the next Decode.
+//
+// Where the picture is cut off or damaged, the rest up to the next restart marker is of one colour, that of the last good block;
+// what never comes is grey. Then there are planes and an error, which is ErrTruncated. Without planes the error is one of
+// Check's: ErrUnsupported also says that the picture is progressive, has several scans, 16-bit quantisation steps, two or four
+// components, chroma in another ratio than 1, 2 or 4, or more than MaxDecoded samples.
+func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
+	if scale != 1 && scale != 2 && scale != 4 && scale != 8 {
+		return nil, fmt.Errorf("%w: at 1/%d", ErrUnsupported, scale)
+	}
+	if err := d.head.parse(b); err != nil {
+		return nil, err
+	}
+	if err := d.layOut(len(b), 8/scale); err != nil {
+		return nil, err
+	}
+	s := scan{Decoder: d, r: bitReader{b: b, pos: d.head.data}, size: 8 / scale}
+	missing := s.decode()
+	if missing > 0 {
+		return &d.planes, fmt.Errorf("%w: %d of %d blocks", ErrTruncated, missing*d.head.perMCU, d.head.across*d.head.down*d.head.perMCU)
+	}
+	return &d.planes, nil
+}
+
+// leastBits is an eighth of what a block has at least, so that a few bytes that claim to be a huge picture cost nothing, and
+// one that is cut off is shown.
+const leastBits = 2.0 / 8
+
+// layOut makes the planes for the picture of bytes bytes, of which head was read. A block becomes size by size samples.
+func (d *Decoder) layOut(bytes, size int) error {
+	g := &d.head.geometry
+	subX, subY, err := subsampling(g)
+	if err != nil {
+		return err
+	}
+	mcus := int64(g.across) * int64(g.down)
+	if float64(mcus)*float64(g.perMCU)*leastBits > float64(bytes)*8 {
+		return fmt.Errorf("%w: %dx%d in %d bytes", ErrTooSmall, g.width, g.height, bytes)
+	}
+	if mcus*int64(g.perMCU)*int64(size*size) > MaxDecoded {
+		return fmt.Errorf("%w: %dx%d pixels", ErrUnsupported, g.width, g.height)
+	}
+	need := int(mcus) * g.perMCU * size * size
+	d.memory = slices.Grow(d.memory[:0], need)[:need]
+	memory, first := d.memory, 0
+	for i := range g.n {
+		c, t := &g.comps[i], &d.comps[i]
+		t.across, t.down = c.h*size, c.v*size
+		t.stride = g.across * t.across
+		n := t.stride * g.down * t.down
+		t.plane, memory = memory[:n:n], memory[n:]
+		steps := &d.head.steps[c.quant]
+		t.step = int32(steps[0])
+		t.last = places(&t.places, steps, size)
+		d.ac[c.ac].set(&d.head.ac[c.ac], size > 1, size < 8)
+		for j := range c.h * c.v {
+			d.blocks[first] = blockTarget{i, j/c.h*size*t.stride + j%c.h*size}
+			first++
+		}
+	}
+	scale := 8 / size
+	d.planes = Planes{W: (g.width + scale - 1) / scale, H: (g.height + scale - 1) / scale, SubX: subX, SubY: subY, rgb: d.head.rgb()}
+	p := &d.planes
+	p.Y, p.YStride = d.comps[0].plane, d.comps[0].stride
+	if g.n == 3 {
+		p.Cb, p.Cr, p.CStride = d.comps[1].plane, d.comps[2].plane, d.comps[1].stride
+	}
+	return nil
+}
+
+// subsampling says how many samples of the first component are to one of the others.
+func subsampling(g *geometry) (x, y int, err error) {
+	a, b, c := &g.comps[0], &g.comps[1], &g.comps[2]
+	if g.n == 1 {
+		return 1, 1, nil
+	}
+	x, y = a.h/b.h, a.v/b.v
+	if b.h != c.h || b.v != c.v || a.h != x*b.h || a.v != y*b.v || x == 3 || y == 3 {
+		return 0, 0, fmt.Errorf("%w: sampling %dx%d, %dx%d, %dx%d", ErrUnsupported, a.h, a.v, b.h, b.v, c.h, c.v)
+	}
+	return x, y, nil
+}

@@ -1,0 +1,157 @@
+package mjpeg
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+	"testing"
+)
+
+// decodable is the requantiser's corpus and larger pictures of several kinds and qualities, in every sampling the encoders have.
+func decodable(t testing.TB) map[string][]byte {
+	m := corpus(t)
+	delete(m, "rgb") // see TestPicturesOfRedGreenAndBlue
+	const w, h = 166, 117
+	for name, yuyv := range scenes(w, h) {
+		for _, quality := range []int{10, 50, 90, 100} {
+			e := NewEncoder(quality)
+			b, err := e.EncodeYUYV(nil, yuyv, w, h, 0)
+			planes := nv12(yuyv, w, h, 2*w, w)
+			c, err2 := e.EncodeNV12(nil, planes, w, h, w)
+			g, err3 := e.EncodeGrey(nil, planes[:w*h], w, h, w)
+			if err := errors.Join(err, err2, err3); err != nil {
+				t.Fatal(err)
+			}
+			name := fmt.Sprint(name, "@", quality)
+			m[name+"-422"], m[name+"-420"], m[name+"-grey"] = b, c, g
+		}
+	}
+	return m
+}
+
+func decode(t testing.TB, d *Decoder, b []byte, scale int) *Planes {
+	t.Helper()
+	p, err := d.Decode(b, scale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// worst is the largest difference of two planes' w by h samples.
+func worst(a []byte, astride int, b []byte, bstride, w, h int) (most int) {
+	for y := range h {
+		for x := range w {
+			most = max(most, abs(a[y*astride+x], b[y*bstride+x]))
+		}
+	}
+	return most
+}
+
+// differ compares a decoded picture with image/jpeg's and returns the largest difference of a sample.
+func differ(t testing.TB, p *Planes, img image.Image) int {
+	t.Helper()
+	if img.Bounds() != image.Rect(0, 0, p.W, p.H) {
+		t.Fatalf("%dx%d, image/jpeg has %v", p.W, p.H, img.Bounds())
+	}
+	switch img := img.(type) {
+	case *image.Gray:
+		if p.Cb != nil || p.Cr != nil {
+			t.Fatal("a grey picture has chroma")
+		}
+		return worst(p.Y, p.YStride, img.Pix, img.Stride, p.W, p.H)
+	case *image.YCbCr:
+		cw, ch := (p.W+p.SubX-1)/p.SubX, (p.H+p.SubY-1)/p.SubY
+		if dx, dy := img.COffset(p.W-1, 0)+1, img.COffset(0, p.H-1)/img.CStride+1; dx != cw || dy != ch {
+			t.Fatalf("%d:%d chroma, image/jpeg has %v", p.SubX, p.SubY, img.SubsampleRatio)
+		}
+		return max(worst(p.Y, p.YStride, img.Y, img.YStride, p.W, p.H),
+			worst(p.Cb, p.CStride, img.Cb, img.CStride, cw, ch), worst(p.Cr, p.CStride, img.Cr, img.CStride, cw, ch))
+	}
+	t.Fatalf("image/jpeg made %T", img)
+	return 0
+}
+
+func TestDecodeAgreesWithImageJPEG(t *testing.T) {
+	var d Decoder
+	for name, b := range decodable(t) {
+		p := decode(t, &d, b, 1)
+		if name == "no-tables" {
+			info, _ := Check(b)
+			b = Complete(nil, b, info)
+		}
+		if most := differ(t, p, decoded(t, b)); most > 1 {
+			t.Errorf("%s: samples differ by %d", name, most)
+		}
+	}
+}
+
+// A picture that is cut off shows what came, and below it the last colour.
+func TestDecodeOfATruncatedPictureShowsWhatCame(t *testing.T) {
+	const w, h = 320, 240
+	for name, yuyv := range scenes(w, h) {
+		b, err := NewEncoder(90).EncodeYUYV(nil, yuyv, w, h, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, data := segmentAt(t, b, mSOS)
+		var whole, cut Decoder
+		p := decode(t, &whole, b, 1)
+		q, err := cut.Decode(b[:(data+len(b))/2], 1)
+		if q == nil || !errors.Is(err, ErrTruncated) {
+			t.Fatalf("%s: %v, %v", name, q, err)
+		}
+		// Half the data are at least a quarter of the rows of each of these pictures.
+		if rows := h / 4; worst(p.Y, p.YStride, q.Y, q.YStride, w, rows) != 0 || worst(p.Cb, p.CStride, q.Cb, q.CStride, w/2, rows) != 0 {
+			t.Errorf("%s: what came is not there", name)
+		}
+		last := q.Y[(h-1)*q.YStride:][:w]
+		if slices.Min(last) != slices.Max(last) {
+			t.Errorf("%s: the last row is of several colours", name)
+		}
+	}
+}
+
+func TestDecodeAllocatesNothingOnceWarm(t *testing.T) {
+	all := corpus(t)
+	var d Decoder
+	run := func() {
+		for _, name := range []string{"422", "optimised", "restart-each", "grey"} {
+			for _, scale := range []int{1, 2, 4, 8} {
+				decode(t, &d, all[name], scale)
+			}
+		}
+	}
+	run()
+	if n := testing.AllocsPerRun(10, run); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkDecode720p(b *testing.B) {
+	const w, h = 1280, 720
+	for _, noise := range []float64{1, 4} {
+		yuyv := scene(w, h, 2*w, noise)
+		src, err := NewEncoder(85).EncodeYUYV(nil, yuyv, w, h, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, scale := range []int{1, 2, 4, 8} {
+			b.Run(fmt.Sprintf("noise=%v/ours-%d", noise, scale), func(b *testing.B) {
+				var d Decoder
+				b.ReportAllocs()
+				b.ReportMetric(float64(len(src)), "bytes/picture")
+				for b.Loop() {
+					decode(b, &d, src, scale)
+				}
+			})
+		}
+		b.Run(fmt.Sprintf("noise=%v/image-jpeg", noise), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				decoded(b, src)
+			}
+		})
+	}
+}

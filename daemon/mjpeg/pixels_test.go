@@ -1,0 +1,81 @@
+package mjpeg
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"testing"
+)
+
+// everyColour is a picture with 64 of each sample's values, in all combinations.
+func everyColour(subX, subY int) *Planes {
+	p := &Planes{W: 64 * subX, H: 64 * 64 * subY, SubX: subX, SubY: subY, YStride: 64*subX + 3, CStride: 64 + 5}
+	p.Y, p.Cb, p.Cr = make([]byte, p.YStride*p.H), make([]byte, p.CStride*64*64), make([]byte, p.CStride*64*64)
+	value := func(i int) byte { return byte(i * 255 / 63) }
+	for y := range p.H {
+		for x := range p.W {
+			p.Y[y*p.YStride+x] = value((x + y/64) % 64)
+			p.Cb[y/subY*p.CStride+x/subX] = value(x / subX)
+			p.Cr[y/subY*p.CStride+x/subX] = value(y / subY % 64)
+		}
+	}
+	return p
+}
+
+// rgbOf is JFIF's formula.
+func rgbOf(y, cb, cr byte) [3]float64 {
+	l, b, r := float64(y), float64(cb)-128, float64(cr)-128
+	clamp := func(v float64) float64 { return min(max(v, 0), 255) }
+	return [3]float64{clamp(l + 1.402*r), clamp(l - 0.344136286*b - 0.714136286*r), clamp(l + 1.772*b)}
+}
+
+func TestPixelsAreThoseOfJFIF(t *testing.T) {
+	for _, sub := range [][2]int{{1, 1}, {2, 1}, {2, 2}, {1, 2}, {4, 1}, {0, 0}} {
+		p := everyColour(max(sub[0], 1), max(sub[1], 1))
+		if sub[0] == 0 {
+			p.Cb, p.Cr = nil, nil
+		}
+		t.Run(fmt.Sprint(sub), func(t *testing.T) {
+			checkPixels(t, p, func(x, y int) [3]float64 {
+				l, at := p.Y[y*p.YStride+x], y/p.SubY*p.CStride+x/p.SubX
+				if p.Cb == nil {
+					return [3]float64{float64(l), float64(l), float64(l)}
+				}
+				return rgbOf(l, p.Cb[at], p.Cr[at])
+			})
+		})
+	}
+}
+
+// checkPixels compares what is put with what want says, red, green and blue.
+func checkPixels(t *testing.T, p *Planes, want func(x, y int) [3]float64) {
+	stride := 4*p.W + 8
+	bgrx, rgbx, rgb565 := make([]byte, stride*p.H-8), make([]byte, stride*p.H-8), make([]byte, stride*p.H-8)
+	p.PutBGRX(bgrx, stride)
+	p.PutRGBX(rgbx, stride)
+	p.PutRGB565(rgb565, stride)
+	for y := range p.H {
+		for x := range p.W {
+			a, b := bgrx[y*stride+4*x:], rgbx[y*stride+4*x:]
+			if a[0] != b[2] || a[1] != b[1] || a[2] != b[0] || a[3] != 0xFF || b[3] != 0xFF {
+				t.Fatalf("%d,%d: BGRX %v, RGBX %v", x, y, a[:4], b[:4])
+			}
+			short := uint16(b[0]>>3)<<11 | uint16(b[1]>>2)<<5 | uint16(b[2]>>3)
+			if got := binary.LittleEndian.Uint16(rgb565[y*stride+2*x:]); got != short {
+				t.Fatalf("%d,%d: RGB565 %04x, want %04x", x, y, got, short)
+			}
+			for i, w := range want(x, y) {
+				if math.Abs(float64(b[i])-w) > 1 {
+					t.Fatalf("%d,%d: RGBX %v, want %v", x, y, b[:4], want(x, y))
+				}
+			}
+		}
+		if y+1 < p.H {
+			for i := range 8 {
+				if bgrx[y*stride+4*p.W+i] != 0 || rgbx[y*stride+4*p.W+i] != 0 || rgb565[y*stride+2*p.W+i] != 0 {
+					t.Fatal("something was put beside the picture")
+				}
+			}
+		}
+	}
+}
