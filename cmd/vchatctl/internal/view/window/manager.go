@@ -53,6 +53,11 @@ func (w *Window) describe(title string) {
 	w.setText(w.atoms.clientMachine, xproto.AtomString, latin1(host))
 	w.setWords(w.atoms.pid, xproto.AtomCardinal, uint32(os.Getpid()))
 	w.setWords(w.atoms.protocols, xproto.AtomAtom, uint32(w.atoms.deleteWindow))
+	// A window manager that frames the window puts the window where place says, and not the frame.
+	const winGravity = 1 << 9
+	hints := make([]uint32, 18)
+	hints[0], hints[17] = winGravity, xproto.GravityStatic
+	w.setWords(xproto.AtomWmNormalHints, xproto.AtomWmSizeHints, hints...)
 	const inputHint, normalState = 1, 1
 	w.setWords(xproto.AtomWmHints, xproto.AtomWmHints, inputHint, 1, normalState, 0, 0, 0, 0, 0, 0)
 }
