@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -96,7 +97,7 @@ func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to strin
 		a.tellWhatNext()
 		return a.print(p.call, func(io.Writer) {})
 	}
-	return a.viewCall(ctx, p, to)
+	return a.viewCall(ctx, view.Options{Feed: p.call.Peer, Events: events}, to)
 }
 
 // begin asks for the call. One with this peer that there is already, such as one that outlived a restart, is as good.
@@ -167,37 +168,14 @@ func peerPrivate(c api.Call) error {
 }
 
 // viewCall shows the peer until the call, the viewer or ctx ends. The call does not outlive its viewer.
-func (a *app) viewCall(ctx context.Context, p *progress, to string) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	peer, followed := p.call.Peer, make(chan error, 1)
-	go func() {
-		err := p.untilEnded()
-		cancel(errCallEnded)
-		followed <- err
-	}()
-	err := a.view(ctx, peer, to)
-	if context.Cause(ctx) != errCallEnded {
-		a.giveUp(peer)
+func (a *app) viewCall(ctx context.Context, opt view.Options, to string) error {
+	err := a.view(ctx, opt, to)
+	if over := (*view.Over)(nil); errors.As(err, &over) {
+		return a.tellOver(over)
 	}
-	// Of a call that has ended the reason is still to come; one that cannot be ended is not waited for.
-	late := time.AfterFunc(cancelWithin, p.events.Close)
-	defer late.Stop()
-	lost := <-followed
-	switch {
-	case err != nil && !errors.Is(err, errCallEnded) && !errors.Is(err, errFeedOver):
-		return err
-	case lost != nil && !errors.Is(lost, context.Canceled):
-		return lost
-	case lost == nil && p.call.Reason != api.HungUp:
-		return ended(p.call)
-	case lost == nil && p.call.EndedBy == api.There:
-		a.tell("%s has hung up", peer)
-	}
-	return nil
+	a.giveUp(opt.Feed)
+	return err
 }
-
-var errCallEnded = errors.New("the call has ended")
 
 // tellWhatNext is for whoever has a call for the first time.
 func (a *app) tellWhatNext() {
@@ -240,15 +218,6 @@ func (p *progress) next() error {
 			return nil
 		}
 	}
-}
-
-func (p *progress) untilEnded() error {
-	for p.call.State != api.CallEnded {
-		if err := p.next(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // meant tells this call from others. Its id changes if both sides have called each other: then it is that of the peer's

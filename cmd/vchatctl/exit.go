@@ -7,7 +7,7 @@ import (
 	"strings"
 	"syscall"
 
-	"vchat/cmd/vchatctl/internal/view/terminal"
+	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -53,7 +53,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE): // the reader of our output has enough
 		return exitDone
-	case errors.Is(err, errInterrupted), errors.Is(err, terminal.ErrInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, errInterrupted), errors.Is(err, view.ErrInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usageError{}):
 		return exitUsage

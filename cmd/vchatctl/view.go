@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -27,7 +26,10 @@ const (
 var later = []string{"window", "screen", "web"}
 
 func (a *app) viewCmd() *cobra.Command {
-	var to string
+	var (
+		to     string
+		follow bool
+	)
 	cmd := &cobra.Command{
 		Use:   "view [PEER|self]",
 		Short: "Show a feed: of the peer of the call, or else of this device's camera",
@@ -42,19 +44,21 @@ func (a *app) viewCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			feed, err := a.feed(cmd.Context(), first(args))
-			if err != nil {
-				return err
+			opt := view.Options{Feed: first(args), Follow: follow, Turn: len(args) == 0}
+			if !follow {
+				if opt.Feed, err = a.feed(cmd.Context(), opt.Feed); err != nil {
+					return err
+				}
 			}
-			err = a.view(cmd.Context(), feed, to)
-			if errors.Is(err, errFeedOver) {
-				a.tell("the feed of %s is over", feed)
-				return nil
+			err = a.view(cmd.Context(), opt, to)
+			if over := (*view.Over)(nil); errors.As(err, &over) {
+				return a.tellOver(over)
 			}
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "terminal or pipe (default: terminal if standard output is one)")
+	cmd.Flags().BoolVar(&follow, "follow", false, "wait for calls, and show whoever is in one, until it is ended")
 	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toTerminal, toPipe}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -103,36 +107,36 @@ func (a *app) feed(ctx context.Context, name string) (string, error) {
 	return "", usagef("there are several calls: say which one, of %s", strings.Join(peers, ", "))
 }
 
-// errFeedOver is the end of a feed whose daemon still runs: the call has ended.
-var errFeedOver = errors.New("the feed is over")
-
 // view shows a feed until its user has enough of it, which gives nil, or it ends.
-func (a *app) view(ctx context.Context, feed, to string) error {
+func (a *app) view(ctx context.Context, opt view.Options, to string) error {
 	ctx, stop := a.whileRead(ctx)
 	defer stop()
-	f, err := a.client().Feed(ctx, feed)
+	s, err := view.Start(ctx, a.client(), opt)
 	if err != nil {
 		return err
 	}
-	newest := view.Follow(f)
-	defer newest.Wait()
-	defer f.Close()
-	if to == toPipe {
-		err = pipe.Copy(ctx, a.stdout, newest)
-	} else {
-		err = terminal.Show(ctx, a.stdin, a.stdout, newest, terminal.Options{Title: feed, TrueColor: trueColor()})
+	defer s.Close()
+	switch to {
+	case toPipe:
+		return pipe.Copy(ctx, a.stdout, s.Newest())
+	default:
+		return terminal.Show(ctx, a.stdin, a.stdout, s.Newest(), terminal.Options{Title: opt.Feed, TrueColor: trueColor()})
 	}
-	if err != nil {
-		return err
+}
+
+// tellOver says why a feed is over, if that is an end that nobody needs to mend, and else gives it as an error.
+func (a *app) tellOver(o *view.Over) error {
+	switch c := o.Call; {
+	case c.State == "":
+		a.tell("%v", o)
+	case c.Reason != api.HungUp:
+		return ended(c)
+	case c.EndedBy == api.There:
+		a.tell("%s has hung up", c.Peer)
+	default:
+		a.tell("the call with %s has ended", c.Peer)
 	}
-	if _, end := newest.Take(); end != io.EOF {
-		return nil
-	}
-	// A daemon that ends, ends its feeds in order.
-	if _, err := a.client().Status(ctx); err != nil {
-		return err
-	}
-	return errFeedOver
+	return nil
 }
 
 // trueColor follows what terminals have agreed on.

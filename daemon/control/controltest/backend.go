@@ -70,7 +70,7 @@ func (d *Device) Change(c api.Call) {
 	d.Set(func(s *api.Status) {
 		calls := s.Calls[:0:0]
 		for _, x := range s.Calls {
-			if x.ID != c.ID {
+			if x.ID != c.ID && (x.Peer != c.Peer || c.State == api.CallEnded) { // with a peer there is one at most
 				calls = append(calls, x)
 			}
 		}

@@ -39,6 +39,7 @@ type Newest struct {
 	err      error      // why the source has ended
 	received uint64
 	dropped  uint64
+	bytes    uint64
 
 	taken *Picture // the viewer's
 }
@@ -81,6 +82,7 @@ func (n *Newest) put(f client.Frame) {
 
 	n.mu.Lock()
 	n.received++
+	n.bytes += uint64(len(data))
 	if n.slot != nil {
 		n.dropped++
 		n.spare = append(n.spare, n.slot)
@@ -137,6 +139,13 @@ func (n *Newest) Counts() (received, dropped uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.received, n.dropped
+}
+
+// Totals says how many pictures came, and of how many bytes.
+func (n *Newest) Totals() (pictures, bytes uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.received, n.bytes
 }
 
 // Wait waits until the source is read no more.

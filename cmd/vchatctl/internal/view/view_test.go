@@ -19,13 +19,13 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// reel is a source that gives what is sent to it, in memory that it uses again.
-type reel struct {
+// film is a source that gives what is sent to it, in memory that it uses again.
+type film struct {
 	frames chan uint64
 	buf    [8]byte
 }
 
-func (r *reel) Next() (client.Frame, error) {
+func (r *film) Next() (client.Frame, error) {
 	n, ok := <-r.frames
 	if !ok {
 		return client.Frame{}, io.EOF
@@ -35,7 +35,7 @@ func (r *reel) Next() (client.Frame, error) {
 
 func TestTheNewestPictureIsShownAndTheOthersCounted(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		src := &reel{frames: make(chan uint64)}
+		src := &film{frames: make(chan uint64)}
 		n := Follow(src)
 		for i := uint64(1); i <= 5; i++ {
 			src.frames <- i
@@ -76,7 +76,7 @@ func TestTheNewestPictureIsShownAndTheOthersCounted(t *testing.T) {
 }
 
 func TestNextEndsWithItsContext(t *testing.T) {
-	src := &reel{frames: make(chan uint64)}
+	src := &film{frames: make(chan uint64)}
 	n := Follow(src)
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -28,7 +28,7 @@ import (
 )
 
 // ErrInterrupted is returned by Show when Ctrl-C was pressed.
-var ErrInterrupted = errors.New("interrupted")
+var ErrInterrupted = view.ErrInterrupted
 
 const (
 	answerTimeout = time.Second // for the terminal to say that it has shown a picture, before it is taken for dumb

@@ -1,0 +1,116 @@
+package view
+
+import (
+	"fmt"
+	"image"
+	"strings"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/gobold"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/font/sfnt"
+	"golang.org/x/image/math/fixed"
+)
+
+// letters draws lines of text and keeps what it drew last: most of what a viewer says stays the same for a second.
+type letters struct {
+	font  *opentype.Font
+	faces map[int]font.Face // by pixels an em
+	lines map[lineKey]*image.Alpha
+	buf   sfnt.Buffer
+	used  map[lineKey]*image.Alpha // those that were asked for since tidy
+}
+
+type lineKey struct {
+	text string
+	em   int
+}
+
+const mostFaces = 8 // a window that is being resized goes through many sizes
+
+// newLetters draws in Go Bold, which has the Latin, Greek and Cyrillic letters; others become '?'.
+func newLetters() *letters {
+	f, err := opentype.Parse(gobold.TTF)
+	if err != nil {
+		panic(fmt.Errorf("view: the font in the program: %w", err)) // a constant, as a pattern of MustCompile
+	}
+	return &letters{font: f, faces: map[int]font.Face{}, lines: map[lineKey]*image.Alpha{}, used: map[lineKey]*image.Alpha{}}
+}
+
+func (l *letters) face(em int) font.Face {
+	if f := l.faces[em]; f != nil {
+		return f
+	}
+	if len(l.faces) >= mostFaces {
+		clear(l.faces)
+	}
+	f, err := opentype.NewFace(l.font, &opentype.FaceOptions{Size: float64(em), DPI: 72, Hinting: font.HintingFull})
+	if err != nil {
+		panic(fmt.Errorf("view: the font in the program: %w", err))
+	}
+	l.faces[em] = f
+	return f
+}
+
+// known replaces what the font has no letter for.
+func (l *letters) known(text string) string {
+	return strings.Map(func(r rune) rune {
+		if i, err := l.font.GlyphIndex(&l.buf, r); err != nil || i == 0 {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+// line draws a line of text that is em pixels high an em.
+func (l *letters) line(text string, em int) *image.Alpha {
+	key := lineKey{text, em}
+	m := l.lines[key]
+	if m == nil {
+		m = l.draw(l.known(text), em)
+		l.lines[key] = m
+	}
+	l.used[key] = m
+	return m
+}
+
+func (l *letters) draw(text string, em int) *image.Alpha {
+	f := l.face(em)
+	rise, fall := f.Metrics().Ascent, f.Metrics().Descent
+	m := image.NewAlpha(image.Rect(0, 0, max(1, font.MeasureString(f, text).Ceil()), (rise + fall).Ceil()))
+	d := font.Drawer{Dst: m, Src: image.Opaque, Face: f, Dot: fixed.Point26_6{Y: rise}}
+	d.DrawString(text)
+	return m
+}
+
+// tidy forgets the lines that were not asked for since the last time.
+func (l *letters) tidy() {
+	l.lines, l.used = l.used, l.lines
+	clear(l.used)
+}
+
+// wrap cuts a text between words into lines of at most width pixels. A word that is wider is cut too.
+func (l *letters) wrap(text string, em, width int) []string {
+	f := l.face(em)
+	var lines []string
+	fits := func(s string) bool { return font.MeasureString(f, l.known(s)).Ceil() <= width }
+	for _, word := range strings.Fields(text) {
+		if last := len(lines) - 1; last >= 0 && fits(lines[last]+" "+word) {
+			lines[last] += " " + word
+			continue
+		}
+		for !fits(word) {
+			letters := []rune(word)
+			n := len(letters) - 1
+			for n > 1 && !fits(string(letters[:n])) {
+				n--
+			}
+			if n < 1 {
+				break
+			}
+			lines, word = append(lines, string(letters[:n])), string(letters[n:])
+		}
+		lines = append(lines, word)
+	}
+	return lines
+}

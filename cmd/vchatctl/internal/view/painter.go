@@ -1,0 +1,154 @@
+package view
+
+import (
+	"encoding/binary"
+	"image"
+	"runtime"
+	"sync"
+)
+
+// painter paints a picture and words on a display's memory. That is written to row by row and never read: the memory of
+// some displays is not cached, and reading it takes a hundred times as long.
+type painter struct {
+	letters *letters
+	main    layer
+	corner  layer
+	layers  []*layer
+	marks   []mark
+	bands   []band
+	stale   bool
+}
+
+// band is what a goroutine needs that paints some of the rows.
+type band struct {
+	row    []byte
+	layers [2]stretcher
+}
+
+func newPainter() *painter { return &painter{letters: newLetters()} }
+
+// bandRows is the least that a goroutine is started for.
+const bandRows = 64
+
+// paint paints everything. Main and corner may be nil.
+func (p *painter) paint(px Pixels, main, corner *decoded, aspect float64, w *Words, words bool) {
+	if px.W < 1 || px.H < 1 {
+		return
+	}
+	p.layers, p.marks, p.stale = p.layers[:0], p.marks[:0], w.Stale
+	if main != nil && !w.Blank {
+		width, height := upright(main)
+		place := fit(width, height, image.Rect(0, 0, px.W, px.H), aspect)
+		p.add(&p.main, main, place)
+	}
+	if corner != nil {
+		width, height := upright(corner)
+		p.add(&p.corner, corner, cornerPlace(width, height, px, aspect))
+	}
+	if words {
+		p.write(px, w)
+	}
+	n := max(1, min(runtime.GOMAXPROCS(0), px.H/bandRows))
+	for len(p.bands) < n {
+		p.bands = append(p.bands, band{})
+	}
+	var wg sync.WaitGroup
+	for i := 1; i < n; i++ {
+		wg.Go(func() { p.rows(px, &p.bands[i], px.H*i/n, px.H*(i+1)/n) })
+	}
+	p.rows(px, &p.bands[0], 0, px.H/n)
+	wg.Wait()
+	p.letters.tidy()
+}
+
+func (p *painter) add(l *layer, d *decoded, place image.Rectangle) {
+	if place.Empty() {
+		return
+	}
+	l.set(d.planes, d.rotate, place)
+	p.layers = append(p.layers, l)
+}
+
+// upright is the size of a decoded picture as it is shown.
+func upright(d *decoded) (w, h int) {
+	if d.rotate%180 != 0 {
+		return d.planes.H, d.planes.W
+	}
+	return d.planes.W, d.planes.H
+}
+
+// fit is the largest place for a picture of w by h inside r that keeps its shape; pixels are aspect times as high as wide.
+func fit(w, h int, r image.Rectangle, aspect float64) image.Rectangle {
+	if w < 1 || h < 1 || r.Empty() {
+		return image.Rectangle{}
+	}
+	shape := float64(w) / float64(h) * aspect
+	width, height := r.Dx(), int(float64(r.Dx())/shape+0.5)
+	if height > r.Dy() {
+		width, height = int(float64(r.Dy())*shape+0.5), r.Dy()
+	}
+	width, height = min(max(width, 1), r.Dx()), min(max(height, 1), r.Dy())
+	x, y := r.Min.X+(r.Dx()-width)/2, r.Min.Y+(r.Dy()-height)/2
+	return image.Rect(x, y, x+width, y+height)
+}
+
+const cornerPart = 4 // of the width and height
+
+// cornerPlace is the place of the own picture, at the lower right.
+func cornerPlace(w, h int, px Pixels, aspect float64) image.Rectangle {
+	margin := px.H / 40
+	r := fit(w, h, image.Rect(0, 0, px.W/cornerPart, px.H/cornerPart), aspect)
+	return r.Add(image.Pt(px.W-margin-r.Max.X, px.H-margin-r.Max.Y))
+}
+
+// rows paints the rows from y0 to y1.
+func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
+	b.row = grown(b.row, 4*px.W)
+	for i := range b.layers {
+		b.layers[i].begin()
+	}
+	for y := y0; y < y1; y++ {
+		row, covered := b.row, false
+		if len(p.layers) > 0 {
+			r := p.layers[0].place
+			covered = r.Min.X == 0 && r.Max.X == px.W && y >= r.Min.Y && y < r.Max.Y
+		}
+		if !covered {
+			clear(row)
+		}
+		for i, l := range p.layers {
+			if y < l.place.Min.Y || y >= l.place.Max.Y {
+				continue
+			}
+			part := row[4*l.place.Min.X : 4*l.place.Max.X]
+			b.layers[i].row(l, y-l.place.Min.Y, part)
+			if p.stale && l == &p.main {
+				dim(part)
+			}
+		}
+		for i := range p.marks {
+			p.marks[i].blend(row, y)
+		}
+		put(px.Pix[y*px.Stride:], row, px.Format)
+	}
+}
+
+// put writes a row as the display wants it.
+func put(dst, row []byte, f Format) {
+	switch f {
+	case BGRX:
+		copy(dst, row)
+	case RGBX:
+		dst = dst[:len(row)]
+		for i := 0; i+4 <= len(row); i += 4 {
+			v := binary.LittleEndian.Uint32(row[i:])
+			binary.LittleEndian.PutUint32(dst[i:], v>>16&0xFF|v&0xFF00|v&0xFF<<16|0xFF000000)
+		}
+	case RGB565:
+		dst = dst[:len(row)/2]
+		for i, o := 0, 0; i+4 <= len(row); i, o = i+4, o+2 {
+			v := binary.LittleEndian.Uint32(row[i:])
+			binary.LittleEndian.PutUint16(dst[o:], uint16(v>>8&0xF800|v>>5&0x07E0|v>>3&0x001F))
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package view
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"vchat/daemon/mjpeg"
+)
+
+// decoded is a picture as it is painted. Its planes belong to its decoder.
+type decoded struct {
+	decoder mjpeg.Decoder
+	planes  *mjpeg.Planes // nil: it could not be decoded
+	rotate  int           // degrees, clockwise
+	Shown
+	err error
+}
+
+// reel decodes the newest picture of a feed while the one before is painted, and no more of them than are painted.
+//
+//	free ─▶ goroutine: wait for the newest ─▶ decode, at the scale that the display needs ─▶ ready ─▶ painter ─▶ free
+type reel struct {
+	newest *Newest
+	free   chan *decoded
+	ready  chan *decoded
+	box    atomic.Uint64 // the pixels that there are for it: width<<32 | height
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	now *decoded // that is painted; nil: none yet
+}
+
+func newReel(ctx context.Context, n *Newest, w, h int) *reel {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &reel{newest: n, free: make(chan *decoded, 2), ready: make(chan *decoded, 1), cancel: cancel}
+	r.free <- &decoded{}
+	r.free <- &decoded{}
+	r.setBox(w, h)
+	r.wg.Go(func() { r.run(ctx) })
+	return r
+}
+
+func (r *reel) close() {
+	r.cancel()
+	r.wg.Wait()
+}
+
+func (r *reel) setBox(w, h int) { r.box.Store(uint64(w)<<32 | uint64(h)) }
+
+func (r *reel) run(ctx context.Context) {
+	for {
+		var d *decoded
+		select {
+		case d = <-r.free:
+		case <-ctx.Done():
+			return
+		}
+		p, err := r.newest.Next(ctx)
+		if err != nil {
+			return
+		}
+		box := r.box.Load()
+		d.decode(p, int(box>>32), int(box&(1<<32-1)))
+		select {
+		case r.ready <- d:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// decode decodes a picture for a place of w by h pixels.
+func (d *decoded) decode(p *Picture, w, h int) {
+	d.Shown = Shown{Received: p.Received, Captured: p.Received.Add(-p.Frame.Age), Card: p.Card}
+	d.rotate = p.Rotate
+	scale := 1
+	if info, err := mjpeg.Check(p.Data); err == nil {
+		d.W, d.H = info.Width, info.Height
+		if d.rotate%180 != 0 {
+			d.W, d.H = d.H, d.W
+		}
+		scale = reduction(d.W, d.H, w, h)
+	}
+	d.planes, d.err = d.decoder.Decode(p.Data, scale)
+	if d.planes != nil && d.W == 0 {
+		d.W, d.H = d.planes.W, d.planes.H
+	}
+}
+
+// reduction is by how much a picture of w by h can be decoded smaller for a place of inW by inH pixels without being
+// enlarged again.
+func reduction(w, h, inW, inH int) int {
+	for _, by := range [...]int{8, 4, 2} {
+		if w >= by*inW || h >= by*inH {
+			return by
+		}
+	}
+	return 1
+}
+
+// take makes a picture the one that is painted. One that could not be decoded leaves the one before where it is.
+func (r *reel) take(d *decoded) {
+	if d.planes == nil {
+		if r.now != nil {
+			r.now.Broken = d.err
+		}
+		r.free <- d
+		return
+	}
+	if r.now != nil {
+		r.free <- r.now
+	}
+	r.now = d
+}
+
+// poll takes a picture if one is ready.
+func (r *reel) poll() bool {
+	select {
+	case d := <-r.ready:
+		r.take(d)
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *reel) shown() Shown {
+	if r.now == nil {
+		return Shown{}
+	}
+	return r.now.Shown
+}

@@ -1,0 +1,241 @@
+package view
+
+import (
+	"encoding/binary"
+	"image"
+
+	"vchat/daemon/mjpeg"
+)
+
+// layer is a picture in its place on a display, made row by row: rows are of four bytes a pixel, as BGRX has them.
+//
+//	planes ─▶ line of the source ─▶ stretched to the layer's width ─▶ two of them mixed to a row
+//
+// What is not upright, or more than twice as large as its place, becomes pixels as a whole before.
+type layer struct {
+	place   image.Rectangle // on the display
+	planes  *mjpeg.Planes   // the source; or else
+	pix     []byte          // the same as pixels, w*h of them
+	w, h    int             // of the source
+	scratch []byte
+
+	at    []int32  // for each column of the place: the pixel of the source left of its middle …
+	part  []uint16 // … and how much of the one right of it, of 256
+	shape [2]int   // that at and part are for
+}
+
+// set prepares a layer for a picture and a place.
+func (l *layer) set(p *mjpeg.Planes, rotate int, place image.Rectangle) {
+	l.place, l.planes, l.w, l.h = place, p, p.W, p.H
+	if rotate != 0 || l.w >= 2*place.Dx() || l.h >= 2*place.Dy() {
+		l.render(rotate)
+	}
+	if l.shape == [2]int{l.w, place.Dx()} {
+		return
+	}
+	l.shape = [2]int{l.w, place.Dx()}
+	l.at, l.part = l.at[:0], l.part[:0]
+	for x := range place.Dx() {
+		at, part := between(x, place.Dx(), l.w)
+		l.at, l.part = append(l.at, int32(at)), append(l.part, uint16(part))
+	}
+}
+
+// between says which of n pixels are nearest to the middle of pixel x of m: this one, and so much of the next, of 256.
+func between(x, m, n int) (at, part int) {
+	p := max(0, (256*(2*x+1)*n-256*m)/(2*m))
+	at, part = p>>8, p&255
+	if at >= n-1 {
+		return n - 1, 0
+	}
+	return at, part
+}
+
+// render makes pixels of the planes, upright and less than twice as large as their place.
+func (l *layer) render(rotate int) {
+	p := l.planes
+	n := 4 * p.W * p.H
+	l.pix, l.planes = grown(l.pix, n), nil
+	p.PutBGRX(l.pix, 4*p.W)
+	if rotate != 0 {
+		l.scratch = grown(l.scratch, n)
+		turn(l.scratch, l.pix, l.w, l.h, rotate)
+		l.pix, l.scratch = l.scratch, l.pix
+		if rotate != 180 {
+			l.w, l.h = l.h, l.w
+		}
+	}
+	for l.w >= 2*l.place.Dx() && l.w > 1 {
+		halve(l.pix, l.w, l.h, 4)
+		l.w /= 2
+	}
+	for l.h >= 2*l.place.Dy() && l.h > 1 {
+		halveRows(l.pix, l.w, l.h)
+		l.h /= 2
+	}
+}
+
+func grown(b []byte, n int) []byte {
+	if cap(b) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+// turn turns the w by h pixels of src clockwise.
+func turn(dst, src []byte, w, h, rotate int) {
+	for y := range h {
+		to, step := 0, 0
+		switch rotate {
+		case 90:
+			to, step = h-1-y, h
+		case 180:
+			to, step = w*(h-y)-1, -1
+		case 270:
+			to, step = (w-1)*h+y, -h
+		}
+		for x := range w {
+			v := binary.LittleEndian.Uint32(src[4*(y*w+x):])
+			binary.LittleEndian.PutUint32(dst[4*to:], v)
+			to += step
+		}
+	}
+}
+
+// halve makes pixels half as wide, in place, each the mean of two; of an odd width the last one is left out.
+func halve(pix []byte, w, h, _ int) {
+	to := 0
+	for y := range h {
+		from := 4 * y * w
+		for range w / 2 {
+			a, b := binary.LittleEndian.Uint32(pix[from:]), binary.LittleEndian.Uint32(pix[from+4:])
+			binary.LittleEndian.PutUint32(pix[to:], mean(a, b))
+			from, to = from+8, to+4
+		}
+	}
+}
+
+// halveRows makes them half as high.
+func halveRows(pix []byte, w, h int) {
+	for y := range h / 2 {
+		to, from := pix[4*y*w:4*(y+1)*w], pix[8*y*w:8*(y+1)*w]
+		for x := 0; x < 4*w; x += 4 {
+			a, b := binary.LittleEndian.Uint32(from[x:]), binary.LittleEndian.Uint32(from[4*w+x:])
+			binary.LittleEndian.PutUint32(to[x:], mean(a, b))
+		}
+	}
+}
+
+// mean is the mean of two pixels, channel by channel.
+func mean(a, b uint32) uint32 { return a&b + (a^b)>>1&0x7F7F7F7F }
+
+// stretcher makes rows of a layer. Each goroutine that paints has its own.
+type stretcher struct {
+	line [2][]byte // lines of the source, stretched to the layer's width …
+	of   [2]int    // … and which they are
+	raw  []byte
+}
+
+func (s *stretcher) begin() { s.of = [2]int{-1, -1} }
+
+// row makes row y of a layer, counted from its top, in dst.
+func (s *stretcher) row(l *layer, y int, dst []byte) {
+	at, part := between(y, l.place.Dy(), l.h)
+	if part == 0 {
+		copy(dst, s.stretched(l, at))
+		return
+	}
+	mix(dst, s.stretched(l, at), s.stretched(l, at+1), uint64(part))
+}
+
+// stretched is a line of the source as wide as the layer.
+func (s *stretcher) stretched(l *layer, y int) []byte {
+	slot := y & 1
+	if s.of[slot] == y {
+		return s.line[slot]
+	}
+	s.of[slot] = y
+	width := l.place.Dx()
+	s.line[slot] = grown(s.line[slot], 4*width+4)[:4*width]
+	if l.w == width && l.planes != nil {
+		planesLine(l.planes, y, s.line[slot])
+		return s.line[slot]
+	}
+	raw := l.line(y, &s.raw)
+	if l.w == width {
+		copy(s.line[slot], raw)
+		return s.line[slot]
+	}
+	stretch(s.line[slot], raw, l.at, l.part)
+	return s.line[slot]
+}
+
+// line is a line of the source.
+func (l *layer) line(y int, scratch *[]byte) []byte {
+	if l.planes == nil {
+		return l.pix[4*y*l.w : 4*(y+1)*l.w]
+	}
+	*scratch = grown(*scratch, 4*l.w)
+	planesLine(l.planes, y, *scratch)
+	return *scratch
+}
+
+// planesLine makes pixels of one line.
+func planesLine(p *mjpeg.Planes, y int, dst []byte) {
+	one := *p
+	one.H, one.Y = 1, p.Y[y*p.YStride:]
+	if p.Cb != nil {
+		one.Cb, one.Cr = p.Cb[y/p.SubY*p.CStride:], p.Cr[y/p.SubY*p.CStride:]
+	}
+	one.PutBGRX(dst, 4*p.W)
+}
+
+const lanes = 0x00FF00FF
+
+// stretch makes a line of another width.
+func stretch(dst, src []byte, at []int32, part []uint16) {
+	last := len(src) - 4
+	part = part[:len(at)]
+	for i, x := range at {
+		from := 4 * int(x)
+		a := binary.LittleEndian.Uint32(src[from:])
+		f := uint32(part[i])
+		if f != 0 && from < last {
+			b := binary.LittleEndian.Uint32(src[from+4:])
+			even := (a&lanes*(256-f) + b&lanes*f) >> 8 & lanes
+			odd := (a >> 8 & lanes * (256 - f)) + (b >> 8 & lanes * f)
+			a = even | odd&^lanes
+		}
+		binary.LittleEndian.PutUint32(dst[4*i:], a)
+	}
+}
+
+const lanes64 = 0x00FF00FF00FF00FF
+
+// mix makes a row that is part of 256 b and the rest a, two pixels at a time.
+func mix(dst, a, b []byte, part uint64) {
+	n := len(dst) &^ 7
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := 0; i < n; i += 8 {
+		p, q := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
+		even := (p&lanes64*(256-part) + q&lanes64*part) >> 8 & lanes64
+		odd := (p >> 8 & lanes64 * (256 - part)) + (q >> 8 & lanes64 * part)
+		binary.LittleEndian.PutUint64(dst[i:], even|odd&^lanes64)
+	}
+	for i := n; i < len(dst); i++ {
+		dst[i] = byte((uint64(a[i])*(256-part) + uint64(b[i])*part) >> 8)
+	}
+}
+
+// dim makes a row three eighths as bright.
+func dim(row []byte) {
+	const low3, low2 = 0x1F1F1F1F1F1F1F1F, 0x3F3F3F3F3F3F3F3F
+	n := len(row) &^ 7
+	for i := 0; i < n; i += 8 {
+		v := binary.LittleEndian.Uint64(row[i:])
+		binary.LittleEndian.PutUint64(row[i:], v>>2&low2+v>>3&low3)
+	}
+	for i := n; i < len(row); i++ {
+		row[i] = row[i]>>2 + row[i]>>3
+	}
+}

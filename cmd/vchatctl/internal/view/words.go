@@ -1,0 +1,150 @@
+package view
+
+import (
+	"fmt"
+	"time"
+
+	"vchat/daemon/api"
+)
+
+const (
+	staleAfter = time.Second     // the newest picture is not the present any more
+	cardAfter  = 3 * time.Second // the same of a card, which comes anew every second
+	linesFor   = 12 * time.Second
+	mostLines  = 4
+	rateOver   = time.Second
+)
+
+// Words is all that a viewer says besides the picture.
+type Words struct {
+	Title  string // whose pictures these are
+	Notice string // why there is no fresh picture; it takes the picture's place
+	Age    string // how old the picture is, if it is not fresh
+	Banner string // who calls, and what can be done
+	Info   string // figures, if they are wanted
+	Lines  []string
+	Typing string // the line that is being typed, or ""
+	Stale  bool   // the picture is old: to be dimmed
+	Blank  bool   // there is none to be shown
+	Own    bool   // the own picture is wanted in a corner
+}
+
+func (w *Words) equal(v *Words) bool {
+	if len(w.Lines) != len(v.Lines) {
+		return false
+	}
+	for i := range w.Lines {
+		if w.Lines[i] != v.Lines[i] {
+			return false
+		}
+	}
+	return w.Title == v.Title && w.Notice == v.Notice && w.Age == v.Age && w.Banner == v.Banner && w.Info == v.Info &&
+		w.Typing == v.Typing && w.Stale == v.Stale && w.Blank == v.Blank && w.Own == v.Own
+}
+
+// line is something said, or that the viewer has to say.
+type line struct {
+	text string
+	at   time.Time
+}
+
+// Shown is what is known of a picture that is being shown.
+type Shown struct {
+	Captured time.Time // on this program's clock
+	Received time.Time // zero: there is none
+	W, H     int       // as it was sent
+	Card     bool
+	Broken   error // why pictures after it could not be decoded
+}
+
+// Words says what there is to say while a picture is shown.
+func (s *Session) Words(now time.Time, p Shown) Words {
+	feed, since := s.feed.showing()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := Words{Title: feed, Own: s.corner != nil && feed != api.Self}
+	if w.Title == "" {
+		w.Title = "vchat"
+	}
+	if p.Received.Before(since) {
+		p.Received = time.Time{} // of another feed
+	}
+	age := now.Sub(p.Captured)
+	switch {
+	case feed == "":
+		w.Blank, w.Notice = true, s.idle(now)
+	case p.Received.IsZero():
+		w.Blank, w.Notice = true, s.known.why(feed, now)
+	case age > cardAfter || age > staleAfter && !p.Card:
+		w.Stale, w.Age, w.Notice = true, span(age)+" old", s.known.why(feed, now)
+		if p.Broken != nil {
+			w.Notice = "the pictures cannot be read: " + p.Broken.Error()
+		}
+	}
+	if peer := s.known.rings(); peer != "" {
+		w.Banner = peer + " is calling: a answers, d declines"
+		if feed == "" {
+			w.Banner, w.Notice = "", w.Banner
+		}
+	}
+	if s.info {
+		w.Info = s.figures(now, age, p)
+	}
+	if s.typing {
+		w.Typing = "say: " + string(s.typed) + "_"
+	}
+	for _, l := range s.lines {
+		if now.Sub(l.at) < linesFor {
+			w.Lines = append(w.Lines, l.text)
+		}
+	}
+	return w
+}
+
+// idle says what a viewer waits for that follows calls.
+func (s *Session) idle(now time.Time) string {
+	if !s.known.up {
+		return s.known.why("", now)
+	}
+	for _, c := range s.known.status.Calls {
+		if c.Direction == api.Out && c.State != api.CallEnded {
+			return s.known.why(c.Peer, now)
+		}
+	}
+	return "waiting for calls"
+}
+
+// figures is the line of figures: pictures a second, their delay, bits a second, their size.
+func (s *Session) figures(now time.Time, age time.Duration, p Shown) string {
+	pictures, bytes := s.newest.Totals()
+	if d := now.Sub(s.rate.at); d >= rateOver {
+		if !s.rate.at.IsZero() {
+			s.rate.fps = float64(pictures-s.rate.pictures) / d.Seconds()
+			s.rate.mbits = float64(bytes-s.rate.bytes) * 8 / 1e6 / d.Seconds()
+			s.rate.age = age
+		}
+		s.rate.at, s.rate.pictures, s.rate.bytes = now, pictures, bytes
+	}
+	text := fmt.Sprintf("%.1f fps   %d ms old   %.1f Mbit/s", s.rate.fps, max(0, s.rate.age.Milliseconds()), s.rate.mbits)
+	if !p.Received.IsZero() {
+		text += fmt.Sprintf("   %dx%d", p.W, p.H)
+	}
+	return text
+}
+
+// rate is what figures measures.
+type rate struct {
+	at              time.Time
+	pictures, bytes uint64
+	fps, mbits      float64
+	age             time.Duration
+}
+
+// say adds a line to those that are shown.
+func (s *Session) say(text string) {
+	s.mu.Lock()
+	s.lines = append(s.lines, line{text, time.Now()})
+	s.lines = s.lines[max(0, len(s.lines)-mostLines):]
+	s.mu.Unlock()
+	poke(s.changed)
+}
