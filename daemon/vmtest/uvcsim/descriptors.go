@@ -94,7 +94,7 @@ func frameDescriptors(subtype int, format byte) []byte {
 func videoControlDescriptors() []byte {
 	var units []byte
 	units = append(units, fields{}.u8(0x24, 2, entityCamera).u16(0x0201).u8(0, 0).u16(0).u16(0).u16(0).
-		u8(3, 0x0a, 0, 0).end()...) // exposure mode and time
+		u8(3, 0x0e, 0, 0).end()...) // exposure mode, priority and time
 	units = append(units, fields{}.u8(0x24, 5, entityProcessing, entityCamera).u16(0).u8(2).u16(0x041b).u8(0).end()...)
 	units = append(units, fields{}.u8(0x24, 3, entityOutput).u16(0x0101).u8(0, entityProcessing, 0).end()...)
 	header := fields{}.u8(0x24, 1).u16(0x0100).u16(13+len(units)).u32(48_000_000).u8(1, 1).end()

@@ -29,6 +29,7 @@ func newKnobs() map[knobID]*knob {
 		{entityProcessing, 7}: {2, 0, 255, 1, 64, 64},   // saturation
 		{entityProcessing, 8}: {2, 0, 15, 1, 3, 3},      // sharpness
 		{entityCamera, 2}:     {1, 0, 0, 9, 8, 8},       // exposure mode: a bitmap, manual and aperture priority
+		{entityCamera, 3}:     {1, 0, 1, 1, 0, 1},       // exposure before rate, on as after a factory reset of many cameras
 		{entityCamera, 4}:     {4, 1, 5000, 1, 156, 156},
 	}
 }
