@@ -20,14 +20,16 @@ import (
 const (
 	toPipe     = "pipe"
 	toTerminal = "terminal"
+	toWeb      = "web"
 )
 
 // later are the targets that have a name and no viewer yet.
-var later = []string{"window", "screen", "web"}
+var later = []string{"window", "screen"}
 
 func (a *app) viewCmd() *cobra.Command {
 	var (
 		to     string
+		port   int
 		follow bool
 	)
 	cmd := &cobra.Command{
@@ -36,13 +38,18 @@ func (a *app) viewCmd() *cobra.Command {
 		Long: `Show a feed: of the peer of the only call, or else of this device's own camera.
 
   --to terminal  in the terminal, if standard output is one; q quits
-  --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -`,
+  --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -
+  --to web       in a browser on this machine, with all that belongs to a call; it prints the page's address, which is
+                 secret, and serves the page until Ctrl-C. From elsewhere: --port 7460, and ssh -L 7460:127.0.0.1:7460`,
 		Args:              takes(0, 1),
 		ValidArgsFunction: a.completePeers(api.Self),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := a.target(to)
 			if err != nil {
 				return err
+			}
+			if to == toWeb {
+				return a.viewWeb(cmd.Context(), first(args), port)
 			}
 			opt := view.Options{Feed: first(args), Follow: follow, Turn: len(args) == 0}
 			if !follow {
@@ -57,9 +64,10 @@ func (a *app) viewCmd() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "terminal or pipe (default: terminal if standard output is one)")
+	cmd.Flags().StringVar(&to, "to", "", "terminal, pipe or web (default: terminal if standard output is one)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "wait for calls, and show whoever is in one, until it is ended")
-	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toTerminal, toPipe}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().IntVar(&port, "port", 0, "of the page of --to web, on loopback (default: any that is free)")
+	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -75,12 +83,14 @@ func (a *app) target(to string) (string, error) {
 		return toPipe, nil
 	case to == toTerminal && isTerminal:
 		return toTerminal, nil
+	case to == toWeb:
+		return toWeb, nil
 	case to == toTerminal:
 		return "", usagef("--to terminal: standard output is no terminal")
 	case slices.Contains(later, to):
-		return "", usagef("--to %s is not available yet: terminal and pipe are", to)
+		return "", usagef("--to %s is not available yet: terminal, pipe and web are", to)
 	}
-	return "", usagef("--to %s: there is no such viewer; terminal and pipe are", to)
+	return "", usagef("--to %s: there is no such viewer; terminal, pipe and web are", to)
 }
 
 // feed decides which feed is meant by what was typed.

@@ -1,0 +1,406 @@
+// The page of vchatctl view --to web. The server says what goes on and gives pictures; what it tells is shown as text alone.
+
+const $ = (id) => document.getElementById(id);
+const old = 1000;      // ms, from which on a picture does not show the present any more
+const oldCard = 3000;  // a card comes once a second
+const captionFor = 8000;
+
+const pause = (ms, signal) => new Promise((done) => {
+  const timer = setTimeout(done, ms);
+  signal?.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
+});
+
+// span is a time as one says it.
+function span(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 48 * 3600) return `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min`;
+  return `${Math.floor(s / 86400)} days`;
+}
+
+// setText leaves an element alone that says so already: screen readers read out what is written.
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// A View shows the newest pictures of a feed on a canvas: one is asked for when there is room for it, never sooner.
+class View {
+  constructor(canvas, { every = 0, ahead = false } = {}) {
+    this.canvas = canvas;
+    this.every = every; // ms between two pictures at least
+    this.ahead = ahead; // ask for the next one while one arrives: a way with delay costs no pictures then
+    this.context = canvas.getContext('2d', { alpha: false });
+    this.feed = null;
+    this.forget();
+  }
+
+  // look shows a feed, or, where it is not live, no more than the picture of it that was last.
+  look(feed, live) {
+    if (feed !== this.feed) {
+      this.halt();
+      this.feed = feed;
+      this.forget();
+    }
+    if (!live) this.halt();
+    else if (!this.stop) {
+      this.stop = new AbortController();
+      this.run(feed, this.stop.signal);
+    }
+  }
+
+  halt() {
+    this.stop?.abort();
+    this.stop = null;
+  }
+
+  // forget takes the picture away, too: what was seen of one feed is not shown as another.
+  forget() {
+    this.taken = null; // when the picture was, on the clock of performance.now()
+    this.card = false;
+    this.lost = 0;
+    this.sequence = null;
+    this.recent = []; // of the last seconds: [when, bytes]
+    this.context.setTransform(1, 0, 0, 1, 0, 0);
+    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  age() { return this.taken === null ? Infinity : performance.now() - this.taken; }
+  isOld() { return this.age() > (this.card ? oldCard : old); }
+
+  async run(feed, signal) {
+    let after = 0;
+    let next = null;
+    while (!signal.aborted) {
+      const begun = performance.now();
+      try {
+        const p = await (next ?? ask(feed, after, signal));
+        next = null;
+        if (p === null) continue;
+        after = p.number;
+        if (this.ahead) {
+          next = ask(feed, after, signal);
+          next.catch(() => {}); // it is looked at in the next round
+        }
+        const blob = await p.response.blob();
+        // All the time that the way there and back may have taken counts as age: it looks older rather than newer.
+        const now = performance.now();
+        const taken = now - p.age - Math.max(0, now - p.asked - p.waited);
+        const bitmap = await createImageBitmap(blob).catch(() => null); // a broken one is left out
+        if (signal.aborted) return;
+        if (bitmap) this.draw(bitmap, p, taken, blob.size);
+      } catch {
+        if (signal.aborted) return;
+        next = null;
+        await pause(500, signal);
+      }
+      const rest = begun + this.every - performance.now();
+      if (rest > 0) await pause(rest, signal);
+    }
+  }
+
+  draw(bitmap, p, taken, bytes) {
+    const { width: w, height: h } = bitmap;
+    const [cw, ch] = p.rotate % 180 ? [h, w] : [w, h];
+    const c = this.canvas;
+    if (c.width !== cw || c.height !== ch) [c.width, c.height] = [cw, ch];
+    this.context.setTransform(1, 0, 0, 1, cw / 2, ch / 2);
+    this.context.rotate(p.rotate * Math.PI / 180);
+    this.context.drawImage(bitmap, -w / 2, -h / 2);
+    bitmap.close();
+    if (this.sequence !== null && p.sequence > this.sequence + 1) this.lost += p.sequence - this.sequence - 1;
+    Object.assign(this, { taken, sequence: p.sequence, card: p.card, size: `${w}×${h}` });
+    this.latest = performance.now() - taken;
+    this.recent.push([performance.now(), bytes]);
+    if (this.isOld() === false) c.classList.remove('old'); // at once, not with the next tick
+  }
+
+  // facts is what a line of information says.
+  facts() {
+    const window = 3000, from = performance.now() - window;
+    this.recent = this.recent.filter(([at]) => at > from);
+    const bytes = this.recent.reduce((sum, [, b]) => sum + b, 0);
+    return `${this.size ?? 'no picture'}, ${(this.recent.length * 1000 / window).toFixed(1)} fps, ` +
+      `${(bytes * 8 / window / 1000).toFixed(1)} Mbit/s, delay ${Math.round(this.latest ?? 0)} ms, ${this.lost} not shown`;
+  }
+}
+
+// ask gives the newest picture of a feed after the one of that number, as soon as its headers are there; null if none came.
+async function ask(feed, after, signal) {
+  const asked = performance.now();
+  const response = await fetch(`picture/${encodeURIComponent(feed)}?after=${after}`, { signal });
+  if (response.status === 204) return null;
+  if (!response.ok) throw new Error(`no picture: ${response.status}`);
+  const number = (name) => Number(response.headers.get(name) ?? 0);
+  return {
+    response, asked, number: number('X-Picture'), sequence: number('X-Sequence'), age: number('X-Age-Ms'),
+    waited: number('X-Waited-Ms'), card: response.headers.get('X-Card') === '1', rotate: number('X-Rotate'),
+  };
+}
+
+const main = new View($('picture'), { ahead: true });
+const own = new View($('own'), { every: 100 });
+
+let state = null;     // as the server told it last
+let served = true;    // the server is there
+let clockAhead = 0;   // of the server's clock, in ms
+let ownWanted = true;
+
+function reasonText(why) {
+  if (!why) return '';
+  return why.since ? `${why.text} ${span(Date.now() + clockAhead - why.since)}${why.after ?? ''}` : why.text;
+}
+
+// reasonAlone is the same without the time, which would be read out again and again.
+function reasonAlone(why) {
+  return why.since ? why.text + (why.after ?? '').replace(/^ ago/, '') : why.text;
+}
+
+// look decides which feeds are looked at. A page that nobody sees looks at none, so that cameras may close.
+function look() {
+  if (state === null) return;
+  const seen = !document.hidden && served;
+  const inCall = state.call === 'active' || state.call === 'resuming';
+  const corner = ownWanted && state.feed !== 'self' && inCall;
+  main.look(state.feed, seen && state.live);
+  own.look(corner ? 'self' : null, seen && corner);
+  $('own').hidden = !corner;
+}
+
+// tell shows what changes with time: how old the picture is, and why.
+function tell() {
+  const isOld = main.isOld();
+  const why = !served ? { text: 'vchatctl, which serves this page, is not reached' } : state?.why;
+  $('picture').classList.toggle('old', isOld);
+  $('own').classList.toggle('old', own.isOld());
+  $('veil').hidden = !isOld;
+  if (isOld) {
+    setText($('reason'), reasonText(why) || (main.taken === null ? 'waiting for a picture' : 'no new picture comes'));
+    setText($('age'), main.taken === null ? '' : `This picture is ${span(main.age())} old.`);
+  }
+  let words = served ? state?.words ?? 'Connecting.' : 'vchatctl, which serves this page, has ended or is not reached.';
+  const stands = served && state?.live && main.taken !== null && isOld;
+  if (stands) words += ` The picture stands still: ${why ? reasonAlone(why) : 'no new one comes'}.`;
+  else if (served && main.card && why) words += ` No picture: ${reasonAlone(why)}.`;
+  setText($('words'), words.replace(/[,.]\.$/, '.'));
+  const label = main.taken === null ? 'No picture' : `${isOld ? 'An old picture' : 'The picture'} of ${state?.title ?? 'vchat'}`;
+  if ($('picture').getAttribute('aria-label') !== label) $('picture').setAttribute('aria-label', label);
+  if (!$('info').hidden) setText($('info'), main.facts());
+}
+
+function show() {
+  setText($('title'), state.title);
+  const ringing = state.ringing.map((r) => r.peer);
+  document.title = ringing.length ? `${ringing[0]} is calling` : `${state.title} – vchat`;
+  const there = state.call !== '';
+  $('hangup').hidden = !there || state.call === 'incoming';
+  $('privacy').setAttribute('aria-pressed', state.privacy);
+  $('privacy').disabled = !state.reached;
+  $('snapshot').disabled = !state.live || !state.reached;
+  const canSay = state.reached && (state.call === 'active' || state.call === 'resuming');
+  // A field that is being typed in is left as it is: the line may be said when the link is back.
+  $('line').disabled = !canSay && document.activeElement !== $('line');
+  $('send').disabled = !canSay;
+  setText($('to'), canSay ? `Say to ${state.feed}` : 'In a call, say something here');
+  keep($('ringing'), state.ringing, (r) => r.peer, makeRing, () => {});
+  keep($('peers'), state.peers, (p) => p.name, makePeer, updatePeer);
+  look();
+  tell();
+}
+
+// keep makes an element for each thing and keeps those that are there, as the focus may be on them.
+function keep(parent, things, key, make, update) {
+  const had = new Map([...parent.children].map((e) => [e.dataset.key, e]));
+  for (const thing of things) {
+    const k = key(thing);
+    let e = had.get(k);
+    if (!e) {
+      e = make(thing);
+      e.dataset.key = k;
+      parent.append(e);
+    }
+    had.delete(k);
+    update(e, thing);
+  }
+  for (const e of had.values()) e.remove();
+}
+
+function element(tag, properties, ...children) {
+  const e = Object.assign(document.createElement(tag), properties);
+  e.append(...children);
+  return e;
+}
+
+function button(text, key, className, onclick) {
+  const b = element('button', { type: 'button', className, onclick }, text);
+  if (key) {
+    b.append(' ', element('kbd', {}, key));
+    b.setAttribute('aria-keyshortcuts', key);
+  }
+  return b;
+}
+
+function makeRing({ peer }) {
+  const text = element('p', {}, `${peer} is calling`);
+  text.setAttribute('role', 'alert');
+  const e = element('section', { className: 'ring' }, text,
+    button('Answer', 'a', 'take', () => post('answer', { peer })), button('Decline', 'd', 'end', () => post('decline', { peer })));
+  e.setAttribute('aria-label', 'Incoming call');
+  return e;
+}
+
+function makePeer({ name }) {
+  const words = element('small', {});
+  return element('li', {}, element('span', {}, name, words), button('', '', '', (event) => {
+    post(event.target.dataset.command, { peer: name });
+  }));
+}
+
+function updatePeer(e, peer) {
+  setText(e.querySelector('small'), peer.words);
+  const b = e.querySelector('button');
+  b.dataset.command = peer.call ? (peer.call === 'incoming' ? 'decline' : 'hangup') : 'call';
+  const text = { call: 'Call', hangup: 'Hang up', decline: 'Decline' }[b.dataset.command];
+  setText(b, text);
+  b.setAttribute('aria-label', `${text} ${peer.name}`);
+  b.classList.toggle('end', Boolean(peer.call));
+}
+
+function said({ at, peer, mine, text }) {
+  const who = mine ? (state?.name || 'this device') : peer;
+  const when = new Date(at - clockAhead);
+  const log = $('said');
+  const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 20;
+  log.append(element('li', {}, element('b', {}, who), ': ', text, ' ',
+    element('time', { dateTime: when.toISOString() }, when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))));
+  while (log.children.length > 50) log.firstChild.remove();
+  if (atEnd) log.scrollTop = log.scrollHeight;
+  const fresh = captionFor - (Date.now() + clockAhead - at);
+  if (fresh <= 0) return;
+  const caption = element('p', {}, `${who}: ${text}`);
+  $('captions').append(caption);
+  while ($('captions').children.length > 4) $('captions').firstChild.remove();
+  setTimeout(() => caption.remove(), fresh);
+}
+
+let problemTimer = null;
+function problem(text) {
+  clearTimeout(problemTimer);
+  $('problem').textContent = text;
+  if (text) problemTimer = setTimeout(() => problem(''), 12000);
+}
+
+// wrong is what an answer says of why something did not work.
+async function wrong(response) {
+  const body = await response.json().catch(() => null);
+  return `That did not work: ${body?.error?.message ?? response.status}.`;
+}
+
+async function post(command, body) {
+  try {
+    const response = await fetch(command, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
+    });
+    problem(response.ok ? '' : await wrong(response));
+    return response.ok;
+  } catch {
+    problem('That did not work: vchatctl, which serves this page, is not reached.');
+    return false;
+  }
+}
+
+async function snapshot() {
+  if ($('snapshot').disabled) return;
+  const feed = state.feed;
+  try {
+    const response = await fetch(`snapshot/${encodeURIComponent(feed)}`);
+    if (!response.ok) { problem(await wrong(response)); return; }
+    const url = URL.createObjectURL(await response.blob());
+    const now = new Date();
+    const name = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replace('T', '-').replaceAll(':', '.');
+    element('a', { href: url, download: `${feed}-${name}.jpg` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60000);
+  } catch {
+    problem('The snapshot did not work: vchatctl, which serves this page, is not reached.');
+  }
+}
+
+function fullscreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else document.documentElement.requestFullscreen().catch(() => problem('The browser does not allow fullscreen.'));
+}
+
+function toggleOwn() {
+  ownWanted = !ownWanted;
+  $('showown').setAttribute('aria-pressed', ownWanted);
+  look();
+}
+
+function toggleInfo() {
+  $('info').hidden = !$('info').hidden;
+  $('showinfo').setAttribute('aria-pressed', !$('info').hidden);
+  tell();
+}
+
+const hangup = () => { if (!$('hangup').hidden) post('hangup', { peer: state.feed }); };
+const first = (command) => { if (state?.ringing.length) post(command, { peer: state.ringing[0].peer }); };
+
+const keys = {
+  f: fullscreen, s: snapshot, p: toggleOwn, i: toggleInfo, h: hangup, a: () => first('answer'), d: () => first('decline'),
+  Enter: () => $('line').focus(),
+};
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
+  const at = event.target;
+  if (at === $('line')) {
+    if (event.key === 'Escape') at.blur();
+    return;
+  }
+  // Enter is for the button that has the focus.
+  if (!$('keys').checked || event.key === 'Enter' && at.closest?.('button, input, a')) return;
+  if (!Object.hasOwn(keys, event.key)) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+
+$('say').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const text = $('line').value;
+  if (text.trim() === '' || $('send').disabled) return;
+  if (await post('say', { peer: state.feed, text }) && $('line').value === text) $('line').value = '';
+});
+$('line').addEventListener('blur', () => { if (state) show(); });
+$('hangup').onclick = hangup;
+$('privacy').onclick = () => post('privacy', { privacy: !state?.privacy });
+$('showown').onclick = toggleOwn;
+$('snapshot').onclick = snapshot;
+$('fullscreen').onclick = fullscreen;
+$('fullscreen').hidden = !document.fullscreenEnabled;
+$('showinfo').onclick = toggleInfo;
+document.addEventListener('visibilitychange', () => { look(); tell(); });
+
+// follow listens to the server, for as long as the page is open.
+function follow() {
+  const events = new EventSource('events');
+  events.addEventListener('state', (event) => {
+    const told = JSON.parse(event.data);
+    clockAhead = told.now - Date.now();
+    state = told.state;
+    served = true;
+    show();
+  });
+  events.addEventListener('said', (event) => said(JSON.parse(event.data)));
+  events.onopen = () => { served = true; look(); tell(); };
+  events.onerror = () => {
+    served = false;
+    look();
+    tell();
+    if (events.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    events.close();
+    setTimeout(follow, 2000);
+  };
+}
+
+follow();
+setInterval(tell, 250);

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"vchat/cmd/vchatctl/internal/view/web"
+	"vchat/daemon/api"
+)
+
+// viewWeb serves a page that shows a feed, or the peer of the call, whichever it is, until ctx ends.
+func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
+	if port < 0 || port > 65535 {
+		return usagef("--port %d: it is a number from 1 to 65535, or 0 for any that is free", port)
+	}
+	peers, err := a.client().Peers(ctx)
+	if err != nil {
+		return err
+	}
+	if feed != "" && feed != api.Self && !isPeer(peers, feed) {
+		return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer is called %q", feed), Hint: "vchatctl peers lists them"}
+	}
+	s, err := web.Listen(a.client(), web.Options{Feed: feed, Port: port})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err := fmt.Fprintln(a.stdout, s.URL()); err != nil {
+		return fmt.Errorf("writing to standard output: %w", err)
+	}
+	if a.onTerminal() {
+		if err := s.Open(); err != nil {
+			a.tell("%v", err)
+		}
+		a.tell("the page is there until Ctrl-C")
+	}
+	return s.Serve(ctx)
+}
+
+func isPeer(peers []api.Peer, name string) bool {
+	for _, p := range peers {
+		if p.Name == name {
+			return true
+		}
+	}
+	return false
+}
