@@ -37,6 +37,7 @@ var rooms = map[string]struct {
 	"v4l2/v4l2test":                  {[]string{"v4l2", "v4l2/internal/uapi"}, "a pretend kernel"},
 	"cmd/vchatctl/internal/view/...": {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "display code stays on the client's side"},
 	"daemon/metrics/metricstest":     {nil, "for tests"},
+	"cmd/vchatctl/internal/record":   {[]string{"daemon/client", "daemon/api", "daemon/mjpeg"}, "files stay on the client's side"},
 	"daemon/control/controltest":     {[]string{"daemon/control", "daemon/api", "daemon/frame"}, "a pretend device behind the socket"},
 	"daemon/benchmark":               {[]string{"daemon/client", "daemon/api"}, "it measures the programs from outside, as it does others"},
 	"daemon/daemontest/...":          {[]string{"..."}, "for tests"},

@@ -16,6 +16,8 @@ func main() { os.Exit(run()) }
 func run() int {
 	// A reader of our output that has enough ends a command by EPIPE, as an error that can be told from others.
 	signal.Ignore(syscall.SIGPIPE)
+	// As the end of a full disk does: the write fails, and what was written before it is kept.
+	signal.Ignore(syscall.SIGXFSZ)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)

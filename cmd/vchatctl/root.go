@@ -49,7 +49,7 @@ peers send. Data goes to standard output, messages go to standard error.
 		"control socket of the daemon; also $VCHAT_SOCKET")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(a.statusCmd(), a.peersCmd(), a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.viewCmd(),
-		a.snapshotCmd(), a.sayCmd(), a.privacyCmd(), a.cameraCmd(), a.eventsCmd(), a.idCmd(), a.completionCmd(), a.versionCmd())
+		a.snapshotCmd(), a.recordCmd(), a.sayCmd(), a.privacyCmd(), a.cameraCmd(), a.eventsCmd(), a.idCmd(), a.completionCmd(), a.versionCmd())
 	return root
 }
 

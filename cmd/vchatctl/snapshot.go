@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -63,14 +65,22 @@ const oldPicture = 2 * time.Second
 
 // noPicture says why a peer sends a card in place of its camera's pictures.
 func (a *app) noPicture(ctx context.Context, peer string) error {
-	e := &api.Error{Kind: api.CameraUnavailable, Message: "the camera of " + peer + " gives no picture"}
 	s, err := a.client().Status(ctx)
 	if err != nil {
-		return e
+		s = api.Status{}
 	}
+	return peerShowsNothing(s, peer)
+}
+
+// peerShowsNothing is the error of a peer of which there is no picture.
+func peerShowsNothing(s api.Status, peer string) error {
+	e := &api.Error{Kind: api.CameraUnavailable, Message: "the camera of " + peer + " gives no picture"}
 	for _, c := range s.Calls {
-		if c.Peer == peer && c.PeerCamera != nil {
-			e.Message = join(": ", e.Message, c.PeerCamera.Reason)
+		if pc := c.PeerCamera; c.Peer == peer && pc != nil {
+			e.Message = join(": ", e.Message, pc.Reason)
+			if pc.State == "privacy" {
+				e.Message = peer + " has switched its camera off (privacy)"
+			}
 		}
 	}
 	return e
@@ -84,7 +94,7 @@ func (a *app) completeSnapshot(cmd *cobra.Command, args []string, prefix string)
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-// save writes a file that is there as a whole or not at all. What is no ordinary file is written as it is.
+// save writes a file that is there as a whole or not at all, after a power cut too. What is no ordinary file is written as it is.
 func save(path string, data []byte) error {
 	err := replace(path, data)
 	// The name of the file that is written first is of no use to anybody.
@@ -103,23 +113,31 @@ func save(path string, data []byte) error {
 
 func replace(path string, data []byte) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(path, data, 0o644)
+		return os.WriteFile(path, data, 0o666)
+	} else if real, linkErr := filepath.EvalSymlinks(path); err == nil && linkErr == nil {
+		path = real // what a link leads to is meant, not the link
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".vchat-*.jpg")
+	f, err := newFile(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing of that name
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return err
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync() // or a power cut may leave the new name with nothing behind it
 	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
+	if err := cmp.Or(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// newFile makes a file of a name that nobody else has, with the rights that the umask leaves; os.CreateTemp gives it fewer.
+func newFile(dir string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf(".vchat-%08x.jpg", rand.Uint32())), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
 }

@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"device": device,
 			"signal": signalled,
 			"rising": rising,
+			"plays":  plays,
 		},
 	})
 }
@@ -47,8 +48,24 @@ func TestScripts(t *testing.T) {
 // world is a device, and what it does by itself while a script runs.
 type world struct {
 	*controltest.Device
-	ctx context.Context
-	wg  sync.WaitGroup
+	ctx    context.Context
+	wg     sync.WaitGroup
+	socket string
+	end    func() error // of the server at the socket
+}
+
+// serve begins to serve the device.
+func (w *world) serve() error {
+	ctx, cancel := context.WithCancel(w.ctx)
+	wait, err := controltest.Serve(ctx, w.Device, w.socket)
+	w.end = func() error {
+		cancel()
+		return wait()
+	}
+	if err != nil {
+		cancel()
+	}
+	return err
 }
 
 func setup(env *testscript.Env) error {
@@ -57,21 +74,19 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &world{Device: controltest.New(), ctx: ctx}
-	socket := filepath.Join(dir, "control.sock")
-	wait, err := controltest.Serve(ctx, w.Device, socket)
-	if err != nil {
+	w := &world{Device: controltest.New(), ctx: ctx, socket: filepath.Join(dir, "control.sock")}
+	if err := w.serve(); err != nil {
 		cancel()
 		return err
 	}
 	env.Values["world"] = w
-	env.Setenv("VCHAT_SOCKET", socket)
+	env.Setenv("VCHAT_SOCKET", w.socket)
 	env.Setenv("TZ", "UTC")
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // else every program takes a second to end under -race
 	env.Defer(func() {
 		cancel()
 		w.wg.Wait()
-		if err := wait(); err != nil {
+		if err := w.end(); err != nil {
 			env.T().Log("the control server:", err)
 		}
 		os.RemoveAll(dir)
@@ -105,6 +120,7 @@ func signalled(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(self, args[4:]...)
 	cmd.Args[0] = args[3] // testscript.Main knows a command by this name
+	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "VCHAT_SOCKET="+ts.Getenv("VCHAT_SOCKET"), "GORACE="+ts.Getenv("GORACE"))
 	stuck, blocked, err := os.Pipe() // nobody reads what it writes
 	ts.Check(err)
@@ -168,7 +184,15 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 	case "picture", "card": // FEED: its newest is a real picture, or a card
 		w.Publish(args[1], 1, args[0] == "card", picture())
 	case "films": // FEED: pictures come, as their number and a comma each
-		w.wg.Go(func() { w.film(args[1]) })
+		w.wg.Go(func() { w.film(args[1], func(seq uint64) []byte { return fmt.Appendf(nil, "%d,", seq) }) })
+	case "shows": // FEED: real pictures come
+		w.wg.Go(func() { w.film(args[1], func(uint64) []byte { return picture() }) })
+	case "forgets": // FEED: it ends
+		w.End(args[1])
+	case "restarts": // its socket is away for a moment
+		ts.Check(w.end())
+		time.Sleep(100 * time.Millisecond)
+		ts.Check(w.serve())
 	case "retells": // it has a call that changes again and again, and tells of each state twice
 		w.wg.Go(func() { w.retell(call) })
 	case "chats": // there is much talk in its call, from both sides
@@ -226,13 +250,13 @@ func (w *world) chat() {
 	}
 }
 
-func (w *world) film(feed string) {
+func (w *world) film(feed string, data func(seq uint64) []byte) {
 	clock := time.NewTicker(5 * time.Millisecond)
 	defer clock.Stop()
 	for seq := uint64(1); ; seq++ {
 		select {
 		case <-clock.C:
-			w.Publish(feed, seq, false, fmt.Appendf(nil, "%d,", seq))
+			w.Publish(feed, seq, false, data(seq))
 		case <-w.ctx.Done():
 			return
 		}
@@ -252,6 +276,30 @@ func rising(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if len(fields) < 10 {
 		ts.Fatalf("only %d pictures", len(fields))
+	}
+}
+
+// plays FILE PICTURES: others can play a file that holds at least so many.
+func plays(ts *testscript.TestScript, _ bool, args []string) {
+	least, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		if os.Getenv("VCHAT_TEST_TOOLS") != "" {
+			ts.Fatalf("ffmpeg is not installed")
+		}
+		ts.Logf("ffmpeg is not installed: whether it plays is not tested")
+		return
+	}
+	file := ts.MkAbs(args[0])
+	ts.Check(ts.Exec("ffmpeg", "-v", "error", "-i", file, "-fps_mode", "passthrough", "-f", "null", "-"))
+	if complaint := ts.ReadFile("stderr"); complaint != "" {
+		ts.Fatalf("ffmpeg: %s", complaint)
+	}
+	ts.Check(ts.Exec("ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", file))
+	n, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile("stdout")))
+	ts.Check(err)
+	if n < least {
+		ts.Fatalf("%d pictures, want %d", n, least)
 	}
 }
 

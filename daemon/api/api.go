@@ -52,6 +52,7 @@ const Self = "self"
 // The headers of a picture: of each part of Stream, and of the answer of Newest.
 const (
 	HeaderTimestamp = "X-Timestamp" // when it was taken, in seconds since the epoch, with six decimals
+	HeaderMonotonic = "X-Monotonic" // the same on CLOCK_MONOTONIC, which is never set: for the distance of two pictures
 	HeaderSequence  = "X-Sequence"  // counts the pictures of the source; a gap is a lost picture
 	HeaderAge       = "X-Age-Ms"    // how old it was when it was sent, in milliseconds, with three decimals
 	HeaderCard      = "X-Card"      // "1": not from the camera, but a card that says why there is no picture

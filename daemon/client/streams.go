@@ -65,12 +65,14 @@ func (e *Events) Close() {
 
 // Frame is one picture of a feed.
 type Frame struct {
-	Data     []byte        // JPEG
-	Seq      uint64        // counts the pictures of the source; a gap is a lost one
-	Captured time.Time     // when it was taken, by this device's clock
-	Age      time.Duration // how old it was when the daemon sent it
-	Card     bool          // not from the camera, but a card that says why there is no picture
-	Rotate   int           // degrees clockwise to show it with: 0, 90, 180, 270. Of Newest 0, as the picture says it itself (EXIF)
+	Data     []byte    // JPEG
+	Seq      uint64    // counts the pictures of the source; a gap is a lost one
+	Captured time.Time // when it was taken, by this device's clock
+	// Monotonic is the same on CLOCK_MONOTONIC, which is never set; 0: not told.
+	Monotonic time.Duration
+	Age       time.Duration // how old it was when the daemon sent it
+	Card      bool          // not from the camera, but a card that says why there is no picture
+	Rotate    int           // degrees clockwise to show it with: 0, 90, 180, 270. Of Newest 0, as the picture says it itself (EXIF)
 }
 
 // Feed is a stream of pictures. Next is for one goroutine at a time, Close for any.
@@ -173,6 +175,9 @@ func (h *Frame) set(name, value string, size *int) (err error) {
 		n, err = strconv.ParseFloat(value, 64)
 		// A float64 holds microseconds since 1970 exactly until the year 2255.
 		h.Captured = time.UnixMicro(int64(math.Round(n * 1e6)))
+	case api.HeaderMonotonic:
+		n, err = strconv.ParseFloat(value, 64)
+		h.Monotonic = time.Duration(math.Round(n*1e6)) * time.Microsecond
 	case api.HeaderAge:
 		n, err = strconv.ParseFloat(value, 64)
 		h.Age = time.Duration(n * float64(time.Millisecond))
@@ -209,7 +214,7 @@ func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
 	defer res.Body.Close()
 	var h Frame
 	size := 0
-	for _, name := range []string{"Content-Length", api.HeaderSequence, api.HeaderTimestamp, api.HeaderAge, api.HeaderCard} {
+	for _, name := range []string{"Content-Length", api.HeaderSequence, api.HeaderTimestamp, api.HeaderMonotonic, api.HeaderAge, api.HeaderCard} {
 		if value := res.Header.Get(name); value != "" {
 			if err := h.set(name, value, &size); err != nil {
 				return Frame{}, fmt.Errorf("%w: header %s: %w", ErrProtocol, name, err)

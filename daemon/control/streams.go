@@ -114,6 +114,8 @@ func (p *parts) write(f *frame.Frame) error {
 	b = strconv.AppendInt(b, int64(len(f.Data)), 10)
 	b = append(b, "\r\n"+api.HeaderTimestamp+": "...)
 	b = appendTimestamp(b, f, now)
+	b = append(b, "\r\n"+api.HeaderMonotonic+": "...)
+	b = appendSeconds(b, f.Captured.Microseconds())
 	b = append(b, "\r\n"+api.HeaderSequence+": "...)
 	b = strconv.AppendUint(b, f.Seq, 10)
 	b = append(b, "\r\n"+api.HeaderAge+": "...)
@@ -138,7 +140,12 @@ func (p *parts) write(f *frame.Frame) error {
 }
 
 func appendTimestamp(b []byte, f *frame.Frame, now time.Duration) []byte {
-	us := time.Now().Add(f.Captured - now).UnixMicro()
+	return appendSeconds(b, time.Now().Add(f.Captured-now).UnixMicro())
+}
+
+// appendSeconds appends microseconds, not below 0, as seconds.
+func appendSeconds(b []byte, us int64) []byte {
+	us = max(us, 0)
 	b = strconv.AppendInt(b, us/1e6, 10)
 	b = append(b, '.')
 	return appendPadded(b, us%1e6, 6)
@@ -188,6 +195,7 @@ func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v V
 	h.Set("Content-Length", strconv.Itoa(len(data)))
 	h.Set("Cache-Control", "no-store")
 	h.Set(api.HeaderTimestamp, string(appendTimestamp(nil, f, now)))
+	h.Set(api.HeaderMonotonic, string(appendSeconds(nil, f.Captured.Microseconds())))
 	h.Set(api.HeaderSequence, strconv.FormatUint(f.Seq, 10))
 	h.Set(api.HeaderAge, string(appendAge(nil, f, now)))
 	if f.Card {

@@ -5,6 +5,7 @@ package controltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -89,14 +90,18 @@ func (d *Device) OnCall(do func(api.CallRequest) (api.Call, error)) {
 	d.onCall = do
 }
 
-// Publish gives the feed a picture, or a card, with these bytes, taken just now.
+// Publish gives the feed, if it has not ended, a picture, or a card, with these bytes, taken just now.
 func (d *Device) Publish(feed string, seq uint64, card bool, data []byte) {
 	f := d.pool.Get(len(data))
 	copy(f.Data, data)
 	f.Seq, f.Card, f.Format = seq, card, frame.JPEG
 	f.Captured = frame.Now()
 	f.Arrived = f.Captured
-	d.Feed(feed).Publish(f)
+	if h := d.Feed(feed); h != nil {
+		h.Publish(f)
+	} else {
+		f.Release()
+	}
 }
 
 // Feed is the hub of a feed, which is there.
@@ -105,6 +110,17 @@ func (d *Device) Feed(name string) *frame.Hub {
 	defer d.mu.Unlock()
 	return d.feeds[name]
 }
+
+// End ends a feed and takes it away, as the end of its call does.
+func (d *Device) End(name string) {
+	d.mu.Lock()
+	h := d.feeds[name]
+	delete(d.feeds, name)
+	d.mu.Unlock()
+	h.End(errOver)
+}
+
+var errOver = errors.New("the call is over")
 
 // Did lists the commands so far, in words.
 func (d *Device) Did() []string {
