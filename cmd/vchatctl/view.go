@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/cmd/vchatctl/internal/view/pipe"
 	"vchat/cmd/vchatctl/internal/view/terminal"
+	"vchat/cmd/vchatctl/internal/view/window"
 	"vchat/daemon/api"
 )
 
@@ -21,10 +23,12 @@ const (
 	toPipe     = "pipe"
 	toTerminal = "terminal"
 	toWeb      = "web"
+	toWindow   = "window"
+	toDesktop  = "" // a window, or else the terminal: a shell may remember a display that is no more
 )
 
 // later are the targets that have a name and no viewer yet.
-var later = []string{"window", "screen"}
+var later = []string{"screen"}
 
 func (a *app) viewCmd() *cobra.Command {
 	var (
@@ -37,6 +41,7 @@ func (a *app) viewCmd() *cobra.Command {
 		Short: "Show a feed: of the peer of the call, or else of this device's camera",
 		Long: `Show a feed: of the peer of the only call, or else of this device's own camera.
 
+  --to window    in a window of an X display (or of Wayland, by Xwayland); q or its close button ends it
   --to terminal  in the terminal, if standard output is one; q quits
   --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -
   --to web       in a browser on this machine, with all that belongs to a call; it prints the page's address, which is
@@ -64,10 +69,10 @@ func (a *app) viewCmd() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "terminal, pipe or web (default: terminal if standard output is one)")
+	cmd.Flags().StringVar(&to, "to", "", "window, terminal, pipe or web (default: window if there is a display, pipe if standard output is no terminal)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "wait for calls, and show whoever is in one, until it is ended")
 	cmd.Flags().IntVar(&port, "port", 0, "of the page of --to web, on loopback (default: any that is free)")
-	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toWindow, toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -75,6 +80,10 @@ func (a *app) viewCmd() *cobra.Command {
 func (a *app) target(to string) (string, error) {
 	isTerminal := a.onTerminal()
 	switch {
+	case to == toWindow:
+		return toWindow, nil
+	case to == "" && isTerminal && window.Available():
+		return toDesktop, nil
 	case to == "" && isTerminal:
 		return toTerminal, nil
 	case to == toPipe && isTerminal:
@@ -88,9 +97,9 @@ func (a *app) target(to string) (string, error) {
 	case to == toTerminal:
 		return "", usagef("--to terminal: standard output is no terminal")
 	case slices.Contains(later, to):
-		return "", usagef("--to %s is not available yet: terminal, pipe and web are", to)
+		return "", usagef("--to %s is not available yet: window, terminal, pipe and web are", to)
 	}
-	return "", usagef("--to %s: there is no such viewer; terminal, pipe and web are", to)
+	return "", usagef("--to %s: there is no such viewer; window, terminal, pipe and web are", to)
 }
 
 // feed decides which feed is meant by what was typed.
@@ -129,6 +138,16 @@ func (a *app) view(ctx context.Context, opt view.Options, to string) error {
 	switch to {
 	case toPipe:
 		return pipe.Copy(ctx, a.stdout, s.Newest())
+	case toWindow, toDesktop:
+		w, err := window.Open(ctx, window.Options{Title: cmp.Or(opt.Feed, "vchat")})
+		if err == nil {
+			defer w.Close()
+			return view.Run(ctx, s, w)
+		}
+		if to == toWindow || ctx.Err() != nil {
+			return err
+		}
+		fallthrough
 	default:
 		return terminal.Show(ctx, a.stdin, a.stdout, s.Newest(), terminal.Options{Title: opt.Feed, TrueColor: trueColor()})
 	}
