@@ -29,7 +29,7 @@ import (
 // The writer of the library that lays out the elements is not used: it hands each picture to a goroutine, so that an error of the
 // disk is told to nobody who could act on it.
 type matroska struct {
-	size     int64 // of what was appended so far, which is all of the file
+	size     int64 // of what was appended so far
 	segment  int64 // where positions are counted from
 	seek     int64 // where the Void for the SeekHead is
 	tracks   int64
@@ -179,30 +179,33 @@ func (m *matroska) head(out *bytes.Buffer, first *client.Frame) error {
 }
 
 // finish says how long it is and where in it each moment is: a player can do without, but then it has to look for them.
-func (m *matroska) finish(f *os.File) error {
-	cuesErr := m.index(f)
-	_, err := f.WriteAt(binary.BigEndian.AppendUint64(nil, math.Float64bits(float64(m.last))), m.duration)
+func (m *matroska) finish(f *os.File, size int64, length time.Duration) error {
+	cuesErr := m.index(f, size)
+	_, err := f.WriteAt(binary.BigEndian.AppendUint64(nil, math.Float64bits(float64(length.Round(time.Millisecond).Milliseconds()))), m.duration)
 	return cmp.Or(err, cuesErr)
 }
 
 // index writes the Cues behind all else, and then where they are.
-func (m *matroska) index(f *os.File) error {
+func (m *matroska) index(f *os.File, size int64) error {
 	var index struct {
 		Cues struct {
 			Points []cue `ebml:"CuePoint"`
 		} `ebml:"Cues"`
 	}
 	index.Cues.Points = m.cues
+	if last := len(m.cues) - 1; m.segment+int64(m.cues[last].Track.Cluster) >= size { // there was no room for it
+		index.Cues.Points = m.cues[:last]
+	}
 	var out bytes.Buffer
 	if err := lay(&out, &index); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(out.Bytes(), m.size); err != nil {
-		_ = f.Truncate(m.size)
+	if _, err := f.WriteAt(out.Bytes(), size); err != nil {
+		_ = f.Truncate(size)
 		return err
 	}
 	out.Reset()
-	if err := m.layout(&out); err != nil {
+	if err := m.layout(&out, size); err != nil {
 		return err
 	}
 	_, err := f.WriteAt(out.Bytes(), m.seek)
@@ -210,7 +213,7 @@ func (m *matroska) index(f *os.File) error {
 }
 
 // layout lays out the SeekHead, in the room that was left for it.
-func (m *matroska) layout(out *bytes.Buffer) error {
+func (m *matroska) layout(out *bytes.Buffer, cues int64) error {
 	type seek struct {
 		ID       []byte `ebml:"SeekID"`
 		Position uint64 `ebml:"SeekPosition"`
@@ -223,7 +226,7 @@ func (m *matroska) layout(out *bytes.Buffer) error {
 	for _, s := range []struct {
 		what ebml.ElementType
 		at   int64
-	}{{ebml.ElementInfo, m.info}, {ebml.ElementTracks, m.tracks}, {ebml.ElementCues, m.size}} {
+	}{{ebml.ElementInfo, m.info}, {ebml.ElementTracks, m.tracks}, {ebml.ElementCues, cues}} {
 		head.SeekHead.Seek = append(head.SeekHead.Seek, seek{s.what.Bytes(), uint64(s.at - m.segment)})
 	}
 	if err := lay(out, &head); err != nil {

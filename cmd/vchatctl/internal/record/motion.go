@@ -15,4 +15,4 @@ func (motion) append(dst []byte, f *client.Frame, _ time.Duration) ([]byte, erro
 	return mjpeg.Orient(dst, f.Data, f.Rotate), nil
 }
 
-func (motion) finish(*os.File) error { return nil }
+func (motion) finish(*os.File, int64, time.Duration) error { return nil }

@@ -31,8 +31,9 @@ var (
 type format interface {
 	// append appends to dst what the picture, taken at this time since the first one, adds to the file.
 	append(dst []byte, f *client.Frame, at time.Duration) ([]byte, error)
-	// finish makes the file easier to read, once all is written. Without it the file is complete as well.
-	finish(f *os.File) error
+	// finish makes the file of this size and length easier to read, once all is written; what was appended last may be missing.
+	// Without it the file is complete as well.
+	finish(f *os.File, size int64, length time.Duration) error
 }
 
 // formats are by the file's extension.
@@ -139,7 +140,7 @@ func (r *Recording) Close() error {
 	if r.Totals.Bytes == 0 {
 		return errors.Join(r.file.Close(), os.Remove(r.file.Name()))
 	}
-	err := r.format.finish(r.file)
+	err := r.format.finish(r.file, r.Totals.Bytes, r.Totals.Length)
 	err = cmp.Or(err, r.file.Sync(), r.file.Close())
 	if err != nil && !r.failed { // on a full disk, the first error was the one to tell of
 		return plain(r.file.Name(), err)

@@ -210,6 +210,32 @@ func TestMatroskaIsWholeUpToAnyByte(t *testing.T) {
 	}
 }
 
+// The last picture, which begins a cluster, has found no room.
+func TestMatroskaOnAFullDisk(t *testing.T) {
+	frames := film(t, 127, image.Pt(64, 48))
+	path, r := write(t, "a.mkv", frames[:125], false)
+	frames[125].Monotonic += time.Hour
+	if _, err := r.format.append(nil, &frames[125], time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	r.failed = true
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	f, raw := read(t, path)
+	if n := len(f.times(t, frames)); n != 125 || f.Segment.Info.Duration != 124*40 {
+		t.Errorf("%d pictures in %v ms, want 125 in 4960", n, f.Segment.Info.Duration)
+	}
+	if n := len(f.Segment.Cues.Points); n != 1 {
+		t.Errorf("%d cues, want 1", n)
+	}
+	for _, s := range f.Segment.SeekHead.Seek {
+		if segment := uint64(bytes.Index(raw, []byte{0x18, 0x53, 0x80, 0x67}) + 4 + 8); !bytes.HasPrefix(raw[segment+s.Position:], s.ID) {
+			t.Errorf("at %d there is no element %x", s.Position, s.ID)
+		}
+	}
+}
+
 func TestTurnedPictures(t *testing.T) {
 	for _, tt := range []struct {
 		degrees int
