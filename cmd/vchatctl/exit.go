@@ -8,7 +8,7 @@ import (
 	"syscall"
 
 	"vchat/cmd/vchatctl/internal/view"
-	"vchat/cmd/vchatctl/internal/view/window"
+	"vchat/cmd/vchatctl/internal/view/screen"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -60,7 +60,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitCodeOf(refused.Kind)
-	case errors.Is(err, client.ErrPermission):
+	case errors.Is(err, client.ErrPermission), errors.Is(err, screen.ErrPermission):
 		return exitPermission
 	case errors.Is(err, client.ErrUnreachable):
 		return exitNoDaemon
@@ -100,8 +100,6 @@ func hint(command string, err error) string {
 		return "join the group that owns the socket (sudo adduser $USER vchat) and log in again"
 	case errors.Is(err, client.ErrUnreachable):
 		return "is vchatd running? systemctl status vchatd says so; --socket names another socket"
-	case errors.Is(err, window.ErrNoDisplay), errors.Is(err, window.ErrNoVisual):
-		return "--to terminal needs no display; over ssh, ssh -X lends one"
 	case errors.As(err, &usageError{}):
 		return command + " --help shows how"
 	}

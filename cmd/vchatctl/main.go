@@ -9,11 +9,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"vchat/cmd/vchatctl/internal/view/screen"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
+	if len(os.Args) == 2 && os.Args[1] == screen.GuardCommand {
+		return screen.Guard()
+	}
 	// A reader of our output that has enough ends a command by EPIPE, as an error that can be told from others.
 	signal.Ignore(syscall.SIGPIPE)
 	// As the end of a full disk does: the write fails, and what was written before it is kept.

@@ -18,7 +18,8 @@ type app struct {
 
 	socket  string
 	json    bool
-	started bool // the command line was understood
+	console string // for viewers on the screen; "": the one that we are on
+	started bool   // the command line was understood
 
 	conn *client.Client
 }

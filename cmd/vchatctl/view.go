@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,21 +13,20 @@ import (
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/cmd/vchatctl/internal/view/pipe"
+	"vchat/cmd/vchatctl/internal/view/screen"
 	"vchat/cmd/vchatctl/internal/view/terminal"
-	"vchat/cmd/vchatctl/internal/view/window"
 	"vchat/daemon/api"
 )
 
 const (
 	toPipe     = "pipe"
+	toScreen   = "screen"
 	toTerminal = "terminal"
 	toWeb      = "web"
-	toWindow   = "window"
-	toDesktop  = "" // a window, or else the terminal: a shell may remember a display that is no more
 )
 
 // later are the targets that have a name and no viewer yet.
-var later = []string{"screen"}
+var later = []string{"window"}
 
 func (a *app) viewCmd() *cobra.Command {
 	var (
@@ -41,7 +39,7 @@ func (a *app) viewCmd() *cobra.Command {
 		Short: "Show a feed: of the peer of the call, or else of this device's camera",
 		Long: `Show a feed: of the peer of the only call, or else of this device's own camera.
 
-  --to window    in a window of an X display (or of Wayland, by Xwayland); q or its close button ends it
+  --to screen    on this machine's monitor without a desktop, in place of the console; Ctrl-Alt-F2 still leads to another
   --to terminal  in the terminal, if standard output is one; q quits
   --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -
   --to web       in a browser on this machine, with all that belongs to a call; it prints the page's address, which is
@@ -69,10 +67,11 @@ func (a *app) viewCmd() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "window, terminal, pipe or web (default: window if there is a display, pipe if standard output is no terminal)")
+	cmd.Flags().StringVar(&to, "to", "", "screen, terminal, pipe or web (default: screen on a console, terminal on another one, else pipe)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "wait for calls, and show whoever is in one, until it is ended")
+	cmd.Flags().StringVar(&a.console, "tty", "", "console for --to screen, as /dev/tty1 (default: the one that this runs on)")
 	cmd.Flags().IntVar(&port, "port", 0, "of the page of --to web, on loopback (default: any that is free)")
-	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toWindow, toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toScreen, toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -80,10 +79,8 @@ func (a *app) viewCmd() *cobra.Command {
 func (a *app) target(to string) (string, error) {
 	isTerminal := a.onTerminal()
 	switch {
-	case to == toWindow:
-		return toWindow, nil
-	case to == "" && isTerminal && window.Available():
-		return toDesktop, nil
+	case to == toScreen, to == "" && isTerminal && screen.Available(a.stdin):
+		return toScreen, nil
 	case to == "" && isTerminal:
 		return toTerminal, nil
 	case to == toPipe && isTerminal:
@@ -97,9 +94,9 @@ func (a *app) target(to string) (string, error) {
 	case to == toTerminal:
 		return "", usagef("--to terminal: standard output is no terminal")
 	case slices.Contains(later, to):
-		return "", usagef("--to %s is not available yet: window, terminal, pipe and web are", to)
+		return "", usagef("--to %s is not available yet: screen, terminal, pipe and web are", to)
 	}
-	return "", usagef("--to %s: there is no such viewer; window, terminal, pipe and web are", to)
+	return "", usagef("--to %s: there is no such viewer; screen, terminal, pipe and web are", to)
 }
 
 // feed decides which feed is meant by what was typed.
@@ -138,16 +135,8 @@ func (a *app) view(ctx context.Context, opt view.Options, to string) error {
 	switch to {
 	case toPipe:
 		return pipe.Copy(ctx, a.stdout, s.Newest())
-	case toWindow, toDesktop:
-		w, err := window.Open(ctx, window.Options{Title: cmp.Or(opt.Feed, "vchat")})
-		if err == nil {
-			defer w.Close()
-			return view.Run(ctx, s, w)
-		}
-		if to == toWindow || ctx.Err() != nil {
-			return err
-		}
-		fallthrough
+	case toScreen:
+		return a.viewScreen(ctx, s)
 	default:
 		return terminal.Show(ctx, a.stdin, a.stdout, s.Newest(), terminal.Options{Title: opt.Feed, TrueColor: trueColor()})
 	}

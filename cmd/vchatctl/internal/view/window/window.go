@@ -71,8 +71,7 @@ type Window struct {
 	// Run's goroutine's.
 	painted  view.Pixels
 	painting *buffer
-	nowhere  xproto.Cursor // over what is as large as the screen
-	restore  *geometry     // what the window was before it was made as large as the screen by ourselves
+	restore  *geometry // what the window was before it was made as large as the screen by ourselves
 
 	keys keymap // listen's goroutine's
 
@@ -86,8 +85,7 @@ type Window struct {
 	buffers [2]buffer
 }
 
-// Open opens a window, which ends with ctx at the latest. The errors wrap ErrNoDisplay or ErrNoVisual, or are ctx's. It is for
-// one window at a time: xgb learns a server's extensions in tables that all connections read.
+// Open opens a window, which ends with ctx at the latest. The errors wrap ErrNoDisplay or ErrNoVisual, or are ctx's.
 func Open(ctx context.Context, o Options) (*Window, error) {
 	conn, socket, err := connect(ctx, o.Display)
 	if err != nil {
@@ -135,7 +133,6 @@ func (w *Window) open(o Options) error {
 		w.plain = !w.sharesMemory()
 	}
 	w.describe(o.Title)
-	w.stayAwake()
 	if err := xproto.MapWindowChecked(w.conn, w.id).Check(); err != nil {
 		return w.refused("show a window", err)
 	}
@@ -176,9 +173,6 @@ func (w *Window) create() error {
 			xproto.EventMaskKeyPress | xproto.EventMaskExposure | xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange,
 			uint32(colormap)}).Check()
 	if err != nil {
-		return err
-	}
-	if w.nowhere, err = w.noCursor(); err != nil {
 		return err
 	}
 	if w.gc, err = xproto.NewGcontextId(w.conn); err != nil {

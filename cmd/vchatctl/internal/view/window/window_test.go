@@ -174,7 +174,6 @@ func TestTheSizeIsTheWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w.Close()
 	}
 }
 
