@@ -160,21 +160,23 @@ func (s *session) run(ctx context.Context, f *client.Feed) error {
 	s.stop = time.AfterFunc(math.MaxInt64, enough)
 	defer s.stop.Stop()
 	for {
-		err := s.copy(f)
-		f.Close()
-		if err != nil {
+		if err := s.copy(f); err != nil {
 			return err
 		}
+		var err error
 		if f, err = s.again(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// copy writes what comes until the feed ends, which gives nil where it may go on.
+// copy writes what comes until the feed ends, and closes it; where it may go on the error is nil.
 func (s *session) copy(f *client.Feed) error {
+	ahead := record.ReadAhead(f)
+	defer ahead.Close()
+	defer f.Close()
 	for {
-		p, err := f.Next()
+		p, err := ahead.Next()
 		switch {
 		case err == io.EOF, errors.Is(err, client.ErrUnreachable):
 			return nil
@@ -190,7 +192,7 @@ func (s *session) copy(f *client.Feed) error {
 				s.stop.Reset(s.limit)
 			}
 		}
-		if err := s.file.Add(&p); err != nil {
+		if err := s.file.Add(p); err != nil {
 			return fmt.Errorf("recording: %w", err)
 		}
 	}

@@ -4,7 +4,7 @@
 // distances in time at which they were taken; and that none is encoded again. A picture that is to be shown turned says so: in
 // Matroska the track does (ProjectionPoseRoll), elsewhere the picture itself (EXIF).
 //
-// It starts no goroutine.
+// A Recording starts no goroutine; an Ahead has one, for which Close waits.
 package record
 
 import (

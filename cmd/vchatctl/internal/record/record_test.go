@@ -341,7 +341,7 @@ func TestOthersPlayIt(t *testing.T) {
 			frames[i].Rotate = 90
 		}
 		path, _ := write(t, name, frames, true)
-		ffmpeg := exec.Command("ffmpeg", "-v", "error", "-i", path, "-fps_mode", "passthrough", "-f", "null", "-")
+		ffmpeg := exec.Command("ffmpeg", "-v", "error", "-i", path, "-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-")
 		if out, err := ffmpeg.CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: %v %s", name, err, out)
 		}
