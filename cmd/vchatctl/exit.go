@@ -9,6 +9,7 @@ import (
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/cmd/vchatctl/internal/view/screen"
+	"vchat/cmd/vchatctl/internal/view/window"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -100,6 +101,8 @@ func hint(command string, err error) string {
 		return "join the group that owns the socket (sudo adduser $USER vchat) and log in again"
 	case errors.Is(err, client.ErrUnreachable):
 		return "is vchatd running? systemctl status vchatd says so; --socket names another socket"
+	case errors.Is(err, window.ErrNoDisplay), errors.Is(err, window.ErrNoVisual):
+		return "--to terminal needs no display; over ssh, ssh -X lends one"
 	case errors.As(err, &usageError{}):
 		return command + " --help shows how"
 	}

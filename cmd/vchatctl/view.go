@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"vchat/cmd/vchatctl/internal/view/pipe"
 	"vchat/cmd/vchatctl/internal/view/screen"
 	"vchat/cmd/vchatctl/internal/view/terminal"
+	"vchat/cmd/vchatctl/internal/view/window"
 	"vchat/daemon/api"
 )
 
@@ -23,10 +25,9 @@ const (
 	toScreen   = "screen"
 	toTerminal = "terminal"
 	toWeb      = "web"
+	toWindow   = "window"
+	toDesktop  = "" // a window, or else the terminal: a shell may remember a display that is no more
 )
-
-// later are the targets that have a name and no viewer yet.
-var later = []string{"window"}
 
 func (a *app) viewCmd() *cobra.Command {
 	var (
@@ -39,6 +40,7 @@ func (a *app) viewCmd() *cobra.Command {
 		Short: "Show a feed: of the peer of the call, or else of this device's camera",
 		Long: `Show a feed: of the peer of the only call, or else of this device's own camera.
 
+  --to window    in a window of an X display (or of Wayland, by Xwayland); q or its close button ends it
   --to screen    on this machine's monitor without a desktop, in place of the console; Ctrl-Alt-F2 still leads to another
   --to terminal  in the terminal, if standard output is one; q quits
   --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -
@@ -67,11 +69,11 @@ func (a *app) viewCmd() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", "", "screen, terminal, pipe or web (default: screen on a console, terminal on another one, else pipe)")
+	cmd.Flags().StringVar(&to, "to", "", "window, screen, terminal, pipe or web (default: window if there is a display, screen on a console, else terminal; pipe if standard output is no terminal)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "wait for calls, and show whoever is in one, until it is ended")
 	cmd.Flags().StringVar(&a.console, "tty", "", "console for --to screen, as /dev/tty1 (default: the one that this runs on)")
 	cmd.Flags().IntVar(&port, "port", 0, "of the page of --to web, on loopback (default: any that is free)")
-	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toScreen, toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions([]string{toWindow, toScreen, toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -79,6 +81,10 @@ func (a *app) viewCmd() *cobra.Command {
 func (a *app) target(to string) (string, error) {
 	isTerminal := a.onTerminal()
 	switch {
+	case to == toWindow:
+		return toWindow, nil
+	case to == "" && isTerminal && window.Available():
+		return toDesktop, nil
 	case to == toScreen, to == "" && isTerminal && screen.Available(a.stdin):
 		return toScreen, nil
 	case to == "" && isTerminal:
@@ -93,10 +99,8 @@ func (a *app) target(to string) (string, error) {
 		return toWeb, nil
 	case to == toTerminal:
 		return "", usagef("--to terminal: standard output is no terminal")
-	case slices.Contains(later, to):
-		return "", usagef("--to %s is not available yet: screen, terminal, pipe and web are", to)
 	}
-	return "", usagef("--to %s: there is no such viewer; screen, terminal, pipe and web are", to)
+	return "", usagef("--to %s: there is no such viewer; window, screen, terminal, pipe and web are", to)
 }
 
 // feed decides which feed is meant by what was typed.
@@ -124,22 +128,41 @@ func (a *app) feed(ctx context.Context, name string) (string, error) {
 }
 
 // view shows a feed until its user has enough of it, which gives nil, or it ends.
-func (a *app) view(ctx context.Context, opt view.Options, to string) error {
+func (a *app) view(ctx context.Context, opt view.Options, to string) (err error) {
 	ctx, stop := a.whileRead(ctx)
 	defer stop()
+	opt.Figures = to == toTerminal // it has a line for them
 	s, err := view.Start(ctx, a.client(), opt)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	switch to {
-	case toPipe:
+	if to == toPipe {
 		return pipe.Copy(ctx, a.stdout, s.Newest())
-	case toScreen:
-		return a.viewScreen(ctx, s)
-	default:
-		return terminal.Show(ctx, a.stdin, a.stdout, s.Newest(), terminal.Options{Title: opt.Feed, TrueColor: trueColor()})
 	}
+	d, err := a.display(ctx, s, to, cmp.Or(opt.Feed, "vchat"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }() // in a panic, too
+	return view.Run(ctx, s, d)
+}
+
+// display opens the display that a session is to be shown on.
+func (a *app) display(ctx context.Context, s *view.Session, to, title string) (view.Display, error) {
+	switch to {
+	case toWindow, toDesktop:
+		w, err := window.Open(ctx, window.Options{Title: title})
+		if err == nil {
+			return w, nil
+		}
+		if to == toWindow || ctx.Err() != nil {
+			return nil, err
+		}
+	case toScreen:
+		return a.openScreen()
+	}
+	return terminal.Open(s.Context(), a.stdin, a.stdout, terminal.Options{TrueColour: trueColour(), Remote: os.Getenv("SSH_CONNECTION") != ""})
 }
 
 // tellOver says why a feed is over, if that is an end that nobody needs to mend, and else gives it as an error.
@@ -157,10 +180,15 @@ func (a *app) tellOver(o *view.Over) error {
 	return nil
 }
 
-// trueColor follows what terminals have agreed on.
-func trueColor() bool {
-	c := os.Getenv("COLORTERM")
-	return c == "truecolor" || c == "24bit"
+// trueColour follows what terminals have agreed on. What ssh does not hand on, some names tell.
+func trueColour() bool {
+	if c := os.Getenv("COLORTERM"); c == "truecolor" || c == "24bit" {
+		return true
+	}
+	term := os.Getenv("TERM")
+	return slices.ContainsFunc([]string{"direct", "kitty", "foot", "alacritty", "ghostty", "wezterm"}, func(name string) bool {
+		return strings.Contains(term, name)
+	})
 }
 
 // onTerminal says whether data goes to a terminal.

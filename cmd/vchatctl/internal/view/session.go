@@ -31,6 +31,8 @@ type Options struct {
 	Follow bool   // waits for calls, and for the daemon, for ever
 	Turn   bool   // to the peer whose call is answered here: Feed was not chosen
 
+	Figures bool // are shown from the beginning
+
 	// Events are those of a call that was made just now: its end may be among them already. The session closes them.
 	Events *client.Events
 }
@@ -61,7 +63,7 @@ type Session struct {
 // Start begins a session. Without Follow the feed has to be there: the errors are those of client.Client.Feed. The caller
 // closes the session.
 func Start(ctx context.Context, c *client.Client, opt Options) (*Session, error) {
-	s := &Session{client: c, opt: opt, feedOf: opt.Feed, changed: make(chan struct{}, 1)}
+	s := &Session{client: c, opt: opt, feedOf: opt.Feed, info: opt.Figures, changed: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.feed = newFeed(s.ctx, c, s.wanted, opt.Follow)
 	if !opt.Follow {
@@ -101,8 +103,8 @@ func (s *Session) Newest() *Newest { return s.newest }
 // Changed receives a value when Words may have changed by other than time.
 func (s *Session) Changed() <-chan struct{} { return s.changed }
 
-// Done is closed when the session has ended, and Err says why.
-func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
+// Context ends with the session, and Err says why.
+func (s *Session) Context() context.Context { return s.ctx }
 
 // Err is why the session has ended: nil if its user had enough, ErrInterrupted, *Over, the cause of its context, or an
 // error of the daemon.

@@ -1,13 +1,19 @@
-// Package terminal views a feed in a terminal: two pixels in each cell, by the upper half block.
+// Package terminal shows pictures in a terminal: it is the view.Display of a shell, on this machine or over ssh.
 //
 // It promises that the picture keeps its shape and follows the size of the terminal, that a slow terminal shows fewer
-// pictures and not older ones, and that the terminal is left as it was found, however the viewer ends.
+// pictures and not older ones, that only what has changed is written, and that the terminal is left as it was found,
+// however the viewer ends.
 //
-//	feed ─▶ view.Newest ─┐
-//	keys (a goroutine) ──┼─▶ Show: decode ─▶ scale ─▶ paint ─▶ ask "are you there?" ─▶ wait for the terminal's answer
-//	SIGWINCH, a clock ───┘
+// A terminal that answers to the graphics protocol of kitty gets pictures; others get two pixels in each cell, by the upper
+// half block, in 24-bit colour or the nearest of 256.
 //
-// The answer is what bounds the delay: bytes that lie in an SSH connection or a multiplexer are not seen otherwise.
+//	Run's goroutine:   Next ──▶ paint ──▶ Show ─▶ cells that have changed ─▶ "are you there?" ─▶ terminal
+//	                    ▲                                                                          │
+//	                    └──── the answer ◀── tty's goroutine ◀─────────────────────────────────────┘
+//	                                             └──▶ Input ◀── SIGWINCH, a goroutine
+//
+// Next waits for the answer. That is what bounds the delay: bytes that lie in an SSH connection or a multiplexer are not
+// seen otherwise.
 package terminal
 
 import (
@@ -15,11 +21,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,200 +31,287 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// ErrInterrupted is returned by Show when Ctrl-C was pressed.
-var ErrInterrupted = view.ErrInterrupted
-
 const (
-	answerTimeout = time.Second // for the terminal to say that it has shown a picture, before it is taken for dumb
-	statusEvery   = time.Second
+	answerTimeout = time.Second            // for a terminal that has never answered, before it is taken for one that does not
+	slowTimeout   = 20 * time.Second       // for one that has: so long may a picture take through a modem
+	askTimeout    = 500 * time.Millisecond // for the answer to what it can show
 )
 
-// Options say how to show.
+// Options say what is known of the terminal.
 type Options struct {
-	Title     string // in the status line
-	TrueColor bool   // else 256 colours
+	TrueColour bool // else 256 colours
+	Remote     bool // over a network: bytes cost more than time
 }
 
-// Show shows the feed until it ends or q is pressed, both of which give nil, or ctx ends, whose cause it gives. Keys are
-// read from in, if that is a terminal; out is one.
-func Show(ctx context.Context, in, out *os.File, n *view.Newest, opt Options) (err error) {
-	s, err := open(ctx, in, out)
-	if err != nil {
-		return fmt.Errorf("preparing the terminal: %w", err)
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
+// Terminal is a view.Display and a view.Worder.
+type Terminal struct {
+	opt   Options
+	tty   *tty
+	input chan view.Input
+	done  chan struct{} // closed, as input is, once the terminal is gone, or closed
+	wg    sync.WaitGroup
+	once  sync.Once // of Close
 
+	mu   sync.Mutex
+	over bool // input and done are closed
+
+	answers  chan answer
+	asked    time.Time // zero: nothing is owed
+	heard    bool      // it has answered at least once
+	mute     bool      // it has not, and is not asked any more
+	pictures bool      // by the graphics protocol
+	grid     grid
+	cells    cells
+	kitty    kitty
+	words    view.Words
+	pixels   view.Pixels
+	buf      bytes.Buffer
+}
+
+// Open takes over the terminal out, until Close. Keys are read from in, if that is a terminal too.
+func Open(ctx context.Context, in, out *os.File, opt Options) (*Terminal, error) {
+	t := &Terminal{opt: opt, input: make(chan view.Input, 16), done: make(chan struct{}), answers: make(chan answer, 16),
+		kitty: kitty{compress: opt.Remote}}
+	t.cells.trueColour = opt.TrueColour
+	var err error
+	if t.tty, err = open(ctx, in, out, t.hear, t.hangUp); err != nil {
+		return nil, fmt.Errorf("preparing the terminal: %w", err)
+	}
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
-	defer signal.Stop(resized)
-	clock := time.NewTicker(statusEvery)
-	defer clock.Stop()
-
-	v := viewer{screen: s, newest: n, opt: opt, rate: rate{at: time.Now()}}
-	if err := v.resize(); err != nil {
-		return err
-	}
-	defer v.hearOut()
-	return v.run(ctx, resized, clock.C)
+	t.wg.Go(func() {
+		defer signal.Stop(resized)
+		for {
+			select {
+			case <-resized:
+				t.send(view.Input{Resized: true})
+			case <-t.done:
+				return
+			}
+		}
+	})
+	t.ask(ctx)
+	return t, nil
 }
 
-// hearOut waits for an answer that is still to come: after the viewer it would be typed into the shell.
-func (v *viewer) hearOut() {
-	late := time.After(leaveTimeout)
-	for !v.asked.IsZero() {
+// ask finds out what the terminal can show.
+func (t *Terminal) ask(ctx context.Context) {
+	if !t.tty.canAnswer {
+		return
+	}
+	if t.tty.write([]byte(canYou+whatAreYou+clearScreen)) != nil {
+		return // the next write will say so
+	}
+	late := time.After(askTimeout)
+	for {
 		select {
-		case k := <-v.screen.keys:
-			if k == keyAnswer {
+		case a := <-t.answers:
+			switch a {
+			case graphics:
+				t.pictures = true
+			case attributes:
+				t.heard = true
 				return
 			}
 		case <-late:
+			return
+		case <-ctx.Done():
+			return
+		case <-t.done:
 			return
 		}
 	}
 }
 
-// viewer is what Show knows between two events.
-type viewer struct {
-	screen *screen
-	newest *view.Newest
-	opt    Options
-
-	grid   grid
-	canvas canvas
-	buf    bytes.Buffer
-
-	last  *view.Picture // its Data may be gone already
-	image image.Image   // last as it is painted; nil before the first
-	note  string        // instead of figures: what is wrong
-	rate  rate
-
-	asked time.Time // zero: the terminal has answered, or need not
-	mute  bool      // it never answers
+// hear takes what comes from the terminal. It never waits: who types faster than that is not listened to so closely.
+func (t *Terminal) hear(s said) {
+	if s.answer == noAnswer {
+		t.send(s.key)
+		return
+	}
+	select {
+	case t.answers <- s.answer:
+	default:
+	}
 }
 
-// run shows until something ends it.
-func (v *viewer) run(ctx context.Context, resized <-chan os.Signal, clock <-chan time.Time) error {
-	for {
-		ready := v.newest.Ready()
-		if !v.asked.IsZero() {
-			ready = nil // pictures that come meanwhile replace each other
-		}
-		var err error
+func (t *Terminal) send(in view.Input) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return
+	}
+	select {
+	case t.input <- in:
+	default:
+	}
+}
+
+// hangUp notes that the terminal is gone.
+func (t *Terminal) hangUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.over = true
+		close(t.done)
+		close(t.input)
+	}
+}
+
+// Input is what was typed.
+func (t *Terminal) Input() <-chan view.Input { return t.input }
+
+// Err is nil: a terminal that is gone was closed by its user.
+func (t *Terminal) Err() error { return nil }
+
+// Close leaves the terminal as it was found. A second one does nothing.
+func (t *Terminal) Close() (err error) {
+	t.once.Do(func() { err = t.close() })
+	return err
+}
+
+func (t *Terminal) close() error {
+	t.hearOut()
+	t.hangUp()
+	last := ""
+	if t.pictures {
+		last = deleteAll
+	}
+	err := t.tty.close(last)
+	t.wg.Wait()
+	return err
+}
+
+// hearOut waits for an answer that is still to come: after the viewer it would be typed into the shell.
+func (t *Terminal) hearOut() {
+	late := time.After(leaveTimeout)
+	for !t.asked.IsZero() {
 		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case k := <-v.screen.keys:
-			switch k {
-			case keyQuit:
-				return nil
-			case keyInterrupt:
-				return ErrInterrupted
-			case keyAnswer:
-				v.asked = time.Time{}
-			}
-		case <-resized:
-			err = v.resize()
-		case now := <-clock:
-			err = v.tick(now)
-		case <-ready:
-			err = v.show()
-		}
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil && ctx.Err() != nil: // a write that was in the way
-			return context.Cause(ctx)
-		case err != nil:
-			return err
+		case a := <-t.answers:
+			t.take(a)
+		case <-late:
+			return
+		case <-t.done:
+			return
 		}
 	}
 }
 
-func (v *viewer) resize() error {
-	g, err := v.screen.size()
+func (t *Terminal) take(a answer) {
+	switch a {
+	case isThere:
+		t.asked, t.heard, t.mute = time.Time{}, true, false
+	case graphics, noGraphics: // an answer to canYou that is late, or half blocks are better than nothing
+		t.pictures = a == graphics
+		t.cells.shown = t.cells.shown[:0]
+	}
+}
+
+// Aspect is the height of a pixel by its width.
+func (t *Terminal) Aspect() float64 {
+	if t.pictures {
+		return 1
+	}
+	return t.grid.cellAspect / 2
+}
+
+// Next gives memory of the terminal's size, once it has shown what was written last.
+func (t *Terminal) Next(ctx context.Context) (view.Pixels, error) {
+	if err := t.await(ctx); err != nil {
+		return view.Pixels{}, err
+	}
+	g, err := t.tty.size()
 	if err != nil {
-		return fmt.Errorf("asking for the terminal's size: %w", err)
+		return view.Pixels{}, fmt.Errorf("asking for the terminal's size: %w", err)
 	}
-	v.grid = g
-	v.buf.Reset()
-	v.buf.WriteString(clearScreen)
-	v.paint()
-	return v.flush()
+	t.buf.Reset()
+	if g != t.grid || len(t.cells.shown) == 0 {
+		t.grid = g
+		t.cells.resize(g.cols, g.rows)
+		t.buf.WriteString(clearScreen)
+		t.kitty.forget()
+	}
+	w, h := g.cols, 2*(g.rows-1)
+	if t.pictures {
+		w, h = graphicsSize(g)
+	}
+	if n := 4 * w * h; cap(t.pixels.Pix) < n {
+		t.pixels.Pix = make([]byte, n)
+	}
+	t.pixels = view.Pixels{Pix: t.pixels.Pix[:4*w*h], Stride: 4 * w, W: w, H: h, Format: view.RGBX}
+	return t.pixels, nil
 }
 
-func (v *viewer) tick(now time.Time) error {
-	received, _ := v.newest.Counts()
-	v.rate.count(now, received)
-	if !v.asked.IsZero() && now.Sub(v.asked) > answerTimeout {
-		// Either it is slow beyond use, or it does not know the question; in both cases the kernel's buffer has to do.
-		v.mute, v.asked = true, time.Time{}
+// graphicsSize is how many pixels the picture has that fills all rows but the last.
+func graphicsSize(g grid) (w, h int) {
+	w, h = g.width, g.height*(g.rows-1)/g.rows
+	if w == 0 || h == 0 {
+		w, h = 8*g.cols, int(8*g.cellAspect)*(g.rows-1)
 	}
-	v.buf.Reset()
-	v.paintStatus()
-	return v.flush()
+	for w*h > mostGraphics {
+		w, h = w*15/16, h*15/16
+	}
+	return w, h
 }
 
-// show paints the newest picture.
-func (v *viewer) show() error {
-	p, err := v.newest.Take()
-	if err != nil || p == nil {
-		return err
-	}
-	v.last, v.note = p, ""
-	if img, err := jpeg.Decode(bytes.NewReader(p.Data)); err != nil {
-		v.note = "broken picture: " + err.Error()
-	} else {
-		v.image = img
-	}
-	v.buf.Reset()
-	v.paint()
-	if !v.mute && v.screen.canAnswer {
-		v.buf.WriteString(areYouThere)
-		v.asked = time.Now()
-	}
-	return v.flush()
-}
-
-func (v *viewer) paint() {
-	if v.image != nil {
-		v.canvas.scale(v.image, v.grid)
-		v.canvas.paint(&v.buf, v.opt.TrueColor)
-	}
-	v.paintStatus()
-}
-
-func (v *viewer) paintStatus() {
-	line := statusLine{title: v.opt.Title, note: v.note}
-	switch {
-	case v.last == nil:
-		line.note = "waiting for a picture"
-	case v.note == "" && v.image != nil:
-		line.fps, line.age, line.size, line.card = v.rate.fps, v.last.Age(), v.image.Bounds().Size(), v.last.Card
-	}
-	line.paint(&v.buf, v.grid)
-}
-
-// flush writes what was painted in one piece, which a terminal that knows of it shows in one piece too.
-func (v *viewer) flush() error {
-	if err := v.screen.write(v.buf.Bytes()); err != nil {
-		if errors.Is(err, unix.EIO) || errors.Is(err, unix.EPIPE) {
-			return io.EOF // the terminal was closed
+// await waits until the terminal has shown what was written.
+func (t *Terminal) await(ctx context.Context) error {
+	for {
+		select { // an answer that has come late, or an error
+		case a := <-t.answers:
+			t.take(a)
+			continue
+		default:
 		}
+		if t.asked.IsZero() {
+			return ctx.Err()
+		}
+		patience := answerTimeout
+		if t.heard {
+			patience = slowTimeout
+		}
+		select {
+		case a := <-t.answers:
+			t.take(a)
+		case <-time.After(time.Until(t.asked.Add(patience))):
+			t.asked, t.heard, t.mute = time.Time{}, false, !t.heard
+		case <-t.done:
+			<-ctx.Done() // Run hears of it by its own
+			return ctx.Err()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Words is what is to be written by the next Show.
+func (t *Terminal) Words(w view.Words) { t.words = w }
+
+// Show writes what has changed.
+func (t *Terminal) Show() error {
+	t.cells.empty()
+	if !t.pictures {
+		t.cells.picture(t.pixels)
+	}
+	t.cells.words(&t.words)
+	if t.pictures && t.grid.rows > 1 {
+		t.kitty.write(&t.buf, t.pixels, t.grid.cols, t.grid.rows-1)
+	}
+	t.cells.write(&t.buf)
+	if t.buf.Len() == 0 {
+		return nil
+	}
+	if t.tty.canAnswer && !t.mute {
+		t.buf.WriteString(areYouThere)
+		t.asked = time.Now()
+	}
+	err := t.tty.write(t.buf.Bytes())
+	switch {
+	case errors.Is(err, unix.EIO) || errors.Is(err, unix.EPIPE):
+		t.hangUp()
+		return nil
+	case err != nil:
 		return fmt.Errorf("writing to the terminal: %w", err)
 	}
 	return nil
-}
-
-// rate measures pictures a second.
-type rate struct {
-	at  time.Time
-	n   uint64
-	fps float64
-}
-
-func (r *rate) count(now time.Time, n uint64) {
-	if d := now.Sub(r.at).Seconds(); d > 0 {
-		r.fps = float64(n-r.n) / d
-		r.at, r.n = now, n
-	}
 }

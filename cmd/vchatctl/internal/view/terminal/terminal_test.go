@@ -2,11 +2,11 @@ package terminal
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
 	"io"
 	"os"
 	"strings"
@@ -18,23 +18,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/cmd/vchatctl/internal/view"
-	"vchat/daemon/client"
 	"vchat/daemon/daemontest/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
+const yes = "\x1b[0n"
+
 // pty is a terminal whose screen is a buffer.
 type pty struct {
 	master, slave *os.File
 	answers       bool // the question whether it is there
+	kitty         bool // shows pictures
 
 	mu    sync.Mutex
 	shown bytes.Buffer
 	done  chan struct{}
 }
 
-func newPTY(t *testing.T, answers bool) *pty {
+func newPTY(t *testing.T, answers, kitty bool) *pty {
 	t.Helper()
 	// The runtime's poller is wanted on the side of the test, so that Close ends a read.
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
@@ -57,7 +59,7 @@ func newPTY(t *testing.T, answers bool) *pty {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pty{master: master, slave: slave, answers: answers, done: make(chan struct{})}
+	p := &pty{master: master, slave: slave, answers: answers, kitty: kitty, done: make(chan struct{})}
 	p.resize(t, 40, 12)
 	go p.read()
 	t.Cleanup(func() {
@@ -71,7 +73,7 @@ func newPTY(t *testing.T, answers bool) *pty {
 func (p *pty) read() {
 	defer close(p.done)
 	buf := make([]byte, 4096)
-	asked := 0
+	asked, attributed := 0, 0
 	for {
 		n, err := p.master.Read(buf)
 		if err != nil {
@@ -79,10 +81,16 @@ func (p *pty) read() {
 		}
 		p.mu.Lock()
 		p.shown.Write(buf[:n])
-		all := bytes.Count(p.shown.Bytes(), []byte(areYouThere))
+		all, what := bytes.Count(p.shown.Bytes(), []byte(areYouThere)), bytes.Count(p.shown.Bytes(), []byte(whatAreYou))
 		p.mu.Unlock()
+		for ; p.answers && attributed < what; attributed++ {
+			if p.kitty {
+				p.say("\x1b_Gi=31;OK\x1b\\")
+			}
+			p.say("\x1b[?62;22c")
+		}
 		for ; p.answers && asked < all; asked++ {
-			p.say(answer)
+			p.say(yes)
 		}
 	}
 }
@@ -122,122 +130,106 @@ func (p *pty) settings(t *testing.T) unix.Termios {
 	return *s
 }
 
-// reel is a feed.
-type reel struct {
-	frames chan client.Frame
-	end    error
-	once   sync.Once
-}
-
-func (r *reel) stop() { r.once.Do(func() { close(r.frames) }) }
-
-func (r *reel) Next() (client.Frame, error) {
-	f, ok := <-r.frames
-	if !ok {
-		return f, r.end
-	}
-	return f, nil
-}
-
-func grey(t *testing.T, y uint8) client.Frame {
+// shown is a terminal that a viewer has taken over.
+func shown(t *testing.T, ctx context.Context, p *pty) *Terminal {
 	t.Helper()
-	m := image.NewGray(image.Rect(0, 0, 160, 90))
-	for i := range m.Pix {
-		m.Pix[i] = y
-	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, nil); err != nil {
+	d, err := Open(ctx, p.slave, p.slave, Options{TrueColour: true})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return client.Frame{Data: b.Bytes()}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
 }
 
-// shows runs Show on a terminal and gives its result.
-func shows(t *testing.T, ctx context.Context, p *pty) (feed *reel, result <-chan error) {
+// show shows a picture of one colour.
+func show(t *testing.T, ctx context.Context, d *Terminal, c uint8, w view.Words) error {
 	t.Helper()
-	feed = &reel{frames: make(chan client.Frame), end: io.EOF}
-	n := view.Follow(feed)
-	done := make(chan error, 1)
-	go func() { done <- Show(ctx, p.slave, p.slave, n, Options{Title: "workshop", TrueColor: true}) }()
-	t.Cleanup(func() {
-		feed.stop()
-		n.Wait()
-	})
-	p.await(t, "waiting for a picture")
-	return feed, done
+	px, err := d.Next(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range px.Pix {
+		px.Pix[i] = c
+	}
+	d.Words(w)
+	return d.Show()
 }
 
-func TestShowLeavesTheTerminalAsItWas(t *testing.T) {
-	why := errors.New("why")
-	for _, tt := range []struct {
-		name string
-		end  func(p *pty, feed *reel, cancel context.CancelCauseFunc)
-		want error
-	}{
-		{"q", func(p *pty, _ *reel, _ context.CancelCauseFunc) { p.say("q") }, nil},
-		{"Ctrl-C", func(p *pty, _ *reel, _ context.CancelCauseFunc) { p.say("\x03") }, ErrInterrupted},
-		{"a signal", func(_ *pty, _ *reel, cancel context.CancelCauseFunc) { cancel(why) }, why},
-		{"the feed ends", func(_ *pty, feed *reel, _ context.CancelCauseFunc) { feed.stop() }, nil},
-		{"the feed breaks", func(_ *pty, feed *reel, _ context.CancelCauseFunc) {
-			feed.end = why
-			feed.stop()
-		}, why},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			p := newPTY(t, true)
-			before := p.settings(t)
-			ctx, cancel := context.WithCancelCause(t.Context())
-			defer cancel(nil)
-			feed, done := shows(t, ctx, p)
-			if p.settings(t) == before {
-				t.Error("the terminal is not in raw mode")
-			}
-			feed.frames <- grey(t, 128)
-			p.await(t, "▀")
-			tt.end(p, feed, cancel)
-			if err := <-done; !errors.Is(err, tt.want) {
-				t.Errorf("got %v, want %v", err, tt.want)
-			}
-			if diff := cmp.Diff(before, p.settings(t)); diff != "" {
-				t.Errorf("the settings have changed: %s", diff)
-			}
-			p.await(t, leave)
-			if text := p.text(); !strings.HasPrefix(text, enter) || !strings.HasSuffix(text, leave) {
-				t.Errorf("it begins with %.30q and ends with %q", text, text[max(0, len(text)-30):])
-			}
-		})
+func TestCloseLeavesTheTerminalAsItWas(t *testing.T) {
+	for _, kitty := range []bool{false, true} {
+		p := newPTY(t, true, kitty)
+		before := p.settings(t)
+		d := shown(t, t.Context(), p)
+		if p.settings(t) == before {
+			t.Error("the terminal is not in raw mode")
+		}
+		if err := show(t, t.Context(), d, 128, view.Words{Title: "workshop"}); err != nil {
+			t.Fatal(err)
+		}
+		p.await(t, "workshop")
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(before, p.settings(t)); diff != "" {
+			t.Errorf("the settings have changed: %s", diff)
+		}
+		end := leave
+		if kitty {
+			end = deleteAll + leave
+		}
+		p.await(t, end)
+		if text := p.text(); !strings.HasPrefix(text, enter) || !strings.HasSuffix(text, end) {
+			t.Errorf("it begins with %.30q and ends with %q", text, text[max(0, len(text)-30):])
+		}
+		if _, open := <-d.Input(); open {
+			t.Error("there is input yet")
+		}
 	}
 }
 
-func TestASlowTerminalGetsTheNewestOnly(t *testing.T) {
-	p := newPTY(t, false)
-	feed, done := shows(t, t.Context(), p)
-	feed.frames <- grey(t, 10)
+func TestTheNextPictureWaitsForTheAnswer(t *testing.T) {
+	p := newPTY(t, false, false)
+	d := shown(t, t.Context(), p)
+	if err := show(t, t.Context(), d, 10, view.Words{}); err != nil {
+		t.Fatal(err)
+	}
 	p.await(t, areYouThere)
-	for y := uint8(20); y < 200; y += 10 {
-		feed.frames <- grey(t, y) // it has not answered: these replace each other
+	why := errors.New("nothing came")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, why)
+	defer cancel()
+	if _, err := d.Next(ctx); err == nil || context.Cause(ctx) != why {
+		t.Fatalf("it did not wait: %v", err)
 	}
-	feed.frames <- grey(t, 250)
-	p.say(answer)
-	p.await(t, "38;2;250;250;250")
-	p.say("q")
-	if err := <-done; err != nil {
-		t.Error(err)
+	p.say(yes)
+	if err := show(t, t.Context(), d, 20, view.Words{}); err != nil {
+		t.Fatal(err)
 	}
-	if text := p.text(); strings.Count(text, areYouThere) > 3 || strings.Contains(text, "38;2;100;100;100") {
-		t.Errorf("old pictures were shown: %d", strings.Count(text, areYouThere))
+	p.await(t, "38;2;20;20;20")
+}
+
+func TestATerminalThatNeverAnswersIsShownPicturesToo(t *testing.T) {
+	p := newPTY(t, false, false)
+	d := shown(t, t.Context(), p)
+	for i := range uint8(5) {
+		if err := show(t, t.Context(), d, 50*i, view.Words{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.await(t, "38;2;200;200;200")
+	if n := strings.Count(p.text(), areYouThere); n != 1 {
+		t.Errorf("it was asked %d times", n)
 	}
 }
 
 func TestALateAnswerIsNotLeftToTheShell(t *testing.T) {
-	p := newPTY(t, false)
-	feed, done := shows(t, t.Context(), p)
-	feed.frames <- grey(t, 10)
+	p := newPTY(t, false, false)
+	d := shown(t, t.Context(), p)
+	if err := show(t, t.Context(), d, 10, view.Words{}); err != nil {
+		t.Fatal(err)
+	}
 	p.await(t, areYouThere)
-	p.say("q")
-	time.Sleep(50 * time.Millisecond) // a viewer that does not wait has restored the terminal by now
-	p.say(answer)
-	if err := <-done; err != nil {
+	time.AfterFunc(50*time.Millisecond, func() { p.say(yes) }) // one that does not wait has restored the terminal by then
+	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
 	if n, err := unix.IoctlGetInt(int(p.slave.Fd()), unix.TIOCINQ); err != nil || n != 0 {
@@ -248,63 +240,166 @@ func TestALateAnswerIsNotLeftToTheShell(t *testing.T) {
 	}
 }
 
-func TestATerminalThatNeverAnswersIsShownPicturesToo(t *testing.T) {
-	p := newPTY(t, false)
-	feed, done := shows(t, t.Context(), p)
-	feed.frames <- grey(t, 10)
-	p.await(t, "38;2;10;10;10")
-	feed.frames <- grey(t, 20)
-	p.await(t, "38;2;20;20;20")
-	feed.frames <- grey(t, 30)
-	p.await(t, "38;2;30;30;30")
-	p.say("q")
-	if err := <-done; err != nil {
-		t.Error(err)
+func TestItFollowsTheSize(t *testing.T) {
+	p := newPTY(t, true, false)
+	d := shown(t, t.Context(), p)
+	px, err := d.Next(t.Context())
+	if err != nil || px.W != 40 || px.H != 22 { // the last row is for words
+		t.Fatalf("%dx%d, %v", px.W, px.H, err)
 	}
-}
-
-func TestShowFollowsTheSize(t *testing.T) {
-	p := newPTY(t, true)
-	feed, done := shows(t, t.Context(), p)
-	feed.frames <- grey(t, 128)
-	p.await(t, "\x1b[12;1H\x1b[0;7m workshop  ") // the status line is in the last row
+	if err := d.Show(); err != nil {
+		t.Fatal(err)
+	}
 	p.resize(t, 20, 6)
 	if err := unix.Kill(os.Getpid(), unix.SIGWINCH); err != nil { // the kernel tells only those whose terminal it is
 		t.Fatal(err)
 	}
-	p.await(t, clearScreen)
-	p.await(t, "\x1b[6;1H\x1b[0;7m workshop  ")
-	p.say("q")
-	if err := <-done; err != nil {
-		t.Error(err)
+	if in := <-d.Input(); !in.Resized {
+		t.Errorf("got %+v", in)
+	}
+	if px, err = d.Next(t.Context()); err != nil || px.W != 20 || px.H != 10 {
+		t.Errorf("%dx%d, %v", px.W, px.H, err)
 	}
 }
 
-func TestABrokenPictureIsToldAndTheNextOneShown(t *testing.T) {
-	p := newPTY(t, true)
-	feed, done := shows(t, t.Context(), p)
-	feed.frames <- client.Frame{Data: []byte("not a picture")}
-	p.await(t, "broken picture")
-	feed.frames <- grey(t, 77)
-	p.await(t, "38;2;77;77;77")
-	p.say("q")
-	if err := <-done; err != nil {
-		t.Error(err)
+func TestKeysAreInput(t *testing.T) {
+	p := newPTY(t, true, false)
+	d := shown(t, t.Context(), p)
+	p.say("ä\x1b")
+	if in := <-d.Input(); in != (view.Input{Key: view.KeyRune, Rune: 'ä'}) {
+		t.Errorf("got %+v", in)
+	}
+	if in := <-d.Input(); in != (view.Input{Key: view.KeyEscape}) {
+		t.Errorf("got %+v", in)
 	}
 }
 
 func TestATerminalThatTakesNothingDoesNotKeepIt(t *testing.T) {
-	p := newPTY(t, true)
-	why := errors.New("why")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	feed, done := shows(t, ctx, p)
+	p := newPTY(t, true, false)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d := shown(t, ctx, p)
 	if err := unix.IoctlSetInt(int(p.slave.Fd()), unix.TCXONC, unix.TCOOFF); err != nil { // as Ctrl-S does
 		t.Fatal(err)
 	}
-	feed.frames <- grey(t, 99)
-	cancel(why)
-	if err := <-done; !errors.Is(err, why) {
-		t.Errorf("got %v", err)
+	time.AfterFunc(50*time.Millisecond, cancel)
+	for range 100 {
+		if err := show(t, ctx, d, 99, view.Words{}); err != nil {
+			return
+		}
 	}
+	t.Error("nothing stood in the way")
+}
+
+func TestATerminalThatIsClosedEndsIt(t *testing.T) {
+	p := newPTY(t, true, false)
+	d := shown(t, t.Context(), p)
+	p.master.Close()
+	for range d.Input() {
+	}
+	if err := d.Err(); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("closing: %v", err)
+	}
+}
+
+// TestPicturesInATerminalThatShowsThem reads back what was written by the graphics protocol.
+func TestPicturesInATerminalThatShowsThem(t *testing.T) {
+	for _, remote := range []bool{false, true} {
+		p := newPTY(t, true, true)
+		d, err := Open(t.Context(), p.slave, p.slave, Options{Remote: remote})
+		if err != nil {
+			t.Fatal(err)
+		}
+		px, err := d.Next(t.Context())
+		if err != nil || d.Aspect() != 1 || px.W != 8*40 || px.H != 16*11 {
+			t.Fatalf("%dx%d, aspect %v, %v", px.W, px.H, d.Aspect(), err)
+		}
+		want := make([]byte, 0, 3*px.W*px.H)
+		for i := 0; i < len(px.Pix); i += 4 {
+			px.Pix[i], px.Pix[i+1], px.Pix[i+2] = byte(i), byte(i>>8), byte(i>>16)
+			want = append(want, px.Pix[i:i+3]...)
+		}
+		d.Words(view.Words{Lines: []string{"hello"}})
+		if err := d.Show(); err != nil {
+			t.Fatal(err)
+		}
+		p.await(t, areYouThere)
+		got, head := graphic(t, p.text())
+		if remote != strings.Contains(head, ",o=z") || !strings.Contains(head, ",c=40,r=11,") {
+			t.Errorf("it begins with %q", head)
+		}
+		if remote {
+			z, err := zlib.NewReader(bytes.NewReader(got))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err = io.ReadAll(z); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%d bytes are not the picture of %d", len(got), len(want))
+		}
+		p.await(t, "hello")
+
+		// It is not sent again where only words have changed.
+		before := strings.Count(p.text(), "a=T")
+		if _, err := d.Next(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		d.Words(view.Words{Lines: []string{"goodbye"}})
+		if err := d.Show(); err != nil {
+			t.Fatal(err)
+		}
+		p.await(t, "goodbye")
+		if n := strings.Count(p.text(), "a=T"); n != before {
+			t.Errorf("it was sent %d times", n)
+		}
+
+		// A terminal that cannot show it after all gets half blocks.
+		p.say("\x1b_Gi=1;ENOSPC:full\x1b\\")
+		for range 1000 {
+			if err := show(t, t.Context(), d, 7, view.Words{}); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(p.text(), "▀") {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		p.await(t, "▀")
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// graphic puts together the pieces of the picture in a text.
+func graphic(t *testing.T, text string) (data []byte, head string) {
+	t.Helper()
+	_, text, _ = strings.Cut(text, "\x1b_Ga=T")
+	all := ""
+	for first := true; ; first = false {
+		piece, rest, ok := strings.Cut(text, "\x1b\\")
+		options, payload, _ := strings.Cut(piece, ";")
+		if !ok || len(payload) > chunk {
+			t.Fatalf("a piece of %d bytes", len(payload))
+		}
+		if first {
+			head = options
+		}
+		all += payload
+		if strings.Contains(options, "m=0") {
+			break
+		}
+		_, text, _ = strings.Cut(rest, "\x1b_G")
+	}
+	data, err := base64.StdEncoding.DecodeString(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, head
 }

@@ -3,7 +3,6 @@ package window
 import (
 	"encoding/binary"
 	"os"
-	"slices"
 
 	"github.com/jezek/xgb"
 	"github.com/jezek/xgb/xproto"
@@ -105,67 +104,9 @@ func (w *Window) isManaged() bool {
 	return err == nil && root.AllEventMasks&xproto.EventMaskSubstructureRedirect != 0
 }
 
-// knowsFullscreen says whether there is a window manager that makes windows as large as a screen. One that is gone has left
-// what it could, and a window to check that it lives.
-func (w *Window) knowsFullscreen() bool {
-	check := w.words(w.screen.Root, w.atoms.supporting)
-	if len(check) != 1 || !slices.Equal(w.words(xproto.Window(check[0]), w.atoms.supporting), check) {
-		return false
-	}
-	return slices.Contains(w.words(w.screen.Root, w.atoms.supported), uint32(w.atoms.fullscreen))
-}
-
 // focus gives the window the keyboard where no window manager does.
 func (w *Window) focus() {
 	if !w.isManaged() {
 		xproto.SetInputFocus(w.conn, xproto.InputFocusPointerRoot, w.id, xproto.TimeCurrentTime)
 	}
-}
-
-// geometry is where a window is on the screen.
-type geometry struct{ x, y, width, height int }
-
-// SetFullscreen makes the window as large as the screen, or what it was before: by the window manager, or, where there is
-// none that can, by the window's size. Errors wrap ErrGone.
-func (w *Window) SetFullscreen(on bool) error {
-	if w.isDone() {
-		return ErrGone
-	}
-	if w.restore == nil && w.knowsFullscreen() {
-		const remove, add, application = 0, 1, 1
-		data := []uint32{remove, uint32(w.atoms.fullscreen), 0, application, 0}
-		if on {
-			data[0] = add
-		}
-		ask := xproto.ClientMessageEvent{Format: 32, Window: w.id, Type: w.atoms.state,
-			Data: xproto.ClientMessageDataUnionData32New(data)}
-		xproto.SendEvent(w.conn, false, w.screen.Root,
-			xproto.EventMaskSubstructureRedirect|xproto.EventMaskSubstructureNotify, string(ask.Bytes()))
-		return nil
-	}
-	switch {
-	case on && w.restore == nil:
-		at, err := xproto.TranslateCoordinates(w.conn, w.id, w.screen.Root, 0, 0).Reply()
-		if err != nil {
-			return ErrGone
-		}
-		root, err := xproto.GetGeometry(w.conn, xproto.Drawable(w.screen.Root)).Reply() // it may have changed since we came
-		if err != nil {
-			return ErrGone
-		}
-		w.mu.Lock()
-		w.restore = &geometry{int(at.DstX), int(at.DstY), w.width, w.height}
-		w.mu.Unlock()
-		w.place(geometry{0, 0, int(root.Width), int(root.Height)})
-	case !on && w.restore != nil:
-		w.place(*w.restore)
-		w.restore = nil
-	}
-	return nil
-}
-
-func (w *Window) place(g geometry) {
-	xproto.ConfigureWindow(w.conn, w.id,
-		xproto.ConfigWindowX|xproto.ConfigWindowY|xproto.ConfigWindowWidth|xproto.ConfigWindowHeight|xproto.ConfigWindowStackMode,
-		[]uint32{uint32(int32(g.x)), uint32(int32(g.y)), uint32(g.width), uint32(g.height), xproto.StackModeAbove})
 }

@@ -71,7 +71,8 @@ type Window struct {
 	// Run's goroutine's.
 	painted  view.Pixels
 	painting *buffer
-	restore  *geometry // what the window was before it was made as large as the screen by ourselves
+	nowhere  xproto.Cursor // over what is as large as the screen
+	restore  *geometry     // what the window was before it was made as large as the screen by ourselves
 
 	keys keymap // listen's goroutine's
 
@@ -85,7 +86,8 @@ type Window struct {
 	buffers [2]buffer
 }
 
-// Open opens a window, which ends with ctx at the latest. The errors wrap ErrNoDisplay or ErrNoVisual, or are ctx's.
+// Open opens a window, which ends with ctx at the latest. The errors wrap ErrNoDisplay or ErrNoVisual, or are ctx's. It is for
+// one window at a time: xgb learns a server's extensions in tables that all connections read.
 func Open(ctx context.Context, o Options) (*Window, error) {
 	conn, socket, err := connect(ctx, o.Display)
 	if err != nil {
@@ -133,6 +135,7 @@ func (w *Window) open(o Options) error {
 		w.plain = !w.sharesMemory()
 	}
 	w.describe(o.Title)
+	w.stayAwake()
 	if err := xproto.MapWindowChecked(w.conn, w.id).Check(); err != nil {
 		return w.refused("show a window", err)
 	}
@@ -173,6 +176,9 @@ func (w *Window) create() error {
 			xproto.EventMaskKeyPress | xproto.EventMaskExposure | xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange,
 			uint32(colormap)}).Check()
 	if err != nil {
+		return err
+	}
+	if w.nowhere, err = w.noCursor(); err != nil {
 		return err
 	}
 	if w.gc, err = xproto.NewGcontextId(w.conn); err != nil {

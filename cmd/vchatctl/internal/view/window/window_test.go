@@ -174,6 +174,7 @@ func TestTheSizeIsTheWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		w.Close()
 	}
 }
 
