@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"strings"
 
 	"github.com/jezek/xgb"
 )
@@ -41,7 +42,7 @@ func connect(ctx context.Context, display string) (*xgb.Conn, net.Conn, error) {
 	select {
 	case r := <-results:
 		if r.err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", ErrNoDisplay, r.err)
+			return nil, nil, fmt.Errorf("%w: %s", ErrNoDisplay, strings.TrimSpace(r.err.Error())) // the server's words end with a newline
 		}
 		socket, err := socketOf(r.conn)
 		if err != nil {

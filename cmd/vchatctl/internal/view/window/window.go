@@ -168,11 +168,12 @@ func (w *Window) create() error {
 	if w.id, err = xproto.NewWindowId(w.conn); err != nil {
 		return err
 	}
-	// No background and a bit gravity: the server shows the old picture, and nothing else, until there is a new one.
+	// By the bit gravity the old picture stays until there is a new one. What it does not cover is black: with no background
+	// at all it would be what the window manager's frame is.
 	err = xproto.CreateWindowChecked(w.conn, w.visual.depth, w.id, w.screen.Root, 0, 0, uint16(w.width), uint16(w.height), 0,
 		xproto.WindowClassInputOutput, w.visual.id,
-		xproto.CwBackPixmap|xproto.CwBorderPixel|xproto.CwBitGravity|xproto.CwEventMask|xproto.CwColormap,
-		[]uint32{xproto.BackPixmapNone, 0, xproto.GravityNorthWest,
+		xproto.CwBackPixel|xproto.CwBorderPixel|xproto.CwBitGravity|xproto.CwEventMask|xproto.CwColormap,
+		[]uint32{0, 0, xproto.GravityNorthWest,
 			xproto.EventMaskKeyPress | xproto.EventMaskExposure | xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange,
 			uint32(colormap)}).Check()
 	if err != nil {

@@ -178,6 +178,30 @@ func TestTheSizeIsTheWindows(t *testing.T) {
 	}
 }
 
+func TestUntilThereIsAPictureItIsTheOldOneOnBlack(t *testing.T) {
+	s := startServer(t, "-screen", "0", "640x480x24")
+	xproto.ChangeWindowAttributes(s.conn, s.root, xproto.CwBackPixel, []uint32{0xffffff})
+	xproto.ClearArea(s.conn, false, s.root, 0, 0, 0, 0)
+	s.conn.Sync()
+	w := s.open(Options{Width: 100, Height: 100})
+	colour := func(x, y int) string { return fmt.Sprintf("%x", s.at(w, x, y)[:3]) }
+	if got := colour(50, 50); got != "000000" {
+		t.Errorf("before the first picture it is %s", got)
+	}
+	p := s.next(w)
+	for i := range p.Pix {
+		p.Pix[i] = 0x77
+	}
+	if err := w.Show(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the picture is there", func() bool { return colour(50, 50) == "777777" })
+	xproto.ConfigureWindow(s.conn, w.id, xproto.ConfigWindowWidth, []uint32{200})
+	if old, more := colour(50, 50), colour(150, 50); old != "777777" || more != "000000" {
+		t.Errorf("after the size has changed: %s where the picture was, %s beside it", old, more)
+	}
+}
+
 func TestFullscreenWithoutAWindowManager(t *testing.T) {
 	s := startServer(t, "-screen", "0", "640x480x24")
 	w := s.open(Options{Width: 100, Height: 100})
