@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // patience is when a test gives up.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // server is an X server of the test's own, and a second client of it: the test.
 type server struct {
