@@ -66,6 +66,17 @@ type picture struct {
 
 // next waits for a picture newer than the one of that number, and gives the newest. The error is that of ctx or of the feed.
 func (fs *feeds) next(ctx context.Context, name string, after uint64) (*picture, error) {
+	for {
+		p, err := fs.wait(ctx, name, after)
+		// It was about to be read no more when this request came.
+		if errors.Is(err, context.Canceled) && ctx.Err() == nil && fs.ctx.Err() == nil {
+			continue
+		}
+		return p, err
+	}
+}
+
+func (fs *feeds) wait(ctx context.Context, name string, after uint64) (*picture, error) {
 	f := fs.enter(name)
 	defer fs.leave(f)
 	for {

@@ -42,7 +42,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		if !ownOrigin(r) {
-			forbid(w, "The pages of other sites have no business here.")
+			forbid(w, "This is not for the pages of other sites. If you have followed a link, type or paste its address instead.")
 			return
 		}
 		if rest, ok := s.within(r.URL.Path); ok {

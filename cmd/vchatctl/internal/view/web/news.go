@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -160,7 +161,8 @@ func (n *news) latest(after int64) (body []byte, lines []line, changed <-chan st
 // events tells a page of the state whenever that has changed, and of each line that is said, as server-sent events. A page
 // that has lost its connection gets the lines which it has missed.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	last, _ := strconv.ParseInt(r.Header.Get("Last-Event-ID"), 10, 64) // none: from the beginning
+	// Browsers send the header when they try again by themselves, the page the other. Without either it is the beginning.
+	last, _ := strconv.ParseInt(cmp.Or(r.Header.Get("Last-Event-ID"), r.FormValue("after")), 10, 64)
 	w.Header().Set("Content-Type", "text/event-stream")
 	rc := http.NewResponseController(w)
 	send := func(format string, args ...any) error {

@@ -32,7 +32,12 @@ type listener struct {
 
 func (r *rig) listen(lastID string) *listener {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), "GET", r.server.URL()+"events", nil)
+	return r.listenAt("events", lastID)
+}
+
+func (r *rig) listenAt(path, lastID string) *listener {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), "GET", r.server.URL()+path, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -138,6 +143,7 @@ func TestLinesAreToldOnce(t *testing.T) {
 	say(api.There, "three")
 	want(l, false, "three")
 	want(r.listen(id), false, "three")
+	want(r.listenAt("events?after="+id, ""), false, "three")
 	// One that is new, and gets no more than there is room for.
 	for range keepLines {
 		say(api.There, "many")

@@ -14,7 +14,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -197,6 +199,37 @@ func TestAPageThatNobodySeesLooksAtNothing(t *testing.T) {
 	kitchen.Wait("nobody looks", func(s api.Status) bool { return len(s.Viewers) == 0 })
 	eval[bool](browser, fmt.Sprintf(hide, false))
 	browser.wait("it is looked at again", moves)
+}
+
+func TestPicturesAreTurnedAndKept(t *testing.T) {
+	browser := newChromium(t)
+	kitchen, _ := couple(t)
+	kitchen.Config.Camera.Rotate = 90
+	kitchen.Start()
+	server := start(t, kitchen.Config.Control.Socket, "")
+	downloads := t.TempDir()
+	if _, err := chromedp.CallBrowser(browser.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
+		Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: downloads}); err != nil {
+		t.Fatal(err)
+	}
+	browser.open(server.URL())
+	browser.wait("the picture stands upright", `document.getElementById('picture').width === 240 && document.getElementById('picture').height === 320 && `+moves)
+	browser.press("s")
+	var kept []string
+	for until := time.Now().Add(daemontest.Patience); len(kept) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("no snapshot; the page says: %s", eval[string](browser, `document.body.innerText`))
+		}
+		kept, _ = filepath.Glob(filepath.Join(downloads, "self-*.jpg"))
+	}
+	f, err := os.Open(kept[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if c, err := jpeg.DecodeConfig(f); err != nil || c.Width != 320 || c.Height != 240 {
+		t.Errorf("%s: %dx%d, %v", kept[0], c.Width, c.Height, err)
+	}
 }
 
 func TestAllIsReachedByTab(t *testing.T) {

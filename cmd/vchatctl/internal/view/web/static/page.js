@@ -380,9 +380,11 @@ $('fullscreen').hidden = !document.fullscreenEnabled;
 $('showinfo').onclick = toggleInfo;
 document.addEventListener('visibilitychange', () => { look(); tell(); });
 
+let heard = '0'; // the number of the last line
+
 // follow listens to the server, for as long as the page is open.
 function follow() {
-  const events = new EventSource('events');
+  const events = new EventSource(`events?after=${heard}`);
   events.addEventListener('state', (event) => {
     const told = JSON.parse(event.data);
     clockAhead = told.now - Date.now();
@@ -390,7 +392,7 @@ function follow() {
     served = true;
     show();
   });
-  events.addEventListener('said', (event) => said(JSON.parse(event.data)));
+  events.addEventListener('said', (event) => { heard = event.lastEventId; said(JSON.parse(event.data)); });
   events.onopen = () => { served = true; look(); tell(); };
   events.onerror = () => {
     served = false;
