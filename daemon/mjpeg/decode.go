@@ -19,7 +19,6 @@ type Planes struct {
 	YStride, CStride int    // bytes from one row to the next
 	SubX, SubY       int    // how many pixels across and down have the same Cb and Cr: 1, 2 or 4; 1 in a grey picture
 
-	rgb bool // Y, Cb and Cr are red, green and blue
 }
 
 // Decoder decodes baseline JPEG pictures, and extended sequential ones of 8 bits, at their size or smaller. Its zero value is
@@ -61,7 +60,8 @@ type blockTarget struct {
 // Where the picture is cut off or damaged, the rest up to the next restart marker is of one colour, that of the last good block;
 // what never comes is grey. Then there are planes and an error, which is ErrTruncated. Without planes the error is one of
 // Check's: ErrUnsupported also says that the picture is progressive, has several scans, 16-bit quantisation steps, two or four
-// components, chroma in another ratio than 1, 2 or 4, or more than MaxDecoded samples.
+// components, chroma in another ratio than 1, 2 or 4, or more than MaxDecoded samples. ErrTooSmall says that there is next to
+// nothing of a picture.
 func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
 	if scale != 1 && scale != 2 && scale != 4 && scale != 8 {
 		return nil, fmt.Errorf("%w: at 1/%d", ErrUnsupported, scale)
@@ -74,15 +74,18 @@ func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
 	}
 	s := scan{Decoder: d, r: bitReader{b: b, pos: d.head.data}, size: 8 / scale}
 	missing := s.decode()
+	if d.head.rgb() {
+		d.planes.fromRGB()
+	}
 	if missing > 0 {
-		return &d.planes, fmt.Errorf("%w: %d of %d blocks", ErrTruncated, missing*d.head.perMCU, d.head.across*d.head.down*d.head.perMCU)
+		return &d.planes, fmt.Errorf("%w: %d of %d MCUs", ErrTruncated, missing, d.head.across*d.head.down)
 	}
 	return &d.planes, nil
 }
 
-// leastBits is an eighth of what a block has at least, so that a few bytes that claim to be a huge picture cost nothing, and
-// one that is cut off is shown.
-const leastBits = 2.0 / 8
+// minShare is how many times fewer bits a picture may have than a whole one of its size: one that is cut off is to be seen, and a
+// few bytes that claim to be a huge picture are to cost nothing. A block has two bits at least.
+const minShare = 8
 
 // layOut makes the planes for the picture of bytes bytes, of which head was read. A block becomes size by size samples.
 func (d *Decoder) layOut(bytes, size int) error {
@@ -91,8 +94,11 @@ func (d *Decoder) layOut(bytes, size int) error {
 	if err != nil {
 		return err
 	}
+	if subX*subY > 1 && d.head.rgb() {
+		return fmt.Errorf("%w: red, green and blue of different sizes", ErrUnsupported)
+	}
 	mcus := int64(g.across) * int64(g.down)
-	if float64(mcus)*float64(g.perMCU)*leastBits > float64(bytes)*8 {
+	if mcus*int64(g.perMCU)*2 > int64(bytes)*8*minShare {
 		return fmt.Errorf("%w: %dx%d in %d bytes", ErrTooSmall, g.width, g.height, bytes)
 	}
 	if mcus*int64(g.perMCU)*int64(size*size) > MaxDecoded {
@@ -117,13 +123,24 @@ func (d *Decoder) layOut(bytes, size int) error {
 		}
 	}
 	scale := 8 / size
-	d.planes = Planes{W: (g.width + scale - 1) / scale, H: (g.height + scale - 1) / scale, SubX: subX, SubY: subY, rgb: d.head.rgb()}
+	d.planes = Planes{W: (g.width + scale - 1) / scale, H: (g.height + scale - 1) / scale, SubX: subX, SubY: subY}
 	p := &d.planes
 	p.Y, p.YStride = d.comps[0].plane, d.comps[0].stride
 	if g.n == 3 {
 		p.Cb, p.Cr, p.CStride = d.comps[1].plane, d.comps[2].plane, d.comps[1].stride
 	}
 	return nil
+}
+
+// fromRGB makes Y, Cb and Cr of red, green and blue, as JFIF has it.
+func (p *Planes) fromRGB() {
+	const half, middle = 1 << 15, 128<<16 + 1<<15 - 1
+	for i := range p.Y {
+		r, g, b := int32(p.Y[i]), int32(p.Cb[i]), int32(p.Cr[i])
+		p.Y[i] = byte((19595*r + 38470*g + 7471*b + half) >> 16)
+		p.Cb[i] = byte((-11059*r - 21709*g + 32768*b + middle) >> 16)
+		p.Cr[i] = byte((32768*r - 27439*g - 5329*b + middle) >> 16)
+	}
 }
 
 // subsampling says how many samples of the first component are to one of the others.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"slices"
 	"testing"
 )
 
@@ -87,32 +86,6 @@ func TestDecodeAgreesWithImageJPEG(t *testing.T) {
 	}
 }
 
-// A picture that is cut off shows what came, and below it the last colour.
-func TestDecodeOfATruncatedPictureShowsWhatCame(t *testing.T) {
-	const w, h = 320, 240
-	for name, yuyv := range scenes(w, h) {
-		b, err := NewEncoder(90).EncodeYUYV(nil, yuyv, w, h, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, data := segmentAt(t, b, mSOS)
-		var whole, cut Decoder
-		p := decode(t, &whole, b, 1)
-		q, err := cut.Decode(b[:(data+len(b))/2], 1)
-		if q == nil || !errors.Is(err, ErrTruncated) {
-			t.Fatalf("%s: %v, %v", name, q, err)
-		}
-		// Half the data are at least a quarter of the rows of each of these pictures.
-		if rows := h / 4; worst(p.Y, p.YStride, q.Y, q.YStride, w, rows) != 0 || worst(p.Cb, p.CStride, q.Cb, q.CStride, w/2, rows) != 0 {
-			t.Errorf("%s: what came is not there", name)
-		}
-		last := q.Y[(h-1)*q.YStride:][:w]
-		if slices.Min(last) != slices.Max(last) {
-			t.Errorf("%s: the last row is of several colours", name)
-		}
-	}
-}
-
 func TestDecodeAllocatesNothingOnceWarm(t *testing.T) {
 	all := corpus(t)
 	var d Decoder
@@ -126,32 +99,5 @@ func TestDecodeAllocatesNothingOnceWarm(t *testing.T) {
 	run()
 	if n := testing.AllocsPerRun(10, run); n != 0 {
 		t.Errorf("%v allocations", n)
-	}
-}
-
-func BenchmarkDecode720p(b *testing.B) {
-	const w, h = 1280, 720
-	for _, noise := range []float64{1, 4} {
-		yuyv := scene(w, h, 2*w, noise)
-		src, err := NewEncoder(85).EncodeYUYV(nil, yuyv, w, h, 0)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, scale := range []int{1, 2, 4, 8} {
-			b.Run(fmt.Sprintf("noise=%v/ours-%d", noise, scale), func(b *testing.B) {
-				var d Decoder
-				b.ReportAllocs()
-				b.ReportMetric(float64(len(src)), "bytes/picture")
-				for b.Loop() {
-					decode(b, &d, src, scale)
-				}
-			})
-		}
-		b.Run(fmt.Sprintf("noise=%v/image-jpeg", noise), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				decoded(b, src)
-			}
-		})
 	}
 }
