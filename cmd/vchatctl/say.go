@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,9 @@ line; options stand before them. It is said in a call only, and not while its li
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !utf8.ValidString(strings.Join(args, " ")) { // JSON would turn it into question marks
+				return usagef("the text is not UTF-8")
+			}
 			text := strings.TrimRight(strings.Join(args, " "), "\n") // as of "$(fortune)"
 			if err := a.client().Say(cmd.Context(), to, text); err != nil {
 				return err

@@ -22,6 +22,7 @@ import (
 	"vchat/daemon/client"
 	"vchat/daemon/control/controltest"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/frame"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -145,6 +146,9 @@ func TestFeed(t *testing.T) {
 		}
 		if !bytes.Equal(f.Data, want) || f.Seq != seq || f.Card != (seq == 5) {
 			t.Errorf("picture %d: got %d bytes of %d, sequence %d, card %v", seq, len(f.Data), len(want), f.Seq, f.Card)
+		}
+		if ago := frame.Now() - f.Monotonic; ago < 0 || ago > time.Since(before)+time.Millisecond {
+			t.Errorf("picture %d is said to be of %v ago", seq, ago)
 		}
 		if f.Captured.Before(before.Add(-time.Millisecond)) || f.Captured.After(time.Now()) || f.Age < 0 {
 			t.Errorf("picture %d was taken at %v, but is said to be of %v, %v old", seq, before, f.Captured, f.Age)
