@@ -29,6 +29,8 @@ type keymap struct {
 	columns int
 	syms    []xproto.Keysym
 
+	dead xproto.Keysym // was pressed before; 0: none
+
 	// Modifiers, which may be on different bits: 0 where no key is one.
 	level3, numLock, modeSwitch uint16
 }
@@ -82,10 +84,13 @@ func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 	sym := m.sym(code, state)
 	switch sym {
 	case symReturn, symKeypadEnter:
+		m.dead = 0
 		return view.Input{Key: view.KeyEnter}, true
 	case symEscape:
+		m.dead = 0
 		return view.Input{Key: view.KeyEscape}, true
 	case symBackspace:
+		m.dead = 0
 		return view.Input{Key: view.KeyBackspace}, true
 	}
 	// With Alt or the logo key it is meant for somebody else. Either may be on the same bit as AltGr.
@@ -93,6 +98,16 @@ func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 		return view.Input{}, false
 	}
 	r := character(sym)
+	switch dead := m.dead; {
+	case isDead(sym):
+		m.dead = sym
+		if sym != dead {
+			return view.Input{}, false
+		}
+		r, m.dead = accented(dead, ' '), 0 // twice is once
+	case dead != 0 && r != 0:
+		r, m.dead = accented(dead, r), 0
+	}
 	return view.Input{Key: view.KeyRune, Rune: r}, r != 0
 }
 

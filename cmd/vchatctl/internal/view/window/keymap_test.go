@@ -66,6 +66,39 @@ func TestKeysAreTheCharactersThatAreOnThem(t *testing.T) {
 	}
 }
 
+func TestDeadKeysPutAccentsOnLetters(t *testing.T) {
+	k := keymap{first: 8, columns: 2, syms: slices.Concat(
+		[]xproto.Keysym{0xfe51, 0xfe50}, // 8: dead_acute, dead_grave
+		[]xproto.Keysym{'a', 'A'},       // 9
+		[]xproto.Keysym{0x7e1, 0x7c1},   // 10: α
+		[]xproto.Keysym{' ', ' '},       // 11
+		[]xproto.Keysym{'q', 'Q'},       // 12
+		[]xproto.Keysym{0xffe1, 0},      // 13: Shift_L
+		[]xproto.Keysym{symEscape, 0},   // 14
+		[]xproto.Keysym{0xfe5c, 0xfe57}, // 15: dead_ogonek, dead_diaeresis
+		[]xproto.Keysym{0xfe5d, 0},      // 16: dead_iota, which is not known
+	)}
+	const shift = 1 << 8 // with the key's code
+	for _, c := range []struct {
+		keys []int
+		want string
+	}{
+		{[]int{8, 9, 9}, "áa"}, {[]int{8 | shift, 9 | shift}, "À"}, {[]int{8, 13, 9 | shift}, "Á"}, {[]int{8, 10}, "ά"},
+		{[]int{8, 11}, "'"}, {[]int{8, 8, 9}, "'a"}, {[]int{8, 12}, "q"}, {[]int{8, 14, 9}, "a"}, {[]int{8, 8 | shift, 9}, "à"},
+		{[]int{15, 9}, "ą"}, {[]int{15 | shift, 9}, "ä"}, {[]int{16, 9}, "a"},
+	} {
+		var got string
+		for _, key := range c.keys {
+			if in, ok := k.input(xproto.Keycode(key), uint16(key>>8)*xproto.ModMaskShift); ok && in.Key == view.KeyRune {
+				got += string(in.Rune)
+			}
+		}
+		if got != c.want {
+			t.Errorf("keys %v: %q, want %q", c.keys, got, c.want)
+		}
+	}
+}
+
 func TestKeysymsAreCharacters(t *testing.T) {
 	for sym, want := range map[xproto.Keysym]rune{
 		' ': ' ', '~': '~', 0x7f: 0, 0xa0: 0xa0, 0xff: 'ÿ', 0x1000020: ' ', 0x1000007: 0, 0x100263a: '☺', 0x1110000: 0,
