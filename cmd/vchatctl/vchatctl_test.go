@@ -35,12 +35,20 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		Setup:               setup,
 		RequireExplicitExec: true,
+		Condition: func(cond string) (bool, error) {
+			if cond != "xvfb" {
+				return false, fmt.Errorf("no condition is called %q", cond)
+			}
+			_, err := exec.LookPath("Xvfb")
+			return err == nil || os.Getenv("VCHAT_TEST_TOOLS") != "", nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"device": device,
-			"signal": signalled,
-			"rising": rising,
-			"plays":  plays,
+			"exits":   exits,
+			"device":  device,
+			"display": display,
+			"signal":  signalled,
+			"rising":  rising,
+			"plays":   plays,
 		},
 	})
 }
@@ -48,10 +56,11 @@ func TestScripts(t *testing.T) {
 // world is a device, and what it does by itself while a script runs.
 type world struct {
 	*controltest.Device
-	ctx    context.Context
-	wg     sync.WaitGroup
-	socket string
-	end    func() error // of the server at the socket
+	ctx     context.Context
+	wg      sync.WaitGroup
+	socket  string
+	end     func() error // of the server at the socket
+	display *os.Process  // the X server, if there is one
 }
 
 // serve begins to serve the device.
