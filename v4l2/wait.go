@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"vchat/v4l2/internal/uapi"
 )
 
 // waiter waits for a few descriptors by the runtime's poller, which parks a goroutine. A blocking poll(2) parks a thread: for
@@ -65,30 +67,31 @@ func (w *waiter) drop(fd int) {
 
 // wait gives what is the matter with which descriptor: nothing, if that does not change for d (below 0: no end).
 func (w *waiter) wait(d time.Duration) ([]unix.EpollEvent, error) {
-	if !w.ready() && d != 0 {
-		end := time.Time{}
-		if d > 0 {
-			end = time.Now().Add(d)
-		}
-		err := w.file.SetReadDeadline(end)
-		if err == nil {
-			err = w.raw.Read(w.look)
-		}
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil, err
-		}
+	if d == 0 {
+		w.ready()
+		return w.seen[:w.n], w.err
+	}
+	end := time.Time{}
+	if d > 0 {
+		end = time.Now().Add(d)
+	}
+	err := w.file.SetReadDeadline(end)
+	if err == nil {
+		err = w.raw.Read(w.look)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.ready() // where d is short it has not looked even once
+		err = nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	return w.seen[:w.n], w.err
 }
 
 func (w *waiter) ready() bool {
-	for {
-		w.n, w.err = unix.EpollWait(w.epoll, w.seen[:], 0)
-		if w.err != unix.EINTR {
-			w.n = max(w.n, 0)
-			return w.n > 0 || w.err != nil
-		}
-	}
+	w.n, w.err = uapi.EpollWait(w.epoll, w.seen[:])
+	return w.n > 0 || w.err != nil
 }
 
 func (w *waiter) close() error { return w.file.Close() }

@@ -44,6 +44,7 @@ func TestWaiter(t *testing.T) {
 	}()
 	expect("something comes", -1, unix.EPOLLIN)
 	expect("it is still there", time.Hour, unix.EPOLLIN)
+	expect("it is there, and no time to look", time.Nanosecond, unix.EPOLLIN)
 	if n := testing.AllocsPerRun(100, func() { _, _ = x.wait(time.Hour) }); n > 0 {
 		t.Errorf("a wait allocates %v times", n)
 	}

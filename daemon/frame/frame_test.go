@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vchat/daemon/daemontest/leaktest"
 )
 
@@ -176,6 +178,17 @@ func TestManyReadersAndOneWriter(t *testing.T) {
 }
 
 func TestNowIsTheKernelsMonotonicClock(t *testing.T) {
+	kernel := func() time.Duration {
+		var ts unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(ts.Nano())
+	}
+	before, now, after := kernel(), Now(), kernel()
+	if now < before || now > after {
+		t.Errorf("it is %v, and the kernel's clock went from %v to %v", now, before, after)
+	}
 	a := Now()
 	w := Wall(a)
 	if b := Now(); b < a {
