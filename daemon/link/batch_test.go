@@ -27,7 +27,7 @@ func (c *counting) Write(b []byte) (int, error) {
 
 func TestABatchKeepsBytesInOrderAndWritesSeldom(t *testing.T) {
 	c := &counting{}
-	b := newBatch(&conn{Conn: c, bytes: new(traffic)})
+	b := newBatch(newConn(c))
 	if _, err := b.Write(make([]byte, 10)); err != nil || c.writes != 1 {
 		t.Fatalf("%d writes, %v; what is not held back is written at once", c.writes, err)
 	}

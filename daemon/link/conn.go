@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -17,6 +18,7 @@ import (
 // from outside instead.
 type conn struct {
 	net.Conn
+	moves io.ReadWriter // Conn, as cheaply as it can be read and written
 
 	// Set before watch.
 	bytes    *traffic             // what has passed is counted there
@@ -39,6 +41,7 @@ type traffic struct{ in, out atomic.Uint64 }
 const unsentLimit = 64 << 10
 
 func newConn(c net.Conn) *conn {
+	moves := io.ReadWriter(c)
 	if t, ok := c.(*net.TCPConn); ok {
 		if raw, err := t.SyscallConn(); err == nil {
 			// Without them the link works, only later on a slow network; a kernel that has no such options is older than 3.12.
@@ -48,8 +51,11 @@ func newConn(c net.Conn) *conn {
 				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(stallAfter.Milliseconds()))
 			})
 		}
+		if u, err := newUnwatched(t); err == nil {
+			moves = u
+		}
 	}
-	return &conn{Conn: c, bytes: new(traffic), patience: func() time.Duration { return deadAfter }, doubt: func() {}}
+	return &conn{Conn: c, moves: moves, bytes: new(traffic), patience: func() time.Duration { return deadAfter }, doubt: func() {}}
 }
 
 // watch begins the watch for silence, after the handshake.
@@ -109,7 +115,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 func (c *conn) Read(b []byte) (int, error) {
 	c.listen()
 	for {
-		n, err := c.Conn.Read(b)
+		n, err := c.moves.Read(b)
 		if n > 0 {
 			c.bytes.in.Add(uint64(n))
 			c.heard()
@@ -176,7 +182,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	for {
 		began := time.Now()
 		watched := c.limitWrite(began.Add(stallAfter / 4))
-		n, err := c.Conn.Write(b[done:])
+		n, err := c.moves.Write(b[done:])
 		if done += n; n > 0 {
 			c.bytes.out.Add(uint64(n))
 			moved = began
