@@ -9,8 +9,8 @@ import (
 )
 
 // queued is how many events wait for one reader. A reader who is further behind than that is better served by the
-// present state than by a history.
-const queued = 64
+// present state than by a history. It is twice what a peer may say at once.
+const queued = 128
 
 // Events hands what happens to all who listen. It starts no goroutine and never waits for a listener; it is safe for
 // concurrent use.
