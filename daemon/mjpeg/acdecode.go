@@ -116,14 +116,14 @@ func (d *huffDecoder) chain(acc uint64) uint32 {
 // are. It is false if there is no such code, or if they run over the block's end; the reader may then be anywhere.
 func (d *acDecoder) block(r *bitReader, code *huffDecoder, block *[32]int64, places *[64]place, last uint32) (used uint32, ok bool) {
 	acc, n := r.acc, r.n
-	k := uint32(0)
+	k, e := uint32(0), uint32(0)
 	for k < last {
 		if n < 32 {
 			r.acc, r.n = acc, n
 			r.refill()
 			acc, n = r.acc, r.n
 		}
-		e := d.look[acc>>(64-lookBits)]
+		e = d.look[acc>>(64-lookBits)]
 		if e&0xFF == 0 {
 			if e = code.entry(acc); e == 0 {
 				return 0, false
@@ -142,12 +142,16 @@ func (d *acDecoder) block(r *bitReader, code *huffDecoder, block *[32]int64, pla
 	if k < 63 {
 		return used, d.pass(r, code, k)
 	}
-	return used, k == 63 || k >= atEnd
+	return used, ends(k, e>>16)
 }
+
+// ends says whether a block may end at k, with a code of that value: as others do, zeros (ZRL) may run over the end.
+func ends(k, value uint32) bool { return k == 63 || k >= atEnd || value == 0 }
 
 // pass goes over the coefficients behind k. It is false as block is.
 func (d *acDecoder) pass(r *bitReader, code *huffDecoder, k uint32) bool {
 	acc, n := r.acc, r.n
+	value := uint32(0)
 	for k < 63 {
 		if n < 32 {
 			r.acc, r.n = acc, n
@@ -160,12 +164,12 @@ func (d *acDecoder) pass(r *bitReader, code *huffDecoder, k uint32) bool {
 			if e = code.entry(acc); e == 0 {
 				return false
 			}
-			e &= 0xFFFF
+			e, value = e&0xFFFF, e>>16
 		}
 		acc <<= e & 63
 		n -= uint(e & 63)
 		k += e >> 8
 	}
 	r.acc, r.n = acc, n
-	return k == 63 || k >= atEnd
+	return ends(k, value)
 }

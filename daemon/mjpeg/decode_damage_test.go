@@ -5,6 +5,8 @@ import (
 	"errors"
 	"image/color"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -202,6 +204,50 @@ func TestDecoderForgetsTheLastPicture(t *testing.T) {
 			p, q := decode(t, &used, b, scale), decode(t, &fresh, b, scale)
 			if !bytes.Equal(p.Y, q.Y) || !bytes.Equal(p.Cb, q.Cb) || !bytes.Equal(p.Cr, q.Cr) {
 				t.Errorf("%s at 1/%d: not what a new Decoder makes", name, scale)
+			}
+		}
+	}
+}
+
+// bitsOf makes entropy-coded data of zeros and ones.
+func bitsOf(s string) (b []byte) {
+	for s += "1111111"; len(s) >= 8; s = s[8:] {
+		v, _ := strconv.ParseUint(s[:8], 2, 8)
+		if b = append(b, byte(v)); v == 0xFF {
+			b = append(b, 0)
+		}
+	}
+	return b
+}
+
+// One grey block with a DC of 0, and what may or may not follow it, in the codes of table K.5.
+func TestWhereABlockEnds(t *testing.T) {
+	const zrl, one, eob = "11111111001", "001", "1010"        // sixteen zeros; a 1 without zeros; the end
+	const fourteen = "11111111001" + "1111111111101011" + "1" // ZRL, then a 1 behind fourteen zeros
+	grey, err := NewEncoder(90).EncodeGrey(nil, make([]byte, 64), 8, 8, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, data := segmentAt(t, grey, mSOS)
+	for _, c := range []struct {
+		name, ac string
+		good     bool
+	}{
+		{"at once", eob, true},
+		{"with the last value", strings.Repeat(one, 63), true},
+		{"behind the last but one", strings.Repeat(one, 62) + eob, true},
+		{"with zeros up to it", strings.Repeat(one, 47) + zrl, true},
+		{"with zeros over it, as others pass over", strings.Repeat(one, 60) + zrl, true},
+		{"with zeros over it by most", strings.Repeat(one, 62) + zrl, true},
+		{"with a value behind it", strings.Repeat(one, 40) + fourteen, false},
+		{"nowhere", strings.Repeat(one, 30), false},
+		{"with no code", strings.Repeat(one, 30) + "1111111111111111", false},
+	} {
+		b := AppendEnd(slices.Concat(grey[:data], bitsOf("00"+c.ac)))
+		for _, scale := range []int{1, 2, 4, 8} {
+			var d Decoder
+			if p, err := d.Decode(b, scale); p == nil || (err == nil) != c.good {
+				t.Errorf("%s, at 1/%d: %v", c.name, scale, err)
 			}
 		}
 	}

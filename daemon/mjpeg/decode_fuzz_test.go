@@ -67,11 +67,11 @@ func (r *slowReader) block(h *header, c *component, pred *int) (weight int, ok b
 	}
 	for k := 1; k < 64; k++ {
 		s, ok := r.symbol(h.ac[c.ac].raw[:h.ac[c.ac].n])
-		if !ok || s&15 > 10 {
+		if !ok || s&15 > 10 || s&15 == 0 && s != 0xF0 && s != 0 {
 			return 0, false
 		}
-		if s&15 == 0 && s != 0xF0 {
-			break // EOB
+		if s == 0 { // EOB
+			break
 		}
 		if k += s >> 4; k > 63 && s != 0xF0 {
 			return 0, false
