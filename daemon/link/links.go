@@ -8,7 +8,8 @@
 //
 // Video never waits in queues (video.go): the receiver tells of each picture that arrived, a window keeps what is on the way
 // below what the link delivers in a moment (window.go), and where that is less than the camera gives, a rate says how many
-// bytes a picture may have (rate.go), and quality brings it down to them (quality.go).
+// bytes a picture may have (rate.go), and quality brings it down to them (quality.go). What waits for TCP to repeat a lost packet
+// is told apart from what waits in queues (tcp.go), and what our own kernel holds up, for want of knowing better, is freed (paced.go).
 //
 //	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
 //	           ├─ one dial loop per peer ── attempts: resolve, connect, TLS, hello ─────┴─▶ Link: a reader and a writer

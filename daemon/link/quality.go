@@ -28,9 +28,10 @@ const (
 	// half the size looks better.
 	coarsest = 3
 	// roomier than where it was given up is what the full size needs to be tried again; and again after a while, for another
-	// scene may need less.
+	// scene may need less: but then it has to be finer by so much, or pictures at the brink would change their size each time.
 	roomier  = 1.4
-	tryAgain = 10 * time.Second
+	tryAgain = 2 * time.Second
+	finer    = 0.85
 )
 
 // fit gives a JPEG in at most room bytes, if it can be made so small; as it is, if it cannot be made smaller at all. What
@@ -40,19 +41,28 @@ func (q *quality) fit(data []byte, room int, now time.Duration) (out []byte, hal
 	if err != nil || q.shrinker == nil {
 		return data, false
 	}
-	if q.half && (float64(room) > roomier*float64(q.enough) || now-q.since > tryAgain) {
-		q.half = false
+	most := float64(coarsest)
+	again := q.half && now-q.since > tryAgain
+	if again {
+		most *= finer
 	}
-	if !q.half {
+	if q.half && float64(room) > roomier*float64(q.enough) {
+		q.half, most = false, coarsest
+	}
+	if !q.half || again {
 		out, coarse, err := q.shrinker.Shrink(q.buf[:0], data, info, room, false)
 		if err != nil {
 			return data, false
 		}
 		q.buf = out
-		if coarse <= coarsest && len(out) <= room {
+		if coarse <= most && len(out) <= room {
+			q.half = false
 			return out, false
 		}
-		q.half, q.enough, q.since = true, room, now
+		if coarse > coarsest || !again {
+			q.enough = room
+		}
+		q.half, q.since = true, now
 	}
 	out, _, err = q.shrinker.Shrink(q.buf[:0], data, info, room, true)
 	if err != nil {

@@ -50,6 +50,9 @@ func TestQualityThenSize(t *testing.T) {
 		{"more room than where the full size was given up", 7, 21_000, 21_000, false},
 		{"half the size again", 8, 12_000, 12_000, true},
 		{"tried again after a while, in vain", 20, 12_000, 12_000, true},
+		{"once more, at the brink", 23, 16_700, 16_700, true},
+		{"clearly finer, but just tried", 24, 16_790, 16_790, true},
+		{"clearly finer", 26, 20_000, 20_000, false},
 	} {
 		out, half := q.fit(data, tt.room, tt.at*time.Second)
 		if len(out) != tt.size || half != tt.half {

@@ -1,6 +1,9 @@
 package link
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // rate finds out how much video a link carries, and so how many bytes a picture may have. It looks at the share of the time
 // that pictures occupy the link, and at how late they are: loss alone says nothing on a radio link, and a queue says
@@ -25,6 +28,9 @@ type rate struct {
 	next    time.Duration // no step up near the ceiling before
 	changed time.Duration // of the limit; what was sent before it says nothing of it
 
+	whole   seconds // what the link takes for a byte where nothing is lost, smoothed
+	wholeAt time.Duration
+
 	recent  [8]sample // a ring
 	counted int       // of recent since the last change; above its length only their place matters
 }
@@ -48,6 +54,7 @@ const (
 	firstWait   = 150 * time.Millisecond
 	longestWait = 1500 * time.Millisecond // so that quality is back within 3 s
 	memory      = 10 * time.Second        // of a ceiling
+	wholeLasts  = time.Second             // what was seen of pictures without losses
 )
 
 // course is what the camera and the link are like while a sample is judged.
@@ -66,13 +73,25 @@ func (r *rate) heard(s sample, c course, now time.Duration) {
 	case s.sent < r.changed:
 		return
 	}
+	if s.mended {
+		s.busy = r.unmended(s, c.trip, now)
+	} else {
+		r.unharmed(s, now)
+	}
 	r.recent[r.counted%len(r.recent)] = s
 	if r.counted++; r.counted == 2*len(r.recent) {
 		r.counted = len(r.recent) // an int of 32 bits would be too small for a link that lasts for years
 	}
 	span := min(c.interval, longestSpan)
 	used, n := r.used(span)
-	switch allowed := span + 3*c.trip/2 + grace; { // a packet lost costs a round trip and somewhat more, and is no reason
+	allowed := span + 3*c.trip/2 + grace // a packet lost costs a round trip and somewhat more, and is no reason
+	if s.mended {
+		allowed += c.trip
+	}
+	switch {
+	case s.mended && s.late > allowed && s.late <= severe*allowed:
+		// Smaller pictures lose less. What the link took for them without the losses says nothing of that.
+		r.cut(min(1/float64(r.slowness(few)), cmp.Or(r.limit, c.asked)), c, now)
 	case s.late > severe*allowed:
 		r.cut(1/float64(r.slowness(1)), c, now)
 	case s.late > allowed:
@@ -82,6 +101,27 @@ func (r *rate) heard(s sample, c course, now time.Duration) {
 	case r.limit > 0 && s.shrunk && n >= enough && used < light:
 		r.climb(c, now)
 	}
+}
+
+// unmended is what a picture would have occupied the link without losses: as much as others of late that had none; or, where
+// that is not known, less by the two round trips that a loss may cost, one to hear of it and one until the kernel sends as much
+// as before. One that only waited behind a picture with a hole arrived at once after it, and says nothing by itself.
+func (r *rate) unmended(s sample, trip, now time.Duration) time.Duration {
+	without := max(0, s.busy-2*trip)
+	if r.whole == 0 || now-r.wholeAt > wholeLasts {
+		return without
+	}
+	return max(without, r.whole.of(s.bytes))
+}
+
+// unharmed learns from a picture of which nothing was lost.
+func (r *rate) unharmed(s sample, now time.Duration) {
+	is := seconds(s.busy.Seconds() / float64(max(s.bytes, 1)))
+	if r.whole == 0 || now-r.wholeAt > wholeLasts {
+		r.whole = is
+	}
+	r.whole += (is - r.whole) / 4
+	r.wholeAt = now
 }
 
 // cut goes below what the link was seen to carry just now.

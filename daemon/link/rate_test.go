@@ -28,11 +28,15 @@ type watched struct {
 	bytes int
 }
 
-// simKernel says that all was sent, and how much has not arrived.
-type simKernel int
+// simKernel says that all was sent, how much has not arrived, and what was lost.
+type simKernel struct {
+	waiting int
+	way     flow
+}
 
 func (k simKernel) unsent() int { return 0 }
-func (k simKernel) queued() int { return int(k) }
+func (k simKernel) queued() int { return k.waiting }
+func (k simKernel) flow() flow  { return k.way }
 
 const (
 	simStep   = 250 * time.Microsecond
@@ -64,7 +68,9 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		tokens   = float64(w.bucket)
 		seq      uint64
 		next     time.Duration
-		held     []*picture // whole, at a receiver that does not read
+		held     []*picture // whole, at a receiver that does not read, or with a hole in it
+		way      flow
+		resent   []time.Duration // when the sender has heard of losses
 	)
 	jitter := func() time.Duration {
 		if w.jitter == 0 {
@@ -87,6 +93,9 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		words = append(words, word{at, wire.Feedback{Seq: p.seq, At: now + simOffset, Took: took}})
 	}
 	for now := time.Duration(0); now < until; now += simStep {
+		for len(resent) > 0 && resent[0] <= now {
+			way.repeated, resent = way.repeated+1, resent[1:]
+		}
 		if w.longer != nil {
 			delay = w.delay + w.longer(now)
 		}
@@ -97,12 +106,13 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 			next += interval
 		}
 		for len(words) > 0 && words[0].at <= now {
+			win.resent(way.repeated, now)
 			if s, ok := win.heard(&words[0].f, now, r.slowness(8)); ok {
 				r.heard(s, course{interval: interval, trip: win.trip.value(), asked: float64(natural) / min(interval, longestSpan).Seconds()}, now)
 			}
 			words = words[1:]
 		}
-		if ok, _ := win.open(now, interval, r.slowness(8), simKernel(len(queue))); ok && slot != nil {
+		if ok, _ := win.open(now, interval, r.slowness(8), simKernel{len(queue), way}); ok && slot != nil {
 			p := slot
 			slot = nil
 			shrunk := false
@@ -114,10 +124,18 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 			for range p.bytes / 1448 {
 				if random.Float64() < w.loss {
 					p.held += 2 * delay
+					resent = append(resent, now+2*delay)
 					break
 				}
 			}
 			queue = append(queue, p)
+		}
+		way.mending, way.flying = false, 0
+		for _, p := range held {
+			way.mending = way.mending || p.held > 0
+		}
+		for _, p := range queue {
+			way.flying += p.left
 		}
 		perStep := w.rate(now) * 1e6 / 8 * simStep.Seconds()
 		tokens = min(tokens+perStep, float64(w.bucket)+perStep)
@@ -194,7 +212,7 @@ func TestPicturesAreFreshOnAnyLink(t *testing.T) {
 		{"less than the coarsest pictures", way{rate: constant(0.5)}, 14, 120e6, [2]int{4, 5}},
 		{"far away", way{rate: constant(8), delay: 50e6}, 29.9, 100e6, [2]int{20, 33}},
 		{"far away, with jitter", way{rate: constant(8), delay: 50e6, jitter: 10e6}, 29, 120e6, [2]int{18, 33}},
-		{"loss on a wide link", way{rate: constant(100), delay: 20e6, jitter: 5e6, loss: 0.01}, 29, 120e6, [2]int{60, 106}},
+		{"loss on a wide link", way{rate: constant(100), delay: 20e6, jitter: 5e6, loss: 0.01}, 29.5, 120e6, [2]int{100, 106}},
 		{"loss on a narrow link", way{rate: constant(8), delay: 20e6, jitter: 5e6, loss: 0.01}, 29, 150e6, [2]int{15, 33}},
 		{"a slow way back", way{rate: constant(8), back: func(t time.Duration) time.Duration { return (t / 7) % (40 * time.Millisecond) }},
 			29, 100e6, [2]int{20, 33}},

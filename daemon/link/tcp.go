@@ -3,10 +3,25 @@ package link
 import (
 	"net"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
+
+// flow is what the kernel knows of a connection's way (tcp(7), TCP_INFO). The zero flow, of a connection in memory, says nothing.
+type flow struct {
+	repeated uint32        // packets that were sent again so far
+	mending  bool          // some are lost, and what came behind them waits for them in the other kernel
+	flying   int           // bytes that have neither arrived nor are known to be lost
+	pace     float64       // bytes a second: faster the kernel does not send; 0: it does not say
+	least    time.Duration // the least round trip of the last minutes
+}
+
+// stale says that the way has become so much longer that BBR, which bounds what is on the way by the least round trip that it
+// remembers, holds up what it sends: for ten seconds, or for as many more as it is told to search again. What is late then is
+// late for that.
+func (f flow) stale(trip time.Duration) bool { return f.least > 0 && trip > 4*f.least }
 
 // socket asks the kernel about a connection. The zero socket, of a connection in memory, knows nothing. It is the writing
 // goroutine's, and allocates nothing where it is asked for each picture.
@@ -15,6 +30,10 @@ type socket struct {
 	ask  func(fd uintptr)
 	what uint
 	held int
+
+	learn func(fd uintptr)
+	info  unix.TCPInfo
+	whole bool // info is
 }
 
 func newSocket(c net.Conn) *socket {
@@ -29,8 +48,45 @@ func newSocket(c net.Conn) *socket {
 			s.held = int(held)
 		}
 	}
+	s.learn = func(fd uintptr) {
+		size := uint32(unsafe.Sizeof(s.info))
+		_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_TCP, unix.TCP_INFO,
+			uintptr(unsafe.Pointer(&s.info)), uintptr(unsafe.Pointer(&size)), 0)
+		s.whole = errno == 0
+	}
 	return s
 }
+
+// flow asks for all of it at once.
+func (s *socket) flow() (f flow) {
+	s.info, s.whole = unix.TCPInfo{}, false
+	if s.raw == nil || s.raw.Control(s.learn) != nil || !s.whole {
+		return f
+	}
+	i := &s.info
+	f = flow{repeated: i.Total_retrans, mending: i.Lost > 0 || i.Retrans > 0 || i.Sacked > 0,
+		flying: int(i.Unacked+i.Retrans-min(i.Unacked, i.Sacked+i.Lost)) * int(i.Snd_mss), least: time.Duration(i.Min_rtt) * time.Microsecond}
+	if i.Pacing_rate < 1<<62 { // as it is while there is none
+		f.pace = float64(i.Pacing_rate)
+	}
+	return f
+}
+
+// restart lets BBR search again for what the link carries, from a multiple of what it knows. It does so only where another
+// algorithm was there meanwhile.
+func (s *socket) restart() {
+	if s.raw == nil {
+		return
+	}
+	_ = s.raw.Control(func(fd uintptr) {
+		if is, err := unix.GetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION); err == nil && is == bbr {
+			_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno") // which is everywhere
+			_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, bbr)
+		}
+	})
+}
+
+const bbr = "bbr"
 
 // steady asks for a congestion control that is not thrown back by each lost packet, as radio links lose some all the time:
 // with cubic, one in a hundred at 20 ms leaves 6 Mbit/s of any link. BBR is there without privileges where the kernel has
@@ -38,7 +94,7 @@ func newSocket(c net.Conn) *socket {
 func (s *socket) steady() {
 	if s.raw != nil {
 		_ = s.raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "bbr")
+			_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, bbr)
 		})
 	}
 }

@@ -27,6 +27,7 @@ type video struct {
 	rate    rate
 	quality quality
 	pulse   pulse
+	paced   paced
 	natural natural
 	paid    time.Duration // max_bitrate is kept for what was sent, if nothing more is sent until then
 
@@ -79,14 +80,28 @@ func (v *video) open(now time.Duration) (ok bool, ask time.Duration) {
 
 // heard takes the receiver's word, which came at an instant.
 func (v *video) heard(f *wire.Feedback, at time.Duration) {
+	var way flow
+	if v.bound || v.window.trip.value() > nearby {
+		if way = v.link.socket.flow(); way.stale(v.window.trip.value()) {
+			way = flow{}
+		} else {
+			v.window.resent(way.repeated, at)
+		}
+	}
 	s, ok := v.window.heard(f, at, v.rate.slowness(len(v.rate.recent)))
 	if !ok {
 		return
+	}
+	if v.paced.holds(s, way, at) {
+		v.link.socket.restart()
 	}
 	interval := v.pulse.interval()
 	v.rate.heard(s, course{interval: interval, trip: v.window.trip.value(),
 		asked: float64(v.natural.most()) / min(interval, longestSpan).Seconds()}, at)
 }
+
+// nearby is a round trip so short that nobody needs to know why it was longer, where pictures go as they come.
+const nearby = 5 * time.Millisecond
 
 // newest writes the newest picture, if there is one that was not sent yet.
 func (v *video) newest() error {

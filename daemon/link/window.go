@@ -27,6 +27,9 @@ type window struct {
 	known   bool          // it is
 
 	delay lengthening
+
+	repeated   uint32        // packets that the kernel has sent again, as far as is known
+	repeatedAt time.Duration // when that was seen to have changed
 }
 
 // maxFlights bounds what is on the way where a picture is small against what the link holds: a second at 30 fps.
@@ -39,6 +42,8 @@ type flight struct {
 	bytes  int
 	shrunk bool // for the sake of the link
 	alone  bool // nothing of ours was before it
+
+	repeated uint32 // those of the window when it was sent
 }
 
 // sample is what is learnt of one picture that arrived.
@@ -48,6 +53,7 @@ type sample struct {
 	busy   time.Duration // the time it occupied the link alone
 	late   time.Duration // from sent to arrived, above the least that the way takes
 	shrunk bool
+	mended bool // something was lost meanwhile, and sent again
 	moved  bool // the way has become longer: what was late before was not for want of room
 }
 
@@ -73,7 +79,8 @@ func (w *window) sent(seq uint64, bytes int, shrunk bool, now time.Duration, slo
 	}
 	alone := w.n == 0 && w.known
 	w.n++
-	*w.at(w.n - 1) = flight{seq: seq, sent: now, ends: begins + slowness.of(bytes), bytes: bytes, shrunk: shrunk, alone: alone}
+	*w.at(w.n - 1) = flight{seq: seq, sent: now, ends: begins + slowness.of(bytes), bytes: bytes, shrunk: shrunk, alone: alone,
+		repeated: w.repeated}
 }
 
 func (w *window) at(i int) *flight { return &w.flights[(w.first+i)%maxFlights] }
@@ -97,7 +104,8 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 		w.way, w.trip, w.typical = least{}, least{}, 0
 		way = w.way.add(first, now)
 	}
-	s = sample{moved: moved, sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, late: max(0, f.At-last.sent-way), busy: f.Took}
+	s = sample{moved: moved, sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, mended: w.mended(&last),
+		late: max(0, f.At-last.sent-way), busy: f.Took}
 	if landed == 1 && w.known {
 		s.busy = f.At - max(last.sent+way, w.arrived)
 	}
@@ -113,6 +121,18 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 		ends = f.ends
 	}
 	return s, true
+}
+
+// resent takes how many packets the kernel has sent again so far.
+func (w *window) resent(repeated uint32, now time.Duration) {
+	if w.repeated != repeated {
+		w.repeated, w.repeatedAt = repeated, now
+	}
+}
+
+// mended says that a picture had a hole, or may have waited behind one.
+func (w *window) mended(f *flight) bool {
+	return f.repeated != w.repeated || w.repeatedAt > 0 && f.sent-w.repeatedAt < w.trip.value()
 }
 
 // returned smooths the round trip as TCP does (RFC 6298, section 2).
@@ -138,14 +158,16 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 		patience = now + feedbackPatience
 	}
 	overdue := oldest.ends + w.typical + 2*w.strays + interval/2
+	left := interval / queueShare
 	switch {
 	case now >= patience:
 		w.n, w.known = 0, false
 		return true, 0
-	case w.n == maxFlights || now > overdue || !w.known || w.delay.suspected:
+	case w.n == maxFlights || !w.known || w.delay.suspected:
 		return false, patience
+	case now > overdue && !w.mending(k, slowness, left):
+		return false, min(now+left, patience)
 	}
-	left := interval / queueShare
 	if ready := last.ends - left; now < ready {
 		return false, min(ready, patience)
 	}
@@ -155,10 +177,18 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 	return true, 0
 }
 
+// mending says that a picture is overdue because a part of it was lost, and not because the link is full: then little is in the
+// network. What is sent meanwhile waits at the other end, and not on the way.
+func (w *window) mending(k kernel, slowness seconds, left time.Duration) bool {
+	f := k.flow()
+	return f.mending && slowness.of(f.flying) < w.trip.value()+left
+}
+
 // kernel tells what our kernel holds of what was written: not yet sent, and not yet arrived at the other kernel, in bytes.
 type kernel interface {
 	unsent() int
 	queued() int
+	flow() flow
 }
 
 // least is the smallest value of the last ten to twenty seconds: two quartz clocks drift apart by a millisecond in that

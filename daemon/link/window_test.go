@@ -9,10 +9,14 @@ import (
 )
 
 // held is a kernel that holds so many bytes.
-type held struct{ notSent, notArrived int }
+type held struct {
+	notSent, notArrived int
+	way                 flow
+}
 
 func (h held) unsent() int { return h.notSent }
 func (h held) queued() int { return h.notArrived }
+func (h held) flow() flow  { return h.way }
 
 const (
 	tick  = time.Second / 30

@@ -1,0 +1,39 @@
+package link
+
+import "time"
+
+// paced finds out that it is our own kernel that sends no faster than it does. BBR spreads packets by what it believes that
+// the link carries, and believes no more than it has seen: where pictures were made smaller for a moment's sake, it has seen
+// little, and they stay so, each holding up the other. Then BBR is told to search again: a picture that goes in less time than
+// it might costs a full link nothing, as there is no more than one on the way.
+type paced struct {
+	next  time.Duration // not before
+	pause time.Duration
+	pace  float64 // then
+}
+
+const (
+	// paceNear is how many times as fast as a picture went the kernel may send, and still be what held it up: BBR sends by
+	// turns at 0.75 and 1.25 of what it believes.
+	paceNear     = 1.4
+	restartPause = 500 * time.Millisecond
+	// restartRarely is the pause where searching again has come to nothing: the link carries no more, or not yet.
+	restartRarely = 2 * time.Second
+)
+
+// holds says that BBR is to search again, after a picture that was made smaller has arrived.
+func (p *paced) holds(s sample, way flow, now time.Duration) bool {
+	if !s.shrunk || way.pace == 0 || s.busy <= 0 || now < p.next {
+		return false
+	}
+	if went := float64(s.bytes) / s.busy.Seconds(); way.pace > paceNear*went {
+		return false
+	}
+	if way.pace > 1.2*p.pace {
+		p.pause = restartPause
+	} else {
+		p.pause = min(2*p.pause, restartRarely)
+	}
+	p.pace, p.next = way.pace, now+p.pause
+	return true
+}

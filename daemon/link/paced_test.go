@@ -1,0 +1,125 @@
+package link
+
+import (
+	"net"
+	"testing"
+	"time"
+)
+
+func TestBBRSearchesAgainWhereItsPaceHoldsPicturesUp(t *testing.T) {
+	const mbyte = 1e6 // a second
+	for _, tt := range []struct {
+		name   string
+		shrunk bool
+		took   time.Duration // of 30,000 bytes
+		pace   func(now time.Duration) float64
+		least  int // times in a minute
+		most   int
+	}{
+		{"held up by the pace", true, 30 * milli, func(time.Duration) float64 { return 1.2 * mbyte }, 25, 35},
+		{"the kernel could send much faster", true, 30 * milli, func(time.Duration) float64 { return 3 * mbyte }, 0, 0},
+		{"as they come", false, 30 * milli, func(time.Duration) float64 { return mbyte }, 0, 0},
+		{"no pace is known", true, 30 * milli, func(time.Duration) float64 { return 0 }, 0, 0},
+		{"nothing was learnt", true, 0, func(time.Duration) float64 { return mbyte }, 0, 0},
+	} {
+		var p paced
+		n := 0
+		for now := time.Duration(0); now < time.Minute; now += tick {
+			if p.holds(sample{bytes: 30_000, busy: tt.took, shrunk: tt.shrunk}, flow{pace: tt.pace(now)}, now) {
+				n++
+			}
+		}
+		if n < tt.least || n > tt.most {
+			t.Errorf("%s: %d times in a minute, want %d to %d", tt.name, n, tt.least, tt.most)
+		}
+	}
+}
+
+func TestPicturesWithHolesSayLittleOfTheLink(t *testing.T) {
+	const trip = 40 * milli
+	whole := sample{bytes: 10_000, busy: 10 * milli}
+	for _, tt := range []struct {
+		name  string
+		known bool // what the link does without losses
+		busy  time.Duration
+		want  time.Duration
+	}{
+		{"a hole, as others had none", true, 55 * milli, 10 * milli},
+		{"a hole that took longer than one takes", true, 105 * milli, 25 * milli},
+		{"behind one with a hole", true, 0, 10 * milli},
+		{"a hole, and nothing known", false, 95 * milli, 15 * milli},
+		{"behind one, and nothing known", false, 0, 0},
+	} {
+		var r rate
+		if tt.known {
+			for range 20 {
+				r.unharmed(whole, time.Second)
+			}
+		}
+		got := r.unmended(sample{bytes: 10_000, busy: tt.busy, mended: true}, trip, time.Second+500*milli)
+		if got < tt.want-milli/10 || got > tt.want+milli/10 {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+		if got := r.unmended(sample{bytes: 10_000, mended: true}, trip, 10*time.Second); got != 0 {
+			t.Errorf("%s: %v by what was seen long ago", tt.name, got)
+		}
+	}
+}
+
+func TestPicturesGoOnWhileOneIsMended(t *testing.T) {
+	var w window
+	w.sent(1, 20_000, false, 0, mbyte)
+	w.heard(feedback(1, 40*milli, 20*milli), 60*milli, mbyte)
+	w.sent(2, 20_000, false, 66*milli, mbyte)
+	for _, tt := range []struct {
+		name string
+		way  flow
+		want bool
+	}{
+		{"nothing is known to be lost", flow{}, false},
+		{"lost, and little is in the network", flow{mending: true, flying: 10_000}, true},
+		{"lost, and the network is full", flow{mending: true, flying: 100_000}, false},
+	} {
+		ok, ask := w.open(300*milli, tick, mbyte, held{way: tt.way})
+		if ok != tt.want || !ok && ask <= 300*milli {
+			t.Errorf("%s: open is %v, to be asked again at %v", tt.name, ok, ask)
+		}
+	}
+}
+
+// TestTheKernelTellsOfAConnection asks a real one, whose numbers are what they are.
+func TestTheKernelTellsOfAConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	s := newSocket(c)
+	s.steady()
+	s.restart()
+	f := s.flow()
+	if f.least <= 0 || f.least > time.Minute || f.pace < 0 || f.flying < 0 || f.flying > 1<<20 {
+		t.Errorf("%+v", f)
+	}
+	if n := testing.AllocsPerRun(100, func() { f = s.flow() }); n != 0 {
+		t.Errorf("%v allocations each time", n)
+	}
+	c.Close()
+	s.restart()
+	if f := s.flow(); f != (flow{}) {
+		t.Errorf("%+v of a connection that is closed", f)
+	}
+	if f := newSocket(nil).flow(); f != (flow{}) {
+		t.Errorf("%+v of none", f)
+	}
+}
