@@ -100,12 +100,15 @@ func Open(ctx context.Context, o Options) (*Window, error) {
 		done:  make(chan struct{}),
 		plain: o.plain,
 	}
-	// A write to a server that reads no more ends with ctx too.
-	w.stop = context.AfterFunc(ctx, func() { _ = socket.SetWriteDeadline(time.Now().Add(closeTimeout)) })
+	// What waits for a server that is stuck ends with ctx too.
+	w.stop = context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Now().Add(closeTimeout)) })
 	err = w.open(o)
 	go w.listen()
 	if err != nil {
 		w.Close()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return nil, err
 	}
 	return w, nil
