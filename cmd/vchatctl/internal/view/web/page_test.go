@@ -83,7 +83,9 @@ const (
 	// moves is true when the canvas shows another picture than when it was asked before.
 	moves = `(() => {
 		const c = document.getElementById('picture');
-		const now = c.getContext('2d').getImageData(0, 0, c.width, c.height).data.reduce((sum, b, i) => (sum * 31 + b * (i & 255)) | 0, 0);
+		const copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
+		copy.drawImage(c, 0, 0);
+		const now = copy.getImageData(0, 0, c.width, c.height).data.reduce((sum, b, i) => (sum * 31 + b * (i & 255)) | 0, 0);
 		const moved = window.before !== undefined && window.before !== now;
 		window.before = now;
 		return moved && !c.classList.contains('old');

@@ -24,13 +24,25 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// turned gives a picture turned clockwise, and closes the one that it was.
+function turned(bitmap, degrees) {
+  const { width: w, height: h } = bitmap;
+  const c = degrees % 180 ? new OffscreenCanvas(h, w) : new OffscreenCanvas(w, h);
+  const context = c.getContext('2d', { alpha: false });
+  context.translate(c.width / 2, c.height / 2);
+  context.rotate(degrees * Math.PI / 180);
+  context.drawImage(bitmap, -w / 2, -h / 2);
+  bitmap.close();
+  return c.transferToImageBitmap();
+}
+
 // A View shows the newest pictures of a feed on a canvas: one is asked for when there is room for it, never sooner.
 class View {
   constructor(canvas, { every = 0, ahead = false } = {}) {
     this.canvas = canvas;
     this.every = every; // ms between two pictures at least
     this.ahead = ahead; // ask for the next one while one arrives: a way with delay costs no pictures then
-    this.context = canvas.getContext('2d', { alpha: false });
+    this.context = canvas.getContext('bitmaprenderer', { alpha: false }); // shows a picture without a copy of it
     this.feed = null;
     this.forget();
   }
@@ -61,8 +73,7 @@ class View {
     this.lost = 0;
     this.sequence = null;
     this.recent = []; // of the last seconds: [when, bytes]
-    this.context.setTransform(1, 0, 0, 1, 0, 0);
-    this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    this.context.transferFromImageBitmap(null);
   }
 
   age() { return this.taken === null ? Infinity : performance.now() - this.taken; }
@@ -100,16 +111,13 @@ class View {
   }
 
   draw(bitmap, p, taken, bytes) {
-    const { width: w, height: h } = bitmap;
-    const [cw, ch] = p.rotate % 180 ? [h, w] : [w, h];
+    const size = `${bitmap.width}×${bitmap.height}`;
+    if (p.rotate) bitmap = turned(bitmap, p.rotate);
     const c = this.canvas;
-    if (c.width !== cw || c.height !== ch) [c.width, c.height] = [cw, ch];
-    this.context.setTransform(1, 0, 0, 1, cw / 2, ch / 2);
-    this.context.rotate(p.rotate * Math.PI / 180);
-    this.context.drawImage(bitmap, -w / 2, -h / 2);
-    bitmap.close();
+    if (c.width !== bitmap.width || c.height !== bitmap.height) [c.width, c.height] = [bitmap.width, bitmap.height];
+    this.context.transferFromImageBitmap(bitmap);
     if (this.sequence !== null && p.sequence > this.sequence + 1) this.lost += p.sequence - this.sequence - 1;
-    Object.assign(this, { taken, sequence: p.sequence, card: p.card, size: `${w}×${h}` });
+    Object.assign(this, { taken, sequence: p.sequence, card: p.card, size });
     this.latest = performance.now() - taken;
     this.recent.push([performance.now(), bytes]);
     if (this.isOld() === false) c.classList.remove('old'); // at once, not with the next tick
