@@ -10,6 +10,9 @@ import (
 
 // viewWeb serves a page that shows a feed, or the peer of the call, whichever it is, until ctx ends.
 func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
+	// Of a command that ssh runs, Ctrl-C over there ends the reader alone: nobody would know of the page any more.
+	ctx, stop := a.whileRead(ctx)
+	defer stop()
 	if port < 0 || port > 65535 {
 		return usagef("--port %d: it is a number from 1 to 65535, or 0 for any that is free", port)
 	}
