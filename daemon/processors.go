@@ -1,0 +1,96 @@
+package daemon
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// FitProcessors fits the number of processors that the Go scheduler uses to the work, until the returned function is called.
+//
+// While pictures only pass through, that is one. With more, each goroutine that hands a picture on wakes a thread on another
+// processor, which looks for work for a while, and sleeps again: that takes longer than what it is woken for. Where pictures
+// are encoded or made smaller, or where there are many, all processors work:
+//
+//	one ──a second with more than plenty of one processor──▶ all
+//	 ▲                                                        │
+//	 └────────────calmAfter with less than little─────────────┘
+//
+// Who sets GOMAXPROCS in the environment decides alone.
+func FitProcessors() (stop func()) {
+	if os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1 {
+		return func() {}
+	}
+	runtime.GOMAXPROCS(1)
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		defer runtime.SetDefaultGOMAXPROCS()
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		fit := &fit{since: time.Now(), used: cpuTime()}
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-tick.C:
+				if !fit.look(now, cpuTime()) {
+					continue
+				}
+			}
+			if fit.all {
+				runtime.SetDefaultGOMAXPROCS() // what the machine, or the container, has now
+			} else {
+				runtime.GOMAXPROCS(1)
+			}
+		}
+	})
+	return func() { close(done); running.Wait() }
+}
+
+// Of one processor. A call each way takes some hundredths on a fast processor, and less than plenty on a small board's;
+// pictures that are made smaller take more than that on any.
+const (
+	plenty    = 0.10
+	little    = 0.05
+	calmAfter = 10 * time.Second // each change stops all goroutines for a moment
+)
+
+// fit decides between one processor and all. It is pure: it is told the time, and the CPU time that the process has used.
+type fit struct {
+	all   bool
+	since time.Time     // of the last look
+	used  time.Duration // until then
+	calm  time.Duration // for so long it was less than little
+}
+
+// look says whether all has changed.
+func (f *fit) look(now time.Time, used time.Duration) (changed bool) {
+	passed := now.Sub(f.since)
+	if passed <= 0 {
+		return false
+	}
+	share := float64(used-f.used) / float64(passed)
+	f.since, f.used = now, used
+	if f.calm += passed; share >= little {
+		f.calm = 0
+	}
+	was := f.all
+	switch {
+	case share > plenty:
+		f.all = true
+	case f.calm >= calmAfter:
+		f.all = false
+	}
+	return f.all != was
+}
+
+// cpuTime is what all threads of this process have used.
+func cpuTime() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t) // cannot fail: the clock is there on every Linux
+	return time.Duration(t.Nano())
+}

@@ -1,0 +1,67 @@
+package daemon
+
+import (
+	"os"
+	"runtime"
+	"testing"
+	"time"
+)
+
+func TestFit(t *testing.T) {
+	// One row is one or more seconds: the share of a processor that is used in it, and what that means.
+	for name, rows := range map[string][]struct {
+		seconds int
+		share   float64
+		all     bool
+	}{
+		"pictures that pass through": {{100, 0.03, false}, {100, 0.09, false}},
+		"pictures that are computed": {{5, 0.03, false}, {1, 0.3, true}, {60, 0.3, true}, {9, 0.03, true}, {1, 0.03, false}},
+		"neither here nor there":     {{1, 0.5, true}, {60, 0.07, true}},
+		"work that comes and goes":   {{1, 0.5, true}, {8, 0.01, true}, {1, 0.06, true}, {9, 0.01, true}, {1, 0.01, false}},
+		"a call after long silence":  {{600, 0, false}, {1, 0.2, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now, used := time.Now(), time.Minute
+			f := &fit{since: now, used: used}
+			for i, r := range rows {
+				for s := range r.seconds {
+					was := f.all
+					now = now.Add(time.Second)
+					used += time.Duration(r.share * float64(time.Second))
+					if changed := f.look(now, used); changed != (f.all != was) {
+						t.Fatalf("row %d, second %d: changed is %v", i, s, changed)
+					}
+					if f.all != r.all {
+						t.Fatalf("row %d, second %d: all is %v", i, s, f.all)
+					}
+				}
+			}
+			if f.look(now, used+time.Hour) {
+				t.Error("no time has passed, and it changes")
+			}
+		})
+	}
+}
+
+func TestProcessorsAreFitted(t *testing.T) {
+	if os.Getenv("GOMAXPROCS") != "" {
+		t.Skip("the environment decides")
+	}
+	all := runtime.GOMAXPROCS(0)
+	if all == 1 {
+		t.Skip("there is one processor")
+	}
+	stop := FitProcessors()
+	if n := runtime.GOMAXPROCS(0); n != 1 {
+		t.Errorf("%d processors for nothing to do", n)
+	}
+	stop()
+	if n := runtime.GOMAXPROCS(0); n != all {
+		t.Errorf("%d processors after the end, %d before", n, all)
+	}
+	t.Setenv("GOMAXPROCS", "2")
+	FitProcessors()()
+	if n := runtime.GOMAXPROCS(0); n != all {
+		t.Errorf("%d processors, but the environment decides", n)
+	}
+}
