@@ -89,10 +89,14 @@ func TestDecodeAgreesWithImageJPEG(t *testing.T) {
 func TestDecodeAllocatesNothingOnceWarm(t *testing.T) {
 	all := corpus(t)
 	var d Decoder
+	dst := make([]byte, 4*83*61)
 	run := func() {
 		for _, name := range []string{"422", "optimised", "restart-each", "grey"} {
 			for _, scale := range []int{1, 2, 4, 8} {
-				decode(t, &d, all[name], scale)
+				p := decode(t, &d, all[name], scale)
+				p.PutBGRX(dst, 4*p.W)
+				p.PutRGBX(dst, 4*p.W)
+				p.PutRGB565(dst, 2*p.W)
 			}
 		}
 	}

@@ -93,24 +93,46 @@ func four(b []byte, i int) uint32 {
 	return binary.LittleEndian.Uint32(rest[:])
 }
 
-// put makes the pixels of all rows, of bytes each. pixels makes one whole four of luma's after the other.
-func (p *Planes) put(dst []byte, stride, bytes int, pixels func(dst, luma []byte, q []quad)) {
+// layout is how a pixel stands in memory.
+type layout int
+
+const (
+	bgrx layout = iota
+	rgbx
+	rgb565
+)
+
+// put makes the pixels of all rows.
+func (p *Planes) put(dst []byte, stride int, to layout) {
 	var q quads
+	bytes := 4
+	if to == rgb565 {
+		bytes = 2
+	}
 	for top := 0; top < p.H; top += p.SubY {
 		for x := 0; x < p.W; x += pieceLen {
 			n := min(pieceLen, p.W-x)
 			q.set(p, x, top, n)
 			for y := top; y < min(top+p.SubY, p.H); y++ {
 				luma, out := p.Y[y*p.YStride+x:][:n], dst[y*stride+x*bytes:][:n*bytes]
-				pixels(out, luma, q[:n/4])
+				to.put(out, luma, q[:n/4])
 				if whole := n &^ 3; whole < n {
 					var last, made [16]byte
 					copy(last[:], luma[whole:])
-					pixels(made[:], last[:4], q[n/4:n/4+1])
+					to.put(made[:], last[:4], q[n/4:n/4+1])
 					copy(out[whole*bytes:], made[:])
 				}
 			}
 		}
+	}
+}
+
+// put makes four pixels for each quad.
+func (to layout) put(dst, luma []byte, q []quad) {
+	if to == rgb565 {
+		pixels16(dst, luma, q)
+	} else {
+		pixels32(dst, luma, q, to == rgbx)
 	}
 }
 
@@ -147,14 +169,10 @@ func pixels16(dst, luma []byte, q []quad) {
 
 // PutBGRX puts the picture to dst as four bytes a pixel, blue, green, red, 0xFF; a row of it begins stride bytes behind the last.
 // It panics if dst is too short. Chroma is repeated, not interpolated.
-func (p *Planes) PutBGRX(dst []byte, stride int) {
-	p.put(dst, stride, 4, func(dst, luma []byte, q []quad) { pixels32(dst, luma, q, false) })
-}
+func (p *Planes) PutBGRX(dst []byte, stride int) { p.put(dst, stride, bgrx) }
 
 // PutRGBX is PutBGRX for red, green, blue, 0xFF.
-func (p *Planes) PutRGBX(dst []byte, stride int) {
-	p.put(dst, stride, 4, func(dst, luma []byte, q []quad) { pixels32(dst, luma, q, true) })
-}
+func (p *Planes) PutRGBX(dst []byte, stride int) { p.put(dst, stride, rgbx) }
 
 // PutRGB565 is PutBGRX for two bytes a pixel, the lower first: five bits of red from the highest, six of green, five of blue.
-func (p *Planes) PutRGB565(dst []byte, stride int) { p.put(dst, stride, 2, pixels16) }
+func (p *Planes) PutRGB565(dst []byte, stride int) { p.put(dst, stride, rgb565) }

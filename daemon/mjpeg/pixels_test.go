@@ -1,9 +1,11 @@
 package mjpeg
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -35,20 +37,59 @@ func TestPixelsAreThoseOfJFIF(t *testing.T) {
 		if sub[0] == 0 {
 			p.Cb, p.Cr = nil, nil
 		}
-		t.Run(fmt.Sprint(sub), func(t *testing.T) {
-			checkPixels(t, p, func(x, y int) [3]float64 {
-				l, at := p.Y[y*p.YStride+x], y/p.SubY*p.CStride+x/p.SubX
-				if p.Cb == nil {
-					return [3]float64{float64(l), float64(l), float64(l)}
-				}
-				return rgbOf(l, p.Cb[at], p.Cr[at])
-			})
-		})
+		t.Run(fmt.Sprint(sub), func(t *testing.T) { checkPixels(t, p) })
 	}
 }
 
-// checkPixels compares what is put with what want says, red, green and blue.
-func checkPixels(t *testing.T, p *Planes, want func(x, y int) [3]float64) {
+// Rows that end within four pixels, within a sample of chroma, and beyond a piece; planes that end with the last sample.
+func TestPixelsOfAnySize(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	noise := func(n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		return b
+	}
+	for _, sub := range [][2]int{{1, 1}, {2, 1}, {2, 2}, {1, 2}, {4, 1}, {4, 2}} {
+		for _, w := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 17, 31, pieceLen - 1, pieceLen, pieceLen + 1, pieceLen + 6, 2*pieceLen + 3} {
+			for h := range 5 {
+				p := &Planes{W: w, H: h + 1, SubX: sub[0], SubY: sub[1], YStride: w, CStride: (w + sub[0] - 1) / sub[0]}
+				n := p.CStride * ((p.H + p.SubY - 1) / p.SubY)
+				p.Y, p.Cb, p.Cr = noise(w*p.H), noise(n), noise(n)
+				checkPixels(t, p)
+			}
+		}
+	}
+}
+
+// Grey is grey: without chroma the colours are luma, exactly.
+func TestPixelsWithoutChromaAreGrey(t *testing.T) {
+	p := &Planes{W: 256, H: 1, SubX: 1, SubY: 1, YStride: 256, CStride: 256, Y: make([]byte, 256)}
+	p.Cb = bytes.Repeat([]byte{128}, 256)
+	p.Cr = p.Cb
+	for i := range p.Y {
+		p.Y[i] = byte(i)
+	}
+	pix := make([]byte, 4*256)
+	p.PutBGRX(pix, 0)
+	for i := range 256 {
+		if v := byte(i); !bytes.Equal(pix[4*i:4*i+4], []byte{v, v, v, 255}) {
+			t.Fatalf("luma %d is %v", i, pix[4*i:4*i+4])
+		}
+	}
+}
+
+// checkPixels compares what is put with JFIF's formula.
+func checkPixels(t *testing.T, p *Planes) {
+	t.Helper()
+	want := func(x, y int) [3]float64 {
+		l, at := p.Y[y*p.YStride+x], y/p.SubY*p.CStride+x/p.SubX
+		if p.Cb == nil {
+			return [3]float64{float64(l), float64(l), float64(l)}
+		}
+		return rgbOf(l, p.Cb[at], p.Cr[at])
+	}
 	stride := 4*p.W + 8
 	bgrx, rgbx, rgb565 := make([]byte, stride*p.H-8), make([]byte, stride*p.H-8), make([]byte, stride*p.H-8)
 	p.PutBGRX(bgrx, stride)
