@@ -59,7 +59,7 @@ type blockTarget struct {
 //
 // Where the picture is cut off or damaged, the rest up to the next restart marker is of one colour, that of the last good block;
 // what never comes is grey. Then there are planes and an error, which is ErrTruncated. Without planes the error is one of
-// Check's: ErrUnsupported also says that the picture is progressive, has several scans, 16-bit quantisation steps, two or four
+// Check's: ErrUnsupported also says that the picture is progressive, has several scans, quantisation steps above 255, two or four
 // components, chroma in another ratio than 1, 2 or 4, or more than MaxDecoded samples. ErrTooSmall says that there is next to
 // nothing of a picture.
 func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
