@@ -10,6 +10,8 @@ type paced struct {
 	next  time.Duration // not before
 	pause time.Duration
 	pace  float64 // then
+
+	crowded bool // since then packets were thrown away
 }
 
 const (
@@ -19,21 +21,28 @@ const (
 	restartPause = 500 * time.Millisecond
 	// restartRarely is the pause where searching again has come to nothing: the link carries no more, or not yet.
 	restartRarely = 2 * time.Second
+	// restartRarest is for routers that cannot even hold a picture: they lose much of it while BBR searches.
+	restartRarest = 16 * time.Second
 )
 
 // holds says that BBR is to search again, after a picture that was made smaller has arrived.
-func (p *paced) holds(s sample, way flow, now time.Duration) bool {
+func (p *paced) holds(s sample, way flow, crowded bool, now time.Duration) bool {
+	p.crowded = p.crowded || crowded
 	if !s.shrunk || way.pace == 0 || s.busy <= 0 || now < p.next {
 		return false
 	}
 	if went := float64(s.bytes) / s.busy.Seconds(); way.pace > paceNear*went {
 		return false
 	}
-	if way.pace > 1.2*p.pace {
+	switch {
+	case p.crowded:
+		p.pause = restartRarest
+	case way.pace > 1.2*p.pace:
 		p.pause = restartPause
-	} else {
+	default:
 		p.pause = min(2*p.pause, restartRarely)
 	}
+	p.crowded = false
 	p.pace, p.next = way.pace, now+p.pause
 	return true
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"math/rand/v2"
 	"net"
 	"testing"
 	"time"
@@ -9,23 +10,25 @@ import (
 func TestBBRSearchesAgainWhereItsPaceHoldsPicturesUp(t *testing.T) {
 	const mbyte = 1e6 // a second
 	for _, tt := range []struct {
-		name   string
-		shrunk bool
-		took   time.Duration // of 30,000 bytes
-		pace   func(now time.Duration) float64
-		least  int // times in a minute
-		most   int
+		name    string
+		shrunk  bool
+		took    time.Duration // of 30,000 bytes
+		pace    func(now time.Duration) float64
+		crowded bool
+		least   int // times in a minute
+		most    int
 	}{
-		{"held up by the pace", true, 30 * milli, func(time.Duration) float64 { return 1.2 * mbyte }, 25, 35},
-		{"the kernel could send much faster", true, 30 * milli, func(time.Duration) float64 { return 3 * mbyte }, 0, 0},
-		{"as they come", false, 30 * milli, func(time.Duration) float64 { return mbyte }, 0, 0},
-		{"no pace is known", true, 30 * milli, func(time.Duration) float64 { return 0 }, 0, 0},
-		{"nothing was learnt", true, 0, func(time.Duration) float64 { return mbyte }, 0, 0},
+		{"held up by the pace", true, 30 * milli, func(time.Duration) float64 { return 1.2 * mbyte }, false, 25, 35},
+		{"the kernel could send much faster", true, 30 * milli, func(time.Duration) float64 { return 3 * mbyte }, false, 0, 0},
+		{"as they come", false, 30 * milli, func(time.Duration) float64 { return mbyte }, false, 0, 0},
+		{"no pace is known", true, 30 * milli, func(time.Duration) float64 { return 0 }, false, 0, 0},
+		{"nothing was learnt", true, 0, func(time.Duration) float64 { return mbyte }, false, 0, 0},
+		{"packets are thrown away", true, 30 * milli, func(time.Duration) float64 { return mbyte }, true, 3, 4},
 	} {
 		var p paced
 		n := 0
 		for now := time.Duration(0); now < time.Minute; now += tick {
-			if p.holds(sample{bytes: 30_000, busy: tt.took, shrunk: tt.shrunk}, flow{pace: tt.pace(now)}, now) {
+			if p.holds(sample{bytes: 30_000, busy: tt.took, shrunk: tt.shrunk}, flow{pace: tt.pace(now)}, tt.crowded, now) {
 				n++
 			}
 		}
@@ -62,6 +65,33 @@ func TestPicturesWithHolesSayLittleOfTheLink(t *testing.T) {
 		}
 		if got := r.unmended(sample{bytes: 10_000, mended: true}, trip, 10*time.Second); got != 0 {
 			t.Errorf("%s: %v by what was seen long ago", tt.name, got)
+		}
+	}
+}
+
+func TestRandomLossesAreToldFromAFullLink(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, tt := range []struct {
+		loss    float64
+		bytes   int
+		crowded float64 // share of the time, at most
+		least   float64
+	}{{0, 100_000, 0, 0}, {0.01, 150_000, 0, 0}, {0.02, 25_000, 0.03, 0}, {0.15, 25_000, 1, 0.95}, {0.15, 150_000, 1, 0.95}} {
+		var l losses
+		repeated, crowded := uint32(0), 0
+		for i := range 1000 {
+			l.sent(tt.bytes)
+			for range tt.bytes / 1448 {
+				if random.Float64() < tt.loss {
+					repeated++
+				}
+			}
+			if l.resent(repeated, time.Duration(i)*tick); l.crowded() {
+				crowded++
+			}
+		}
+		if share := float64(crowded) / 1000; share > tt.crowded || share < tt.least {
+			t.Errorf("%v lost of pictures of %d bytes: crowded in %v of the time", tt.loss, tt.bytes, share)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 			next += interval
 		}
 		for len(words) > 0 && words[0].at <= now {
-			win.resent(way.repeated, now)
+			win.losses.resent(way.repeated, now)
 			if s, ok := win.heard(&words[0].f, now, r.slowness(8)); ok {
 				r.heard(s, course{interval: interval, trip: win.trip.value(), asked: float64(natural) / min(interval, longestSpan).Seconds()}, now)
 			}

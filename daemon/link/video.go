@@ -85,14 +85,14 @@ func (v *video) heard(f *wire.Feedback, at time.Duration) {
 		if way = v.link.socket.flow(); way.stale(v.window.trip.value()) {
 			way = flow{}
 		} else {
-			v.window.resent(way.repeated, at)
+			v.window.losses.resent(way.repeated, at)
 		}
 	}
 	s, ok := v.window.heard(f, at, v.rate.slowness(len(v.rate.recent)))
 	if !ok {
 		return
 	}
-	if v.paced.holds(s, way, at) {
+	if v.paced.holds(s, way, v.window.losses.crowded(), at) {
 		v.link.socket.restart()
 	}
 	interval := v.pulse.interval()

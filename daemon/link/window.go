@@ -28,8 +28,7 @@ type window struct {
 
 	delay lengthening
 
-	repeated   uint32        // packets that the kernel has sent again, as far as is known
-	repeatedAt time.Duration // when that was seen to have changed
+	losses losses
 }
 
 // maxFlights bounds what is on the way where a picture is small against what the link holds: a second at 30 fps.
@@ -43,7 +42,7 @@ type flight struct {
 	shrunk bool // for the sake of the link
 	alone  bool // nothing of ours was before it
 
-	repeated uint32 // those of the window when it was sent
+	repeated uint32 // as losses had it when it was sent
 }
 
 // sample is what is learnt of one picture that arrived.
@@ -80,7 +79,8 @@ func (w *window) sent(seq uint64, bytes int, shrunk bool, now time.Duration, slo
 	alone := w.n == 0 && w.known
 	w.n++
 	*w.at(w.n - 1) = flight{seq: seq, sent: now, ends: begins + slowness.of(bytes), bytes: bytes, shrunk: shrunk, alone: alone,
-		repeated: w.repeated}
+		repeated: w.losses.repeated}
+	w.losses.sent(bytes)
 }
 
 func (w *window) at(i int) *flight { return &w.flights[(w.first+i)%maxFlights] }
@@ -104,7 +104,7 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 		w.way, w.trip, w.typical = least{}, least{}, 0
 		way = w.way.add(first, now)
 	}
-	s = sample{moved: moved, sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, mended: w.mended(&last),
+	s = sample{moved: moved, sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, mended: w.losses.mended(&last, w.trip.value()),
 		late: max(0, f.At-last.sent-way), busy: f.Took}
 	if landed == 1 && w.known {
 		s.busy = f.At - max(last.sent+way, w.arrived)
@@ -121,18 +121,6 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 		ends = f.ends
 	}
 	return s, true
-}
-
-// resent takes how many packets the kernel has sent again so far.
-func (w *window) resent(repeated uint32, now time.Duration) {
-	if w.repeated != repeated {
-		w.repeated, w.repeatedAt = repeated, now
-	}
-}
-
-// mended says that a picture had a hole, or may have waited behind one.
-func (w *window) mended(f *flight) bool {
-	return f.repeated != w.repeated || w.repeatedAt > 0 && f.sent-w.repeatedAt < w.trip.value()
 }
 
 // returned smooths the round trip as TCP does (RFC 6298, section 2).

@@ -1,0 +1,40 @@
+package link
+
+import "time"
+
+// losses tells packets that a radio link has lost from those that a full link has thrown away: of the former there are some
+// always, and TCP repeats them; to send less is no help. Of the latter there are many at once.
+type losses struct {
+	repeated uint32        // packets that the kernel has sent again, as far as is known
+	at       time.Duration // when that was seen to have changed
+	bytes    int           // sent since repeated was last asked for
+	share    float64       // of the packets, smoothed
+}
+
+const (
+	// crowdedShare of the packets is more than a radio link loses on which anybody would call.
+	crowdedShare = 0.05
+	packetBytes  = 1400
+)
+
+func (l *losses) sent(bytes int) { l.bytes += bytes }
+
+// resent takes how many packets the kernel has sent again so far.
+func (l *losses) resent(repeated uint32, now time.Duration) {
+	if l.bytes == 0 {
+		return // until there is something to compare with
+	}
+	lost := float64(repeated - l.repeated)
+	l.share += (min(1, lost*packetBytes/float64(l.bytes)) - l.share) / 8
+	if l.bytes = 0; lost > 0 {
+		l.repeated, l.at = repeated, now
+	}
+}
+
+// crowded says that packets are thrown away because there are too many.
+func (l *losses) crowded() bool { return l.share > crowdedShare }
+
+// mended says that a picture had a hole, or may have waited behind one, for no other reason than that some are lost always.
+func (l *losses) mended(f *flight, trip time.Duration) bool {
+	return !l.crowded() && (f.repeated != l.repeated || l.at > 0 && f.sent-l.at < trip)
+}
