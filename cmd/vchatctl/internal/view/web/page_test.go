@@ -80,17 +80,24 @@ func couple(t *testing.T) (kitchen, workshop *daemontest.Device) {
 const (
 	whatsOn = `document.getElementById('words').textContent`
 	veil    = `document.getElementById('veil').textContent`
-	// moves is true when the canvas shows another picture than when it was asked before.
+	// moves is true once the canvas has shown four pictures one after the other, none of them old, since window.seen was emptied.
 	moves = `(() => {
 		const c = document.getElementById('picture');
 		const copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
 		copy.drawImage(c, 0, 0);
 		const now = copy.getImageData(0, 0, c.width, c.height).data.reduce((sum, b, i) => (sum * 31 + b * (i & 255)) | 0, 0);
-		const moved = window.before !== undefined && window.before !== now;
-		window.before = now;
-		return moved && !c.classList.contains('old');
+		if (c.classList.contains('old')) window.seen = [];
+		else if (window.seen.at(-1) !== now) window.seen.push(now);
+		return window.seen.length > 3;
 	})()`
 )
+
+// moving waits until pictures move, from now on.
+func (b *chromium) moving(what string) {
+	b.t.Helper()
+	eval[bool](b, `window.seen = []; true`)
+	b.wait(what, moves)
+}
 
 // has says that an expression's text has another in it.
 func has(js, text string) string { return fmt.Sprintf("%s.includes(%q)", js, text) }
@@ -104,7 +111,7 @@ func TestACallInABrowser(t *testing.T) {
 	workshop.Start()
 	server := start(t, kitchen.Config.Control.Socket, "")
 	browser.open(server.URL())
-	browser.wait("its own picture", moves)
+	browser.moving("its own picture")
 
 	// A call is answered by a key, and the pictures move.
 	kitchen.Wait("the link", func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp })
@@ -115,7 +122,7 @@ func TestACallInABrowser(t *testing.T) {
 	browser.wait("the title says so", `document.title === 'workshop is calling'`)
 	browser.press("a")
 	browser.wait("in a call", has(whatsOn, "In a call with workshop"))
-	browser.wait("workshop's picture", `document.getElementById('picture').width === 320 && `+moves)
+	browser.moving("workshop's picture")
 	browser.wait("the own picture in the corner", `!document.getElementById('own').hidden && !document.getElementById('own').classList.contains('old')`)
 	browser.wait("nobody rings any more", `document.querySelector('.ring') === null`)
 
@@ -157,7 +164,7 @@ func TestACallInABrowser(t *testing.T) {
 	camera.out()
 	browser.wait("the page says so", has(whatsOn, "No picture: workshop's camera was lost: the camera command has stopped"))
 	camera.in()
-	browser.wait("pictures move again", moves)
+	browser.moving("pictures move again")
 
 	// Privacy, by the button.
 	browser.do(chromedp.Click(chromedp.CSS("#privacy")))
@@ -172,13 +179,15 @@ func TestACallInABrowser(t *testing.T) {
 	browser.wait("the picture is dimmed", `document.getElementById('picture').classList.contains('old')`)
 	browser.wait("and says how old it is, and why", `/^link lost [0-9]+ s ago, reconnecting This picture is [1-9][0-9]* s old\.$/.test(`+veil+`)`)
 	workshop.Start()
-	browser.wait("pictures move again", moves)
+	browser.wait("the link is back", has(whatsOn, "In a call with workshop."))
+	browser.moving("pictures move again")
 
 	// The daemon here is restarted: the page outlives it, and so does the call.
 	kitchen.Stop()
 	browser.wait("the daemon is gone", has(whatsOn, "vchatd, is not reached"))
 	kitchen.Start()
-	browser.wait("pictures move again", moves)
+	browser.wait("it is back", has(whatsOn, "In a call with workshop"))
+	browser.moving("pictures move again")
 
 	browser.press("h")
 	kitchen.Wait("the end", daemontest.NoCall)
@@ -194,13 +203,13 @@ func TestAPageThatNobodySeesLooksAtNothing(t *testing.T) {
 	kitchen.Start()
 	server := start(t, kitchen.Config.Control.Socket, "")
 	browser.open(server.URL())
-	browser.wait("its own picture", moves)
+	browser.moving("its own picture")
 	// Headless browsers have no window that could be covered.
 	hide := `Object.defineProperty(document, 'hidden', {value: %v, configurable: true}); document.dispatchEvent(new Event('visibilitychange')); true`
 	eval[bool](browser, fmt.Sprintf(hide, true))
 	kitchen.Wait("nobody looks", func(s api.Status) bool { return len(s.Viewers) == 0 })
 	eval[bool](browser, fmt.Sprintf(hide, false))
-	browser.wait("it is looked at again", moves)
+	browser.moving("it is looked at again")
 }
 
 func TestPicturesAreTurnedAndKept(t *testing.T) {
@@ -215,7 +224,8 @@ func TestPicturesAreTurnedAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	browser.open(server.URL())
-	browser.wait("the picture stands upright", `document.getElementById('picture').width === 240 && document.getElementById('picture').height === 320 && `+moves)
+	browser.wait("the picture stands upright", `document.getElementById('picture').width === 240 && document.getElementById('picture').height === 320`)
+	browser.moving("it moves")
 	browser.press("s")
 	var kept []string
 	for until := time.Now().Add(daemontest.Patience); len(kept) == 0; time.Sleep(20 * time.Millisecond) {
@@ -246,7 +256,7 @@ func TestAllIsReachedByTab(t *testing.T) {
 	eval[bool](browser, button+`.focus(); true`)
 	browser.press(kb.Enter) // is for the button here, not for a line of text
 	kitchen.Wait("a call", daemontest.Seeing)
-	browser.wait("workshop's picture", moves)
+	browser.moving("workshop's picture")
 
 	for eval[bool](browser, `document.activeElement !== document.body`) { // to where it begins again
 		browser.press(kb.Tab)
