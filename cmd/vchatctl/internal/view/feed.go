@@ -12,7 +12,7 @@ import (
 
 const (
 	retryEvery = 250 * time.Millisecond // a daemon that is started again is back within a second
-	patience   = 30 * time.Second       // for such a daemon, if nobody said to wait for ever
+	patience   = 30 * time.Second       // for such a daemon, if nobody said to wait for ever: that is to be noticed
 	settling   = 2 * time.Second        // for a daemon to have its calls back after that
 )
 
@@ -24,6 +24,8 @@ type feed struct {
 	want   func() string // the name of the feed, or "": none at present
 	stay   bool          // nothing but ctx ends it
 
+	patience time.Duration
+
 	changed chan struct{}
 
 	mu    sync.Mutex
@@ -33,7 +35,7 @@ type feed struct {
 }
 
 func newFeed(ctx context.Context, c *client.Client, want func() string, stay bool) *feed {
-	return &feed{ctx: ctx, client: c, want: want, stay: stay, changed: make(chan struct{}, 1)}
+	return &feed{ctx: ctx, client: c, want: want, stay: stay, patience: patience, changed: make(chan struct{}, 1)}
 }
 
 // Next gives the next picture. Its errors are those that mend themselves by no waiting, and the cause of ctx.
@@ -87,7 +89,7 @@ func (f *feed) begin() error {
 				lost = time.Now()
 			}
 			back = time.Time{}
-			if !f.stay && (first || time.Since(lost) > patience) {
+			if !f.stay && (first || time.Since(lost) > f.patience) {
 				return err
 			}
 		default:

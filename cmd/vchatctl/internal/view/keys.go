@@ -47,10 +47,7 @@ func (s *Session) Press(in Input) (fullscreen bool) {
 	case 'a':
 		s.do("answer", s.answer)
 	case 'd':
-		s.do("decline", func(ctx context.Context) error {
-			_, err := s.client.Reject(ctx, s.rings())
-			return err
-		})
+		s.do("decline", s.decline)
 	}
 	return false
 }
@@ -86,7 +83,7 @@ func (s *Session) compose(in Input) bool {
 
 // do does what may take a while. What goes wrong is shown.
 func (s *Session) do(what string, f func(context.Context) error) {
-	s.wg.Go(func() {
+	s.goes(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, doWithin)
 		defer cancel()
 		s.done(what, f(ctx))
@@ -105,8 +102,21 @@ func (s *Session) rings() string {
 	return s.known.rings()
 }
 
+func (s *Session) decline(ctx context.Context) error {
+	peer := s.rings()
+	if peer == "" {
+		return nil
+	}
+	_, err := s.client.Reject(ctx, peer)
+	return err
+}
+
 func (s *Session) answer(ctx context.Context) error {
-	c, err := s.client.Answer(ctx, s.rings())
+	peer := s.rings()
+	if peer == "" {
+		return nil
+	}
+	c, err := s.client.Answer(ctx, peer)
 	if err == nil && s.opt.Turn && !s.opt.Follow {
 		s.mu.Lock()
 		s.feedOf = c.Peer

@@ -96,7 +96,7 @@ func (k *known) why(feed string, now time.Time) string {
 	case !k.up && k.since.IsZero():
 		return "waiting for vchatd"
 	case !k.up:
-		return "vchatd is gone" + ago(k.since, now) + ", waiting for it"
+		return "vchatd ended" + ago(k.since, now) + ", waiting for it"
 	case feed == api.Self:
 		return k.whyNotHere(now)
 	}

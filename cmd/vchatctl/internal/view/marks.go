@@ -43,11 +43,10 @@ func (p *painter) write(px Pixels, w *Words) {
 	if w.Info != "" {
 		p.block(px, p.letters.wrap(w.Info, em*3/4, px.W*9/10), em*3/4, em/2, top, -1)
 	}
-	notice := p.letters.wrap(w.Notice, em*5/4, px.W*9/10)
-	if w.Age != "" {
-		notice = append([]string{w.Age}, notice...)
-	}
-	p.block(px, notice, em*5/4, px.W/2, (px.H-len(notice)*p.high(em*5/4))/2, 0)
+	headline, notice := p.letters.wrap(w.Headline, 2*em, px.W*9/10), p.letters.wrap(w.Notice, em*5/4, px.W*9/10)
+	y := (px.H - len(headline)*p.high(2*em) - len(notice)*p.high(em*5/4)) / 2
+	y = p.block(px, headline, 2*em, px.W/2, y, 0)
+	p.block(px, notice, em*5/4, px.W/2, y, 0)
 
 	var lines []string
 	width := px.W * 9 / 10

@@ -10,13 +10,13 @@ import (
 // painter paints a picture and words on a display's memory. That is written to row by row and never read: the memory of
 // some displays is not cached, and reading it takes a hundred times as long.
 type painter struct {
+	guard   func()
 	letters *letters
 	main    layer
 	corner  layer
 	layers  []*layer
 	marks   []mark
 	bands   []band
-	stale   bool
 }
 
 // band is what a goroutine needs that paints some of the rows.
@@ -25,7 +25,8 @@ type band struct {
 	layers [2]stretcher
 }
 
-func newPainter() *painter { return &painter{letters: newLetters()} }
+// newPainter makes a painter. Guard is deferred by its goroutines.
+func newPainter(guard func()) *painter { return &painter{letters: newLetters(), guard: guard} }
 
 // bandRows is the least that a goroutine is started for.
 const bandRows = 64
@@ -35,15 +36,15 @@ func (p *painter) paint(px Pixels, main, corner *decoded, aspect float64, w *Wor
 	if px.W < 1 || px.H < 1 {
 		return
 	}
-	p.layers, p.marks, p.stale = p.layers[:0], p.marks[:0], w.Stale
+	p.layers, p.marks = p.layers[:0], p.marks[:0]
 	if main != nil && !w.Blank {
 		width, height := upright(main)
 		place := fit(width, height, image.Rect(0, 0, px.W, px.H), aspect)
-		p.add(&p.main, main, place)
+		p.add(&p.main, main, place, w.Stale)
 	}
 	if corner != nil {
 		width, height := upright(corner)
-		p.add(&p.corner, corner, cornerPlace(width, height, px, aspect))
+		p.add(&p.corner, corner, cornerPlace(width, height, px, aspect), w.OwnStale)
 	}
 	if words {
 		p.write(px, w)
@@ -54,18 +55,22 @@ func (p *painter) paint(px Pixels, main, corner *decoded, aspect float64, w *Wor
 	}
 	var wg sync.WaitGroup
 	for i := 1; i < n; i++ {
-		wg.Go(func() { p.rows(px, &p.bands[i], px.H*i/n, px.H*(i+1)/n) })
+		wg.Go(func() {
+			defer p.guard()
+			p.rows(px, &p.bands[i], px.H*i/n, px.H*(i+1)/n)
+		})
 	}
 	p.rows(px, &p.bands[0], 0, px.H/n)
 	wg.Wait()
 	p.letters.tidy()
 }
 
-func (p *painter) add(l *layer, d *decoded, place image.Rectangle) {
+func (p *painter) add(l *layer, d *decoded, place image.Rectangle, stale bool) {
 	if place.Empty() {
 		return
 	}
 	l.set(d.planes, d.rotate, place)
+	l.stale = stale
 	p.layers = append(p.layers, l)
 }
 
@@ -108,6 +113,11 @@ func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
 		b.layers[i].begin()
 	}
 	for y := y0; y < y1; y++ {
+		if n := p.plain(px, y, y1); n > 0 {
+			p.putPlain(px, &b.layers[0], y, n)
+			y += n - 1
+			continue
+		}
 		row, covered := b.row, false
 		if len(p.layers) > 0 {
 			r := p.layers[0].place
@@ -122,7 +132,7 @@ func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
 			}
 			part := row[4*l.place.Min.X : 4*l.place.Max.X]
 			b.layers[i].row(l, y-l.place.Min.Y, part)
-			if p.stale && l == &p.main {
+			if l.stale {
 				dim(part)
 			}
 		}
@@ -131,6 +141,39 @@ func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
 		}
 		put(px.Pix[y*px.Stride:], row, px.Format)
 	}
+}
+
+// plain is how many rows from y on, to y1 at most, have nothing but the picture as it is.
+func (p *painter) plain(px Pixels, y, y1 int) int {
+	if len(p.layers) == 0 || !p.layers[0].asItIs() {
+		return 0
+	}
+	place := p.layers[0].place
+	if y < place.Min.Y || place.Dx() != px.W {
+		return 0
+	}
+	end := min(y1, place.Max.Y)
+	for _, l := range p.layers[1:] {
+		end = before(l.place, y, end)
+	}
+	for i := range p.marks {
+		end = before(p.marks[i].ground, y, end)
+	}
+	return max(0, end-y)
+}
+
+// before ends the rows from y to end where r begins, if it does not end before.
+func before(r image.Rectangle, y, end int) int {
+	if r.Max.Y <= y {
+		return end
+	}
+	return min(end, r.Min.Y)
+}
+
+// putPlain writes such rows straight to the display.
+func (p *painter) putPlain(px Pixels, s *stretcher, y, n int) {
+	l := p.layers[0]
+	s.put(l.planes, y-l.place.Min.Y, n, px.Pix[y*px.Stride:], px.Stride, px.Format)
 }
 
 // put writes a row as the display wants it.

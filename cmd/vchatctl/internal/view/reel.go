@@ -31,13 +31,17 @@ type reel struct {
 	now *decoded // that is painted; nil: none yet
 }
 
-func newReel(ctx context.Context, n *Newest, w, h int) *reel {
+// newReel begins to decode for a place of w by h pixels. Guard is deferred by its goroutine.
+func newReel(ctx context.Context, n *Newest, w, h int, guard func()) *reel {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &reel{newest: n, free: make(chan *decoded, 2), ready: make(chan *decoded, 1), cancel: cancel}
 	r.free <- &decoded{}
 	r.free <- &decoded{}
 	r.setBox(w, h)
-	r.wg.Go(func() { r.run(ctx) })
+	r.wg.Go(func() {
+		defer guard()
+		r.run(ctx)
+	})
 	return r
 }
 
@@ -123,11 +127,4 @@ func (r *reel) poll() bool {
 	default:
 		return false
 	}
-}
-
-func (r *reel) shown() Shown {
-	if r.now == nil {
-		return Shown{}
-	}
-	return r.now.Shown
 }

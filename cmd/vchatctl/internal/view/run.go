@@ -27,14 +27,15 @@ func Run(ctx context.Context, s *Session, d Display) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	v := &viewer{session: s, display: d, painter: newPainter(), aspect: 1, again: make(chan struct{}, 1)}
+	v := &viewer{session: s, display: d, painter: newPainter(s.guard), aspect: 1, again: make(chan struct{}, 1)}
 	v.worder, _ = d.(Worder)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
+		defer cancel()
+		defer s.guard()
 		v.listen(ctx)
-		cancel()
 	})
 	err := v.run(ctx)
 	v.stop()
@@ -107,7 +108,7 @@ func (v *viewer) run(ctx context.Context) error {
 			}
 		}
 		fresh := v.lookAtCorner(ctx)
-		words := v.session.Words(time.Now(), v.shown())
+		words := v.session.Words(time.Now(), shown(v.main), shown(v.corner))
 		if all || fresh || !words.equal(&last) {
 			if err := v.paint(ctx, &last); err != nil {
 				return err
@@ -139,14 +140,14 @@ func (v *viewer) paint(ctx context.Context, last *Words) error {
 		v.aspect = v.worder.Aspect()
 	}
 	if v.main == nil {
-		v.main = newReel(ctx, v.session.Newest(), px.W, px.H)
+		v.main = newReel(ctx, v.session.Newest(), px.W, px.H, v.session.guard)
 	}
 	v.main.setBox(px.W, px.H)
 	if v.corner != nil {
 		v.corner.setBox(px.W/cornerPart, px.H/cornerPart)
 	}
 	v.main.poll()
-	words := v.session.Words(time.Now(), v.shown())
+	words := v.session.Words(time.Now(), shown(v.main), shown(v.corner))
 	var own *decoded
 	if v.corner != nil && words.Own {
 		own = v.corner.now
@@ -159,11 +160,11 @@ func (v *viewer) paint(ctx context.Context, last *Words) error {
 	return v.display.Show()
 }
 
-func (v *viewer) shown() Shown {
-	if v.main == nil {
+func shown(r *reel) Shown {
+	if r == nil || r.now == nil {
 		return Shown{}
 	}
-	return v.main.shown()
+	return r.now.Shown
 }
 
 // lookAtCorner keeps the reel of the own picture, and says whether it has a new one.
@@ -175,7 +176,7 @@ func (v *viewer) lookAtCorner(ctx context.Context) bool {
 		}
 		v.cornerOf = n
 		if n != nil {
-			v.corner = newReel(ctx, n, 1, 1)
+			v.corner = newReel(ctx, n, 1, 1, v.session.guard)
 		}
 	}
 	if v.corner == nil || time.Since(v.cornerAt) < cornerEvery || !v.corner.poll() {

@@ -14,6 +14,7 @@ import (
 // What is not upright, or more than twice as large as its place, becomes pixels as a whole before.
 type layer struct {
 	place   image.Rectangle // on the display
+	stale   bool            // to be dimmed
 	planes  *mjpeg.Planes   // the source; or else
 	pix     []byte          // the same as pixels, w*h of them
 	w, h    int             // of the source
@@ -41,12 +42,18 @@ func (l *layer) set(p *mjpeg.Planes, rotate int, place image.Rectangle) {
 	}
 }
 
-// between says which of n pixels are nearest to the middle of pixel x of m: this one, and so much of the next, of 256.
+// asItIs says that the layer has the pixels of its planes and no others.
+func (l *layer) asItIs() bool {
+	return l.planes != nil && !l.stale && l.w == l.place.Dx() && l.h == l.place.Dy()
+}
+
+// between says which of n pixels are nearest to the middle of pixel x of m: this one, and so much of the next, of 256. There is
+// a next one unless n is 1.
 func between(x, m, n int) (at, part int) {
 	p := max(0, (256*(2*x+1)*n-256*m)/(2*m))
 	at, part = p>>8, p&255
 	if at >= n-1 {
-		return n - 1, 0
+		return max(0, n-2), 256
 	}
 	return at, part
 }
@@ -131,17 +138,22 @@ func mean(a, b uint32) uint32 { return a&b + (a^b)>>1&0x7F7F7F7F }
 
 // stretcher makes rows of a layer. Each goroutine that paints has its own.
 type stretcher struct {
-	line [2][]byte // lines of the source, stretched to the layer's width …
-	of   [2]int    // … and which they are
-	raw  []byte
+	line       [2][]byte // lines of the source, stretched to the layer's width …
+	of         [2]int    // … and which they are
+	raw        []byte    // lines of the source as pixels …
+	top, lines int       // … and which they are
+	part       mjpeg.Planes
 }
 
-func (s *stretcher) begin() { s.of = [2]int{-1, -1} }
+// atOnce is how many lines are made pixels at a time.
+const atOnce = 16
+
+func (s *stretcher) begin() { s.of, s.lines = [2]int{-1, -1}, 0 }
 
 // row makes row y of a layer, counted from its top, in dst.
 func (s *stretcher) row(l *layer, y int, dst []byte) {
 	at, part := between(y, l.place.Dy(), l.h)
-	if part == 0 {
+	if part == 0 || l.h == 1 {
 		copy(dst, s.stretched(l, at))
 		return
 	}
@@ -157,11 +169,7 @@ func (s *stretcher) stretched(l *layer, y int) []byte {
 	s.of[slot] = y
 	width := l.place.Dx()
 	s.line[slot] = grown(s.line[slot], 4*width+4)[:4*width]
-	if l.w == width && l.planes != nil {
-		planesLine(l.planes, y, s.line[slot])
-		return s.line[slot]
-	}
-	raw := l.line(y, &s.raw)
+	raw := s.source(l, y)
 	if l.w == width {
 		copy(s.line[slot], raw)
 		return s.line[slot]
@@ -170,57 +178,72 @@ func (s *stretcher) stretched(l *layer, y int) []byte {
 	return s.line[slot]
 }
 
-// line is a line of the source.
-func (l *layer) line(y int, scratch *[]byte) []byte {
+// source is a line of the source.
+func (s *stretcher) source(l *layer, y int) []byte {
 	if l.planes == nil {
 		return l.pix[4*y*l.w : 4*(y+1)*l.w]
 	}
-	*scratch = grown(*scratch, 4*l.w)
-	planesLine(l.planes, y, *scratch)
-	return *scratch
-}
-
-// planesLine makes pixels of one line.
-func planesLine(p *mjpeg.Planes, y int, dst []byte) {
-	one := *p
-	one.H, one.Y = 1, p.Y[y*p.YStride:]
-	if p.Cb != nil {
-		one.Cb, one.Cr = p.Cb[y/p.SubY*p.CStride:], p.Cr[y/p.SubY*p.CStride:]
+	if y < s.top || y >= s.top+s.lines {
+		s.top, s.lines = y, min(atOnce, l.h-y)
+		s.raw = grown(s.raw, 4*l.w*atOnce)
+		s.put(l.planes, y, s.lines, s.raw, 4*l.w, BGRX)
 	}
-	one.PutBGRX(dst, 4*p.W)
+	return s.raw[4*l.w*(y-s.top):][:4*l.w]
 }
 
-const lanes = 0x00FF00FF
+// put makes pixels of n lines of planes, from line y on.
+func (s *stretcher) put(p *mjpeg.Planes, y, n int, dst []byte, stride int, f Format) {
+	// Lines that share a line of chroma begin where it does.
+	if odd := y % p.SubY; odd != 0 && n > p.SubY-odd {
+		some := p.SubY - odd
+		s.put(p, y, some, dst, stride, f)
+		y, n, dst = y+some, n-some, dst[some*stride:]
+	}
+	s.part = *p
+	s.part.H, s.part.Y = n, p.Y[y*p.YStride:]
+	if p.Cb != nil {
+		s.part.Cb, s.part.Cr = p.Cb[y/p.SubY*p.CStride:], p.Cr[y/p.SubY*p.CStride:]
+	}
+	switch f {
+	case BGRX:
+		s.part.PutBGRX(dst, stride)
+	case RGBX:
+		s.part.PutRGBX(dst, stride)
+	case RGB565:
+		s.part.PutRGB565(dst, stride)
+	}
+}
 
-// stretch makes a line of another width.
+const lanes = 0x00FF00FF00FF00FF
+
+// stretch makes a line of another width. What is mixed is a<<8 + (b-a)*part, four channels at a time.
 func stretch(dst, src []byte, at []int32, part []uint16) {
-	last := len(src) - 4
+	if len(src) < 8 { // one pixel
+		for i := range at {
+			copy(dst[4*i:], src[:4])
+		}
+		return
+	}
 	part = part[:len(at)]
 	for i, x := range at {
-		from := 4 * int(x)
-		a := binary.LittleEndian.Uint32(src[from:])
-		f := uint32(part[i])
-		if f != 0 && from < last {
-			b := binary.LittleEndian.Uint32(src[from+4:])
-			even := (a&lanes*(256-f) + b&lanes*f) >> 8 & lanes
-			odd := (a >> 8 & lanes * (256 - f)) + (b >> 8 & lanes * f)
-			a = even | odd&^lanes
-		}
-		binary.LittleEndian.PutUint32(dst[4*i:], a)
+		v := binary.LittleEndian.Uint64((*[8]byte)(src[4*int(x):])[:])
+		even, odd := v&lanes, v>>8&lanes
+		a, b := even&(1<<32-1)|odd<<32, even>>32|odd&^(1<<32-1)
+		a = (a<<8 + (b-a)*uint64(part[i])) >> 8 & lanes
+		binary.LittleEndian.PutUint32((*[4]byte)(dst[4*i:])[:], uint32(a)|uint32(a>>24))
 	}
 }
-
-const lanes64 = 0x00FF00FF00FF00FF
 
 // mix makes a row that is part of 256 b and the rest a, two pixels at a time.
 func mix(dst, a, b []byte, part uint64) {
 	n := len(dst) &^ 7
 	a, b = a[:len(dst)], b[:len(dst)]
 	for i := 0; i < n; i += 8 {
-		p, q := binary.LittleEndian.Uint64(a[i:]), binary.LittleEndian.Uint64(b[i:])
-		even := (p&lanes64*(256-part) + q&lanes64*part) >> 8 & lanes64
-		odd := (p >> 8 & lanes64 * (256 - part)) + (q >> 8 & lanes64 * part)
-		binary.LittleEndian.PutUint64(dst[i:], even|odd&^lanes64)
+		p, q := binary.LittleEndian.Uint64((*[8]byte)(a[i:])[:]), binary.LittleEndian.Uint64((*[8]byte)(b[i:])[:])
+		even, odd := p&lanes, p>>8&lanes
+		even = (even<<8 + (q&lanes-even)*part) >> 8 & lanes
+		odd = (odd<<8 + (q>>8&lanes-odd)*part) &^ lanes
+		binary.LittleEndian.PutUint64((*[8]byte)(dst[i:])[:], even|odd)
 	}
 	for i := n; i < len(dst); i++ {
 		dst[i] = byte((uint64(a[i])*(256-part) + uint64(b[i])*part) >> 8)

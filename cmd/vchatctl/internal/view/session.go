@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 
 // ErrInterrupted is why a session has ended when Ctrl-C was pressed, or a window closed.
 var ErrInterrupted = errors.New("interrupted")
+
+// ErrFault is why a session has ended when this program has a fault. The display is given back all the same.
+var ErrFault = errors.New("a fault of this program")
 
 var errEnough = errors.New("the user has seen enough")
 
@@ -30,6 +34,8 @@ type Options struct {
 	Feed   string // api.Self or a peer; with Follow "" is whoever is in a call
 	Follow bool   // waits for calls, and for the daemon, for ever
 	Turn   bool   // to the peer whose call is answered here: Feed was not chosen
+
+	Patience time.Duration // for a daemon that is gone, without Follow; 0: half a minute, as for one that is started again
 
 	Figures bool // are shown from the beginning
 
@@ -66,6 +72,7 @@ func Start(ctx context.Context, c *client.Client, opt Options) (*Session, error)
 	s := &Session{client: c, opt: opt, feedOf: opt.Feed, info: opt.Figures, changed: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.feed = newFeed(s.ctx, c, s.wanted, opt.Follow)
+	s.feed.patience = cmp.Or(opt.Patience, patience)
 	if !opt.Follow {
 		if err := s.feed.begin(); err != nil {
 			s.cancel(nil)
@@ -76,8 +83,8 @@ func Start(ctx context.Context, c *client.Client, opt Options) (*Session, error)
 		}
 	}
 	s.newest = Follow(source{s})
-	s.wg.Go(s.listen)
-	s.wg.Go(func() {
+	s.goes(s.listen)
+	s.goes(func() {
 		<-s.ctx.Done()
 		s.feed.look()
 	})
@@ -115,12 +122,28 @@ func (s *Session) Err() error {
 	return nil
 }
 
+// goes starts a goroutine.
+func (s *Session) goes(f func()) {
+	s.wg.Go(func() {
+		defer s.guard()
+		f()
+	})
+}
+
+// guard is deferred by goroutines: a fault in one of them ends the session, and not the program with the terminal raw.
+func (s *Session) guard() {
+	if fault := recover(); fault != nil {
+		s.end(fmt.Errorf("%w: %v\n%s", ErrFault, fault, debug.Stack()))
+	}
+}
+
 func (s *Session) end(err error) { s.cancel(cmp.Or(err, errEnough)) }
 
 // source is the session's feed as Newest reads it. Its end is that of the session.
 type source struct{ *Session }
 
 func (s source) Next() (client.Frame, error) {
+	defer s.guard()
 	f, err := s.feed.Next()
 	if err == nil {
 		return f, nil
@@ -133,8 +156,11 @@ func (s source) Next() (client.Frame, error) {
 	return client.Frame{}, context.Cause(s.ctx)
 }
 
-// lost ends a session whose call has ended.
-func (s *Session) lost(c api.Call) {
+// callEnded ends a session whose call has ended, or tells why it has.
+func (s *Session) callEnded(c api.Call) {
+	if s.opt.Follow && (c.EndedBy != api.Here || c.Reason != api.HungUp) {
+		s.say(fmt.Sprintf("%s: %s", c.Peer, cmp.Or(c.ReasonText, string(c.Reason))))
+	}
 	s.mu.Lock()
 	over := !s.opt.Follow && s.feedOf == c.Peer && s.known.call(c.Peer) == nil
 	s.mu.Unlock()
@@ -225,7 +251,7 @@ func (s *Session) hear(events *client.Events) error {
 		s.known.hear(e)
 		s.mu.Unlock()
 		if c := e.Call; c != nil && c.State == api.CallEnded {
-			s.lost(*c)
+			s.callEnded(*c)
 		}
 		if e.Event == api.EventText {
 			who := e.Peer

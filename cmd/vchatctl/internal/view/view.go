@@ -1,9 +1,21 @@
-// Package view is what all viewers have in common: the newest picture of a feed, however slow the viewer is.
+// Package view is what all viewers have in common: it follows a feed, knows why there is no fresh picture, and paints.
 //
-//	feed ──▶ goroutine of Follow ──▶ one slot ──▶ viewer
+//	daemon ── feed ──▶ Session's goroutine ─▶ Newest, one slot ─▶ reel's goroutine: decodes ─▶ Run: paints ─▶ Display
+//	       ── events ▶ Session's goroutine ─▶ what is known of the device ─▶ Words ──────────────▲
+//	       ◀─ hang up, answer, say … ─ goroutines of Press ◀── keys ◀── Run's goroutine ◀────────┘
 //
-// It promises that the feed is always read at once, so that no old pictures wait in the socket, and that a viewer which
-// is slow loses pictures and not time.
+// It promises that the feed is always read at once, so that no old pictures wait in the socket; that a viewer which is slow
+// loses pictures and not time; that no more pictures are decoded than are painted, and no larger than they are shown; that
+// a picture which is old never looks as if it were not; and that a session outlives its daemon. A Display is written to
+// from top to bottom and never read.
+//
+// A session waits in one of these states:
+//
+//	watching ──stream ends──▶ reopening ──opened──▶ watching
+//	                          reopening ──the call is over──▶ ended, with Follow idle ──a call──▶ reopening
+//	                          reopening ──no daemon for half a minute──▶ ended, with Follow never
+//
+// Session.Close returns when none of its goroutines runs, Run when none of its own does.
 package view
 
 import (

@@ -17,16 +17,17 @@ const (
 
 // Words is all that a viewer says besides the picture.
 type Words struct {
-	Title  string // whose pictures these are
-	Notice string // why there is no fresh picture; it takes the picture's place
-	Age    string // how old the picture is, if it is not fresh
-	Banner string // who calls, and what can be done
-	Info   string // figures, if they are wanted
-	Lines  []string
-	Typing string // the line that is being typed, or ""
-	Stale  bool   // the picture is old: to be dimmed
-	Blank  bool   // there is none to be shown
-	Own    bool   // the own picture is wanted in a corner
+	Title    string   // whose pictures these are
+	Headline string   // in the picture's place: who calls, or how old the picture is
+	Notice   string   // below it: why there is no fresh picture, or what can be done
+	Banner   string   // at the edge: who calls while a picture is shown
+	Info     string   // figures, if they are wanted
+	Lines    []string // that were said
+	Typing   string   // the line that is being typed, or ""
+	Stale    bool     // the picture is old: to be dimmed
+	Blank    bool     // there is none to be shown
+	Own      bool     // the own picture is wanted in a corner
+	OwnStale bool     // and is old, too
 }
 
 func (w *Words) equal(v *Words) bool {
@@ -38,8 +39,8 @@ func (w *Words) equal(v *Words) bool {
 			return false
 		}
 	}
-	return w.Title == v.Title && w.Notice == v.Notice && w.Age == v.Age && w.Banner == v.Banner && w.Info == v.Info &&
-		w.Typing == v.Typing && w.Stale == v.Stale && w.Blank == v.Blank && w.Own == v.Own
+	return w.Title == v.Title && w.Notice == v.Notice && w.Headline == v.Headline && w.Banner == v.Banner && w.Info == v.Info &&
+		w.Typing == v.Typing && w.Stale == v.Stale && w.Blank == v.Blank && w.Own == v.Own && w.OwnStale == v.OwnStale
 }
 
 // line is something said, or that the viewer has to say.
@@ -57,8 +58,14 @@ type Shown struct {
 	Broken   error // why pictures after it could not be decoded
 }
 
-// Words says what there is to say while a picture is shown.
-func (s *Session) Words(now time.Time, p Shown) Words {
+func (p *Shown) age(now time.Time) time.Duration { return now.Sub(p.Captured) }
+
+func (p *Shown) stale(now time.Time) bool {
+	return p.age(now) > cardAfter || p.age(now) > staleAfter && !p.Card
+}
+
+// Words says what there is to say while a picture is shown, and the own one in the corner.
+func (s *Session) Words(now time.Time, p, own Shown) Words {
 	feed, since := s.feed.showing()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,26 +76,28 @@ func (s *Session) Words(now time.Time, p Shown) Words {
 	if p.Received.Before(since) {
 		p.Received = time.Time{} // of another feed
 	}
-	age := now.Sub(p.Captured)
+	w.OwnStale = own.stale(now)
 	switch {
 	case feed == "":
 		w.Blank, w.Notice = true, s.idle(now)
 	case p.Received.IsZero():
 		w.Blank, w.Notice = true, s.known.why(feed, now)
-	case age > cardAfter || age > staleAfter && !p.Card:
-		w.Stale, w.Age, w.Notice = true, span(age)+" old", s.known.why(feed, now)
+	case p.stale(now):
+		w.Stale, w.Headline, w.Notice = true, span(p.age(now))+" old", s.known.why(feed, now)
 		if p.Broken != nil {
 			w.Notice = "the pictures cannot be read: " + p.Broken.Error()
 		}
 	}
 	if peer := s.known.rings(); peer != "" {
-		w.Banner = peer + " is calling: a answers, d declines"
+		calling, keys := peer+" is calling", "a answers, d declines"
 		if feed == "" {
-			w.Banner, w.Notice = "", w.Banner
+			w.Headline, w.Notice = calling, keys
+		} else {
+			w.Banner = calling + ": " + keys
 		}
 	}
 	if s.info {
-		w.Info = s.figures(now, age, p)
+		w.Info = s.figures(now, p)
 	}
 	if s.typing {
 		w.Typing = "say: " + string(s.typed) + "_"
@@ -115,19 +124,19 @@ func (s *Session) idle(now time.Time) string {
 }
 
 // figures is the line of figures: pictures a second, their delay, bits a second, their size.
-func (s *Session) figures(now time.Time, age time.Duration, p Shown) string {
+func (s *Session) figures(now time.Time, p Shown) string {
 	pictures, bytes := s.newest.Totals()
 	if d := now.Sub(s.rate.at); d >= rateOver {
 		if !s.rate.at.IsZero() {
 			s.rate.fps = float64(pictures-s.rate.pictures) / d.Seconds()
 			s.rate.mbits = float64(bytes-s.rate.bytes) * 8 / 1e6 / d.Seconds()
-			s.rate.age = age
+			s.rate.age = p.age(now)
 		}
 		s.rate.at, s.rate.pictures, s.rate.bytes = now, pictures, bytes
 	}
-	text := fmt.Sprintf("%.1f fps   %d ms old   %.1f Mbit/s", s.rate.fps, max(0, s.rate.age.Milliseconds()), s.rate.mbits)
+	text := fmt.Sprintf("%.1f fps · %d ms old · %.1f Mbit/s", s.rate.fps, max(0, s.rate.age.Milliseconds()), s.rate.mbits)
 	if !p.Received.IsZero() {
-		text += fmt.Sprintf("   %dx%d", p.W, p.H)
+		text += fmt.Sprintf(" · %dx%d", p.W, p.H)
 	}
 	return text
 }

@@ -97,7 +97,7 @@ func TestWhereWordsStand(t *testing.T) {
 			"                                            ",
 			"                                            ",
 			" wörkshop  29.9 fps     q quits  Enter says "}},
-		{"everything", 30, 11, view.Words{Title: "workshop", Banner: "kitchen is calling", Age: "12 s old", Stale: true,
+		{"everything", 30, 11, view.Words{Title: "workshop", Banner: "kitchen is calling", Headline: "12 s old", Stale: true,
 			Notice: "link lost 7 s ago, reconnecting at once", Lines: []string{"you: where are you?", "workshop: in the cellar, with the fuses"},
 			Typing: "say: 日本語_"}, []string{
 			"      kitchen is calling      ",

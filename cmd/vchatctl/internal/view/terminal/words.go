@@ -22,8 +22,8 @@ func (c *cells) words(w *view.Words) {
 		c.centred(wrap(w.Banner, c.cols-2), 0, black, white)
 	}
 	var notice []string
-	if w.Age != "" {
-		notice = append(notice, w.Age)
+	if w.Headline != "" {
+		notice = append(notice, w.Headline)
 	}
 	c.centred(append(notice, wrap(w.Notice, c.cols-4)...), picture/2, white, black)
 	var lines []string

@@ -1,0 +1,472 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"image/color"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"vchat/daemon/api"
+	"vchat/daemon/client"
+	"vchat/daemon/control/controltest"
+)
+
+// rig is a pretend device that can be stopped and started again, and a session of its user.
+type rig struct {
+	t      *testing.T
+	device *controltest.Device
+	socket string
+	stop   func()
+	*Session
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "view") // the test's own directory may be too deep for a socket's path
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, device: controltest.New(), socket: dir + "/s"}
+	r.serve()
+	t.Cleanup(func() {
+		if r.Session != nil {
+			r.Close()
+		}
+		r.stop()
+		os.RemoveAll(dir)
+	})
+	return r
+}
+
+func (r *rig) serve() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	wait, err := controltest.Serve(ctx, r.device, r.socket)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := wait(); err != nil {
+			r.t.Errorf("the control server: %v", err)
+		}
+	})
+}
+
+func (r *rig) look(opt Options) {
+	r.t.Helper()
+	c := client.New(r.socket)
+	r.t.Cleanup(c.Close)
+	var err error
+	if r.Session, err = Start(r.t.Context(), c, opt); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// inCall puts the device into a call with workshop.
+func (r *rig) inCall(state api.CallState) api.Call {
+	c := api.Call{ID: "1", Peer: "workshop", State: state, Direction: api.In, Since: time.Now(), Pictures: true}
+	r.device.Change(c)
+	return c
+}
+
+// picture publishes pictures of a feed until the viewer has one, and gives it.
+func (r *rig) picture(feed, data string) *Picture {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	defer cancel()
+	for seq := uint64(1); ; seq++ {
+		r.device.Publish(feed, seq, false, []byte(data))
+		soon, cancel := context.WithTimeout(ctx, 20*time.Millisecond)
+		p, err := r.Newest().Next(soon)
+		cancel()
+		if err == nil && string(p.Data) == data {
+			return p
+		}
+		if ctx.Err() != nil || err != nil && soon.Err() == nil {
+			r.t.Fatalf("no picture %q of %s: %v", data, feed, err)
+		}
+	}
+}
+
+// says waits until the session says something.
+func (r *rig) says(what string, get func(Words) string) {
+	r.t.Helper()
+	text := ""
+	for range 1000 {
+		if text = get(r.Words(time.Now(), Shown{}, Shown{})); strings.Contains(text, what) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.t.Fatalf("it says %q, want %q", text, what)
+}
+
+func notice(w Words) string { return w.Headline + "|" + w.Notice }
+func lines(w Words) string  { return strings.Join(w.Lines, "|") }
+
+func (r *rig) done(what string) {
+	r.t.Helper()
+	for range 1000 {
+		if slices.Contains(r.device.Did(), what) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.t.Fatalf("the device was told %q, want %q; the session says %q, %v", r.device.Did(), what, lines(r.Words(time.Now(), Shown{}, Shown{})), r.Err())
+}
+
+func (r *rig) ended() error {
+	r.t.Helper()
+	select {
+	case <-r.Context().Done():
+		return r.Err()
+	case <-time.After(10 * time.Second):
+		r.t.Fatal("the session goes on")
+		return nil
+	}
+}
+
+func (r *rig) press(text string) {
+	for _, c := range text {
+		in := Input{Key: KeyRune, Rune: c}
+		switch c {
+		case '\n':
+			in = Input{Key: KeyEnter}
+		case '\b':
+			in = Input{Key: KeyBackspace}
+		case 0x1b:
+			in = Input{Key: KeyEscape}
+		}
+		r.Press(in)
+	}
+}
+
+func TestASessionOutlivesTheDaemon(t *testing.T) {
+	r := newRig(t)
+	r.inCall(api.CallActive)
+	r.look(Options{Feed: "workshop"})
+	r.picture("workshop", "before")
+	r.says("nothing comes", notice)
+	r.stop()
+	r.says("vchatd ended", notice)
+	r.serve()
+	r.picture("workshop", "after")
+	r.says("nothing comes from workshop", notice) // of the words that are for no picture
+}
+
+func TestASessionDoesNotWaitForEver(t *testing.T) {
+	r := newRig(t)
+	r.inCall(api.CallActive)
+	r.look(Options{Feed: "workshop", Patience: 300 * time.Millisecond})
+	r.picture("workshop", "before")
+	r.stop()
+	if err := r.ended(); !errors.Is(err, client.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+	r.serve()
+}
+
+func TestWhatIsNotThereAtTheBeginningIsAnError(t *testing.T) {
+	r := newRig(t)
+	c := client.New(r.socket)
+	defer c.Close()
+	var refused *api.Error
+	if _, err := Start(t.Context(), c, Options{Feed: "attic"}); !errors.As(err, &refused) || refused.Kind != api.NoSuchFeed {
+		t.Errorf("got %v", err)
+	}
+	nobody := client.New(r.socket + "x")
+	defer nobody.Close()
+	if _, err := Start(t.Context(), nobody, Options{Feed: "workshop"}); !errors.Is(err, client.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheEndOfTheCallEndsIt(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(*rig)
+		want api.Reason
+	}{
+		{"told by an event", func(r *rig) {
+			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.LostTooLong})
+		}, api.LostTooLong},
+		{"the feed first", func(r *rig) {
+			r.device.End("workshop")
+			time.Sleep(100 * time.Millisecond)
+			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.HungUp})
+		}, api.HungUp},
+		{"for a reason that is lost", func(r *rig) { r.device.End("workshop") }, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t)
+			r.inCall(api.CallActive)
+			r.look(Options{Feed: "workshop"})
+			r.picture("workshop", "picture")
+			r.says("nothing comes", notice)
+			tt.end(r)
+			var over *Over
+			if err := r.ended(); !errors.As(err, &over) || over.Feed != "workshop" || over.Call.Reason != tt.want {
+				t.Errorf("got %+v", err)
+			}
+		})
+	}
+}
+
+func TestTheEndOfAnotherCallDoesNot(t *testing.T) {
+	r := newRig(t)
+	r.inCall(api.CallActive)
+	r.look(Options{Feed: "workshop"})
+	r.says("nothing comes", notice)
+	r.device.Events.Publish(api.Event{Event: api.EventCall, Peer: "workshop", Call: &api.Call{ID: "0", Peer: "workshop", State: api.CallEnded}})
+	r.device.Change(api.Call{ID: "7", Peer: "attic", State: api.CallEnded})
+	r.picture("workshop", "after")
+	if err := r.Err(); err != nil {
+		t.Errorf("it ended: %v", err)
+	}
+}
+
+func TestFollowGoesFromCallToCall(t *testing.T) {
+	r := newRig(t)
+	r.stop() // it need not be there
+	r.look(Options{Follow: true})
+	r.says("waiting for vchatd", notice)
+	r.serve()
+	r.says("waiting for calls", notice)
+	for range 2 {
+		r.inCall(api.CallIncoming)
+		r.says("workshop is calling|a answers, d declines", notice)
+		r.press("a")
+		r.done("answer workshop")
+		r.picture("workshop", "picture")
+		c := r.inCall(api.CallActive)
+		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.HungUp, "hung up", api.There
+		r.device.Change(c)
+		r.says("waiting for calls", notice)
+		r.says("workshop: hung up", lines)
+	}
+	r.press("q")
+	if err := r.ended(); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhoeverAnswersSeesTheCaller(t *testing.T) {
+	r := newRig(t)
+	r.look(Options{Feed: api.Self, Turn: true})
+	r.picture(api.Self, "own")
+	r.inCall(api.CallIncoming)
+	r.says("workshop is calling: a answers", func(w Words) string { return w.Banner })
+	r.press("a")
+	r.picture("workshop", "theirs")
+}
+
+func TestKeys(t *testing.T) {
+	t.Chdir(t.TempDir())
+	r := newRig(t)
+	r.inCall(api.CallActive)
+	r.look(Options{Feed: "workshop"})
+	r.picture("workshop", "a picture")
+	r.says("nothing comes", notice)
+
+	// What is typed is for the line, until it is said or left.
+	r.press("\nhq\x1b")
+	r.press("\nGrüße an ällle\b\be\n")
+	r.says("you: Grüße an älle", lines)
+	r.done("say workshop Grüße an älle")
+	r.press("\n  \n")
+
+	if r.Press(Input{Key: KeyRune, Rune: 'x'}) || !r.Press(Input{Key: KeyRune, Rune: 'f'}) {
+		t.Error("not f alone is for the display")
+	}
+	r.press("i")
+	r.says("fps · ", func(w Words) string { return w.Info })
+
+	r.device.Publish("workshop", 100, false, []byte("the newest"))
+	r.press("s")
+	r.says("saved workshop-", lines)
+	files, err := os.ReadDir(".")
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if b, err := os.ReadFile(files[0].Name()); err != nil || string(b) != "the newest" {
+		t.Errorf("the file has %q, %v", b, err)
+	}
+
+	r.press("p")
+	if r.Corner() == nil {
+		t.Error("there is no own picture")
+	}
+	r.device.Publish(api.Self, 1, false, []byte("own"))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if p, err := r.Corner().Next(ctx); err != nil || string(p.Data) != "own" {
+		t.Errorf("the own picture: %+v, %v", p, err)
+	}
+	r.press("p")
+	if r.Corner() != nil {
+		t.Error("the own picture stays")
+	}
+
+	r.press("ad") // nobody calls
+	r.press("h")
+	r.done("hangup workshop")
+	var over *Over
+	if err := r.ended(); !errors.As(err, &over) {
+		t.Errorf("got %v", err)
+	}
+	if got := r.device.Did(); slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "say workshop h") || strings.HasPrefix(s, "answer") || strings.HasPrefix(s, "reject") }) {
+		t.Errorf("the device was told %q", got)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	r := newRig(t)
+	r.look(Options{Feed: api.Self})
+	r.Press(Input{Key: KeyInterrupt})
+	if err := r.ended(); err != ErrInterrupted {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAFaultEndsTheSessionAndNotTheProgram(t *testing.T) {
+	r := newRig(t)
+	r.look(Options{Feed: api.Self})
+	r.goes(func() { panic("oh") })
+	if err := r.ended(); !errors.Is(err, ErrFault) || !strings.Contains(err.Error(), "oh") || !strings.Contains(err.Error(), "session_test.go") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// screen is a display that keeps what it shows.
+type screen struct {
+	width  atomic.Int64 // three quarters of that high
+	input  chan Input
+	shown  chan Pixels // those that it has shown; it has room for one that nobody has seen
+	full   chan bool
+	hidden chan struct{} // closed: it is not to be seen
+	err    error
+	px     Pixels
+}
+
+func newScreen(width int64) *screen {
+	s := &screen{input: make(chan Input, 16), shown: make(chan Pixels, 1), full: make(chan bool, 1), hidden: make(chan struct{})}
+	s.width.Store(width)
+	return s
+}
+
+func (s *screen) Next(ctx context.Context) (Pixels, error) {
+	select {
+	case <-s.hidden:
+		<-ctx.Done()
+	default:
+	}
+	w := int(s.width.Load())
+	s.px = pixels(w, w*3/4, BGRX, 0xAA)
+	return s.px, ctx.Err()
+}
+
+func (s *screen) Show() error {
+	select {
+	case <-s.shown:
+	default:
+	}
+	s.shown <- s.px
+	return nil
+}
+
+func (s *screen) Input() <-chan Input         { return s.input }
+func (s *screen) Err() error                  { return s.err }
+func (s *screen) Close() error                { return nil }
+func (s *screen) SetFullscreen(on bool) error { s.full <- on; return nil }
+
+// until waits until the pixel in the upper left quarter is of a colour.
+func (s *screen) until(t *testing.T, want string, meanwhile func()) {
+	t.Helper()
+	late, got := time.After(10*time.Second), ""
+	for {
+		select {
+		case px := <-s.shown:
+			if got = name(px, px.W/8, px.H/4); got == want {
+				return
+			}
+		case <-time.After(10 * time.Millisecond):
+			meanwhile()
+		case <-late:
+			t.Fatalf("it is %s, want %s", got, want)
+		}
+	}
+}
+
+// running runs the rig's session on a screen.
+func (r *rig) running(s *screen) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- Run(r.t.Context(), r.Session, s) }()
+	return done
+}
+
+func TestRunShowsTheNewestAndDimsItWhenItIsOld(t *testing.T) {
+	r, s := newRig(t), newScreen(640)
+	r.inCall(api.CallActive)
+	r.look(Options{Feed: "workshop"})
+	done := r.running(s)
+	of := func(c color.Color) []byte { return encoded(t, 64, 48, func(int, int) color.Color { return c }) }
+	red, green := of(color.RGBA{255, 0, 0, 255}), of(color.RGBA{0, 255, 0, 255})
+	seq := uint64(0)
+	show := func(data []byte) func() {
+		return func() { seq++; r.device.Publish("workshop", seq, false, data) }
+	}
+	s.until(t, "", func() {}) // nothing yet
+	s.until(t, "R", show(red))
+	s.until(t, "G", show(green))
+	s.until(t, "G", show([]byte("broken"))) // the one before stays
+	s.until(t, "g", func() {})              // over a second old
+	s.until(t, "R", show(red))
+	s.width.Store(800)
+	s.input <- Input{Resized: true}
+	s.until(t, "R", show(red))
+	s.input <- Input{Key: KeyRune, Rune: 'f'}
+	if on := <-s.full; !on {
+		t.Error("it is not to be on the full screen")
+	}
+	s.input <- Input{Key: KeyRune, Rune: 'f'}
+	if on := <-s.full; on {
+		t.Error("it stays on the full screen")
+	}
+	s.input <- Input{Key: KeyRune, Rune: 'q'}
+	if err := <-done; err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatEndsRun(t *testing.T) {
+	lost := errors.New("the display is lost")
+	for _, tt := range []struct {
+		name string
+		end  func(*rig, *screen)
+		want error
+	}{
+		{"q where it is hidden", func(_ *rig, s *screen) { close(s.hidden); s.input <- Input{Key: KeyRune, Rune: 'q'} }, nil},
+		{"its close button", func(_ *rig, s *screen) { s.input <- Input{Key: KeyInterrupt} }, ErrInterrupted},
+		{"the display is closed", func(_ *rig, s *screen) { close(s.input) }, nil},
+		{"the display is lost", func(_ *rig, s *screen) { s.err = lost; close(s.input) }, lost},
+		{"a fault", func(r *rig, _ *screen) { r.goes(func() { panic("oh") }) }, ErrFault},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, s := newRig(t), newScreen(64)
+			r.look(Options{Feed: api.Self})
+			done := r.running(s)
+			<-s.shown
+			tt.end(r, s)
+			if err := <-done; !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
