@@ -321,7 +321,9 @@ func TestKeys(t *testing.T) {
 	if err := r.ended(); !errors.As(err, &over) {
 		t.Errorf("got %v", err)
 	}
-	if got := r.device.Did(); slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, "say workshop h") || strings.HasPrefix(s, "answer") || strings.HasPrefix(s, "reject") }) {
+	if got := r.device.Did(); slices.ContainsFunc(got, func(s string) bool {
+		return strings.Contains(s, "say workshop h") || strings.HasPrefix(s, "answer") || strings.HasPrefix(s, "reject")
+	}) {
 		t.Errorf("the device was told %q", got)
 	}
 }
