@@ -13,10 +13,11 @@ self=$(realpath "${BASH_SOURCE[0]}")
 dir=${VCHAT_VM_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vchat-vm}
 
 # v4l-utils: a second opinion on the camera that is not our own code.
-packages=systemd,systemd-sysv,udev,dbus,iproute2,kmod,procps,nftables,v4l-utils
+# kbd: chvt, which switches from console to console.
+packages=systemd,systemd-sysv,udev,dbus,iproute2,kmod,kbd,procps,nftables,v4l-utils
 # Only these and what they depend on are copied: a whole Debian kernel package unpacks to 400 MB.
 modules="virtio_pci virtio_blk virtio_rng virtio_console ext4 9p 9pnet_virtio uvcvideo vivid vhci-hcd veth
-  nf_tables nft_ct nft_reject_inet sch_netem sch_tbf"
+  nf_tables nft_ct nft_reject_inet sch_netem sch_tbf virtio-gpu bochs"
 
 say() { printf '%(%H:%M:%S)T image: %s\n' -1 "$*"; }
 fail() { printf 'image.sh: %s\n' "$*" >&2; exit 1; }
@@ -108,6 +109,8 @@ configure_root() {
 
 	echo vm >"$r/etc/hostname"
 	printf '127.0.0.1 localhost vm\n' >"$r/etc/hosts"
+	# Only the tests of the screen load them: a console that draws costs the others time.
+	printf 'blacklist virtio-gpu\nblacklist bochs\n' >"$r/etc/modprobe.d/screen.conf"
 	: >"$r/etc/fstab" # the initrd has mounted everything; an entry would make the boot wait for udev
 	mkdir -p "$r/mnt/host" "$r/etc/systemd/system/multi-user.target.wants" "$r/var/log/journal"
 	cat >"$r/etc/systemd/system/mnt-host.mount" <<-'UNIT'

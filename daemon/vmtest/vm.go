@@ -26,6 +26,7 @@ type vm struct {
 	*agent.Client
 	console string // file
 	stream  *os.File
+	monitor *monitor
 	kill    context.CancelFunc
 	ended   chan error // qemu's end, once
 }
@@ -38,12 +39,18 @@ func boot(ctx context.Context, imageDir, share, console string) (*vm, error) {
 		return nil, fmt.Errorf("boot: %w", err)
 	}
 	defer theirs.Close()
+	monitor, monitors, err := streamPair()
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("boot: %w", err)
+	}
+	defer monitors.Close()
 	machine, kill := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(machine, "qemu-system-x86_64", qemuArgs(imageDir, share, console)...)
-	cmd.ExtraFiles = []*os.File{theirs} // descriptor 3
+	cmd.ExtraFiles = []*os.File{theirs, monitors} // descriptors 3 and 4
 	var messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &messages, &messages
-	v := &vm{console: console, stream: ours, kill: kill, ended: make(chan error, 1)}
+	v := &vm{console: console, stream: ours, monitor: newMonitor(monitor, share), kill: kill, ended: make(chan error, 1)}
 	started := make(chan error, 1)
 	go func() {
 		// The kernel sends Pdeathsig when the thread that forked ends, not the process: the thread must stay ours.
@@ -55,11 +62,13 @@ func boot(ctx context.Context, imageDir, share, console string) (*vm, error) {
 			err = cmd.Wait()
 			v.ended <- fmt.Errorf("qemu ended: %w: %s", err, strings.TrimSpace(messages.String()))
 			ours.Close() // ends the client
+			monitor.Close()
 		}
 	}()
 	if err := <-started; err != nil {
 		kill()
 		ours.Close()
+		monitor.Close()
 		return nil, fmt.Errorf("boot: %w", err)
 	}
 	v.Client = agent.NewClient(ours)
@@ -86,13 +95,18 @@ func qemuArgs(imageDir, share, console string) []string {
 		"-kernel", filepath.Join(imageDir, "vmlinuz"), "-initrd", filepath.Join(imageDir, "initrd.img"),
 		// tsc, clocksource: or else time comes from an emulated HPET, a system call and an exit from the emulation each.
 		// autosuspend: a camera that sleeps on vhci_hcd does not wake up; its first open is EBUSY, then it is plugged anew.
-		"-append", "tsc=reliable clocksource=tsc usbcore.autosuspend=-1 console=ttyS0 root=/dev/vda rw quiet panic=1 mitigations=off audit=0 net.ifnames=0 systemd.show_status=0",
+		// no_timer_check: on a busy host the kernel finds its timer too slow, and panics.
+		"-append", "no_timer_check tsc=reliable clocksource=tsc usbcore.autosuspend=-1 console=ttyS0 root=/dev/vda rw quiet panic=1 mitigations=off audit=0 net.ifnames=0 systemd.show_status=0",
 		"-drive", "file=" + filepath.Join(imageDir, "disk.img") + ",format=raw,if=virtio,snapshot=on,cache=unsafe",
 		"-virtfs", "local,path=" + share + ",mount_tag=host,security_model=none,readonly=on",
 		"-device", "virtio-rng-pci",
 		"-chardev", "socket,id=agent,fd=3",
 		"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent",
 		"-serial", "file:" + console,
+		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control",
+		// Two kinds, as flips are concerned: virtio's driver shows what it is told to, bochs's scans memory out.
+		"-device", "virtio-gpu-pci,id=" + virtioDisplay + ",xres=1280,yres=800",
+		"-device", "bochs-display,id=" + bochsDisplay + ",xres=1024,yres=768",
 	}
 }
 
