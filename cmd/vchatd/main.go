@@ -127,7 +127,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 			d.Reload(func() (*config.Config, error) { return reread(*path) })
 		}
 	}()
-	defer daemon.FitProcessors()()
+	defer daemon.Tune()()
 	if err := d.Run(ctx); err != nil {
 		return failed(log, err)
 	}
@@ -194,7 +194,7 @@ func demo(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	out, isFile := stdout.(*os.File)
-	defer daemon.FitProcessors()()
+	defer daemon.Tune()()
 	err := daemon.Demo(ctx, daemon.DemoOptions{For: *duration, Dir: *dir, Out: stdout,
 		TTY: isFile && term.IsTerminal(int(out.Fd())), Log: daemon.NewLog(stderr, slog.LevelWarn, false)})
 	if err != nil {

@@ -3,13 +3,27 @@ package daemon
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// FitProcessors fits the number of processors that the Go scheduler uses to the work, until the returned function is called.
+// Tune fits the Go runtime to a daemon that hands pictures on, until the returned function is called. It is for the whole
+// process. What the environment says (GOMAXPROCS, GOGC) is left as it is.
+func Tune() (undo func()) {
+	stop := fitProcessors()
+	if os.Getenv("GOGC") != "" {
+		return stop
+	}
+	// What lives is mostly buffers of pictures, and little else is made: to collect twice as often costs nothing that could be
+	// measured, and half of what lives is not held ready for garbage. Of a 1080p call on a slow link that is 6 of 24 MiB.
+	before := debug.SetGCPercent(50)
+	return func() { stop(); debug.SetGCPercent(before) }
+}
+
+// fitProcessors fits the number of processors that the scheduler uses to the work.
 //
 // While pictures only pass through, that is one. With more, each goroutine that hands a picture on wakes a thread on another
 // processor, which looks for work for a while, and sleeps again: that takes longer than what it is woken for. Where pictures
@@ -18,9 +32,7 @@ import (
 //	one ──a second with more than plenty of one processor──▶ all
 //	 ▲                                                        │
 //	 └────────────calmAfter with less than little─────────────┘
-//
-// Who sets GOMAXPROCS in the environment decides alone.
-func FitProcessors() (stop func()) {
+func fitProcessors() (stop func()) {
 	if os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1 {
 		return func() {}
 	}

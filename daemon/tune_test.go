@@ -3,6 +3,7 @@ package daemon
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -43,25 +44,30 @@ func TestFit(t *testing.T) {
 	}
 }
 
-func TestProcessorsAreFitted(t *testing.T) {
-	if os.Getenv("GOMAXPROCS") != "" {
-		t.Skip("the environment decides")
+func TestTune(t *testing.T) {
+	if os.Getenv("GOMAXPROCS") != "" || os.Getenv("GOGC") != "" || runtime.NumCPU() == 1 {
+		t.Skip("the environment decides, or there is one processor")
 	}
-	all := runtime.GOMAXPROCS(0)
-	if all == 1 {
-		t.Skip("there is one processor")
+	state := func() (processors, garbage int) {
+		garbage = debug.SetGCPercent(100)
+		debug.SetGCPercent(garbage)
+		return runtime.GOMAXPROCS(0), garbage
 	}
-	stop := FitProcessors()
-	if n := runtime.GOMAXPROCS(0); n != 1 {
-		t.Errorf("%d processors for nothing to do", n)
+	before, much := state()
+	undo := Tune()
+	if n, g := state(); n != 1 || g >= much {
+		t.Errorf("%d processors for nothing to do, and garbage of %d %%", n, g)
 	}
-	stop()
-	if n := runtime.GOMAXPROCS(0); n != all {
-		t.Errorf("%d processors after the end, %d before", n, all)
+	undo()
+	for _, name := range []string{"GOMAXPROCS", "GOGC"} {
+		t.Setenv(name, "2")
 	}
-	t.Setenv("GOMAXPROCS", "2")
-	FitProcessors()()
-	if n := runtime.GOMAXPROCS(0); n != all {
-		t.Errorf("%d processors, but the environment decides", n)
+	undo = Tune()
+	if n, g := state(); n != before || g != much {
+		t.Errorf("%d processors, garbage of %d %%: what the environment says is not left as it was", n, g)
+	}
+	undo()
+	if n, g := state(); n != before || g != much {
+		t.Errorf("at the end: %d processors, garbage of %d %%", n, g)
 	}
 }
