@@ -56,6 +56,9 @@ func (a *app) viewCmd() *cobra.Command {
 			if to == toWeb {
 				return a.viewWeb(cmd.Context(), first(args), port)
 			}
+			if cmd.Flags().Changed("port") {
+				return usagef("--port is of --to web")
+			}
 			opt := view.Options{Feed: first(args), Follow: follow, Turn: len(args) == 0}
 			if !follow {
 				if opt.Feed, err = a.feed(cmd.Context(), opt.Feed); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"vchat/cmd/vchatctl/internal/view/web"
 	"vchat/daemon/api"
@@ -28,8 +29,11 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 		return err
 	}
 	defer s.Close()
-	if _, err := fmt.Fprintln(a.stdout, s.URL()); err != nil {
-		return fmt.Errorf("writing to standard output: %w", err)
+	where := struct {
+		URL string `json:"url"`
+	}{s.URL()}
+	if err := a.print(where, func(w io.Writer) { fmt.Fprintln(w, where.URL) }); err != nil {
+		return err
 	}
 	if a.onTerminal() {
 		if err := s.Open(); err != nil {
