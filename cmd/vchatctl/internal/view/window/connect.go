@@ -52,7 +52,7 @@ func connect(ctx context.Context, display string) (*xgb.Conn, net.Conn, error) {
 		return r.conn, socket, nil
 	case <-ctx.Done():
 		// xgb connects without a context, and waits for a server that does not answer as long as that likes. The goroutine is
-		// left to it: it holds nothing but the socket.
+		// left to it: it holds nothing but the socket, which a failed greeting leaves to the garbage collector.
 		return nil, nil, context.Cause(ctx)
 	}
 }

@@ -321,35 +321,57 @@ func TestAServerThatIsGoneIsSaid(t *testing.T) {
 }
 
 func TestAServerThatIsStuckDoesNotHoldUs(t *testing.T) {
-	for _, plain := range []bool{false, true} {
-		s := startServer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		w, err := Open(ctx, Options{Display: s.display, plain: plain})
+	s := startServer(t)
+	stop := func() { t.Helper(); signal(t, s, syscall.SIGSTOP) }
+	goOn := func() {
+		t.Helper()
+		signal(t, s, syscall.SIGCONT)
+		w, err := Open(t.Context(), Options{Display: s.display})
 		if err != nil {
 			t.Fatal(err)
 		}
-		paint(s.next(w), 1)
-		if err := s.process.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		cancel()
-		if err := w.Show(); err != nil && !errors.Is(err, ErrGone) { // with plain it is more than the socket takes
-			t.Errorf("Show: %v", err)
-		}
-		for range w.Input() { // until it is closed
-		}
-		if _, err := w.Next(t.Context()); !errors.Is(err, ErrGone) {
-			t.Errorf("Next: %v", err)
-		}
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-		if _, err := Open(ctx, Options{Display: s.display}); err != context.Canceled {
-			t.Errorf("Open: %v", err)
-		}
-		if err := s.process.Signal(syscall.SIGCONT); err != nil {
-			t.Fatal(err)
-		}
+		w.Close()
+	}
+
+	w := s.open(Options{})
+	paint(s.next(w), 1)
+	stop()
+	if err := w.Show(); err != nil {
+		t.Errorf("Show: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	goOn()
+
+	// A picture that is more than the socket takes.
+	ctx, cancel := context.WithCancel(t.Context())
+	w, err := Open(ctx, Options{Display: s.display, plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paint(s.next(w), 1)
+	stop()
+	cancel()
+	if err := w.Show(); err != nil && !errors.Is(err, ErrGone) {
+		t.Errorf("Show: %v", err)
+	}
+	for range w.Input() { // until it is closed
+	}
+	if _, err := w.Next(t.Context()); !errors.Is(err, ErrGone) {
+		t.Errorf("Next: %v", err)
+	}
+	w.Close()
+	if _, err := Open(ctx, Options{Display: s.display}); err != context.Canceled {
+		t.Errorf("Open: %v", err)
+	}
+	goOn()
+}
+
+func signal(t *testing.T, s *server, number syscall.Signal) {
+	t.Helper()
+	if err := s.process.Signal(number); err != nil {
+		t.Fatal(err)
 	}
 }
 
