@@ -119,11 +119,12 @@ func (v *video) newest() error {
 	if v.link.sent.refresh.Swap(false) {
 		v.raw.forget()
 	}
-	room := v.room(f)
+	room, began := v.room(f), v.link.elapsed()
 	data, err := v.fit(&p, f, room)
 	if err != nil {
 		return err
 	}
+	v.window.lead += (v.link.elapsed() - began - v.window.lead) / 8
 	p.Size = len(data)
 	if err := p.Check(); err != nil {
 		v.drops.TooBig++ // a raw one above 16 MiB: the protocol has no room for it

@@ -29,6 +29,7 @@ type window struct {
 	delay lengthening
 
 	losses losses
+	lead   time.Duration // what it takes to make a picture smaller before it can be written
 }
 
 // maxFlights bounds what is on the way where a picture is small against what the link holds: a second at 30 fps.
@@ -146,7 +147,7 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 		patience = now + feedbackPatience
 	}
 	overdue := oldest.ends + w.typical + 2*w.strays + interval/2
-	left := interval / queueShare
+	left := interval/queueShare + min(w.lead, interval)
 	switch {
 	case now >= patience:
 		w.n, w.known = 0, false

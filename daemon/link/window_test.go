@@ -68,6 +68,11 @@ func TestWindowOpensAsTheLinkIsFree(t *testing.T) {
 			t.Errorf("open at %v with %+v: %v, want %v", tt.at, tt.k, got, tt.want)
 		}
 	}
+	w.lead = 10 * milli
+	if !open(39*milli, held{}) {
+		t.Error("closed, though what is sent next has to be made smaller until the link is free")
+	}
+	w.lead = 0
 	w.sent(3, 20_000, false, 66*milli, mbyte)
 	// Number 2 came 40 ms late, so number 3, whose own bytes took 20 ms, was held up by it and came 7 ms after its turn.
 	w.heard(feedback(2, 33*milli+5*milli+60*milli, 60*milli), 110*milli, mbyte)
