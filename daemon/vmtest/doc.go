@@ -31,6 +31,9 @@
 // one clock. Rates are compared with what the camera itself sent in the same time, never with a number: the emulation is
 // some seven times slower than the machine that it runs on.
 //
+// The screen's test loads the drivers of two display adapters and looks at what they put out from the emulator's side (QMP),
+// where it also presses keys; the viewer runs on the guest's console 1.
+//
 // The machine writes to a throwaway layer over its disk and has no way out: no network card. It ends with the test
 // process, however that ends.
 package vmtest

@@ -16,7 +16,7 @@ import (
 // A monitor is the emulator's own view of the machine (QMP): what its displays show, whatever the guest believes, and its
 // keyboard. Its methods may be called from several goroutines.
 type monitor struct {
-	dir    string // for screenshots
+	dir string // for screenshots
 
 	mu     sync.Mutex
 	stream *os.File

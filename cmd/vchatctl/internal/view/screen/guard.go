@@ -97,12 +97,13 @@ func Guard() int {
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGTTOU, unix.SIGTTIN, unix.SIGPIPE,
 		releaseSignal, acquireSignal)
 	const tty = 3
-	unix.CloseOnExec(tty)
+	console := os.NewFile(tty, "console")
+	defer console.Close() // and not before: the collector closes files that nobody refers to
 	old, err := unix.IoctlGetTermios(tty, unix.TCGETS)
 	if err != nil {
 		return 1
 	}
-	number, err := consoleNumber(os.NewFile(tty, "console"))
+	number, err := consoleNumber(console)
 	if err != nil {
 		return 1
 	}
