@@ -118,7 +118,10 @@ func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
 			y += n - 1
 			continue
 		}
-		row, covered := b.row, false
+		row, covered, straight := b.row, false, p.straight(px, y)
+		if straight {
+			row = px.Pix[y*px.Stride:][:4*px.W]
+		}
 		if len(p.layers) > 0 {
 			r := p.layers[0].place
 			covered = r.Min.X == 0 && r.Max.X == px.W && y >= r.Min.Y && y < r.Max.Y
@@ -139,8 +142,28 @@ func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
 		for i := range p.marks {
 			p.marks[i].blend(row, y)
 		}
-		put(px.Pix[y*px.Stride:], row, px.Format)
+		if !straight {
+			put(px.Pix[y*px.Stride:], row, px.Format)
+		}
 	}
+}
+
+// straight says that row y can be made where it is shown, as it is not looked at again.
+func (p *painter) straight(px Pixels, y int) bool {
+	if px.Format != BGRX {
+		return false
+	}
+	for i, l := range p.layers {
+		if l.stale || i > 0 && y >= l.place.Min.Y && y < l.place.Max.Y {
+			return false
+		}
+	}
+	for i := range p.marks {
+		if g := p.marks[i].ground; y >= g.Min.Y && y < g.Max.Y {
+			return false
+		}
+	}
+	return true
 }
 
 // plain is how many rows from y on, to y1 at most, have nothing but the picture as it is.

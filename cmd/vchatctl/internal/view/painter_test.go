@@ -147,6 +147,19 @@ func TestThePictureFillsItsPlaceAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestWhichPixelsAreMixed(t *testing.T) {
+	for _, tt := range []struct{ x, m, n, at, part int }{
+		{0, 4, 4, 0, 0}, {3, 4, 4, 2, 256}, {1, 4, 4, 1, 0}, // as it is
+		{0, 8, 4, 0, 0}, {1, 8, 4, 0, 64}, {2, 8, 4, 0, 192}, {7, 8, 4, 2, 256}, // twice as large
+		{0, 2, 3, 0, 64}, {1, 2, 3, 1, 192},
+		{0, 5, 1, 0, 256}, {4095, 4096, 8191, 8189, 128}, {8000, 8192, 65535, 64002, 133},
+	} {
+		if at, part := between(tt.x, tt.m, tt.n); at != tt.at || part != tt.part {
+			t.Errorf("%d of %d, from %d: %d and %d/256, want %d and %d", tt.x, tt.m, tt.n, at, part, tt.at, tt.part)
+		}
+	}
+}
+
 func TestAPictureOfTheDisplaysSizeIsShownAsItWasDecoded(t *testing.T) {
 	d := decodedFor(t, encoded(t, 160, 120, func(x, y int) color.Color { return color.RGBA{uint8(x), uint8(y), uint8(x * y), 255} }), 0, 160, 120)
 	px := pixels(160, 120, BGRX, 0)

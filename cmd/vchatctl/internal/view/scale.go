@@ -20,9 +20,8 @@ type layer struct {
 	w, h    int             // of the source
 	scratch []byte
 
-	at    []int32  // for each column of the place: the pixel of the source left of its middle …
-	part  []uint16 // … and how much of the one right of it, of 256
-	shape [2]int   // that at and part are for
+	steps []step // for each column of the place
+	shape [2]int // that they are for
 }
 
 // set prepares a layer for a picture and a place.
@@ -35,10 +34,10 @@ func (l *layer) set(p *mjpeg.Planes, rotate int, place image.Rectangle) {
 		return
 	}
 	l.shape = [2]int{l.w, place.Dx()}
-	l.at, l.part = l.at[:0], l.part[:0]
+	l.steps = l.steps[:0]
 	for x := range place.Dx() {
 		at, part := between(x, place.Dx(), l.w)
-		l.at, l.part = append(l.at, int32(at)), append(l.part, uint16(part))
+		l.steps = append(l.steps, step(4*at<<9|part))
 	}
 }
 
@@ -50,8 +49,8 @@ func (l *layer) asItIs() bool {
 // between says which of n pixels are nearest to the middle of pixel x of m: this one, and so much of the next, of 256. There is
 // a next one unless n is 1.
 func between(x, m, n int) (at, part int) {
-	p := max(0, (256*(2*x+1)*n-256*m)/(2*m))
-	at, part = p>>8, p&255
+	p := max(0, (256*int64(2*x+1)*int64(n)-256*int64(m))/int64(2*m)) // 32 bits are too few for large pictures
+	at, part = int(p>>8), int(p&255)
 	if at >= n-1 {
 		return max(0, n-2), 256
 	}
@@ -174,7 +173,7 @@ func (s *stretcher) stretched(l *layer, y int) []byte {
 		copy(s.line[slot], raw)
 		return s.line[slot]
 	}
-	stretch(s.line[slot], raw, l.at, l.part)
+	stretch(s.line[slot], raw, l.steps)
 	return s.line[slot]
 }
 
@@ -216,20 +215,23 @@ func (s *stretcher) put(p *mjpeg.Planes, y, n int, dst []byte, stride int, f For
 
 const lanes = 0x00FF00FF00FF00FF
 
+// step says what a column of the place is made of: the pixel of the source left of its middle, by its offset in bytes, in the
+// upper bits; and in the lowest nine how much of the one right of it, of 256.
+type step uint32
+
 // stretch makes a line of another width. What is mixed is a<<8 + (b-a)*part, four channels at a time.
-func stretch(dst, src []byte, at []int32, part []uint16) {
+func stretch(dst, src []byte, steps []step) {
 	if len(src) < 8 { // one pixel
-		for i := range at {
+		for i := range steps {
 			copy(dst[4*i:], src[:4])
 		}
 		return
 	}
-	part = part[:len(at)]
-	for i, x := range at {
-		v := binary.LittleEndian.Uint64((*[8]byte)(src[4*int(x):])[:])
+	for i, s := range steps {
+		v := binary.LittleEndian.Uint64((*[8]byte)(src[s>>9:])[:])
 		even, odd := v&lanes, v>>8&lanes
 		a, b := even&(1<<32-1)|odd<<32, even>>32|odd&^(1<<32-1)
-		a = (a<<8 + (b-a)*uint64(part[i])) >> 8 & lanes
+		a = (a<<8 + (b-a)*uint64(s&511)) >> 8 & lanes
 		binary.LittleEndian.PutUint32((*[4]byte)(dst[4*i:])[:], uint32(a)|uint32(a>>24))
 	}
 }
