@@ -81,6 +81,20 @@ func TestScreen(t *testing.T) {
 		eventually(t, comesBack, "test $(kbdinfo -C /dev/tty1 getmode) = text")
 		shows(t, virtioDisplay, "text", isText)
 	})
+	// The packaged unit has no rights but those that it names.
+	t.Run("kiosk", func(t *testing.T) {
+		t.Cleanup(func() { cleanUp(t, "systemctl stop vchat-view") })
+		sh(t, "install -m644 -t /etc/systemd/system /mnt/host/packaging/vchat-view.service; systemctl daemon-reload; systemctl start vchat-view")
+		waits := "test $(kbdinfo -C /dev/tty1 getmode) = graphics && ls -l /proc/$(systemctl show -P MainPID vchat-view)/fd | grep -q /dev/dri/card0"
+		eventually(t, comesBack, waits)
+		shows(t, virtioDisplay, "words", isWords)
+		killed := strings.TrimSpace(sh(t, "systemctl show -P MainPID vchat-view"))
+		sh(t, "kill -9 "+killed)
+		eventually(t, comesBack, "test $(systemctl show -P MainPID vchat-view) != "+killed+" && "+waits)
+		sh(t, "systemctl stop vchat-view")
+		eventually(t, comesBack, "test $(kbdinfo -C /dev/tty1 getmode) = text")
+		shows(t, virtioDisplay, "text", isText)
+	})
 }
 
 // startTestCard runs alice's daemon with the built-in test picture.
@@ -94,7 +108,7 @@ func startTestCard(t *testing.T) {
 	sh(t, "systemctl start "+alice.unit)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the viewer said:\n%s", cleanUp(t, "cat /tmp/view.log; systemctl --no-pager status shell kiosk; dmesg | tail || true"))
+			t.Logf("the viewer said:\n%s", cleanUp(t, "cat /tmp/view.log; systemctl --no-pager status shell kiosk vchat-view; journalctl --no-pager -u vchat-view | tail -n 30; dmesg | tail || true"))
 		}
 		cleanUp(t, "systemctl stop "+alice.unit)
 	})
@@ -249,6 +263,17 @@ func isText(screen image.Image) bool {
 		}
 	}
 	return letters > 0 && letters < s.Dx()*s.Dy()/10
+}
+
+// isWords is what the viewer writes where there is no picture: in the middle, where an empty console has nothing.
+func isWords(screen image.Image) bool {
+	type part interface {
+		SubImage(image.Rectangle) image.Image
+	}
+	s, ok := screen.(part)
+	top := screen.Bounds()
+	top.Max.Y = top.Dy() / 3
+	return isText(screen) && ok && !isText(s.SubImage(top))
 }
 
 func same(a, b image.Image) bool {
