@@ -34,6 +34,12 @@ func (l *losses) resent(repeated uint32, now time.Duration) {
 // crowded says that packets are thrown away because there are too many.
 func (l *losses) crowded() bool { return l.share > crowdedShare }
 
+// many says that of what was sent lately more is lost than a radio loses, before anything is heard of it.
+func (l *losses) many(f flow) bool {
+	lost := f.lost + int(f.repeated-l.repeated)
+	return l.crowded() || lost > 3 && lost*packetBytes > l.bytes/10
+}
+
 // mended says that a picture had a hole, or may have waited behind one, for no other reason than that some are lost always.
 func (l *losses) mended(f *flight, trip time.Duration) bool {
 	return !l.crowded() && (f.repeated != l.repeated || l.at > 0 && f.sent-l.at < trip)

@@ -7,11 +7,12 @@ import "time"
 // little, and they stay so, each holding up the other. Then BBR is told to search again: a picture that goes in less time than
 // it might costs a full link nothing, as there is no more than one on the way.
 type paced struct {
+	at    time.Duration // when it was told last
 	next  time.Duration // not before
 	pause time.Duration
 	pace  float64 // then
 
-	crowded bool // since then packets were thrown away
+	crowded bool // soon after it packets were thrown away
 }
 
 const (
@@ -22,13 +23,13 @@ const (
 	// restartRarely is the pause where searching again has come to nothing: the link carries no more, or not yet.
 	restartRarely = 2 * time.Second
 	// restartRarest is for routers that cannot even hold a picture: they lose much of it while BBR searches.
-	restartRarest = 16 * time.Second
+	restartRarest = 6 * time.Second
 )
 
 // holds says that BBR is to search again, after a picture that was made smaller has arrived.
 func (p *paced) holds(s sample, way flow, crowded bool, now time.Duration) bool {
-	p.crowded = p.crowded || crowded
-	if !s.shrunk || way.pace == 0 || s.busy <= 0 || now < p.next {
+	p.crowded = p.crowded || crowded && now-p.at < restartPause
+	if crowded || !s.shrunk || way.pace == 0 || s.busy <= 0 || now < p.next {
 		return false
 	}
 	if went := float64(s.bytes) / s.busy.Seconds(); way.pace > paceNear*went {
@@ -43,6 +44,6 @@ func (p *paced) holds(s sample, way flow, crowded bool, now time.Duration) bool 
 		p.pause = min(2*p.pause, restartRarely)
 	}
 	p.crowded = false
-	p.pace, p.next = way.pace, now+p.pause
+	p.pace, p.at, p.next = way.pace, now, now+p.pause
 	return true
 }

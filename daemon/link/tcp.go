@@ -12,6 +12,7 @@ import (
 // flow is what the kernel knows of a connection's way (tcp(7), TCP_INFO). The zero flow, of a connection in memory, says nothing.
 type flow struct {
 	repeated uint32        // packets that were sent again so far
+	lost     int           // packets that are known to be lost and were not sent again yet
 	mending  bool          // some are lost, and what came behind them waits for them in the other kernel
 	flying   int           // bytes that have neither arrived nor are known to be lost
 	pace     float64       // bytes a second: faster the kernel does not send; 0: it does not say
@@ -64,7 +65,7 @@ func (s *socket) flow() (f flow) {
 		return f
 	}
 	i := &s.info
-	f = flow{repeated: i.Total_retrans, mending: i.Lost > 0 || i.Retrans > 0 || i.Sacked > 0,
+	f = flow{repeated: i.Total_retrans, lost: int(i.Lost - min(i.Lost, i.Retrans)), mending: i.Lost > 0 || i.Retrans > 0 || i.Sacked > 0,
 		flying: int(i.Unacked+i.Retrans-min(i.Unacked, i.Sacked+i.Lost)) * int(i.Snd_mss), least: time.Duration(i.Min_rtt) * time.Microsecond}
 	if i.Pacing_rate < 1<<62 { // as it is while there is none
 		f.pace = float64(i.Pacing_rate)

@@ -170,7 +170,7 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 // network. What is sent meanwhile waits at the other end, and not on the way.
 func (w *window) mending(k kernel, slowness seconds, left time.Duration) bool {
 	f := k.flow()
-	return f.mending && slowness.of(f.flying) < w.trip.value()+left
+	return f.mending && !w.losses.many(f) && slowness.of(f.flying) < w.trip.value()+left
 }
 
 // kernel tells what our kernel holds of what was written: not yet sent, and not yet arrived at the other kernel, in bytes.
