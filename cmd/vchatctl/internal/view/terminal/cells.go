@@ -143,14 +143,18 @@ func (p *pen) write(c cell) {
 		p.w.WriteByte(' ')
 		return
 	}
-	if !p.down || c.fg != p.fg {
+	if !p.down || !p.same(c.fg, p.fg) {
 		colour(p.w, 38, c.fg, p.trueColour)
 	}
-	if !p.down || c.bg != p.bg {
+	if !p.down || !p.same(c.bg, p.bg) {
 		colour(p.w, 48, c.bg, p.trueColour)
 	}
 	p.down, p.fg, p.bg = true, c.fg, c.bg
 	p.w.WriteRune(c.letter)
+}
+
+func (p *pen) same(a, b rgb) bool {
+	return a == b || !p.trueColour && palette(a) == palette(b)
 }
 
 func (p *pen) lift() {

@@ -46,6 +46,7 @@ func TestOnlyWhatHasChangedIsWritten(t *testing.T) {
 		{"256 colours", false, []step{
 			{first, "", "\x1b[1;1H\x1b[38;5;196m\x1b[48;5;21m▀▀\x1b[38;5;232m▀\x1b[2;1H\x1b[0m   "},
 			{[]rgb{{250, 3, 3}, red, dark, blue, blue, blue}, "", ""}, // the same of the 256
+			{[]rgb{blue, {3, 3, 250}, dark, red, red, blue}, "", "\x1b[1;1H\x1b[38;5;21m\x1b[48;5;196m▀▀\x1b[0m"},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
