@@ -66,5 +66,5 @@ func number(v float64) string {
 	case v == math.Trunc(v) && math.Abs(v) < 1<<53:
 		return strconv.FormatInt(int64(v), 10) // a count of bytes is easier to read without an exponent
 	}
-	return strconv.FormatFloat(v, 'g', -1, 64)
+	return strconv.FormatFloat(v, 'g', 15, 64) // the last digits are those of a division by 1000
 }

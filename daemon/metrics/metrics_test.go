@@ -25,7 +25,7 @@ func TestTextIsWhatTheFormatWants(t *testing.T) {
 	m := text.Metric("a_total", metrics.Counter, "Says \\ and\nmore.")
 	m.Add(1)
 	m.Add(1<<40, "name", `quote " backslash \ and`+"\nline")
-	m.Add(0.5, "name", "bytes \xff that are no text", "other", "")
+	m.Add(37.069/1e3, "name", "bytes \xff that are no text", "other", "")
 	g := text.Metric("b", metrics.Gauge, "Special values.")
 	g.Add(math.Inf(1), "is", "inf")
 	g.Add(math.Inf(-1), "is", "-inf")
@@ -34,7 +34,7 @@ func TestTextIsWhatTheFormatWants(t *testing.T) {
 # TYPE a_total counter
 a_total 1
 a_total{name="quote \" backslash \\ and\nline"} 1099511627776
-a_total{name="bytes ` + "\uFFFD" + ` that are no text",other=""} 0.5
+a_total{name="bytes ` + "\uFFFD" + ` that are no text",other=""} 0.037069
 # HELP b Special values.
 # TYPE b gauge
 b{is="inf"} +Inf
