@@ -229,6 +229,7 @@ func TestWhereABlockEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, data := segmentAt(t, grey, mSOS)
+	dark := AppendEnd(slices.Concat(grey[:data], bitsOf("00"+one+eob)))
 	for _, c := range []struct {
 		name, ac string
 		good     bool
@@ -248,6 +249,10 @@ func TestWhereABlockEnds(t *testing.T) {
 			var d Decoder
 			if p, err := d.Decode(b, scale); p == nil || (err == nil) != c.good {
 				t.Errorf("%s, at 1/%d: %v", c.name, scale, err)
+			}
+			var fresh Decoder
+			if p, q := decode(t, &d, dark, scale), decode(t, &fresh, dark, scale); !bytes.Equal(p.Y, q.Y) {
+				t.Errorf("%s, at 1/%d: what is left of it is in the next picture", c.name, scale)
 			}
 		}
 	}

@@ -83,7 +83,7 @@ func (s *scan) mcu(x, y int) bool {
 	return true
 }
 
-// samples decodes the rest of a block behind its DC and puts its samples to dst.
+// samples decodes the rest of a block behind its DC and puts its samples to dst, if the block is good.
 func (s *scan) samples(t *target, ac *acDecoder, code *huffDecoder, dst []byte) bool {
 	dc := t.dc()
 	if s.size == 1 {
@@ -91,9 +91,13 @@ func (s *scan) samples(t *target, ac *acDecoder, code *huffDecoder, dst []byte) 
 		return ac.pass(&s.r, code, 0)
 	}
 	used, ok := ac.block(&s.r, code, &s.block, &t.places, t.last)
-	if used == 0 {
+	switch {
+	case !ok: // what it has must not come up in the next one
+		s.block = [32]int64{}
+		return false
+	case used == 0:
 		fill(dst, t.stride, s.size, dc)
-		return ok
+		return true
 	}
 	s.block[0] += int64(dc)
 	used |= usedRow | usedColumn
@@ -106,7 +110,7 @@ func (s *scan) samples(t *target, ac *acDecoder, code *huffDecoder, dst []byte) 
 		idct2(dst, t.stride, &s.block)
 	}
 	s.block = [32]int64{}
-	return ok
+	return true
 }
 
 // dc is the present DC, dequantised.
