@@ -56,8 +56,6 @@ type Server struct {
 
 	news  *news
 	feeds *feeds
-
-	handling sync.WaitGroup
 }
 
 // Listen takes a port on loopback, for Serve.
@@ -91,13 +89,22 @@ func (s *Server) Close() { _ = s.listener.Close() }
 // Serve serves the page until ctx ends, and gives its cause.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var serving sync.WaitGroup // connections; http.Server waits for none of them
 	server := &http.Server{
 		Handler:           s.guard(s.routes()),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          log.New(io.Discard, "", 0), // who breaks off is nobody's concern
+		ConnState: func(_ net.Conn, s http.ConnState) {
+			switch s {
+			case http.StateNew:
+				serving.Add(1)
+			case http.StateClosed:
+				serving.Done()
+			}
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // who breaks off is nobody's concern
 	}
 	var running sync.WaitGroup
 	running.Go(func() { s.news.follow(ctx) })
@@ -110,7 +117,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	cancel(nil)
 	_ = server.Close()
 	running.Wait()
-	s.handling.Wait()
+	serving.Wait()
 	s.feeds.close()
 	return context.Cause(ctx)
 }
