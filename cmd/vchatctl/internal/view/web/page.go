@@ -19,10 +19,11 @@ var static embed.FS
 
 // files are the parts of the page, by their paths.
 var files = map[string]struct{ name, kind string }{
-	"/{$}":      {"page.html", "text/html; charset=utf-8"},
-	"/page.css": {"page.css", "text/css; charset=utf-8"},
-	"/page.js":  {"page.js", "text/javascript; charset=utf-8"},
-	"/icon.svg": {"icon.svg", "image/svg+xml"},
+	"/{$}":        {"page.html", "text/html; charset=utf-8"},
+	"/page.css":   {"page.css", "text/css; charset=utf-8"},
+	"/page.js":    {"page.js", "text/javascript; charset=utf-8"},
+	"/picture.js": {"picture.js", "text/javascript; charset=utf-8"},
+	"/icon.svg":   {"icon.svg", "image/svg+xml"},
 }
 
 // routes is all that the page has: of the control socket nothing else is within its reach.

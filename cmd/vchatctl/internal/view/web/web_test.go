@@ -179,7 +179,7 @@ func TestTheSecretIsLongAndNew(t *testing.T) {
 		t.Errorf("%q, %q, %q", a.secret, b.secret, a.once.path)
 	}
 	// What the page loads is itself: by its own words, too.
-	for name := range map[string]string{"page.html": "", "page.css": "", "page.js": "", "icon.svg": ""} {
+	for name := range map[string]string{"page.html": "", "page.css": "", "page.js": "", "picture.js": "", "icon.svg": ""} {
 		body, err := static.ReadFile("static/" + name)
 		if err != nil {
 			t.Fatal(err)
