@@ -3,9 +3,15 @@
 const old = 1000;     // ms, from which on a picture does not show the present any more
 const oldCard = 3000; // a card comes once a second
 
+// pause leaves nothing behind on the signal: there are many pauses to one.
 const pause = (ms, signal) => new Promise((done) => {
-  const timer = setTimeout(done, ms);
-  signal?.addEventListener('abort', () => { clearTimeout(timer); done(); }, { once: true });
+  const end = () => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+    done();
+  };
+  const timer = setTimeout(end, ms);
+  signal.addEventListener('abort', end);
 });
 
 // turned gives a picture turned clockwise, and closes the one that it was.
