@@ -5,11 +5,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
@@ -20,7 +20,7 @@ func inBubble(t *testing.T, f func(t *testing.T, k *v4l2test.Kernel, cam *v4l2te
 }
 
 func inBubbleWith(t *testing.T, d v4l2test.Device, f func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera)) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		k := v4l2test.New()
 		f(t, k, k.Plug(d))
 		if err := k.Leaks(); err != nil {

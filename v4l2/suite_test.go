@@ -6,8 +6,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"testing/synctest"
 
+	"vchat/daemon/daemontest/faketime"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
@@ -27,7 +27,7 @@ func TestSuiteOnPretendedKernel(t *testing.T) {
 				name += "/" + formats[0].FourCC.String()
 			}
 			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				faketime.Test(t, func(t *testing.T) {
 					k := v4l2test.New()
 					cam := k.Plug(v4l2test.Device{ID: "usb-Pretend_0001-video-index0", Formats: formats})
 					x.Run(t, v4l2test.Subject{Kernel: k, Device: byID, Do: cam.Do, Leaks: k.Leaks})

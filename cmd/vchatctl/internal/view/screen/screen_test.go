@@ -13,6 +13,7 @@ import (
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
+	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/daemontest/leaktest"
 )
 
@@ -29,7 +30,7 @@ type rig struct {
 
 // with runs a test on pretended time, and looks at the end whether all was given back.
 func with(t *testing.T, k *pretendKernel, test func(*rig)) {
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := &rig{t: t, kernel: k, console: newConsole()}
 		k.plugs = make(chan struct{}, 1)
 		var err error
@@ -184,7 +185,7 @@ func TestSwitchOfConsoles(t *testing.T) {
 
 func TestStartOnAConsoleThatIsAway(t *testing.T) {
 	k, c := oneMonitor()
-	synctest.Test(t, func(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
 		r := &rig{t: t, kernel: k, console: newConsole()}
 		r.console.away, k.plugs = true, make(chan struct{}, 1)
 		r.Screen, _ = open(k, r.console, nil)
