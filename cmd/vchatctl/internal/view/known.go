@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"vchat/daemon/api"
@@ -96,85 +95,18 @@ func (k *known) why(feed string, now time.Time) string {
 	case !k.up && k.since.IsZero():
 		return "waiting for vchatd"
 	case !k.up:
-		return "vchatd ended" + ago(k.since, now) + ", waiting for it"
+		return Why{"vchatd ended", k.since, ", waiting for it"}.At(now)
 	case feed == api.Self:
-		return k.whyNotHere(now)
+		return cmp.Or(WhyNotHere(&k.status).At(now), "the camera sends no pictures")
 	}
 	c := k.call(feed)
-	if c == nil {
-		return "there is no call with " + feed
-	}
-	switch c.State {
-	case api.CallCalling:
-		return "calling " + feed
-	case api.CallRinging:
-		return "it rings at " + feed
-	case api.CallIncoming:
-		return feed + " is calling"
-	}
-	if c.Link != nil && c.Link.State == api.LinkDown {
-		return "link lost" + ago(c.Link.Since, now) + ", reconnecting"
-	}
-	if c.State == api.CallResuming {
-		return "link lost" + ago(c.Since, now) + ", reconnecting"
-	}
-	if pc := c.PeerCamera; pc != nil {
-		if text := cameraText(feed, pc.State, pc.Reason, pc.Since, now); text != "" {
-			return text
-		}
+	if text := WhyNotThere(feed, c).At(now); text != "" {
+		return text
 	}
 	if !c.Pictures {
 		return "waiting for the first picture of " + feed
 	}
 	return "nothing comes from " + feed
-}
-
-func (k *known) whyNotHere(now time.Time) string {
-	c := k.status.Camera
-	if k.status.Privacy {
-		return "privacy is on: the camera is closed"
-	}
-	if c.State == api.CameraIdle {
-		return "the camera is starting"
-	}
-	reason := strings.TrimPrefix(c.Reason, c.Device+": ")
-	return cmp.Or(cameraText("", string(c.State), reason, c.Since, now), "the camera sends no pictures")
-}
-
-// cameraText says why a camera gives no pictures, or "" if it says that it does. Whose is "" for our own.
-func cameraText(whose, state, reason string, since, now time.Time) string {
-	camera, owner := "the camera", "this device"
-	if whose != "" {
-		camera, owner = whose+"'s camera", whose
-	}
-	switch state {
-	case "privacy":
-		return owner + " has privacy on"
-	case string(api.CameraOpening):
-		return camera + " is starting"
-	case string(api.CameraLost), string(api.CameraFailed):
-		if strings.Contains(reason, "unplugged") {
-			return camera + " was unplugged" + ago(since, now)
-		}
-		what := " was lost"
-		if state == string(api.CameraFailed) {
-			what = " has failed"
-		}
-		text := camera + what + ago(since, now)
-		if reason != "" {
-			text += ": " + reason
-		}
-		return text
-	}
-	return ""
-}
-
-// ago is " 12 s ago", or "" if that is not known.
-func ago(t, now time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return " " + span(now.Sub(t)) + " ago"
 }
 
 // span is a duration as one says it.

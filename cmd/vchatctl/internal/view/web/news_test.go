@@ -179,7 +179,7 @@ func TestTheDaemonIsOutlived(t *testing.T) {
 	l.state("the call", func(s state) bool { return s.Reached && s.Feed == "workshop" })
 	down()
 	s := l.state("the daemon is gone", func(s state) bool { return !s.Reached })
-	if s.Feed != "workshop" || s.Why == nil || s.Why.Since == 0 || s.Why.Text != "vchatd was lost" || len(s.Peers) != 0 {
+	if s.Feed != "workshop" || s.Why == nil || s.Why.Since == 0 || s.Why.Text != "vchatd ended" || len(s.Peers) != 0 {
 		t.Errorf("%+v", s)
 	}
 	res := r.do("POST", "hangup", "{}", nil)

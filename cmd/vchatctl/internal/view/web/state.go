@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/api"
 )
 
@@ -24,18 +25,22 @@ type state struct {
 	Peers   []peer `json:"peers"`
 }
 
-// why is a reason, and if it is known since when: then it is said as Text, a time such as 7 s, After.
+// why is a view.Why that the page says anew as time goes by.
 type why struct {
 	Text  string `json:"text"`
 	Since int64  `json:"since,omitempty"` // milliseconds since the epoch, by this device's clock
-	After string `json:"after,omitempty"`
+	After string `json:"after,omitempty"` // behind the time that has gone by since
 }
 
-func since(t time.Time, text, after string) *why {
-	if t.IsZero() {
-		return &why{Text: text + strings.TrimPrefix(after, " ago")}
+// reason gives nil if there is none.
+func reason(w view.Why) *why {
+	switch {
+	case w == view.Why{}:
+		return nil
+	case w.Since.IsZero():
+		return &why{Text: w.Text + w.After}
 	}
-	return &why{text, t.UnixMilli(), after}
+	return &why{w.Text, w.Since.UnixMilli(), " ago" + w.After}
 }
 
 type ring struct {
@@ -81,7 +86,7 @@ func present(s *scene) state {
 	}
 	if s.gone != nil {
 		p.Words = "The daemon of this device, vchatd, is not reached. It is tried again and again."
-		p.Why = since(s.since, "vchatd was lost", " ago, waiting for it")
+		p.Why = reason(view.Why{Text: "vchatd ended", Since: s.since, After: ", waiting for it"})
 		p.Ringing, p.Peers = []ring{}, []peer{}
 		return p
 	}
@@ -91,9 +96,9 @@ func present(s *scene) state {
 	}
 	p.Words = words(s, feed, call)
 	if feed == api.Self {
-		p.Live, p.Why = true, ownWhy(&s.status)
+		p.Live, p.Why = true, reason(view.WhyNotHere(&s.status))
 	} else {
-		p.Live, p.Why = call != nil && answered(call), peerWhy(feed, call)
+		p.Live, p.Why = call != nil && answered(call), reason(view.WhyNotThere(feed, call))
 	}
 	return p
 }
@@ -226,52 +231,6 @@ func linkWords(l *api.Link) string {
 		return "reachable"
 	}
 	return "not reachable" + prefixed(": ", l.Reason)
-}
-
-// ownWhy is why this device's camera may give no pictures. The words are those of the other viewers.
-func ownWhy(s *api.Status) *why {
-	c := s.Camera
-	switch {
-	case s.Privacy:
-		return &why{Text: "privacy is on: the camera is closed"}
-	case c.State == api.CameraIdle || c.State == api.CameraOpening:
-		return &why{Text: "the camera is starting"}
-	}
-	return cameraWhy("the camera", string(c.State), strings.TrimPrefix(c.Reason, c.Device+": "), c.Since)
-}
-
-// peerWhy is why a peer's pictures may not come.
-func peerWhy(name string, c *api.Call) *why {
-	switch {
-	case c == nil:
-		return &why{Text: "there is no call with " + name}
-	case !answered(c):
-		return &why{Text: callWords(c)}
-	case c.Link != nil && c.Link.State == api.LinkDown:
-		return since(c.Link.Since, "link lost", " ago, reconnecting")
-	case c.State == api.CallResuming:
-		return since(c.Since, "link lost", " ago, reconnecting")
-	case c.PeerCamera == nil:
-		return nil
-	case c.PeerCamera.State == "privacy":
-		return &why{Text: name + " has privacy on"}
-	case c.PeerCamera.State == string(api.CameraOpening):
-		return &why{Text: name + "'s camera is starting"}
-	}
-	return cameraWhy(name+"'s camera", c.PeerCamera.State, c.PeerCamera.Reason, c.PeerCamera.Since)
-}
-
-// cameraWhy says since when and why a camera gives no pictures, or nil if it gives some.
-func cameraWhy(camera, state, reason string, at time.Time) *why {
-	switch {
-	case !cameraBad(state):
-		return nil
-	case strings.Contains(reason, "unplugged"):
-		return since(at, camera+" was unplugged", " ago")
-	case state == string(api.CameraFailed):
-		return since(at, camera+" has failed", " ago"+prefixed(": ", reason))
-	}
-	return since(at, camera+" was lost", " ago"+prefixed(": ", reason))
 }
 
 func cameraBad(state string) bool {

@@ -61,7 +61,7 @@ func TestPresent(t *testing.T) {
 		{"no link", scene{status: api.Status{Calls: call(api.CallResuming, nil)}},
 			shown{"workshop", "In a call with workshop, whose link is lost: reconnecting.", true, &why{"link lost", at.UnixMilli(), " ago, reconnecting"}}},
 		{"no daemon", scene{before: "workshop", gone: errors.New("gone"), since: at, status: api.Status{Calls: call(api.CallActive, nil)}},
-			shown{"workshop", "The daemon of this device, vchatd, is not reached. It is tried again and again.", false, &why{"vchatd was lost", at.UnixMilli(), " ago, waiting for it"}}},
+			shown{"workshop", "The daemon of this device, vchatd, is not reached. It is tried again and again.", false, &why{"vchatd ended", at.UnixMilli(), " ago, waiting for it"}}},
 		{"two calls, and the second one was shown", scene{before: "workshop", status: api.Status{Calls: append([]api.Call{{Peer: "attic", State: api.CallActive}}, call(api.CallActive, nil)...)}},
 			shown{"workshop", "In a call with attic. In a call with workshop.", true, nil}},
 		{"declined", scene{last: &api.Call{Peer: "workshop", State: api.CallEnded, Reason: api.Declined, EndedBy: api.There}, status: api.Status{Camera: streaming}},
