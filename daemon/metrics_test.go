@@ -46,11 +46,7 @@ func TestMetricsSayWhatStatusSays(t *testing.T) {
 	alice.Config.Metrics = address
 	start(bob, alice)
 	call(t, alice, bob)
-	feed, err := alice.Client.Feed(ctx(t), "bob")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer feed.Close()
+	open(t, alice, "bob")
 	alice.Wait("numbers of all kinds", func(s api.Status) bool {
 		c := s.Calls[0]
 		return c.Link.RTTMS > 0 && c.Sending != nil && c.Sending.Received != nil && c.Receiving.LatencyMS.P99 > 0 && len(s.Viewers) == 1

@@ -2,7 +2,6 @@ package link
 
 import (
 	"math/rand/v2"
-	"net"
 	"testing"
 	"time"
 )
@@ -120,21 +119,7 @@ func TestPicturesGoOnWhileOneIsMended(t *testing.T) {
 
 // TestTheKernelTellsOfAConnection asks a real one, whose numbers are what they are.
 func TestTheKernelTellsOfAConnection(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	far, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
+	c, _ := pair(t)
 	s := newSocket(c)
 	s.steady()
 	s.restart()

@@ -1,27 +1,12 @@
 package link
 
 import (
-	"net"
 	"testing"
 	"time"
 )
 
 func TestSocketKnowsWhatTheKernelHolds(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	there, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer there.Close()
+	c, _ := pair(t)
 	s := newSocket(c)
 	s.steady()
 	if s.queued() != 0 || s.unsent() != 0 {
