@@ -19,11 +19,18 @@ type letters struct {
 	lines map[lineKey]*image.Alpha
 	buf   sfnt.Buffer
 	used  map[lineKey]*image.Alpha // those that were asked for since tidy
+
+	wraps, usedWraps map[wrapKey][]string // the same of texts that were cut into lines
 }
 
 type lineKey struct {
 	text string
 	em   int
+}
+
+type wrapKey struct {
+	text      string
+	em, width int
 }
 
 const mostFaces = 8 // a window that is being resized goes through many sizes
@@ -34,7 +41,8 @@ func newLetters() *letters {
 	if err != nil {
 		panic(fmt.Errorf("view: the font in the program: %w", err)) // a constant, as a pattern of MustCompile
 	}
-	return &letters{font: f, faces: map[int]font.Face{}, lines: map[lineKey]*image.Alpha{}, used: map[lineKey]*image.Alpha{}}
+	return &letters{font: f, faces: map[int]font.Face{}, lines: map[lineKey]*image.Alpha{}, used: map[lineKey]*image.Alpha{},
+		wraps: map[wrapKey][]string{}, usedWraps: map[wrapKey][]string{}}
 }
 
 func (l *letters) face(em int) font.Face {
@@ -83,34 +91,56 @@ func (l *letters) draw(text string, em int) *image.Alpha {
 	return m
 }
 
-// tidy forgets the lines that were not asked for since the last time.
+// tidy forgets what was not asked for since the last time.
 func (l *letters) tidy() {
 	l.lines, l.used = l.used, l.lines
 	clear(l.used)
+	l.wraps, l.usedWraps = l.usedWraps, l.wraps
+	clear(l.usedWraps)
 }
 
-// wrap cuts a text between words into lines of at most width pixels. A word that is wider is cut too.
+// wrap cuts a text between words into lines of at most width pixels. A word that is wider is cut too. It is kept as what is
+// drawn is: a text may have 2000 letters, and they are asked for with each picture.
 func (l *letters) wrap(text string, em, width int) []string {
+	key := wrapKey{text, em, width}
+	lines, ok := l.wraps[key]
+	if !ok {
+		lines = l.cut(text, em, width)
+		l.wraps[key] = lines
+	}
+	l.usedWraps[key] = lines
+	return lines
+}
+
+func (l *letters) cut(text string, em, width int) []string {
 	f := l.face(em)
 	var lines []string
-	fits := func(s string) bool { return font.MeasureString(f, l.known(s)).Ceil() <= width }
 	for _, word := range strings.Fields(text) {
-		if last := len(lines) - 1; last >= 0 && fits(lines[last]+" "+word) {
+		word = l.known(word)
+		if last := len(lines) - 1; last >= 0 && begins(f, lines[last]+" "+word, width) == len(lines[last])+1+len(word) {
 			lines[last] += " " + word
 			continue
 		}
-		for !fits(word) {
-			letters := []rune(word)
-			n := len(letters) - 1
-			for n > 1 && !fits(string(letters[:n])) {
-				n--
-			}
-			if n < 1 {
-				break
-			}
-			lines, word = append(lines, string(letters[:n])), string(letters[n:])
+		for word != "" {
+			n := begins(f, word, width)
+			lines, word = append(lines, word[:n]), word[n:]
 		}
-		lines = append(lines, word)
 	}
 	return lines
+}
+
+// begins is how many bytes of a text, of one letter at least, are at most width pixels wide. It looks no further.
+func begins(f font.Face, text string, width int) int {
+	wide, before := fixed.Int26_6(0), rune(0)
+	for at, r := range text {
+		if at > 0 {
+			wide += f.Kern(before, r)
+		}
+		advance, _ := f.GlyphAdvance(r)
+		if wide += advance; at > 0 && wide.Ceil() > width {
+			return at
+		}
+		before = r
+	}
+	return len(text)
 }

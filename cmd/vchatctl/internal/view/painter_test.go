@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -260,6 +261,17 @@ func TestLettersThatTheFontDoesNotHave(t *testing.T) {
 		if w := l.line(line, 20).Rect.Dx(); w > 60 {
 			t.Errorf("%s is %d wide", line, w)
 		}
+	}
+	// What the other side says is as long as it likes, and is asked for with each picture.
+	long := strings.Repeat("日w", 500)
+	if got := strings.Join(l.wrap(long, 20, 100), ""); got != strings.ReplaceAll(long, "日", "?") {
+		t.Errorf("of a long word there is %q", got)
+	}
+	if n := testing.AllocsPerRun(10, func() { l.wrap(long, 20, 100); l.tidy() }); n > 1 {
+		t.Errorf("it is cut again each time: %v allocations", n)
+	}
+	if got := l.wrap("narrow", 20, 1); len(got) != 6 {
+		t.Errorf("where nothing fits: %q", got)
 	}
 }
 

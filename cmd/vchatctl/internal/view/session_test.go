@@ -285,6 +285,9 @@ func TestKeys(t *testing.T) {
 	}
 	r.press("i")
 	r.says("fps · ", func(w Words) string { return w.Info })
+	if w := r.Words(time.Now(), Shown{}, Shown{}); strings.Contains(w.Info, "old") {
+		t.Errorf("there is no picture, and it is %q", w.Info)
+	}
 
 	r.device.Publish("workshop", 100, false, []byte("the newest"))
 	r.press("s")

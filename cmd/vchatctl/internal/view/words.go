@@ -134,11 +134,10 @@ func (s *Session) figures(now time.Time, p Shown) string {
 		}
 		s.rate.at, s.rate.pictures, s.rate.bytes = now, pictures, bytes
 	}
-	text := fmt.Sprintf("%.1f fps · %d ms old · %.1f Mbit/s", s.rate.fps, max(0, s.rate.age.Milliseconds()), s.rate.mbits)
-	if !p.Received.IsZero() {
-		text += fmt.Sprintf(" · %dx%d", p.W, p.H)
+	if p.Received.IsZero() { // there is none that could be old
+		return fmt.Sprintf("%.1f fps · %.1f Mbit/s", s.rate.fps, s.rate.mbits)
 	}
-	return text
+	return fmt.Sprintf("%.1f fps · %d ms old · %.1f Mbit/s · %dx%d", s.rate.fps, max(0, s.rate.age.Milliseconds()), s.rate.mbits, p.W, p.H)
 }
 
 // rate is what figures measures.

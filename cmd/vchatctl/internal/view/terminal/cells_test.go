@@ -180,6 +180,7 @@ func TestKeysAndAnswers(t *testing.T) {
 		"\x1b[12;40Rq":                           {typed('q')},                         // another answer
 		"\x1b[A\x1bq":                            nil,                                  // an arrow, and Alt-Q
 		"\x1bOPq":                                {typed('q')},                         // F1
+		"\x1b[[A\x1b[[Dq":                        {typed('q')},                         // F1 and F4 of the Linux console
 		"\x1b\x1b[0n":                            {typed('['), typed('0'), typed('n')}, // Escape, and then what looks like text
 		"\x1b[?62;22c":                           {{answer: attributes}},
 		"\x1b_Gi=31;OK\x1b\\\x1b[?62c":           {{answer: graphics}, {answer: attributes}},

@@ -81,7 +81,8 @@ func (p *parser) escape() (said, bool) {
 	over := n >= longest
 	switch p.pending[1] {
 	case '[':
-		over = over || n > 2 && (b < 0x20 || b >= 0x40)
+		// F1 to F5 of the Linux console are ESC [ [ A to E: the letter is no key of its own.
+		over = over || n > 2 && (b < 0x20 || b >= 0x40) && (n > 3 || b != '[')
 	case '_', 'P', ']', '^', 'X': // up to ST, or BEL
 		over = over || b == 7 || b == '\\' && p.pending[n-2] == 0x1b && n > 3
 	case 'O': // a key of the keypad
