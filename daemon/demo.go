@@ -111,7 +111,7 @@ Look at it from another terminal:
 
   export VCHAT_SOCKET=%s
   vchatctl status
-  vchatctl view bob                    in this terminal; q ends it
+  vchatctl view bob                    the picture; q ends it
   vchatctl view bob | ffplay -f mjpeg -
   vchatctl snapshot bob picture.jpg
   vchatctl hangup

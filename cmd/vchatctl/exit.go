@@ -53,7 +53,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exitCode(err error) int {
 	var refused *api.Error
 	switch {
-	case err == nil, errors.Is(err, syscall.EPIPE): // the reader of our output has enough
+	case err == nil:
+		return exitDone
+	case errors.Is(err, syscall.EPIPE) && !errors.Is(err, client.ErrUnreachable): // the reader of our output has enough, not the daemon
 		return exitDone
 	case errors.Is(err, errInterrupted), errors.Is(err, view.ErrInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted

@@ -9,9 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"vchat/cmd/vchatctl/internal/view/screen"
 )
+
+// twice is for how long a second signal is the first one again.
+const twice = 500 * time.Millisecond
 
 func main() { os.Exit(run()) }
 
@@ -37,10 +41,18 @@ func run() int {
 		case <-done:
 			return
 		}
-		select {
-		case <-signals: // it was meant: do not wait for anything any more
-			os.Exit(exitInterrupted)
-		case <-done:
+		// timeout(1) sends its signal twice, to the program and to its group.
+		for early := time.After(twice); ; {
+			select {
+			case <-early:
+				early = nil
+			case <-signals:
+				if early == nil { // it was meant: do not wait for anything any more
+					os.Exit(exitInterrupted)
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
 

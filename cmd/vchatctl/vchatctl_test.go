@@ -119,10 +119,10 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// signal SIGNAL CODE WHEN PROGRAM ARGS… signals a program once the device was told WHEN, and looks at its exit code.
+// signal SIGNAL[+SIGNAL] CODE WHEN PROGRAM ARGS… signals a program once the device was told WHEN, and looks at its exit code.
 func signalled(ts *testscript.TestScript, _ bool, args []string) {
 	w := ts.Value("world").(*world)
-	number := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	numbers := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	self, err := os.Executable()
@@ -145,7 +145,9 @@ func signalled(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	time.Sleep(100 * time.Millisecond) // so that it has come to waiting; if it has not, the code is the same
-	ts.Check(cmd.Process.Signal(number))
+	for name := range strings.SplitSeq(args[0], "+") {
+		ts.Check(cmd.Process.Signal(numbers[name]))
+	}
 	_ = cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)

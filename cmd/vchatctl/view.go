@@ -45,7 +45,10 @@ func (a *app) viewCmd() *cobra.Command {
   --to terminal  in the terminal, if standard output is one; q quits
   --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -
   --to web       in a browser on this machine, with all that belongs to a call; it prints the page's address, which is
-                 secret, and serves the page until Ctrl-C. From elsewhere: --port 7460, and ssh -L 7460:127.0.0.1:7460`,
+                 secret, and serves the page until Ctrl-C. From elsewhere: --port 7460, and ssh -L 7460:127.0.0.1:7460
+
+Keys of window, screen and terminal: q quit, f full screen (window), s snapshot into the working directory, p own picture
+in a corner, h hang up, i figures, a answer, d decline; Enter begins a line of text and says it, Escape leaves it.`,
 		Args:              takes(0, 1),
 		ValidArgsFunction: a.completePeers(api.Self),
 		RunE: func(cmd *cobra.Command, args []string) error {
