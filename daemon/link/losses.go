@@ -7,7 +7,7 @@ import "time"
 type losses struct {
 	repeated uint32        // packets that the kernel has sent again, as far as is known
 	at       time.Duration // when that was seen to have changed
-	bytes    int           // sent since repeated was last asked for
+	bytes    int           // sent since repeated was last asked for, at most mostBytes
 	share    float64       // of the packets, smoothed
 }
 
@@ -15,9 +15,11 @@ const (
 	// crowdedShare of the packets is more than a radio link loses on which anybody would call.
 	crowdedShare = 0.05
 	packetBytes  = 1400
+	// mostBytes: where nobody asks for hours, an int of 32 bits would be too small.
+	mostBytes = 1 << 30
 )
 
-func (l *losses) sent(bytes int) { l.bytes += bytes }
+func (l *losses) sent(bytes int) { l.bytes = min(l.bytes, mostBytes-bytes) + bytes }
 
 // resent takes how many packets the kernel has sent again so far.
 func (l *losses) resent(repeated uint32, now time.Duration) {

@@ -139,3 +139,17 @@ func TestTheKernelTellsOfAConnection(t *testing.T) {
 		t.Errorf("%+v of none", f)
 	}
 }
+
+// Where pictures go as they come nobody asks the kernel what was lost, for as long as a call lasts.
+func TestLossesOfALongTimeAreCountedInAnyInt(t *testing.T) {
+	var l losses
+	for range 4 * mostBytes / (100 << 10) {
+		l.sent(100 << 10)
+	}
+	if l.bytes != mostBytes {
+		t.Errorf("%d bytes, want %d", l.bytes, mostBytes)
+	}
+	if l.resent(0, time.Second); l.bytes != 0 || l.share != 0 {
+		t.Errorf("%+v when nothing was lost", l)
+	}
+}
