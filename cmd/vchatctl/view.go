@@ -63,10 +63,13 @@ in a corner, h hang up, i figures, a answer, d decline; Enter begins a line of t
 				return usagef("--port is of --to web")
 			}
 			opt := view.Options{Feed: first(args), Follow: follow, Turn: len(args) == 0}
-			if !follow {
-				if opt.Feed, err = a.feed(cmd.Context(), opt.Feed); err != nil {
-					return err
-				}
+			if follow { // it waits for a daemon, too
+				err = a.mayCome(cmd.Context(), opt.Feed)
+			} else {
+				opt.Feed, err = a.feed(cmd.Context(), opt.Feed)
+			}
+			if err != nil && (!follow || exitCode(err) == exitUnknown) {
+				return err
 			}
 			err = a.view(cmd.Context(), opt, to)
 			if over := (*view.Over)(nil); errors.As(err, &over) {

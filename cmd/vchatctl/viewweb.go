@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"vchat/cmd/vchatctl/internal/view/web"
 	"vchat/daemon/api"
@@ -17,12 +18,8 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 	if port < 0 || port > 65535 {
 		return usagef("--port %d: it is a number from 1 to 65535, or 0 for any that is free", port)
 	}
-	peers, err := a.client().Peers(ctx)
-	if err != nil {
+	if err := a.mayCome(ctx, feed); err != nil {
 		return err
-	}
-	if feed != "" && feed != api.Self && !isPeer(peers, feed) {
-		return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer is called %q", feed), Hint: "vchatctl peers lists them"}
 	}
 	s, err := web.Listen(a.client(), web.Options{Feed: feed, Port: port})
 	if err != nil {
@@ -44,11 +41,14 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 	return s.Serve(ctx)
 }
 
-func isPeer(peers []api.Peer, name string) bool {
-	for _, p := range peers {
-		if p.Name == name {
-			return true
-		}
+// mayCome says whether there can ever be such a feed, for those who wait for it.
+func (a *app) mayCome(ctx context.Context, feed string) error {
+	peers, err := a.client().Peers(ctx)
+	if err != nil {
+		return err
 	}
-	return false
+	if feed == "" || feed == api.Self || slices.ContainsFunc(peers, func(p api.Peer) bool { return p.Name == feed }) {
+		return nil
+	}
+	return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer is called %q", feed), Hint: "vchatctl peers lists them"}
 }
