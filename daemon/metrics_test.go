@@ -101,10 +101,13 @@ func TestNumbersAreToldWhileThereIsACall(t *testing.T) {
 		if e.Event != api.EventNumbers {
 			continue
 		}
-		if c := e.Call; e.Peer != "bob" || c == nil || c.Sending == nil || c.Sending.Pictures == 0 || c.Receiving.Pictures == 0 || c.Link.RTTMS == 0 {
-			t.Errorf("%+v", e)
+		if e.Peer != "bob" || e.Call == nil {
+			t.Fatalf("%+v", e)
 		}
-		return
+		// The first ones may come before there was a heartbeat.
+		if c := e.Call; c.Sending != nil && c.Sending.Pictures > 0 && c.Receiving.Pictures > 0 && c.Link.RTTMS > 0 {
+			return
+		}
 	}
 }
 

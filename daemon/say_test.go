@@ -39,19 +39,18 @@ func TestWhatIsSaidIsShownOnBothSides(t *testing.T) {
 	start(bob, alice)
 	call(t, alice, bob)
 	here, there := listen(t, alice), listen(t, bob)
-	say(t, alice, "grüße, 你好 👋")
-	say(t, bob, "and to you")
-	for _, tt := range []struct {
-		events *client.Events
-		want   string
-	}{
-		{here, "bob here grüße, 你好 👋"}, {here, "bob there and to you"},
-		{there, "alice there grüße, 你好 👋"}, {there, "alice here and to you"},
-	} {
-		if e := nextText(t, tt.events); fmt.Sprint(e.Peer, " ", e.From, " ", e.Text) != tt.want {
-			t.Errorf("%s %s %s, want %s", e.Peer, e.From, e.Text, tt.want)
+	expect := func(events *client.Events, want string) {
+		t.Helper()
+		if e := nextText(t, events); fmt.Sprint(e.Peer, " ", e.From, " ", e.Text) != want {
+			t.Errorf("%s %s %s, want %s", e.Peer, e.From, e.Text, want)
 		}
 	}
+	say(t, alice, "grüße, 你好 👋")
+	expect(here, "bob here grüße, 你好 👋")
+	expect(there, "alice there grüße, 你好 👋")
+	say(t, bob, "and to you")
+	expect(there, "alice here and to you")
+	expect(here, "bob there and to you")
 }
 
 func TestWhatCannotBeSaid(t *testing.T) {

@@ -18,7 +18,6 @@ type Planes struct {
 	Y, Cb, Cr        []byte // Cb and Cr are nil in a grey picture
 	YStride, CStride int    // bytes from one row to the next
 	SubX, SubY       int    // how many pixels across and down have the same Cb and Cr: 1, 2 or 4; 1 in a grey picture
-
 }
 
 // Decoder decodes baseline JPEG pictures, and extended sequential ones of 8 bits, at their size or smaller. Its zero value is
