@@ -46,7 +46,7 @@ func (p *painter) write(px Pixels, w *Words) {
 	headline, notice := p.letters.wrap(w.Headline, 2*em, px.W*9/10), p.letters.wrap(w.Notice, em*5/4, px.W*9/10)
 	y := (px.H - len(headline)*p.high(2*em) - len(notice)*p.high(em*5/4)) / 2
 	y = p.block(px, headline, 2*em, px.W/2, y, 0)
-	p.block(px, notice, em*5/4, px.W/2, y, 0)
+	y = p.block(px, notice, em*5/4, px.W/2, y, 0)
 
 	var lines []string
 	width := px.W * 9 / 10
@@ -60,7 +60,8 @@ func (p *painter) write(px Pixels, w *Words) {
 		lines = append(lines, p.letters.wrap(w.Typing, em, width)...)
 	}
 	high := p.high(em)
-	lines = lines[max(0, len(lines)-px.H/2/high):]
+	room := min(px.H/2, px.H-em/2-y) / high // the other side does not write over why the picture is old
+	lines = lines[max(0, len(lines)-max(1, room)):]
 	p.block(px, lines, em, em/2, px.H-em/2-len(lines)*high, -1)
 }
 

@@ -247,6 +247,21 @@ func TestWhereWordsAre(t *testing.T) {
 	}
 }
 
+func TestWhatIsSaidDoesNotHideWhyThePictureIsOld(t *testing.T) {
+	p := newPainter(noGuard)
+	p.write(pixels(640, 480, BGRX, 0), &Words{Headline: "4 s old", Notice: "link lost 4 s ago", Lines: []string{strings.Repeat("x ", 500)}})
+	if len(p.marks) < 5 {
+		t.Fatalf("there are only %d lines", len(p.marks))
+	}
+	for i, m := range p.marks {
+		for _, n := range p.marks[i+1:] {
+			if !m.ground.Intersect(n.ground).Empty() {
+				t.Fatalf("%v is over %v", n.ground, m.ground)
+			}
+		}
+	}
+}
+
 func TestLettersThatTheFontDoesNotHave(t *testing.T) {
 	l := newLetters()
 	for text, want := range map[string]string{"Größe ½ ñ": "Größe ½ ñ", "Ελλάς, Москва": "Ελλάς, Москва", "日本 a\tb": "?? a?b"} {

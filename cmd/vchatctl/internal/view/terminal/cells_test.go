@@ -112,6 +112,8 @@ func TestWhereWordsStand(t *testing.T) {
 			" workshop: in the cellar,     ",
 			" with the fuses               ",
 			"say: 日本語_                  "}},
+		{"more than there is room for", 14, 7, view.Words{Headline: "12 s old", Notice: "link lost", Lines: []string{"x x x x x x x x x x x", "y", "z"}}, []string{
+			"              ", "              ", "   12 s old   ", "  link lost   ", " y            ", " z            ", "              "}},
 		{"no room", 5, 1, view.Words{Title: "workshop", Notice: "waiting for calls", Lines: []string{"x"}}, []string{" wor…"}},
 		{"a long line is seen from its end", 10, 2, view.Words{Typing: "say: 0123456789_"}, []string{"          ", "123456789_"}},
 	} {

@@ -25,12 +25,14 @@ func (c *cells) words(w *view.Words) {
 	if w.Headline != "" {
 		notice = append(notice, w.Headline)
 	}
-	c.centred(append(notice, wrap(w.Notice, c.cols-4)...), picture/2, white, black)
+	notice = append(notice, wrap(w.Notice, c.cols-4)...)
+	c.centred(notice, picture/2, white, black)
 	var lines []string
 	for _, l := range w.Lines {
 		lines = append(lines, wrap(l, c.cols-2)...)
 	}
-	lines = lines[max(0, len(lines)-picture/2):]
+	room := max(0, min(picture/2, picture-picture/2-(len(notice)+1)/2)) // the other side does not write over why the picture is old
+	lines = lines[max(0, len(lines)-room):]
 	for i, l := range lines {
 		c.text(picture-len(lines)+i, 0, " "+l+" ", white, black)
 	}
