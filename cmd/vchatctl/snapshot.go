@@ -30,6 +30,9 @@ func (a *app) snapshotCmd() *cobra.Command {
 			if file == "" {
 				return usagef("the file needs a name")
 			}
+			if len(args) == 1 && filepath.Ext(file) == "" && file != "-" && a.mayCome(cmd.Context(), file) == nil {
+				return usagef("%s is whose picture it is: name its file too, as in vchatctl snapshot %s %s.jpg", file, file, file)
+			}
 			if file == "-" && a.onTerminal() {
 				return usagef("a picture is nothing for a terminal: redirect it, or name a file")
 			}
