@@ -50,6 +50,7 @@ type Recording struct {
 	format  format
 	buf     []byte
 	failed  bool
+	old     bool // the file holds what was there before, until the first picture comes
 
 	begun  time.Duration // when the first picture was taken, on its clock
 	seq    uint64        // of the last one
@@ -76,7 +77,7 @@ func Create(path string, replace bool) (*Recording, error) {
 	info, err := os.Stat(path)
 	regular := err != nil || info.Mode().IsRegular()
 	if replace || !regular {
-		flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+		flags = os.O_WRONLY | os.O_CREATE
 	}
 	file, err := os.OpenFile(path, flags, 0o666)
 	if errors.Is(err, fs.ErrExist) {
@@ -85,7 +86,7 @@ func Create(path string, replace bool) (*Recording, error) {
 	if err != nil {
 		return nil, plain(path, err)
 	}
-	return &Recording{file: file, regular: regular, format: make()}, nil
+	return &Recording{file: file, regular: regular, format: make(), old: replace && regular && info != nil}, nil
 }
 
 // Add writes a picture behind those that there are. After an error the file holds what it held before, and takes no more.
@@ -104,6 +105,12 @@ func (r *Recording) Add(f *client.Frame) error {
 	var err error
 	if r.buf, err = r.format.append(r.buf[:0], f, at); err != nil {
 		return err
+	}
+	if r.old {
+		if err := r.file.Truncate(0); err != nil {
+			return plain(r.file.Name(), err)
+		}
+		r.old = false
 	}
 	// In one go, so that whatever happens between two pictures leaves a whole number of them.
 	if _, err = r.file.Write(r.buf); err != nil {
@@ -132,9 +139,13 @@ func (r *Recording) count(f *client.Frame, at time.Duration) {
 	}
 }
 
-// Close finishes the recording; once it returns nil it is on the disk. A recording of nothing is taken away.
+// Close finishes the recording; once it returns nil it is on the disk. A recording of nothing is taken away, and
+// leaves what it was to replace.
 func (r *Recording) Close() error {
 	if !r.regular {
+		return r.file.Close()
+	}
+	if r.old {
 		return r.file.Close()
 	}
 	if r.Totals.Bytes == 0 {
