@@ -126,6 +126,8 @@ func (d *Daemon) changed(c call.Call) {
 	view := d.callView(c)
 	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
 	poke(d.news)
+	poke(d.talks)
+	poke(stirred)
 }
 
 // attach shows our pictures to a party whose call is active, over the link there is now.
@@ -320,6 +322,7 @@ func (d *Daemon) followCamera(ctx context.Context) error {
 		view := d.cameraView(s)
 		d.events.Publish(api.Event{Event: api.EventCamera, Camera: &view})
 		poke(d.news)
+		poke(stirred)
 	}
 }
 

@@ -71,6 +71,7 @@ type Daemon struct {
 	ready     chan struct{}
 	dirty     chan struct{} // the calls on disk are not those in memory
 	news      chan struct{} // systemd is to be told
+	talks     chan struct{} // a call has changed: numbers may be to be told
 
 	callsFile string
 	deciding  sync.Mutex // about privacy: one at a time, the disk included
@@ -104,7 +105,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d := &Daemon{log: log, level: level, identity: id, first: cfg, cfg: cfg, started: time.Now(), pool: frame.NewPool(4),
 		callsFile: filepath.Join(cfg.StateDir, callsFile),
 		calls:     call.New(callConfig(cfg)),
-		ready:     make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1),
+		ready:     make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), talks: make(chan struct{}, 1),
 		up: map[string]*link.Link{}, parties: map[string]*party{}, viewers: map[*viewer]struct{}{},
 		encodings: map[*frame.Hub]*encoding{}}
 	if level != nil {

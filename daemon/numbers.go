@@ -8,30 +8,34 @@ import (
 	"vchat/daemon/call"
 )
 
-// tellNumbers lets listeners know, now and then, what is measured of the calls.
+// tellNumbers lets listeners know, now and then, what is measured of the calls. Without a call it sleeps.
 func (d *Daemon) tellNumbers(ctx context.Context) error {
 	every := time.NewTicker(api.NumbersEvery)
 	defer every.Stop()
 	for {
 		select {
 		case <-every.C:
-			d.publishNumbers()
+			if !d.publishNumbers() {
+				every.Stop()
+			}
+		case <-d.talks:
+			every.Reset(api.NumbersEvery)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-func (d *Daemon) publishNumbers() {
-	if !d.events.Heard() {
-		return
-	}
+// publishNumbers says whether there are any.
+func (d *Daemon) publishNumbers() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, c := range d.calls.List() {
-		if c.State == call.Active {
+	calls := d.calls.List()
+	for _, c := range calls {
+		if c.State == call.Active && d.events.Heard() {
 			view := d.callView(c)
 			d.events.Publish(api.Event{Event: api.EventNumbers, Peer: c.Peer, Call: &view})
 		}
 	}
+	return len(calls) > 0
 }

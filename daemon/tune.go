@@ -32,6 +32,8 @@ func Tune() (undo func()) {
 //	one ──a second with more than plenty of one processor──▶ all
 //	 ▲                                                        │
 //	 └────────────calmAfter with less than little─────────────┘
+//
+// Where nothing is done at all, nobody looks until work may have begun (see stirred): an idle daemon sleeps.
 func fitProcessors() (stop func()) {
 	if os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) == 1 {
 		return func() {}
@@ -43,17 +45,27 @@ func fitProcessors() (stop func()) {
 		defer runtime.SetDefaultGOMAXPROCS()
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
-		fit := &fit{since: time.Now(), used: cpuTime()}
+		f := newFit()
 		for {
+			if f.idle() {
+				tick.Stop()
+				select {
+				case <-done:
+					return
+				case <-stirred:
+				}
+				f = newFit()
+				tick.Reset(time.Second)
+			}
 			select {
 			case <-done:
 				return
 			case now := <-tick.C:
-				if !fit.look(now, cpuTime()) {
+				if !f.look(now, cpuTime()) {
 					continue
 				}
 			}
-			if fit.all {
+			if f.all {
 				runtime.SetDefaultGOMAXPROCS() // what the machine, or the container, has now
 			} else {
 				runtime.GOMAXPROCS(1)
@@ -63,12 +75,18 @@ func fitProcessors() (stop func()) {
 	return func() { close(done); running.Wait() }
 }
 
+// stirred tells that work may have begun: that a camera or a call has changed. It is the process's, as its processors are.
+var stirred = make(chan struct{}, 1)
+
 // Of one processor. A call each way takes some hundredths on a fast processor, and less than plenty on a small board's;
 // pictures that are made smaller take more than that on any.
 const (
 	plenty    = 0.10
 	little    = 0.05
+	nothing   = 0.005            // heartbeats
 	calmAfter = 10 * time.Second // each change stops all goroutines for a moment
+
+	stillAfter = 3 * time.Second
 )
 
 // fit decides between one processor and all. It is pure: it is told the time, and the CPU time that the process has used.
@@ -77,7 +95,13 @@ type fit struct {
 	since time.Time     // of the last look
 	used  time.Duration // until then
 	calm  time.Duration // for so long it was less than little
+	still time.Duration // and nothing
 }
+
+func newFit() *fit { return &fit{since: time.Now(), used: cpuTime()} }
+
+// idle says whether it is enough to look again when something has changed.
+func (f *fit) idle() bool { return !f.all && f.still >= stillAfter }
 
 // look says whether all has changed.
 func (f *fit) look(now time.Time, used time.Duration) (changed bool) {
@@ -89,6 +113,9 @@ func (f *fit) look(now time.Time, used time.Duration) (changed bool) {
 	f.since, f.used = now, used
 	if f.calm += passed; share >= little {
 		f.calm = 0
+	}
+	if f.still += passed; share >= nothing {
+		f.still = 0
 	}
 	was := f.all
 	switch {

@@ -20,6 +20,8 @@ func TestFit(t *testing.T) {
 		"neither here nor there":     {{1, 0.5, true}, {60, 0.07, true}},
 		"work that comes and goes":   {{1, 0.5, true}, {8, 0.01, true}, {1, 0.06, true}, {9, 0.01, true}, {1, 0.01, false}},
 		"a call after long silence":  {{600, 0, false}, {1, 0.2, true}},
+		"silence":                    {{5, 0.03, false}, {3, 0.001, false}},
+		"silence after work":         {{5, 0.3, true}, {9, 0.001, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now, used := time.Now(), time.Minute
@@ -39,6 +41,9 @@ func TestFit(t *testing.T) {
 			}
 			if f.look(now, used+time.Hour) {
 				t.Error("no time has passed, and it changes")
+			}
+			if last := rows[len(rows)-1]; f.idle() != (last.share < nothing && !f.all) {
+				t.Errorf("idle is %v after %d s of %v", f.idle(), last.seconds, last.share)
 			}
 		})
 	}

@@ -136,7 +136,7 @@ func TestIdleDaemonSleeps(t *testing.T) {
 	const dropIn = "/run/systemd/system/vchatd.service.d/no-watchdog.conf"
 	sh(t, "mkdir -p $(dirname "+dropIn+") && printf '[Service]\\nWatchdogSec=0\\n' >"+dropIn+" && systemctl daemon-reload")
 	t.Cleanup(func() { cleanUp(t, "rm "+dropIn+" && systemctl daemon-reload") })
-	sh(t, "systemctl restart "+alice.unit+"; sleep 5")
+	sh(t, "systemctl restart "+alice.unit+"; sleep 10")
 	before := alice.footprint(t)
 	sh(t, "sleep 20")
 	if woken := alice.footprint(t).Switches - before.Switches; woken > 0 {
