@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"testing"
+
+	"golang.org/x/net/netutil"
 )
 
 // Who says nothing must not hold up the end, nor a move to another address.
@@ -12,7 +14,7 @@ func TestAListenerThatIsFullCanBeClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBounded(l)
+	b := netutil.LimitListener(l, maxReaders)
 	for range maxReaders {
 		silent, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {

@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 const (
@@ -119,7 +121,7 @@ func (s *Server) serve(ctx context.Context, address string) error {
 	}
 	srv.SetKeepAlivesEnabled(false) // one that waits would take the place of others
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(newBounded(l)) }()
+	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxReaders)) }()
 	select {
 	case <-ctx.Done():
 		err = nil
@@ -163,47 +165,4 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", ContentType)
 		_, _ = w.Write([]byte(s.page()))
 	}
-}
-
-// bounded is a listener of which only so many connections are open at once. Close ends an Accept that waits for a place, for
-// http.Server closes its connections only when Accept has ended.
-type bounded struct {
-	net.Listener
-	places chan struct{}
-	once   sync.Once
-	closed chan struct{}
-}
-
-func newBounded(l net.Listener) *bounded {
-	return &bounded{Listener: l, places: make(chan struct{}, maxReaders), closed: make(chan struct{})}
-}
-
-func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.places <- struct{}{}:
-	case <-b.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.places
-		return nil, err
-	}
-	return &placed{Conn: c, leave: sync.OnceFunc(func() { <-b.places })}, nil
-}
-
-func (b *bounded) Close() error {
-	b.once.Do(func() { close(b.closed) })
-	return b.Listener.Close()
-}
-
-// placed is a connection that has one of the places.
-type placed struct {
-	net.Conn
-	leave func()
-}
-
-func (c *placed) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }

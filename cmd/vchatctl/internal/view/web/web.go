@@ -27,6 +27,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"vchat/daemon/client"
 )
 
@@ -109,7 +111,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { s.news.follow(ctx) })
 	running.Go(func() {
-		if err := server.Serve(limit(s.listener, maxConns)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(netutil.LimitListener(s.listener, maxConns)); !errors.Is(err, http.ErrServerClosed) {
 			cancel(fmt.Errorf("serving the browser: %w", err))
 		}
 	})
