@@ -40,19 +40,19 @@ type Config struct {
 	Log       Log
 }
 
-// Camera says where the pictures of this device come from and how they shall be.
+// Camera says where the frames of this device come from and how they shall be.
 type Camera struct {
 	Device   string // auto | an absolute path | test | file:PATH | exec:COMMAND
 	Size     Size
-	FPS      int               // pictures a second, 1 to 240
+	FPS      int               // frames a second, 1 to 240
 	Format   string            // auto | mjpeg | yuyv | nv12 | grey
-	Raw      string            // what becomes of raw pictures: jpeg | lz4
+	Raw      string            // what becomes of raw frames: jpeg | lz4
 	Rotate   int               // degrees, 0 | 90 | 180 | 270, as the viewer shows it
 	USBReset bool              // whether a frozen USB camera may be reset as the last resort
 	Controls map[string]string // values by name, as they stand in the file; never nil
 }
 
-// Size is that of a picture in pixels; each side is even and from 16 to 8192.
+// Size is that of a frame in pixels; each side is even and from 16 to 8192.
 type Size struct{ Width, Height int }
 
 // String gives the size as it is written in the file: 1280x720.

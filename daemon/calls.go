@@ -16,14 +16,14 @@ import (
 
 // party is the other side of a call: its feed, and what was last heard of its camera.
 type party struct {
-	hub      *frame.Hub
-	shown    *link.Link  // the link that our pictures go to; nil: none
-	held     hold        // on the camera, where that link was lost
-	pictures bool        // its pictures have come since the call is active
-	newest   uint64      // the number of the last one
-	camera   *wire.State // nil: nothing was heard of it
-	heard    time.Time   // when camera came
-	talk     talk
+	hub    *frame.Hub
+	shown  *link.Link  // the link that our frames go to; nil: none
+	held   hold        // on the camera, where that link was lost
+	frames bool        // its frames have come since the call is active
+	newest uint64      // the number of the last one
+	camera *wire.State // nil: nothing was heard of it
+	heard  time.Time   // when camera came
+	talk   talk
 }
 
 // step gives the calls an event and does what follows from it. The caller holds mu.
@@ -105,7 +105,7 @@ func (d *Daemon) changed(c call.Call) {
 	d.links.Want(c.Peer, live)
 	switch c.State {
 	case call.Resuming:
-		p.pictures = false
+		p.frames = false
 		if p.shown != nil {
 			d.hold(p)
 		}
@@ -130,7 +130,7 @@ func (d *Daemon) changed(c call.Call) {
 	poke(stirred)
 }
 
-// attach shows our pictures to a party whose call is active, over the link there is now.
+// attach shows our frames to a party whose call is active, over the link there is now.
 func (d *Daemon) attach(peer string, p *party) {
 	var l *link.Link
 	if c, ok := d.calls.Get(peer); ok && c.State == call.Active {
@@ -236,7 +236,7 @@ func (d *Daemon) heardState(l *link.Link, m *wire.State) {
 	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
 }
 
-// Wants says that pictures are looked at: in an active call.
+// Wants says that frames are looked at: in an active call.
 func (s *switchboard) Wants(l *link.Link) bool {
 	d := (*Daemon)(s)
 	d.mu.Lock()
@@ -245,8 +245,8 @@ func (s *switchboard) Wants(l *link.Link) bool {
 	return p != nil
 }
 
-// Picture passes a picture on to those who look at the peer.
-func (s *switchboard) Picture(l *link.Link, f *frame.Frame) {
+// Frame passes a frame on to those who look at the peer.
+func (s *switchboard) Frame(l *link.Link, f *frame.Frame) {
 	d := (*Daemon)(s)
 	hub := d.feedOf(l, f)
 	if hub == nil {
@@ -256,7 +256,7 @@ func (s *switchboard) Picture(l *link.Link, f *frame.Frame) {
 	hub.Publish(f)
 }
 
-// Quality makes news of pictures that are sent in another quality than before.
+// Quality makes news of frames that are sent in another quality than before.
 func (s *switchboard) Quality(l *link.Link) {
 	d := (*Daemon)(s)
 	d.mu.Lock()
@@ -267,7 +267,7 @@ func (s *switchboard) Quality(l *link.Link) {
 	}
 	view := d.callView(c)
 	if out := view.Sending; out != nil {
-		d.log.Info("pictures go out in another quality", "peer", c.Peer, "quality", out.Quality, "why", out.Why)
+		d.log.Info("frames go out in another quality", "peer", c.Peer, "quality", out.Quality, "why", out.Why)
 	}
 	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
 }
@@ -281,8 +281,8 @@ func (d *Daemon) talking(l *link.Link) (*party, call.Call) {
 	return d.parties[l.Peer()], c
 }
 
-// feedOf gives the hub for what comes over a link, if it is wanted: not the newest picture once more, with which a link begins
-// that takes another's place. The first picture is news; a card is not one.
+// feedOf gives the hub for what comes over a link, if it is wanted: not the newest frame once more, with which a link begins
+// that takes another's place. The first frame is news; a card is not one.
 func (d *Daemon) feedOf(l *link.Link, f *frame.Frame) *frame.Hub {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -294,11 +294,11 @@ func (d *Daemon) feedOf(l *link.Link, f *frame.Frame) *frame.Hub {
 	if !f.Card {
 		f.Rotate = degrees(p.camera)
 	}
-	if !p.pictures && !f.Card {
-		p.pictures = true
+	if !p.frames && !f.Card {
+		p.frames = true
 		view := d.callView(c)
 		d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
-		d.log.Info("pictures flow", "peer", c.Peer)
+		d.log.Info("frames flow", "peer", c.Peer)
 	}
 	return p.hub
 }
@@ -352,7 +352,7 @@ func wireState(s camera.Status) *wire.State {
 	return m
 }
 
-// degrees is how the pictures of a peer are to be turned.
+// degrees is how the frames of a peer are to be turned.
 func degrees(s *wire.State) int {
 	if s == nil || s.Rotate > 3 {
 		return 0

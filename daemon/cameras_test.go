@@ -106,7 +106,7 @@ func TestStatusOfACamera(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer feed.Close()
-	s = wait(t, c, "pictures", func(s api.Status) bool { return s.Camera.State == api.CameraStreaming })
+	s = wait(t, c, "frames", func(s api.Status) bool { return s.Camera.State == api.CameraStreaming })
 	if c := s.Camera; c.Device != goodPath || c.Name != "Good" || c.Format != "mjpeg" || c.Size != "1280x720" {
 		t.Errorf("while somebody looks: %+v", c)
 	}
@@ -191,7 +191,7 @@ func TestPrivacyAtTheKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer feed.Close()
-	wait(t, c, "pictures", func(s api.Status) bool { return s.Camera.State == api.CameraStreaming })
+	wait(t, c, "frames", func(s api.Status) bool { return s.Camera.State == api.CameraStreaming })
 	if err := c.SetPrivacy(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
@@ -226,5 +226,5 @@ func TestPrivacyAtTheKernel(t *testing.T) {
 	if err := c.SetPrivacy(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	wait(t, c, "pictures again", func(s api.Status) bool { return s.Camera.State == api.CameraStreaming })
+	wait(t, c, "frames again", func(s api.Status) bool { return s.Camera.State == api.CameraStreaming })
 }

@@ -11,7 +11,7 @@
 //	   └ state ─▶ events, peers                 └─▶ party.hub ─▶ viewers of the peer
 //
 // All state that is decided on (the calls, who is linked, who looks) lies under one mutex, which is never held while
-// waiting for anybody; pictures pass beside it. Run owns every goroutine and waits for it: one that talks to systemd, one
+// waiting for anybody; frames pass beside it. Run owns every goroutine and waits for it: one that talks to systemd, one
 // that writes the calls to disk, the camera's, one that passes its state on and one that waits for the last question to a
 // camera, one that tells numbers, the links', the control socket's, that of the metrics. They are started in this order and
 // ended in the reverse one.
@@ -67,7 +67,7 @@ type Daemon struct {
 	control   *control.Server
 	metrics   *metrics.Server
 	events    *control.Events
-	pool      *frame.Pool // of pictures that are encoded for viewers
+	pool      *frame.Pool // of frames that are encoded for viewers
 	ready     chan struct{}
 	dirty     chan struct{} // the calls on disk are not those in memory
 	news      chan struct{} // systemd is to be told

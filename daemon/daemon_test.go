@@ -36,7 +36,7 @@ func start(ds ...*daemontest.Device) {
 	}
 }
 
-// call makes alice call bob, and bob answer, and waits for the pictures.
+// call makes alice call bob, and bob answer, and waits for the frames.
 func call(t *testing.T, alice, bob *daemontest.Device) {
 	t.Helper()
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
@@ -112,7 +112,7 @@ func TestCallIsAnsweredAndHungUp(t *testing.T) {
 	}
 }
 
-func TestPicturesReachAViewer(t *testing.T) {
+func TestFramesReachAViewer(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
@@ -128,10 +128,10 @@ func TestPicturesReachAViewer(t *testing.T) {
 			t.Fatal(err)
 		}
 		if m, err := jpeg.Decode(bytes.NewReader(f.Data)); err != nil || m.Bounds().Dx() != 320 {
-			t.Fatalf("picture %d: %v", f.Seq, err)
+			t.Fatalf("frame %d: %v", f.Seq, err)
 		}
 		if f.Seq <= before {
-			t.Errorf("picture %d after %d", f.Seq, before)
+			t.Errorf("frame %d after %d", f.Seq, before)
 		}
 		before = f.Seq
 	}
@@ -242,7 +242,7 @@ func TestALostLinkLeavesTheCameraOpenUntilTheCallEnds(t *testing.T) {
 	bob.Stop()
 	lost := alice.Wait("the link lost", daemontest.InCall(api.CallResuming)).Camera.Frames
 	time.Sleep(1200 * time.Millisecond) // longer than a camera that nobody looks at stays open
-	s := alice.Wait("more pictures", func(s api.Status) bool { return s.Camera.Frames > lost })
+	s := alice.Wait("more frames", func(s api.Status) bool { return s.Camera.Frames > lost })
 	if s.Camera.State != api.CameraStreaming {
 		t.Errorf("the camera is %s while the call waits for a link, want %s", s.Camera.State, api.CameraStreaming)
 	}

@@ -17,8 +17,8 @@ import (
 	"vchat/daemon/identity"
 )
 
-// ErrNoPictures says that the demo's pictures did not flow both ways.
-var ErrNoPictures = errors.New("pictures did not flow both ways")
+// ErrNoFrames says that the demo's frames did not flow both ways.
+var ErrNoFrames = errors.New("frames did not flow both ways")
 
 // DemoOptions is what can be chosen of a demo.
 type DemoOptions struct {
@@ -30,7 +30,7 @@ type DemoOptions struct {
 }
 
 // Demo runs two whole devices, alice and bob, on loopback with the test camera. Alice calls, bob answers by himself.
-// The error is ErrNoPictures if anything but pictures flowed, or that of a device that failed.
+// The error is ErrNoFrames if anything but frames flowed, or that of a device that failed.
 func Demo(ctx context.Context, o DemoOptions) error {
 	dir := o.Dir
 	if dir == "" {
@@ -111,9 +111,9 @@ Look at it from another terminal:
 
   export VCHAT_SOCKET=%s
   vchatctl status
-  vchatctl view bob                    the picture; q ends it
+  vchatctl view bob                    the frame; q ends it
   vchatctl view bob | ffplay -f mjpeg -
-  vchatctl snapshot bob picture.jpg
+  vchatctl snapshot bob frame.jpg
   vchatctl hangup
 
 (bob's is %s; from the source tree, vchatctl is: go run ./cmd/vchatctl). Ctrl-C ends the demo.
@@ -138,7 +138,7 @@ func watchDemo(ctx context.Context, o DemoOptions, alice, bob *Daemon) error {
 				return err
 			}
 			if !flowed {
-				return ErrNoPictures
+				return ErrNoFrames
 			}
 			fmt.Fprintf(o.Out, "alice saw bob at %.1f fps, bob saw alice at %.1f fps\n", fromBob.FPS, fromAlice.FPS)
 			return nil

@@ -8,20 +8,20 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// viewerQuality is the JPEG quality in which viewers on this device get raw pictures. It does not travel, so it is high.
+// viewerQuality is the JPEG quality in which viewers on this device get raw frames. It does not travel, so it is high.
 const viewerQuality = 92
 
-// encoding makes JPEGs of one feed's raw pictures for all who look at it here: each picture is encoded once, by the first
+// encoding makes JPEGs of one feed's raw frames for all who look at it here: each frame is encoded once, by the first
 // viewer that comes with it, in that viewer's goroutine; those who come meanwhile wait for it. So nothing runs, and nothing is
 // encoded, when nobody looks.
 type encoding struct {
 	hub     *frame.Hub
 	viewers int         // under Daemon.mu
-	told    atomic.Bool // that its pictures cannot be encoded
+	told    atomic.Bool // that its frames cannot be encoded
 	pool    *frame.Pool
 
 	mu     sync.Mutex
-	enc    *mjpeg.Encoder // made when the first raw picture comes
+	enc    *mjpeg.Encoder // made when the first raw frame comes
 	newest *frame.Frame   // that was encoded
 }
 
@@ -48,7 +48,7 @@ func (d *Daemon) unshare(e *encoding) {
 	}
 }
 
-// jpeg gives a viewer the raw picture f as a JPEG, or a newer one if it has to wait for its turn. It takes over the
+// jpeg gives a viewer the raw frame f as a JPEG, or a newer one if it has to wait for its turn. It takes over the
 // reference to f; the caller releases the JPEG. The error is mjpeg.ErrGeometry.
 func (e *encoding) jpeg(v *viewer, f *frame.Frame) (*frame.Frame, error) {
 	e.mu.Lock()

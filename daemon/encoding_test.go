@@ -15,7 +15,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// raws is a device in a call with bob, who sends raw pictures, or cards.
+// raws is a device in a call with bob, who sends raw frames, or cards.
 type raws struct {
 	*Daemon
 	hub  *frame.Hub
@@ -79,12 +79,12 @@ func TestViewersOfARawFeedShareOneJPEG(t *testing.T) {
 		r.publish(seq)
 		shared := next(t, viewers[0])
 		if info, err := mjpeg.Check(shared.Data); err != nil || info.Width != 160 || info.Height != 120 || shared.Seq != seq {
-			t.Fatalf("picture %d is %+v, %v", shared.Seq, info, err)
+			t.Fatalf("frame %d is %+v, %v", shared.Seq, info, err)
 		}
 		for i, v := range viewers[1:] {
 			f := next(t, v)
 			if f != shared {
-				t.Errorf("viewer %d got a JPEG of its own of picture %d", i+1, seq)
+				t.Errorf("viewer %d got a JPEG of its own of frame %d", i+1, seq)
 			}
 			f.Release()
 		}
@@ -92,7 +92,7 @@ func TestViewersOfARawFeedShareOneJPEG(t *testing.T) {
 	}
 	f, g := next(t, r.watch(t)), next(t, r.watch(t))
 	if f != g || f.Seq != 4 {
-		t.Errorf("who comes late gets picture %d, and another late one %d, in a JPEG of its own", f.Seq, g.Seq)
+		t.Errorf("who comes late gets frame %d, and another late one %d, in a JPEG of its own", f.Seq, g.Seq)
 	}
 }
 
@@ -108,7 +108,7 @@ func TestManyViewersOfARawFeed(t *testing.T) {
 			for before := uint64(0); before < last; {
 				f, err := v.Next(context.Background())
 				if err != nil || f.Seq <= before {
-					t.Errorf("picture %+v after %d: %v", f, before, err)
+					t.Errorf("frame %+v after %d: %v", f, before, err)
 					return
 				}
 				before = f.Seq
@@ -122,9 +122,9 @@ func TestManyViewersOfARawFeed(t *testing.T) {
 		r.publish(seq)
 	}
 	all.Wait()
-	// While a picture is being handed to one reader after the other, one of them may come with the one before it.
+	// While a frame is being handed to one reader after the other, one of them may come with the one before it.
 	if n := len(made); n > last+last/10 {
-		t.Errorf("%d JPEGs of at most %d pictures", n, last)
+		t.Errorf("%d JPEGs of at most %d frames", n, last)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestNothingIsEncodedWhenNobodyLooks(t *testing.T) {
 	}
 }
 
-func TestACardOvertakesARawPicture(t *testing.T) {
+func TestACardOvertakesARawFrame(t *testing.T) {
 	r := newRaws(t)
 	v := r.watch(t).(*viewer)
 	r.publish(1)
@@ -167,7 +167,7 @@ func TestACardOvertakesARawPicture(t *testing.T) {
 	}
 }
 
-func TestARawPictureThatCannotBeEncodedIsToldOnce(t *testing.T) {
+func TestARawFrameThatCannotBeEncodedIsToldOnce(t *testing.T) {
 	r := newRaws(t)
 	one, other := r.watch(t), r.watch(t)
 	for seq := range uint64(3) {
@@ -201,6 +201,6 @@ func TestEncodingAllocatesNothing(t *testing.T) {
 		show()
 	}
 	if n := testing.AllocsPerRun(50, show); n != 0 {
-		t.Errorf("%v allocations a picture", n)
+		t.Errorf("%v allocations a frame", n)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"vchat/daemon/frame"
 )
 
-// holdCamera is how long a call that has lost its link keeps the camera open, so that its first picture on the next link
+// holdCamera is how long a call that has lost its link keeps the camera open, so that its first frame on the next link
 // does not wait for a camera to start, which takes up to a second. After that the light goes out.
 const holdCamera = 90 * time.Second
 

@@ -152,12 +152,12 @@ func TestAPeerThatCallsAllTheTimeDoesNotFillTheJournal(t *testing.T) {
 	}
 }
 
-func TestPicturesWithoutACallAreThrownAway(t *testing.T) {
+func TestFramesWithoutACallAreThrownAway(t *testing.T) {
 	alice, m := mallory(t, wire.FeatureYUYV, wire.FeatureLZ4)
-	p := wire.Picture{Width: 4096, Height: 2048, Codec: wire.CodecYUYVLZ4, Size: 70000} // data that does not unpack
+	p := wire.Frame{Width: 4096, Height: 2048, Codec: wire.CodecYUYVLZ4, Size: 70000} // data that does not unpack
 	for seq := range uint64(20) {
 		p.Seq = seq
-		_, _ = m.Write(append(wire.AppendPicture(nil, &p), make([]byte, p.Size)...))
+		_, _ = m.Write(append(wire.AppendFrame(nil, &p), make([]byte, p.Size)...))
 	}
 	m.say(&wire.Ping{T1: 1})
 	m.await(wire.TypePong)

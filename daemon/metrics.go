@@ -34,11 +34,11 @@ func writeCameraMetrics(t *metrics.Text, c api.Camera) {
 	for _, x := range []api.CameraState{api.CameraIdle, api.CameraOpening, api.CameraStreaming, api.CameraLost, api.CameraFailed} {
 		state.Add(truth(c.State == x), "state", string(x))
 	}
-	t.Metric("vchat_camera_frames_per_second", metrics.Gauge, "Pictures of the last seconds.").Add(c.FPS)
+	t.Metric("vchat_camera_frames_per_second", metrics.Gauge, "Frames of the last seconds.").Add(c.FPS)
 	counter := func(name, help string, n uint64) { t.Metric(name, metrics.Counter, help).Add(float64(n)) }
-	counter("vchat_camera_frames_total", "Good pictures.", c.Frames)
-	counter("vchat_camera_dropped_total", "Pictures that the camera's own count says were lost.", c.Dropped)
-	broken := t.Metric("vchat_camera_broken_total", metrics.Counter, "Pictures that were no whole ones, by what was wrong with them.")
+	counter("vchat_camera_frames_total", "Good frames.", c.Frames)
+	counter("vchat_camera_dropped_total", "Frames that the camera's own count says were lost.", c.Dropped)
+	broken := t.Metric("vchat_camera_broken_total", metrics.Counter, "Frames that were no whole ones, by what was wrong with them.")
 	for _, why := range slices.Sorted(maps.Keys(c.BrokenBy)) {
 		broken.Add(float64(c.BrokenBy[why]), "reason", why)
 	}
@@ -91,9 +91,9 @@ func writeLinkMetrics(t *metrics.Text, peers []api.Peer) {
 func writeViewerMetrics(t *metrics.Text, viewers []api.Viewer) {
 	label := func(v api.Viewer) []string { return []string{"feed", v.Feed, "viewer", strconv.FormatUint(v.ID, 10)} }
 	writeColumns(t, viewers, label, []column[api.Viewer]{
-		{"vchat_viewer_frames_per_second", metrics.Gauge, "Pictures that a viewer took in the last seconds.",
+		{"vchat_viewer_frames_per_second", metrics.Gauge, "Frames that a viewer took in the last seconds.",
 			func(v api.Viewer) (float64, bool) { return v.FPS, true }},
-		{"vchat_viewer_dropped_total", metrics.Counter, "Pictures that a viewer was too slow for, since it came.",
+		{"vchat_viewer_dropped_total", metrics.Counter, "Frames that a viewer was too slow for, since it came.",
 			func(v api.Viewer) (float64, bool) { return float64(v.Dropped), true }},
 	})
 }

@@ -105,7 +105,7 @@ func TestNumbersAreToldWhileThereIsACall(t *testing.T) {
 			t.Fatalf("%+v", e)
 		}
 		// The first ones may come before there was a heartbeat.
-		if c := e.Call; c.Sending != nil && c.Sending.Pictures > 0 && c.Receiving.Pictures > 0 && c.Link.RTTMS > 0 {
+		if c := e.Call; c.Sending != nil && c.Sending.Frames > 0 && c.Receiving.Frames > 0 && c.Link.RTTMS > 0 {
 			return
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"vchat/daemon/metrics"
 )
 
-// writeCallMetrics writes what is known of calls. What counts pictures begins again at 0 with each link.
+// writeCallMetrics writes what is known of calls. What counts frames begins again at 0 with each link.
 func writeCallMetrics(t *metrics.Text, calls []api.Call, now time.Time) {
 	state := t.Metric("vchat_call_state", metrics.Gauge, "1 for the state that a call is in, 0 for the others.")
 	for _, c := range calls {
@@ -25,12 +25,12 @@ func writeCallMetrics(t *metrics.Text, calls []api.Call, now time.Time) {
 }
 
 var sendingColumns = []column[api.Call]{
-	sent("vchat_sending_frames_per_second", metrics.Gauge, "Pictures sent in the last seconds.", func(s *api.Sending) float64 { return s.FPS }),
+	sent("vchat_sending_frames_per_second", metrics.Gauge, "Frames sent in the last seconds.", func(s *api.Sending) float64 { return s.FPS }),
 	sent("vchat_sending_bytes_per_second", metrics.Gauge, "Their bytes.", func(s *api.Sending) float64 { return s.MbitS * 1e6 / 8 }),
-	sent("vchat_sending_frames_total", metrics.Counter, "Pictures sent.", func(s *api.Sending) float64 { return float64(s.Pictures) }),
-	sent("vchat_sending_reduced", metrics.Gauge, "1 while pictures go in less than the camera's quality.",
+	sent("vchat_sending_frames_total", metrics.Counter, "Frames sent.", func(s *api.Sending) float64 { return float64(s.Frames) }),
+	sent("vchat_sending_reduced", metrics.Gauge, "1 while frames go in less than the camera's quality.",
 		func(s *api.Sending) float64 { return truth(s.Quality == api.QualityReduced) }),
-	sent("vchat_sending_lost_total", metrics.Counter, "Gaps in the pictures sent, as the peer sees them.", func(s *api.Sending) float64 {
+	sent("vchat_sending_lost_total", metrics.Counter, "Gaps in the frames sent, as the peer sees them.", func(s *api.Sending) float64 {
 		if s.Received == nil {
 			return 0
 		}
@@ -39,12 +39,12 @@ var sendingColumns = []column[api.Call]{
 }
 
 var receivingColumns = []column[api.Call]{
-	received("vchat_receiving_frames_per_second", metrics.Gauge, "Pictures received in the last seconds.", func(r *api.Receiving) float64 { return r.FPS }),
+	received("vchat_receiving_frames_per_second", metrics.Gauge, "Frames received in the last seconds.", func(r *api.Receiving) float64 { return r.FPS }),
 	received("vchat_receiving_bytes_per_second", metrics.Gauge, "Their bytes.", func(r *api.Receiving) float64 { return r.MbitS * 1e6 / 8 }),
-	received("vchat_receiving_frames_total", metrics.Counter, "Good pictures received.", func(r *api.Receiving) float64 { return float64(r.Pictures) }),
-	received("vchat_receiving_lost_total", metrics.Counter, "Gaps in the pictures received.", func(r *api.Receiving) float64 { return float64(r.Lost) }),
-	received("vchat_receiving_broken_total", metrics.Counter, "Pictures received that were of no use.", func(r *api.Receiving) float64 { return float64(r.Broken) }),
-	received("vchat_receiving_age_seconds", metrics.Gauge, "Since the newest picture was taken.", func(r *api.Receiving) float64 { return r.AgeMS / 1e3 }),
+	received("vchat_receiving_frames_total", metrics.Counter, "Good frames received.", func(r *api.Receiving) float64 { return float64(r.Frames) }),
+	received("vchat_receiving_lost_total", metrics.Counter, "Gaps in the frames received.", func(r *api.Receiving) float64 { return float64(r.Lost) }),
+	received("vchat_receiving_broken_total", metrics.Counter, "Frames received that were of no use.", func(r *api.Receiving) float64 { return float64(r.Broken) }),
+	received("vchat_receiving_age_seconds", metrics.Gauge, "Since the newest frame was taken.", func(r *api.Receiving) float64 { return r.AgeMS / 1e3 }),
 }
 
 func sent(name string, kind metrics.Kind, help string, value func(*api.Sending) float64) column[api.Call] {
@@ -67,7 +67,7 @@ func received(name string, kind metrics.Kind, help string, value func(*api.Recei
 
 // writeDrops writes each reason, also those that have not come up: a counter that is there from the beginning has a rate.
 func writeDrops(t *metrics.Text, calls []api.Call) {
-	m := t.Metric("vchat_sending_dropped_total", metrics.Counter, "Pictures that were not sent, by reason.")
+	m := t.Metric("vchat_sending_dropped_total", metrics.Counter, "Frames that were not sent, by reason.")
 	for _, c := range calls {
 		if c.Sending == nil {
 			continue
@@ -89,19 +89,19 @@ func writeDelays(t *metrics.Text, calls []api.Call) {
 			}
 		}
 	}
-	of("vchat_receiving_delay_seconds", "From a picture's capture there to its arrival here.", func(c api.Call) *api.Quantiles {
+	of("vchat_receiving_delay_seconds", "From a frame's capture there to its arrival here.", func(c api.Call) *api.Quantiles {
 		if c.Receiving == nil {
 			return nil
 		}
 		return &c.Receiving.LatencyMS
 	})
-	of("vchat_receiving_transfer_seconds", "From a picture's first byte to its last.", func(c api.Call) *api.Quantiles {
+	of("vchat_receiving_transfer_seconds", "From a frame's first byte to its last.", func(c api.Call) *api.Quantiles {
 		if c.Receiving == nil {
 			return nil
 		}
 		return &c.Receiving.TransferMS
 	})
-	of("vchat_sending_delay_seconds", "From a picture's capture here to its arrival there, as the peer says.", func(c api.Call) *api.Quantiles {
+	of("vchat_sending_delay_seconds", "From a frame's capture here to its arrival there, as the peer says.", func(c api.Call) *api.Quantiles {
 		if c.Sending == nil || c.Sending.Received == nil {
 			return nil
 		}

@@ -198,8 +198,8 @@ func TestAPeerCannotLiftPrivacy(t *testing.T) {
 		m.say(&wire.State{Camera: state}, &wire.Text{ID: uint64(state) + 1, Text: `{"privacy":false}`})
 	}
 	m.say(&wire.State{Camera: wire.CameraLost})
-	if p := m.await(wire.TypePicture).(*wire.Picture); p.Flags&wire.Card == 0 {
-		t.Error("a picture of the camera while privacy is on")
+	if p := m.await(wire.TypeFrame).(*wire.Frame); p.Flags&wire.Card == 0 {
+		t.Error("a frame of the camera while privacy is on")
 	}
 	alice.Wait("all was heard", told("lost"))
 	if s := alice.Status(); !private(s) || s.Camera.Frames > 0 {

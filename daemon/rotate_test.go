@@ -11,7 +11,7 @@ import (
 	"vchat/daemon/wire"
 )
 
-// turned reads a feed until its pictures are to be shown so; cards never are.
+// turned reads a feed until its frames are to be shown so; cards never are.
 func turned(t *testing.T, feed *client.Feed, degrees int) {
 	t.Helper()
 	for range 300 {
@@ -39,7 +39,7 @@ func open(t *testing.T, d *daemontest.Device, name string) *client.Feed {
 	return feed
 }
 
-func TestPicturesSayHowTheyAreTurned(t *testing.T) {
+func TestFramesSayHowTheyAreTurned(t *testing.T) {
 	alice, bob := two(t)
 	alice.Config.Camera.Rotate = 90
 	start(bob, alice)
@@ -53,7 +53,7 @@ func TestPicturesSayHowTheyAreTurned(t *testing.T) {
 	}
 	bob.Wait("her word", func(s api.Status) bool { pc := s.Calls[0].PeerCamera; return pc != nil && pc.Rotate == 90 })
 
-	// A picture that becomes a file says it itself.
+	// A frame that becomes a file says it itself.
 	for d, name := range map[*daemontest.Device]string{alice: api.Self, bob: "alice"} {
 		f, err := d.Client.Newest(ctx(t), name)
 		if err != nil {

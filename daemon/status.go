@@ -86,7 +86,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	v.Link = &there
 	s := d.links.Status(c.Peer)
 	if p := d.parties[c.Peer]; p != nil {
-		v.Pictures = p.pictures
+		v.Frames = p.frames
 		if p.camera != nil {
 			v.PeerCamera = &api.PeerCamera{State: p.camera.Camera.String(), Reason: p.camera.Reason, Since: p.heard, Rotate: degrees(p.camera)}
 		}
@@ -96,7 +96,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	}
 	v.Sending = sendingView(s.Sending)
 	r := s.Receiving
-	v.Receiving = &api.Receiving{FPS: round1(r.FPS), MbitS: round3(r.MbitS), Pictures: r.Pictures, Lost: r.Lost, Broken: r.Broken,
+	v.Receiving = &api.Receiving{FPS: round1(r.FPS), MbitS: round3(r.MbitS), Frames: r.Frames, Lost: r.Lost, Broken: r.Broken,
 		AgeMS: ms(r.Age), LatencyMS: quantiles(r.Rate), TransferMS: quantiles(r.Transfer)}
 	if r.Width > 0 {
 		v.Receiving.Size = size(r.Width, r.Height)
@@ -104,7 +104,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	return v
 }
 
-// Why pictures are not sent.
+// Why frames are not sent.
 const (
 	dropLink   = "link"
 	dropLimit  = "max_bitrate"
@@ -112,7 +112,7 @@ const (
 )
 
 func sendingView(s link.Sending) *api.Sending {
-	v := &api.Sending{FPS: round1(s.FPS), MbitS: round3(s.MbitS), Pictures: s.Pictures, Dropped: s.Dropped, Quality: api.QualityCamera}
+	v := &api.Sending{FPS: round1(s.FPS), MbitS: round3(s.MbitS), Frames: s.Frames, Dropped: s.Dropped, Quality: api.QualityCamera}
 	v.Why = s.Why
 	if s.Reduced {
 		v.Quality = api.QualityReduced
@@ -129,7 +129,7 @@ func sendingView(s link.Sending) *api.Sending {
 		}
 	}
 	if f := s.Feedback; f.At > 0 {
-		v.Received = &api.Received{Pictures: f.Pictures, Lost: f.Lost, LatencyMS: ms(f.Delay), DelayMS: quantiles(s.There)}
+		v.Received = &api.Received{Frames: f.Frames, Lost: f.Lost, LatencyMS: ms(f.Delay), DelayMS: quantiles(s.There)}
 	}
 	return v
 }

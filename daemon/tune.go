@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tune fits the Go runtime to a daemon that hands pictures on, until the returned function is called. It is for the whole
+// Tune fits the Go runtime to a daemon that hands frames on, until the returned function is called. It is for the whole
 // process. What the environment says (GOMAXPROCS, GOGC) is left as it is.
 func Tune() (undo func()) {
 	stop := fitProcessors()
 	if os.Getenv("GOGC") != "" {
 		return stop
 	}
-	// What lives is mostly buffers of pictures. While buffers for smaller pictures are made, the heap would grow to twice of
+	// What lives is mostly buffers of frames. While buffers for smaller frames are made, the heap would grow to twice of
 	// that, and stay so: a 1080p call both ways on a slow link had 19 to 25 MiB resident, and has 17 to 19.
 	before := debug.SetGCPercent(50)
 	return func() { stop(); debug.SetGCPercent(before) }
@@ -25,8 +25,8 @@ func Tune() (undo func()) {
 
 // fitProcessors fits the number of processors that the scheduler uses to the work.
 //
-// While pictures only pass through, that is one. With more, each goroutine that hands a picture on wakes a thread on another
-// processor, which looks for work for a while, and sleeps again: that takes longer than what it is woken for. Where pictures
+// While frames only pass through, that is one. With more, each goroutine that hands a frame on wakes a thread on another
+// processor, which looks for work for a while, and sleeps again: that takes longer than what it is woken for. Where frames
 // are encoded or made smaller, or where there are many, all processors work:
 //
 //	one ──a second with more than plenty of one processor──▶ all
@@ -79,7 +79,7 @@ func fitProcessors() (stop func()) {
 var stirred = make(chan struct{}, 1)
 
 // Of one processor. A call each way takes some hundredths on a fast processor, and less than plenty on a small board's;
-// pictures that are made smaller take more than that on any.
+// frames that are made smaller take more than that on any.
 const (
 	plenty    = 0.10
 	little    = 0.05

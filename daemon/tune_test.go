@@ -15,13 +15,13 @@ func TestFit(t *testing.T) {
 		share   float64
 		all     bool
 	}{
-		"pictures that pass through": {{100, 0.03, false}, {100, 0.09, false}},
-		"pictures that are computed": {{5, 0.03, false}, {1, 0.3, true}, {60, 0.3, true}, {9, 0.03, true}, {1, 0.03, false}},
-		"neither here nor there":     {{1, 0.5, true}, {60, 0.07, true}},
-		"work that comes and goes":   {{1, 0.5, true}, {8, 0.01, true}, {1, 0.06, true}, {9, 0.01, true}, {1, 0.01, false}},
-		"a call after long silence":  {{600, 0, false}, {1, 0.2, true}},
-		"silence":                    {{5, 0.03, false}, {3, 0.001, false}},
-		"silence after work":         {{5, 0.3, true}, {9, 0.001, true}},
+		"frames that pass through":  {{100, 0.03, false}, {100, 0.09, false}},
+		"frames that are computed":  {{5, 0.03, false}, {1, 0.3, true}, {60, 0.3, true}, {9, 0.03, true}, {1, 0.03, false}},
+		"neither here nor there":    {{1, 0.5, true}, {60, 0.07, true}},
+		"work that comes and goes":  {{1, 0.5, true}, {8, 0.01, true}, {1, 0.06, true}, {9, 0.01, true}, {1, 0.01, false}},
+		"a call after long silence": {{600, 0, false}, {1, 0.2, true}},
+		"silence":                   {{5, 0.03, false}, {3, 0.001, false}},
+		"silence after work":        {{5, 0.3, true}, {9, 0.001, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now, used := time.Now(), time.Minute

@@ -20,7 +20,7 @@ type viewer struct {
 	closed atomic.Bool
 
 	encoding  *encoding     // of this feed
-	overtaken atomic.Uint64 // raw pictures that were old by the time they could be encoded
+	overtaken atomic.Uint64 // raw frames that were old by the time they could be encoded
 }
 
 // Watch begins to look at a feed: api.Self, or a peer with whom there is a call, if only one that is about to begin.
@@ -36,7 +36,7 @@ func (d *Daemon) Watch(feed string) (control.Viewer, error) {
 		}
 		p := d.parties[feed]
 		if p == nil {
-			return nil, &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("there is no call with %s, so there are no pictures of it", feed),
+			return nil, &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("there is no call with %s, so there are no frames of it", feed),
 				Hint: "vchatctl call " + feed}
 		}
 		hub = p.hub
@@ -66,7 +66,7 @@ func (v *viewer) Next(ctx context.Context) (*frame.Frame, error) {
 			return f, nil
 		}
 		if v.encoding.told.CompareAndSwap(false, true) {
-			v.daemon.log.Warn("raw pictures of a feed cannot be shown", "feed", v.feed, "err", err)
+			v.daemon.log.Warn("raw frames of a feed cannot be shown", "feed", v.feed, "err", err)
 		}
 	}
 }

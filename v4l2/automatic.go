@@ -54,7 +54,7 @@ func (s *setter) whyInactive(c Control) string {
 	return fmt.Sprintf("it has no effect while %s is %q; set %s to %q first", a.Name, is, a.Name, instead)
 }
 
-// WhySlow is the reason if the camera may give fewer pictures a second than it agreed to: automatic exposure that is allowed to. It is
+// WhySlow is the reason if the camera may give fewer frames a second than it agreed to: automatic exposure that is allowed to. It is
 // "" otherwise, or if the camera does not tell. For the goroutine that calls Next.
 func (c *Camera) WhySlow() string {
 	c.mu.Lock()

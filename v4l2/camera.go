@@ -25,14 +25,14 @@ type Config struct {
 type Mode struct {
 	Format            PixelFormat
 	Width, Height     int     // pixels
-	Stride, SizeImage int     // bytes; Stride is from row to row, of both planes if there are two; 0 for compressed pictures
-	FPS               float64 // pictures a second; 0: the driver does not say
+	Stride, SizeImage int     // bytes; Stride is from row to row, of both planes if there are two; 0 for compressed frames
+	FPS               float64 // frames a second; 0: the driver does not say
 }
 
-// Buffer is a picture in the driver's memory.
+// Buffer is a frame in the driver's memory.
 type Buffer struct {
 	Data     []byte        // valid until Release or Close; empty if the driver gave nothing
-	Sequence uint32        // of the driver: a gap means pictures lost
+	Sequence uint32        // of the driver: a gap means frames lost
 	Time     time.Duration // of capture, CLOCK_MONOTONIC
 	Error    bool          // flagged by the driver, or not of a size that can be: not to be shown
 	index    uint32
@@ -54,7 +54,7 @@ type Camera struct {
 	bufs   []mapped
 	closed bool
 	lost   error       // set: the descriptor is closed, and this is why
-	arg    uapi.Buffer // of QBUF and DQBUF, kept here so that a picture costs no allocation
+	arg    uapi.Buffer // of QBUF and DQBUF, kept here so that a frame costs no allocation
 }
 
 // mapped is one buffer. It is ours while held, the driver's while not.
@@ -68,7 +68,7 @@ const (
 	maxBuffers     = 32        // VIDEO_MAX_FRAME of videodev2.h
 	maxSide        = 16384     // pixels; no camera is larger
 	maxLength      = 256 << 20 // bytes of one buffer
-	maxFruitless   = 16        // times that poll may promise a picture and DQBUF not give it
+	maxFruitless   = 16        // times that poll may promise a frame and DQBUF not give it
 )
 
 // Device is the camera that was found.
@@ -80,7 +80,7 @@ func (c *Camera) Mode() Mode { return c.mode }
 // Warnings are the wishes that the camera did not fulfil.
 func (c *Camera) Warnings() []error { return c.warnings }
 
-// Next waits for the next picture, for at most wait (0 or less: without limit).
+// Next waits for the next frame, for at most wait (0 or less: without limit).
 //
 // ErrTimeout: none came. ErrWoken: Wake was called. ErrClosed: Close was. ErrUnplugged, ErrFailed: the camera is lost; the descriptor
 // is closed already, so that the kernel can give its number to the camera when it comes back, and only Release and Close are left to call.
@@ -125,14 +125,14 @@ func (c *Camera) Next(wait time.Duration) (Buffer, error) {
 		}
 	}
 	if errors.Is(err, unix.EAGAIN) {
-		err = nonsense(c.device, "a picture that is there, and then is not")
+		err = nonsense(c.device, "a frame that is there, and then is not")
 	} else {
 		err = brokenDown(c.device, "DQBUF", err)
 	}
 	return Buffer{}, c.lose("DQBUF", err)
 }
 
-// dequeue takes a picture, if there is one, and believes little of what is told about it.
+// dequeue takes a frame, if there is one, and believes little of what is told about it.
 func (c *Camera) dequeue() (Buffer, error) {
 	c.arg = uapi.Buffer{Type: uapi.BufTypeVideoCapture, Memory: uapi.MemoryMMAP}
 	if err := c.handle.DQBuf(&c.arg); err != nil {
@@ -140,7 +140,7 @@ func (c *Camera) dequeue() (Buffer, error) {
 	}
 	a := &c.arg
 	if int(a.Index) >= len(c.bufs) || c.bufs[a.Index].held {
-		return Buffer{}, nonsense(c.device, "a picture in buffer %d, which it does not have", a.Index)
+		return Buffer{}, nonsense(c.device, "a frame in buffer %d, which it does not have", a.Index)
 	}
 	m := &c.bufs[a.Index]
 	m.held = true
@@ -154,7 +154,7 @@ func (c *Camera) dequeue() (Buffer, error) {
 	}, nil
 }
 
-// stamp is when the picture was taken. A driver that stamps by another clock, or with what cannot be, is overruled: the picture was
+// stamp is when the frame was taken. A driver that stamps by another clock, or with what cannot be, is overruled: the frame was
 // taken just now.
 func (c *Camera) stamp(a *uapi.Buffer) time.Duration {
 	now := c.kernel.Now()
@@ -197,7 +197,7 @@ func (c *Camera) enqueue(index uint32) error {
 // Wake makes the present Next, or the next one, return ErrWoken at once. From any goroutine.
 func (c *Camera) Wake() { c.handle.Wake() }
 
-// Restart stops the stream and starts it again, with the buffers that are not held: the first thing to try when pictures stay away.
+// Restart stops the stream and starts it again, with the buffers that are not held: the first thing to try when frames stay away.
 func (c *Camera) Restart() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

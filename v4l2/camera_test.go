@@ -125,7 +125,7 @@ func TestNextFails(t *testing.T) {
 	}
 }
 
-// An index that is ours already would let one picture overwrite another that is being read.
+// An index that is ours already would let one frame overwrite another that is being read.
 func TestDriverGivesAHeldBuffer(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
 		c := mustOpen(t, v4l2.Config{Kernel: k})
@@ -176,7 +176,7 @@ func TestPollAloneTellsOfTheLoss(t *testing.T) {
 	}
 }
 
-func TestBufferTooSmallForRawPictures(t *testing.T) {
+func TestBufferTooSmallForRawFrames(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
 		cam.Script(func(f *v4l2test.Faults) { f.SizeImage = 4096 })
 		_, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "/dev/video0", Format: v4l2.YUYV})
@@ -186,7 +186,7 @@ func TestBufferTooSmallForRawPictures(t *testing.T) {
 	})
 }
 
-func TestBrokenPictures(t *testing.T) {
+func TestBrokenFrames(t *testing.T) {
 	const full = 2 * 320 * 240
 	var all v4l2test.Device
 	for _, f := range []v4l2.PixelFormat{v4l2.MJPEG, v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
@@ -236,14 +236,14 @@ func TestStamps(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
 		c := mustOpen(t, v4l2.Config{Kernel: k})
 		defer c.Close()
-		time.Sleep(50 * time.Millisecond) // the picture waits for us a while
+		time.Sleep(50 * time.Millisecond) // the frame waits for us a while
 		b, err := c.Next(time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
 		seq, at, ok := v4l2test.Stamp(b.Data)
 		if !ok || seq != b.Sequence || at != b.Time {
-			t.Errorf("picture %d of %v; inside it says %d, %v, %v", b.Sequence, b.Time, seq, at, ok)
+			t.Errorf("frame %d of %v; inside it says %d, %v, %v", b.Sequence, b.Time, seq, at, ok)
 		}
 		if b.Time >= k.Now() {
 			t.Errorf("taken at %v, it is %v", b.Time, k.Now())
@@ -287,7 +287,7 @@ func TestCloseFreesBuffers(t *testing.T) {
 	})
 }
 
-// One slot is enough here: who does not come for its pictures loses them, and sees it by the numbers.
+// One slot is enough here: who does not come for its frames loses them, and sees it by the numbers.
 func TestLateReaderSeesAGap(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, _ *v4l2test.Camera) {
 		c := mustOpen(t, v4l2.Config{Kernel: k, Buffers: 3})
@@ -305,7 +305,7 @@ func TestLateReaderSeesAGap(t *testing.T) {
 			}
 		}
 		if got[2] != 2 || got[3] < 25 {
-			t.Errorf("pictures %v; want 0 1 2 and then one of a second later", got)
+			t.Errorf("frames %v; want 0 1 2 and then one of a second later", got)
 		}
 	})
 }

@@ -173,7 +173,7 @@ func TestSetControlFails(t *testing.T) {
 	}
 }
 
-// What is configured is set at open: what fails is a warning, and no reason to give no pictures.
+// What is configured is set at open: what fails is a warning, and no reason to give no frames.
 func TestConfiguredControls(t *testing.T) {
 	for _, x := range []struct {
 		name  string
@@ -235,7 +235,7 @@ func TestWhySlow(t *testing.T) {
 	})
 }
 
-// Pictures are waited for meanwhile, and a real camera takes milliseconds for each question.
+// Frames are waited for meanwhile, and a real camera takes milliseconds for each question.
 func TestConfiguredControlsAreAskedForAlone(t *testing.T) {
 	for _, x := range []struct {
 		set   map[string]string

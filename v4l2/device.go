@@ -66,7 +66,7 @@ type Device struct {
 	Formats           []PixelFormat
 }
 
-// pipelineDrivers make nodes that are single stages of a system-on-chip's picture pipeline. They look like cameras and
+// pipelineDrivers make nodes that are single stages of a system-on-chip's frame pipeline. They look like cameras and
 // give no picture by themselves: auto leaves them alone (on a Raspberry Pi they are many). They can be named outright.
 var pipelineDrivers = []string{"bcm2835-isp", "pispbe", "rp1-cfe", "unicam"}
 
@@ -187,7 +187,7 @@ func identify(k Kernel, h Handle, d *Device) error {
 	case caps&(uapi.CapVideoM2M|uapi.CapVideoM2MMP) != 0:
 		return &fault{device: d.Path, kind: ErrNotCamera, says: fmt.Sprintf("%s is a converter, not a camera", d.Card)}
 	case caps&uapi.CapVideoCapture == 0:
-		return &fault{device: d.Path, kind: ErrNotCamera, says: fmt.Sprintf("this node of %s does not give pictures", d.Card)}
+		return &fault{device: d.Path, kind: ErrNotCamera, says: fmt.Sprintf("this node of %s does not give frames", d.Card)}
 	case caps&uapi.CapStreaming == 0:
 		return &fault{device: d.Path, kind: ErrNotCamera, says: fmt.Sprintf("%s cannot stream", d.Card)}
 	}

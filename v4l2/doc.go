@@ -1,6 +1,6 @@
-// Package v4l2 takes pictures from Linux cameras: it finds them, probes them, negotiates and streams. It knows nothing of calls.
+// Package v4l2 takes frames from Linux cameras: it finds them, probes them, negotiates and streams. It knows nothing of calls.
 //
-// It promises that a picture is handed on with the driver's own sequence number and the CLOCK_MONOTONIC time of its capture; that a
+// It promises that a frame is handed on with the driver's own sequence number and the CLOCK_MONOTONIC time of its capture; that a
 // wait ends at once when it is told to; that after an unplug the descriptor and the memory are let go of at once, since the kernel
 // gives the number N of /dev/videoN free only then; that nothing the driver says is believed before it is checked; and that every
 // error is one of a few kinds, keeps its errno, and reads as a sentence. It starts no goroutine but a Watcher's own.

@@ -16,7 +16,7 @@ var (
 	ErrBusy       = errors.New("the camera is in use")
 	ErrPermission = errors.New("no permission for the camera")
 	ErrNoSpace    = errors.New("not enough USB bandwidth")
-	ErrNoFormat   = errors.New("no usable picture format")
+	ErrNoFormat   = errors.New("no usable frame format")
 	ErrNotCamera  = errors.New("not a camera")
 	ErrNotUSB     = errors.New("not a USB camera")
 	ErrNoControl  = errors.New("no such control")
@@ -24,7 +24,7 @@ var (
 	ErrInactive   = errors.New("the control cannot be set") // because of another one, while the camera streams, or never
 	ErrFailed     = errors.New("the camera does not work")  // any other errno from the driver, or nonsense from it
 	ErrTimeout    = errors.New("no picture in time")
-	ErrWoken      = errors.New("woken while waiting for a picture")
+	ErrWoken      = errors.New("woken while waiting for a frame")
 	ErrClosed     = errors.New("the camera is closed")
 )
 

@@ -21,7 +21,7 @@ type FrameSize struct {
 	Width, Height         int // pixels; the smallest ones of a range
 	MaxWidth, MaxHeight   int // 0 unless a range
 	StepWidth, StepHeight int
-	FPS                   []float64 // pictures a second, highest first; of a range its ends; empty: the driver does not say
+	FPS                   []float64 // frames a second, highest first; of a range its ends; empty: the driver does not say
 }
 
 // What is asked for at most of a driver that never says that there is no more.
@@ -132,7 +132,7 @@ func enumRates(h Handle, format uint32, width, height int) ([]float64, error) {
 	return all, nil
 }
 
-// rate is pictures a second; 0 for an interval that cannot be.
+// rate is frames a second; 0 for an interval that cannot be.
 func rate(interval uapi.Fract) float64 {
 	if interval.Numerator == 0 {
 		return 0
@@ -178,7 +178,7 @@ func (c *Camera) smaller() string {
 	case best.Width > 0:
 		return fmt.Sprintf(", or ask for the next smaller size, %dx%d", best.Width, best.Height)
 	case slower > 0:
-		return fmt.Sprintf(", or ask for a lower rate, %.3g pictures a second", slower)
+		return fmt.Sprintf(", or ask for a lower rate, %.3g frames a second", slower)
 	}
 	return ""
 }

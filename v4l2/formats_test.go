@@ -66,7 +66,7 @@ func TestNoSpaceNamesASmallerMode(t *testing.T) {
 	}{
 		{"size", v4l2.Config{Width: 1280, Height: 720}, "ask for the next smaller size, 640x480 ("},
 		{"the next size", v4l2.Config{Width: 640, Height: 480}, "ask for the next smaller size, 320x240 ("},
-		{"rate", v4l2.Config{Width: 320, Height: 240, FPS: 30}, "ask for a lower rate, 15 pictures a second ("},
+		{"rate", v4l2.Config{Width: 320, Height: 240, FPS: 30}, "ask for a lower rate, 15 frames a second ("},
 		{"none", v4l2.Config{Width: 320, Height: 240, FPS: 15}, "plug the camera into another port ("},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -80,7 +80,7 @@ func (linux) Resolve(path string) (string, error) {
 
 func (linux) Now() time.Duration {
 	var t unix.Timespec
-	// Cannot fail: the clock is there on every Linux. It is asked several times for each picture, so the scheduler is not told:
+	// Cannot fail: the clock is there on every Linux. It is asked several times for each frame, so the scheduler is not told:
 	// see uapi.
 	_, _, _ = unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&t)), 0)
 	return time.Duration(t.Nano())

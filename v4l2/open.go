@@ -102,11 +102,11 @@ func (c *Camera) setFormat(p Prober, f PixelFormat, width, height int) (bool, er
 	m := Mode{Format: f.plain(), Width: int(got.Width), Height: int(got.Height), SizeImage: int(got.SizeImage)}
 	if got.Width == 0 || got.Height == 0 || got.Width > maxSide || got.Height > maxSide ||
 		got.BytesPerLine > 8*maxSide || got.SizeImage > maxLength {
-		return false, nonsense(c.device, "pictures of %dx%d, %d bytes", got.Width, got.Height, got.SizeImage)
+		return false, nonsense(c.device, "frames of %dx%d, %d bytes", got.Width, got.Height, got.SizeImage)
 	}
 	m.Stride = f.stride(m.Width, m.Height, got.BytesPerLine, got.SizeImage)
 	if f.size(m.Width, m.Height, m.Stride) > maxLength {
-		return false, nonsense(c.device, "pictures of %dx%d, %d bytes a row", got.Width, got.Height, got.BytesPerLine)
+		return false, nonsense(c.device, "frames of %dx%d, %d bytes a row", got.Width, got.Height, got.BytesPerLine)
 	}
 	if width > 0 && height > 0 && (m.Width != width || m.Height != height) {
 		c.warnings = append(c.warnings, fmt.Errorf("%s has no %dx%d in %v; %dx%d is what comes nearest", c.device.Path, width, height, m.Format, m.Width, m.Height))
@@ -170,7 +170,7 @@ func (c *Camera) checkRate(fps int) error {
 	if len(offered) > 0 {
 		most = offered[0]
 	}
-	says := fmt.Sprintf("%s gives %.3g pictures a second, not %d; its most at %dx%d %v is %.3g",
+	says := fmt.Sprintf("%s gives %.3g frames a second, not %d; its most at %dx%d %v is %.3g",
 		c.device.Path, m.FPS, fps, m.Width, m.Height, m.Format, most)
 	if why := whySlow(c.handle); why != "" {
 		says += "; " + why

@@ -47,7 +47,7 @@ func clampStep(v int, lo, hi, step uint32) int {
 	return v
 }
 
-// unshared is the area that one of two pictures has and the other has not, laid upon each other.
+// unshared is the area that one of two frames has and the other has not, laid upon each other.
 func unshared(w1, h1, w2, h2 int) int {
 	return w1*h1 + w2*h2 - 2*min(w1, w2)*min(h1, h2)
 }

@@ -68,7 +68,7 @@ func (c Control) rank() int {
 }
 
 // standard are the controls of UVC cameras, by linux/v4l2-controls.h and their names since Linux 5.18. To ask for one of them is much
-// quicker than for all: the driver asks the camera for the range of each, and that is at every open when pictures are waited for.
+// quicker than for all: the driver asks the camera for the range of each, and that is at every open when frames are waited for.
 var standard = map[string]uint32{
 	"brightness": 0x00980900, "contrast": 0x00980901, "saturation": 0x00980902, "hue": 0x00980903,
 	"white_balance_automatic": 0x0098090c, "gamma": 0x00980910, "gain": 0x00980913, "power_line_frequency": 0x00980918,

@@ -13,7 +13,7 @@ import (
 )
 
 // waiter waits for a few descriptors by the runtime's poller, which parks a goroutine. A blocking poll(2) parks a thread: for
-// each picture the scheduler would find out that it blocks, put another thread in its place, and change them back.
+// each frame the scheduler would find out that it blocks, put another thread in its place, and change them back.
 //
 // The descriptors are in an epoll of their own, and that alone is handed to the runtime: drivers must not be polled before
 // they have buffers (videobuf2 starts its emulation of read() then), and from the runtime's poller nothing can be taken out

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	picturesWithin = 10 * time.Second // after the answer; a camera opens in one to three
-	cancelWithin   = 2 * time.Second
+	framesWithin = 10 * time.Second // after the answer; a camera opens in one to three
+	cancelWithin = 2 * time.Second
 )
 
 func (a *app) callCmd() *cobra.Command {
@@ -29,8 +29,8 @@ func (a *app) callCmd() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "call PEER",
-		Short: "Call a peer; done once pictures flow, or with --view after the call",
-		Long: `Call a peer. It is done once the peer's pictures flow, and the call goes on; hangup ends it. With --view it shows
+		Short: "Call a peer; done once frames flow, or with --view after the call",
+		Long: `Call a peer. It is done once the peer's frames flow, and the call goes on; hangup ends it. With --view it shows
 them and is done after the call, which ends with the viewer. Ctrl-C before the answer gives the call up.`,
 		Args:              takes(1, 1),
 		ValidArgsFunction: a.completePeers(),
@@ -59,7 +59,7 @@ them and is done after the call, which ends with the viewer. Ctrl-C before the a
 			return a.call(cmd.Context(), req, look, to)
 		},
 	}
-	cmd.Flags().BoolVar(&look, "view", false, "show the peer's pictures until the call ends")
+	cmd.Flags().BoolVar(&look, "view", false, "show the peer's frames until the call ends")
 	cmd.Flags().DurationVar(&ring, "ring-timeout", 0, "how long to let it ring (default as the daemon is configured)")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the daemon has begun to call")
 	return cmd
@@ -81,7 +81,7 @@ func (a *app) call(ctx context.Context, req api.CallRequest, look bool, to strin
 	}
 	p := &progress{events: events, call: begun}
 	line := newCallLine(a.stderr, req.Peer)
-	enough := p.pictures
+	enough := p.frames
 	if look { // the viewer shows the card of a peer whose camera gives none
 		enough = p.answered
 	}
@@ -136,24 +136,24 @@ func until(enough func() bool, p *progress, line *callLine) error {
 			return nil
 		}
 		if pc := p.call.PeerCamera; p.answered() && pc != nil && pc.State == "privacy" {
-			return peerPrivate(p.call) // a picture will not come by itself
+			return peerPrivate(p.call) // a frame will not come by itself
 		}
 		if p.answered() && late == nil {
-			late = time.AfterFunc(picturesWithin, p.events.Close)
+			late = time.AfterFunc(framesWithin, p.events.Close)
 		}
 		if err := p.next(); err != nil {
 			if late != nil && errors.Is(err, context.Canceled) {
-				return noPictures(p.call)
+				return noFrames(p.call)
 			}
 			return err
 		}
 	}
 }
 
-// noPictures is the error of a call that is answered and shows nothing, with what the peer says of its camera.
-func noPictures(c api.Call) error {
+// noFrames is the error of a call that is answered and shows nothing, with what the peer says of its camera.
+func noFrames(c api.Call) error {
 	e := &api.Error{Kind: api.CameraUnavailable,
-		Message: fmt.Sprintf("%s has answered, but no picture of it has come for %v", c.Peer, picturesWithin),
+		Message: fmt.Sprintf("%s has answered, but no picture of it has come for %v", c.Peer, framesWithin),
 		Hint:    "the call goes on; vchatctl status says more, vchatctl hangup ends it"}
 	if c.PeerCamera != nil {
 		e.Message = join(": ", e.Message, c.PeerCamera.Reason)
@@ -164,7 +164,7 @@ func noPictures(c api.Call) error {
 // peerPrivate is the error of a call to somebody who has switched the camera off.
 func peerPrivate(c api.Call) error {
 	return &api.Error{Kind: api.CameraUnavailable, Message: fmt.Sprintf("%s has answered, but has switched its camera off (privacy)", c.Peer),
-		Hint: "the call goes on; vchatctl view shows when there are pictures, vchatctl hangup ends it"}
+		Hint: "the call goes on; vchatctl view shows when there are frames, vchatctl hangup ends it"}
 }
 
 // viewCall shows the peer until the call, the viewer or ctx ends. The call does not outlive its viewer.
@@ -179,7 +179,7 @@ func (a *app) viewCall(ctx context.Context, opt view.Options, to string) error {
 
 // tellWhatNext is for whoever has a call for the first time.
 func (a *app) tellWhatNext() {
-	a.tell("hint: vchatctl view shows the pictures, vchatctl hangup ends the call")
+	a.tell("hint: vchatctl view shows the frames, vchatctl hangup ends the call")
 }
 
 // giveUp ends a call although this program was told to end itself.
@@ -226,7 +226,7 @@ func (p *progress) meant(c api.Call) bool {
 	return c.ID == p.call.ID || c.Peer == p.call.Peer && c.State != api.CallEnded
 }
 
-func (p *progress) pictures() bool { return p.call.Pictures }
+func (p *progress) frames() bool { return p.call.Frames }
 
 func (p *progress) answered() bool {
 	return p.call.State == api.CallActive || p.call.State == api.CallResuming

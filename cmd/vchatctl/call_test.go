@@ -24,7 +24,7 @@ func TestAReaderThatHasEnoughIsToldFromADaemonThatIsGone(t *testing.T) {
 	}
 }
 
-func TestNoPictures(t *testing.T) {
+func TestNoFrames(t *testing.T) {
 	for _, tt := range []struct {
 		camera *api.PeerCamera
 		end    string
@@ -33,7 +33,7 @@ func TestNoPictures(t *testing.T) {
 		{&api.PeerCamera{State: "opening"}, "has come for 10s"},
 		{&api.PeerCamera{State: "lost", Reason: "unplugged"}, "has come for 10s: unplugged"},
 	} {
-		err := noPictures(api.Call{Peer: "workshop", PeerCamera: tt.camera})
+		err := noFrames(api.Call{Peer: "workshop", PeerCamera: tt.camera})
 		if exitCode(err) != exitCamera || !strings.HasSuffix(err.Error(), tt.end) {
 			t.Errorf("%+v: got %q with exit code %d, want … %q with %d", tt.camera, err, exitCode(err), tt.end, exitCamera)
 		}

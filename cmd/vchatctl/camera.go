@@ -17,7 +17,7 @@ func (a *app) cameraCmd() *cobra.Command {
 		Use:   "camera [list|formats|controls|set NAME=VALUE…]",
 		Short: "The cameras of this device, what they offer, and their controls",
 		Long: `The cameras of this device: list (also without a word) shows all that there are, formats and controls show
-what one offers, and set changes controls, also while its pictures are looked at. None of it disturbs a call.`,
+what one offers, and set changes controls, also while its frames are looked at. None of it disturbs a call.`,
 		Args: takes(0, 0),
 		RunE: a.cameraList,
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// display is an X server for a script: without an argument it begins, and "gone" ends it. "shows" waits for a picture in the
+// display is an X server for a script: without an argument it begins, and "gone" ends it. "shows" waits for a frame in the
 // middle of it, and "types" presses a key. A script begins with [!xvfb] skip.
 func display(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) == 0 {

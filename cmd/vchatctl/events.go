@@ -93,12 +93,12 @@ func callText(c *api.Call) string {
 		}
 		return join("  ", c.Peer, string(c.State), cmp.Or(c.ReasonText, string(c.Reason)), by)
 	}
-	pictures, camera := "", ""
-	if c.Pictures {
-		pictures = "with pictures"
+	frames, camera := "", ""
+	if c.Frames {
+		frames = "with frames"
 	}
 	if pc := c.PeerCamera; pc != nil && pc.State != string(api.CameraStreaming) {
 		camera = join("  ", "camera there "+pc.State, pc.Reason)
 	}
-	return join("  ", c.Peer, string(c.State), pictures, camera)
+	return join("  ", c.Peer, string(c.State), frames, camera)
 }

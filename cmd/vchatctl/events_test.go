@@ -12,7 +12,7 @@ func TestCallText(t *testing.T) {
 		want string
 	}{
 		{api.Call{State: api.CallRinging}, "workshop  ringing"},
-		{api.Call{State: api.CallActive, Pictures: true, PeerCamera: &api.PeerCamera{State: "streaming"}}, "workshop  active  with pictures"},
+		{api.Call{State: api.CallActive, Frames: true, PeerCamera: &api.PeerCamera{State: "streaming"}}, "workshop  active  with frames"},
 		{api.Call{State: api.CallActive, PeerCamera: &api.PeerCamera{State: "lost", Reason: "unplugged"}},
 			"workshop  active  camera there lost  unplugged"},
 		{api.Call{State: api.CallEnded, Reason: api.HungUp, ReasonText: "hung up", EndedBy: api.There}, "workshop  ended  hung up  by them"},

@@ -22,14 +22,14 @@ func (a *app) recordCmd() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "record [PEER|self] FILE.mkv|FILE.mjpeg",
-		Short: "Save a feed's pictures until Ctrl-C, the end of the call, or --for",
-		Long: `Save a feed's pictures as they are, from the first one that comes until Ctrl-C, the end of the call, or --for. Without a
+		Short: "Save a feed's frames until Ctrl-C, the end of the call, or --for",
+		Long: `Save a feed's frames as they are, from the first one that comes until Ctrl-C, the end of the call, or --for. Without a
 name it is the feed of the peer of the only call, or else of this device's own camera. Whatever ends it, the file can be played.
 
-  FILE.mkv    Matroska, with the times at which the pictures were taken
-  FILE.mjpeg  JPEG pictures one after the other, without times
+  FILE.mkv    Matroska, with the times at which the frames were taken
+  FILE.mjpeg  JPEG frames one after the other, without times
 
-A lost link or a restart of vchatd leaves a gap. Cards that stand in for missing pictures are recorded, too.`,
+A lost link or a restart of vchatd leaves a gap. Cards that stand in for missing frames are recorded, too.`,
 		Args:              takes(1, 2),
 		ValidArgsFunction: a.completeSnapshot,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,7 +47,7 @@ A lost link or a restart of vchatd leaves a gap. Cards that stand in for missing
 			return a.record(cmd.Context(), feed, file, limit, force)
 		},
 	}
-	cmd.Flags().DurationVar(&limit, "for", 0, "how long to record, from the first picture on, such as 90s or 10m")
+	cmd.Flags().DurationVar(&limit, "for", 0, "how long to record, from the first frame on, such as 90s or 10m")
 	cmd.Flags().BoolVar(&force, "force", false, "replace a file that is there already")
 	return cmd
 }
@@ -56,7 +56,7 @@ A lost link or a restart of vchatd leaves a gap. Cards that stand in for missing
 type recorded struct {
 	Feed       string `json:"feed"`
 	File       string `json:"file"`
-	Pictures   uint64 `json:"pictures"`
+	Frames     uint64 `json:"frames"`
 	Cards      uint64 `json:"cards"`
 	Lost       uint64 `json:"lost"`
 	DurationMS int64  `json:"duration_ms"`
@@ -85,15 +85,15 @@ func (a *app) record(ctx context.Context, feed, path string, limit time.Duration
 	why := s.run(ctx, first)
 	err = file.Close()
 	t := file.Totals
-	if t.Pictures > 0 {
-		fmt.Fprintf(a.stderr, "vchatctl: %s: %s in %v, %.1f MB\n", path, join(", ", fmt.Sprintf("%d pictures", t.Pictures), some(t.Cards, "cards"),
+	if t.Frames > 0 {
+		fmt.Fprintf(a.stderr, "vchatctl: %s: %s in %v, %.1f MB\n", path, join(", ", fmt.Sprintf("%d frames", t.Frames), some(t.Cards, "cards"),
 			some(t.Lost, "lost")), t.Length.Round(100*time.Millisecond), float64(t.Bytes)/1e6)
 	}
 	switch asked := errors.Is(why, errInterrupted); {
-	case asked && t.Pictures == 0:
+	case asked && t.Frames == 0:
 		return why
 	case asked, errors.Is(why, errLongEnough), errors.Is(why, errCallOver):
-		if t.Pictures == 0 {
+		if t.Frames == 0 {
 			return a.nothingCame(ctx, feed)
 		}
 	case why != nil:
@@ -102,7 +102,7 @@ func (a *app) record(ctx context.Context, feed, path string, limit time.Duration
 	if err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
-	return a.print(recorded{feed, path, t.Pictures, t.Cards, t.Lost, t.Length.Milliseconds(), t.Bytes}, func(io.Writer) {})
+	return a.print(recorded{feed, path, t.Frames, t.Cards, t.Lost, t.Length.Milliseconds(), t.Bytes}, func(io.Writer) {})
 }
 
 func createFailed(err error) error {
@@ -139,12 +139,12 @@ type session struct {
 	limit time.Duration
 	end   context.CancelCauseFunc
 	begun bool
-	late  *time.Timer // when the first picture should have come
+	late  *time.Timer // when the first frame should have come
 	stop  *time.Timer // when it is enough
 }
 
 const (
-	patience = 5 * time.Second        // for the first picture: a camera opens in one to three
+	patience = 5 * time.Second        // for the first frame: a camera opens in one to three
 	retry    = 250 * time.Millisecond // the daemon
 )
 

@@ -19,7 +19,7 @@ import (
 func (a *app) snapshotCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:               "snapshot [PEER|self] FILE.jpg|-",
-		Short:             "Save the newest picture of a feed; - is standard output",
+		Short:             "Save the newest frame of a feed; - is standard output",
 		Args:              takes(1, 2),
 		ValidArgsFunction: a.completeSnapshot,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -31,10 +31,10 @@ func (a *app) snapshotCmd() *cobra.Command {
 				return usagef("the file needs a name")
 			}
 			if len(args) == 1 && filepath.Ext(file) == "" && file != "-" && a.mayCome(cmd.Context(), file) == nil {
-				return usagef("%s is whose picture it is: name its file too, as in vchatctl snapshot %s %s.jpg", file, file, file)
+				return usagef("%s is whose frame it is: name its file too, as in vchatctl snapshot %s %s.jpg", file, file, file)
 			}
 			if file == "-" && a.onTerminal() {
-				return usagef("a picture is nothing for a terminal: redirect it, or name a file")
+				return usagef("a frame is nothing for a terminal: redirect it, or name a file")
 			}
 			feed, err := a.feed(cmd.Context(), name)
 			if err != nil {
@@ -45,10 +45,10 @@ func (a *app) snapshotCmd() *cobra.Command {
 				return err
 			}
 			if f.Card {
-				return a.noPicture(cmd.Context(), feed)
+				return a.noFrame(cmd.Context(), feed)
 			}
-			if f.Age > oldPicture {
-				fmt.Fprintf(a.stderr, "vchatctl: the newest picture of %s is %s old\n", feed, span(f.Age))
+			if f.Age > oldFrame {
+				fmt.Fprintf(a.stderr, "vchatctl: the newest frame of %s is %s old\n", feed, span(f.Age))
 			}
 			if file == "-" {
 				_, err = a.stdout.Write(f.Data)
@@ -56,18 +56,18 @@ func (a *app) snapshotCmd() *cobra.Command {
 				err = save(file, f.Data)
 			}
 			if err != nil {
-				return fmt.Errorf("saving the picture: %w", err)
+				return fmt.Errorf("saving the frame: %w", err)
 			}
 			return nil
 		},
 	}
 }
 
-// oldPicture is the age from which a picture does not show the present any more.
-const oldPicture = 2 * time.Second
+// oldFrame is the age from which a frame does not show the present any more.
+const oldFrame = 2 * time.Second
 
-// noPicture says why a peer sends a card in place of its camera's pictures.
-func (a *app) noPicture(ctx context.Context, peer string) error {
+// noFrame says why a peer sends a card in place of its camera's frames.
+func (a *app) noFrame(ctx context.Context, peer string) error {
 	s, err := a.client().Status(ctx)
 	if err != nil {
 		s = api.Status{}

@@ -157,11 +157,11 @@ func writeCamera(w io.Writer, s api.Status, in colours) {
 	}
 	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken")+brokenBy(c.BrokenBy), some(c.Restarted, "× restarted"),
 		some(c.Reopened, "× reopened"), some(c.USBResets, "× reset by USB")); counts != "" {
-		fmt.Fprintf(w, "\t%d pictures, %s\n", c.Frames, counts)
+		fmt.Fprintf(w, "\t%d frames, %s\n", c.Frames, counts)
 	}
 }
 
-// brokenBy is what was wrong with broken pictures, in brackets.
+// brokenBy is what was wrong with broken frames, in brackets.
 func brokenBy(by map[string]uint64) string {
 	var all []string
 	for _, what := range slices.Sorted(maps.Keys(by)) {

@@ -166,18 +166,18 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 		w.Change(call)
 	case "ends": // REASON [TEXT]: its calls end
 		w.OnCall(w.becomes(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: strings.Join(args[2:], " ")}))
-	case "answers": // a call becomes active and pictures come
-		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, Pictures: true}))
+	case "answers": // a call becomes active and frames come
+		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, Frames: true}))
 	case "rings": // a call rings for ever
 		w.OnCall(w.becomes(api.Call{State: api.CallRinging}))
 	case "crosses": // the peer has called at the same moment: the call gets the other's id
-		w.OnCall(w.becomes(api.Call{ID: "0", State: api.CallActive, Pictures: true}))
+		w.OnCall(w.becomes(api.Call{ID: "0", State: api.CallActive, Frames: true}))
 	case "answers-without-camera": // no picture comes, and the peer ends the call
 		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallEnded, Reason: api.HungUp, EndedBy: api.There}))
 	case "answers-privately": // the peer's camera is off
 		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, PeerCamera: &api.PeerCamera{State: "privacy"}}))
-	case "answers-and-ends": // REASON: pictures come, and then the peer ends the call
-		w.OnCall(w.becomes(api.Call{State: api.CallActive, Pictures: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.There}))
+	case "answers-and-ends": // REASON: frames come, and then the peer ends the call
+		w.OnCall(w.becomes(api.Call{State: api.CallActive, Frames: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.There}))
 	case "refuses": // KIND MESSAGE: calls are refused
 		w.OnCall(func(api.CallRequest) (api.Call, error) {
 			return api.Call{}, &api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: "a hint"}
@@ -192,12 +192,12 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 		w.Set(func(s *api.Status) { s.Privacy, s.Camera.State = true, api.CameraIdle })
 	case "busy": // everything that a status can show
 		w.Set(full)
-	case "picture", "card": // FEED: its newest is a real picture, or a card
-		w.Publish(args[1], 1, args[0] == "card", picture())
-	case "films": // FEED: pictures come, as their number and a comma each
+	case "frame", "card": // FEED: its newest is a real frame, or a card
+		w.Publish(args[1], 1, args[0] == "card", frame())
+	case "films": // FEED: frames come, as their number and a comma each
 		w.wg.Go(func() { w.film(args[1], func(seq uint64) []byte { return fmt.Appendf(nil, "%d,", seq) }) })
-	case "shows": // FEED: real pictures come
-		w.wg.Go(func() { w.film(args[1], func(uint64) []byte { return picture() }) })
+	case "shows": // FEED: real frames come
+		w.wg.Go(func() { w.film(args[1], func(uint64) []byte { return frame() }) })
 	case "forgets": // FEED: it ends
 		w.End(args[1])
 	case "restarts": // its socket is away for a moment
@@ -286,7 +286,7 @@ func rising(ts *testscript.TestScript, _ bool, args []string) {
 		last = n
 	}
 	if len(fields) < 10 {
-		ts.Fatalf("only %d pictures", len(fields))
+		ts.Fatalf("only %d frames", len(fields))
 	}
 }
 
@@ -310,7 +310,7 @@ func plays(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile("stdout")))
 	ts.Check(err)
 	if n < least {
-		ts.Fatalf("%d pictures, want %d", n, least)
+		ts.Fatalf("%d frames, want %d", n, least)
 	}
 }
 
@@ -319,8 +319,8 @@ func full(s *api.Status) {
 	s.DoNotDisturb = true
 	s.Camera.Name, s.Camera.Dropped, s.Camera.Reopened, s.Camera.Restarted, s.Camera.USBResets = "HD Webcam C270", 3, 2, 4, 1
 	s.Camera.Broken, s.Camera.BrokenBy = 6, map[string]uint64{"truncated": 5, "flagged": 1}
-	s.Camera.Warnings = []string{"/dev/video0 gives 15 pictures a second, not 30", "a warning that is no problem"}
-	s.Calls = []api.Call{{ID: "1", Peer: "workshop", State: api.CallActive, Since: since, Direction: api.In, Pictures: true,
+	s.Camera.Warnings = []string{"/dev/video0 gives 15 frames a second, not 30", "a warning that is no problem"}
+	s.Calls = []api.Call{{ID: "1", Peer: "workshop", State: api.CallActive, Since: since, Direction: api.In, Frames: true,
 		Link:      &api.Link{State: api.LinkUp, RTTMS: 0.4, Reconnects: 1},
 		Sending:   &api.Sending{FPS: 29.9, MbitS: 21, Dropped: 7, Quality: "reduced", Size: "1280x720"},
 		Receiving: &api.Receiving{FPS: 30, MbitS: 20.5, Lost: 2, AgeMS: 12, LatencyMS: api.Quantiles{P50: 1.25, P99: 31}, Size: "640x480"},
@@ -329,8 +329,8 @@ func full(s *api.Status) {
 	s.Problems = []api.Problem{{Subject: "camera", Message: s.Camera.Warnings[0]}, {Subject: "link", Peer: "attic", Message: "connection refused", Hint: "is vchatd running there?"}}
 }
 
-// picture is a real JPEG picture.
-func picture() []byte {
+// frame is a real JPEG frame.
+func frame() []byte {
 	m := image.NewRGBA(image.Rect(0, 0, 64, 36))
 	for i := range m.Pix {
 		m.Pix[i] = byte(i)

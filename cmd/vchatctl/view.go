@@ -43,7 +43,7 @@ func (a *app) viewCmd() *cobra.Command {
   --to window    in a window of an X display (or of Wayland, by Xwayland); q or its close button ends it
   --to screen    on this machine's monitor without a desktop, in place of the console; Ctrl-Alt-F2 still leads to another
   --to terminal  in the terminal, if standard output is one; q quits
-  --to pipe      as JPEG pictures one after the other: vchatctl view | ffplay -f mjpeg -
+  --to pipe      as JPEG frames one after the other: vchatctl view | ffplay -f mjpeg -
   --to web       in a browser on this machine, with all that belongs to a call; it prints the page's address, which is
                  secret, and serves the page until Ctrl-C. From elsewhere: --port 7460, and ssh -L 7460:127.0.0.1:7460
 

@@ -39,8 +39,8 @@ const QueryDevice = "device"
 
 // What follows the feed's name in the path of a feed.
 const (
-	Stream = ".mjpeg" // multipart/x-mixed-replace, a part for each picture
-	Newest = ".jpg"   // one picture, the newest
+	Stream = ".mjpeg" // multipart/x-mixed-replace, a part for each frame
+	Newest = ".jpg"   // one frame, the newest
 )
 
 // MetricsType is the Content-Type of PathMetrics: Prometheus' text format.
@@ -49,18 +49,18 @@ const MetricsType = "text/plain; version=0.0.4; charset=utf-8"
 // Self is the name of the feed of this device's own camera. Other feeds have the name of their peer.
 const Self = "self"
 
-// The headers of a picture: of each part of Stream, and of the answer of Newest.
+// The headers of a frame: of each part of Stream, and of the answer of Newest.
 const (
 	HeaderTimestamp = "X-Timestamp" // when it was taken, in seconds since the epoch, with six decimals
-	HeaderMonotonic = "X-Monotonic" // the same on CLOCK_MONOTONIC, which is never set: for the distance of two pictures
-	HeaderSequence  = "X-Sequence"  // counts the pictures of the source; a gap is a lost picture
+	HeaderMonotonic = "X-Monotonic" // the same on CLOCK_MONOTONIC, which is never set: for the distance of two frames
+	HeaderSequence  = "X-Sequence"  // counts the frames of the source; a gap is a lost frame
 	HeaderAge       = "X-Age-Ms"    // how old it was when it was sent, in milliseconds, with three decimals
 	HeaderCard      = "X-Card"      // "1": not from the camera, but a card that says why there is no picture
 	HeaderRotate    = "X-Rotate"    // 90, 180 or 270: degrees clockwise that it is to be shown with. Newest has EXIF instead
 )
 
-// MaxPicture bounds a picture, in bytes. It is the bound of the peer protocol too.
-const MaxPicture = 16 << 20
+// MaxFrame bounds a frame, in bytes. It is the bound of the peer protocol too.
+const MaxFrame = 16 << 20
 
 // MaxText bounds a line of text, in bytes of UTF-8. It is the bound of the peer protocol too.
 const MaxText = 2000

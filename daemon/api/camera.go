@@ -26,7 +26,7 @@ type FoundCamera struct {
 	Formats []string    `json:"formats,omitempty"` // four characters each, as v4l2-ctl prints them
 	Used    bool        `json:"used"`              // it is this device's camera; the others are only there
 	State   CameraState `json:"state,omitempty"`   // of the one that is used
-	Reason  string      `json:"reason,omitempty"`  // why it gives no pictures, or cannot be used
+	Reason  string      `json:"reason,omitempty"`  // why it gives no frames, or cannot be used
 	InUseBy []string    `json:"in_use_by,omitempty"`
 }
 
@@ -37,7 +37,7 @@ type Formats struct {
 	Formats []Format `json:"formats"`
 }
 
-// Format is a picture format of a camera.
+// Format is a frame format of a camera.
 type Format struct {
 	FourCC      string      `json:"fourcc"`           // as v4l2-ctl prints it
 	Config      string      `json:"config,omitempty"` // as it is written under camera.format; none if vchat does not use it

@@ -20,7 +20,7 @@ const (
 	PeerUnreachable   Kind = "peer_unreachable"
 	PeerIdentity      Kind = "wrong_identity"
 	CameraUnavailable Kind = "camera_unavailable"
-	NoPicture         Kind = "no_picture"      // the feed exists, but no picture came in time
+	NoFrame           Kind = "no_frame"        // the feed exists, but no picture came in time
 	PrivacyOn         Kind = "privacy"         // the camera is switched off by its owner
 	NoSuchControl     Kind = "no_such_control" // of a camera
 	BadValue          Kind = "bad_value"       // that no camera or control has
@@ -43,7 +43,7 @@ func (k Kind) HTTPStatus() int {
 		return http.StatusConflict
 	case PeerUnreachable, PeerIdentity:
 		return http.StatusBadGateway
-	case CameraUnavailable, NoPicture, ShuttingDown:
+	case CameraUnavailable, NoFrame, ShuttingDown:
 		return http.StatusServiceUnavailable
 	case TooFast:
 		return http.StatusTooManyRequests

@@ -7,7 +7,7 @@ type EventKind string
 
 const (
 	EventState   EventKind = "state"   // Status: all of the present; the first of a stream, and again where events were lost
-	EventCall    EventKind = "call"    // Call: it has changed its state, has ended, or its first picture has come
+	EventCall    EventKind = "call"    // Call: it has changed its state, has ended, or its first frame has come
 	EventLink    EventKind = "link"    // Peer and Link: it came up or went down
 	EventCamera  EventKind = "camera"  // Camera: it has changed its state
 	EventNumbers EventKind = "numbers" // Call: every NumbersEvery of an active call; nothing has changed but what is measured

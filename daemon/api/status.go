@@ -32,7 +32,7 @@ type CameraState string
 const (
 	CameraIdle      CameraState = "idle"      // closed, because nobody looks
 	CameraOpening   CameraState = "opening"   // being opened, or no picture yet
-	CameraStreaming CameraState = "streaming" // pictures come
+	CameraStreaming CameraState = "streaming" // frames come
 	CameraLost      CameraState = "lost"      // it was there and is gone, or silent; it is tried again and again
 	CameraFailed    CameraState = "failed"    // it cannot be had as it is configured; it is tried again and again
 )
@@ -46,11 +46,11 @@ type Camera struct {
 	Since    time.Time   `json:"since,omitzero"`   // of the state
 	Format   string      `json:"format,omitempty"` // mjpeg, yuyv, nv12 or grey: what the camera gives
 	Size     string      `json:"size,omitempty"`   // as 1280x720
-	Rotate   int         `json:"rotate,omitempty"` // degrees clockwise that its pictures are to be shown with: 0, 90, 180, 270
+	Rotate   int         `json:"rotate,omitempty"` // degrees clockwise that its frames are to be shown with: 0, 90, 180, 270
 	FPS      float64     `json:"fps"`              // of the last seconds
 	Frames   uint64      `json:"frames"`           // good ones since the start
 	Dropped  uint64      `json:"dropped"`          // that the camera's own count says were lost
-	Broken   uint64      `json:"broken"`           // that came but were no whole picture
+	Broken   uint64      `json:"broken"`           // that came but were no whole frame
 	Reopened uint64      `json:"reopened"`
 	// Broken by what was wrong with them: flagged (by the driver), truncated, garbled, tiny, wrong size.
 	BrokenBy  map[string]uint64 `json:"broken_by,omitempty"`
@@ -116,7 +116,7 @@ type Call struct {
 	Reason     Reason      `json:"reason,omitempty"`      // once ended
 	ReasonText string      `json:"reason_text,omitempty"` // once ended: the same in words
 	EndedBy    Side        `json:"ended_by,omitempty"`    // once ended
-	Pictures   bool        `json:"pictures"`              // the peer's pictures have come in this call
+	Frames     bool        `json:"frames"`                // the peer's frames have come in this call
 	PeerCamera *PeerCamera `json:"peer_camera,omitempty"` // what the peer says of its camera
 	Link       *Link       `json:"link,omitempty"`
 	Sending    *Sending    `json:"sending,omitempty"`
@@ -128,7 +128,7 @@ type PeerCamera struct {
 	State  string    `json:"state"` // streaming, opening, lost, failed, privacy; unknown
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
-	Rotate int       `json:"rotate,omitempty"` // degrees clockwise that its pictures are to be shown with: 0, 90, 180, 270
+	Rotate int       `json:"rotate,omitempty"` // degrees clockwise that its frames are to be shown with: 0, 90, 180, 270
 }
 
 // LinkState says whether there is a connection to a peer.
@@ -156,10 +156,10 @@ type Link struct {
 
 // Sending is what goes to the peer of a call.
 type Sending struct {
-	FPS      float64 `json:"fps"`
-	MbitS    float64 `json:"mbit_s"`
-	Pictures uint64  `json:"pictures"` // sent, since the link is up
-	Dropped  uint64  `json:"dropped"`  // not sent
+	FPS     float64 `json:"fps"`
+	MbitS   float64 `json:"mbit_s"`
+	Frames  uint64  `json:"frames"`  // sent, since the link is up
+	Dropped uint64  `json:"dropped"` // not sent
 	// Dropped by reason: link (a newer one was there before it had taken the one before), max_bitrate, too_big.
 	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"`
 	Quality   Quality           `json:"quality"`
@@ -168,7 +168,7 @@ type Sending struct {
 	Received  *Received         `json:"received,omitempty"` // what the peer says of it
 }
 
-// Quality says whether pictures are sent as the camera gives them.
+// Quality says whether frames are sent as the camera gives them.
 type Quality string
 
 const (
@@ -176,9 +176,9 @@ const (
 	QualityReduced Quality = "reduced" // smaller, for the link's sake or because of max_bitrate
 )
 
-// Received is what the peer says of the pictures that are sent to it.
+// Received is what the peer says of the frames that are sent to it.
 type Received struct {
-	Pictures  uint64    `json:"pictures"`   // arrived, since the link is up
+	Frames    uint64    `json:"frames"`     // arrived, since the link is up
 	Lost      uint64    `json:"lost"`       // gaps in our sequence, as it sees it
 	LatencyMS float64   `json:"latency_ms"` // from capture to arrival there, of the newest
 	DelayMS   Quantiles `json:"delay_ms"`   // the same, over the last seconds
@@ -188,12 +188,12 @@ type Received struct {
 type Receiving struct {
 	FPS        float64   `json:"fps"`
 	MbitS      float64   `json:"mbit_s"`
-	Pictures   uint64    `json:"pictures"`    // that were good, since the link is up
+	Frames     uint64    `json:"frames"`      // that were good, since the link is up
 	Lost       uint64    `json:"lost"`        // gaps in the peer's sequence
 	Broken     uint64    `json:"broken"`      // that arrived and were of no use
-	AgeMS      float64   `json:"age_ms"`      // of the newest picture, now
+	AgeMS      float64   `json:"age_ms"`      // of the newest frame, now
 	LatencyMS  Quantiles `json:"latency_ms"`  // from capture there to arrival here, over the last seconds
-	TransferMS Quantiles `json:"transfer_ms"` // from a picture's first byte to its last
+	TransferMS Quantiles `json:"transfer_ms"` // from a frame's first byte to its last
 	Size       string    `json:"size,omitempty"`
 }
 

@@ -46,14 +46,14 @@ func (b *bench) cost(ctx context.Context) error {
 			}
 		}
 	}
-	rows := [][]string{{"program", "clients", "delivered, %", "CPU a picture, µs", "user", "system", "switches a picture", "resident, MiB", "peak",
+	rows := [][]string{{"program", "clients", "delivered, %", "CPU a frame, µs", "user", "system", "switches a frame", "resident, MiB", "peak",
 		"delay p50, ms", "p99"}}
 	for _, r := range order {
 		c := all[r]
 		rows = append(rows, []string{r.program, fmt.Sprint(r.clients), spread(c.delivered, 1), spread(c.cpu, 0), spread(c.user, 0), spread(c.system, 0),
 			spread(c.switches, 1), spread(c.resident, 1), spread(c.peak, 1), spread(c.p50, 2), spread(c.p99, 2)})
 	}
-	fmt.Printf("\nCost of the program that has the camera, on loopback, %v a run. A picture counts once for each client that got it.\n\n%s", window, table(rows))
+	fmt.Printf("\nCost of the program that has the camera, on loopback, %v a run. A frame counts once for each client that got it.\n\n%s", window, table(rows))
 	return nil
 }
 
@@ -79,11 +79,11 @@ func (b *bench) costOf(ctx context.Context, p program, clients int, warm, window
 	}
 	g := s.between(from, to, b.fps)
 	b.note(p, s)
-	if g.pictures == 0 {
+	if g.frames == 0 {
 		return fmt.Errorf("%s: no picture in %v", p.name, window)
 	}
 	user, system, switches := after.since(before)
-	each := func(v float64) float64 { return v / float64(g.pictures) }
+	each := func(v float64) float64 { return v / float64(g.frames) }
 	for _, v := range []struct {
 		to    *[]float64
 		value float64

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cuts measures when the first picture comes after a cut that was taken after it.
+// cuts measures when the first frame comes after a cut that was taken after it.
 func (b *bench) cuts(ctx context.Context) error {
 	if skip := b.withoutRoot("cuts"); skip {
 		return nil
@@ -43,7 +43,7 @@ func (b *bench) cuts(ctx context.Context) error {
 		}
 		rows = append(rows, row)
 	}
-	fmt.Printf("\nFirst picture that was taken after a silent cut ended, in ms from that moment. None: not within %v.\n\n%s", patience, table(rows))
+	fmt.Printf("\nFirst frame that was taken after a silent cut ended, in ms from that moment. None: not within %v.\n\n%s", patience, table(rows))
 	return nil
 }
 
@@ -74,7 +74,7 @@ func (b *bench) cutOf(ctx context.Context, p program, length, patience time.Dura
 	defer b.note(p, s)
 	for now() < back+patience {
 		if first, ok := s.clients[0].firstAfter(back); ok {
-			say("cut of %v: %s has a fresh picture after %.0f ms", length, p.name, ms(first.came-back))
+			say("cut of %v: %s has a fresh frame after %.0f ms", length, p.name, ms(first.came-back))
 			return ms(first.came - back), nil
 		}
 		if err := wait(ctx, 20*time.Millisecond); err != nil {
@@ -84,5 +84,5 @@ func (b *bench) cutOf(ctx context.Context, p program, length, patience time.Dura
 			return 0, err
 		}
 	}
-	return 0, fmt.Errorf("%s: no fresh picture within %v of the cut's end", p.name, patience)
+	return 0, fmt.Errorf("%s: no fresh frame within %v of the cut's end", p.name, patience)
 }

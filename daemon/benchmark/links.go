@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// measureStream finds out how much the camera's pictures take, by the first program that there is.
+// measureStream finds out how much the camera's frames take, by the first program that there is.
 func (b *bench) measureStream(ctx context.Context) error {
 	if b.stream > 0 {
 		return nil
@@ -29,14 +29,14 @@ func (b *bench) measureStream(ctx context.Context) error {
 		return err
 	}
 	g := s.between(from, from+window, b.fps)
-	if g.pictures == 0 {
-		return errors.New("no pictures, so nothing to measure")
+	if g.frames == 0 {
+		return errors.New("no frames, so nothing to measure")
 	}
 	b.stream = g.rate / g.share * g.bytes * 8
 	return nil
 }
 
-// links measures pictures a second and their delay over links that carry less than the stream, or lose some of it.
+// links measures frames a second and their delay over links that carry less than the stream, or lose some of it.
 func (b *bench) links(ctx context.Context) error {
 	if skip := b.withoutRoot("links"); skip {
 		return nil
@@ -49,7 +49,7 @@ func (b *bench) links(ctx context.Context) error {
 		settle, window = 5*time.Second, 10*time.Second
 	}
 	part := func(n float64) conditions { return conditions{rate: b.stream / n, queue: b.queue, tcp: b.tcp} }
-	rows := [][]string{{"link", "program", "pictures a second", "KB a picture", "delay p50, ms", "p99"}}
+	rows := [][]string{{"link", "program", "frames a second", "KB a frame", "delay p50, ms", "p99"}}
 	shaped := map[string]bool{}
 	for _, l := range []struct {
 		name string
@@ -125,8 +125,8 @@ func (b *bench) printStamps() {
 	if len(b.stamps) == 0 {
 		return
 	}
-	fmt.Print("\nWhen a picture was taken is known for\n\n")
+	fmt.Print("\nWhen a frame was taken is known for\n\n")
 	for _, s := range slices.Sorted(maps.Keys(b.stamps)) {
-		fmt.Printf("* %s (%d pictures)\n", s, b.stamps[s])
+		fmt.Printf("* %s (%d frames)\n", s, b.stamps[s])
 	}
 }

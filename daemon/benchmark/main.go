@@ -3,10 +3,10 @@
 //	go run ./daemon/benchmark -camera /dev/video0
 //
 //	cost    on loopback, with 1 and with 8 clients: CPU, context switches and memory of the program that has the camera, and
-//	        the delay from capture to a client that has the whole picture
+//	        the delay from capture to a client that has the whole frame
 //	links   over a link that carries a third, a fifth and a tenth of the stream, and over one that delays and loses packets:
-//	        pictures a second and their delay
-//	cuts    how long after a silent cut the first picture comes that was taken after it
+//	        frames a second and their delay
+//	cuts    how long after a silent cut the first frame comes that was taken after it
 //
 // Programs that are not installed are left out, and named. vchat is measured from end to end: a client is another vchatd
 // with a viewer at its control socket, so TLS and the second daemon are in its delays; the others serve plain HTTP, and the
@@ -57,8 +57,8 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
 	f.SetOutput(usage)
 	f.StringVar(&o.camera, "camera", "/dev/video0", "the camera, which must give MJPEG")
-	f.StringVar(&o.size, "size", "1280x720", "of the pictures")
-	f.IntVar(&o.fps, "fps", 30, "pictures a second")
+	f.StringVar(&o.size, "size", "1280x720", "of the frames")
+	f.IntVar(&o.fps, "fps", 30, "frames a second")
 	wrap := f.String("wrap", "", `run the program that has the camera by this command, as in "nice -n 5 --"`)
 	f.IntVar(&o.runs, "runs", 0, "how often all is measured (default 3, with -short 1)")
 	f.BoolVar(&o.short, "short", false, "a quick look: short windows, no long cut")
@@ -142,8 +142,8 @@ type bench struct {
 	options
 	dir    string // temporary
 	found  []program
-	stream float64        // bits a second that the camera's pictures take; 0: not measured yet
-	stamps map[string]int // how many pictures had their time of capture from where
+	stream float64        // bits a second that the camera's frames take; 0: not measured yet
+	stamps map[string]int // how many frames had their time of capture from where
 }
 
 // say tells what is going on.

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	maxPicture = 16 << 20 // bytes
-	maxHeaders = 64       // lines before a picture
+	maxFrame   = 16 << 20 // bytes
+	maxHeaders = 64       // lines before a frame
 )
 
-var errStream = errors.New("not a multipart stream of pictures")
+var errStream = errors.New("not a multipart stream of frames")
 
 // parts reads a multipart/x-mixed-replace stream, in which each part says how long it is. The boundary is what comes after
 // "--" at the beginning of a line; it is not compared, as ffmpeg does not announce its own.
@@ -54,7 +54,7 @@ func (p *parts) next() (data []byte, err error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		p.header[string(bytes.ToLower(name))] = string(bytes.TrimSpace(value))
 	}
-	return nil, fmt.Errorf("%w: more than %d lines before a picture", errStream, maxHeaders)
+	return nil, fmt.Errorf("%w: more than %d lines before a frame", errStream, maxHeaders)
 }
 
 func (p *parts) line() ([]byte, error) {
@@ -67,8 +67,8 @@ func (p *parts) line() ([]byte, error) {
 
 func (p *parts) body() ([]byte, error) {
 	n, err := strconv.Atoi(p.header["content-length"])
-	if err != nil || n <= 0 || n > maxPicture {
-		return nil, fmt.Errorf("%w: a picture of %q bytes", errStream, p.header["content-length"])
+	if err != nil || n <= 0 || n > maxFrame {
+		return nil, fmt.Errorf("%w: a frame of %q bytes", errStream, p.header["content-length"])
 	}
 	if cap(p.data) < n {
 		p.data = make([]byte, n+n/4)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// program is one that gives a camera's pictures to clients on the network.
+// program is one that gives a camera's frames to clients on the network.
 type program struct {
 	name, version string
 	serve         func(ctx context.Context, at place, clients int) (*service, error)
@@ -96,7 +96,7 @@ func version(ctx context.Context, argv ...string) (string, error) {
 	return line, err
 }
 
-// ustreamer has the encoder that passes on the camera's own pictures, and Nagle's algorithm off, as is best for its delay.
+// ustreamer has the encoder that passes on the camera's own frames, and Nagle's algorithm off, as is best for its delay.
 func (b *bench) ustreamer(_ context.Context, at place, clients int) (*service, error) {
 	port, err := at.freePort()
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// picture is what a client notes of one that has come.
-type picture struct {
+// frame is what a client notes of one that has come.
+type frame struct {
 	stamp
 	came time.Duration // on CLOCK_MONOTONIC, its last byte
 	size int           // bytes
 }
 
-// source is where a client gets pictures: an HTTP server.
+// source is where a client gets frames: an HTTP server.
 type source struct {
 	in            *namespace // in which the client is
 	network, addr string
@@ -58,10 +58,10 @@ func (s source) open(ctx context.Context) (io.ReadCloser, *parts, error) {
 
 // reader is a client: it reads a source until its context ends, and opens it anew whenever it breaks.
 type reader struct {
-	mu       sync.Mutex
-	pictures []picture
-	streams  int   // opened so far
-	err      error // the last one
+	mu      sync.Mutex
+	frames  []frame
+	streams int   // opened so far
+	err     error // the last one
 }
 
 const redial = 50 * time.Millisecond
@@ -94,18 +94,18 @@ func (r *reader) read(ctx context.Context, s source) error {
 		if isCard(in.header) {
 			continue
 		}
-		p := picture{stampOf(data, in.header, came, wall()), came, len(data)}
+		p := frame{stampOf(data, in.header, came, wall()), came, len(data)}
 		r.mu.Lock()
-		r.pictures = append(r.pictures, p)
+		r.frames = append(r.frames, p)
 		r.mu.Unlock()
 	}
 }
 
-// between gives the pictures that came in [from, to).
-func (r *reader) between(from, to time.Duration) (some []picture) {
+// between gives the frames that came in [from, to).
+func (r *reader) between(from, to time.Duration) (some []frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.pictures {
+	for _, p := range r.frames {
 		if p.came >= from && p.came < to {
 			some = append(some, p)
 		}
@@ -113,20 +113,20 @@ func (r *reader) between(from, to time.Duration) (some []picture) {
 	return some
 }
 
-// firstAfter gives the first picture that was taken after a moment.
-func (r *reader) firstAfter(t time.Duration) (picture, bool) {
+// firstAfter gives the first frame that was taken after a moment.
+func (r *reader) firstAfter(t time.Duration) (frame, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.pictures {
+	for _, p := range r.frames {
 		if p.taken >= t {
 			return p, true
 		}
 	}
-	return picture{}, false
+	return frame{}, false
 }
 
-func (r *reader) count() (pictures int, lastError error) {
+func (r *reader) count() (frames int, lastError error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.pictures), r.err
+	return len(r.frames), r.err
 }

@@ -45,6 +45,6 @@ func TestReader(t *testing.T) {
 		}
 	}
 	if streams.Load() < 4 {
-		t.Errorf("three pictures in %d streams, and one was refused", streams.Load())
+		t.Errorf("three frames in %d streams, and one was refused", streams.Load())
 	}
 }

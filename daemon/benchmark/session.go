@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// session is a program that serves clients, all of which have had a picture.
+// session is a program that serves clients, all of which have had a frame.
 type session struct {
 	*service
 	clients []*reader
 	stop    func() // ends all, and waits for it
 }
 
-const firstPicture = 30 * time.Second
+const firstFrame = 30 * time.Second
 
 func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*session, error) {
 	s, err := p.serve(ctx, at, clients)
@@ -29,7 +29,7 @@ func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*s
 		out.clients = append(out.clients, c)
 		running.Go(func() { c.run(reading, from) })
 	}
-	for deadline := time.Now().Add(firstPicture); ; {
+	for deadline := time.Now().Add(firstFrame); ; {
 		waiting, why := out.without()
 		if waiting == 0 {
 			return out, nil
@@ -39,7 +39,7 @@ func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*s
 			err = s.ended()
 		}
 		if err == nil && time.Now().After(deadline) {
-			err = fmt.Errorf("%d of %d clients had no picture within %v: %w", waiting, clients, firstPicture, why)
+			err = fmt.Errorf("%d of %d clients had no picture within %v: %w", waiting, clients, firstFrame, why)
 		}
 		if err != nil {
 			out.stop()
@@ -51,7 +51,7 @@ func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*s
 // without counts the clients that have no picture yet.
 func (s *session) without() (n int, why error) {
 	for _, c := range s.clients {
-		if pictures, err := c.count(); pictures == 0 {
+		if frames, err := c.count(); frames == 0 {
 			n++
 			why = err
 		}
@@ -61,37 +61,37 @@ func (s *session) without() (n int, why error) {
 
 // got is what clients saw in some time.
 type got struct {
-	pictures int // to all of them; none is counted twice
-	rate     float64
-	share    float64   // of what the camera made in that time, 0 to 1
-	bytes    float64   // of a picture, mean
-	delays   []float64 // ms
+	frames int // to all of them; none is counted twice
+	rate   float64
+	share  float64   // of what the camera made in that time, 0 to 1
+	bytes  float64   // of a frame, mean
+	delays []float64 // ms
 }
 
 // between sums up what came in [from, to).
 func (s *session) between(from, to time.Duration, fps int) (g got) {
 	var made float64
 	for _, c := range s.clients {
-		pictures := distinct(c.between(from, to))
-		for _, p := range pictures {
-			g.pictures++
+		frames := distinct(c.between(from, to))
+		for _, p := range frames {
+			g.frames++
 			g.bytes += float64(p.size)
 			if p.from != "" {
 				g.delays = append(g.delays, ms(p.came-p.taken))
 			}
 		}
-		made += cameraMade(pictures, (to-from).Seconds()*float64(fps))
+		made += cameraMade(frames, (to-from).Seconds()*float64(fps))
 	}
-	g.rate = float64(g.pictures) / (to - from).Seconds() / float64(len(s.clients))
-	if g.pictures > 0 {
-		g.share = min(float64(g.pictures)/made, 1)
-		g.bytes /= float64(g.pictures)
+	g.rate = float64(g.frames) / (to - from).Seconds() / float64(len(s.clients))
+	if g.frames > 0 {
+		g.share = min(float64(g.frames)/made, 1)
+		g.bytes /= float64(g.frames)
 	}
 	return g
 }
 
-// distinct leaves out pictures that came before.
-func distinct(all []picture) (some []picture) {
+// distinct leaves out frames that came before.
+func distinct(all []frame) (some []frame) {
 	type name struct {
 		from string
 		seq  int64
@@ -106,12 +106,12 @@ func distinct(all []picture) (some []picture) {
 	return some
 }
 
-// cameraMade says how many pictures the camera made while these came, by its own count. If a program changes pictures, some
+// cameraMade says how many frames the camera made while these came, by its own count. If a program changes frames, some
 // have the camera's stamp still and others only the program's, which counts otherwise: the longer count of the two gives the
 // camera's rate. Without a count it is what was expected.
-func cameraMade(pictures []picture, expected float64) float64 {
-	ends := map[string][2]picture{} // of each count
-	for _, p := range pictures {
+func cameraMade(frames []frame, expected float64) float64 {
+	ends := map[string][2]frame{} // of each count
+	for _, p := range frames {
 		e, ok := ends[p.from]
 		if !ok {
 			e[0] = p
@@ -123,7 +123,7 @@ func cameraMade(pictures []picture, expected float64) float64 {
 	for _, e := range ends {
 		if n := e[1].seq - e[0].seq; e[0].seq >= 0 && n > longest && e[1].taken > e[0].taken {
 			longest = n
-			all := pictures[len(pictures)-1].came - pictures[0].came
+			all := frames[len(frames)-1].came - frames[0].came
 			made = float64(n)/(e[1].taken-e[0].taken).Seconds()*all.Seconds() + 1
 		}
 	}
@@ -134,7 +134,7 @@ func cameraMade(pictures []picture, expected float64) float64 {
 func (b *bench) note(p program, s *session) {
 	for _, c := range s.clients {
 		c.mu.Lock()
-		for _, pic := range c.pictures {
+		for _, pic := range c.frames {
 			from := pic.from
 			if from == "" {
 				from = "nothing, so its delay is not known"

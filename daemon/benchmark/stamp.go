@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// now is CLOCK_MONOTONIC, which drivers and test cameras stamp their pictures with.
+// now is CLOCK_MONOTONIC, which drivers and test cameras stamp their frames with.
 func now() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
 
 // wall is the time since the epoch.
@@ -21,16 +21,16 @@ func clock(id int32) time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// stamp is when a picture was taken.
+// stamp is when a frame was taken.
 type stamp struct {
 	taken time.Duration // on CLOCK_MONOTONIC
 	seq   int64         // the camera's count; -1: not told
 	from  string        // who says so; empty: nobody
 }
 
-const inPicture = "the camera's stamp in the picture"
+const inFrame = "the camera's stamp in the frame"
 
-// stampOf finds out when a picture was taken: from the picture itself if it can, as that is the same for all programs.
+// stampOf finds out when a frame was taken: from the frame itself if it can, as that is the same for all programs.
 // Else from what the program says in the part's headers.
 func stampOf(jpeg []byte, header map[string]string, mono, wall time.Duration) stamp {
 	if s, ok := stampIn(jpeg, mono); ok {
@@ -40,9 +40,9 @@ func stampOf(jpeg []byte, header map[string]string, mono, wall time.Duration) st
 		v, err := strconv.ParseFloat(header[name], 64)
 		return time.Duration(v * float64(time.Second)), err == nil
 	}
-	// µStreamer's X-Timestamp is when it sent the picture: of no use here. Its others are on CLOCK_MONOTONIC.
+	// µStreamer's X-Timestamp is when it sent the frame: of no use here. Its others are on CLOCK_MONOTONIC.
 	if t, ok := seconds("x-ustreamer-grab-time"); ok {
-		return stamp{t, -1, "µStreamer's X-UStreamer-Grab-Time (when it got the picture from the driver, to 1 ms)"}
+		return stamp{t, -1, "µStreamer's X-UStreamer-Grab-Time (when it got the frame from the driver, to 1 ms)"}
 	}
 	if t, ok := seconds("x-timestamp"); ok && header["x-age-ms"] != "" {
 		seq, err := strconv.ParseInt(header["x-sequence"], 10, 64)
@@ -54,7 +54,7 @@ func stampOf(jpeg []byte, header map[string]string, mono, wall time.Duration) st
 	return stamp{seq: -1}
 }
 
-// Cameras made of software write a JPEG comment into each picture: four letters, a sequence number, CLOCK_MONOTONIC in
+// Cameras made of software write a JPEG comment into each frame: four letters, a sequence number, CLOCK_MONOTONIC in
 // nanoseconds. stampIn knows that of daemon/vmtest (big endian, after the camera's number, a checksum follows) and the
 // plain one (little endian, any letters). A real comment of this length would have to hold the present time.
 func stampIn(jpeg []byte, mono time.Duration) (stamp, bool) {
@@ -64,7 +64,7 @@ func stampIn(jpeg []byte, mono time.Duration) (stamp, bool) {
 			break
 		}
 		body := b[4 : 2+n]
-		s := stamp{from: inPicture}
+		s := stamp{from: inFrame}
 		switch {
 		case b[1] != 0xfe:
 		case len(body) == 16:
@@ -80,7 +80,7 @@ func stampIn(jpeg []byte, mono time.Duration) (stamp, bool) {
 	return stamp{}, false
 }
 
-// isCard tells what a program sends for want of a picture: vchat's card, µStreamer's NO SIGNAL.
+// isCard tells what a program sends for want of a frame: vchat's card, µStreamer's NO SIGNAL.
 func isCard(header map[string]string) bool {
 	return header["x-card"] == "1" || header["x-ustreamer-online"] == "false"
 }

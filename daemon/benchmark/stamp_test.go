@@ -31,8 +31,8 @@ func TestStamp(t *testing.T) {
 		taken  time.Duration
 		seq    int64
 	}{
-		{"in the picture, plain", comment(plain), vchat, taken, 42},
-		{"in the picture, ours", comment(ours), vchat, taken, 42},
+		{"in the frame, plain", comment(plain), vchat, taken, 42},
+		{"in the frame, ours", comment(ours), vchat, taken, 42},
 		{"another comment", comment([]byte("sixteen letters!")), vchat, taken, 42},
 		{"a time to come", comment(old), vchat, taken, 42},
 		{"cut segment", []byte{0xff, 0xd8, 0xff, 0xfe, 0, 18, 1}, vchat, taken, 42},

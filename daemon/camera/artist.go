@@ -129,7 +129,7 @@ func (a *artist) at(x, y int, b band) ink {
 }
 
 // outside is a slate wall with a grid, rings in the corners that get finer to the limit of what pixels can show, and a
-// border that shows whether the picture was cropped. The grain is what makes the pictures as large as a camera's.
+// border that shows whether the frame was cropped. The grain is what makes the frames as large as a camera's.
 func (a *artist) outside(x, y int) ink {
 	const cellSize, border = 64, 12
 	w, h := a.l.width, 16*a.l.track.top

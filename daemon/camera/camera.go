@@ -4,9 +4,9 @@
 //	              nobody looks                        a reader
 //	      ┌──────────────────────────▶ idle ──────────────────────────┐
 //	      │                                                           ▼
-//	streaming ◀── a picture ── lost, failed ◀── an error ────────── opening
+//	streaming ◀── a frame ── lost, failed ◀── an error ────────── opening
 //	      │                      ▲  │  ▲                              │
-//	      └─── error, silence ───┘  └──┘ try again:                   └── a picture ─▶ streaming
+//	      └─── error, silence ───┘  └──┘ try again:                   └── a frame ─▶ streaming
 //	                                     100 ms … 2 s, jittered
 //
 // Silence is no picture for five frame times, and for one second at least. The ladder out of it: the stream is restarted,
@@ -16,7 +16,7 @@
 // Privacy stands above all of it: while it is on, the camera is closed and stays so, and whoever looks is shown a card.
 //
 // It promises that the feed's sequence numbers only ever rise, over reopening and cards too, that nothing is published that
-// is not a whole picture, and that a camera is closed within a second after its last reader has left. Once warm, a picture
+// is not a whole frame, and that a camera is closed within a second after its last reader has left. Once warm, a frame
 // allocates nothing.
 //
 // Goroutines: Run is the keeper, which alone opens, reads, closes and publishes. Beside it Run owns the watcher, which ends
@@ -42,15 +42,15 @@ type Config struct {
 	Device             string // auto | /dev/… | test | file:PATH | exec:COMMAND; "" is auto
 	Width, Height, FPS int    // wished; 0: 1280, 720, 30
 	Format             string // auto | mjpeg | yuyv | nv12 | grey; "" is auto
-	Raw                string // what becomes of raw pictures: jpeg | lz4 (they stay as they are); "" is jpeg
+	Raw                string // what becomes of raw frames: jpeg | lz4 (they stay as they are); "" is jpeg
 	Controls           map[string]string
-	Rotate             int         // degrees clockwise that its pictures are to be shown with: they stay as they are
+	Rotate             int         // degrees clockwise that its frames are to be shown with: they stay as they are
 	USBReset           bool        // whether a USB camera that stays frozen may be reset
 	Name               string      // of this device, for the cards
 	Kernel             v4l2.Kernel // nil: Linux
 }
 
-// equal says whether the camera can stay open: what viewers do with its pictures is not its own affair.
+// equal says whether the camera can stay open: what viewers do with its frames is not its own affair.
 func (c Config) equal(d Config) bool {
 	return c.Device == d.Device && c.Width == d.Width && c.Height == d.Height && c.FPS == d.FPS && c.Format == d.Format &&
 		c.Raw == d.Raw && c.USBReset == d.USBReset && c.Name == d.Name && c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls)
@@ -119,7 +119,7 @@ func (c *Camera) Hub() *frame.Hub { return c.hub }
 // changes may be told by one value. There is one such channel, for one listener, who cannot delay the camera.
 func (c *Camera) Changed() <-chan struct{} { return c.status.changed }
 
-// Reconfigure takes effect at once, by reopening; another Rotate alone is told in the pictures and in Status, without it. It
+// Reconfigure takes effect at once, by reopening; another Rotate alone is told in the frames and in Status, without it. It
 // does nothing if cfg is what it is already. Controls for which it has another
 // value now are no longer as they were set by hand, and with another Device none is.
 func (c *Camera) Reconfigure(cfg Config) {
@@ -200,7 +200,7 @@ func (c *Camera) config() (Config, int) {
 	return cfg, c.version
 }
 
-// current is the version of config, without the copying: it is asked for each picture.
+// current is the version of config, without the copying: it is asked for each frame.
 func (c *Camera) current() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

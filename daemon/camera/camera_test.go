@@ -32,7 +32,7 @@ func TestOpenOnlyWhileSomebodyLooks(t *testing.T) {
 		}
 		for range 3 {
 			rd := r.Hub().Subscribe()
-			p := r.picture(rd)
+			p := r.frame(rd)
 			s := r.state(Streaming)
 			if s.Device != "/dev/v4l/by-id/usb-Pretend" || s.Format != "mjpeg" || s.Width != 320 || s.Height != 240 || s.Reason != "" {
 				t.Errorf("status %+v", s)
@@ -41,7 +41,7 @@ func TestOpenOnlyWhileSomebodyLooks(t *testing.T) {
 			rd.Close()
 			time.Sleep(time.Second)
 			if s := r.state(Idle); s.FPS != 0 {
-				t.Errorf("%v pictures a second from a closed camera", s.FPS)
+				t.Errorf("%v frames a second from a closed camera", s.FPS)
 			}
 			if cam.Streaming() {
 				t.Error("open a second after the last reader has left")
@@ -51,7 +51,7 @@ func TestOpenOnlyWhileSomebodyLooks(t *testing.T) {
 			}
 			late := r.Hub().Subscribe()
 			if f := late.Take(); f != nil {
-				t.Error("an old picture is handed out as a live one")
+				t.Error("an old frame is handed out as a live one")
 				f.Release()
 			}
 			late.Close()
@@ -68,7 +68,7 @@ func TestStaysOpenForAReaderThatComesBackAtOnce(t *testing.T) {
 		defer r.stop()
 		for range 5 {
 			rd := r.Hub().Subscribe()
-			r.picture(rd)
+			r.frame(rd)
 			rd.Close()
 			time.Sleep(500 * time.Millisecond)
 		}
@@ -78,7 +78,7 @@ func TestStaysOpenForAReaderThatComesBackAtOnce(t *testing.T) {
 	})
 }
 
-func TestPicturesAreTheCamerasOwn(t *testing.T) {
+func TestFramesAreTheCamerasOwn(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
@@ -87,10 +87,10 @@ func TestPicturesAreTheCamerasOwn(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		first := r.picture(rd)
+		first := r.frame(rd)
 		base, _, _ := v4l2test.Stamp(first.data)
 		for range 90 {
-			p := r.picture(rd)
+			p := r.frame(rd)
 			seq, at, ok := v4l2test.Stamp(p.data)
 			if !ok || p.seq-first.seq != uint64(seq-base) {
 				t.Fatalf("feed's %d is the camera's %d (%v); the first were %d and %d", p.seq, seq, ok, first.seq, base)
@@ -115,7 +115,7 @@ func TestUnplugCardReplug(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		before := r.picture(rd)
+		before := r.frame(rd)
 		cam.Unplug()
 		synctest.Wait()
 		if err := kernel.Leaks(); err == nil || err.Error() != "1 watches open" {
@@ -123,7 +123,7 @@ func TestUnplugCardReplug(t *testing.T) {
 		}
 		c := r.card(rd)
 		if c.seq <= before.seq || c.width != 320 || c.height != 240 {
-			t.Errorf("card %d of %dx%d after picture %d", c.seq, c.width, c.height, before.seq)
+			t.Errorf("card %d of %dx%d after frame %d", c.seq, c.width, c.height, before.seq)
 		}
 		readable(t, c.data, 320, 240)
 		began := time.Now()
@@ -141,12 +141,12 @@ func TestUnplugCardReplug(t *testing.T) {
 		}
 		cam.Replug()
 		back := time.Now()
-		p := r.picture(rd)
-		if d := time.Since(back); d > 50*time.Millisecond { // the kernel tells of it: what is left is a picture's own time
+		p := r.frame(rd)
+		if d := time.Since(back); d > 50*time.Millisecond { // the kernel tells of it: what is left is a frame's own time
 			t.Errorf("back %v after the replug", d)
 		}
 		if p.seq <= c.seq+20 {
-			t.Errorf("picture %d after card %d", p.seq, c.seq+20)
+			t.Errorf("frame %d after card %d", p.seq, c.seq+20)
 		}
 		if s := r.state(Streaming); s.Reopened != 1 || s.Reason != "" {
 			t.Errorf("status %+v", s)
@@ -165,14 +165,14 @@ func TestHundredUnplugsLeaveNothingBehind(t *testing.T) {
 		r := run(t, kernel, small)
 		rd := r.Hub().Subscribe()
 		for i := range 100 {
-			r.picture(rd)
+			r.frame(rd)
 			time.Sleep(time.Duration(i) * 7 * time.Millisecond)
 			cam.Unplug()
 			r.card(rd)
 			time.Sleep(time.Duration(i) * 13 * time.Millisecond)
 			cam.Replug()
 		}
-		r.picture(rd)
+		r.frame(rd)
 		if node := cam.Node(); node != "/dev/video0" {
 			t.Errorf("it came back as %s: something held the old one", node)
 		}
@@ -184,7 +184,7 @@ func TestHundredUnplugsLeaveNothingBehind(t *testing.T) {
 	})
 }
 
-func TestBrokenPicturesAreCountedAndNeverPublished(t *testing.T) {
+func TestBrokenFramesAreCountedAndNeverPublished(t *testing.T) {
 	for _, c := range []struct {
 		why   string
 		fault func(*v4l2test.Faults)
@@ -205,7 +205,7 @@ func TestBrokenPicturesAreCountedAndNeverPublished(t *testing.T) {
 				for range 60 {
 					p := r.next(rd, "a frame", func(*frame.Frame) bool { return true })
 					if seq, _, _ := v4l2test.Stamp(p.data); p.card || seq%3 == 0 {
-						t.Errorf("picture %d was published, card: %v", seq, p.card)
+						t.Errorf("frame %d was published, card: %v", seq, p.card)
 					}
 					readable(t, p.data, 320, 240)
 				}
@@ -223,8 +223,8 @@ func TestSilenceIsAnsweredByRestartThenReopen(t *testing.T) {
 		name, logged string
 		fault        func(*v4l2test.Faults)
 	}{
-		{"frozen", "sends no pictures", func(f *v4l2test.Faults) { f.Freeze = true }},
-		{"all broken", "sends broken pictures", func(f *v4l2test.Faults) { f.Truncate = 1 }},
+		{"frozen", "sends no frames", func(f *v4l2test.Faults) { f.Freeze = true }},
+		{"all broken", "sends broken frames", func(f *v4l2test.Faults) { f.Truncate = 1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
@@ -234,7 +234,7 @@ func TestSilenceIsAnsweredByRestartThenReopen(t *testing.T) {
 				defer r.stop()
 				rd := r.Hub().Subscribe()
 				defer rd.Close()
-				last := r.picture(rd)
+				last := r.frame(rd)
 				cam.Script(c.fault)
 				began := time.Now()
 				card := r.card(rd)
@@ -252,9 +252,9 @@ func TestSilenceIsAnsweredByRestartThenReopen(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				cam.Script(func(f *v4l2test.Faults) { *f = v4l2test.Faults{} })
-				p := r.picture(rd)
+				p := r.frame(rd)
 				if p.seq <= card.seq {
-					t.Errorf("picture %d after card %d", p.seq, card.seq)
+					t.Errorf("frame %d after card %d", p.seq, card.seq)
 				}
 				r.state(Streaming)
 				if n := strings.Count(r.log.String(), c.logged); n != 2 { // the headline and the error, in one line
@@ -273,12 +273,12 @@ func TestRestartIsEnoughForAShortSilence(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		r.picture(rd)
+		r.frame(rd)
 		cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
 		card := r.card(rd)
 		cam.Script(func(f *v4l2test.Faults) { f.Freeze = false })
-		if p := r.picture(rd); p.seq <= card.seq {
-			t.Errorf("picture %d after card %d", p.seq, card.seq)
+		if p := r.frame(rd); p.seq <= card.seq {
+			t.Errorf("frame %d after card %d", p.seq, card.seq)
 		}
 		if s := r.state(Streaming); s.Restarted != 1 || s.Reopened != 0 {
 			t.Errorf("status %+v", s)
@@ -332,9 +332,9 @@ func TestFaultsAtOpen(t *testing.T) {
 				cam.Script(func(f *v4l2test.Faults) { *f = v4l2test.Faults{} })
 				cam.Replug()
 				mended := time.Now()
-				r.picture(rd)
+				r.frame(rd)
 				if d := time.Since(mended); d > 2500*time.Millisecond {
-					t.Errorf("a picture came %v after it was mended", d)
+					t.Errorf("a frame came %v after it was mended", d)
 				}
 			})
 		})
@@ -375,23 +375,23 @@ func TestReconfigure(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		last := r.picture(rd)
+		last := r.frame(rd)
 		same := cfg
 		same.Controls = map[string]string{"brightness": "1"}
 		r.Reconfigure(same)
 		for range 30 {
-			p := r.picture(rd)
+			p := r.frame(rd)
 			if p.seq != last.seq+1 {
-				t.Fatalf("picture %d after %d: an equal configuration disturbs", p.seq, last.seq)
+				t.Fatalf("frame %d after %d: an equal configuration disturbs", p.seq, last.seq)
 			}
 			last = p
 		}
 		larger := cfg
 		larger.Width, larger.Height = 640, 480
 		r.Reconfigure(larger)
-		p := r.next(rd, "a larger picture", func(f *frame.Frame) bool { return f.Width == 640 })
+		p := r.next(rd, "a larger frame", func(f *frame.Frame) bool { return f.Width == 640 })
 		if p.card || p.seq <= last.seq {
-			t.Errorf("picture %d (card: %v) after %d", p.seq, p.card, last.seq)
+			t.Errorf("frame %d (card: %v) after %d", p.seq, p.card, last.seq)
 		}
 		if s := r.state(Streaming); s.Width != 640 || s.Reopened != 0 || kernel.Counts().StreamOns != 2 {
 			t.Errorf("status %+v", s)
@@ -401,7 +401,7 @@ func TestReconfigure(t *testing.T) {
 		r.Reconfigure(absent)
 		r.card(rd)
 		r.Reconfigure(cfg) // in the middle of a pause
-		r.picture(rd)
+		r.frame(rd)
 	})
 }
 
@@ -412,7 +412,7 @@ func TestRunEndsTheFeedAndClosesEverything(t *testing.T) {
 		r := run(t, kernel, small)
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		r.picture(rd)
+		r.frame(rd)
 		r.stop()
 		if cam.Streaming() {
 			t.Error("the camera streams after Run has returned")
@@ -452,13 +452,13 @@ func TestChangedTellsOfEveryState(t *testing.T) {
 			}
 		}()
 		rd := r.Hub().Subscribe()
-		r.picture(rd)
+		r.frame(rd)
 		synctest.Wait()
 		cam.Unplug()
 		r.card(rd)
 		synctest.Wait()
 		cam.Replug()
-		r.picture(rd)
+		r.frame(rd)
 		synctest.Wait()
 		rd.Close()
 		time.Sleep(time.Second)
@@ -495,7 +495,7 @@ func TestACameraThatIsNotOursYetIsNoNews(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		r.picture(rd)
+		r.frame(rd)
 		cam.Unplug()
 		r.card(rd)
 		cam.Script(func(f *v4l2test.Faults) { f.Open = unix.EACCES })
@@ -509,7 +509,7 @@ func TestACameraThatIsNotOursYetIsNoNews(t *testing.T) {
 			t.Errorf("when udev should have come to it: %q", s.Headline)
 		}
 		cam.Script(func(f *v4l2test.Faults) { f.Open = nil })
-		r.picture(rd)
+		r.frame(rd)
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// card is a picture in words, for when there is none of the camera.
+// card is a frame in words, for when there is none of the camera.
 type card struct {
 	name     string    // of this device
 	headline string    // what is wrong
@@ -18,7 +18,7 @@ type card struct {
 	since    time.Time // since when
 }
 
-// paint makes the card's JPEG picture, of the size that the camera's have.
+// paint makes the card's JPEG frame, of the size that the camera's have.
 func (c card) paint(width, height int) []byte {
 	enc := mjpeg.NewEncoder(mosaicQuality)
 	m := paint(enc, width, height, newCardArtist(c, width, height).draw)

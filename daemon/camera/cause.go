@@ -9,7 +9,7 @@ import (
 	"vchat/v4l2"
 )
 
-// cause is what keeps pictures away. It is what is logged once and what a card says.
+// cause is what keeps frames away. It is what is logged once and what a card says.
 type cause struct {
 	headline string // in large letters on the card, above the reason in full
 	state    State
@@ -32,8 +32,8 @@ var (
 	noRoom   = &cause{"USB bus too busy for the camera", Lost, false, slow}
 	noFormat = &cause{"Camera has no usable format", Failed, false, slow}
 	noCamera = &cause{"This is not a camera", Failed, false, slow}
-	silent   = &cause{"Camera sends no pictures", Lost, false, slow}
-	broken   = &cause{"Camera sends broken pictures", Lost, false, slow}
+	silent   = &cause{"Camera sends no frames", Lost, false, slow}
+	broken   = &cause{"Camera sends broken frames", Lost, false, slow}
 	noFile   = &cause{"Cannot play the file", Failed, false, slow}
 	stopped  = &cause{"Camera command has stopped", Lost, false, slow}
 	faulty   = &cause{"Camera does not work", Lost, false, slow}
@@ -41,14 +41,14 @@ var (
 
 // Errors of the sources other than V4L2.
 var (
-	errTimeout   = errors.New("no picture in time")
-	errWoken     = errors.New("woken while waiting for a picture")
-	errSilent    = errors.New("the camera sends no pictures")
-	errBroken    = errors.New("the camera sends broken pictures only")
-	errNoPicture = errors.New("there is no JPEG picture in it")
-	errCommand   = errors.New("the camera command has stopped")
-	errEnded     = errors.New("it ended by itself, without an error")
-	errUnknown   = errors.New("it must be auto, /dev/…, test, file:PATH or exec:COMMAND")
+	errTimeout = errors.New("no picture in time")
+	errWoken   = errors.New("woken while waiting for a frame")
+	errSilent  = errors.New("the camera sends no frames")
+	errBroken  = errors.New("the camera sends broken frames only")
+	errNoFrame = errors.New("there is no JPEG frame in it")
+	errCommand = errors.New("the camera command has stopped")
+	errEnded   = errors.New("it ended by itself, without an error")
+	errUnknown = errors.New("it must be auto, /dev/…, test, file:PATH or exec:COMMAND")
 )
 
 // causeOf is the one place where an error becomes a cause. before is the cause of the outage so far, nil if there is none:
@@ -76,7 +76,7 @@ func causeOf(err error, before *cause) *cause {
 		return broken
 	case errors.Is(err, errCommand):
 		return stopped
-	case errors.Is(err, errNoPicture), isPathError(err):
+	case errors.Is(err, errNoFrame), isPathError(err):
 		return noFile
 	case errors.Is(err, errUnknown), v4l2.Classify(err) == v4l2.Fatal:
 		return noCamera

@@ -17,10 +17,10 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// command is a program that writes pictures to its standard output, such as rpicam-vid. It runs in a process group of its
+// command is a program that writes frames to its standard output, such as rpicam-vid. It runs in a process group of its
 // own, so that it ends with all that it started; children that have left the group are looked for (see family).
 //
-// Goroutines: one reads pictures, one reads messages, one waits for the end; close waits for all of them.
+// Goroutines: one reads frames, one reads messages, one waits for the end; close waits for all of them.
 type command struct {
 	source
 	line   string
@@ -30,7 +30,7 @@ type command struct {
 	msgs   *os.File
 	newest atomic.Pointer[frame.Frame]
 	wrote  atomic.Bool   // anything
-	gave   atomic.Bool   // a picture
+	gave   atomic.Bool   // a frame
 	ready  chan struct{} // of one: newest is new
 	woken  chan struct{} // of one
 	ended  chan struct{} // closed after err was set
@@ -63,12 +63,12 @@ func openCommand(s source, line string) (*command, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("run the camera command: %w", err), out.Close(), msgs.Close())
 	}
-	var pictures sync.WaitGroup
+	var frames sync.WaitGroup
 	var why error
-	pictures.Go(func() { why = c.read() })
+	frames.Go(func() { why = c.read() })
 	c.all.Go(c.listen)
 	c.all.Go(func() {
-		pictures.Wait() // what it wrote before it ended still counts
+		frames.Wait() // what it wrote before it ended still counts
 		// Without the command: peers see this on the card, and it may hold a password.
 		c.err = fmt.Errorf("%w: %w", errCommand, cmp.Or(errors.Join(c.end(), why), errEnded))
 		close(c.ended)
@@ -77,17 +77,17 @@ func openCommand(s source, line string) (*command, error) {
 	return c, nil
 }
 
-// read takes pictures until the command closes its output: at most twice as many as were asked for, for a command that plays
+// read takes frames until the command closes its output: at most twice as many as were asked for, for a command that plays
 // a file keeps no time, and would keep a processor busy.
 func (c *command) read() error {
-	cut := mjpeg.NewSplitter(c, maxPicture)
+	cut := mjpeg.NewSplitter(c, maxFrame)
 	step := time.Second / time.Duration(2*c.cfg.FPS)
 	var paid time.Time
 	for seq := uint64(1); ; seq++ {
 		b, info, err := cut.Next()
 		if err != nil {
 			if _, why := cut.Skipped(); seq == 1 && why != nil {
-				return fmt.Errorf("%w: %w", errNoPicture, why)
+				return fmt.Errorf("%w: %w", errNoFrame, why)
 			}
 			return nil
 		}
@@ -118,10 +118,10 @@ func (c *command) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// burst is how many pictures of a command may come at once, after a pause of the scheduler or of its own.
+// burst is how many frames of a command may come at once, after a pause of the scheduler or of its own.
 const burst = 4
 
-// mostLines bounds what a command may put into the log each time it is started; some write a line for each picture.
+// mostLines bounds what a command may put into the log each time it is started; some write a line for each frame.
 const mostLines = 20
 
 // listen puts what the command says to the log.

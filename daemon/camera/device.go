@@ -16,21 +16,21 @@ type device struct {
 	source
 	cam      *v4l2.Camera
 	mode     v4l2.Mode
-	interval time.Duration // between two pictures
+	interval time.Duration // between two frames
 	raw      raw
-	woken    bool     // a wake that came while next looked for a newer picture
-	waited   bool     // the last picture was let go for a fresh one
+	woken    bool     // a wake that came while next looked for a newer frame
+	waited   bool     // the last frame was let go for a fresh one
 	late     []queued // that were taken from the driver at once, oldest first
 
 	seq    uint64 // of the newest buffer, and what the driver called it
 	number uint32
 	seen   bool
-	broken int  // pictures in a row
+	broken int  // frames in a row
 	flaw   flaw // of the last one
 }
 
 const (
-	// maxAge is how old a picture can be by its stamp before the stamp is taken for nonsense.
+	// maxAge is how old a frame can be by its stamp before the stamp is taken for nonsense.
 	maxAge = 10 * time.Second
 	// maxDrained is how many buffers are looked at at once: more than there are of them.
 	maxDrained = 8
@@ -97,7 +97,7 @@ type queued struct {
 }
 
 // drain takes b, and what came after it if b is late: after a pause of ours, of the disk, of the scheduler. Where the pause
-// was so long that the driver ran out of buffers, even the newest one shows the past: it is not fresh, and the next picture
+// was so long that the driver ran out of buffers, even the newest one shows the past: it is not fresh, and the next frame
 // is worth the wait. Two in a row are not waited for: then lateness is how the camera is.
 func (d *device) drain(b v4l2.Buffer) (fresh bool) {
 	d.late = append(d.late[:0], queued{b, d.count(b)})
@@ -114,7 +114,7 @@ func (d *device) drain(b v4l2.Buffer) (fresh bool) {
 	return !d.waited
 }
 
-// best takes the newest good picture of those that were drained and gives the buffers back; nil if there is none, or it is
+// best takes the newest good frame of those that were drained and gives the buffers back; nil if there is none, or it is
 // not fresh.
 func (d *device) best(fresh bool) (f *frame.Frame) {
 	for i := len(d.late) - 1; i >= 0; i-- {
@@ -137,7 +137,7 @@ func (d *device) best(fresh bool) (f *frame.Frame) {
 	return f
 }
 
-// count extends the driver's sequence number to 64 bits and counts the pictures that are missing before b.
+// count extends the driver's sequence number to 64 bits and counts the frames that are missing before b.
 func (d *device) count(b v4l2.Buffer) uint64 {
 	step := b.Sequence - d.number
 	if !d.seen || step == 0 || step > maxGap { // the first one, a restart, or a driver that does not count
@@ -149,7 +149,7 @@ func (d *device) count(b v4l2.Buffer) uint64 {
 	return d.seq
 }
 
-// take copies a picture out of the driver's buffer, once, completing or encoding it on the way; nil if it is broken.
+// take copies a frame out of the driver's buffer, once, completing or encoding it on the way; nil if it is broken.
 func (d *device) take(b v4l2.Buffer) (*frame.Frame, flaw) {
 	switch least := d.mode.Bytes(); {
 	case len(b.Data) > 0 && len(b.Data) < least: // flagged too, but this says more
@@ -186,7 +186,7 @@ func flawOf(err error) flaw {
 	return garbled
 }
 
-// jpegFrame copies a picture that was checked into a frame, completed.
+// jpegFrame copies a frame that was checked into a frame, completed.
 func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
 	f := pool.Get(mjpeg.CompletedLen(info))
 	f.Data = mjpeg.Complete(f.Data[:0], b, info)

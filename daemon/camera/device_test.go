@@ -12,7 +12,7 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
+func TestLateFramesMakeRoomForTheNewest(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(v4l2test.Device{})
@@ -30,13 +30,13 @@ func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
 		}
 		seq := f.Seq
 		f.Release()
-		time.Sleep(500 * time.Millisecond) // four buffers are full by now, and the driver throws pictures away
+		time.Sleep(500 * time.Millisecond) // four buffers are full by now, and the driver throws frames away
 		f, err = d.next(time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if age := f.Arrived - f.Captured; age > d.interval || f.Seq < seq+5 || src.tally.dropped != f.Seq-seq-1 {
-			t.Errorf("picture %d after %d, %v old, %d dropped; want a fresh one instead of those in the buffers", f.Seq, seq, age, src.tally.dropped)
+			t.Errorf("frame %d after %d, %v old, %d dropped; want a fresh one instead of those in the buffers", f.Seq, seq, age, src.tally.dropped)
 		}
 		f.Release()
 		seq, src.tally.dropped = f.Seq, 0
@@ -46,7 +46,7 @@ func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if f.Seq != seq+2 || src.tally.dropped != 1 {
-			t.Errorf("picture %d after %d, %d dropped; want the newest of two", f.Seq, seq, src.tally.dropped)
+			t.Errorf("frame %d after %d, %d dropped; want the newest of two", f.Seq, seq, src.tally.dropped)
 		}
 		f.Release()
 		d.wake()
@@ -56,7 +56,7 @@ func TestLatePicturesMakeRoomForTheNewest(t *testing.T) {
 	})
 }
 
-func TestOfLatePicturesTheNewestGoodOneCounts(t *testing.T) {
+func TestOfLateFramesTheNewestGoodOneCounts(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
@@ -77,7 +77,7 @@ func TestOfLatePicturesTheNewestGoodOneCounts(t *testing.T) {
 				t.Fatal(err)
 			}
 			if f.Captured > asked {
-				t.Errorf("%d: waited %v for another picture, though a good one was there", i, f.Captured-asked)
+				t.Errorf("%d: waited %v for another frame, though a good one was there", i, f.Captured-asked)
 			}
 			f.Release()
 		}

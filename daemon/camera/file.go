@@ -11,7 +11,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// file plays pictures that stand one behind the other in a file, for ever from the beginning.
+// file plays frames that stand one behind the other in a file, for ever from the beginning.
 type file struct {
 	source
 	f    *os.File
@@ -19,11 +19,11 @@ type file struct {
 	cut  *mjpeg.Splitter
 	pace *pacer
 	seq  uint64
-	any  bool // a picture since the beginning
+	any  bool // a frame since the beginning
 }
 
-// maxPicture is how many bytes a picture of a file or a command may have.
-const maxPicture = 16 << 20
+// maxFrame is how many bytes a frame of a file or a command may have.
+const maxFrame = 16 << 20
 
 func openFile(s source, path string) (*file, error) {
 	info, err := os.Stat(path) // before the open, which would wait for a pipe's writer
@@ -31,13 +31,13 @@ func openFile(s source, path string) (*file, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("play %s: %w", path, errors.Join(errNoPicture, errors.New("it is not a file")))
+		return nil, fmt.Errorf("play %s: %w", path, errors.Join(errNoFrame, errors.New("it is not a file")))
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return &file{source: s, f: f, path: path, cut: mjpeg.NewSplitter(f, maxPicture), pace: newPacer(s.cfg.FPS)}, nil
+	return &file{source: s, f: f, path: path, cut: mjpeg.NewSplitter(f, maxFrame), pace: newPacer(s.cfg.FPS)}, nil
 }
 
 func (p *file) about() about {
@@ -59,7 +59,7 @@ func (p *file) next(wait time.Duration) (*frame.Frame, error) {
 	return f, nil
 }
 
-// read gives the next picture, from the beginning again after the last.
+// read gives the next frame, from the beginning again after the last.
 func (p *file) read() ([]byte, mjpeg.Info, error) {
 	for {
 		b, info, err := p.cut.Next()
@@ -71,12 +71,12 @@ func (p *file) read() ([]byte, mjpeg.Info, error) {
 			return nil, info, fmt.Errorf("play %s: %w", p.path, err)
 		case !p.any:
 			_, why := p.cut.Skipped()
-			return nil, info, fmt.Errorf("play %s: %w", p.path, errors.Join(errNoPicture, why))
+			return nil, info, fmt.Errorf("play %s: %w", p.path, errors.Join(errNoFrame, why))
 		}
 		if _, err := p.f.Seek(0, io.SeekStart); err != nil {
 			return nil, info, err
 		}
-		p.cut, p.any = mjpeg.NewSplitter(p.f, maxPicture), false
+		p.cut, p.any = mjpeg.NewSplitter(p.f, maxFrame), false
 	}
 }
 

@@ -11,11 +11,11 @@ import (
 
 const (
 	linger      = 500 * time.Millisecond // open after the last reader has left: viewers come and go
-	patience    = 2 * time.Second        // without a picture after an idle camera was opened, and without a card
-	firstWait   = 3 * time.Second        // for the first picture, before it counts as silence
+	patience    = 2 * time.Second        // without a frame after an idle camera was opened, and without a card
+	firstWait   = 3 * time.Second        // for the first frame, before it counts as silence
 	leastSilent = time.Second
 	cardEvery   = time.Second
-	healthy     = 5 * time.Second // of pictures: the next fault is a new one
+	healthy     = 5 * time.Second // of frames: the next fault is a new one
 	settle      = time.Second     // for udev to give a new camera its group
 	comeBack    = 5 * time.Second // for a camera after a reset of its USB device
 )
@@ -36,7 +36,7 @@ type keeper struct {
 	watch    *v4l2.Watcher // while a V4L2 camera is wanted, unless there is none to be had
 	stirred  time.Time     // when it told of something last
 	base     uint64        // what the stream's numbers are more than the feed's
-	size     [2]int        // of the pictures, and so of the cards
+	size     [2]int        // of the frames, and so of the cards
 	outage   outage
 	warnings warnings
 	waiting  *time.Timer
@@ -76,7 +76,7 @@ func (k *keeper) keep(ctx context.Context) {
 
 // rest waits until something changes, with the camera closed.
 func (k *keeper) rest() {
-	k.hub.Forget() // nobody is to take it for a live picture later
+	k.hub.Forget() // nobody is to take it for a live frame later
 	k.tally.meter.Reset()
 	k.idle()
 	select {
@@ -118,7 +118,7 @@ func (k *keeper) hide() {
 func (k *keeper) cover() {
 	now := time.Now()
 	if k.outage.cause != hidden {
-		k.hub.Forget() // the last picture is not for whoever comes now
+		k.hub.Forget() // the last frame is not for whoever comes now
 		k.outage = outage{cause: hidden, reason: "the camera was switched off with vchatctl privacy on", begun: now, since: now, again: now}
 		k.status.set(func(s *Status) { s.State, s.Headline, s.Reason, s.Warnings = Idle, "", "", nil })
 	}
@@ -232,7 +232,7 @@ func (k *keeper) opened(a about) {
 	k.warn(a)
 }
 
-// read publishes pictures until the camera is not wanted any more (nil), or there is an error. Silence is answered by a
+// read publishes frames until the camera is not wanted any more (nil), or there is an error. Silence is answered by a
 // restart first, and by an error after as long again.
 func (k *keeper) read(s stream) error {
 	quiet := leastSilent
@@ -269,7 +269,7 @@ func (k *keeper) read(s stream) error {
 	return nil
 }
 
-// publish gives a picture to the readers and ends the outage, if there is one.
+// publish gives a frame to the readers and ends the outage, if there is one.
 func (k *keeper) publish(f *frame.Frame) {
 	if k.base+f.Seq <= k.last { // cards have taken numbers meanwhile
 		k.base = k.last + 1 - f.Seq

@@ -24,7 +24,7 @@ func TestResetIsTheLastStep(t *testing.T) {
 	}{
 		{"frozen until the reset", true, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true }, true, 1, "USB device was reset"},
 		{"frozen for ever", true, func(f *v4l2test.Faults) { f.Freeze = true }, false, -1, "USB device was reset"},
-		{"not permitted by the configuration", false, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true }, false, 0, "sends no pictures"},
+		{"not permitted by the configuration", false, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true }, false, 0, "sends no frames"},
 		{"not permitted by the system", true, func(f *v4l2test.Faults) { f.Freeze, f.Reset = true, unix.EACCES }, false, 0, "udev rule"},
 		{"does not start", true, func(f *v4l2test.Faults) { f.StreamOn = unix.EIO }, false, -1, "USB device was reset"},
 		{"busy", true, func(f *v4l2test.Faults) { f.Busy = "cheese (1)" }, false, 0, "cheese (1)"},
@@ -39,7 +39,7 @@ func TestResetIsTheLastStep(t *testing.T) {
 				defer r.stop()
 				rd := r.Hub().Subscribe()
 				defer rd.Close()
-				r.picture(rd)
+				r.frame(rd)
 				cam.Script(c.fault)
 				if c.name == "does not start" || c.name == "busy" {
 					cam.Unplug()
@@ -48,9 +48,9 @@ func TestResetIsTheLastStep(t *testing.T) {
 				began := time.Now()
 				if c.heals {
 					r.card(rd)
-					r.picture(rd)
+					r.frame(rd)
 					if d := time.Since(began); d > 8*time.Second {
-						t.Errorf("a picture came after %v", d)
+						t.Errorf("a frame came after %v", d)
 					}
 				}
 				time.Sleep(10*time.Minute - time.Since(began))
@@ -96,7 +96,7 @@ func TestSettlingAfterAReset(t *testing.T) {
 	})
 }
 
-func TestACameraThatFreezesAfterEachPictureIsReopened(t *testing.T) {
+func TestACameraThatFreezesAfterEachFrameIsReopened(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
@@ -105,7 +105,7 @@ func TestACameraThatFreezesAfterEachPictureIsReopened(t *testing.T) {
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
 		for range 5 {
-			r.picture(rd)
+			r.frame(rd)
 			cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
 			r.card(rd)
 			cam.Script(func(f *v4l2test.Faults) { f.Freeze = false })
@@ -143,7 +143,7 @@ func TestPrivacyWaitsForAReset(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		r.picture(rd)
+		r.frame(rd)
 		cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
 		<-kernel.began
 		if err := r.SetPrivacy(t.Context(), true); err != nil || !kernel.over.Load() {
@@ -168,7 +168,7 @@ func TestTheFrozenCameraIsReset(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		r.picture(rd)
+		r.frame(rd)
 		frozen, err := kernel.USBDevice("/dev/video0")
 		if err != nil {
 			t.Fatal(err)
@@ -179,7 +179,7 @@ func TestTheFrozenCameraIsReset(t *testing.T) {
 		}
 		kernel.Plug(v4l2test.Device{}) // one that auto likes better
 		<-kernel.began
-		r.picture(rd)
+		r.frame(rd)
 		if path := *kernel.which.Load(); path != frozen.Path {
 			t.Errorf("%s was reset, not %s", path, frozen.Path)
 		}

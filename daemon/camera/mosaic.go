@@ -7,22 +7,22 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// A picture that this program paints is a mosaic of 16x16 tiles that are encoded each by itself, so that a moving picture
+// A frame that this program paints is a mosaic of 16x16 tiles that are encoded each by itself, so that a moving frame
 // costs no encoding: most tiles stay, and the others are taken from a stock made at the start.
 //
 //	paint: strip by strip ─▶ tiles ─▶ join: fixed bytes, hole, fixed bytes, hole, … ─▶ append: a whole JPEG
 
 const mosaicQuality = 70
 
-// mosaic is a picture's tiles, row by row.
+// mosaic is a frame's tiles, row by row.
 type mosaic struct {
 	width, height int
 	cols, rows    int
 	tiles         [][]byte
 }
 
-// paint makes a mosaic. draw gets one row of tiles after the other: an image whose bounds say which part of the picture
-// it is. There is never more than one strip of pixels in memory, whatever the picture's size.
+// paint makes a mosaic. draw gets one row of tiles after the other: an image whose bounds say which part of the frame
+// it is. There is never more than one strip of pixels in memory, whatever the frame's size.
 func paint(enc *mjpeg.Encoder, width, height int, draw func(*image.RGBA)) *mosaic {
 	const side = mjpeg.TileSize
 	m := &mosaic{width: width, height: height, cols: (width + side - 1) / side, rows: (height + side - 1) / side}
@@ -99,7 +99,7 @@ func (m *mosaic) join(enc *mjpeg.Encoder, comment []byte, holes []int) *joined {
 	return j
 }
 
-// append appends the picture with fill[i] in the i-th hole.
+// append appends the frame with fill[i] in the i-th hole.
 func (j *joined) append(dst []byte, fill [][]byte) []byte {
 	for i, f := range fill {
 		dst = append(dst, j.fixed[i]...)

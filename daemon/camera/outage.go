@@ -17,7 +17,7 @@ type outage struct {
 	again  time.Time // when the card is to be shown next
 }
 
-// recovered says that pictures come, and of what size.
+// recovered says that frames come, and of what size.
 func (k *keeper) recovered(f *frame.Frame) {
 	if o := k.outage; o.cause != nil && o.cause != starting {
 		k.log.Info("camera is back", "after", time.Since(o.begun).Round(time.Millisecond))

@@ -2,7 +2,7 @@ package camera
 
 import "time"
 
-// pacer keeps a rate without drift: the times of all pictures are fixed at the start.
+// pacer keeps a rate without drift: the times of all frames are fixed at the start.
 type pacer struct {
 	fps   int64
 	start time.Time

@@ -12,7 +12,7 @@ type pattern struct {
 	source
 	pace *pacer
 	card *testCard
-	seq  uint64 // of the newest picture, 0 before the first
+	seq  uint64 // of the newest frame, 0 before the first
 }
 
 func openPattern(s source) *pattern {

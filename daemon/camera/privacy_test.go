@@ -27,7 +27,7 @@ func TestPrivacy(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		last := r.picture(rd)
+		last := r.frame(rd)
 		began := time.Now()
 		if err := r.SetPrivacy(t.Context(), true); err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func TestPrivacy(t *testing.T) {
 			t.Error(err)
 		}
 		if c := r.card(rd); c.seq <= last.seq {
-			t.Errorf("card %d after picture %d", c.seq, last.seq)
+			t.Errorf("card %d after frame %d", c.seq, last.seq)
 		} else {
 			readable(t, c.data, 320, 240)
 		}
@@ -75,9 +75,9 @@ func TestPrivacy(t *testing.T) {
 			t.Error(err)
 		}
 		began = time.Now()
-		r.picture(rd)
+		r.frame(rd)
 		if d := time.Since(began); d > time.Second {
-			t.Errorf("a picture came %v after privacy was lifted", d)
+			t.Errorf("a frame came %v after privacy was lifted", d)
 		}
 		if s := r.state(Streaming); s.Privacy {
 			t.Errorf("status %+v", s)
@@ -150,8 +150,8 @@ func TestPrivacyDuringASlowOpen(t *testing.T) {
 			t.Error(err)
 		}
 		synctest.Wait() // for what is let go beside the camera
-		if cam.Streaming() || kernel.Counts().Pictures > 0 {
-			t.Errorf("%d pictures were taken", kernel.Counts().Pictures)
+		if cam.Streaming() || kernel.Counts().Frames > 0 {
+			t.Errorf("%d frames were taken", kernel.Counts().Frames)
 		}
 		if err := kernel.Leaks(); err != nil {
 			t.Error(err)
@@ -207,7 +207,7 @@ func TestWhatWasWrongIsSaidWhenNobodyLooksAnyMore(t *testing.T) {
 		}
 		cam.Script(func(f *v4l2test.Faults) { f.Busy = "" })
 		rd = r.Hub().Subscribe()
-		r.picture(rd)
+		r.frame(rd)
 		rd.Close()
 		time.Sleep(2 * time.Second)
 		if s := r.state(Idle); s.Reason != "" {
@@ -216,7 +216,7 @@ func TestWhatWasWrongIsSaidWhenNobodyLooksAnyMore(t *testing.T) {
 	})
 }
 
-func TestSlowPicturesAreSaidAndWhy(t *testing.T) {
+func TestSlowFramesAreSaidAndWhy(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
@@ -256,12 +256,12 @@ func TestTheRateThatIsToldIsThePresentOne(t *testing.T) {
 		defer rd.Close()
 		for _, c := range []struct {
 			dark  bool
-			every int // picture is broken
+			every int // frame is broken
 			want  string
 		}{
-			{true, 0, ` gives 15[.\d]* pictures`},
-			{true, 2, ` gives 7[.\d]* pictures`},
-			{false, 2, ` gives 15[.\d]* pictures a second of the 30 that it promised: 1[45][.\d]* more are broken$`},
+			{true, 0, ` gives 15[.\d]* frames`},
+			{true, 2, ` gives 7[.\d]* frames`},
+			{false, 2, ` gives 15[.\d]* frames a second of the 30 that it promised: 1[45][.\d]* more are broken$`},
 		} {
 			cam.Script(func(f *v4l2test.Faults) { f.Dark, f.Truncate = c.dark, c.every })
 			end := time.Now().Add(18 * time.Second)
@@ -288,7 +288,7 @@ func TestControlsSetByHandStay(t *testing.T) {
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
 		for range 2 {
-			r.picture(rd)
+			r.frame(rd)
 			all, err := v4l2.Controls(kernel, "auto")
 			if err != nil {
 				t.Fatal(err)

@@ -29,7 +29,7 @@ func TestQuestionsWhileItStreams(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		before := r.picture(rd).seq
+		before := r.frame(rd).seq
 		q := NewQuestions(r.Camera)
 		about, formats, err := q.Formats(t.Context(), "")
 		if want := (About{"/dev/v4l/by-id/" + goodID, "Good"}); err != nil || about != want || len(formats) == 0 || formats[0].Format != v4l2.MJPEG {
@@ -43,9 +43,9 @@ func TestQuestionsWhileItStreams(t *testing.T) {
 			t.Errorf("brightness is %d while it streams", got)
 		}
 		for range 20 {
-			p := r.picture(rd)
+			p := r.frame(rd)
 			if p.card || p.seq != before+1 {
-				t.Fatalf("picture %d (card: %v) after %d: the questions disturb the stream", p.seq, p.card, before)
+				t.Fatalf("frame %d (card: %v) after %d: the questions disturb the stream", p.seq, p.card, before)
 			}
 			before = p.seq
 		}

@@ -28,7 +28,7 @@ const (
 	maxRaw = 16 << 20
 )
 
-// raw makes frames of a camera's raw pictures: JPEG, or YUYV, which is the one raw format on the wire. Colour comes in pairs of
+// raw makes frames of a camera's raw frames: JPEG, or YUYV, which is the one raw format on the wire. Colour comes in pairs of
 // pixels there, so what is odd loses its last column.
 type raw struct {
 	mode     v4l2.Mode
@@ -38,7 +38,7 @@ type raw struct {
 	tooLarge bool           // to stay raw, though that was asked for
 }
 
-// newRaw is the zero value for compressed pictures.
+// newRaw is the zero value for compressed frames.
 func newRaw(m v4l2.Mode, what string) (raw, error) {
 	if m.Bytes() == 0 {
 		return raw{}, nil
@@ -58,12 +58,12 @@ func newRaw(m v4l2.Mode, what string) (raw, error) {
 		}
 	}
 	if r.width == 0 {
-		return raw{}, errors.New("its pictures are too narrow to be shown")
+		return raw{}, errors.New("its frames are too narrow to be shown")
 	}
 	return r, nil
 }
 
-// warnings say what becomes of pictures if they are not of the format that was asked for, which for auto is MJPEG.
+// warnings say what becomes of frames if they are not of the format that was asked for, which for auto is MJPEG.
 func (r *raw) warnings(device, asked string) []error {
 	f, ok := formats[asked]
 	if !ok {
@@ -76,17 +76,17 @@ func (r *raw) warnings(device, asked string) []error {
 	var all []error
 	switch {
 	case r.mode.Bytes() == 0 && f != v4l2.MJPEG:
-		all = append(all, fmt.Errorf("%s gives no %s; its MJPEG pictures are taken", device, strings.ToUpper(asked)))
+		all = append(all, fmt.Errorf("%s gives no %s; its MJPEG frames are taken", device, strings.ToUpper(asked)))
 	case r.mode.Bytes() > 0 && f != r.mode.Format:
-		all = append(all, fmt.Errorf("%s gives no %s; its %s pictures are %s", device, strings.ToUpper(formatName(f)), is, becomes))
+		all = append(all, fmt.Errorf("%s gives no %s; its %s frames are %s", device, strings.ToUpper(formatName(f)), is, becomes))
 	}
 	if r.tooLarge {
-		all = append(all, fmt.Errorf("pictures of %dx%d are too large to be sent without loss; they are encoded here", r.width, r.mode.Height))
+		all = append(all, fmt.Errorf("frames of %dx%d are too large to be sent without loss; they are encoded here", r.width, r.mode.Height))
 	}
 	return all
 }
 
-// take copies a picture out of the driver's buffer, encoding it or making it YUYV on the way.
+// take copies a frame out of the driver's buffer, encoding it or making it YUYV on the way.
 func (r *raw) take(pool *frame.Pool, b []byte) (*frame.Frame, flaw) {
 	if r.encoder == nil {
 		return r.pack(pool, b), 0

@@ -22,7 +22,7 @@ var everyFormat = v4l2test.Device{Formats: []v4l2test.Format{
 	{FourCC: v4l2.GREY, Sizes: [][2]int{{320, 240}}, Padding: 4},
 }}
 
-func TestRawPictures(t *testing.T) {
+func TestRawFrames(t *testing.T) {
 	for _, c := range []struct {
 		format, raw string
 		want        frame.Format
@@ -42,14 +42,14 @@ func TestRawPictures(t *testing.T) {
 				rd := r.Hub().Subscribe()
 				defer rd.Close()
 				for range 10 {
-					p := r.picture(rd)
+					p := r.frame(rd)
 					if p.format != c.want || p.width != 320 || p.height != 240 {
 						t.Fatalf("%v of %dx%d", p.format, p.width, p.height)
 					}
 					if c.want == frame.JPEG {
 						readable(t, p.data, 320, 240)
 					} else if len(p.data) != 2*320*240 || bytes.Count(p.data, []byte{0}) > 16 || bytes.Count(p.data, []byte{128}) < len(p.data)-32 {
-						t.Fatalf("%d bytes; what pads the rows is in the picture", len(p.data))
+						t.Fatalf("%d bytes; what pads the rows is in the frame", len(p.data))
 					}
 				}
 				if s := r.Status(); s.Format != c.format || len(s.Warnings) > 0 {
@@ -60,7 +60,7 @@ func TestRawPictures(t *testing.T) {
 	}
 }
 
-// sample is a picture whose every sample can be told from its neighbours, in a buffer whose rows are padded.
+// sample is a frame whose every sample can be told from its neighbours, in a buffer whose rows are padded.
 func sample(f v4l2.PixelFormat, w, h, stride int) (m v4l2.Mode, b []byte) {
 	m = v4l2.Mode{Format: f, Width: w, Height: h, Stride: stride}
 	b = make([]byte, m.Bytes())
@@ -70,7 +70,7 @@ func sample(f v4l2.PixelFormat, w, h, stride int) (m v4l2.Mode, b []byte) {
 	return m, b
 }
 
-// yuyvOf is what a lossless picture shows at a place, looked up in the camera's own layout.
+// yuyvOf is what a lossless frame shows at a place, looked up in the camera's own layout.
 func yuyvOf(m v4l2.Mode, b []byte, x, y int) (luma, cb, cr byte) {
 	switch m.Format {
 	case v4l2.YUYV:
@@ -83,7 +83,7 @@ func yuyvOf(m v4l2.Mode, b []byte, x, y int) (luma, cb, cr byte) {
 	return b[y*m.Stride+x], 128, 128
 }
 
-func TestRawPicturesThatStayRawLoseNothing(t *testing.T) {
+func TestRawFramesThatStayRawLoseNothing(t *testing.T) {
 	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
 		for _, size := range [][2]int{{32, 16}, {34, 17}, {33, 5}, {2, 1}, {3, 2}} {
 			w, h := size[0], size[1]
@@ -111,7 +111,7 @@ func TestRawPicturesThatStayRawLoseNothing(t *testing.T) {
 	}
 }
 
-func TestRawPicturesEncodedAreOfTheirOwnSampling(t *testing.T) {
+func TestRawFramesEncodedAreOfTheirOwnSampling(t *testing.T) {
 	for _, c := range []struct {
 		format v4l2.PixelFormat
 		width  int // of a camera's 33
@@ -142,8 +142,8 @@ func TestRawPicturesEncodedAreOfTheirOwnSampling(t *testing.T) {
 	}
 }
 
-// A driver may tell of rows or of lengths that its pictures have not.
-func TestRawPicturesCutOff(t *testing.T) {
+// A driver may tell of rows or of lengths that its frames have not.
+func TestRawFramesCutOff(t *testing.T) {
 	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
 		for _, what := range []string{"jpeg", "lz4"} {
 			m, b := sample(f, 32, 16, 70)
@@ -173,7 +173,7 @@ func TestRawPicturesCutOff(t *testing.T) {
 	}
 }
 
-func TestShortRawPicturesAreCountedAsTruncated(t *testing.T) {
+func TestShortRawFramesAreCountedAsTruncated(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(everyFormat).Script(func(f *v4l2test.Faults) { f.Truncate = 3 })
@@ -184,7 +184,7 @@ func TestShortRawPicturesAreCountedAsTruncated(t *testing.T) {
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
 		for range 30 {
-			r.picture(rd)
+			r.frame(rd)
 		}
 		if s := r.Status(); s.Broken < 14 || s.BrokenBy["truncated"] != s.Broken || s.State != Streaming {
 			t.Errorf("status %+v", s)
@@ -192,7 +192,7 @@ func TestShortRawPicturesAreCountedAsTruncated(t *testing.T) {
 	})
 }
 
-func TestWhatBecomesOfRawPicturesIsSaid(t *testing.T) {
+func TestWhatBecomesOfRawFramesIsSaid(t *testing.T) {
 	only := func(f v4l2.PixelFormat, w, h int) v4l2test.Device {
 		return v4l2test.Device{Formats: []v4l2test.Format{{FourCC: f, Sizes: [][2]int{{w, h}}}}}
 	}
@@ -203,14 +203,14 @@ func TestWhatBecomesOfRawPicturesIsSaid(t *testing.T) {
 	}{
 		{only(v4l2.MJPEG, 320, 240), "auto", "jpeg", ""},
 		{only(v4l2.JPEG, 320, 240), "mjpeg", "jpeg", ""},
-		{only(v4l2.YUYV, 320, 240), "auto", "jpeg", "/dev/video0 gives no MJPEG; its YUYV pictures are encoded here"},
-		{only(v4l2.YUYV, 320, 240), "", "", "/dev/video0 gives no MJPEG; its YUYV pictures are encoded here"},
+		{only(v4l2.YUYV, 320, 240), "auto", "jpeg", "/dev/video0 gives no MJPEG; its YUYV frames are encoded here"},
+		{only(v4l2.YUYV, 320, 240), "", "", "/dev/video0 gives no MJPEG; its YUYV frames are encoded here"},
 		{only(v4l2.YUYV, 320, 240), "yuyv", "jpeg", ""},
-		{only(v4l2.NV12, 320, 240), "auto", "lz4", "/dev/video0 gives no MJPEG; its NV12 pictures are sent without loss"},
-		{only(v4l2.GREY, 320, 240), "nv12", "jpeg", "/dev/video0 gives no NV12; its GREY pictures are encoded here"},
-		{only(v4l2.MJPEG, 320, 240), "grey", "lz4", "/dev/video0 gives no GREY; its MJPEG pictures are taken"},
+		{only(v4l2.NV12, 320, 240), "auto", "lz4", "/dev/video0 gives no MJPEG; its NV12 frames are sent without loss"},
+		{only(v4l2.GREY, 320, 240), "nv12", "jpeg", "/dev/video0 gives no NV12; its GREY frames are encoded here"},
+		{only(v4l2.MJPEG, 320, 240), "grey", "lz4", "/dev/video0 gives no GREY; its MJPEG frames are taken"},
 		{only(v4l2.GREY, 320, 240), "grey", "lz4", ""},
-		{only(v4l2.YUYV, 4096, 2160), "yuyv", "lz4", "pictures of 4096x2160 are too large to be sent without loss; they are encoded here"},
+		{only(v4l2.YUYV, 4096, 2160), "yuyv", "lz4", "frames of 4096x2160 are too large to be sent without loss; they are encoded here"},
 	} {
 		kernel := v4l2test.New()
 		kernel.Plug(c.device)
@@ -233,7 +233,7 @@ func TestWhatBecomesOfRawPicturesIsSaid(t *testing.T) {
 	}
 }
 
-func TestTooNarrowARawPictureIsAnError(t *testing.T) {
+func TestTooNarrowARawFrameIsAnError(t *testing.T) {
 	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12} {
 		if _, err := newRaw(v4l2.Mode{Format: f, Width: 1, Height: 1, Stride: 2}, "jpeg"); err == nil {
 			t.Errorf("%v of one pixel was taken", f)

@@ -120,9 +120,9 @@ func (r *rig) next(rd *frame.Reader, what string, match func(*frame.Frame) bool)
 	}
 }
 
-func (r *rig) picture(rd *frame.Reader) seen {
+func (r *rig) frame(rd *frame.Reader) seen {
 	r.t.Helper()
-	return r.next(rd, "a picture", func(f *frame.Frame) bool { return !f.Card })
+	return r.next(rd, "a frame", func(f *frame.Frame) bool { return !f.Card })
 }
 
 func (r *rig) card(rd *frame.Reader) seen {
@@ -146,10 +146,10 @@ func readable(t *testing.T, b []byte, width, height int) {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(b))
 	if err != nil {
-		t.Errorf("unreadable picture: %v", err)
+		t.Errorf("unreadable frame: %v", err)
 		return
 	}
 	if got := img.Bounds().Size(); got.X != width || got.Y != height {
-		t.Errorf("a picture of %v, want %dx%d", got, width, height)
+		t.Errorf("a frame of %v, want %dx%d", got, width, height)
 	}
 }

@@ -13,7 +13,7 @@ import (
 type stream interface {
 	// about says what was opened.
 	about() about
-	// next waits for the next good picture, at most for wait, which is above 0. Its Seq counts the stream's own pictures
+	// next waits for the next good frame, at most for wait, which is above 0. Its Seq counts the stream's own frames
 	// upwards; a gap is a lost one. Errors: errTimeout, errWoken, or what ended the stream.
 	next(wait time.Duration) (*frame.Frame, error)
 	// silence says, as an error, why next has found nothing for so long.
@@ -21,7 +21,7 @@ type stream interface {
 	// restart is the gentle way out of a silence. An error means that only reopening is left: errors.ErrUnsupported if
 	// there is no such way, any other says what is wrong.
 	restart() error
-	// whySlow says why pictures come at a lower rate than promised; "": there is no telling.
+	// whySlow says why frames come at a lower rate than promised; "": there is no telling.
 	whySlow() string
 	// wake makes the present next, or the next one, return errWoken. From any goroutine.
 	wake()
@@ -29,7 +29,7 @@ type stream interface {
 	close()
 }
 
-// about is what an open camera says of itself. What is 0 or "" shows only with its first picture.
+// about is what an open camera says of itself. What is 0 or "" shows only with its first frame.
 type about struct {
 	device        string // to show
 	format        string // mjpeg, yuyv, nv12 or grey

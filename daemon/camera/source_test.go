@@ -15,7 +15,7 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-// film writes a file of n pictures with stamps from 1, and rubbish between them.
+// film writes a file of n frames with stamps from 1, and rubbish between them.
 func film(t *testing.T, n int) string {
 	t.Helper()
 	c := newTestCard("film", 176, 96, 10)
@@ -38,14 +38,14 @@ func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
 		defer r.stop()
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
-		first := r.picture(rd)
+		first := r.frame(rd)
 		for i := range uint64(23) {
-			p := r.picture(rd)
+			p := r.frame(rd)
 			if got, _, ok := ParseStamp(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
-				t.Fatalf("picture %d of the film as %d after %d", got, p.seq, first.seq)
+				t.Fatalf("frame %d of the film as %d after %d", got, p.seq, first.seq)
 			}
 			if want := first.captured + time.Duration(i+1)*50*time.Millisecond; p.captured != want {
-				t.Errorf("picture %d at %v, want %v", i, p.captured, want)
+				t.Errorf("frame %d at %v, want %v", i, p.captured, want)
 			}
 			if p.width != 176 || p.height != 96 {
 				t.Errorf("%dx%d", p.width, p.height)
@@ -69,9 +69,9 @@ func TestFileFaultsAreSaidAndPass(t *testing.T) {
 	}
 	for _, c := range []struct{ name, content, reason string }{
 		{"missing", "", "no such file"},
-		{"text", "not a film", "no JPEG picture"},
-		{"cut", string(good[:500]), "no JPEG picture"},
-		{"empty", "\x00", "no JPEG picture"},
+		{"text", "not a film", "no JPEG frame"},
+		{"cut", string(good[:500]), "no JPEG frame"},
+		{"empty", "\x00", "no JPEG frame"},
 		{"dir/", "", "not a file"},
 		{"fifo", "", "not a file"},
 	} {
@@ -106,7 +106,7 @@ func TestFileFaultsAreSaidAndPass(t *testing.T) {
 				if err := os.WriteFile(name, good, 0o600); err != nil {
 					t.Fatal(err)
 				}
-				r.picture(rd)
+				r.frame(rd)
 			})
 		})
 	}
@@ -127,16 +127,16 @@ func TestUnknownDevicesAreRefusedInWords(t *testing.T) {
 
 // The tests of a command run in real time: a bubble does not wait for processes.
 
-func TestCommandsPicturesArrive(t *testing.T) {
+func TestCommandsFramesArrive(t *testing.T) {
 	name := film(t, 3)
 	r := run(t, nil, Config{Device: fmt.Sprintf("exec:echo hello >&2; while cat %s; do sleep 0.05; done", name)})
 	defer r.stop()
 	rd := r.Hub().Subscribe()
 	defer rd.Close()
 	for range 5 {
-		p := r.picture(rd)
+		p := r.frame(rd)
 		if _, _, ok := ParseStamp(p.data); !ok || p.width != 176 {
-			t.Errorf("not a picture of the film: %dx%d", p.width, p.height)
+			t.Errorf("not a frame of the film: %dx%d", p.width, p.height)
 		}
 	}
 	if s := r.Status(); s.State != Streaming || !strings.HasPrefix(s.Device, "exec:") {
@@ -158,13 +158,13 @@ func TestCommandIsStartedAgain(t *testing.T) {
 			defer r.stop()
 			rd := r.Hub().Subscribe()
 			defer rd.Close()
-			p := r.picture(rd)
+			p := r.frame(rd)
 			card := r.card(rd)
 			if card.seq <= p.seq {
-				t.Errorf("card %d after picture %d", card.seq, p.seq)
+				t.Errorf("card %d after frame %d", card.seq, p.seq)
 			}
-			if again := r.picture(rd); again.seq <= card.seq {
-				t.Errorf("picture %d after card %d", again.seq, card.seq)
+			if again := r.frame(rd); again.seq <= card.seq {
+				t.Errorf("frame %d after card %d", again.seq, card.seq)
 			}
 			if log := r.log.String(); !strings.Contains(log, c.reason) {
 				t.Errorf("the log does not say %q:\n%s", c.reason, log)
@@ -173,10 +173,10 @@ func TestCommandIsStartedAgain(t *testing.T) {
 	}
 }
 
-func TestCommandWithoutPictures(t *testing.T) {
+func TestCommandWithoutFrames(t *testing.T) {
 	for _, c := range []struct{ name, line, reason string }{
 		{"not there", "/nonexistent/camera-program", "exit status 127"},
-		{"text", "echo no picture at all", "no JPEG picture"},
+		{"text", "echo no picture at all", "no JPEG frame"},
 		{"another format", "while echo h264; do sleep 0.05; done", "what its command writes is not MJPEG"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestCommandsWordsInTheLogAreBounded(t *testing.T) {
 	line := fmt.Sprintf("for i in $(seq 200); do echo word $i >&2; done; while cat %s; do sleep 0.05; done", name)
 	r := run(t, nil, Config{Device: "exec:" + line})
 	rd := r.Hub().Subscribe()
-	r.picture(rd)
+	r.frame(rd)
 	rd.Close()
 	r.stop()
 	log := r.log.String()
@@ -213,12 +213,12 @@ func TestCommandsWordsInTheLogAreBounded(t *testing.T) {
 func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
 	name := film(t, 1)
 	pids := filepath.Join(t.TempDir(), "pids")
-	// Pictures come only when all four have written their numbers down.
+	// Frames come only when all four have written their numbers down.
 	line := fmt.Sprintf("(trap '' TERM; echo $$ >>%[1]s; while :; do sleep 1; done) & echo $! >>%[1]s; sleep 600 & echo $! >>%[1]s; "+
 		"setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" & until [ $(wc -l <%[1]s) -eq 4 ]; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", pids, name)
 	r := run(t, nil, Config{Device: "exec:" + line})
 	rd := r.Hub().Subscribe()
-	r.picture(rd)
+	r.frame(rd)
 	rd.Close()
 	r.stop()
 	b, err := os.ReadFile(pids)
@@ -265,11 +265,11 @@ func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, _, _ := ParseStamp(f.Data); got != 50 || f.Seq != 50 || c.Status().Dropped != 49 {
-		t.Errorf("picture %d, numbered %d, %d dropped", got, f.Seq, c.Status().Dropped)
+		t.Errorf("frame %d, numbered %d, %d dropped", got, f.Seq, c.Status().Dropped)
 	}
 	f.Release()
 	if _, err := s.next(time.Second); err == nil {
-		t.Error("pictures after the end")
+		t.Error("frames after the end")
 	}
 }
 
@@ -281,10 +281,10 @@ func TestACommandThatKeepsNoTimeIsHeldUp(t *testing.T) {
 	rd := r.Hub().Subscribe()
 	defer rd.Close()
 	for range 20 {
-		r.picture(rd)
+		r.frame(rd)
 	}
 	s := r.Status()
 	if most := uint64(time.Since(began).Seconds()*2*30) + burst + 1; s.Frames+s.Dropped > most {
-		t.Errorf("%d pictures in %v, want %d at most", s.Frames+s.Dropped, time.Since(began), most)
+		t.Errorf("%d frames in %v, want %d at most", s.Frames+s.Dropped, time.Since(began), most)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// Every picture of the test camera says in a JPEG comment which it is and when it was made, so that loss and delay can be
+// Every frame of the test camera says in a JPEG comment which it is and when it was made, so that loss and delay can be
 // measured wherever it arrives: two decimal numbers of 20 digits, the second in nanoseconds of the maker's CLOCK_MONOTONIC.
 //
 //	vchat-test seq=00000000000000000042 captured=00000000012345678901
@@ -36,7 +36,7 @@ func putDigits(b []byte, n uint64) {
 	}
 }
 
-// ParseStamp reads sequence number and capture time out of a picture of the test camera; ok says whether it is one.
+// ParseStamp reads sequence number and capture time out of a frame of the test camera; ok says whether it is one.
 func ParseStamp(jpeg []byte) (seq uint64, captured time.Duration, ok bool) {
 	b, ours := bytes.CutPrefix(mjpeg.Comment(jpeg), []byte(stampSeq))
 	if !ours || len(b) != stampLen-len(stampSeq) {

@@ -15,7 +15,7 @@ type State string
 const (
 	Idle      State = "idle"      // closed, because nobody looks
 	Opening   State = "opening"   // being opened, or no picture yet
-	Streaming State = "streaming" // pictures come
+	Streaming State = "streaming" // frames come
 	Lost      State = "lost"      // a fault that may pass by itself; it is tried again and again
 	Failed    State = "failed"    // a fault that somebody has to see to; it is tried again and again
 )
@@ -31,11 +31,11 @@ type Status struct {
 	Since         time.Time // of State, Reason and Privacy
 	Format        string    // mjpeg, yuyv, nv12 or grey, as the camera gives it; "" before the first open
 	Width, Height int       // pixels, likewise
-	Rotate        int       // degrees clockwise that its pictures are to be shown with; cards are not
+	Rotate        int       // degrees clockwise that its frames are to be shown with; cards are not
 	FPS           float64   // measured over the last seconds
 	Frames        uint64    // published, without cards
 	Dropped       uint64    // that were lost before they came here, by the camera's own count, or were late
-	Broken        uint64    // that came, but not as a whole picture
+	Broken        uint64    // that came, but not as a whole frame
 	BrokenBy      map[string]uint64
 	Restarted     uint64 // times that its stream was restarted because of silence
 	Reopened      uint64 // times that it was opened again after a fault
@@ -69,7 +69,7 @@ func (b *board) get() Status {
 	return b.s
 }
 
-// rotate is asked for each picture.
+// rotate is asked for each frame.
 func (b *board) rotate() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +97,7 @@ func (b *board) state(s State, headline, reason string) {
 	b.set(func(st *Status) { st.State, st.Headline, st.Reason = s, headline, reason })
 }
 
-// flaw is why a picture was not published.
+// flaw is why a frame was not published.
 type flaw int
 
 const (
@@ -111,7 +111,7 @@ const (
 
 var flawNames = [flaws]string{"flagged", "truncated", "garbled", "tiny", "wrong size"}
 
-// tally counts pictures.
+// tally counts frames.
 type tally struct {
 	meter frame.Meter
 

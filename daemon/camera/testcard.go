@@ -8,17 +8,17 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// testCard makes the pictures of the test camera. Most of a picture stays; digits and a runner are put together from tiles
-// that are encoded at the start, so that a picture costs some copying only.
+// testCard makes the frames of the test camera. Most of a frame stays; digits and a runner are put together from tiles
+// that are encoded at the start, so that a frame costs some copying only.
 type testCard struct {
 	joined *joined
 	fill   [][]byte // what is in the holes now
-	most   int      // bytes that a picture can have
+	most   int      // bytes that a frame can have
 
 	clock, number []cell
 	track         [][]int // for each row of the track and column, the hole
 	runner        *mosaic
-	steps, length int // of a run in pictures, and in pixels
+	steps, length int // of a run in frames, and in pixels
 }
 
 // cell is a place for one character.
@@ -76,7 +76,7 @@ func newCells(enc *mjpeg.Encoder, f field, ink ink, hole func(col, row int) int)
 	return cells
 }
 
-// settle sorts the holes by their place, joins the picture around them and finds out how large it can become.
+// settle sorts the holes by their place, joins the frame around them and finds out how large it can become.
 func (t *testCard) settle(enc *mjpeg.Encoder, back *mosaic, places []int) {
 	order := make([]int, len(places))
 	for i := range order {
@@ -124,7 +124,7 @@ func (t *testCard) largest() (n int) {
 	return n
 }
 
-// append appends the picture with a number, made at captured, when it was wall o'clock.
+// append appends the frame with a number, made at captured, when it was wall o'clock.
 func (t *testCard) append(dst []byte, seq uint64, captured time.Duration, wall time.Time) []byte {
 	var text [clockText]byte
 	h, m, s := wall.Clock()
@@ -154,7 +154,7 @@ func (t *testCard) show(cells []cell, text []byte) {
 	}
 }
 
-// run puts the runner's head to where it is after so many pictures.
+// run puts the runner's head to where it is after so many frames.
 func (t *testCard) run(step int) {
 	head := step * t.length / t.steps
 	for y, row := range t.track {

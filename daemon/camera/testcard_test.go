@@ -75,7 +75,7 @@ func TestTestCardIsReadableByLibjpeg(t *testing.T) {
 	}
 }
 
-// Every digit, colon and the runner must change the picture where they are, and nothing else may.
+// Every digit, colon and the runner must change the frame where they are, and nothing else may.
 func TestTestCardChangesWhereItShould(t *testing.T) {
 	const w, h = 640, 480
 	c, l := newTestCard("kitchen", w, h, 30), plan(w, h)
@@ -102,7 +102,7 @@ func TestTestCardChangesWhereItShould(t *testing.T) {
 	}
 	clock, number := field(l.clock), field(l.number)
 	track := image.Rect(0, l.track.top, l.cols, l.track.top+l.track.rows)
-	base := decode(60, noon) // the runner is at its start every 60 pictures
+	base := decode(60, noon) // the runner is at its start every 60 frames
 	for _, c := range []struct {
 		name    string
 		other   *image.YCbCr
@@ -177,17 +177,17 @@ func TestTestCameraKeepsItsRateWithoutDrift(t *testing.T) {
 				defer r.stop()
 				rd := r.Hub().Subscribe()
 				defer rd.Close()
-				first := r.picture(rd)
+				first := r.frame(rd)
 				_, began, _ := ParseStamp(first.data)
 				n := 10 * fps
 				for i := 1; i <= n; i++ {
-					p := r.picture(rd)
+					p := r.frame(rd)
 					seq, at, ok := ParseStamp(p.data)
 					if !ok || seq != uint64(i+1) || p.seq != first.seq+uint64(i) || at != p.captured {
-						t.Fatalf("picture %d: stamp %d, %v; feed's %d, captured %v", i, seq, at, p.seq, p.captured)
+						t.Fatalf("frame %d: stamp %d, %v; feed's %d, captured %v", i, seq, at, p.seq, p.captured)
 					}
 					if want := time.Duration(i) * time.Second / time.Duration(fps); at-began-want > time.Microsecond || want-at+began > time.Microsecond {
-						t.Fatalf("picture %d after %v, want %v", i, at-began, want)
+						t.Fatalf("frame %d after %v, want %v", i, at-began, want)
 					}
 				}
 				if s := r.Status(); s.State != Streaming || s.Dropped != 0 || s.Frames != uint64(n+1) {
@@ -248,7 +248,7 @@ func TestTestCameraAllocatesNothingOnceWarm(t *testing.T) {
 		one()
 		one()
 		if n := testing.AllocsPerRun(100, one); n != 0 {
-			t.Errorf("%v allocations per picture", n)
+			t.Errorf("%v allocations per frame", n)
 		}
 	})
 }
@@ -287,7 +287,7 @@ func TestDevicePathAllocatesNothingOnceWarm(t *testing.T) {
 			one()
 			one()
 			if n := testing.AllocsPerRun(100, one); n != 0 {
-				t.Errorf("%+v: %v allocations per picture", cfg, n)
+				t.Errorf("%+v: %v allocations per frame", cfg, n)
 			}
 		})
 	}

@@ -16,7 +16,7 @@ type warnings struct {
 	why  string    // it does not
 
 	looked time.Time // at the rate, the last time
-	broken uint64    // pictures until then
+	broken uint64    // frames until then
 }
 
 // warn takes what a camera says at its opening, and logs it unless it is what it said before.
@@ -50,7 +50,7 @@ const (
 	newRate   = 0.2             // of the rate that was told: what differs by more is told anew
 )
 
-// warnIfSlow says why pictures come at a lower rate than the camera promised, and that they do not do so any more.
+// warnIfSlow says why frames come at a lower rate than the camera promised, and that they do not do so any more.
 func (k *keeper) warnIfSlow(s stream) {
 	w, now := &k.warnings, time.Now()
 	if now.Before(w.slow) {
@@ -65,7 +65,7 @@ func (k *keeper) warnIfSlow(s stream) {
 	}
 	w.rate, w.why = got, ""
 	if lags {
-		w.why = fmt.Sprintf("%s gives %.3g pictures a second of the %.3g that it promised", a.device, got, a.fps)
+		w.why = fmt.Sprintf("%s gives %.3g frames a second of the %.3g that it promised", a.device, got, a.fps)
 		if spoiled > (a.fps-got)/2 { // the light is not to blame
 			w.why += fmt.Sprintf(": %.3g more are broken", spoiled)
 		} else if reason := s.whySlow(); reason != "" {
@@ -81,7 +81,7 @@ func (k *keeper) warnIfSlow(s stream) {
 	k.showWarnings()
 }
 
-// spoiled is how many pictures a second came broken since the last look.
+// spoiled is how many frames a second came broken since the last look.
 func (k *keeper) spoiled(now time.Time) float64 {
 	w, broken := &k.warnings, k.tally.allBroken()
 	rate := float64(broken-w.broken) / max(now.Sub(w.looked), time.Second).Seconds()

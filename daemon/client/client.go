@@ -50,7 +50,7 @@ func New(socket string) *Client {
 		MaxIdleConns:          2,
 		IdleConnTimeout:       10 * time.Second,
 		ResponseHeaderTimeout: answerTimeout,
-		ReadBufferSize:        64 << 10, // a picture in a few reads
+		ReadBufferSize:        64 << 10, // a frame in a few reads
 	}}}
 }
 

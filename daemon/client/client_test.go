@@ -137,7 +137,7 @@ func TestFeed(t *testing.T) {
 	}
 	defer feed.Close()
 	for seq := uint64(1); seq < 20; seq++ {
-		want := bytes.Repeat([]byte("\r\n--vchat\r\n"), int(seq*seq*400)) // pictures may hold whatever they like
+		want := bytes.Repeat([]byte("\r\n--vchat\r\n"), int(seq*seq*400)) // frames may hold whatever they like
 		before := time.Now()
 		d.Publish("workshop", seq, seq == 5, want)
 		f, err := feed.Next()
@@ -145,13 +145,13 @@ func TestFeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(f.Data, want) || f.Seq != seq || f.Card != (seq == 5) {
-			t.Errorf("picture %d: got %d bytes of %d, sequence %d, card %v", seq, len(f.Data), len(want), f.Seq, f.Card)
+			t.Errorf("frame %d: got %d bytes of %d, sequence %d, card %v", seq, len(f.Data), len(want), f.Seq, f.Card)
 		}
 		if ago := frame.Now() - f.Monotonic; ago < 0 || ago > time.Since(before)+time.Millisecond {
-			t.Errorf("picture %d is said to be of %v ago", seq, ago)
+			t.Errorf("frame %d is said to be of %v ago", seq, ago)
 		}
 		if f.Captured.Before(before.Add(-time.Millisecond)) || f.Captured.After(time.Now()) || f.Age < 0 {
-			t.Errorf("picture %d was taken at %v, but is said to be of %v, %v old", seq, before, f.Captured, f.Age)
+			t.Errorf("frame %d was taken at %v, but is said to be of %v, %v old", seq, before, f.Captured, f.Age)
 		}
 	}
 	d.Publish("workshop", 21, false, []byte("last"))
@@ -279,7 +279,7 @@ func TestOddFeeds(t *testing.T) {
 		is         error
 	}{
 		{"over at once", head, io.EOF},
-		{"a huge picture", head + "Content-Length: 99999999999\r\n\r\n", client.ErrProtocol},
+		{"a huge frame", head + "Content-Length: 99999999999\r\n\r\n", client.ErrProtocol},
 		{"a negative one", head + "Content-Length: -5\r\n\r\n", client.ErrProtocol},
 		{"one without a length", head + "X-Sequence: 5\r\n\r\nxxxx", client.ErrProtocol},
 		{"half a one", head + "Content-Length: 5\r\n\r\nxx", client.ErrUnreachable},
@@ -309,7 +309,7 @@ func TestOddFeeds(t *testing.T) {
 	}
 }
 
-// BenchmarkFeed tells how long a picture takes from the hub through the socket to a viewer.
+// BenchmarkFeed tells how long a frame takes from the hub through the socket to a viewer.
 func BenchmarkFeed(b *testing.B) {
 	d := controltest.New()
 	c := open(b, controltest.Start(b, d))
@@ -318,13 +318,13 @@ func BenchmarkFeed(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer feed.Close()
-	picture := bytes.Repeat([]byte("x"), 120_000)
+	frame := bytes.Repeat([]byte("x"), 120_000)
 	took := make([]time.Duration, 0, 1<<16)
 	b.ReportAllocs()
-	b.SetBytes(int64(len(picture)))
+	b.SetBytes(int64(len(frame)))
 	for i := 0; b.Loop(); i++ {
 		start := time.Now()
-		d.Publish("workshop", uint64(i), false, picture)
+		d.Publish("workshop", uint64(i), false, frame)
 		if _, err := feed.Next(); err != nil {
 			b.Fatal(err)
 		}

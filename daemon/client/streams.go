@@ -63,19 +63,19 @@ func (e *Events) Close() {
 	e.res.Body.Close()
 }
 
-// Frame is one picture of a feed.
+// Frame is one frame of a feed.
 type Frame struct {
 	Data     []byte    // JPEG
-	Seq      uint64    // counts the pictures of the source; a gap is a lost one
+	Seq      uint64    // counts the frames of the source; a gap is a lost one
 	Captured time.Time // when it was taken, by this device's clock
 	// Monotonic is the same on CLOCK_MONOTONIC, which is never set; 0: not told.
 	Monotonic time.Duration
 	Age       time.Duration // how old it was when the daemon sent it
 	Card      bool          // not from the camera, but a card that says why there is no picture
-	Rotate    int           // degrees clockwise to show it with: 0, 90, 180, 270. Of Newest 0, as the picture says it itself (EXIF)
+	Rotate    int           // degrees clockwise to show it with: 0, 90, 180, 270. Of Newest 0, as the frame says it itself (EXIF)
 }
 
-// Feed is a stream of pictures. Next is for one goroutine at a time, Close for any.
+// Feed is a stream of frames. Next is for one goroutine at a time, Close for any.
 type Feed struct {
 	client *Client
 	ctx    context.Context
@@ -97,11 +97,11 @@ func (c *Client) Feed(ctx context.Context, name string) (*Feed, error) {
 }
 
 const (
-	maxLine    = 4 << 10 // bytes of one header line of a picture
+	maxLine    = 4 << 10 // bytes of one header line of a frame
 	maxHeaders = 32      // lines
 )
 
-// Next waits for the next picture. Its Data is valid until the call after. A feed that is over ends with io.EOF, so does
+// Next waits for the next frame. Its Data is valid until the call after. A feed that is over ends with io.EOF, so does
 // one whose daemon ends; a connection that breaks with ErrUnreachable.
 func (f *Feed) Next() (Frame, error) {
 	frame, err := f.next()
@@ -117,8 +117,8 @@ func (f *Feed) next() (Frame, error) {
 	if err != nil {
 		return Frame{}, err
 	}
-	if size <= 0 || size > api.MaxPicture {
-		return Frame{}, fmt.Errorf("%w: a picture of %d bytes", ErrProtocol, size)
+	if size <= 0 || size > api.MaxFrame {
+		return Frame{}, fmt.Errorf("%w: a frame of %d bytes", ErrProtocol, size)
 	}
 	if cap(f.data) < size {
 		f.data = make([]byte, size+size/4)
@@ -130,7 +130,7 @@ func (f *Feed) next() (Frame, error) {
 	return h, nil
 }
 
-// header reads what stands before a picture: the boundary, then lines up to an empty one.
+// header reads what stands before a frame: the boundary, then lines up to an empty one.
 func (f *Feed) header() (h Frame, size int, err error) {
 	begun := false
 	for range maxHeaders {
@@ -145,7 +145,7 @@ func (f *Feed) header() (h Frame, size int, err error) {
 		}
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || bytes.HasPrefix(line, []byte("--")) {
-			// An empty line ends the headers, once there are any; before, it is the end of the last picture's line.
+			// An empty line ends the headers, once there are any; before, it is the end of the last frame's line.
 			if begun && len(line) == 0 {
 				return h, size, nil
 			}
@@ -154,13 +154,13 @@ func (f *Feed) header() (h Frame, size int, err error) {
 		begun = true
 		name, value, ok := bytes.Cut(line, []byte(": "))
 		if !ok {
-			return h, 0, fmt.Errorf("%w: %q is no header of a picture", ErrProtocol, line)
+			return h, 0, fmt.Errorf("%w: %q is no header of a frame", ErrProtocol, line)
 		}
 		if err := h.set(string(name), string(value), &size); err != nil {
 			return h, 0, fmt.Errorf("%w: header %s: %w", ErrProtocol, name, err)
 		}
 	}
-	return h, 0, fmt.Errorf("%w: more than %d headers of one picture", ErrProtocol, maxHeaders)
+	return h, 0, fmt.Errorf("%w: more than %d headers of one frame", ErrProtocol, maxHeaders)
 }
 
 // set takes a header. Those that are not known are of a newer version and are skipped.
@@ -205,7 +205,7 @@ func (f *Feed) Close() {
 	f.res.Body.Close()
 }
 
-// Newest gives one picture of a feed, the newest; it waits some seconds for the first one.
+// Newest gives one frame of a feed, the newest; it waits some seconds for the first one.
 func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
 	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.Newest, nil, nil)
 	if err != nil {
@@ -221,8 +221,8 @@ func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
 			}
 		}
 	}
-	if size <= 0 || size > api.MaxPicture {
-		return Frame{}, fmt.Errorf("%w: a picture of %d bytes", ErrProtocol, size)
+	if size <= 0 || size > api.MaxFrame {
+		return Frame{}, fmt.Errorf("%w: a frame of %d bytes", ErrProtocol, size)
 	}
 	h.Data = make([]byte, size)
 	if _, err := io.ReadFull(res.Body, h.Data); err != nil {

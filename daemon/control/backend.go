@@ -46,11 +46,11 @@ type Backend interface {
 
 // Viewer is one reader of a feed. Its methods are for one goroutine at a time.
 type Viewer interface {
-	// Next waits for a picture newer than the last one, always as JPEG; the caller releases it. A feed that is over for
+	// Next waits for a frame newer than the last one, always as JPEG; the caller releases it. A feed that is over for
 	// good ends with frame.ErrEnded; one that only pauses waits, or shows cards.
 	Next(ctx context.Context) (*frame.Frame, error)
 
-	// Dropped counts the pictures for which the reader was too slow.
+	// Dropped counts the frames for which the reader was too slow.
 	Dropped() uint64
 
 	Close()

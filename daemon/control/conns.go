@@ -11,8 +11,8 @@ import (
 	"vchat/daemon/api"
 )
 
-// sendBuffer bounds, in bytes, what of a stream lies in the kernel unseen: less than a picture, so that a viewer which
-// pauses finds at most the rest of one old picture before the newest.
+// sendBuffer bounds, in bytes, what of a stream lies in the kernel unseen: less than a frame, so that a viewer which
+// pauses finds at most the rest of one old frame before the newest.
 const sendBuffer = 64 << 10
 
 // conns is a listener that bounds the number of open connections. When all places are taken, the connection that has

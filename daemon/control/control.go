@@ -31,7 +31,7 @@ const (
 	maxConns       = 256              // connections at once; a household has a handful of viewers
 	headerTimeout  = 5 * time.Second  // for a whole request, once a connection is open or its next request has begun
 	idleTimeout    = 60 * time.Second // between two requests
-	stallTimeout   = 30 * time.Second // for a client to take the next picture or event of a stream
+	stallTimeout   = 30 * time.Second // for a client to take the next frame or event of a stream
 	maxHeader      = 8 << 10          // bytes
 	shutdownBudget = time.Second      // for answers under way; the process has two seconds in all
 )

@@ -195,7 +195,7 @@ func TestEventsAreLinesThatBeginWithTheState(t *testing.T) {
 	}
 }
 
-func TestAStreamIsPicturesByteForByte(t *testing.T) {
+func TestAStreamIsFramesByteForByte(t *testing.T) {
 	d := controltest.New()
 	c := browser(t, controltest.Start(t, d))
 	res, err := c.Get("http://device/v1/feeds/workshop.mjpeg")
@@ -209,7 +209,7 @@ func TestAStreamIsPicturesByteForByte(t *testing.T) {
 	}
 	parts := multipart.NewReader(res.Body, params["boundary"])
 	for seq := uint64(1); seq <= 20; seq++ {
-		// Pictures of every size around those of the buffers between here and there.
+		// Frames of every size around those of the buffers between here and there.
 		want := bytes.Repeat([]byte{0xff, byte(seq), '\r', '\n', '-'}, 1+int(seq)*int(seq)*300)
 		before := time.Now()
 		d.Publish("workshop", seq, seq == 3, want)
@@ -222,7 +222,7 @@ func TestAStreamIsPicturesByteForByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("picture %d: %d bytes came of %d, or others", seq, len(got), len(want))
+			t.Errorf("frame %d: %d bytes came of %d, or others", seq, len(got), len(want))
 		}
 		card := ""
 		if seq == 3 {
@@ -230,7 +230,7 @@ func TestAStreamIsPicturesByteForByte(t *testing.T) {
 		}
 		if h := p.Header; h.Get("Content-Type") != "image/jpeg" || h.Get("Content-Length") != fmt.Sprint(len(want)) ||
 			h.Get("X-Sequence") != fmt.Sprint(seq) || h.Get("X-Card") != card {
-			t.Errorf("picture %d has %v", seq, h)
+			t.Errorf("frame %d has %v", seq, h)
 		}
 		var stamp, age float64
 		if _, err := fmt.Sscan(p.Header.Get("X-Timestamp"), &stamp); err != nil {
@@ -241,7 +241,7 @@ func TestAStreamIsPicturesByteForByte(t *testing.T) {
 		}
 		taken := time.UnixMicro(int64(stamp * 1e6))
 		if taken.Before(before.Add(-time.Millisecond)) || taken.After(time.Now()) || age < 0 {
-			t.Errorf("picture %d says it was taken at %v, %v ms ago; it was at %v", seq, taken, age, before)
+			t.Errorf("frame %d says it was taken at %v, %v ms ago; it was at %v", seq, taken, age, before)
 		}
 	}
 }
@@ -276,7 +276,7 @@ func TestAViewerThatGoesIsForgotten(t *testing.T) {
 	h := d.Feed(api.Self)
 	await(t, "a reader", func() bool { return h.Readers() == 1 })
 	cancel()
-	await(t, "no reader, without a picture having come", func() bool { return h.Readers() == 0 })
+	await(t, "no reader, without a frame having come", func() bool { return h.Readers() == 0 })
 }
 
 func await(t *testing.T, what string, ok func() bool) {
@@ -297,16 +297,16 @@ func TestNewest(t *testing.T) {
 		status     int
 		says       string
 	}{
-		{name: "picture of a peer", feed: "workshop", status: 200, says: "picture"},
-		{name: "picture of its own", feed: "self", status: 200, says: "picture"},
-		{name: "card of a peer", feed: "workshop", card: true, status: 200, says: "picture"},
+		{name: "frame of a peer", feed: "workshop", status: 200, says: "frame"},
+		{name: "frame of its own", feed: "self", status: 200, says: "frame"},
+		{name: "card of a peer", feed: "workshop", card: true, status: 200, says: "frame"},
 		{name: "card of its own", feed: "self", card: true, status: 503, says: `"kind":"camera_unavailable","message":"the camera gives no picture: unplugged"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := controltest.New()
 			d.Set(func(s *api.Status) { s.Camera.Reason = "unplugged" })
 			c := browser(t, controltest.Start(t, d))
-			d.Publish(tt.feed, 9, tt.card, []byte("picture"))
+			d.Publish(tt.feed, 9, tt.card, []byte("frame"))
 			status, header, body := do(t, c, "GET", "/v1/feeds/"+tt.feed+".jpg", "")
 			if status != tt.status || !strings.Contains(body, tt.says) {
 				t.Errorf("got %d %s", status, body)
@@ -318,7 +318,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-func TestNoPictureWhilePrivacyIsOn(t *testing.T) {
+func TestNoFrameWhilePrivacyIsOn(t *testing.T) {
 	d := controltest.New()
 	d.Set(func(s *api.Status) { s.Privacy = true })
 	c := browser(t, controltest.Start(t, d))
@@ -339,7 +339,7 @@ func TestTheServerEndsWithItsStreams(t *testing.T) {
 	}
 	go func() { done <- s.Serve(ctx) }()
 
-	// One who waits for events, one who waits for a picture, one who has stopped reading, one who has said half a word.
+	// One who waits for events, one who waits for a frame, one who has stopped reading, one who has said half a word.
 	for _, request := range []string{
 		"GET /v1/events HTTP/1.1\r\nHost: d\r\n\r\n", "GET /v1/feeds/self.mjpeg HTTP/1.1\r\nHost: d\r\n\r\n",
 		"GET /v1/feeds/workshop.mjpeg HTTP/1.1\r\nHost: d\r\n\r\n", "GET /v1/sta",
@@ -382,10 +382,10 @@ func TestAFloodOfConnections(t *testing.T) {
 	if line, _ := stream.ReadString('\n'); line != "--vchat\r\n" {
 		t.Fatalf("the stream begins with %q", line)
 	}
-	picture := bytes.Repeat([]byte("x"), 100_000)
+	frame := bytes.Repeat([]byte("x"), 100_000)
 	see := func(seq uint64) {
 		t.Helper()
-		d.Publish("workshop", seq, false, picture)
+		d.Publish("workshop", seq, false, frame)
 		for {
 			line, err := stream.ReadString('\n')
 			if err != nil {
@@ -395,7 +395,7 @@ func TestAFloodOfConnections(t *testing.T) {
 				break
 			}
 		}
-		if _, err := io.CopyN(io.Discard, stream, int64(len(picture)+len("\r\n--vchat\r\n"))); err != nil {
+		if _, err := io.CopyN(io.Discard, stream, int64(len(frame)+len("\r\n--vchat\r\n"))); err != nil {
 			t.Fatalf("the established stream broke: %v", err)
 		}
 	}

@@ -65,7 +65,7 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request) error {
 
 const boundary = "vchat"
 
-// stream writes a part for each picture. A client that is slow gets fewer pictures; the viewer counts the others.
+// stream writes a part for each frame. A client that is slow gets fewer frames; the viewer counts the others.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v Viewer) error {
 	h := w.Header()
 	h.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
@@ -88,14 +88,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v View
 	}
 }
 
-// parts writes the pictures of one multipart stream.
+// parts writes the frames of one multipart stream.
 type parts struct {
 	w    http.ResponseWriter
 	rc   *http.ResponseController
 	head []byte // reused
 }
 
-// The boundary stands after a picture, not before the next one: a browser shows a picture when it has seen its end.
+// The boundary stands after a frame, not before the next one: a browser shows a frame when it has seen its end.
 var (
 	firstBoundary = []byte("--" + boundary + "\r\n")
 	nextBoundary  = []byte("\r\n--" + boundary + "\r\n")
@@ -169,22 +169,22 @@ func appendPadded(b []byte, n int64, width int) []byte {
 }
 
 const (
-	firstPicture = 5 * time.Second // how long newest waits: a camera that nobody looked at opens in one to three
-	fresh        = time.Second     // an older picture is only given if no newer one comes
+	firstFrame = 5 * time.Second // how long newest waits: a camera that nobody looked at opens in one to three
+	fresh      = time.Second     // an older frame is only given if no newer one comes
 )
 
-// newest answers with one picture.
+// newest answers with one frame.
 func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v Viewer) error {
 	if feed == api.Self && s.backend.Privacy() {
-		return s.noPicture(feed, nil) // the newest one may be from before
+		return s.noFrame(feed, nil) // the newest one may be from before
 	}
 	f, err := freshest(r.Context(), v)
 	if err != nil {
-		return s.noPicture(feed, err)
+		return s.noFrame(feed, err)
 	}
 	defer f.Release()
 	if f.Card && feed == api.Self {
-		return s.noPicture(feed, nil)
+		return s.noFrame(feed, nil)
 	}
 	data := f.Data
 	if f.Rotate != 0 && !f.Card { // it becomes a file, whose reader sees no header
@@ -208,9 +208,9 @@ func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v V
 	return nil
 }
 
-// freshest waits for a picture that is fresh; if none comes in time it gives the newest old one. The caller releases it.
+// freshest waits for a frame that is fresh; if none comes in time it gives the newest old one. The caller releases it.
 func freshest(ctx context.Context, v Viewer) (*frame.Frame, error) {
-	ctx, cancel := context.WithTimeout(ctx, firstPicture)
+	ctx, cancel := context.WithTimeout(ctx, firstFrame)
 	defer cancel()
 	var old *frame.Frame
 	for {
@@ -231,9 +231,9 @@ func freshest(ctx context.Context, v Viewer) (*frame.Frame, error) {
 	}
 }
 
-func (s *Server) noPicture(feed string, cause error) error {
+func (s *Server) noFrame(feed string, cause error) error {
 	if feed != api.Self {
-		return &api.Error{Kind: api.NoPicture, Message: "no picture of " + feed + " has come", Hint: "vchatctl status says what the link does"}
+		return &api.Error{Kind: api.NoFrame, Message: "no picture of " + feed + " has come", Hint: "vchatctl status says what the link does"}
 	}
 	if s.backend.Privacy() {
 		return &api.Error{Kind: api.PrivacyOn, Message: "privacy is on: the camera is closed", Hint: "vchatctl privacy off"}
@@ -242,7 +242,7 @@ func (s *Server) noPicture(feed string, cause error) error {
 	if cam := s.backend.Status().Camera; cam.Reason != "" {
 		e.Message += ": " + cam.Reason
 	} else if errors.Is(cause, context.DeadlineExceeded) {
-		e.Message += fmt.Sprintf(", not within %v", firstPicture)
+		e.Message += fmt.Sprintf(", not within %v", firstFrame)
 	}
 	return e
 }

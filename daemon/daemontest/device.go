@@ -179,9 +179,9 @@ func InCall(state api.CallState) func(api.Status) bool {
 	return func(s api.Status) bool { return len(s.Calls) == 1 && s.Calls[0].State == state }
 }
 
-// Seeing says whether the peer's pictures come in a call.
+// Seeing says whether the peer's frames come in a call.
 func Seeing(s api.Status) bool {
-	return InCall(api.CallActive)(s) && s.Calls[0].Pictures
+	return InCall(api.CallActive)(s) && s.Calls[0].Frames
 }
 
 // NoCall says that there is none.
@@ -191,7 +191,7 @@ func describe(s api.Status) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "camera %s %s;", s.Camera.State, s.Camera.Reason)
 	for _, c := range s.Calls {
-		fmt.Fprintf(&b, " %s %s pictures=%v;", c.Peer, c.State, c.Pictures)
+		fmt.Fprintf(&b, " %s %s frames=%v;", c.Peer, c.State, c.Frames)
 	}
 	for _, p := range s.Peers {
 		fmt.Fprintf(&b, " link to %s %s %s;", p.Name, p.Link.State, p.Link.Reason)

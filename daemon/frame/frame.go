@@ -1,12 +1,12 @@
-// Package frame carries pictures from whoever makes them to everybody who looks at them.
+// Package frame carries frames from whoever makes them to everybody who looks at them.
 //
 //	                         ┌─▶ Reader ─▶ link to a peer
 //	camera ─▶ Pool ─▶ Hub ───┼─▶ Reader ─▶ viewer
 //	(or a peer's link)       └─▶ Reader ─▶ viewer
 //
-// It promises three things. A picture is copied once, into a pooled buffer, and shared by reference from there on.
-// The newest picture wins: each reader has a single slot, so a slow reader loses its own pictures, which are counted,
-// and delays nobody. Once warm, nothing is allocated per picture.
+// It promises three things. A frame is copied once, into a pooled buffer, and shared by reference from there on.
+// The newest frame wins: each reader has a single slot, so a slow reader loses its own frames, which are counted,
+// and delays nobody. Once warm, nothing is allocated per frame.
 //
 // The package starts no goroutine.
 package frame
@@ -24,7 +24,7 @@ import (
 type Format uint8
 
 const (
-	JPEG Format = 1 // one complete JPEG picture, with its Huffman tables
+	JPEG Format = 1 // one complete JPEG frame, with its Huffman tables
 	YUYV Format = 2 // packed 4:2:2, two bytes a pixel, rows without padding
 )
 
@@ -38,13 +38,13 @@ func (f Format) String() string {
 	return "unknown"
 }
 
-// Frame is one picture. Between Hub.Publish and the last Release its fields and bytes are read only.
+// Frame is one frame. Between Hub.Publish and the last Release its fields and bytes are read only.
 type Frame struct {
-	Seq           uint64        // counts the pictures of the feed's source; a gap is a lost picture
+	Seq           uint64        // counts the frames of the feed's source; a gap is a lost frame
 	Captured      time.Duration // when the camera took it, on this device's CLOCK_MONOTONIC (see Now)
 	Arrived       time.Duration // when it was here as a whole, on the same clock
 	Format        Format
-	Card          bool // not a picture of the camera but a card that says why there is none
+	Card          bool // not a frame of the camera but a card that says why there is none
 	Rotate        int  // degrees clockwise that it is to be shown with: 0, 90, 180, 270
 	Width, Height int  // pixels, before that
 	Data          []byte
@@ -53,7 +53,7 @@ type Frame struct {
 	refs atomic.Int32
 }
 
-// Now reads CLOCK_MONOTONIC, the clock in which V4L2 stamps its buffers. It is read some ten times for each picture, so the
+// Now reads CLOCK_MONOTONIC, the clock in which V4L2 stamps its buffers. It is read some ten times for each frame, so the
 // scheduler is not told of the system call: it would wake its monitor thread. Package time has the same clock for less, but
 // tells only differences, and another time to tests with a clock of their own.
 func Now() time.Duration {
@@ -69,7 +69,7 @@ func Wall(mono time.Duration) time.Time { return time.Now().Add(mono - Now()) }
 // Retain adds a reference for another owner.
 func (f *Frame) Retain() { f.refs.Add(1) }
 
-// Release gives one reference back. After the last one the frame is used again for another picture.
+// Release gives one reference back. After the last one the frame is used again for another frame.
 func (f *Frame) Release() {
 	switch n := f.refs.Add(-1); {
 	case n == 0:
@@ -103,7 +103,7 @@ func (p *Pool) Get(n int) *Frame {
 	}
 	data := f.Data
 	if cap(data) < n {
-		// Room for the next, somewhat larger picture: MJPEG sizes vary by some ten percent from one to the next.
+		// Room for the next, somewhat larger frame: MJPEG sizes vary by some ten percent from one to the next.
 		data = make([]byte, n+n/4)
 	}
 	f.Seq, f.Captured, f.Arrived, f.Format, f.Card, f.Rotate, f.Width, f.Height = 0, 0, 0, 0, false, 0, 0, 0

@@ -43,7 +43,7 @@ func (h *Hub) Publish(f *Frame) {
 	}
 }
 
-// Forget drops the newest frame, so that a reader who comes later does not take an old picture for a live one.
+// Forget drops the newest frame, so that a reader who comes later does not take an old frame for a live one.
 func (h *Hub) Forget() {
 	h.mu.Lock()
 	old := h.newest

@@ -28,7 +28,7 @@ func TestMeter(t *testing.T) {
 		fps     float64
 	}{
 		{"first second", 30, 0, 30},
-		{"two pictures", 2, 0, 30},
+		{"two frames", 2, 0, 30},
 		{"long after the start", 300, 0, 30},
 		{"every third lost", 300, 3, 20},
 		{"more than it remembers", 2000, 0, 30},

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// batch lies between TLS and the connection. TLS hands over each record of 16 KiB by itself; a picture has several, and one
+// batch lies between TLS and the connection. TLS hands over each record of 16 KiB by itself; a frame has several, and one
 // system call for all of them costs less, here and, with fewer and larger segments, there.
 type batch struct {
 	*conn
@@ -19,7 +19,7 @@ type batch struct {
 	ahead *bufio.Reader // what was read of the connection beyond what was asked for; nil: nothing is
 }
 
-// batchSize is what is handed to the kernel at once: most cameras' pictures.
+// batchSize is what is handed to the kernel at once: most cameras' frames.
 const batchSize = 128 << 10
 
 func newBatch(c *conn) *batch { return &batch{conn: c} }

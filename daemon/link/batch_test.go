@@ -45,18 +45,18 @@ func TestABatchKeepsBytesInOrderAndWritesSeldom(t *testing.T) {
 	}
 }
 
-// BenchmarkWritePicture tells what it costs to hand pictures of 100 KB to the kernel: with and without the batch.
-func BenchmarkWritePicture(b *testing.B) {
+// BenchmarkWriteFrame tells what it costs to hand frames of 100 KB to the kernel: with and without the batch.
+func BenchmarkWriteFrame(b *testing.B) {
 	for _, hold := range []bool{false, true} {
 		name := "each record"
 		if hold {
 			name = "batch"
 		}
-		b.Run(name, func(b *testing.B) { writePictures(b, hold) })
+		b.Run(name, func(b *testing.B) { writeFrames(b, hold) })
 	}
 }
 
-func writePictures(b *testing.B, hold bool) {
+func writeFrames(b *testing.B, hold bool) {
 	alice, bob := newIdentity(b), newIdentity(b)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

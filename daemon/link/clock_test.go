@@ -44,7 +44,7 @@ func TestClock(t *testing.T) {
 			pong(c, now, 2, math.MaxInt64-now)
 		}, math.MaxInt64 - time.Second, now - time.Second, true},
 		{"a clock of 292 years ahead", func(c *clock) { pong(c, now, 2, math.MaxInt64-now) }, 0, now - century, true},
-		{"a picture of 292 years ahead", func(c *clock) { pong(c, now, 2, -now/2) }, math.MaxInt64, now, true},
+		{"a frame of 292 years ahead", func(c *clock) { pong(c, now, 2, -now/2) }, math.MaxInt64, now, true},
 		{"an answer that was not asked for", func(c *clock) { c.add(&wire.Pong{T1: now - 2, T2: 5, T3: 5}, now) }, 5, now, false},
 		{"an answer before its question", func(c *clock) { c.ask(now + 1); c.add(&wire.Pong{T1: now + 1, T2: 5, T3: 5}, now) }, 5, now, false},
 	} {

@@ -36,8 +36,8 @@ type conn struct {
 // traffic counts bytes. It is safe for concurrent use.
 type traffic struct{ in, out atomic.Uint64 }
 
-// unsentLimit bounds what the kernel holds of our pictures but has not sent yet (TCP_NOTSENT_LOWAT, tcp(7)), so that the
-// newest picture is chosen as late as possible.
+// unsentLimit bounds what the kernel holds of our frames but has not sent yet (TCP_NOTSENT_LOWAT, tcp(7)), so that the
+// newest frame is chosen as late as possible.
 const unsentLimit = 64 << 10
 
 func newConn(c net.Conn) *conn {

@@ -5,21 +5,21 @@ import (
 	"vchat/daemon/wire"
 )
 
-// A raw picture travels as it is or as the difference to the one before, whichever is smaller. To pack both would be twice
+// A raw frame travels as it is or as the difference to the one before, whichever is smaller. To pack both would be twice
 // the work, so that a sample of both says which to begin with; the other one is packed too where it could still be smaller.
 //
 //	sample ─▶ the likelier one, whole ─▶ not above what the other can be at best: done
 //	                                  └▶ else the other, whole ─▶ the smaller of the two
 const (
-	stripes   = 4        // of a picture are sampled, spread over it
+	stripes   = 4        // of a frame are sampled, spread over it
 	stripeMax = 32 << 10 // bytes of each; half of how far LZ4 looks back
 
-	// Where a picture is packed to less than a quarter, the other try is given up after as little output, and is cheap.
+	// Where a frame is packed to less than a quarter, the other try is given up after as little output, and is cheap.
 	cheap = 4
 )
 
-// lossless packs a raw picture, and writes into p how. It is stored where that is not worth it.
-func (k *packer) lossless(p *wire.Picture, f *frame.Frame, agreed []string) []byte {
+// lossless packs a raw frame, and writes into p how. It is stored where that is not worth it.
+func (k *packer) lossless(p *wire.Frame, f *frame.Frame, agreed []string) []byte {
 	if k.lz4 == nil {
 		k.lz4 = new(wire.LZ4)
 	}
@@ -59,10 +59,10 @@ func (k *packer) lossless(p *wire.Picture, f *frame.Frame, agreed []string) []by
 	return data
 }
 
-// size is what a picture may be packed to, in bytes.
+// size is what a frame may be packed to, in bytes.
 type size struct{ likely, best int }
 
-// guess packs stripes of the picture, whose rows have so many bytes, and of its difference to the base.
+// guess packs stripes of the frame, whose rows have so many bytes, and of its difference to the base.
 func (k *packer) guess(raw []byte, row int) (whole, apart size) {
 	n := min(stripeMax, len(raw)/stripes) &^ 15
 	if n == 0 {
@@ -77,7 +77,7 @@ func (k *packer) guess(raw []byte, row int) (whole, apart size) {
 	}
 	scale := func(sum int) int { return int(int64(sum) * int64(len(raw)) / int64(stripes*n)) }
 	whole.likely, apart.likely = scale(whole.likely), scale(apart.likely)
-	// A stripe is not the picture, and the first row of one has none above it to repeat.
+	// A stripe is not the frame, and the first row of one has none above it to repeat.
 	whole.best, apart.best = whole.likely*7/8-scale(stripes*min(row, n)), apart.likely*7/8
 	return whole, apart
 }
@@ -97,8 +97,8 @@ func (k *packer) follows(f *frame.Frame, agreed []string) bool {
 		wire.CodecYUYVDelta.Allowed(agreed)
 }
 
-// sent makes a picture that was written the base of the next one, if it is raw.
-func (k *packer) sent(p *wire.Picture, f *frame.Frame) {
+// sent makes a frame that was written the base of the next one, if it is raw.
+func (k *packer) sent(p *wire.Frame, f *frame.Frame) {
 	if p.Codec != wire.CodecJPEG {
 		k.forget()
 		f.Retain()
@@ -106,7 +106,7 @@ func (k *packer) sent(p *wire.Picture, f *frame.Frame) {
 	}
 }
 
-// forget makes the next raw picture one that stands alone.
+// forget makes the next raw frame one that stands alone.
 func (k *packer) forget() {
 	if k.base != nil {
 		k.base.Release()

@@ -76,22 +76,22 @@ func text(x, y int) float64 {
 }
 
 func scenes() []scene {
-	still := func(noise float64, picture func(x, y int) float64) func(int, *canvas) []byte {
-		return func(_ int, c *canvas) []byte { return c.yuyv(noise, picture) }
+	still := func(noise float64, frame func(x, y int) float64) func(int, *canvas) []byte {
+		return func(_ int, c *canvas) []byte { return c.yuyv(noise, frame) }
 	}
-	walker := func(noise float64, picture func(x, y int) float64) func(int, *canvas) []byte {
+	walker := func(noise float64, frame func(x, y int) float64) func(int, *canvas) []byte {
 		return func(step int, c *canvas) []byte {
 			return c.yuyv(noise, func(x, y int) float64 {
 				if left := c.width/4 + 9*step; x >= left && x < left+c.width/4 && y >= c.height/5 {
-					return picture(x-9*step+500, y+170)
+					return frame(x-9*step+500, y+170)
 				}
-				return picture(x, y)
+				return frame(x, y)
 			})
 		}
 	}
-	moving := func(noise float64, picture func(x, y int) float64) func(int, *canvas) []byte {
+	moving := func(noise float64, frame func(x, y int) float64) func(int, *canvas) []byte {
 		return func(step int, c *canvas) []byte {
-			return c.yuyv(noise, func(x, y int) float64 { return picture(x+6*step, y+2*step) })
+			return c.yuyv(noise, func(x, y int) float64 { return frame(x+6*step, y+2*step) })
 		}
 	}
 	return []scene{
@@ -128,7 +128,7 @@ func (s scene) film(n int, c *canvas) []*frame.Frame {
 
 var lossless = []string{wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta}
 
-// packed is how long a picture gets on its way.
+// packed is how long a frame gets on its way.
 func packed(b []byte) int {
 	if n, ok := new(wire.LZ4).Compress(make([]byte, len(b)), b); ok {
 		return n
@@ -142,7 +142,7 @@ func TestTheSmallerIsSent(t *testing.T) {
 			film := s.film(3, newCanvas(640, 360))
 			var k packer
 			for i, f := range film {
-				p := wire.Picture{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
+				p := wire.Frame{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
 				data, _, err := k.pack(&p, f, lossless, 0)
 				if err != nil {
 					t.Fatal(err)
@@ -158,7 +158,7 @@ func TestTheSmallerIsSent(t *testing.T) {
 				diff := make([]byte, len(f.Data))
 				wire.Difference(diff, f.Data, film[i-1].Data)
 				apart := packed(diff)
-				t.Logf("picture %d: %v, %d bytes; as it is %d, the difference %d", i, p.Codec, len(data), best, apart)
+				t.Logf("frame %d: %v, %d bytes; as it is %d, the difference %d", i, p.Codec, len(data), best, apart)
 				if best = min(best, apart); len(data) > best+best/20 {
 					t.Errorf("%d bytes as %v where %d are possible", len(data), p.Codec, best)
 				}
@@ -183,9 +183,9 @@ func newPath(t testing.TB) *path {
 	return d
 }
 
-// write packs a picture and puts it on its way.
-func (d *path) write(f *frame.Frame) wire.Picture {
-	p := wire.Picture{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
+// write packs a frame and puts it on its way.
+func (d *path) write(f *frame.Frame) wire.Frame {
+	p := wire.Frame{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
 	data, _, err := d.k.pack(&p, f, lossless, 0)
 	p.Size = len(data)
 	if err == nil {
@@ -194,20 +194,20 @@ func (d *path) write(f *frame.Frame) wire.Picture {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.frame = wire.AppendPicture(d.frame[:0], &p)
+	d.frame = wire.AppendFrame(d.frame[:0], &p)
 	d.wire.Write(d.frame)
 	d.wire.Write(data)
 	d.k.sent(&p, f)
 	return p
 }
 
-// read unpacks a picture; nil where its base is not there.
+// read unpacks a frame; nil where its base is not there.
 func (d *path) read() *frame.Frame {
 	m, err := d.link.in.Next()
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	f, err := d.link.receive(m.(*wire.Picture))
+	f, err := d.link.receive(m.(*wire.Frame))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestPackingAndUnpackingAllocateNothing(t *testing.T) {
 				d.write(f)
 				g := d.read()
 				if g == nil || g.Seq != seq || g.Format != frame.YUYV || !bytes.Equal(g.Data, f.Data) {
-					t.Fatalf("picture %d is another one there: %v", seq, g != nil)
+					t.Fatalf("frame %d is another one there: %v", seq, g != nil)
 				}
 				g.Release()
 			}
@@ -233,20 +233,20 @@ func TestPackingAndUnpackingAllocateNothing(t *testing.T) {
 				travel()
 			}
 			if n := testing.AllocsPerRun(8, travel); n != 0 {
-				t.Errorf("%v allocations a picture", n)
+				t.Errorf("%v allocations a frame", n)
 			}
 		})
 	}
 }
 
-func TestADifferenceWithoutItsBaseIsNoPicture(t *testing.T) {
+func TestADifferenceWithoutItsBaseIsNoFrame(t *testing.T) {
 	blank := scene{draw: func(_ int, c *canvas) []byte { return make([]byte, 2*c.width*c.height) }}
 	d, film := newPath(t), blank.film(8, newCanvas(320, 180))
 	read := func(want bool) {
 		t.Helper()
 		f := d.read()
 		if (f != nil) != want {
-			t.Fatalf("there is a picture: %v, want %v", f != nil, want)
+			t.Fatalf("there is a frame: %v, want %v", f != nil, want)
 		}
 		if f != nil {
 			f.Release()
@@ -254,9 +254,9 @@ func TestADifferenceWithoutItsBaseIsNoPicture(t *testing.T) {
 	}
 	write := func(i int, want wire.Codec) {
 		t.Helper()
-		film[i].Data[99] ^= 0x55 // so that the difference is not what the picture is
+		film[i].Data[99] ^= 0x55 // so that the difference is not what the frame is
 		if p := d.write(film[i]); p.Codec != want {
-			t.Fatalf("picture %d goes as %v, want %v", i, p.Codec, want)
+			t.Fatalf("frame %d goes as %v, want %v", i, p.Codec, want)
 		}
 	}
 	asked := func(want int) {
@@ -304,12 +304,12 @@ func BenchmarkLossless(b *testing.B) {
 					f := film[seq%4]
 					seq++
 					f.Seq = seq
-					p := wire.Picture{Seq: seq, Width: 1280, Height: 720}
+					p := wire.Frame{Seq: seq, Width: 1280, Height: 720}
 					data, _, _ := k.pack(&p, f, features, 0)
 					k.sent(&p, f)
 					sum += uint64(len(data))
 				}
-				b.ReportMetric(float64(sum)/float64(seq), "B/picture")
+				b.ReportMetric(float64(sum)/float64(seq), "B/frame")
 			})
 		}
 	}

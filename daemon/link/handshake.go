@@ -121,7 +121,7 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 	return ls.serve(p, conn, t, true, func() { stop(); agreed() })
 }
 
-// batched lets TLS fill its records from the first picture on instead of beginning with small ones after each pause.
+// batched lets TLS fill its records from the first frame on instead of beginning with small ones after each pause.
 func batched(c *tls.Config) *tls.Config {
 	c.DynamicRecordSizingDisabled = true
 	return c

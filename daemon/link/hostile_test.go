@@ -64,8 +64,8 @@ func (b *lab) greet(t *testing.T, to string, as *device, features ...string) *sc
 
 func (s *script) say(m wire.Message) { _, _ = s.Write(message(s.t, m)) }
 
-// landed says that a picture has arrived.
-func (s *script) landed(p *wire.Picture) {
+// landed says that a frame has arrived.
+func (s *script) landed(p *wire.Frame) {
 	s.say(&wire.Feedback{Seq: p.Seq, At: time.Duration(time.Now().UnixNano())})
 	after(time.Millisecond)
 }
@@ -177,7 +177,7 @@ func TestReplacementIsToldBeforeTheEndOfTheReplaced(t *testing.T) {
 	}
 }
 
-// stuck is a link on which pictures are on the way to a peer that reads nothing.
+// stuck is a link on which frames are on the way to a peer that reads nothing.
 func (b *lab) stuck(t *testing.T) (alice *device) {
 	alice = b.device("alice")
 	bob := b.smaller("bob", alice)
@@ -277,16 +277,16 @@ func TestWhatIsNotWantedIsNotUnpacked(t *testing.T) {
 			raw(hub, pool, seq, 64, 48, false)
 			after(100 * time.Millisecond)
 		}
-		if r := bob.links.Status("alice").Receiving; r.Pictures != 0 || len(bob.pictures) != 0 {
-			t.Errorf("%d pictures were received by who wants none", r.Pictures)
+		if r := bob.links.Status("alice").Receiving; r.Frames != 0 || len(bob.frames) != 0 {
+			t.Errorf("%d frames were received by who wants none", r.Frames)
 		}
 		bob.note(func() { bob.blind = false })
 		raw(hub, pool, 9, 64, 48, false) // the difference to one that was not unpacked: bob asks for a whole one
 		after(100 * time.Millisecond)
 		raw(hub, pool, 10, 64, 48, false)
 		after(100 * time.Millisecond)
-		if r := bob.links.Status("alice").Receiving; r.Pictures != 1 || r.Lost != 0 || r.Broken != 1 {
-			t.Errorf("counted %+v after the second wanted picture; want 1, none lost", r)
+		if r := bob.links.Status("alice").Receiving; r.Frames != 1 || r.Lost != 0 || r.Broken != 1 {
+			t.Errorf("counted %+v after the second wanted frame; want 1, none lost", r)
 		}
 	})
 }
@@ -434,15 +434,15 @@ func TestWhoIsRefusedDialsRarely(t *testing.T) {
 	})
 }
 
-func TestFeedbackEndsWithThePictures(t *testing.T) {
+func TestFeedbackEndsWithTheFrames(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		alice := b.device("alice")
 		bob := b.smaller("bob", alice)
 		b.start(alice, false, bob)
 		s := b.greet(t, "alice", bob, "yuyv")
 		s.say(&wire.Nominate{})
-		p := wire.Picture{Seq: 1, Width: 2, Height: 1, Codec: wire.CodecYUYV, Size: 4}
-		_, _ = s.Write(append(wire.AppendPicture(nil, &p), 1, 2, 3, 4))
+		p := wire.Frame{Seq: 1, Width: 2, Height: 1, Codec: wire.CodecYUYV, Size: 4}
+		_, _ = s.Write(append(wire.AppendFrame(nil, &p), 1, 2, 3, 4))
 		told := 0
 		for range 20 {
 			s.say(&wire.Ping{T1: 1})
@@ -461,7 +461,7 @@ func TestFeedbackEndsWithThePictures(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 		}
 		if told != 1 {
-			t.Errorf("%d feedbacks about one picture, want 1", told)
+			t.Errorf("%d feedbacks about one frame, want 1", told)
 		}
 	})
 }

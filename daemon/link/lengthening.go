@@ -2,14 +2,14 @@ package link
 
 import "time"
 
-// lengthening finds out that the way has become longer, as after a change of route: every picture is late then, and would
-// be however small it were. It looks like a queue of ours, so the window lets all of it run dry, once, and sends a picture
+// lengthening finds out that the way has become longer, as after a change of route: every frame is late then, and would
+// be however small it were. It looks like a queue of ours, so the window lets all of it run dry, once, and sends a frame
 // alone: what that one still waits is not for us to mend.
 //
-//	calm ──lateInARow first bytes late──▶ suspected ──a picture that was sent alone arrives──▶ calm
+//	calm ──lateInARow first bytes late──▶ suspected ──a frame that was sent alone arrives──▶ calm
 type lengthening struct {
 	suspected bool
-	late      int           // pictures in a row
+	late      int           // frames in a row
 	since     time.Duration // the first of them
 	next      time.Duration // not suspected again before
 }
@@ -17,11 +17,11 @@ type lengthening struct {
 const (
 	lateInARow = 6
 	lateFor    = 200 * time.Millisecond
-	// lengthPause between two suspicions: each costs a round trip without pictures.
+	// lengthPause between two suspicions: each costs a round trip without frames.
 	lengthPause = 3 * time.Second
 )
 
-// heard takes how long the first byte of a picture waited; it says whether that is what the way takes from now on.
+// heard takes how long the first byte of a frame waited; it says whether that is what the way takes from now on.
 func (l *lengthening) heard(f *flight, wait, now time.Duration) (moved bool) {
 	switch {
 	case wait <= grace:

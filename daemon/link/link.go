@@ -39,7 +39,7 @@ type Link struct {
 	out  chan wire.Message
 	pong chan *wire.Pong // the answer to the newest ping
 	show chan *frame.Hub
-	told chan struct{} // a picture has come of which the other side should hear
+	told chan struct{} // a frame has come of which the other side should hear
 	word chan struct{} // the other side has told of one
 	ask  chan struct{} // a ping, now
 	ctx  context.Context
@@ -50,7 +50,7 @@ type Link struct {
 	clock    clock
 	received inbound
 	sent     outbound
-	pool     *frame.Pool // of its own, so that what huge pictures took is given back with the link
+	pool     *frame.Pool // of its own, so that what huge frames took is given back with the link
 }
 
 func newLink(p *peer, c *conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
@@ -95,7 +95,7 @@ func (l *Link) Send(m wire.Message) bool {
 	}
 }
 
-// Show sends the pictures of a hub from now on; nil ends that.
+// Show sends the frames of a hub from now on; nil ends that.
 func (l *Link) Show(h *frame.Hub) {
 	for {
 		select {
@@ -186,7 +186,7 @@ func (l *Link) write() error {
 	defer w.close()
 	for l.ctx.Err() == nil {
 		var err error
-		select { // messages go before pictures
+		select { // messages go before frames
 		case m := <-l.out:
 			err = w.message(m)
 		case m := <-l.pong:
@@ -212,7 +212,7 @@ func (l *Link) write() error {
 				ping.Reset(l.peer.rhythm())
 			case h := <-l.show:
 				w.video.look(h)
-			case <-w.pictures():
+			case <-w.frames():
 				err = w.video.newest()
 			case <-w.ask.C: // the window may have opened
 			case <-l.ctx.Done():
@@ -271,8 +271,8 @@ func (l *Link) heard(m wire.Message) error {
 			return fmt.Errorf("%w: %v before the connection was nominated", wire.ErrProtocol, m.Type())
 		}
 		switch m := m.(type) {
-		case *wire.Picture:
-			return l.picture(m)
+		case *wire.Frame:
+			return l.frame(m)
 		case *wire.Refresh:
 			l.sent.refresh.Store(true)
 		case *wire.Feedback:
@@ -286,10 +286,10 @@ func (l *Link) heard(m wire.Message) error {
 	return nil
 }
 
-// picture receives one picture. One that is not what it says it is gets counted and is not shown.
-func (l *Link) picture(m *wire.Picture) error {
+// frame receives one frame. One that is not what it says it is gets counted and is not shown.
+func (l *Link) frame(m *wire.Frame) error {
 	if !m.Codec.Allowed(l.agreed) {
-		return fmt.Errorf("%w: a picture as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
+		return fmt.Errorf("%w: a frame as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
 	}
 	began := l.elapsed()
 	f, err := l.unpacked(m)
@@ -307,7 +307,7 @@ func (l *Link) picture(m *wire.Picture) error {
 		f.Card = m.Flags&wire.Card != 0
 		if plausible(f) {
 			l.received.count(f, m.Size)
-			l.peer.links.cfg.Handler.Picture(l, f)
+			l.peer.links.cfg.Handler.Frame(l, f)
 		} else {
 			l.received.spoil()
 			f.Release()
@@ -315,14 +315,14 @@ func (l *Link) picture(m *wire.Picture) error {
 	}
 	l.received.landed(wire.Feedback{Seq: m.Seq, At: l.clockBase + whole, Took: whole - began, Delay: delay})
 	poke(l.told)
-	// Behind a hole that TCP has mended several pictures come at once. With one processor, viewers would see the last of them.
+	// Behind a hole that TCP has mended several frames come at once. With one processor, viewers would see the last of them.
 	runtime.Gosched()
 	return nil
 }
 
-// unpacked reads a picture, or nil where it is of no use. Then its data is skipped, and not unpacked: that would be work
+// unpacked reads a frame, or nil where it is of no use. Then its data is skipped, and not unpacked: that would be work
 // that anybody we know could make us do.
-func (l *Link) unpacked(m *wire.Picture) (*frame.Frame, error) {
+func (l *Link) unpacked(m *wire.Frame) (*frame.Frame, error) {
 	switch {
 	case !l.peer.links.cfg.Handler.Wants(l):
 		l.received.raw.asked = false // this may be what was asked for

@@ -34,12 +34,12 @@ type device struct {
 	config  func(*link.Config)
 
 	mu       sync.Mutex
-	blind    bool // wants no pictures
+	blind    bool // wants no frames
 	up       []*link.Link
 	down     []error
 	refused  []error
 	messages []wire.Message
-	pictures []string
+	frames   []string
 	turns    int // of the quality in which it sends
 }
 
@@ -54,9 +54,9 @@ func (d *device) Wants(*link.Link) bool {
 	defer d.mu.Unlock()
 	return !d.blind
 }
-func (d *device) Picture(_ *link.Link, f *frame.Frame) {
+func (d *device) Frame(_ *link.Link, f *frame.Frame) {
 	d.note(func() {
-		d.pictures = append(d.pictures, fmt.Sprintf("%d %v %dx%d %d bytes card=%v", f.Seq, f.Format, f.Width, f.Height, len(f.Data), f.Card))
+		d.frames = append(d.frames, fmt.Sprintf("%d %v %dx%d %d bytes card=%v", f.Seq, f.Format, f.Width, f.Height, len(f.Data), f.Card))
 	})
 	f.Release()
 }

@@ -2,13 +2,13 @@
 // within three seconds and makes a new one, for ever.
 //
 // What it owes the rest: a Handler hears of each link that comes up, of what arrives on it, and of its end. A message never
-// waits behind a picture that is not already being written; a picture that would wait is replaced by a newer one. Nothing a
+// waits behind a frame that is not already being written; a frame that would wait is replaced by a newer one. Nothing a
 // stranger sends gets further than a refusal in words, and the number of strangers at the door is bounded, as is what a known
-// peer can make us do: its messages are paced, and its pictures are not unpacked unless somebody wants them.
+// peer can make us do: its messages are paced, and its frames are not unpacked unless somebody wants them.
 //
-// Video never waits in queues (video.go): the receiver tells of each picture that arrived, a window keeps what is on the way
+// Video never waits in queues (video.go): the receiver tells of each frame that arrived, a window keeps what is on the way
 // below what the link delivers in a moment (window.go), and where that is less than the camera gives, a rate says how many
-// bytes a picture may have (rate.go), and quality brings it down to them (quality.go). What waits for TCP to repeat a lost packet
+// bytes a frame may have (rate.go), and quality brings it down to them (quality.go). What waits for TCP to repeat a lost packet
 // is told apart from what waits in queues (tcp.go), and what our own kernel holds up, for want of knowing better, is freed (paced.go).
 //
 //	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
@@ -71,9 +71,9 @@ type Handler interface {
 	// does not accept the other's key (ErrWrongIdentity, ErrRefused), or they share no version (wire.ErrVersion).
 	Refused(peer string, why error)
 	Message(l *Link, m wire.Message)
-	Wants(l *Link) bool              // whether pictures are; asked before each
-	Picture(l *Link, f *frame.Frame) // the callee owns the reference
-	// Quality tells that our pictures are now sent in less than their own quality, or in all of it again; Status says why.
+	Wants(l *Link) bool            // whether frames are; asked before each
+	Frame(l *Link, f *frame.Frame) // the callee owns the reference
+	// Quality tells that our frames are now sent in less than their own quality, or in all of it again; Status says why.
 	// Unlike the others it is called from a goroutine of its own, between Up and Down or shortly after.
 	Quality(l *Link)
 }

@@ -42,7 +42,7 @@ func (l *losses) many(f flow) bool {
 	return l.crowded() || lost > 3 && lost*packetBytes > l.bytes/10
 }
 
-// mended says that a picture had a hole, or may have waited behind one, for no other reason than that some are lost always.
+// mended says that a frame had a hole, or may have waited behind one, for no other reason than that some are lost always.
 func (l *losses) mended(f *flight, trip time.Duration) bool {
 	return !l.crowded() && (f.repeated != l.repeated || l.at > 0 && f.sent-l.at < trip)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestBBRSearchesAgainWhereItsPaceHoldsPicturesUp(t *testing.T) {
+func TestBBRSearchesAgainWhereItsPaceHoldsFramesUp(t *testing.T) {
 	const mbyte = 1e6 // a second
 	for _, tt := range []struct {
 		name    string
@@ -37,7 +37,7 @@ func TestBBRSearchesAgainWhereItsPaceHoldsPicturesUp(t *testing.T) {
 	}
 }
 
-func TestPicturesWithHolesSayLittleOfTheLink(t *testing.T) {
+func TestFramesWithHolesSayLittleOfTheLink(t *testing.T) {
 	const trip = 40 * milli
 	whole := sample{bytes: 10_000, busy: 10 * milli}
 	for _, tt := range []struct {
@@ -90,12 +90,12 @@ func TestRandomLossesAreToldFromAFullLink(t *testing.T) {
 			}
 		}
 		if share := float64(crowded) / 1000; share > tt.crowded || share < tt.least {
-			t.Errorf("%v lost of pictures of %d bytes: crowded in %v of the time", tt.loss, tt.bytes, share)
+			t.Errorf("%v lost of frames of %d bytes: crowded in %v of the time", tt.loss, tt.bytes, share)
 		}
 	}
 }
 
-func TestPicturesGoOnWhileOneIsMended(t *testing.T) {
+func TestFramesGoOnWhileOneIsMended(t *testing.T) {
 	var w window
 	w.sent(1, 20_000, false, 0, mbyte)
 	w.heard(feedback(1, 40*milli, 20*milli), 60*milli, mbyte)
@@ -140,7 +140,7 @@ func TestTheKernelTellsOfAConnection(t *testing.T) {
 	}
 }
 
-// Where pictures go as they come nobody asks the kernel what was lost, for as long as a call lasts.
+// Where frames go as they come nobody asks the kernel what was lost, for as long as a call lasts.
 func TestLossesOfALongTimeAreCountedInAnyInt(t *testing.T) {
 	var l losses
 	for range 4 * mostBytes / (100 << 10) {

@@ -25,7 +25,7 @@ func TestPulseFollowsTheCamera(t *testing.T) {
 	}
 	near(usualInterval, "at first")
 	film(30, 40*time.Millisecond, 1)
-	near(40*time.Millisecond, "25 pictures a second")
+	near(40*time.Millisecond, "25 frames a second")
 	film(30, 40*time.Millisecond, 3)
 	near(40*time.Millisecond, "of which every third is taken")
 	f.Captured += time.Second

@@ -13,22 +13,22 @@ type shrinker interface {
 	Shrink(dst, src []byte, info mjpeg.Info, limit int, half bool) (out []byte, coarse float64, err error)
 }
 
-// quality brings pictures down to the bytes that there are for them: first by coarser quantisation, and where that would
+// quality brings frames down to the bytes that there are for them: first by coarser quantisation, and where that would
 // leave nothing but blocks, by half the size. What is left to give way after that is the rate, and the window sees to it.
 type quality struct {
 	shrinker shrinker
 	half     bool
-	enough   int           // room for a picture of full size, as far as is known
+	enough   int           // room for a frame of full size, as far as is known
 	since    time.Duration // of half
 	buf      []byte
 }
 
 const (
-	// coarsest is how coarse a picture of full size may get, quality 17: beyond it there is little to be seen but blocks, and
+	// coarsest is how coarse a frame of full size may get, quality 17: beyond it there is little to be seen but blocks, and
 	// half the size looks better.
 	coarsest = 3
 	// roomier than where it was given up is what the full size needs to be tried again; and again after a while, for another
-	// scene may need less: but then it has to be finer by so much, or pictures at the brink would change their size each time.
+	// scene may need less: but then it has to be finer by so much, or frames at the brink would change their size each time.
 	roomier  = 1.4
 	tryAgain = 2 * time.Second
 	finer    = 0.85

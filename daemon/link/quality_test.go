@@ -8,7 +8,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// squeeze is a shrinker for which a picture of full size gets coarser as there is less room, and cannot get below 10 KB;
+// squeeze is a shrinker for which a frame of full size gets coarser as there is less room, and cannot get below 10 KB;
 // of half the size all is a quarter.
 type squeeze struct{ err error }
 
@@ -27,7 +27,7 @@ func kitchen(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Padding behind the end is no fault (see mjpeg.Check), and makes it as large as a picture of a room.
+	// Padding behind the end is no fault (see mjpeg.Check), and makes it as large as a frame of a room.
 	return append(b, make([]byte, 100_000-len(b))...)
 }
 
@@ -68,7 +68,7 @@ func TestWhatCannotBeMadeSmallerGoesAsItIs(t *testing.T) {
 		"refused":     {shrinker: squeeze{errors.New("progressive")}},
 	} {
 		if out, half := q.fit(data, 1000, 0); &out[0] != &data[0] || half {
-			t.Errorf("%s: not the picture itself", name)
+			t.Errorf("%s: not the frame itself", name)
 		}
 	}
 	q := quality{shrinker: squeeze{}}

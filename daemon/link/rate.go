@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rate finds out how much video a link carries, and so how many bytes a picture may have. It looks at the share of the time
-// that pictures occupy the link, and at how late they are: loss alone says nothing on a radio link, and a queue says
+// rate finds out how much video a link carries, and so how many bytes a frame may have. It looks at the share of the time
+// that frames occupy the link, and at how late they are: loss alone says nothing on a radio link, and a queue says
 // everything before there is loss. It is pure: the writer's goroutine tells it what the window has learnt.
 //
 //	        late, or busy above full                    light
@@ -17,10 +17,10 @@ import (
 //
 // The ceiling is what the link carried when it was full. A link with a bucket of tokens looks idle until that is empty, so it
 // has to be tried now and then whether the ceiling has gone: less often where it has not, but always within 1.5 s, so that
-// quality is back within 3 s. What a single picture says is not enough to forget a ceiling that was seen before: radios and
+// quality is back within 3 s. What a single frame says is not enough to forget a ceiling that was seen before: radios and
 // schedulers have hiccups.
 type rate struct {
-	limit   float64       // bytes a second; 0: free, pictures go as they are
+	limit   float64       // bytes a second; 0: free, frames go as they are
 	ceiling float64       // bytes a second; 0: not known
 	seen    time.Duration // when the ceiling was last seen
 	fails   int           // how often in a row
@@ -42,26 +42,26 @@ const (
 	enough   = 3    // samples for a step
 	nearness = 1.5  // times the ceiling is near it
 	severe   = 3    // times as late as it may be is no small excess
-	few      = 3    // pictures are looked at where it is small
+	few      = 3    // frames are looked at where it is small
 
-	// longestSpan bounds the time that one picture may occupy the link, where the camera gives few.
+	// longestSpan bounds the time that one frame may occupy the link, where the camera gives few.
 	longestSpan = 120 * time.Millisecond
-	// grace is what a picture may be late beyond its turn for reasons of schedulers and radios.
+	// grace is what a frame may be late beyond its turn for reasons of schedulers and radios.
 	grace = 15 * time.Millisecond
-	// leastLimit is a quarter of a Mbit/s. Less than that leaves no more of a picture, but takes longer to come back from.
+	// leastLimit is a quarter of a Mbit/s. Less than that leaves no more of a frame, but takes longer to come back from.
 	leastLimit = 32e3
 
 	firstWait   = 150 * time.Millisecond
 	longestWait = 1500 * time.Millisecond // so that quality is back within 3 s
 	memory      = 10 * time.Second        // of a ceiling
-	wholeLasts  = time.Second             // what was seen of pictures without losses
+	wholeLasts  = time.Second             // what was seen of frames without losses
 )
 
 // course is what the camera and the link are like while a sample is judged.
 type course struct {
-	interval time.Duration // between two pictures of the camera
+	interval time.Duration // between two frames of the camera
 	trip     time.Duration // the least round trip
-	asked    float64       // bytes a second that pictures take as they are
+	asked    float64       // bytes a second that frames take as they are
 }
 
 func (r *rate) heard(s sample, c course, now time.Duration) {
@@ -90,7 +90,7 @@ func (r *rate) heard(s sample, c course, now time.Duration) {
 	}
 	switch {
 	case s.mended && s.late > allowed && s.late <= severe*allowed:
-		// Smaller pictures lose less. What the link took for them without the losses says nothing of that.
+		// Smaller frames lose less. What the link took for them without the losses says nothing of that.
 		r.cut(min(1/float64(r.slowness(few)), cmp.Or(r.limit, c.asked)), c, now)
 	case s.late > severe*allowed:
 		r.cut(1/float64(r.slowness(1)), c, now)
@@ -103,9 +103,9 @@ func (r *rate) heard(s sample, c course, now time.Duration) {
 	}
 }
 
-// unmended is what a picture would have occupied the link without losses: as much as others of late that had none; or, where
+// unmended is what a frame would have occupied the link without losses: as much as others of late that had none; or, where
 // that is not known, less by the two round trips that a loss may cost, one to hear of it and one until the kernel sends as much
-// as before. One that only waited behind a picture with a hole arrived at once after it, and says nothing by itself.
+// as before. One that only waited behind a frame with a hole arrived at once after it, and says nothing by itself.
 func (r *rate) unmended(s sample, trip, now time.Duration) time.Duration {
 	without := max(0, s.busy-2*trip)
 	if r.whole == 0 || now-r.wholeAt > wholeLasts {
@@ -114,7 +114,7 @@ func (r *rate) unmended(s sample, trip, now time.Duration) time.Duration {
 	return max(without, r.whole.of(s.bytes))
 }
 
-// unharmed learns from a picture of which nothing was lost.
+// unharmed learns from a frame of which nothing was lost.
 func (r *rate) unharmed(s sample, now time.Duration) {
 	is := seconds(s.busy.Seconds() / float64(max(s.bytes, 1)))
 	if r.whole == 0 || now-r.wholeAt > wholeLasts {
@@ -147,7 +147,7 @@ func (r *rate) cut(carries float64, c course, now time.Duration) {
 	r.next = now + min(firstWait<<min(r.fails-1, 10), longestWait)
 }
 
-// climb makes a step up, but not beyond what the pictures of late say that the link carries.
+// climb makes a step up, but not beyond what the frames of late say that the link carries.
 func (r *rate) climb(c course, now time.Duration) {
 	below, above := r.ceiling*share, r.ceiling*nearness
 	to := 2 * r.limit
@@ -174,7 +174,7 @@ func (r *rate) climb(c course, now time.Duration) {
 
 func (r *rate) restart(now time.Duration) { r.changed, r.counted = now, 0 }
 
-// used gives the share of the time between pictures that one occupies the link, and of how many that is known.
+// used gives the share of the time between frames that one occupies the link, and of how many that is known.
 func (r *rate) used(span time.Duration) (float64, int) {
 	n := min(r.counted, len(r.recent))
 	var busy time.Duration
@@ -184,7 +184,7 @@ func (r *rate) used(span time.Duration) (float64, int) {
 	return float64(busy) / float64(span) / float64(max(n, 1)), n
 }
 
-// slowness is what the link took for a byte of the last n pictures; 0 where that is not known.
+// slowness is what the link took for a byte of the last n frames; 0 where that is not known.
 func (r *rate) slowness(n int) seconds {
 	var busy time.Duration
 	bytes := 0
@@ -202,7 +202,7 @@ func (r *rate) slowness(n int) seconds {
 	return 0
 }
 
-// carries is what the link is taken to carry, in Mbit/s: what it was seen to when it was full, or less where pictures are
+// carries is what the link is taken to carry, in Mbit/s: what it was seen to when it was full, or less where frames are
 // held to less at present.
 func (r *rate) carries() float64 {
 	carries := r.ceiling
@@ -212,7 +212,7 @@ func (r *rate) carries() float64 {
 	return carries * 8 / 1e6
 }
 
-// room is how many bytes a picture may have; 0: as many as it has.
+// room is how many bytes a frame may have; 0: as many as it has.
 func (r *rate) room(interval time.Duration) int {
 	return int(r.limit * min(interval, longestSpan).Seconds())
 }

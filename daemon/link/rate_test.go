@@ -23,7 +23,7 @@ type way struct {
 
 // watched is what somebody at the other end sees.
 type watched struct {
-	at    time.Duration // of the picture's arrival
+	at    time.Duration // of the frame's arrival
 	delay time.Duration // since its capture
 	bytes int
 }
@@ -43,10 +43,10 @@ const (
 	simOffset = 7777 * time.Second // between the two clocks
 )
 
-// simulate runs a camera, window and rate over a way. Natural is what a picture takes as it is, least what it takes at the
+// simulate runs a camera, window and rate over a way. Natural is what a frame takes as it is, least what it takes at the
 // coarsest.
 func simulate(w way, fps, natural, least int, until time.Duration) []watched {
-	type picture struct {
+	type frame struct {
 		seq            uint64
 		captured, sent time.Duration
 		left, bytes    int
@@ -61,14 +61,14 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		interval = time.Second / time.Duration(fps)
 		win      window
 		r        rate
-		slot     *picture
-		queue    []*picture
+		slot     *frame
+		queue    []*frame
 		words    []word
 		seen     []watched
 		tokens   = float64(w.bucket)
 		seq      uint64
 		next     time.Duration
-		held     []*picture // whole, at a receiver that does not read, or with a hole in it
+		held     []*frame // whole, at a receiver that does not read, or with a hole in it
 		way      flow
 		resent   []time.Duration // when the sender has heard of losses
 	)
@@ -79,7 +79,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		return time.Duration(random.Int64N(int64(w.jitter)))
 	}
 	delay := w.delay
-	arrive := func(p *picture, now time.Duration) {
+	arrive := func(p *frame, now time.Duration) {
 		seen = append(seen, watched{now, now - p.captured, p.bytes})
 		took := max(0, now-p.began)
 		back := delay + jitter()
@@ -102,7 +102,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		if now >= next {
 			seq++
 			size := natural * (95 + random.IntN(11)) / 100
-			slot = &picture{seq: seq, captured: now, bytes: size}
+			slot = &frame{seq: seq, captured: now, bytes: size}
 			next += interval
 		}
 		for len(words) > 0 && words[0].at <= now {
@@ -165,7 +165,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 	return seen
 }
 
-// between gives what was seen in a span of time: pictures a second, delays and the mean size.
+// between gives what was seen in a span of time: frames a second, delays and the mean size.
 func between(seen []watched, from, to time.Duration) (fps float64, p50, p99 time.Duration, mean int) {
 	var delays []time.Duration
 	for _, s := range seen {
@@ -186,20 +186,20 @@ func constant(mbit float64) func(time.Duration) float64 {
 	return func(time.Duration) float64 { return mbit }
 }
 
-// The camera of the tests gives 25 Mbit/s: 30 pictures a second of 105 KB, which can be brought down to 4 KB.
+// The camera of the tests gives 25 Mbit/s: 30 frames a second of 105 KB, which can be brought down to 4 KB.
 const (
 	simFPS     = 30
 	simNatural = 105_000
 	simLeast   = 4_000
 )
 
-func TestPicturesAreFreshOnAnyLink(t *testing.T) {
+func TestFramesAreFreshOnAnyLink(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		way  way
 		fps  float64 // at least, after two seconds
 		p99  time.Duration
-		size [2]int // of the pictures, KB
+		size [2]int // of the frames, KB
 	}{
 		{"all of it", way{rate: constant(1000)}, 29.9, 2e6, [2]int{104, 106}},
 		{"just all of it", way{rate: constant(30)}, 29.9, 35e6, [2]int{104, 106}},
@@ -209,7 +209,7 @@ func TestPicturesAreFreshOnAnyLink(t *testing.T) {
 		{"a fifth, with a bucket", way{rate: constant(5), bucket: 16e3}, 29.5, 100e6, [2]int{15, 21}},
 		{"a tenth", way{rate: constant(2.5)}, 29.5, 50e6, [2]int{7, 10}},
 		{"a tenth, with a bucket", way{rate: constant(2.5), bucket: 16e3}, 29, 120e6, [2]int{7, 11}},
-		{"less than the coarsest pictures", way{rate: constant(0.5)}, 14, 120e6, [2]int{4, 5}},
+		{"less than the coarsest frames", way{rate: constant(0.5)}, 14, 120e6, [2]int{4, 5}},
 		{"far away", way{rate: constant(8), delay: 50e6}, 29.9, 100e6, [2]int{20, 33}},
 		{"far away, with jitter", way{rate: constant(8), delay: 50e6, jitter: 10e6}, 29, 120e6, [2]int{18, 33}},
 		{"loss on a wide link", way{rate: constant(100), delay: 20e6, jitter: 5e6, loss: 0.01}, 29.5, 120e6, [2]int{100, 106}},
@@ -220,7 +220,7 @@ func TestPicturesAreFreshOnAnyLink(t *testing.T) {
 		seen := simulate(tt.way, simFPS, simNatural, simLeast, 30*time.Second)
 		fps, p50, p99, mean := between(seen, 2*time.Second, 30*time.Second)
 		if fps < tt.fps || p99 > tt.p99 || mean < tt.size[0]*1000 || mean > tt.size[1]*1000 {
-			t.Errorf("%s: %.1f fps, delay p50 %v p99 %v, %d bytes a picture; want %.1f fps, p99 %v, %d to %d KB",
+			t.Errorf("%s: %.1f fps, delay p50 %v p99 %v, %d bytes a frame; want %.1f fps, p99 %v, %d to %d KB",
 				tt.name, fps, p50, p99, mean, tt.fps, tt.p99, tt.size[0], tt.size[1])
 		}
 	}
@@ -237,7 +237,7 @@ func TestTheRateOfTheLinkJumps(t *testing.T) {
 			t.Errorf("bucket of %d: %.1f fps, p99 %v in all", bucket, fps, p99)
 		}
 		for i := range 2 * len(rates) {
-			// A picture that is on the way when the rate falls is late; after a second all is well again.
+			// A frame that is on the way when the rate falls is late; after a second all is well again.
 			from := each * time.Duration(i)
 			if fps, _, p99, _ := between(seen, from+time.Second, from+each); fps < 28.5 || p99 > 120*time.Millisecond {
 				t.Errorf("bucket of %d, %v Mbit/s: %.1f fps, p99 %v", bucket, rates[i%len(rates)], fps, p99)
@@ -256,7 +256,7 @@ func TestQualityIsBackWithinThreeSeconds(t *testing.T) {
 				return 100
 			}}, simFPS, simNatural, simLeast, lift+5*time.Second)
 			if _, _, _, mean := between(seen, lift+3*time.Second, lift+5*time.Second); mean < simNatural*98/100 {
-				t.Errorf("3 s after %v Mbit/s were lifted at %v, pictures have %d bytes of %d", low, lift, mean, simNatural)
+				t.Errorf("3 s after %v Mbit/s were lifted at %v, frames have %d bytes of %d", low, lift, mean, simNatural)
 			}
 		}
 	}
@@ -279,7 +279,7 @@ func TestQualityDoesNotSwing(t *testing.T) {
 			least, most = min(least, mean), max(most, mean)
 		}
 		if apart := float64(most) / float64(least); apart > tt.apart {
-			t.Errorf("%v Mbit/s, bucket of %d: pictures have %d to %d bytes", tt.way.rate(0), tt.way.bucket, least, most)
+			t.Errorf("%v Mbit/s, bucket of %d: frames have %d to %d bytes", tt.way.rate(0), tt.way.bucket, least, most)
 		}
 	}
 }
@@ -294,10 +294,10 @@ func TestAReceiverThatStopsReading(t *testing.T) {
 		}
 	}
 	if late > 6 { // one on the way, and one for each second of patience
-		t.Errorf("%d old pictures reached a receiver that had stopped reading for 4 s", late)
+		t.Errorf("%d old frames reached a receiver that had stopped reading for 4 s", late)
 	}
 	if fps, _, _, mean := between(seen, 12*time.Second, 15*time.Second); fps < 29 || mean < simNatural*98/100 {
-		t.Errorf("3 s later: %.1f fps, %d bytes a picture", fps, mean)
+		t.Errorf("3 s later: %.1f fps, %d bytes a frame", fps, mean)
 	}
 }
 
@@ -310,7 +310,7 @@ func TestAHiccupCostsLittle(t *testing.T) {
 	}
 	seen := simulate(way{rate: hiccup, bucket: 16e3}, simFPS, simNatural, simLeast, 20*time.Second)
 	if _, _, _, mean := between(seen, 11*time.Second+500*time.Millisecond, 13*time.Second); mean < 24_000 {
-		t.Errorf("a second after a hiccup pictures have %d bytes, and had some 30,000", mean)
+		t.Errorf("a second after a hiccup frames have %d bytes, and had some 30,000", mean)
 	}
 }
 
@@ -318,7 +318,7 @@ func TestTheWayBecomesLonger(t *testing.T) {
 	for _, tt := range []struct {
 		mbit  float64
 		more  time.Duration // each way
-		least int           // bytes a picture, 3 s later
+		least int           // bytes a frame, 3 s later
 	}{
 		{100, 25 * milli, 100_000},
 		{100, 100 * milli, 100_000},
@@ -335,7 +335,7 @@ func TestTheWayBecomesLonger(t *testing.T) {
 		seen := simulate(way{rate: constant(tt.mbit), delay: 5 * milli, longer: longer}, simFPS, simNatural, simLeast, 25*time.Second)
 		fps, _, p99, mean := between(seen, 13*time.Second, 25*time.Second)
 		if fps < 28 || p99 > tt.more+150*milli || mean < tt.least {
-			t.Errorf("%v Mbit/s, %v longer: %.1f fps, p99 %v, %d bytes a picture; want %d", tt.mbit, tt.more, fps, p99, mean, tt.least)
+			t.Errorf("%v Mbit/s, %v longer: %.1f fps, p99 %v, %d bytes a frame; want %d", tt.mbit, tt.more, fps, p99, mean, tt.least)
 		}
 	}
 }

@@ -18,9 +18,9 @@ type audience struct {
 	seen map[uint64][]byte
 }
 
-func (a *audience) Picture(l *link.Link, f *frame.Frame) {
+func (a *audience) Frame(l *link.Link, f *frame.Frame) {
 	a.note(func() { a.seen[f.Seq] = bytes.Clone(f.Data) })
-	a.device.Picture(l, f)
+	a.device.Frame(l, f)
 }
 
 // camera films a scene so rich that it can only be packed as the difference to the one before, with noise of a few
@@ -55,7 +55,7 @@ func (c *camera) film(w, h int, card bool) {
 	c.hub.Publish(f)
 }
 
-func TestRawPicturesArriveByteForByte(t *testing.T) {
+func TestRawFramesArriveByteForByte(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		alice := b.device("alice")
 		bob := &audience{b.device("bob"), map[uint64][]byte{}}
@@ -77,7 +77,7 @@ func TestRawPicturesArriveByteForByte(t *testing.T) {
 			t.Helper()
 			for seq := from; seq <= to; seq++ {
 				if bob.seen[seq] == nil {
-					t.Errorf("%s: picture %d did not arrive", what, seq)
+					t.Errorf("%s: frame %d did not arrive", what, seq)
 				}
 			}
 		}
@@ -91,9 +91,9 @@ func TestRawPicturesArriveByteForByte(t *testing.T) {
 		run(5, frametime)
 		arrived("after a jam", 30, 35)
 		if n := len(bob.seen); n > 25 {
-			t.Errorf("%d pictures of 35 came through a jam that lasted for 20", n)
+			t.Errorf("%d frames of 35 came through a jam that lasted for 20", n)
 		}
-		run(calm, frametime) // as JPEGs, until the link is trusted with raw pictures again
+		run(calm, frametime) // as JPEGs, until the link is trusted with raw frames again
 		c.film(160, 240, false)
 		after(frametime)
 		run(2, frametime)
@@ -116,7 +116,7 @@ func TestRawPicturesArriveByteForByte(t *testing.T) {
 		arrived("in another call", 50+calm, 53+calm)
 		for seq, data := range bob.seen {
 			if !bytes.Equal(data, c.filmed[seq]) && seq != 39+calm && (seq < 30 || seq > 35+calm) {
-				t.Errorf("picture %d is not the one that was filmed", seq)
+				t.Errorf("frame %d is not the one that was filmed", seq)
 			}
 		}
 		if len(alice.down)+len(bob.down) != 0 {
@@ -142,7 +142,7 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 		alice, s := b.nominated(t, "yuyv", "lz4", "delta")
 		c := newCamera()
 		out := alice.links.Link("bob")
-		picture := func(w, h int, card bool) {
+		frame := func(w, h int, card bool) {
 			c.film(w, h, card)
 			after(time.Millisecond)
 		}
@@ -153,9 +153,9 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if p, ok := m.(*wire.Picture); ok {
+				if p, ok := m.(*wire.Frame); ok {
 					if p.Seq != c.seq || p.Codec != want || p.Base != base {
-						t.Fatalf("picture %d as %v to %d, want %d as %v to %d", p.Seq, p.Codec, p.Base, c.seq, want, base)
+						t.Fatalf("frame %d as %v to %d, want %d as %v to %d", p.Seq, p.Codec, p.Base, c.seq, want, base)
 					}
 					s.landed(p)
 					return
@@ -164,31 +164,31 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 		}
 		out.Show(c.hub)
 		after(time.Millisecond)
-		picture(320, 240, false)
+		frame(320, 240, false)
 		next(wire.CodecYUYV, 0)
-		picture(320, 240, false)
+		frame(320, 240, false)
 		next(wire.CodecYUYVDelta, 1)
-		picture(320, 240, true)
+		frame(320, 240, true)
 		next(wire.CodecJPEG, 0)
-		picture(320, 240, false)
+		frame(320, 240, false)
 		next(wire.CodecYUYVDelta, 2)
 		s.say(&wire.Refresh{})
 		after(time.Millisecond)
-		picture(320, 240, false)
+		frame(320, 240, false)
 		next(wire.CodecYUYV, 0)
-		picture(320, 240, false)
+		frame(320, 240, false)
 		next(wire.CodecYUYVDelta, 5)
-		picture(240, 320, false)
+		frame(240, 320, false)
 		next(wire.CodecYUYV, 0)
-		picture(240, 320, false)
+		frame(240, 320, false)
 		next(wire.CodecYUYVDelta, 7)
 		out.Show(nil)
 		after(time.Millisecond)
-		picture(240, 320, false)
+		frame(240, 320, false)
 		out.Show(c.hub) // the newest comes at once
 		after(time.Millisecond)
 		next(wire.CodecYUYV, 0)
-		picture(240, 320, false)
+		frame(240, 320, false)
 		next(wire.CodecYUYVDelta, 9)
 		if c.hub.Readers() != 1 || s.Close() != nil {
 			t.Error("the link has gone")
@@ -215,11 +215,11 @@ func TestWhoKnowsNoDifferencesGetsNone(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if p, ok := m.(*wire.Picture); ok {
+				if p, ok := m.(*wire.Frame); ok {
 					got++
 					s.landed(p)
 					if p.Codec != wire.CodecYUYV {
-						t.Errorf("with %q: picture %d as %v", features, p.Seq, p.Codec)
+						t.Errorf("with %q: frame %d as %v", features, p.Seq, p.Codec)
 					}
 				}
 			}
@@ -230,16 +230,16 @@ func TestWhoKnowsNoDifferencesGetsNone(t *testing.T) {
 	}
 }
 
-func TestADifferenceToAPictureThatIsNotHeldIsThrownAway(t *testing.T) {
+func TestADifferenceToAFrameThatIsNotHeldIsThrownAway(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		alice, s := b.nominated(t, "yuyv", "lz4", "delta")
 		base := make([]byte, 64*48*2)
 		rand.NewChaCha8([32]byte{}).Read(base)
 		noise := make([]byte, len(base))
 		var z wire.LZ4
-		send := func(p wire.Picture, data []byte) {
+		send := func(p wire.Frame, data []byte) {
 			p.Width, p.Height, p.Size = 64, 48, len(data)
-			_, _ = s.Write(append(wire.AppendPicture(nil, &p), data...))
+			_, _ = s.Write(append(wire.AppendFrame(nil, &p), data...))
 			after(time.Millisecond)
 		}
 		diff := func(raw, base []byte) []byte {
@@ -255,26 +255,26 @@ func TestADifferenceToAPictureThatIsNotHeldIsThrownAway(t *testing.T) {
 		second[7], third[1000] = 7, 99
 		bad := []byte("what does not unpack, and is not looked at")
 
-		send(wire.Picture{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4}, bad) // before any
-		send(wire.Picture{Seq: 10, Codec: wire.CodecYUYV}, base)
-		send(wire.Picture{Seq: 11, Codec: wire.CodecYUYVDelta, Base: 9}, bad)
-		send(wire.Picture{Seq: 12, Codec: wire.CodecYUYVDelta, Base: 11}, bad)
-		send(wire.Picture{Seq: 9, Codec: wire.CodecYUYV}, noise) // is late, and no base
-		send(wire.Picture{Seq: 13, Codec: wire.CodecYUYVDelta, Base: 10}, diff(second, base))
-		send(wire.Picture{Seq: 14, Codec: wire.CodecYUYVDelta, Base: 10}, bad) // no longer held
-		send(wire.Picture{Seq: 15, Codec: wire.CodecYUYVDelta, Base: 13}, diff(third, second))
+		send(wire.Frame{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4}, bad) // before any
+		send(wire.Frame{Seq: 10, Codec: wire.CodecYUYV}, base)
+		send(wire.Frame{Seq: 11, Codec: wire.CodecYUYVDelta, Base: 9}, bad)
+		send(wire.Frame{Seq: 12, Codec: wire.CodecYUYVDelta, Base: 11}, bad)
+		send(wire.Frame{Seq: 9, Codec: wire.CodecYUYV}, noise) // is late, and no base
+		send(wire.Frame{Seq: 13, Codec: wire.CodecYUYVDelta, Base: 10}, diff(second, base))
+		send(wire.Frame{Seq: 14, Codec: wire.CodecYUYVDelta, Base: 10}, bad) // no longer held
+		send(wire.Frame{Seq: 15, Codec: wire.CodecYUYVDelta, Base: 13}, diff(third, second))
 		for seq, want := range map[uint64][]byte{10: base, 13: second, 15: third} {
 			if !bytes.Equal(alice.seen[seq], want) {
-				t.Errorf("picture %d is another one", seq)
+				t.Errorf("frame %d is another one", seq)
 			}
 		}
 		if len(alice.seen) != 3 {
-			t.Errorf("%d pictures were shown, want 3", len(alice.seen))
+			t.Errorf("%d frames were shown, want 3", len(alice.seen))
 		}
-		if r := alice.links.Status("bob").Receiving; r.Broken != 5 || r.Pictures != 3 {
+		if r := alice.links.Status("bob").Receiving; r.Broken != 5 || r.Frames != 3 {
 			t.Errorf("counted %+v; want 5 broken", r)
 		}
-		send(wire.Picture{Seq: 16, Codec: wire.CodecYUYVDelta, Base: 15}, bad) // held, so that it is looked at
+		send(wire.Frame{Seq: 16, Codec: wire.CodecYUYVDelta, Base: 15}, bad) // held, so that it is looked at
 		after(time.Second)
 		var heard []wire.Type
 		for {
@@ -294,24 +294,24 @@ func TestADifferenceToAPictureThatIsNotHeldIsThrownAway(t *testing.T) {
 	})
 }
 
-func TestAPictureThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
+func TestAFrameThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		alice, s := b.nominated(t, "yuyv", "lz4", "delta")
-		send := func(p wire.Picture) {
+		send := func(p wire.Frame) {
 			p.Width, p.Height, p.Size = 8, 2, 32
 			if p.Codec != wire.CodecYUYV {
 				p.Size = 9
 			}
-			_, _ = s.Write(append(wire.AppendPicture(nil, &p), make([]byte, p.Size)...))
+			_, _ = s.Write(append(wire.AppendFrame(nil, &p), make([]byte, p.Size)...))
 			after(time.Millisecond)
 		}
-		send(wire.Picture{Seq: 2, Codec: wire.CodecYUYVDelta, Base: 1})
+		send(wire.Frame{Seq: 2, Codec: wire.CodecYUYVDelta, Base: 1})
 		alice.note(func() { alice.blind = true }) // between two calls
-		send(wire.Picture{Seq: 3, Codec: wire.CodecYUYV})
+		send(wire.Frame{Seq: 3, Codec: wire.CodecYUYV})
 		alice.note(func() { alice.blind = false })
-		send(wire.Picture{Seq: 4, Codec: wire.CodecYUYVDelta, Base: 3})
-		send(wire.Picture{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4})
-		send(wire.Picture{Seq: 6, Codec: wire.CodecYUYVLZ4}) // does not unpack, and so ends the link
+		send(wire.Frame{Seq: 4, Codec: wire.CodecYUYVDelta, Base: 3})
+		send(wire.Frame{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4})
+		send(wire.Frame{Seq: 6, Codec: wire.CodecYUYVLZ4}) // does not unpack, and so ends the link
 		after(time.Second)
 		n := 0
 		for {
@@ -332,8 +332,8 @@ func TestAPictureThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
 func TestADifferenceThatWasNotAgreedOnEndsTheLink(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		_, s := b.nominated(t, "yuyv", "lz4")
-		p := wire.Picture{Seq: 2, Base: 1, Codec: wire.CodecYUYVDelta, Width: 8, Height: 2, Size: 9}
-		_, _ = s.Write(append(wire.AppendPicture(nil, &p), make([]byte, p.Size)...))
+		p := wire.Frame{Seq: 2, Base: 1, Codec: wire.CodecYUYVDelta, Width: 8, Height: 2, Size: 9}
+		_, _ = s.Write(append(wire.AppendFrame(nil, &p), make([]byte, p.Size)...))
 		s.lastBye(wire.CodeProtocol)
 	})
 }

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// state is in which quality pictures go, and why.
+// state is in which quality frames go, and why.
 type state struct {
-	reduced  bool    // pictures are made smaller than they come
+	reduced  bool    // frames are made smaller than they come
 	stubborn bool    // they should be, and cannot: their format, or their tables, are none that are taken apart here
 	limited  bool    // by max_bitrate, not by the link
 	carries  float64 // what the link does, in Mbit/s
 }
 
-// judge says what became of a picture that would take most bytes and was sent in so many. One that is small by itself is of
+// judge says what became of a frame that would take most bytes and was sent in so many. One that is small by itself is of
 // a reduced sequence, too, where others have to be made smaller: then bound is set.
 func (s *state) judge(bound bool, sent, most, room int) {
 	s.reduced = sent < most || bound && sent <= room
 	s.stubborn = bound && !s.reduced
 }
 
-// words say why pictures do not go as they come; they are empty where they do.
+// words say why frames do not go as they come; they are empty where they do.
 func (s state) words() string {
 	if !s.reduced && !s.stubborn {
 		return ""
@@ -34,12 +34,12 @@ func (s state) words() string {
 		why = fmt.Sprintf("link carries %.1f Mbit/s", s.carries)
 	}
 	if s.stubborn {
-		why += "; pictures of this kind cannot be made smaller, so fewer go"
+		why += "; frames of this kind cannot be made smaller, so fewer go"
 	}
 	return why
 }
 
-// news decides when it is worth a line in the journal, and an event, that pictures go in another quality: once that has
+// news decides when it is worth a line in the journal, and an event, that frames go in another quality: once that has
 // lasted. A link at the brink changes it every second, so what is better has to last longer than what is worse.
 type news struct {
 	told  state // without numbers

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestStateSaysWhatReallyBecameOfAPicture(t *testing.T) {
+func TestStateSaysWhatReallyBecameOfAFrame(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
 		bound            bool
@@ -18,7 +18,7 @@ func TestStateSaysWhatReallyBecameOfAPicture(t *testing.T) {
 		{"made smaller, though not by enough", true, 80, 100, 60, state{reduced: true}},
 		{"small by itself among large ones", true, 40, 40, 60, state{reduced: true}},
 		{"refused by the requantiser", true, 100, 100, 60, state{stubborn: true}},
-		{"a raw picture that went as a JPEG", false, 50, 100, 0, state{reduced: true}},
+		{"a raw frame that went as a JPEG", false, 50, 100, 0, state{reduced: true}},
 	} {
 		var s state
 		if s.judge(tt.bound, tt.sent, tt.most, tt.room); s != tt.want {
@@ -37,7 +37,7 @@ func TestStateInWords(t *testing.T) {
 		{state{reduced: true, carries: 8.14}, "link carries 8.1 Mbit/s"},
 		{state{reduced: true, carries: 0.0421}, "link carries 42 kbit/s"},
 		{state{reduced: true, limited: true, carries: 8}, "max_bitrate"},
-		{state{stubborn: true, carries: 2}, "link carries 2.0 Mbit/s; pictures of this kind cannot be made smaller, so fewer go"},
+		{state{stubborn: true, carries: 2}, "link carries 2.0 Mbit/s; frames of this kind cannot be made smaller, so fewer go"},
 	} {
 		if got := tt.state.words(); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.state, got, tt.want)
@@ -45,7 +45,7 @@ func TestStateInWords(t *testing.T) {
 	}
 }
 
-func TestWhatALinkCarriesIsNoMoreThanPicturesAreHeldTo(t *testing.T) {
+func TestWhatALinkCarriesIsNoMoreThanFramesAreHeldTo(t *testing.T) {
 	for _, tt := range []struct {
 		ceiling, limit float64 // Mbit/s
 		want           float64

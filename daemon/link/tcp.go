@@ -25,7 +25,7 @@ type flow struct {
 func (f flow) stale(trip time.Duration) bool { return f.least > 0 && trip > 4*f.least }
 
 // socket asks the kernel about a connection. The zero socket, of a connection in memory, knows nothing. It is the writing
-// goroutine's, and allocates nothing where it is asked for each picture.
+// goroutine's, and allocates nothing where it is asked for each frame.
 type socket struct {
 	raw  syscall.RawConn
 	ask  func(fd uintptr)

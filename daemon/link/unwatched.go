@@ -11,7 +11,7 @@ import (
 )
 
 // unwatched reads and writes a TCP connection by system calls of which the scheduler is not told: they wait for nothing, as
-// the descriptor does not block. Told of them, it would wake its monitor thread for each picture, which looks every 20 µs
+// the descriptor does not block. Told of them, it would wake its monitor thread for each frame, which looks every 20 µs
 // whether they have come back, until all is idle again: that costs as much as the encryption.
 //
 // One goroutine may read and one write, at the same time. Deadlines and Close are those of the connection.

@@ -11,7 +11,7 @@ import (
 	"vchat/daemon/wire"
 )
 
-// video sends a hub's pictures over a link: the newest, when the window is open, in as many bytes as the rate allows. It
+// video sends a hub's frames over a link: the newest, when the window is open, in as many bytes as the rate allows. It
 // belongs to the writing goroutine.
 //
 //	Hub ─▶ eyes (the newest) ─▶ window open? ─▶ pack ─▶ fit into rate's room ─▶ TLS
@@ -34,7 +34,7 @@ type video struct {
 	counted uint64  // drops of eyes that have their reason
 	barred  *uint64 // why none was taken since the last one: counts there
 	drops   Drops
-	bound   bool // pictures like the latest have to be made smaller
+	bound   bool // frames like the latest have to be made smaller
 	state   state
 	news    news
 }
@@ -53,7 +53,7 @@ func (v *video) look(h *frame.Hub) {
 	}
 }
 
-// count gives the pictures that were dropped since it was last called their reason.
+// count gives the frames that were dropped since it was last called their reason.
 func (v *video) count() {
 	if n := v.eyes.Dropped(); n > v.counted {
 		why := &v.drops.Link // the writer was busy with the one before
@@ -66,7 +66,7 @@ func (v *video) count() {
 	v.barred = nil
 }
 
-// open says whether a picture may be sent now, and if not, when to ask again.
+// open says whether a frame may be sent now, and if not, when to ask again.
 func (v *video) open(now time.Duration) (ok bool, ask time.Duration) {
 	if now < v.paid && v.link.peer.maxBytes() > 0 {
 		v.barred = &v.drops.Limit
@@ -100,10 +100,10 @@ func (v *video) heard(f *wire.Feedback, at time.Duration) {
 		asked: float64(v.natural.most()) / min(interval, longestSpan).Seconds()}, at)
 }
 
-// nearby is a round trip so short that nobody needs to know why it was longer, where pictures go as they come.
+// nearby is a round trip so short that nobody needs to know why it was longer, where frames go as they come.
 const nearby = 5 * time.Millisecond
 
-// newest writes the newest picture, if there is one that was not sent yet.
+// newest writes the newest frame, if there is one that was not sent yet.
 func (v *video) newest() error {
 	f := v.eyes.Take()
 	if f == nil {
@@ -112,7 +112,7 @@ func (v *video) newest() error {
 	defer f.Release()
 	v.count()
 	v.pulse.saw(f)
-	p := wire.Picture{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
+	p := wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
 	if f.Card {
 		p.Flags |= wire.Card
 	}
@@ -139,7 +139,7 @@ func (v *video) newest() error {
 		v.paid = max(v.paid, now-v.pulse.interval()) + seconds(1/most).of(p.Size)
 	}
 	if err := v.write(&p, data); err != nil {
-		return fmt.Errorf("write a picture to %s: %w", v.link.Peer(), classify(err))
+		return fmt.Errorf("write a frame to %s: %w", v.link.Peer(), classify(err))
 	}
 	v.raw.sent(&p, f)
 	v.link.sent.note(&p, v)
@@ -149,7 +149,7 @@ func (v *video) newest() error {
 	return nil
 }
 
-// room is how many bytes a picture may have; 0: as many as it has.
+// room is how many bytes a frame may have; 0: as many as it has.
 func (v *video) room(f *frame.Frame) int {
 	if f.Card {
 		return 0 // what it says must be readable, and they are few
@@ -158,15 +158,15 @@ func (v *video) room(f *frame.Frame) int {
 	room := v.rate.room(interval)
 	v.state.limited = false
 	if most := v.link.peer.maxBytes(); most > 0 {
-		if capped := int(min(max(1, most*interval.Seconds()), wire.MaxPicture)); room == 0 || capped < room {
+		if capped := int(min(max(1, most*interval.Seconds()), wire.MaxFrame)); room == 0 || capped < room {
 			room, v.state.limited = capped, true
 		}
 	}
 	return room
 }
 
-// fit packs a picture into the room there is for it.
-func (v *video) fit(p *wire.Picture, f *frame.Frame, room int) ([]byte, error) {
+// fit packs a frame into the room there is for it.
+func (v *video) fit(p *wire.Frame, f *frame.Frame, room int) ([]byte, error) {
 	now := v.link.elapsed()
 	data, most, err := v.raw.pack(p, f, v.link.agreed, room)
 	if err != nil || f.Card {
@@ -186,9 +186,9 @@ func (v *video) fit(p *wire.Picture, f *frame.Frame, room int) ([]byte, error) {
 	return data, nil
 }
 
-// write hands a picture to the kernel. Its head is a record of its own, so that the receiver knows when its first byte came.
-func (v *video) write(p *wire.Picture, data []byte) error {
-	v.head = wire.AppendPicture(v.head[:0], p)
+// write hands a frame to the kernel. Its head is a record of its own, so that the receiver knows when its first byte came.
+func (v *video) write(p *wire.Frame, data []byte) error {
+	v.head = wire.AppendFrame(v.head[:0], p)
 	v.link.batch.hold()
 	_, err := v.link.tls.Write(v.head)
 	if err == nil {
@@ -200,7 +200,7 @@ func (v *video) write(p *wire.Picture, data []byte) error {
 	return err
 }
 
-// pulse finds out the camera's rate from the pictures that were taken of its hub.
+// pulse finds out the camera's rate from the frames that were taken of its hub.
 type pulse struct {
 	seq      uint64
 	captured time.Duration
@@ -210,7 +210,7 @@ type pulse struct {
 // usualInterval is taken for a camera of which nothing is known yet.
 const usualInterval = time.Second / 30
 
-// pause forgets the last picture: what comes next is of another time, or another camera.
+// pause forgets the last frame: what comes next is of another time, or another camera.
 func (p *pulse) pause() { p.seq, p.captured = 0, 0 }
 
 func (p *pulse) saw(f *frame.Frame) {
@@ -240,7 +240,7 @@ func (p *pulse) interval() time.Duration {
 	return p.smooth
 }
 
-// natural is how large pictures have lately been, as they came.
+// natural is how large frames have lately been, as they came.
 type natural struct {
 	now, before int
 	since       time.Duration
@@ -255,20 +255,20 @@ func (n *natural) saw(bytes int, at time.Duration) {
 
 func (n *natural) most() int { return max(n.now, n.before) }
 
-// allow sets max_bitrate, in Mbit/s; it takes effect with the next picture.
+// allow sets max_bitrate, in Mbit/s; it takes effect with the next frame.
 func (p *peer) allow(mbit float64) { p.most.Store(math.Float64bits(mbit * 1e6 / 8)) }
 
 // maxBytes is max_bitrate in bytes a second; 0: there is none.
 func (p *peer) maxBytes() float64 { return math.Float64frombits(p.most.Load()) }
 
-// outbound is what is known of the pictures that go out. The writer writes it, any may read.
+// outbound is what is known of the frames that go out. The writer writes it, any may read.
 type outbound struct {
 	meter   frame.Meter
 	there   frame.Meter // of what the receiver says: the delay from capture to its arrival
-	refresh atomic.Bool // the receiver waits for a raw picture that stands alone
+	refresh atomic.Bool // the receiver waits for a raw frame that stands alone
 
 	mu       sync.Mutex
-	pictures uint64
+	frames   uint64
 	drops    Drops
 	dropped  uint64
 	state    state
@@ -276,8 +276,8 @@ type outbound struct {
 	heard    time.Duration // when it came
 }
 
-// note takes down what the writer has done, and the picture that it has sent, if it has.
-func (o *outbound) note(p *wire.Picture, v *video) {
+// note takes down what the writer has done, and the frame that it has sent, if it has.
+func (o *outbound) note(p *wire.Frame, v *video) {
 	if p != nil {
 		now := frame.Now()
 		o.meter.Add(now, now-p.Captured, p.Size, int(p.Width), int(p.Height))
@@ -285,7 +285,7 @@ func (o *outbound) note(p *wire.Picture, v *video) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if p != nil {
-		o.pictures++
+		o.frames++
 		o.state = v.state
 	}
 	o.drops, o.dropped = v.drops, v.drops.Link+v.drops.Limit+v.drops.TooBig
@@ -313,12 +313,12 @@ func (l *Link) sending() Sending {
 	s := Sending{Rate: o.meter.Rate(now), There: o.there.Rate(now)}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s.Pictures, s.Drops, s.Dropped, s.Reduced, s.Feedback = o.pictures, o.drops, o.dropped, o.state.reduced, o.feedback
+	s.Frames, s.Drops, s.Dropped, s.Reduced, s.Feedback = o.frames, o.drops, o.dropped, o.state.reduced, o.feedback
 	s.Why = o.state.words()
 	return s
 }
 
-// Drops counts the pictures that were not sent, by reason.
+// Drops counts the frames that were not sent, by reason.
 type Drops struct {
 	Link   uint64 // a newer one was there before the link had taken the one before
 	Limit  uint64 // max_bitrate had no room for it
@@ -328,10 +328,10 @@ type Drops struct {
 // Sending is what goes out over a link.
 type Sending struct {
 	frame.Rate
-	Pictures uint64
+	Frames   uint64
 	Dropped  uint64 // of these Drops tells the reasons
 	Drops    Drops
-	Reduced  bool          // pictures are not sent as they come
+	Reduced  bool          // frames are not sent as they come
 	Why      string        // in words, where they are not
 	Feedback wire.Feedback // the receiver's latest word; zero before the first
 	There    frame.Rate    // its delay: from capture to arrival there, as the receiver says

@@ -10,7 +10,7 @@ import (
 	"vchat/daemon/wire"
 )
 
-// film publishes pictures at a rate for a while, in fake time.
+// film publishes frames at a rate for a while, in fake time.
 func film(h *frame.Hub, p *frame.Pool, fps int, bytes int, from uint64, span time.Duration) (next uint64) {
 	interval := time.Second / time.Duration(fps)
 	for at := time.Duration(0); at < span; at += interval {
@@ -38,7 +38,7 @@ func TestMaxBitrateIsKept(t *testing.T) {
 		next := film(hub, pool, 50, 20_000, 1, 8*time.Second)
 		s := alice.links.Status("bob").Sending
 		if !s.Reduced || s.Why != "max_bitrate" || s.Dropped != s.Drops.Limit+s.Drops.Link {
-			t.Errorf("%+v, want pictures that are reduced for max_bitrate's sake", s)
+			t.Errorf("%+v, want frames that are reduced for max_bitrate's sake", s)
 		}
 		if n := s.Feedback.Bytes; n < 800_000 || n > 1_030_000 {
 			t.Errorf("%d bytes arrived in 8 s, where 1 Mbit/s is allowed", n)
@@ -54,7 +54,7 @@ func TestMaxBitrateIsKept(t *testing.T) {
 	})
 }
 
-func TestFeedbackComesForEachPictureButNotMoreThan50TimesASecond(t *testing.T) {
+func TestFeedbackComesForEachFrameButNotMoreThan50TimesASecond(t *testing.T) {
 	for _, tt := range []struct{ fps, least, most int }{{10, 10, 10}, {30, 30, 30}, {200, 45, 51}} {
 		in(t, func(t *testing.T, b *lab) {
 			alice := b.device("alice")
@@ -78,14 +78,14 @@ func TestFeedbackComesForEachPictureButNotMoreThan50TimesASecond(t *testing.T) {
 			}()
 			after(time.Second)
 			for seq := range uint64(tt.fps) {
-				p := wire.Picture{Seq: seq + 1, Width: 10, Height: 10, Codec: wire.CodecYUYV, Size: 200}
-				_, _ = s.Write(append(wire.AppendPicture(nil, &p), make([]byte, 200)...))
+				p := wire.Frame{Seq: seq + 1, Width: 10, Height: 10, Codec: wire.CodecYUYV, Size: 200}
+				_, _ = s.Write(append(wire.AppendFrame(nil, &p), make([]byte, 200)...))
 				after(time.Second / time.Duration(tt.fps))
 			}
 			after(100 * time.Millisecond)
 			_ = s.Close()
 			if n := <-words; n < tt.least || n > tt.most {
-				t.Errorf("%d feedbacks for %d pictures in a second", n, tt.fps)
+				t.Errorf("%d feedbacks for %d frames in a second", n, tt.fps)
 			}
 		})
 	}

@@ -6,7 +6,7 @@ import (
 	"vchat/daemon/wire"
 )
 
-// window knows which pictures are on the way and says when the next one may go, so that no queue fills: not the kernel's,
+// window knows which frames are on the way and says when the next one may go, so that no queue fills: not the kernel's,
 // nor that of a router on the way, which TCP alone would fill. It learns from the receiver's Feedback, and needs no common
 // clock: a stamp of the other side is only ever compared with another one of it.
 //
@@ -23,16 +23,16 @@ type window struct {
 	typical time.Duration // smoothed round trip, and how far it strays
 	strays  time.Duration
 
-	arrived time.Duration // the newest picture that arrived, on the receiver's clock
+	arrived time.Duration // the newest frame that arrived, on the receiver's clock
 	known   bool          // it is
 
 	delay lengthening
 
 	losses losses
-	lead   time.Duration // what it takes to make a picture smaller before it can be written
+	lead   time.Duration // what it takes to make a frame smaller before it can be written
 }
 
-// maxFlights bounds what is on the way where a picture is small against what the link holds: a second at 30 fps.
+// maxFlights bounds what is on the way where a frame is small against what the link holds: a second at 30 fps.
 const maxFlights = 32
 
 type flight struct {
@@ -46,7 +46,7 @@ type flight struct {
 	repeated uint32 // as losses had it when it was sent
 }
 
-// sample is what is learnt of one picture that arrived.
+// sample is what is learnt of one frame that arrived.
 type sample struct {
 	sent   time.Duration // when it was
 	bytes  int
@@ -59,16 +59,16 @@ type sample struct {
 
 const (
 	// feedbackPatience is how long nothing is sent while the receiver owes us its word, though its kernel has all that was
-	// sent. Then it gets another picture: its word may never come.
+	// sent. Then it gets another frame: its word may never come.
 	feedbackPatience = time.Second
-	// queueShare of the time between two pictures may be left of the one before when the next is sent, so that the link
+	// queueShare of the time between two frames may be left of the one before when the next is sent, so that the link
 	// never runs dry.
 	queueShare = 4
-	// longestBusy is the most that is believed of a picture: the receiver can say anything, and sums of it must not overflow.
+	// longestBusy is the most that is believed of a frame: the receiver can say anything, and sums of it must not overflow.
 	longestBusy = time.Minute
 )
 
-// sent notes a picture that is about to be written. Slowness is what the link takes for a byte.
+// sent notes a frame that is about to be written. Slowness is what the link takes for a byte.
 func (w *window) sent(seq uint64, bytes int, shrunk bool, now time.Duration, slowness seconds) {
 	if w.n == maxFlights {
 		w.first, w.n = (w.first+1)%maxFlights, w.n-1
@@ -93,7 +93,7 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 		landed++
 	}
 	if landed == 0 {
-		return sample{}, false // of a picture that we know of already, or never sent
+		return sample{}, false // of a frame that we know of already, or never sent
 	}
 	last := *w.at(landed - 1)
 	w.first, w.n = (w.first+landed)%maxFlights, w.n-landed
@@ -135,8 +135,8 @@ func (w *window) returned(trip time.Duration) {
 	w.typical += (trip - w.typical) / 8
 }
 
-// open says whether the next picture may be sent, and where it may not, when to ask again if no Feedback comes before.
-// Interval is the time between two pictures of the camera.
+// open says whether the next frame may be sent, and where it may not, when to ask again if no Feedback comes before.
+// Interval is the time between two frames of the camera.
 func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (ok bool, ask time.Duration) {
 	if w.n == 0 {
 		return true, 0
@@ -166,7 +166,7 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 	return true, 0
 }
 
-// mending says that a picture is overdue because a part of it was lost, and not because the link is full: then little is in the
+// mending says that a frame is overdue because a part of it was lost, and not because the link is full: then little is in the
 // network. What is sent meanwhile waits at the other end, and not on the way.
 func (w *window) mending(k kernel, slowness seconds, left time.Duration) bool {
 	f := k.flow()

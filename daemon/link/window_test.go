@@ -41,14 +41,14 @@ func TestWindowOpensAsTheLinkIsFree(t *testing.T) {
 		return ok
 	}
 	if !open(0, held{}) {
-		t.Fatal("closed before the first picture")
+		t.Fatal("closed before the first frame")
 	}
 	w.sent(1, 20_000, false, 0, mbyte)
 	if open(500*milli, held{}) {
-		t.Error("open though nothing was ever heard of the first picture")
+		t.Error("open though nothing was ever heard of the first frame")
 	}
 	if s, ok := w.heard(feedback(1, 25*milli, 20*milli), 30*milli, mbyte); !ok || s.late != 20*milli || s.busy != 20*milli {
-		t.Errorf("learnt %+v of a picture that took 20 ms", s)
+		t.Errorf("learnt %+v of a frame that took 20 ms", s)
 	}
 	if !open(31*milli, held{}) {
 		t.Error("closed with nothing on the way")
@@ -89,7 +89,7 @@ func TestPatienceIsForASilentReceiverNotForASlowLink(t *testing.T) {
 	w.sent(1, 100_000, false, 0, 0)
 	for now := time.Duration(0); now < 20*time.Second; now += 100 * milli {
 		if ok, _ := w.open(now, tick, 0, held{notArrived: 1}); ok {
-			t.Fatalf("a second picture after %v, though the first is still on the way", now)
+			t.Fatalf("a second frame after %v, though the first is still on the way", now)
 		}
 	}
 	if ok, _ := w.open(20*time.Second, tick, 0, held{}); !ok {
@@ -137,7 +137,7 @@ func TestFeedbackOfAnyKindDoesNoHarm(t *testing.T) {
 			}
 		}
 		if seq < 55 {
-			t.Errorf("%d pictures in a minute; one a second goes whatever is heard", seq)
+			t.Errorf("%d frames in a minute; one a second goes whatever is heard", seq)
 		}
 	}
 }
@@ -154,6 +154,6 @@ func TestControlTakesNoMemory(t *testing.T) {
 			r.heard(s, course{interval: tick, asked: 3e6}, now)
 		}
 	}); n != 0 {
-		t.Errorf("%v allocations a picture", n)
+		t.Errorf("%v allocations a frame", n)
 	}
 }

@@ -15,7 +15,7 @@ type writer struct {
 	ask   *time.Timer // when the window is to be asked again
 	buf   []byte
 
-	tell *time.Timer // when the other side may be told of its pictures again
+	tell *time.Timer // when the other side may be told of its frames again
 	told time.Time   // when it was
 	word wire.Feedback
 }
@@ -36,8 +36,8 @@ func (w *writer) close() {
 	w.tell.Stop()
 }
 
-// pictures receives a value when there is a picture that may be sent; while the window is closed it is nil.
-func (w *writer) pictures() <-chan struct{} {
+// frames receives a value when there is a frame that may be sent; while the window is closed it is nil.
+func (w *writer) frames() <-chan struct{} {
 	if w.video.eyes == nil {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (w *writer) message(m wire.Message) error {
 	return nil
 }
 
-// feedback tells the other side what has become of its pictures; a moment later, if it was told just now.
+// feedback tells the other side what has become of its frames; a moment later, if it was told just now.
 func (w *writer) feedback() error {
 	if early := feedbackEvery - time.Since(w.told); early > 0 {
 		w.tell.Reset(early)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// The most bits that a value has in baseline pictures, Table F.1 and F.2.
+// The most bits that a value has in baseline frames, Table F.1 and F.2.
 const (
 	maxDCBits = 11
 	maxACBits = 10
@@ -20,7 +20,7 @@ type chunk struct {
 	pred [3]int32 // the DC of each component's last block before it
 }
 
-// coefficients are a picture's blocks in the order of its scan, quantised, with what is zero left out: for each block one word
+// coefficients are a frame's blocks in the order of its scan, quantised, with what is zero left out: for each block one word
 //
 //	DC<<16 | how many AC words follow (0 to 63)
 //
@@ -33,7 +33,7 @@ type coefficients struct {
 // decode reads the scan of b, of which h is the header.
 //
 // Memory grows with what was decoded, a block has at least two bits, and the end of the data ends it: a few bytes that claim
-// to be a huge picture cost nothing.
+// to be a huge frame cost nothing.
 func (c *coefficients) decode(h *header, b []byte) error {
 	c.words, c.chunks = c.words[:0], c.chunks[:0]
 	r := bitReader{b: b, pos: h.data}
@@ -91,7 +91,7 @@ func (c *coefficients) mcu(h *header, r *bitReader, pred *[3]int32) bool {
 		if !ok {
 			return false
 		}
-		// What a whole picture cannot have is held within the ten bits that its next difference has room for.
+		// What a whole frame cannot have is held within the ten bits that its next difference has room for.
 		pred[i] = min(max(pred[i]+diff, -1024), 1023)
 		block[0] = uint32(pred[i])<<16 | uint32(n)
 		at += 1 + n
@@ -100,7 +100,7 @@ func (c *coefficients) mcu(h *header, r *bitReader, pred *[3]int32) bool {
 	return true
 }
 
-// trailer sees that nothing but the picture's end follows the scan, which ended before or at byte pos.
+// trailer sees that nothing but the frame's end follows the scan, which ended before or at byte pos.
 func (h *header) trailer(b []byte, pos int) error {
 	for ; pos+1 < len(b); pos++ {
 		if b[pos] != 0xFF {

@@ -8,9 +8,9 @@ func CompletedLen(info Info) int {
 	return info.End + len(standardDHT)
 }
 
-// Complete appends the picture src, of which Check said info, to dst. Where the picture has no Huffman tables, the
+// Complete appends the frame src, of which Check said info, to dst. Where the frame has no Huffman tables, the
 // standard ones are put before its first scan: many UVC cameras leave them out, as AVI files do, and browsers and Go then
-// refuse the picture. Everything else is the same byte for byte; padding behind the end is left away.
+// refuse the frame. Everything else is the same byte for byte; padding behind the end is left away.
 func Complete(dst, src []byte, info Info) []byte {
 	if info.Tables {
 		return append(dst, src[:info.End]...)

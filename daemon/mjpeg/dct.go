@@ -3,7 +3,7 @@ package mjpeg
 // The forward DCT of Arai, Agui and Nakajima: five multiplications for eight values. It leaves aanScale in each output,
 // which the quantiser takes out again.
 //
-// Samples come in shifted left by sampleShift, so that what the fixed-point products lose stays below the picture's own
+// Samples come in shifted left by sampleShift, so that what the fixed-point products lose stays below the frame's own
 // steps. With it the largest product is 131072*5352 < 2^31.
 const (
 	sampleShift = 3

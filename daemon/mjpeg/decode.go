@@ -6,24 +6,24 @@ import (
 	"slices"
 )
 
-// ErrTruncated says that a part of the picture is missing: it is cut off, or damaged.
-var ErrTruncated = errors.New("a part of the JPEG picture is missing")
+// ErrTruncated says that a part of the frame is missing: it is cut off, or damaged.
+var ErrTruncated = errors.New("a part of the JPEG frame is missing")
 
-// MaxDecoded is how many samples Decode makes of a picture at most, Y, Cb and Cr together: 8192x8192 in 4:2:0.
+// MaxDecoded is how many samples Decode makes of a frame at most, Y, Cb and Cr together: 8192x8192 in 4:2:0.
 const MaxDecoded = 8192 * 8192 * 3 / 2
 
-// Planes is a decoded picture: full-range BT.601, as JFIF says.
+// Planes is a decoded frame: full-range BT.601, as JFIF says.
 type Planes struct {
 	W, H             int    // pixels, 1..65535
-	Y, Cb, Cr        []byte // Cb and Cr are nil in a grey picture
+	Y, Cb, Cr        []byte // Cb and Cr are nil in a grey frame
 	YStride, CStride int    // bytes from one row to the next
-	SubX, SubY       int    // how many pixels across and down have the same Cb and Cr: 1, 2 or 4; 1 in a grey picture
+	SubX, SubY       int    // how many pixels across and down have the same Cb and Cr: 1, 2 or 4; 1 in a grey frame
 }
 
-// Decoder decodes baseline JPEG pictures, and extended sequential ones of 8 bits, at their size or smaller. Its zero value is
+// Decoder decodes baseline JPEG frames, and extended sequential ones of 8 bits, at their size or smaller. Its zero value is
 // ready.
 //
-// It is for one goroutine at a time. Its memory grows with the largest picture it has made, and then nothing is allocated any
+// It is for one goroutine at a time. Its memory grows with the largest frame it has made, and then nothing is allocated any
 // more.
 type Decoder struct {
 	head   header
@@ -53,14 +53,14 @@ type blockTarget struct {
 	offset int // in the component's plane, from the MCU's first sample
 }
 
-// Decode decodes the picture b, which may be followed by anything, at 1/scale of its size in each direction, rounded up; scale
-// is 1, 2, 4 or 8. A smaller picture takes less time. The planes are valid until the next Decode.
+// Decode decodes the frame b, which may be followed by anything, at 1/scale of its size in each direction, rounded up; scale
+// is 1, 2, 4 or 8. A smaller frame takes less time. The planes are valid until the next Decode.
 //
-// Where the picture is cut off or damaged, the rest up to the next restart marker is of one colour, that of the last good block;
+// Where the frame is cut off or damaged, the rest up to the next restart marker is of one colour, that of the last good block;
 // what never comes is grey. Then there are planes and an error, which is ErrTruncated. Without planes the error is one of
-// Check's: ErrUnsupported also says that the picture is progressive, has several scans, quantisation steps above 255, two or four
+// Check's: ErrUnsupported also says that the frame is progressive, has several scans, quantisation steps above 255, two or four
 // components, chroma in another ratio than 1, 2 or 4, or more than MaxDecoded samples. ErrTooSmall says that there is next to
-// nothing of a picture.
+// nothing of a frame.
 func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
 	if scale != 1 && scale != 2 && scale != 4 && scale != 8 {
 		return nil, fmt.Errorf("%w: at 1/%d", ErrUnsupported, scale)
@@ -82,11 +82,11 @@ func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
 	return &d.planes, nil
 }
 
-// minShare is how many times fewer bits a picture may have than a whole one of its size: one that is cut off is to be seen, and a
-// few bytes that claim to be a huge picture are to cost nothing. A block has two bits at least.
+// minShare is how many times fewer bits a frame may have than a whole one of its size: one that is cut off is to be seen, and a
+// few bytes that claim to be a huge frame are to cost nothing. A block has two bits at least.
 const minShare = 8
 
-// layOut makes the planes for the picture of bytes bytes, of which head was read. A block becomes size by size samples.
+// layOut makes the planes for the frame of bytes bytes, of which head was read. A block becomes size by size samples.
 func (d *Decoder) layOut(bytes, size int) error {
 	g := &d.head.geometry
 	subX, subY, err := subsampling(g)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// mosaic is a picture of 8x8 tiles of 16x16 pixels, each of one luma of its own, with a restart marker between any two. The parts
+// mosaic is a frame of 8x8 tiles of 16x16 pixels, each of one luma of its own, with a restart marker between any two. The parts
 // are the header, then the tiles, each with the marker before it.
 func mosaic(t testing.TB) (parts [][]byte) {
 	t.Helper()
@@ -82,7 +82,7 @@ func TestDamageIsHeldByRestartMarkers(t *testing.T) {
 	} {
 		for _, scale := range []int{1, 2, 4, 8} {
 			var d Decoder
-			decode(t, &d, slices.Concat(parts...), scale) // so that an old picture could show
+			decode(t, &d, slices.Concat(parts...), scale) // so that an old frame could show
 			p, err := d.Decode(slices.Concat(c.parts...), scale)
 			if p == nil || (err != nil) != (c.missing != nil) || err != nil && !errors.Is(err, ErrTruncated) {
 				t.Errorf("%s at 1/%d: %v", c.name, scale, err)
@@ -106,8 +106,8 @@ func TestDamageIsHeldByRestartMarkers(t *testing.T) {
 	}
 }
 
-// A picture that is cut off anywhere shows what came, and below it the last colour.
-func TestDecodeOfATruncatedPictureShowsWhatCame(t *testing.T) {
+// A frame that is cut off anywhere shows what came, and below it the last colour.
+func TestDecodeOfATruncatedFrameShowsWhatCame(t *testing.T) {
 	const w, h = 320, 240
 	b, err := NewEncoder(90).EncodeYUYV(nil, scene(w, h, 2*w, 2), w, h, 0)
 	if err != nil {
@@ -179,7 +179,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-func TestPicturesOfRedGreenAndBlue(t *testing.T) {
+func TestFramesOfRedGreenAndBlue(t *testing.T) {
 	var d Decoder
 	b := corpus(t)["rgb"]
 	p := decode(t, &d, b, 1)
@@ -194,8 +194,8 @@ func TestPicturesOfRedGreenAndBlue(t *testing.T) {
 	}
 }
 
-// Huffman tables are made anew only where they changed: pictures in turn must not decode with each other's.
-func TestDecoderForgetsTheLastPicture(t *testing.T) {
+// Huffman tables are made anew only where they changed: frames in turn must not decode with each other's.
+func TestDecoderForgetsTheLastFrame(t *testing.T) {
 	all := decodable(t)
 	var used Decoder
 	for _, scale := range []int{1, 2, 4, 8} {
@@ -252,7 +252,7 @@ func TestWhereABlockEnds(t *testing.T) {
 			}
 			var fresh Decoder
 			if p, q := decode(t, &d, dark, scale), decode(t, &fresh, dark, scale); !bytes.Equal(p.Y, q.Y) {
-				t.Errorf("%s, at 1/%d: what is left of it is in the next picture", c.name, scale)
+				t.Errorf("%s, at 1/%d: what is left of it is in the next frame", c.name, scale)
 			}
 		}
 	}

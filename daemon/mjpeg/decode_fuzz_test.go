@@ -130,16 +130,16 @@ func whole(b []byte) (whole, sane bool) {
 	return true, sane
 }
 
-// What the standard and image/jpeg take for a picture, Decode takes for the same one. And whatever it is given, it neither panics
+// What the standard and image/jpeg take for a frame, Decode takes for the same one. And whatever it is given, it neither panics
 // nor contradicts itself.
 func FuzzDecode(f *testing.F) {
 	for name, b := range corpus(f) {
 		if w, s := whole(b); !w || !s {
-			f.Fatal("the test does not know a whole picture: ", name)
+			f.Fatal("the test does not know a whole frame: ", name)
 		}
 		f.Add(b)
 	}
-	f.Add(picture(f))
+	f.Add(frame(f))
 	f.Add(slices.Concat(mosaic(f)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d Decoder

@@ -88,7 +88,7 @@ func TestDecodeIsNearTheExactTransform(t *testing.T) {
 	}
 }
 
-// djpeg makes libjpeg decode a picture to samples, at 1/scale: three planes as one, or one. Adobe's segment instead of JFIF's makes it
+// djpeg makes libjpeg decode a frame to samples, at 1/scale: three planes as one, or one. Adobe's segment instead of JFIF's makes it
 // take Y, Cb and Cr for red, green and blue, and leave them as they are.
 func djpeg(t *testing.T, b []byte, scale int) (pix []byte, w, h, planes int) {
 	t.Helper()

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// decodable is the requantiser's corpus and larger pictures of several kinds and qualities, in every sampling the encoders have.
+// decodable is the requantiser's corpus and larger frames of several kinds and qualities, in every sampling the encoders have.
 func decodable(t testing.TB) map[string][]byte {
 	m := corpus(t)
-	delete(m, "rgb") // see TestPicturesOfRedGreenAndBlue
+	delete(m, "rgb") // see TestFramesOfRedGreenAndBlue
 	const w, h = 166, 117
 	for name, yuyv := range scenes(w, h) {
 		for _, quality := range []int{10, 50, 90, 100} {
@@ -48,7 +48,7 @@ func worst(a []byte, astride int, b []byte, bstride, w, h int) (most int) {
 	return most
 }
 
-// differ compares a decoded picture with image/jpeg's and returns the largest difference of a sample.
+// differ compares a decoded frame with image/jpeg's and returns the largest difference of a sample.
 func differ(t testing.TB, p *Planes, img image.Image) int {
 	t.Helper()
 	if img.Bounds() != image.Rect(0, 0, p.W, p.H) {
@@ -57,7 +57,7 @@ func differ(t testing.TB, p *Planes, img image.Image) int {
 	switch img := img.(type) {
 	case *image.Gray:
 		if p.Cb != nil || p.Cr != nil {
-			t.Fatal("a grey picture has chroma")
+			t.Fatal("a grey frame has chroma")
 		}
 		return worst(p.Y, p.YStride, img.Pix, img.Stride, p.W, p.H)
 	case *image.YCbCr:

@@ -1,6 +1,6 @@
 package mjpeg
 
-// scan is a picture while it is decoded to a Decoder's planes.
+// scan is a frame while it is decoded to a Decoder's planes.
 type scan struct {
 	*Decoder
 	r    bitReader
@@ -73,7 +73,7 @@ func (s *scan) mcu(x, y int) bool {
 		if !ok {
 			return false
 		}
-		// What a whole picture cannot have is held within what the transforms bear.
+		// What a whole frame cannot have is held within what the transforms bear.
 		t.pred = min(max(t.pred+diff, -1024), 1023)
 		dst := t.plane[y*t.down*t.stride+x*t.across+b.offset:]
 		if !s.samples(t, &s.ac[c.ac], &s.head.ac[c.ac], dst) {

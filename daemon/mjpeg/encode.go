@@ -8,18 +8,18 @@ import (
 	"slices"
 )
 
-// ErrGeometry says that a raw picture's size, stride and length do not fit together.
-var ErrGeometry = errors.New("the raw picture's size does not fit its bytes")
+// ErrGeometry says that a raw frame's size, stride and length do not fit together.
+var ErrGeometry = errors.New("the raw frame's size does not fit its bytes")
 
-// Encoder makes baseline JPEG pictures with the standard Huffman tables. It is for one goroutine at a time.
+// Encoder makes baseline JPEG frames with the standard Huffman tables. It is for one goroutine at a time.
 type Encoder struct {
 	steps  [2][64]uint8 // of Y, and of Cb and Cr
 	quant  [2]quantiser
 	ws     [64]int32
 	coef   [64]int32
-	header []byte // of the last kind of picture
+	header []byte // of the last kind of frame
 	kind   kind
-	edge   [16 * (16 + 8)]byte // one MCU of a picture's right or lower edge, filled up
+	edge   [16 * (16 + 8)]byte // one MCU of a frame's right or lower edge, filled up
 }
 
 // kind is what a header depends on.
@@ -39,7 +39,7 @@ func NewEncoder(quality int) *Encoder {
 	return e
 }
 
-// EncodeYUYV appends a JPEG 4:2:2 picture made of packed Y0 Cb Y1 Cr to dst. The width is even, a row takes stride bytes
+// EncodeYUYV appends a JPEG 4:2:2 frame made of packed Y0 Cb Y1 Cr to dst. The width is even, a row takes stride bytes
 // (0: 2*w), the last row need not be padded. The error is ErrGeometry.
 //
 // The values are taken as they are: what cameras send as YUYV is BT.601; those that use the studio range 16–235 look

@@ -64,7 +64,7 @@ func compare(t *testing.T, b, yuyv []byte, w, h, stride int) (luma, chroma float
 	return psnr(sl, w*h), psnr(sc, w*h)
 }
 
-func TestEncodedPicturesLookLikeTheOriginal(t *testing.T) {
+func TestEncodedFramesLookLikeTheOriginal(t *testing.T) {
 	for _, c := range []struct {
 		w, h, pad, quality int
 		luma, chroma       float64 // least PSNR in dB
@@ -98,7 +98,7 @@ func TestEncodedPicturesLookLikeTheOriginal(t *testing.T) {
 	}
 }
 
-// At the same quality on the IJG scale our pictures must be as good as those of image/jpeg, whose DCT is exact to the bit.
+// At the same quality on the IJG scale our frames must be as good as those of image/jpeg, whose DCT is exact to the bit.
 func TestEncodedLumaIsAsGoodAsThatOfImageJPEG(t *testing.T) {
 	const w, h = 320, 240
 	src := scene(w, h, 2*w, 3)
@@ -127,7 +127,7 @@ func TestEncodedLumaIsAsGoodAsThatOfImageJPEG(t *testing.T) {
 	}
 }
 
-// Extreme values make the longest codes; noise at quality 100 makes the largest pictures.
+// Extreme values make the longest codes; noise at quality 100 makes the largest frames.
 func TestEncodeOfNoiseAndChequersIsReadable(t *testing.T) {
 	const w, h = 160, 96
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -174,11 +174,11 @@ func TestEncoderAllocatesNothingOnceWarm(t *testing.T) {
 	}
 	dst = append(dst, make([]byte, 8<<10)...)
 	if n := testing.AllocsPerRun(10, func() { _, _ = e.EncodeYUYV(dst[:0], src, w, h, 0) }); n != 0 {
-		t.Errorf("%v allocations per picture", n)
+		t.Errorf("%v allocations per frame", n)
 	}
 }
 
-func TestTilesMakeAPictureInAnyOrder(t *testing.T) {
+func TestTilesMakeAFrameInAnyOrder(t *testing.T) {
 	const w, h = 16 * 5, 16*3 - 7 // 15 tiles, the lowest row cut
 	e := NewEncoder(95)
 	var tiles [2][]byte
@@ -245,7 +245,7 @@ func BenchmarkEncodeYUYV720p(b *testing.B) {
 			for b.Loop() {
 				dst, _ = e.EncodeYUYV(dst[:0], src, w, h, 0)
 			}
-			b.ReportMetric(float64(len(dst)), "bytes/picture")
+			b.ReportMetric(float64(len(dst)), "bytes/frame")
 		})
 		b.Run(fmt.Sprintf("noise=%v/image-jpeg", noise), func(b *testing.B) {
 			var out bytes.Buffer
@@ -259,7 +259,7 @@ func BenchmarkEncodeYUYV720p(b *testing.B) {
 				}
 				_ = jpeg.Encode(&out, p, &jpeg.Options{Quality: 80})
 			}
-			b.ReportMetric(float64(out.Len()), "bytes/picture")
+			b.ReportMetric(float64(out.Len()), "bytes/frame")
 		})
 	}
 }

@@ -1,6 +1,6 @@
 package mjpeg
 
-// EncodeNV12 appends a JPEG 4:2:0 picture made of a plane of Y and, right behind its h rows, a plane of Cb and Cr in turn to dst.
+// EncodeNV12 appends a JPEG 4:2:0 frame made of a plane of Y and, right behind its h rows, a plane of Cb and Cr in turn to dst.
 // Odd widths and heights have a chroma sample for their last column and row. A row of either plane takes stride bytes (0: w,
 // or w+1 if that is odd), the last one need not be padded. The error is ErrGeometry. For the range of values see EncodeYUYV.
 func (e *Encoder) EncodeNV12(dst, src []byte, w, h, stride int) ([]byte, error) {
@@ -35,7 +35,7 @@ func (e *Encoder) EncodeNV12(dst, src []byte, w, h, stride int) ([]byte, error) 
 	return out.end(), nil
 }
 
-// EncodeGrey appends a JPEG picture of a single component, made of a plane of Y, to dst. A row takes stride bytes (0: w), the
+// EncodeGrey appends a JPEG frame of a single component, made of a plane of Y, to dst. A row takes stride bytes (0: w), the
 // last one need not be padded. The error is ErrGeometry.
 func (e *Encoder) EncodeGrey(dst, src []byte, w, h, stride int) ([]byte, error) {
 	if stride == 0 {

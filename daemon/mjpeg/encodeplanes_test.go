@@ -33,7 +33,7 @@ func nv12(yuyv []byte, w, h, ystride, stride int) []byte {
 	return b[:stride*(h+(h+1)/2-1)+(w+1)/2*2]
 }
 
-// against gives the PSNR of Y and of Cb and Cr of a decoded picture against the planes, of Y alone for a grey one.
+// against gives the PSNR of Y and of Cb and Cr of a decoded frame against the planes, of Y alone for a grey one.
 func against(t *testing.T, b, planes []byte, w, h, stride int) (luma, chroma float64) {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(b))
@@ -100,7 +100,7 @@ func TestEncodedPlanesLookLikeTheOriginal(t *testing.T) {
 			}
 			checked(t, b, c.w, c.h)
 
-			// The same encoder and size, and yet another kind of picture.
+			// The same encoder and size, and yet another kind of frame.
 			b, err = e.EncodeGrey(nil, src[:stride*(c.h-1)+c.w], c.w, c.h, stride)
 			if err != nil {
 				t.Fatal(err)
@@ -163,7 +163,7 @@ func separate(p *image.YCbCr, src []byte, w, h int) {
 }
 
 // Decoders differ in what they forgive: libjpeg warns of what others pass over.
-func TestLibjpegReadsRawPicturesEncoded(t *testing.T) {
+func TestLibjpegReadsRawFramesEncoded(t *testing.T) {
 	djpeg, err := exec.LookPath("djpeg")
 	switch {
 	case err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "":
@@ -191,7 +191,7 @@ func TestLibjpegReadsRawPicturesEncoded(t *testing.T) {
 			var out, complaint bytes.Buffer
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(x.b), &out, &complaint
 			if err := cmd.Run(); err != nil || complaint.Len() > 0 || !bytes.HasPrefix(out.Bytes(), []byte(x.head)) {
-				t.Errorf("%dx%d: djpeg: %v, %q, a picture %.15q, want %q", w, h, err, complaint.String(), out.Bytes(), x.head)
+				t.Errorf("%dx%d: djpeg: %v, %q, a frame %.15q, want %q", w, h, err, complaint.String(), out.Bytes(), x.head)
 			}
 		}
 	}
@@ -242,12 +242,12 @@ func TestPlanesAllocateNothingOnceWarm(t *testing.T) {
 		}
 		dst = append(dst, make([]byte, 8<<10)...)
 		if n := testing.AllocsPerRun(10, func() { _, _ = f(e, dst[:0], src, w, h, w+1) }); n != 0 {
-			t.Errorf("%s: %v allocations per picture", name, n)
+			t.Errorf("%s: %v allocations per frame", name, n)
 		}
 	}
 }
 
-// FuzzEncodeGeometry: whatever sizes come, a picture is refused or is one that Check believes.
+// FuzzEncodeGeometry: whatever sizes come, a frame is refused or is one that Check believes.
 func FuzzEncodeGeometry(f *testing.F) {
 	f.Add(uint8(0), 16, 16, 0, 512)
 	f.Add(uint8(1), 17, 9, 18, 400)
@@ -303,7 +303,7 @@ func BenchmarkEncodePlanes720p(b *testing.B) {
 				for b.Loop() {
 					n = x.one()
 				}
-				b.ReportMetric(float64(n), "bytes/picture")
+				b.ReportMetric(float64(n), "bytes/frame")
 			})
 		}
 	}

@@ -83,7 +83,7 @@ func corner(c *[4][4]int32, words []uint32, steps *[64]uint8, across, down bool)
 	}
 }
 
-// Halve makes the loaded picture half as wide and half as high, rounded up. It can be called again.
+// Halve makes the loaded frame half as wide and half as high, rounded up. It can be called again.
 func (r *Requantiser) Halve() {
 	if r.shape.n == 0 {
 		return
@@ -94,7 +94,7 @@ func (r *Requantiser) Halve() {
 	var steps [3][64]uint8
 	var quant [3]fine
 	for i := range old.n {
-		// Half the old ones at twice the frequency: what is finer would only keep the old picture's rounding.
+		// Half the old ones at twice the frequency: what is finer would only keep the old frame's rounding.
 		for k, n := range natural {
 			steps[i][k] = uint8((int(r.from[i][zigzag[n>>4<<3|n&7>>1]]) + 1) / 2)
 		}
@@ -143,7 +143,7 @@ func (r *Requantiser) quarter(out *[64]int32, old *geometry, i, x, y int) {
 		var parts [2][4][4]int32
 		for side := range parts {
 			bx, by := 2*x+side, 2*y+half
-			// Behind the edge the picture is mirrored, which adds no frequencies.
+			// Behind the edge the frame is mirrored, which adds no frequencies.
 			mirrorX, mirrorY := bx >= wide, by >= high
 			bx, by = min(bx, wide-1), min(by, high-1)
 			block := (by/c.v*old.across+bx/c.h)*old.perMCU + first + by%c.v*c.h + bx%c.h

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// averaged is a picture of half the size whose pixels are the means of four, as 8-bit Y, Cb, Cr.
+// averaged is a frame of half the size whose pixels are the means of four, as 8-bit Y, Cb, Cr.
 func averaged(img image.Image, w, h int) (out [][3]float64) {
 	b := img.Bounds()
 	for y := range (h + 1) / 2 {
@@ -26,7 +26,7 @@ func averaged(img image.Image, w, h int) (out [][3]float64) {
 	return out
 }
 
-func TestHalvedPicturesLookLikeAveragedOnes(t *testing.T) {
+func TestHalvedFramesLookLikeAveragedOnes(t *testing.T) {
 	for name, b := range corpus(t) {
 		t.Run(name, func(t *testing.T) {
 			var r Requantiser
@@ -156,5 +156,5 @@ func BenchmarkHalve720p(b *testing.B) {
 		r.Halve()
 		dst = r.Append(dst[:0], 80)
 	}
-	b.ReportMetric(float64(len(dst)), "bytes/picture")
+	b.ReportMetric(float64(len(dst)), "bytes/frame")
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// component is one of a picture's planes, B.2.2 and B.2.3.
+// component is one of a frame's planes, B.2.2 and B.2.3.
 type component struct {
 	id     byte
 	h, v   int  // blocks of an MCU
@@ -14,7 +14,7 @@ type component struct {
 	dc, ac byte // which Huffman tables
 }
 
-// geometry is how a picture is made of blocks.
+// geometry is how a frame is made of blocks.
 type geometry struct {
 	width, height int
 	comps         [3]component
@@ -35,7 +35,7 @@ func (g *geometry) resize(width, height int) {
 	g.down = (height + 8*v - 1) / (8 * v)
 }
 
-// header is what stands before the scan of a sequential picture with a single scan, and is needed to decode it.
+// header is what stands before the scan of a sequential frame with a single scan, and is needed to decode it.
 type header struct {
 	geometry
 	interval  int // MCUs between restart markers, 0: there are none
@@ -44,16 +44,16 @@ type header struct {
 	dc, ac    [4]huffDecoder
 	haveCodes [2][4]bool
 	data      int    // where the entropy-coded data begin
-	keep      []byte // the application segments and comments that a copy of the picture needs
+	keep      []byte // the application segments and comments that a copy of the frame needs
 }
 
 // keptLen is the longest application segment or comment that is kept: JFIF, Adobe, EXIF's orientation. Some cameras put a
 // thumbnail, or a whole second stream in H.264, into such segments.
 const keptLen = 256
 
-// parse reads everything before b's first scan, and that scan's header. b is at most one picture. The errors are those of Check.
+// parse reads everything before b's first scan, and that scan's header. b is at most one frame. The errors are those of Check.
 //
-// A picture without Huffman tables gets the standard ones, as one of a UVC camera. Refused as ErrUnsupported: progressive
+// A frame without Huffman tables gets the standard ones, as one of a UVC camera. Refused as ErrUnsupported: progressive
 // ones, several scans, two or four components, quantisation steps above 255 (which no camera needs).
 func (h *header) parse(b []byte) error {
 	h.n, h.interval, h.keep = 0, 0, h.keep[:0]
@@ -174,7 +174,7 @@ var standardRaw = func() (raw [4][]byte) {
 	return raw
 }()
 
-// needCodes sees that there is Huffman table t; the standard ones need not be in the picture.
+// needCodes sees that there is Huffman table t; the standard ones need not be in the frame.
 func (h *header) needCodes(class, t byte) bool {
 	return t < 4 && (h.haveCodes[class][t] || t < 2 && h.setCodes(class, t, standardRaw[2*t+class]))
 }

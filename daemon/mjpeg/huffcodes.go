@@ -2,7 +2,7 @@ package mjpeg
 
 import "slices"
 
-// codeTable is a Huffman table made for how often each symbol occurs in one picture.
+// codeTable is a Huffman table made for how often each symbol occurs in one frame.
 type codeTable struct {
 	counts  [17]byte // codes of each length; [0] is not used
 	symbols [256]byte

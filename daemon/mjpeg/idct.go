@@ -7,7 +7,7 @@ import "math"
 //
 // Two lanes are transformed at once: a word holds low + high<<32, where both have a sign. Sums and products with a constant are
 // right for both lanes whatever overflows on the way, as long as each result fits in 32 bits. It does for everything that can
-// come of a picture; of a damaged one there comes a wrong block.
+// come of a frame; of a damaged one there comes a wrong block.
 const (
 	factorBits = 13
 	passBits   = 2

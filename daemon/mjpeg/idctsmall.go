@@ -1,6 +1,6 @@
 package mjpeg
 
-// Pictures at a half and a quarter of their size are made of the lowest 4x4 and 2x2 frequencies of each block: up to a factor
+// Frames at a half and a quarter of their size are made of the lowest 4x4 and 2x2 frequencies of each block: up to a factor
 // these are what the transform of so many samples has. In the scale of line8 the factor is 1.
 
 // idct4 makes 4x4 samples at dst. Rows and columns from 4 on are not looked at.

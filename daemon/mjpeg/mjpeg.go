@@ -1,14 +1,14 @@
-// Package mjpeg knows what a camera's JPEG picture is: it checks and completes one without decoding it, cuts a stream into
-// pictures, makes them smaller, encodes raw pictures, and decodes pictures for a display.
+// Package mjpeg knows what a camera's JPEG frame is: it checks and completes one without decoding it, cuts a stream into
+// frames, makes them smaller, encodes raw frames, and decodes frames for a display.
 //
-//	bytes of a camera ── Check ──▶ Info ── Complete ──▶ a picture that every decoder reads
-//	a file, a pipe    ── Splitter ──▶ pictures with their Info
+//	bytes of a camera ── Check ──▶ Info ── Complete ──▶ a frame that every decoder reads
+//	a file, a pipe    ── Splitter ──▶ frames with their Info
 //	a baseline JPEG   ── Requantiser ──▶ the same one in fewer bytes, or half as large
 //	YUYV, NV12, grey  ── Encoder ──▶ baseline JPEG of the same sampling: 4:2:2, 4:2:0, Y alone
 //	a baseline JPEG   ── Decoder ──▶ Planes at 1/1 to 1/8 of its size ── Put… ──▶ a display's pixels
 //
 // It promises never to panic and never to read out of bounds, whatever the bytes are, and to allocate nothing per good
-// picture once warm. It starts no goroutine. Functions are safe for concurrent use, an Encoder, a Decoder, a Requantiser
+// frame once warm. It starts no goroutine. Functions are safe for concurrent use, an Encoder, a Decoder, a Requantiser
 // or a Splitter is for one goroutine at a time.
 //
 // Numbers and tables are those of ITU-T T.81 (JPEG); "Annex" and "B.2" in comments mean its parts.
@@ -22,15 +22,15 @@ import (
 
 // What Check finds wrong, for errors.Is.
 var (
-	ErrNoStart       = errors.New("not a JPEG picture")                 // does not begin with SOI
-	ErrNoEnd         = errors.New("the JPEG picture is cut off")        // runs out before EOI
-	ErrMarker        = errors.New("a damaged JPEG picture")             // a marker or a length that cannot stand there
-	ErrNoFrameHeader = errors.New("a JPEG picture without its size")    // no usable SOF before the first scan
-	ErrUnsupported   = errors.New("a kind of JPEG that nobody shows")   // lossless, hierarchical, arithmetic, 12 bit
-	ErrTooSmall      = errors.New("too few bytes for a picture's size") // fewer than any encoder could have made of it
+	ErrNoStart       = errors.New("not a JPEG frame")                 // does not begin with SOI
+	ErrNoEnd         = errors.New("the JPEG frame is cut off")        // runs out before EOI
+	ErrMarker        = errors.New("a damaged JPEG frame")             // a marker or a length that cannot stand there
+	ErrNoFrameHeader = errors.New("a JPEG frame without its size")    // no usable SOF before the first scan
+	ErrUnsupported   = errors.New("a kind of JPEG that nobody shows") // lossless, hierarchical, arithmetic, 12 bit
+	ErrTooSmall      = errors.New("too few bytes for a frame's size") // fewer than any encoder could have made of it
 )
 
-// Info is what Check learns of a picture. Offsets are in bytes from its start.
+// Info is what Check learns of a frame. Offsets are in bytes from its start.
 type Info struct {
 	Width, Height int  // pixels, 1..65535
 	Tables        bool // has Huffman tables (DHT) before its first scan
@@ -57,7 +57,7 @@ const (
 	mCOM  = 0xFE
 )
 
-// Check says whether b begins with one whole picture, without decoding it: start, markers, dimensions, a length that the
+// Check says whether b begins with one whole frame, without decoding it: start, markers, dimensions, a length that the
 // dimensions allow, and the end. Bytes behind the end are allowed, since UVC cameras pad. It takes about a tenth of a
 // millisecond per megabyte.
 //
@@ -73,20 +73,20 @@ func Check(b []byte) (Info, error) {
 	return w.info, nil
 }
 
-// errMore says that the walker has seen all there is and the picture goes on.
+// errMore says that the walker has seen all there is and the frame goes on.
 var errMore = errors.New("more bytes are needed")
 
-// walker goes over one picture from marker to marker. It can be called again with the same bytes and more behind them, so
+// walker goes over one frame from marker to marker. It can be called again with the same bytes and more behind them, so
 // that a stream is looked at once only.
 type walker struct {
 	info    Info
 	pos     int // everything before it is understood
 	started bool
 	scan    bool // in entropy-coded data
-	bits    int  // the fewest bits that the picture's blocks can take
+	bits    int  // the fewest bits that the frame's blocks can take
 }
 
-// walk returns nil when the picture's end was found, errMore, or what is wrong with it.
+// walk returns nil when the frame's end was found, errMore, or what is wrong with it.
 func (w *walker) walk(b []byte) error {
 	if !w.started {
 		for i, c := range [...]byte{0xFF, mSOI} {
@@ -148,7 +148,7 @@ func (w *walker) end() error {
 // segment understands the segment with marker m at the start of b and returns its length with the marker.
 func (w *walker) segment(b []byte, m byte) (int, error) {
 	if !hasLength(m) {
-		// SOI inside a picture: a camera lost the end of one and the rest is the next.
+		// SOI inside a frame: a camera lost the end of one and the rest is the next.
 		return 0, w.fault(ErrMarker, fmt.Sprintf("marker %02X cannot stand there", m))
 	}
 	if len(b) < 4 {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// picture is a small one of another encoder's, 4:2:0 with tables; gray is one with a single component.
-func picture(t testing.TB) []byte {
+// frame is a small one of another encoder's, 4:2:0 with tables; gray is one with a single component.
+func frame(t testing.TB) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 70, 50))
 	for i := range 70 * 50 {
@@ -58,8 +58,8 @@ func change(t testing.TB, b []byte, m byte, offset int, v byte) []byte {
 	return b
 }
 
-func TestCheckAcceptsWholePictures(t *testing.T) {
-	good := picture(t)
+func TestCheckAcceptsWholeFrames(t *testing.T) {
+	good := frame(t)
 	bare := without(t, good, mDHT)
 	sos, _ := segmentAt(t, good, mSOS)
 	for _, c := range []struct {
@@ -71,7 +71,7 @@ func TestCheckAcceptsWholePictures(t *testing.T) {
 		{"without tables", bare, Info{70, 50, false, sos - (len(good) - len(bare)), len(bare)}},
 		{"zeros behind", append(slices.Clone(good), 0, 0, 0), Info{70, 50, true, sos, len(good)}},
 		{"0xFF behind", append(slices.Clone(good), 0xFF, 0xFF), Info{70, 50, true, sos, len(good)}},
-		{"an older picture's rest behind", append(slices.Clone(good), good[100:]...), Info{70, 50, true, sos, len(good)}},
+		{"an older frame's rest behind", append(slices.Clone(good), good[100:]...), Info{70, 50, true, sos, len(good)}},
 		{"a comment", insert(t, good, mDQT, 0xFF, mCOM, 0, 4, 0xFF, mEOI), Info{70, 50, true, sos + 6, len(good) + 6}},
 		{"fill bytes", insert(t, good, mDQT, 0xFF, 0xFF, 0xFF), Info{70, 50, true, sos + 3, len(good) + 3}},
 	} {
@@ -84,7 +84,7 @@ func TestCheckAcceptsWholePictures(t *testing.T) {
 }
 
 func TestCheckRefuses(t *testing.T) {
-	good := picture(t)
+	good := frame(t)
 	sof, sofEnd := segmentAt(t, good, mSOF0)
 	_, data := segmentAt(t, good, mSOS)
 	for _, c := range []struct {
@@ -113,7 +113,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"no marker", change(t, good, mDHT, 0, 0), ErrMarker},
 		{"a reserved marker", change(t, good, mDHT, 1, 0x30), ErrMarker},
 		{"SOS with a wrong count", change(t, good, mSOS, 4, 2), ErrMarker},
-		{"the next picture inside", slices.Concat(good[:data+40], good), ErrMarker},
+		{"the next frame inside", slices.Concat(good[:data+40], good), ErrMarker},
 		{"no scan", slices.Concat(good[:sofEnd], []byte{0xFF, mEOI}), ErrMarker},
 		{"tiny for its size", change(t, good, mSOF0, 5, 0x10), ErrTooSmall},
 		{"ends at once", slices.Concat(good[:data], []byte{0xFF, mEOI}), ErrTooSmall},
@@ -127,14 +127,14 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 func TestCompleteAddsTheTablesThatAreMissing(t *testing.T) {
-	good := picture(t)
+	good := frame(t)
 	bare := without(t, good, mDHT)
 	info, err := Check(bare)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := jpeg.Decode(bytes.NewReader(bare)); err == nil {
-		t.Fatal("image/jpeg reads a picture without tables: this test shows nothing")
+		t.Fatal("image/jpeg reads a frame without tables: this test shows nothing")
 	}
 	b := Complete([]byte("before"), append(slices.Clone(bare), 0, 0, 0), info)
 	rest, found := bytes.CutPrefix(b, []byte("before"))
@@ -153,23 +153,23 @@ func TestCompleteAddsTheTablesThatAreMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.(*image.YCbCr).Y, want.(*image.YCbCr).Y) {
-		t.Error("the completed picture looks different")
+		t.Error("the completed frame looks different")
 	}
 }
 
-func TestCompleteLeavesACompletePictureAlone(t *testing.T) {
-	good := picture(t)
+func TestCompleteLeavesACompleteFrameAlone(t *testing.T) {
+	good := frame(t)
 	info, err := Check(good)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if b := Complete(nil, append(slices.Clone(good), 0, 0), info); !bytes.Equal(b, good) || CompletedLen(info) != len(b) {
-		t.Error("a complete picture was changed")
+		t.Error("a complete frame was changed")
 	}
 }
 
 func TestStandardTablesAreThoseOfImageJPEG(t *testing.T) {
-	good := picture(t)
+	good := frame(t)
 	start, end := segmentAt(t, good, mDHT) // image/jpeg writes one segment in the order of Annex K
 	if !bytes.Equal(good[start:end], standardDHT) {
 		t.Error("the tables differ")
@@ -177,7 +177,7 @@ func TestStandardTablesAreThoseOfImageJPEG(t *testing.T) {
 }
 
 func TestCheckAndCompleteAllocateNothing(t *testing.T) {
-	bare := without(t, picture(t), mDHT)
+	bare := without(t, frame(t), mDHT)
 	dst := make([]byte, 0, len(bare)+1000)
 	if n := testing.AllocsPerRun(10, func() {
 		info, err := Check(bare)
@@ -186,12 +186,12 @@ func TestCheckAndCompleteAllocateNothing(t *testing.T) {
 		}
 		dst = Complete(dst[:0], bare, info)
 	}); n != 0 {
-		t.Errorf("%v allocations per picture", n)
+		t.Errorf("%v allocations per frame", n)
 	}
 }
 
 func TestCommentIsFoundOnlyWhereThereIsOne(t *testing.T) {
-	good := picture(t)
+	good := frame(t)
 	if c := Comment(insert(t, good, mDQT, 0xFF, mCOM, 0, 4, 'h', 'i')); string(c) != "hi" {
 		t.Errorf("got %q", c)
 	}
@@ -205,14 +205,14 @@ func TestCommentIsFoundOnlyWhereThereIsOne(t *testing.T) {
 }
 
 func TestErrorsNameThePlace(t *testing.T) {
-	_, err := Check(change(t, picture(t), mDHT, 1, 0x30))
+	_, err := Check(change(t, frame(t), mDHT, 1, 0x30))
 	if err == nil || !strings.Contains(err.Error(), "at byte") {
 		t.Errorf("%v", err)
 	}
 }
 
 func FuzzCheck(f *testing.F) {
-	good := picture(f)
+	good := frame(f)
 	f.Add(good)
 	f.Add(without(f, good, mDHT))
 	f.Add(good[:len(good)-3])
@@ -239,7 +239,7 @@ func FuzzCheck(f *testing.F) {
 			t.Fatalf("%+v became %+v, %v", info, again, err)
 		}
 		if !bytes.Equal(Complete(nil, once, again), once) {
-			t.Fatal("completing twice changes the picture")
+			t.Fatal("completing twice changes the frame")
 		}
 	})
 }

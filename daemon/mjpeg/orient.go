@@ -2,7 +2,7 @@ package mjpeg
 
 import "bytes"
 
-// Orient appends to dst the picture src with the EXIF tag that says it is to be shown turned by so many degrees clockwise: 90,
+// Orient appends to dst the frame src with the EXIF tag that says it is to be shown turned by so many degrees clockwise: 90,
 // 180 or 270. What it has of EXIF otherwise is left out; its coefficients are not touched. With any other angle, and where src
 // does not begin like a JPEG, the copy is as src is. It allocates nothing if dst has room for 36 bytes more than src.
 func Orient(dst, src []byte, degrees int) []byte {

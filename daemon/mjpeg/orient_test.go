@@ -53,7 +53,7 @@ func TestOrient(t *testing.T) {
 	}
 }
 
-func TestOrientKeepsThePicture(t *testing.T) {
+func TestOrientKeepsTheFrame(t *testing.T) {
 	var b bytes.Buffer
 	m := image.NewGray(image.Rect(0, 0, 64, 48))
 	for i := range m.Pix {
@@ -72,7 +72,7 @@ func TestOrientKeepsThePicture(t *testing.T) {
 	}
 	want, _ := jpeg.Decode(&b)
 	if !bytes.Equal(again.(*image.Gray).Pix, want.(*image.Gray).Pix) {
-		t.Error("it is another picture")
+		t.Error("it is another frame")
 	}
 	if twice := mjpeg.Orient(nil, turned, 270); !bytes.Equal(twice, turned) {
 		t.Error("turned twice, it is not the same as once")

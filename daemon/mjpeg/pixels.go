@@ -167,7 +167,7 @@ func pixels16(dst, luma []byte, q []quad) {
 	}
 }
 
-// PutBGRX puts the picture to dst as four bytes a pixel, blue, green, red, 0xFF; a row of it begins stride bytes behind the last.
+// PutBGRX puts the frame to dst as four bytes a pixel, blue, green, red, 0xFF; a row of it begins stride bytes behind the last.
 // It panics if dst is too short. Chroma is repeated, not interpolated.
 func (p *Planes) PutBGRX(dst []byte, stride int) { p.put(dst, stride, bgrx) }
 

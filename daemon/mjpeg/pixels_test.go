@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// everyColour is a picture with 64 of each sample's values, in all combinations.
+// everyColour is a frame with 64 of each sample's values, in all combinations.
 func everyColour(subX, subY int) *Planes {
 	p := &Planes{W: 64 * subX, H: 64 * 64 * subY, SubX: subX, SubY: subY, YStride: 64*subX + 3, CStride: 64 + 5}
 	p.Y, p.Cb, p.Cr = make([]byte, p.YStride*p.H), make([]byte, p.CStride*64*64), make([]byte, p.CStride*64*64)
@@ -114,7 +114,7 @@ func checkPixels(t *testing.T, p *Planes) {
 		if y+1 < p.H {
 			for i := range 8 {
 				if bgrx[y*stride+4*p.W+i] != 0 || rgbx[y*stride+4*p.W+i] != 0 || rgb565[y*stride+2*p.W+i] != 0 {
-					t.Fatal("something was put beside the picture")
+					t.Fatal("something was put beside the frame")
 				}
 			}
 		}

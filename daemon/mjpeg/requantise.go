@@ -2,13 +2,13 @@ package mjpeg
 
 import "math"
 
-// Scale is how coarse a requantised picture is, 0 to MaxScale. At 0 it is the picture as it came; 16 more doubles the
+// Scale is how coarse a requantised frame is, 0 to MaxScale. At 0 it is the frame as it came; 16 more doubles the
 // quantisation steps. The steps at 80 are those of the standard's example tables (quality 50 of the IJG library), and a step
-// is never made finer than it came: a picture of quality 80 stays the same up to 59.
+// is never made finer than it came: a frame of quality 80 stays the same up to 59.
 type Scale int
 
-// MaxScale is the coarsest scale: about quality 6 of the IJG library. It makes an eighth to a fifteenth of most pictures. From
-// 112 to 120 on, the picture that Halve makes looks better at the same size, and takes as little as a fortieth.
+// MaxScale is the coarsest scale: about quality 6 of the IJG library. It makes an eighth to a fifteenth of most frames. From
+// 112 to 120 on, the frame that Halve makes looks better at the same size, and takes as little as a fortieth.
 const MaxScale Scale = 128
 
 // factor is what the example tables are multiplied with.
@@ -39,17 +39,17 @@ func (s Scale) target(have *[64]uint8, kind int) (steps [64]uint8) {
 	return steps
 }
 
-// Requantiser makes smaller pictures of baseline JPEG pictures without decoding them to pixels: it decodes their Huffman
-// codes, quantises the coefficients more coarsely, and codes them again with Huffman tables made for the picture.
+// Requantiser makes smaller frames of baseline JPEG frames without decoding them to pixels: it decodes their Huffman
+// codes, quantises the coefficients more coarsely, and codes them again with Huffman tables made for the frame.
 //
-// It is for one goroutine at a time. Its memory grows with the largest picture it has seen, and then nothing is allocated
+// It is for one goroutine at a time. Its memory grows with the largest frame it has seen, and then nothing is allocated
 // any more.
 type Requantiser struct {
 	head   header
 	coef   coefficients
-	shape  geometry     // of the picture that is made
+	shape  geometry     // of the frame that is made
 	from   [3][64]uint8 // the steps of coef, by component
-	steps  [3][64]uint8 // of the picture that is made
+	steps  [3][64]uint8 // of the frame that is made
 	plan   plan
 	tokens tokens
 	tables [4]codeTable
@@ -59,10 +59,10 @@ type Requantiser struct {
 	places []int32      // what Halve works with
 
 	last Scale   // where AppendWithin looks first
-	bias float64 // what a whole picture takes, over what the sample says
+	bias float64 // what a whole frame takes, over what the sample says
 }
 
-// Load decodes the picture src, of which Check said info. After an error there is no picture loaded. The errors are those of
+// Load decodes the frame src, of which Check said info. After an error there is no picture loaded. The errors are those of
 // Check; ErrUnsupported also says that it is progressive, or has several scans, 16-bit quantisation steps, or two or four
 // components.
 func (r *Requantiser) Load(src []byte, info Info) error {
@@ -81,10 +81,10 @@ func (r *Requantiser) Load(src []byte, info Info) error {
 	return nil
 }
 
-// Size returns the size in pixels of the picture that Append makes.
+// Size returns the size in pixels of the frame that Append makes.
 func (r *Requantiser) Size() (width, height int) { return r.shape.width, r.shape.height }
 
-// Append appends the loaded picture at scale s to dst; nothing if none is loaded. Restart markers are left out, and
+// Append appends the loaded frame at scale s to dst; nothing if none is loaded. Restart markers are left out, and
 // application segments and comments of more than 256 bytes.
 func (r *Requantiser) Append(dst []byte, s Scale) []byte {
 	if r.shape.n == 0 {
@@ -97,7 +97,7 @@ func (r *Requantiser) Append(dst []byte, s Scale) []byte {
 
 func kindOf(component int) int { return min(component, 1) }
 
-// kinds is how many pairs of Huffman tables the picture has: luma's, and chroma's unless it is grey.
+// kinds is how many pairs of Huffman tables the frame has: luma's, and chroma's unless it is grey.
 func (r *Requantiser) kinds() int { return min(r.shape.n, 2) }
 
 // aim makes the plan for scale s.
@@ -109,7 +109,7 @@ func (r *Requantiser) aim(s Scale) {
 	}
 }
 
-// count makes the tokens of the whole picture, and returns how many bits of data they will be.
+// count makes the tokens of the whole frame, and returns how many bits of data they will be.
 func (r *Requantiser) count() int {
 	r.tokens.start()
 	var pred [3]int32

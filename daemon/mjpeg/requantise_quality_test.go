@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// scenes are kinds of pictures that compress differently, packed YUYV.
+// scenes are kinds of frames that compress differently, packed YUYV.
 func scenes(w, h int) map[string][]byte {
 	rng := rand.New(rand.NewPCG(5, 6))
 	paint := func(f func(x, y int) (l, cb, cr float64)) []byte {
@@ -91,7 +91,7 @@ func reencoded(t testing.TB, src []byte, size int) []byte {
 	return encode(high)
 }
 
-func TestPicturesAreNoWorseThanReencodedOnes(t *testing.T) {
+func TestFramesAreNoWorseThanReencodedOnes(t *testing.T) {
 	const w, h = 320, 240
 	compared := 0
 	for name, yuyv := range scenes(w, h) {
@@ -140,7 +140,7 @@ func TestAppendWithinKeepsTheLimitAndUsesIt(t *testing.T) {
 			out, s := r.AppendWithin([]byte("before"), limit)
 			out = bytes.TrimPrefix(out, []byte("before"))
 			if !bytes.Equal(out, r.Append(nil, s)) {
-				t.Errorf("%s in %d: not the picture of scale %d", name, limit, s)
+				t.Errorf("%s in %d: not the frame of scale %d", name, limit, s)
 			}
 			if len(out) > limit && s != MaxScale {
 				t.Errorf("%s in %d: %d bytes at scale %d", name, limit, len(out), s)
@@ -190,7 +190,7 @@ func benchmarkRequantise(b *testing.B, name string, src []byte, limit int) {
 			dst, _ = r.AppendWithin(dst[:0], limit)
 		}
 		size = len(dst)
-		b.ReportMetric(float64(size), "bytes/picture")
+		b.ReportMetric(float64(size), "bytes/frame")
 	})
 	b.Run(name+"/image-jpeg", func(b *testing.B) {
 		img, quality := decoded(b, src), 1
@@ -210,6 +210,6 @@ func benchmarkRequantise(b *testing.B, name string, src []byte, limit int) {
 			out.Reset()
 			_ = jpeg.Encode(&out, img, &jpeg.Options{Quality: quality})
 		}
-		b.ReportMetric(float64(out.Len()), "bytes/picture")
+		b.ReportMetric(float64(out.Len()), "bytes/frame")
 	})
 }

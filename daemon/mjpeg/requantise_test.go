@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// corpus is pictures of 83x61 pixels made by cjpeg of libjpeg-turbo: -quality 85 and -sample as the name says,
+// corpus is frames of 83x61 pixels made by cjpeg of libjpeg-turbo: -quality 85 and -sample as the name says,
 // restart-each with -restart 1B, restart-rows with -restart 1, optimised with -quality 97 -optimize, one-table with
 // -qslots 0, q100 with -quality 100.
 func corpus(t testing.TB) map[string][]byte {
@@ -68,7 +68,7 @@ func decoded(t testing.TB, b []byte) image.Image {
 	return img
 }
 
-// samePixels compares what image/jpeg makes of two pictures.
+// samePixels compares what image/jpeg makes of two frames.
 func samePixels(a, b image.Image) bool {
 	switch a := a.(type) {
 	case *image.Gray:
@@ -170,7 +170,7 @@ func TestEveryScaleIsReadableAndTheNextOneSmaller(t *testing.T) {
 			if img := decoded(t, out); img.Bounds() != was.Bounds() || img.ColorModel() != was.ColorModel() {
 				t.Errorf("%s at %d: %v", name, s, img.Bounds())
 			}
-			// Of such small pictures the tables are a good part.
+			// Of such small frames the tables are a good part.
 			if len(out) > size*102/100+10 {
 				t.Errorf("%s at %d: %d bytes after %d", name, s, len(out), size)
 			}
@@ -183,7 +183,7 @@ func TestScalesOutsideAreTheNearest(t *testing.T) {
 	var r Requantiser
 	load(t, &r, corpus(t)["422"])
 	if !bytes.Equal(r.Append(nil, -5), r.Append(nil, 0)) || !bytes.Equal(r.Append(nil, MaxScale+9), r.Append(nil, MaxScale)) {
-		t.Error("a scale outside makes another picture")
+		t.Error("a scale outside makes another frame")
 	}
 	for s, want := range map[Scale]int{0: 98, 80: 50, 59: 80, 112: 13, MaxScale: 6} {
 		if got := s.Quality(); got != want {
@@ -254,7 +254,7 @@ func TestLoadRefuses(t *testing.T) {
 			}
 			r.Halve()
 			if b := r.Append(nil, 50); len(b) != 0 {
-				t.Errorf("%d bytes of a picture that was refused", len(b))
+				t.Errorf("%d bytes of a frame that was refused", len(b))
 			}
 		})
 	}
@@ -285,7 +285,7 @@ func TestRequantiserAllocatesNothingOnceWarm(t *testing.T) {
 }
 
 // libjpeg is who most others read with; it complains on standard error.
-func TestRequantisedPicturesAreReadableByLibjpeg(t *testing.T) {
+func TestRequantisedFramesAreReadableByLibjpeg(t *testing.T) {
 	djpeg, err := exec.LookPath("djpeg")
 	if err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "" {
 		t.Fatal("djpeg is not installed: package libjpeg-turbo-progs")
@@ -324,7 +324,7 @@ func FuzzRequantise(f *testing.F) {
 	for _, b := range corpus(f) {
 		f.Add(b, uint8(70))
 	}
-	f.Add(picture(f), uint8(100))
+	f.Add(frame(f), uint8(100))
 	f.Fuzz(func(t *testing.T, b []byte, scale uint8) {
 		var r, again Requantiser
 		info, err := Check(b)

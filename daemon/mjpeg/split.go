@@ -7,54 +7,54 @@ import (
 	"io"
 )
 
-// ErrTooLarge says that a picture in a stream is larger than the splitter may keep.
-var ErrTooLarge = errors.New("a picture is larger than allowed")
+// ErrTooLarge says that a frame in a stream is larger than the splitter may keep.
+var ErrTooLarge = errors.New("a frame is larger than allowed")
 
-// Splitter cuts a stream of pictures, one behind the other, into single ones. What is between them is skipped.
+// Splitter cuts a stream of frames, one behind the other, into single ones. What is between them is skipped.
 type Splitter struct {
 	r       io.Reader
 	max     int
 	buf     []byte
-	start   int // where the current picture begins in buf
+	start   int // where the current frame begins in buf
 	walk    walker
-	whole   bool // the current picture was given away by Next
+	whole   bool // the current frame was given away by Next
 	skipped int64
 	fault   error
 	err     error // of r
 }
 
-// NewSplitter cuts what r gives. A picture may take max bytes, and the splitter keeps no more than that in memory.
+// NewSplitter cuts what r gives. A frame may take max bytes, and the splitter keeps no more than that in memory.
 func NewSplitter(r io.Reader, max int) *Splitter { return &Splitter{r: r, max: max} }
 
-// Next returns the next whole picture. It is valid until the next call. Damaged ones are skipped, see Skipped.
+// Next returns the next whole frame. It is valid until the next call. Damaged ones are skipped, see Skipped.
 // At the stream's end the error is io.EOF; any other is the reader's.
 func (s *Splitter) Next() ([]byte, Info, error) {
 	if s.whole {
 		s.next(s.walk.info.End)
 	}
 	for {
-		picture := s.buf[s.start:]
-		err := s.walk.walk(picture)
+		frame := s.buf[s.start:]
+		err := s.walk.walk(frame)
 		switch {
 		case err == nil:
 			s.whole = true
 			info := s.walk.info
-			return picture[:info.End:info.End], info, nil
+			return frame[:info.End:info.End], info, nil
 		case err != errMore:
 			s.skip(err)
-		case len(picture) >= s.max:
+		case len(frame) >= s.max:
 			s.skip(fmt.Errorf("%w: more than %d bytes", ErrTooLarge, s.max))
 		case s.err == nil:
 			s.fill()
-		case len(picture) > 0:
-			s.skip(fmt.Errorf("%w after %d bytes", ErrNoEnd, len(picture)))
+		case len(frame) > 0:
+			s.skip(fmt.Errorf("%w after %d bytes", ErrNoEnd, len(frame)))
 		default:
 			return nil, Info{}, s.err
 		}
 	}
 }
 
-// Skipped says how many bytes belonged to no whole picture, and what was wrong last, nil if nothing ever was.
+// Skipped says how many bytes belonged to no whole frame, and what was wrong last, nil if nothing ever was.
 func (s *Splitter) Skipped() (bytes int64, why error) { return s.skipped, s.fault }
 
 // fill reads once more. The buffer doubles until it has max bytes.
@@ -78,7 +78,7 @@ func (s *Splitter) fill() {
 	s.err = io.ErrNoProgress
 }
 
-// skip gives the current picture up and goes to where the next one may begin.
+// skip gives the current frame up and goes to where the next one may begin.
 func (s *Splitter) skip(why error) {
 	s.fault = why
 	b := s.buf[s.start:]

@@ -9,7 +9,7 @@ import (
 	"testing/iotest"
 )
 
-// split returns copies of all pictures and the error at the end.
+// split returns copies of all frames and the error at the end.
 func split(s *Splitter) (all [][]byte, err error) {
 	for {
 		b, _, err := s.Next()
@@ -20,8 +20,8 @@ func split(s *Splitter) (all [][]byte, err error) {
 	}
 }
 
-func TestSplitterFindsEveryWholePicture(t *testing.T) {
-	one := picture(t)
+func TestSplitterFindsEveryWholeFrame(t *testing.T) {
+	one := frame(t)
 	two := insert(t, one, mDQT, slices.Concat([]byte{0xFF, 0xE1, 0, 2 + 6}, []byte{0xFF, mSOI, 0xFF, mEOI, 0, 0})...) // as a thumbnail
 	three := without(t, one, mDHT)
 	zeros := make([]byte, 999)
@@ -52,7 +52,7 @@ func TestSplitterFindsEveryWholePicture(t *testing.T) {
 					t.Errorf("ended with %v", err)
 				}
 				if !slices.EqualFunc(got, c.want, bytes.Equal) {
-					t.Errorf("%d pictures, want %d, or they differ", len(got), len(c.want))
+					t.Errorf("%d frames, want %d, or they differ", len(got), len(c.want))
 				}
 				skipped, why := s.Skipped()
 				if int(skipped) != c.skipped || (why == nil) != (c.skipped == 0) || c.why != nil && !errors.Is(why, c.why) {
@@ -64,11 +64,11 @@ func TestSplitterFindsEveryWholePicture(t *testing.T) {
 }
 
 func TestSplitterIsBounded(t *testing.T) {
-	endless := io.MultiReader(bytes.NewReader(picture(t)[:700]), io.LimitReader(zeroes{}, 10<<20), bytes.NewReader(picture(t)))
+	endless := io.MultiReader(bytes.NewReader(frame(t)[:700]), io.LimitReader(zeroes{}, 10<<20), bytes.NewReader(frame(t)))
 	s := NewSplitter(endless, 100<<10)
 	got, err := split(s)
 	if err != io.EOF || len(got) != 1 {
-		t.Errorf("%d pictures, %v", len(got), err)
+		t.Errorf("%d frames, %v", len(got), err)
 	}
 	if cap(s.buf) > 100<<10 {
 		t.Errorf("it took %d bytes", cap(s.buf))
@@ -77,9 +77,9 @@ func TestSplitterIsBounded(t *testing.T) {
 
 func TestSplitterPassesTheReadersErrorOn(t *testing.T) {
 	why := errors.New("the disk is gone")
-	for _, r := range []io.Reader{iotest.ErrReader(why), io.MultiReader(bytes.NewReader(picture(t)[:50]), iotest.ErrReader(why))} {
+	for _, r := range []io.Reader{iotest.ErrReader(why), io.MultiReader(bytes.NewReader(frame(t)[:50]), iotest.ErrReader(why))} {
 		if got, err := split(NewSplitter(r, 1<<20)); err != why || len(got) != 0 {
-			t.Errorf("%d pictures, %v", len(got), err)
+			t.Errorf("%d frames, %v", len(got), err)
 		}
 	}
 	if _, err := split(NewSplitter(idle{}, 1<<20)); err != io.ErrNoProgress {
@@ -96,7 +96,7 @@ type idle struct{}
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
 func FuzzSplitter(f *testing.F) {
-	good := picture(f)
+	good := frame(f)
 	f.Add(slices.Concat(good, good), 7)
 	f.Add(slices.Concat(good[:300], good), 1000)
 	f.Add([]byte{0xFF, mSOI, 0xFF, 0xFF, mSOI, 0xFF}, 1)
@@ -107,12 +107,12 @@ func FuzzSplitter(f *testing.F) {
 		}
 		for _, p := range whole {
 			if info, err := Check(p); err != nil || info.End != len(p) {
-				t.Fatalf("gave a picture that Check refuses: %v", err)
+				t.Fatalf("gave a frame that Check refuses: %v", err)
 			}
 		}
 		pieces, err := split(NewSplitter(&chunked{b, min(max(chunk, 1), 4096)}, 4096))
 		if err != io.EOF || !slices.EqualFunc(whole, pieces, bytes.Equal) {
-			t.Fatalf("%d pictures at once, %d in pieces, %v", len(whole), len(pieces), err)
+			t.Fatalf("%d frames at once, %d in pieces, %v", len(whole), len(pieces), err)
 		}
 	})
 }

@@ -1,7 +1,7 @@
 package mjpeg
 
-// A picture whose restart interval (DRI) is one MCU is a mosaic: each 16x16 tile is coded by itself and can be made once
-// and used in any place of any picture. The picture is then
+// A frame whose restart interval (DRI) is one MCU is a mosaic: each 16x16 tile is coded by itself and can be made once
+// and used in any place of any frame. The frame is then
 //
 //	AppendTiledHeader  tile 0  RST0  tile 1  RST1 … tile 8  RST0 …  EOI
 //
@@ -30,7 +30,7 @@ func (e *Encoder) AppendTile(dst []byte, t *Tile) []byte {
 	return out.b
 }
 
-// AppendTiledHeader appends what comes before the first tile of a picture of w by h pixels, 1..65535 each, with a comment
+// AppendTiledHeader appends what comes before the first tile of a frame of w by h pixels, 1..65535 each, with a comment
 // of up to 65533 bytes unless it is nil. CommentOffset is where its text begins.
 func (e *Encoder) AppendTiledHeader(dst []byte, w, h int, comment []byte) []byte {
 	interval := 1
@@ -46,5 +46,5 @@ const CommentOffset = 2 + 18 + 4
 // AppendRestart appends the marker that goes between tile number i (from 0) and the next one.
 func AppendRestart(dst []byte, i int) []byte { return append(dst, 0xFF, mRST0+byte(i&7)) }
 
-// AppendEnd appends what ends a picture.
+// AppendEnd appends what ends a frame.
 func AppendEnd(dst []byte) []byte { return append(dst, 0xFF, mEOI) }

@@ -37,7 +37,7 @@ func makeRatio(from, to uint8) ratio {
 	return r
 }
 
-// tokens are a picture's symbols and the bits behind them, and how often each symbol occurs. A token is
+// tokens are a frame's symbols and the bits behind them, and how often each symbol occurs. A token is
 //
 //	bits<<10 | table<<8 | symbol
 //
@@ -53,7 +53,7 @@ func (t *tokens) start() {
 	t.freq = [4][256]uint32{}
 }
 
-// plan is how the coefficients of a picture become tokens.
+// plan is how the coefficients of a frame become tokens.
 type plan struct {
 	ratios [3][64]ratio
 	steps  [3][2]int32 // of DC: old and new

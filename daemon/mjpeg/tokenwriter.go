@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// write appends the picture that the tokens and tables are of.
+// write appends the frame that the tokens and tables are of.
 func (r *Requantiser) write(b []byte) []byte {
 	g := &r.shape
 	b = append(b, 0xFF, mSOI)

@@ -1,13 +1,13 @@
 package mjpeg
 
 // sampled says whether chunk i is in the sample that scales are tried on: one in eight, spread by Fibonacci hashing so that
-// no width of a picture makes a pattern of it.
+// no width of a frame makes a pattern of it.
 func sampled(i int) bool { return uint32(i)*2654435769>>29 == 0 }
 
-// wholeBelow is how many chunks a picture must have for a sample to say enough of it.
+// wholeBelow is how many chunks a frame must have for a sample to say enough of it.
 const wholeBelow = 256
 
-// estimate says about how many bytes the picture takes at scale s.
+// estimate says about how many bytes the frame takes at scale s.
 func (r *Requantiser) estimate(s Scale) int {
 	r.aim(s)
 	r.tokens.start()
@@ -26,8 +26,8 @@ func (r *Requantiser) estimate(s Scale) int {
 	return r.overhead() + int(float64(bits)/8*float64(all)/float64(n)*r.bias)
 }
 
-// seek looks for the finest scale at which the picture takes no more than limit bytes by the estimate. It begins at the last
-// picture's, which is mostly near.
+// seek looks for the finest scale at which the frame takes no more than limit bytes by the estimate. It begins at the last
+// frame's, which is mostly near.
 func (r *Requantiser) seek(limit int) Scale {
 	fits, tooLarge := MaxScale+1, Scale(-1)
 	s := min(max(r.last, 0), MaxScale)
@@ -52,10 +52,10 @@ func (r *Requantiser) seek(limit int) Scale {
 	return min(fits, MaxScale)
 }
 
-// AppendWithin appends the loaded picture to dst at the finest scale that makes it limit bytes or shorter, and returns that
-// scale. It aims within some per cent. At MaxScale the picture may be longer: there is nothing coarser. Halve helps then.
+// AppendWithin appends the loaded frame to dst at the finest scale that makes it limit bytes or shorter, and returns that
+// scale. It aims within some per cent. At MaxScale the frame may be longer: there is nothing coarser. Halve helps then.
 //
-// Scales are tried on an eighth of the picture, beginning with the last one's, so that it takes about one and a half times as
+// Scales are tried on an eighth of the frame, beginning with the last one's, so that it takes about one and a half times as
 // long as Append.
 func (r *Requantiser) AppendWithin(dst []byte, limit int) ([]byte, Scale) {
 	if r.shape.n == 0 {

@@ -12,8 +12,8 @@ import (
 func TestCall(t *testing.T) {
 	startCall(t)
 	// The rate is compared with what the camera sent meanwhile, so that slow emulation does not count; but the newest
-	// picture wins at each hop, and a link that stands still loses its quality for seconds, so a host that is busy
-	// elsewhere for some 100 ms costs pictures or bytes. Ten tries to find it idle.
+	// frame wins at each hop, and a link that stands still loses its quality for seconds, so a host that is busy
+	// elsewhere for some 100 ms costs frames or bytes. Ten tries to find it idle.
 	var r frameReport
 	for range 10 {
 		r = bob.view(t, 100)
@@ -21,15 +21,15 @@ func TestCall(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%.2f fps, %d of %d lost, %d reduced, delay %+v ms", r.FPS, r.Missing, r.Last-r.First+1, r.Reduced, r.DelayMS)
-		if r.Missing == 0 && r.Exact == r.Pictures {
+		if r.Missing == 0 && r.Exact == r.Frames {
 			break
 		}
 	}
-	if r.Missing > 0 || r.Exact < r.Pictures {
+	if r.Missing > 0 || r.Exact < r.Frames {
 		t.Errorf("not at the camera's rate, or not byte for byte: %+v", r)
 	}
 	if back := alice.view(t, 20); back.faultless() != nil {
-		t.Errorf("bob's picture on alice's side: %v", back.faultless())
+		t.Errorf("bob's frame on alice's side: %v", back.faultless())
 	}
 }
 
@@ -37,19 +37,19 @@ func TestCall(t *testing.T) {
 func TestCallCompletesTables(t *testing.T) {
 	startCall(t)
 	alice.camera.tell(t, "notables on")
-	// The tables are the standard's, so a completed picture may well be exactly the one from before they were left out.
-	if r := bob.view(t, 30); r.own()+r.Completed != r.Pictures || r.Pictures != 30 {
-		t.Errorf("%+v, want 30 pictures with nothing changed but added tables", r)
+	// The tables are the standard's, so a completed frame may well be exactly the one from before they were left out.
+	if r := bob.view(t, 30); r.own()+r.Completed != r.Frames || r.Frames != 30 {
+		t.Errorf("%+v, want 30 frames with nothing changed but added tables", r)
 	}
 }
 
-// TestPictureComesBack breaks one thing after the other under a running call, on which nobody then lays a hand.
-func TestPictureComesBack(t *testing.T) {
+// TestFrameComesBack breaks one thing after the other under a running call, on which nobody then lays a hand.
+func TestFrameComesBack(t *testing.T) {
 	cable := func(state string) string { return "ip -n alice link set cable " + state }
 	camera := func(command string) string { return "uvcsim ctl -socket /run/uvcsim-alice.sock " + command }
 	for _, tt := range []struct {
 		name, fail, mend string
-		card             bool // the viewer is told by a picture
+		card             bool // the viewer is told by a frame
 	}{
 		{"camera unplugged", camera("unplug"), camera("plug"), true},
 		{"camera frozen", camera("freeze on"), camera("freeze off"), true},
@@ -60,15 +60,15 @@ func TestPictureComesBack(t *testing.T) {
 		t.Run(strings.ReplaceAll(tt.name, " ", "_"), func(t *testing.T) {
 			startCall(t)
 			w := bob.watch(t)
-			well := w.pictures(t, 30)
+			well := w.frames(t, 30)
 			sh(t, tt.fail)
 			t.Cleanup(func() { cleanUp(t, "("+tt.mend+") >/dev/null 2>&1 || true") })
 			w.silence(t)
 			if tt.card {
-				w.until(t, "card instead of the camera's picture", func(r frameReport) bool { return r.Cards > well.Cards })
+				w.until(t, "card instead of the camera's frame", func(r frameReport) bool { return r.Cards > well.Cards })
 			}
 			sh(t, tt.mend)
-			r := w.pictures(t, 60)
+			r := w.frames(t, 60)
 			if r.Altered+r.Foreign+r.Repeated > 0 {
 				t.Errorf("after all: %+v, want none altered, none twice", r)
 			}

@@ -10,7 +10,7 @@ import (
 
 // These tests are of the emulated camera alone, with a reader that is not ours (v4l2-ctl): what the others build upon.
 
-// capture reads count pictures with v4l2-ctl, after a second of warming up.
+// capture reads count frames with v4l2-ctl, after a second of warming up.
 func (c simCamera) capture(t *testing.T, count int) (r frameReport) {
 	t.Helper()
 	decode(t, sh(t, fmt.Sprintf("v4l2-ctl -d %s --set-fmt-video=width=1280,height=720,pixelformat=MJPG "+
@@ -26,7 +26,7 @@ func TestCameraSendsWhatItSays(t *testing.T) {
 		t.Error(err)
 	}
 	if sent := alicesCamera.status(t).Sent - before.Sent; r.Exact != 90 || sent < 90+30 {
-		t.Errorf("%d of the %d pictures that the camera counts, want 90", r.Exact, sent)
+		t.Errorf("%d of the %d frames that the camera counts, want 90", r.Exact, sent)
 	}
 	t.Logf("%.2f fps, %d missing, delay %+v ms", r.FPS, r.Missing, r.DelayMS)
 }
@@ -81,7 +81,7 @@ func TestCameraFaults(t *testing.T) {
 	for _, silent := range []string{"freeze", "err"} {
 		alicesCamera.tell(t, silent+" on")
 		if out, err := machine.shell(t.Context(), "timeout 3 "+start, ""); err == nil {
-			t.Errorf("%s: a picture came all the same: %q", silent, out)
+			t.Errorf("%s: a frame came all the same: %q", silent, out)
 		}
 		alicesCamera.tell(t, "reset")
 	}

@@ -22,7 +22,7 @@ type device struct {
 	fps                                  int
 }
 
-// The picture that alice sends is what the tests are about; bob's is small, so that the emulation has time for hers.
+// The frame that alice sends is what the tests are about; bob's is small, so that the emulation has time for hers.
 var (
 	alice = device{name: "alice", unit: "vchatd", config: "/etc/vchat.yaml", socket: "/run/vchat/control.sock",
 		stateDir: "/var/lib/vchat", address: "10.7.0.1:7450", camera: alicesCamera, size: "1280x720", fps: 30}
@@ -162,7 +162,7 @@ func startCall(t *testing.T) {
 	}
 }
 
-// view looks at the peer's picture on this device and checks every one, count of them after one second to warm up.
+// view looks at the peer's frame on this device and checks every one, count of them after one second to warm up.
 func (d device) view(t *testing.T, count int) (r frameReport) {
 	t.Helper()
 	p := d.peer()
@@ -171,5 +171,5 @@ func (d device) view(t *testing.T, count int) (r frameReport) {
 	return r
 }
 
-// comesBack is how long a picture may take to return, in slow emulation; it is no measure of the product.
+// comesBack is how long a frame may take to return, in slow emulation; it is no measure of the product.
 const comesBack = 60 * time.Second

@@ -26,8 +26,8 @@
 //	                             │     vchatctl view --to pipe | framecheck                      │
 //	                             └──────────────────────────────────────────────────────────────┘
 //
-// The camera (uvcsim) puts a sequence number and the time into each picture, from which the checker (framecheck) makes
-// the picture again: every byte that arrives is compared with what was sent, and loss, order and delay are counted on
+// The camera (uvcsim) puts a sequence number and the time into each frame, from which the checker (framecheck) makes
+// the frame again: every byte that arrives is compared with what was sent, and loss, order and delay are counted on
 // one clock. Rates are compared with what the camera itself sent in the same time, never with a number: the emulation is
 // some seven times slower than the machine that it runs on.
 //

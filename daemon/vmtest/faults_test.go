@@ -43,7 +43,7 @@ func TestFaultsAtOnce(t *testing.T) {
 		inTurn(t, random, round, func(m mishap) string { return m.mend })
 		began := time.Now()
 		r := seesAgain(t, 30)
-		t.Logf("%q: 30 pictures after %v", names, time.Since(began).Round(100*time.Millisecond))
+		t.Logf("%q: 30 frames after %v", names, time.Since(began).Round(100*time.Millisecond))
 		t.Logf("%s", sh(t, fmt.Sprintf("journalctl --no-pager -o short-monotonic -u %s -u %s --after-cursor '%s'", alice.unit, bob.unit, since)))
 		if r.Altered+r.Foreign+r.Repeated > 0 {
 			t.Errorf("after %q: %+v, want none altered, none twice", names, r)
@@ -61,7 +61,7 @@ func inTurn(t *testing.T, random *rand.Rand, round []int, script func(mishap) st
 	}
 }
 
-// seesAgain waits until bob has seen n pictures of alice's camera. His viewer ends with his daemon, so it may take several.
+// seesAgain waits until bob has seen n frames of alice's camera. His viewer ends with his daemon, so it may take several.
 func seesAgain(t *testing.T, n int) (r frameReport) {
 	t.Helper()
 	for deadline := time.Now().Add(comesBack); time.Now().Before(deadline); {
@@ -73,21 +73,21 @@ func seesAgain(t *testing.T, n int) (r frameReport) {
 			}
 		}
 	}
-	t.Fatalf("no %d pictures within %v: %+v", n, comesBack, r)
+	t.Fatalf("no %d frames within %v: %+v", n, comesBack, r)
 	return r
 }
 
-// TestMostPicturesAreBroken has a camera of whose pictures 87 of 100 are broken, in all the ways there are.
-func TestMostPicturesAreBroken(t *testing.T) {
+// TestMostFramesAreBroken has a camera of whose frames 87 of 100 are broken, in all the ways there are.
+func TestMostFramesAreBroken(t *testing.T) {
 	startCall(t)
 	w := bob.watch(t)
-	before := w.pictures(t, 30)
+	before := w.frames(t, 30)
 	alice.camera.tell(t, "mixed 87%")
 	first, late := alice.status(t).Camera, alice.camera.status(t).Late
-	r := w.until(t, "60 good pictures", func(r frameReport) bool { return r.own() >= before.own()+60 })
+	r := w.until(t, "60 good frames", func(r frameReport) bool { return r.own() >= before.own()+60 })
 	last := alice.status(t).Camera
 	if r.Altered+r.Foreign+r.Repeated > 0 {
-		t.Errorf("%+v after %+v, want the good pictures alone", r, before)
+		t.Errorf("%+v after %+v, want the good frames alone", r, before)
 	}
 	good, broken, sum := last.Frames-first.Frames, last.Broken-first.Broken, 0
 	if good*100 < (good+broken)*8 || good*100 > (good+broken)*25 {
@@ -96,7 +96,7 @@ func TestMostPicturesAreBroken(t *testing.T) {
 	for _, why := range []string{"truncated", "garbled", "tiny", "wrong size"} {
 		n := last.BrokenBy[why] - first.BrokenBy[why]
 		if sum += n; n*100 < (good+broken)*15 { // a quarter of 87 is 21
-			t.Errorf("%d of %d pictures are counted as %s, want some 21 of 100: %v", n, good+broken, why, last.BrokenBy)
+			t.Errorf("%d of %d frames are counted as %s, want some 21 of 100: %v", n, good+broken, why, last.BrokenBy)
 		}
 	}
 	if broken != sum {
@@ -104,7 +104,7 @@ func TestMostPicturesAreBroken(t *testing.T) {
 	}
 	// Where the emulation itself makes pauses, they are silence.
 	if late = alice.camera.status(t).Late - late; late == 0 && (last.Restarted > first.Restarted || r.Cards > before.Cards) {
-		t.Errorf("before %+v, after %+v, %d cards, want no restart and no card: good pictures came", first, last, r.Cards-before.Cards)
+		t.Errorf("before %+v, after %+v, %d cards, want no restart and no card: good frames came", first, last, r.Cards-before.Cards)
 	}
 	t.Logf("%d good, %d broken: %v; %d left out by the emulation", good, broken, last.BrokenBy, late)
 }
@@ -118,12 +118,12 @@ func TestAutoTakesTheOtherCamera(t *testing.T) {
 		d.camera.tell(t, "fps 10") // 30 from one more camera are too much for the emulation
 	}
 	w := alice.watchFeed(t, "self", alice)
-	w.pictures(t, 10)
+	w.frames(t, 10)
 	alice.camera.tell(t, "unplug")
-	r := w.until(t, "pictures of the other camera", func(r frameReport) bool { return r.Foreign >= 10 })
+	r := w.until(t, "frames of the other camera", func(r frameReport) bool { return r.Foreign >= 10 })
 	alice.camera.tell(t, "plug")
 	bob.camera.tell(t, "unplug")
-	r = w.until(t, "pictures of the first camera", func(now frameReport) bool { return now.own() >= r.own()+10 })
+	r = w.until(t, "frames of the first camera", func(now frameReport) bool { return now.own() >= r.own()+10 })
 	bob.camera.tell(t, "plug")
 	if r.Altered+r.Bare > 0 {
 		t.Errorf("%+v, want none altered", r)

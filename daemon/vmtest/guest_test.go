@@ -59,7 +59,7 @@ func eventually(t *testing.T, within time.Duration, script string) {
 // A simCamera is a uvcsim in the guest.
 type simCamera struct {
 	name string
-	id   int // in the stamps of its pictures
+	id   int // in the stamps of its frames
 }
 
 // The guest's two cameras.
@@ -105,22 +105,22 @@ func (c simCamera) status(t *testing.T) (st cameraStatus) {
 
 // frameReport is what framecheck prints.
 type frameReport struct {
-	Pictures, Exact, Reduced, Completed, Bare, Cards, Foreign, Altered, Repeated, Missing, Returns int
-	First, Last                                                                                    int
-	Repeats                                                                                        []struct{ Sequence, After, Pictures, At int }
-	ReturnedAt                                                                                     int64 `json:"returned_at"`
-	Seconds, FPS                                                                                   float64
-	DelayMS                                                                                        struct{ P50, P99, Max float64 } `json:"delay_ms"`
-	Error                                                                                          string
+	Frames, Exact, Reduced, Completed, Bare, Cards, Foreign, Altered, Repeated, Missing, Returns int
+	First, Last                                                                                  int
+	Repeats                                                                                      []struct{ Sequence, After, Frames, At int }
+	ReturnedAt                                                                                   int64 `json:"returned_at"`
+	Seconds, FPS                                                                                 float64
+	DelayMS                                                                                      struct{ P50, P99, Max float64 } `json:"delay_ms"`
+	Error                                                                                        string
 }
 
-// own is how many pictures of the camera there were; those that the link had no room for are the same in fewer bytes.
+// own is how many frames of the camera there were; those that the link had no room for are the same in fewer bytes.
 func (r frameReport) own() int { return r.Exact + r.Reduced }
 
-// faultless says what is wrong with pictures of which each had to be a newer one and what was sent.
+// faultless says what is wrong with frames of which each had to be a newer one and what was sent.
 func (r frameReport) faultless() error {
-	if r.Pictures == 0 || r.own() != r.Pictures || r.Repeated > 0 || r.Error != "" {
-		return fmt.Errorf("not all pictures are the camera's, in order and once: %+v", r)
+	if r.Frames == 0 || r.own() != r.Frames || r.Repeated > 0 || r.Error != "" {
+		return fmt.Errorf("not all frames are the camera's, in order and once: %+v", r)
 	}
 	return nil
 }

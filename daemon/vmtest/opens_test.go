@@ -98,7 +98,7 @@ func TestCameraIsOpenOnlyWhileWatched(t *testing.T) {
 
 	left := sh(t, alice.ctl("view self --to pipe")+" | head -c 300000 >/dev/null; "+now)
 	if u := alice.cameraUse(t); u.opened == 0 {
-		t.Error("a viewer saw pictures, and the kernel of no open camera: the count is blind")
+		t.Error("a viewer saw frames, and the kernel of no open camera: the count is blind")
 	}
 	if took := alice.closedSince(t, left); took > closeTime {
 		t.Errorf("closed %v after the viewer had left, want %v at most", took, closeTime)

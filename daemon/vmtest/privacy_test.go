@@ -15,7 +15,7 @@ func TestPrivacy(t *testing.T) {
 	countOpens(t)
 	sh(t, alice.ctl("call bob"))
 	w := bob.watch(t)
-	well := w.pictures(t, 20)
+	well := w.frames(t, 20)
 	if u := alice.cameraUse(t); u.held() != 1 {
 		t.Fatalf("alice in a call: %+v, want 1 held open", u)
 	}
@@ -35,7 +35,7 @@ func TestPrivacy(t *testing.T) {
 			t.Errorf("%s: privacy %v, camera %s", when, st.Privacy, st.Camera.State)
 		}
 	}
-	w.until(t, "card instead of the camera's picture", func(r frameReport) bool { return r.Cards > well.Cards })
+	w.until(t, "card instead of the camera's frame", func(r frameReport) bool { return r.Cards > well.Cards })
 	w.silence(t)
 	bob.has(t, "word of alice's privacy", func(st deviceStatus) bool {
 		return len(st.Calls) == 1 && st.Calls[0].PeerCamera.State == "privacy"
@@ -71,7 +71,7 @@ func TestPrivacy(t *testing.T) {
 	}
 
 	sh(t, alice.ctl("privacy off"))
-	w.pictures(t, 20)
+	w.frames(t, 20)
 	if u, st := alice.cameraUse(t), alice.status(t); u.held() != 1 || st.Privacy {
 		t.Errorf("privacy lifted: %+v, privacy %v; want 1 held open", u, st.Privacy)
 	}

@@ -14,10 +14,10 @@ func TestReasons(t *testing.T) {
 		return strings.ReplaceAll(sh(t, "journalctl --no-pager -o cat -u "+alice.unit), `\"`, `"`)
 	}
 	w := bob.watch(t)
-	w.pictures(t, 30)
+	w.frames(t, 30)
 
 	t.Run("dim light", func(t *testing.T) {
-		alice.camera.tell(t, "fps 10") // as a camera that takes longer for a picture, which its controls permit
+		alice.camera.tell(t, "fps 10") // as a camera that takes longer for a frame, which its controls permit
 		const why = "exposure_dynamic_framerate is on, by which automatic exposure halves the rate in dim light"
 		warned := func(st deviceStatus) bool { return strings.Contains(strings.Join(st.Camera.Warnings, "\n"), why) }
 		alice.has(t, "warning", warned)
@@ -25,7 +25,7 @@ func TestReasons(t *testing.T) {
 			t.Errorf("the log does not say %q:\n%s", why, log)
 		}
 		alice.setCamera(t, "controls: {exposure_dynamic_framerate: off}")
-		w.pictures(t, 30)
+		w.frames(t, 30)
 		alice.has(t, "end of the warning", func(st deviceStatus) bool { return st.Camera.State == "streaming" && !warned(st) })
 	})
 

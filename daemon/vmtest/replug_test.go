@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// replugs is how often TestReplug pulls the camera out; after each tenth time it waits for the picture.
+// replugs is how often TestReplug pulls the camera out; after each tenth time it waits for the frame.
 func replugs() int {
 	if testing.Short() {
 		return 40
@@ -39,14 +39,14 @@ func seed(t *testing.T) *rand.Rand {
 }
 
 // TestReplug pulls the camera out and plugs it in at random moments of a call: while it is found, opened, started, in the
-// middle of pictures.
+// middle of frames.
 func TestReplug(t *testing.T) {
 	startCall(t)
 	random := seed(t)
 	upTo := func(d time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(d)))) }
 	nodes := watchNodes(t)
 	w := bob.watch(t)
-	w.pictures(t, 30)
+	w.frames(t, 30)
 	node := strings.TrimSpace(sh(t, "readlink -f "+alice.camera.node()))
 	before, files := alice.footprint(t), alice.files(t)
 	var back []time.Duration
@@ -59,15 +59,15 @@ func TestReplug(t *testing.T) {
 			upTo(time.Second)
 			continue
 		}
-		is := w.until(t, "picture after the camera was plugged in", func(r frameReport) bool { return r.own() >= was.own()+30 })
-		if is.Returns > was.Returns { // else the card was overtaken by a picture
+		is := w.until(t, "frame after the camera was plugged in", func(r frameReport) bool { return r.own() >= was.own()+30 })
+		if is.Returns > was.Returns { // else the card was overtaken by a frame
 			back = append(back, time.Duration(is.ReturnedAt)-nodes.when(t, filepath.Base(node)))
 		}
 		if i == 19 { // the first rounds warm up pools and caches
 			before, files = alice.footprint(t), alice.files(t)
 		}
 	}
-	r := w.pictures(t, 30)
+	r := w.frames(t, 30)
 	t.Logf("%+v", r)
 	if r.Altered+r.Foreign+r.Repeated > 0 {
 		t.Errorf("%+v, want none altered, none twice", r)
@@ -94,13 +94,13 @@ func TestReplug(t *testing.T) {
 		t.Errorf("before %+v, after %+v: it grows", before, after)
 	}
 	used := alice.goroutines(t)
-	w.pictures(t, 30) // of the daemon that took the call up
+	w.frames(t, 30) // of the daemon that took the call up
 	fresh := alice.goroutines(t)
 	if len(used) == 0 || len(used) > len(fresh)+2 { // heartbeats and requests come and go
 		t.Errorf("%d goroutines, a daemon that has just begun has %d:\n%s", len(used), len(fresh), strings.Join(used, "\n\n"))
 	}
 	slices.Sort(back)
-	t.Logf("node to picture at the other side: median %v, longest %v of %d; before %+v, after %+v; %d goroutines, fresh %d",
+	t.Logf("node to frame at the other side: median %v, longest %v of %d; before %+v, after %+v; %d goroutines, fresh %d",
 		back[len(back)/2], back[len(back)-1], len(back), before, after, len(used), len(fresh))
 }
 

@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// TestScreen shows pictures on the machine's own monitor, without X, as an ordinary user who is logged in on a console. The
+// TestScreen shows frames on the machine's own monitor, without X, as an ordinary user who is logged in on a console. The
 // witness is the emulator: what its display adapter puts out, and keys that are pressed on its keyboard.
 func TestScreen(t *testing.T) {
 	startTestCard(t)
 	loadDisplays(t)
-	picture := newestPicture(t)
+	frame := newestFrame(t)
 	login(t)
 	start := func(t *testing.T) {
 		t.Helper()
 		pressLine(t, "v")
-		shows(t, virtioDisplay, "the picture", picture.isOn)
+		shows(t, virtioDisplay, "the frame", frame.isOn)
 	}
 
 	t.Run("moves", func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestScreen(t *testing.T) {
 			t.Errorf("the console is in mode %s", mode)
 		}
 		before := screenshot(t, virtioDisplay)
-		shows(t, virtioDisplay, "another picture", func(now image.Image) bool { return picture.isOn(now) && !same(before, now) })
+		shows(t, virtioDisplay, "another frame", func(now image.Image) bool { return frame.isOn(now) && !same(before, now) })
 	})
 	t.Run("consoles_are_switched", func(t *testing.T) {
 		press(t, "ctrl", "alt", "f2")
@@ -44,7 +44,7 @@ func TestScreen(t *testing.T) {
 			t.Errorf("the card is open while another console is on the screen:\n%s", open)
 		}
 		press(t, "ctrl", "alt", "f1")
-		shows(t, virtioDisplay, "the picture again", picture.isOn)
+		shows(t, virtioDisplay, "the frame again", frame.isOn)
 		press(t, "q")
 		consoleIsBack(t)
 	})
@@ -62,11 +62,11 @@ func TestScreen(t *testing.T) {
 	t.Run("monitor_is_exchanged", func(t *testing.T) {
 		start(t)
 		sh(t, plugged(virtioConnector, "off"))
-		shows(t, bochsDisplay, "the picture", picture.isOn)
+		shows(t, bochsDisplay, "the frame", frame.isOn)
 		sh(t, plugged(bochsConnector, "off"))
 		eventually(t, comesBack, "grep -q 'no monitor is connected' /tmp/view.log")
 		sh(t, plugged(virtioConnector, "detect"))
-		shows(t, virtioDisplay, "the picture", picture.isOn)
+		shows(t, virtioDisplay, "the frame", frame.isOn)
 		sh(t, plugged(bochsConnector, "detect"))
 		press(t, "q")
 		consoleIsBack(t)
@@ -76,7 +76,7 @@ func TestScreen(t *testing.T) {
 		sh(t, "systemctl kill -s KILL shell")
 		eventually(t, comesBack, "! systemctl is-active --quiet shell")
 		sh(t, onConsole("kiosk", "vchatctl view self --to screen"))
-		shows(t, virtioDisplay, "the picture", picture.isOn)
+		shows(t, virtioDisplay, "the frame", frame.isOn)
 		sh(t, "systemctl kill -s KILL --kill-who=main kiosk")
 		eventually(t, comesBack, "test $(kbdinfo -C /dev/tty1 getmode) = text")
 		shows(t, virtioDisplay, "text", isText)
@@ -97,7 +97,7 @@ func TestScreen(t *testing.T) {
 	})
 }
 
-// startTestCard runs alice's daemon with the built-in test picture.
+// startTestCard runs alice's daemon with the built-in test frame.
 func startTestCard(t *testing.T) {
 	t.Helper()
 	if err := install(); err != nil {
@@ -199,10 +199,10 @@ func shows(t *testing.T, display, what string, ok func(image.Image) bool) {
 	}
 }
 
-// reference is a picture of the camera.
+// reference is a frame of the camera.
 type reference struct{ image.Image }
 
-func newestPicture(t *testing.T) reference {
+func newestFrame(t *testing.T) reference {
 	t.Helper()
 	eventually(t, comesBack, alice.ctl("snapshot self /tmp/reference.jpg"))
 	b, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(sh(t, "base64 /tmp/reference.jpg"), "\n", ""))
@@ -216,7 +216,7 @@ func newestPicture(t *testing.T) reference {
 	return reference{img}
 }
 
-// isOn compares a screenshot with the picture, as large as fits in the middle of black. Digits and what moves are some
+// isOn compares a screenshot with the frame, as large as fits in the middle of black. Digits and what moves are some
 // percent of it.
 func (p reference) isOn(screen image.Image) bool {
 	s, b := screen.Bounds(), p.Bounds()

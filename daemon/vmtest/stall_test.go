@@ -9,7 +9,7 @@ import "testing"
 func TestStallLadder(t *testing.T) {
 	startCall(t)
 	w := bob.watch(t)
-	w.pictures(t, 30)
+	w.frames(t, 30)
 
 	t.Run("without usb_reset", func(t *testing.T) {
 		since := alice.journal(t)
@@ -21,7 +21,7 @@ func TestStallLadder(t *testing.T) {
 			t.Errorf("%+v: reset, though nobody permitted it", st.Camera)
 		}
 		alice.camera.tell(t, "hang off")
-		w.pictures(t, 30)
+		w.frames(t, 30)
 		for what, n := range map[string]int{"camera lost": 1, "stream restarted": 1, "camera is back": 1} {
 			if lines := about(what, alice.logged(t, since)); len(lines) != n {
 				t.Errorf("%q is logged %d times, want %d: %q", what, len(lines), n, lines)
@@ -31,11 +31,11 @@ func TestStallLadder(t *testing.T) {
 
 	t.Run("with usb_reset", func(t *testing.T) {
 		alice.setCamera(t, "usb_reset: true")
-		w.pictures(t, 200) // longer than what counts as healthy, so that the ladder begins at its foot
+		w.frames(t, 200) // longer than what counts as healthy, so that the ladder begins at its foot
 		before, since := alice.status(t).Camera, alice.journal(t)
 		alice.camera.tell(t, "hang on")
 		w.silence(t)
-		w.pictures(t, 30)
+		w.frames(t, 30)
 		after := alice.has(t, "streaming camera", func(st deviceStatus) bool { return st.Camera.State == "streaming" }).Camera
 		if after.USBResets != before.USBResets+1 || after.Restarted != before.Restarted+1 || after.Reopened == before.Reopened {
 			t.Errorf("before %+v, after %+v, want one restart, a reopening and one reset", before, after)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The kernel's vivid is a camera without USB: it gives raw pictures in any format and size, fails by control, and has a
+// The kernel's vivid is a camera without USB: it gives raw frames in any format and size, fails by control, and has a
 // control of each kind.
 
 // plugInVivid loads the driver for the time of the test and returns its node.
@@ -24,7 +24,7 @@ func plugInVivid(t *testing.T) (node string) {
 	})
 	node = "/dev/video20"
 	eventually(t, 30*time.Second, fmt.Sprintf(`test "$(stat -c %%G %s)" = video`, node)) // udev is done with it
-	// Its clock and counters in the picture would differ from one to the next.
+	// Its clock and counters in the frame would differ from one to the next.
 	sh(t, "v4l2-ctl -d "+node+" -c osd_text_mode=2,test_pattern=6") // no text; all white
 	return node
 }
@@ -43,7 +43,7 @@ func startVividCall(t *testing.T, lines ...string) (node string) {
 	return node
 }
 
-// snapshot is bob's newest picture of alice, decoded.
+// snapshot is bob's newest frame of alice, decoded.
 func (d device) snapshot(t *testing.T) image.Image {
 	t.Helper()
 	m, err := jpeg.Decode(strings.NewReader(sh(t, d.ctl("snapshot "+d.peer().name+" -"))))
@@ -53,7 +53,7 @@ func (d device) snapshot(t *testing.T) image.Image {
 	return m
 }
 
-// shows waits until the peer's picture is of this size and has this colour in its middle, near enough for two conversions.
+// shows waits until the peer's frame is of this size and has this colour in its middle, near enough for two conversions.
 func (d device) shows(t *testing.T, w, h int, red, green, blue uint8) {
 	t.Helper()
 	near := func(a uint32, b uint8) bool { return max(a>>8, uint32(b))-min(a>>8, uint32(b)) < 32 }
@@ -67,7 +67,7 @@ func (d device) shows(t *testing.T, w, h int, red, green, blue uint8) {
 		}
 		last = fmt.Sprintf("%v, its middle %d %d %d", size, r>>8, g>>8, b>>8)
 	}
-	t.Errorf("%s's picture is of %s; want (%d,%d), %d %d %d", d.peer().name, last, w, h, red, green, blue)
+	t.Errorf("%s's frame is of %s; want (%d,%d), %d %d %d", d.peer().name, last, w, h, red, green, blue)
 }
 
 // TestRawFormats shows each raw format at the other side, as JPEG and without loss.
@@ -102,7 +102,7 @@ func TestVividFaults(t *testing.T) {
 	set := func(control string) { t.Helper(); sh(t, "v4l2-ctl -d "+node+" -c "+control) }
 	goesOn := func(t *testing.T, since deviceStatus) deviceStatus {
 		t.Helper()
-		return alice.has(t, "more pictures", func(st deviceStatus) bool {
+		return alice.has(t, "more frames", func(st deviceStatus) bool {
 			return st.Camera.State == "streaming" && st.Camera.Frames >= since.Camera.Frames+20
 		})
 	}
@@ -112,14 +112,14 @@ func TestVividFaults(t *testing.T) {
 		before := alice.status(t)
 		for range 5 {
 			set("inject_v4l2_buf_flag_error=1")
-			time.Sleep(300 * time.Millisecond) // each hits one picture, of ten a second
+			time.Sleep(300 * time.Millisecond) // each hits one frame, of ten a second
 		}
 		after := goesOn(t, before)
 		if n := after.Camera.BrokenBy["flagged"] - before.Camera.BrokenBy["flagged"]; n != 5 {
 			t.Errorf("%d counted as flagged, want 5: %+v", n, after.Camera)
 		}
 		if after.Camera.Reopened > before.Camera.Reopened || after.Camera.Restarted > before.Camera.Restarted {
-			t.Errorf("before %+v, after %+v: single broken pictures are no reason to reopen", before.Camera, after.Camera)
+			t.Errorf("before %+v, after %+v: single broken frames are no reason to reopen", before.Camera, after.Camera)
 		}
 	})
 
@@ -129,7 +129,7 @@ func TestVividFaults(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		set("percentage_of_dropped_buffers=0")
 		if after := goesOn(t, before); after.Camera.Dropped < before.Camera.Dropped+10 {
-			t.Errorf("dropped %d, then %d: half of 40 pictures were", before.Camera.Dropped, after.Camera.Dropped)
+			t.Errorf("dropped %d, then %d: half of 40 frames were", before.Camera.Dropped, after.Camera.Dropped)
 		}
 	})
 

@@ -21,7 +21,7 @@ type watcher struct {
 
 var errViewerEnded = errors.New("the viewer ended")
 
-// watch starts to view the peer's picture on this device, until the test ends.
+// watch starts to view the peer's frame on this device, until the test ends.
 func (d device) watch(t *testing.T) *watcher {
 	t.Helper()
 	return d.watchFeed(t, d.peer().name, d.peer())
@@ -87,11 +87,11 @@ func (w *watcher) until(t *testing.T, what string, ok func(frameReport) bool) fr
 	}
 }
 
-// pictures waits for n more pictures of the camera than there are now and returns the report with them.
-func (w *watcher) pictures(t *testing.T, n int) frameReport {
+// frames waits for n more frames of the camera than there are now and returns the report with them.
+func (w *watcher) frames(t *testing.T, n int) frameReport {
 	t.Helper()
 	before, _ := w.report()
-	return w.until(t, fmt.Sprintf("%d more pictures", n), func(r frameReport) bool { return r.own() >= before.own()+n })
+	return w.until(t, fmt.Sprintf("%d more frames", n), func(r frameReport) bool { return r.own() >= before.own()+n })
 }
 
 // silence waits until no picture of the camera has come for a second.

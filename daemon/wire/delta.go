@@ -2,7 +2,7 @@ package wire
 
 import "encoding/binary"
 
-// A picture of a camera differs from the one before by sensor noise nearly everywhere: a few steps up or down. LZ4 finds
+// A frame of a camera differs from the one before by sensor noise nearly everywhere: a few steps up or down. LZ4 finds
 // nothing in it, for it has no code for a byte that is merely small. So the difference is taken with bias in the middle
 // of a half-byte, and the lower and the upper half-bytes are gathered apart: noise below eight steps leaves all upper ones
 // zero. Bytes are paired eight apart, which is luma with luma and chroma with chroma.
@@ -16,7 +16,7 @@ const (
 )
 
 // Difference writes into dst what is to be packed of raw as YUYVDelta: its difference to base. All three have the length
-// of one raw picture, which is a multiple of 4; dst must overlap neither.
+// of one raw frame, which is a multiple of 4; dst must overlap neither.
 func Difference(dst, raw, base []byte) {
 	n := len(raw)
 	base, lower, upper := base[:n], dst[:n/2], dst[n/2:n]
@@ -34,8 +34,8 @@ func Difference(dst, raw, base []byte) {
 	}
 }
 
-// Restore turns Difference back: it writes into dst the picture whose difference to base is diff. All three have the
-// length of one raw picture; dst must overlap neither. Any bytes are the difference of some picture.
+// Restore turns Difference back: it writes into dst the frame whose difference to base is diff. All three have the
+// length of one raw frame; dst must overlap neither. Any bytes are the difference of some frame.
 func Restore(dst, diff, base []byte) {
 	n := len(dst)
 	base, lower, upper := base[:n], diff[:n/2], diff[n/2:n]

@@ -75,7 +75,7 @@ func TestDifferenceIsRefusedWithoutItsFeature(t *testing.T) {
 			t.Errorf("with %q: %v, want %v", c.features, got, c.want)
 		}
 	}
-	p := Picture{Seq: 3, Base: 3, Width: 8, Height: 2, Codec: CodecYUYVDelta, Size: 9}
+	p := Frame{Seq: 3, Base: 3, Width: 8, Height: 2, Codec: CodecYUYVDelta, Size: 9}
 	if err := p.Check(); !errors.Is(err, ErrBadValue) {
 		t.Errorf("a difference to itself: %v", err)
 	}

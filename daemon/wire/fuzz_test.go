@@ -48,7 +48,7 @@ func readAll(stream, room []byte, saw func(m Message, data []byte)) error {
 			return err
 		}
 		var data []byte
-		if p, ok := m.(*Picture); ok && p.Size <= len(room) {
+		if p, ok := m.(*Frame); ok && p.Size <= len(room) {
 			data = room[:p.Size]
 			if err := r.Data(data); err != nil {
 				return err
@@ -60,8 +60,8 @@ func readAll(stream, room []byte, saw func(m Message, data []byte)) error {
 
 func readAgain(t *testing.T, m Message, data []byte) {
 	var b []byte
-	if p, ok := m.(*Picture); ok {
-		b = append(AppendPicture(nil, p), data...)
+	if p, ok := m.(*Frame); ok {
+		b = append(AppendFrame(nil, p), data...)
 	} else {
 		var err error
 		if b, err = Append(nil, m); err != nil {

@@ -15,9 +15,9 @@ type Hello struct {
 
 // The features of version 1.
 const (
-	FeatureJPEG   = "jpeg"   // shows JPEG pictures; every device must
-	FeatureYUYV   = "yuyv"   // shows raw pictures
-	FeatureLZ4    = "lz4"    // unpacks raw pictures
+	FeatureJPEG   = "jpeg"   // shows JPEG frames; every device must
+	FeatureYUYV   = "yuyv"   // shows raw frames
+	FeatureLZ4    = "lz4"    // unpacks raw frames
 	FeatureDelta  = "delta"  // unpacks them from differences
 	FeatureText   = "text"   // shows text
 	FeatureResume = "resume" // holds a call without a link
@@ -34,7 +34,7 @@ func Agree(a, b Hello) (version uint16, err error) {
 	}
 	for _, h := range []Hello{a, b} {
 		if !slices.Contains(h.Features, FeatureJPEG) {
-			return 0, fmt.Errorf("%w: %s does not take JPEG pictures, which every device must", ErrVersion, h.who())
+			return 0, fmt.Errorf("%w: %s does not take JPEG frames, which every device must", ErrVersion, h.who())
 		}
 	}
 	return highest, nil

@@ -26,7 +26,7 @@ func TestAgree(t *testing.T) {
 			`"kitchen" speaks version 1, "workshop" speaks versions 2 to 3`},
 		{"one too old, without a name", hello("", 5, 6, "jpeg"), hello("workshop", 2, 3, "jpeg"), 0,
 			`a device without a name speaks versions 5 to 6, "workshop" speaks versions 2 to 3`},
-		{"no JPEG", hello("a", 1, 1, "jpeg"), hello("b", 1, 1, "yuyv"), 0, `"b" does not take JPEG pictures`},
+		{"no JPEG", hello("a", 1, 1, "jpeg"), hello("b", 1, 1, "yuyv"), 0, `"b" does not take JPEG frames`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, pair := range [][2]Hello{{c.a, c.b}, {c.b, c.a}} {

@@ -32,7 +32,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// card is a YUYV picture of flat fields, as a test card is.
+// card is a YUYV frame of flat fields, as a test card is.
 func card(width, height int) []byte {
 	b := make([]byte, 0, width*height*2)
 	for i := range width * height / 2 {
@@ -122,8 +122,8 @@ func TestDecompressRefuses(t *testing.T) {
 }
 
 func TestLZ4Room(t *testing.T) {
-	// The largest picture there can be, on a machine of 32 bits too.
-	for n, want := range map[int]int{0: 0, 1: 0, 100: 95, MaxPicture: 15938355} {
+	// The largest frame there can be, on a machine of 32 bits too.
+	for n, want := range map[int]int{0: 0, 1: 0, 100: 95, MaxFrame: 15938355} {
 		if got := LZ4Room(n); got != want {
 			t.Errorf("LZ4Room(%d) = %d, want %d", n, got, want)
 		}

@@ -8,7 +8,7 @@ import (
 // Type is the first byte of a message. Types that are not listed are skipped by a Reader.
 type Type uint8
 
-// The types of version 1. 0x0_ are the connection's, 0x1_ the call's, 0x2_ the pictures', 0x3_ the rest.
+// The types of version 1. 0x0_ are the connection's, 0x1_ the call's, 0x2_ the frames', 0x3_ the rest.
 const (
 	TypeHello    Type = 0x01
 	TypeBye      Type = 0x02
@@ -22,7 +22,7 @@ const (
 	TypeResume  Type = 0x13
 	TypeEnd     Type = 0x14
 
-	TypePicture  Type = 0x20
+	TypeFrame    Type = 0x20
 	TypeFeedback Type = 0x21
 	TypeRefresh  Type = 0x22
 
@@ -33,7 +33,7 @@ const (
 var typeNames = map[Type]string{
 	TypeHello: "Hello", TypeBye: "Bye", TypeNominate: "Nominate", TypePing: "Ping", TypePong: "Pong",
 	TypeInvite: "Invite", TypeRinging: "Ringing", TypeAccept: "Accept", TypeResume: "Resume", TypeEnd: "End",
-	TypePicture: "Picture", TypeFeedback: "Feedback", TypeRefresh: "Refresh", TypeText: "Text", TypeState: "State",
+	TypeFrame: "Frame", TypeFeedback: "Feedback", TypeRefresh: "Refresh", TypeText: "Text", TypeState: "State",
 }
 
 func (t Type) String() string {
@@ -134,7 +134,7 @@ type State struct {
 	Camera CameraState
 	Since  time.Duration // on the sender's CLOCK_MONOTONIC; not negative
 	Reason string        // in words, at most MaxReason bytes; may be empty
-	Rotate uint8         // quarter turns clockwise that its pictures are to be shown with: 0 to 3; others are kept, and mean 0
+	Rotate uint8         // quarter turns clockwise that its frames are to be shown with: 0 to 3; others are kept, and mean 0
 }
 
 // CameraState is what a camera is like. States that are not listed are kept as they are, and mean CameraUnknown.

@@ -9,10 +9,10 @@ import (
 )
 
 // Append writes a message behind dst: header and payload. It holds the message to the rules a Reader holds it to, and
-// answers with the same errors, dst unchanged. It refuses a *Picture: see AppendPicture.
+// answers with the same errors, dst unchanged. It refuses a *Frame: see AppendFrame.
 func Append(dst []byte, m Message) ([]byte, error) {
-	if m.Type() == TypePicture {
-		return dst, errors.New("a picture's data follows it: AppendPicture")
+	if m.Type() == TypeFrame {
+		return dst, errors.New("a frame's data follows it: AppendFrame")
 	}
 	if err := m.check(); err != nil {
 		return dst, fmt.Errorf("writing %v: %w", m.Type(), err)
@@ -23,15 +23,15 @@ func Append(dst []byte, m Message) ([]byte, error) {
 	return dst, nil
 }
 
-// AppendPicture writes all of a picture's message behind dst but its data: those p.Size bytes the caller writes next,
-// from where they lie. It does not check p: see Picture.Check.
-func AppendPicture(dst []byte, p *Picture) []byte {
-	dst = append(dst, byte(TypePicture), 0, 0, 0)
+// AppendFrame writes all of a frame's message behind dst but its data: those p.Size bytes the caller writes next,
+// from where they lie. It does not check p: see Frame.Check.
+func AppendFrame(dst []byte, p *Frame) []byte {
+	dst = append(dst, byte(TypeFrame), 0, 0, 0)
 	dst = putU32(dst, uint32(p.Codec.fields()+p.Size))
 	return p.put(dst)
 }
 
-// readBuffer holds the known part of every message but a picture: the longest is a Text, of 2010 bytes.
+// readBuffer holds the known part of every message but a frame: the longest is a Text, of 2010 bytes.
 const readBuffer = 4 << 10
 
 // Reader takes messages from a stream. It is not for use by several goroutines at once.
@@ -41,12 +41,12 @@ const readBuffer = 4 << 10
 type Reader struct {
 	in   *bufio.Reader
 	err  error
-	left int // data of the last picture that is not read yet
+	left int // data of the last frame that is not read yet
 
 	payload  fields
 	ping     Ping
 	pong     Pong
-	picture  Picture
+	frame    Frame
 	feedback Feedback
 }
 
@@ -55,10 +55,10 @@ func NewReader(in io.Reader) *Reader {
 	return &Reader{in: bufio.NewReaderSize(in, readBuffer)}
 }
 
-// Next gives the next message of a known type; others it skips. After a *Picture comes Data or Skip (what is not read
+// Next gives the next message of a known type; others it skips. After a *Frame comes Data or Skip (what is not read
 // by then, the next call of Next skips).
 //
-// A *Ping, *Pong, *Picture or *Feedback belongs to the Reader and is good until the next call of Next. All others are
+// A *Ping, *Pong, *Frame or *Feedback belongs to the Reader and is good until the next call of Next. All others are
 // the caller's.
 //
 // The error is io.EOF only at the end of a message, io.ErrUnexpectedEOF inside one, one that wraps ErrProtocol where
@@ -80,13 +80,13 @@ func (r *Reader) Next() (Message, error) {
 	return nil, r.err
 }
 
-// Data reads the data of the picture that Next just gave, all of it, into dst, whose length must be the picture's Size.
+// Data reads the data of the frame that Next just gave, all of it, into dst, whose length must be the frame's Size.
 func (r *Reader) Data(dst []byte) error {
 	if r.err != nil {
 		return r.err
 	}
 	if len(dst) != r.left {
-		return fmt.Errorf("room for %d bytes of picture data where %d are to be read", len(dst), r.left)
+		return fmt.Errorf("room for %d bytes of frame data where %d are to be read", len(dst), r.left)
 	}
 	r.left = 0
 	if _, err := io.ReadFull(r.in, dst); err != nil {
@@ -95,7 +95,7 @@ func (r *Reader) Data(dst []byte) error {
 	return r.err
 }
 
-// Skip reads past the data of the picture that Next just gave.
+// Skip reads past the data of the frame that Next just gave.
 func (r *Reader) Skip() error {
 	if r.err == nil {
 		n := r.left
@@ -125,8 +125,8 @@ func (r *Reader) next() (Message, error) {
 	if m == nil {
 		return nil, r.discard(int(length))
 	}
-	if t == TypePicture {
-		return m, r.readPicture(int(length))
+	if t == TypeFrame {
+		return m, r.readFrame(int(length))
 	}
 	known, err := r.in.Peek(int(min(length, readBuffer)))
 	if err != nil {
@@ -139,28 +139,28 @@ func (r *Reader) next() (Message, error) {
 	return m, r.discard(int(length))
 }
 
-func (r *Reader) readPicture(length int) error {
-	known, err := r.in.Peek(min(length, pictureFields))
-	fields := pictureFields
-	if err == nil && len(known) == pictureFields {
-		if fields = Codec(known[pictureCodec]).fields(); fields > pictureFields {
+func (r *Reader) readFrame(length int) error {
+	known, err := r.in.Peek(min(length, frameFields))
+	fields := frameFields
+	if err == nil && len(known) == frameFields {
+		if fields = Codec(known[frameCodec]).fields(); fields > frameFields {
 			known, err = r.in.Peek(min(length, fields))
 		}
 	}
 	if err != nil {
 		return inside(err)
 	}
-	if err := r.parse(&r.picture, known); err != nil {
+	if err := r.parse(&r.frame, known); err != nil {
 		return err
 	}
-	later := length - fields - r.picture.Size // fields of a later version, before the data
+	later := length - fields - r.frame.Size // fields of a later version, before the data
 	if later < 0 {
-		return fmt.Errorf("reading Picture: %w: %d bytes of data in a payload of %d", ErrShort, r.picture.Size, length)
+		return fmt.Errorf("reading Frame: %w: %d bytes of data in a payload of %d", ErrShort, r.frame.Size, length)
 	}
 	if later > MaxControl-fields {
-		return fmt.Errorf("reading Picture: %w: %d unknown bytes before the data, at most %d", ErrTooLong, later, MaxControl-fields)
+		return fmt.Errorf("reading Frame: %w: %d unknown bytes before the data, at most %d", ErrTooLong, later, MaxControl-fields)
 	}
-	r.left = r.picture.Size
+	r.left = r.frame.Size
 	return r.discard(fields + later)
 }
 
@@ -205,8 +205,8 @@ func (r *Reader) message(t Type) Message {
 		return new(Resume)
 	case TypeEnd:
 		return new(End)
-	case TypePicture:
-		return &r.picture
+	case TypeFrame:
+		return &r.frame
 	case TypeFeedback:
 		return &r.feedback
 	case TypeRefresh:
@@ -222,8 +222,8 @@ func (r *Reader) message(t Type) Message {
 // checkHeader holds a header to the rules before anything is read or kept for its sake.
 func checkHeader(t Type, flags uint8, reserved uint16, length int64) error {
 	limit := int64(MaxControl)
-	if t == TypePicture {
-		limit = MaxControl + MaxPicture
+	if t == TypeFrame {
+		limit = MaxControl + MaxFrame
 	}
 	switch {
 	case t == 0:

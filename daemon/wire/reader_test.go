@@ -25,8 +25,8 @@ func mustAppend(t testing.TB, dst []byte, messages ...Message) []byte {
 	return dst
 }
 
-func testPicture(data []byte) *Picture {
-	return &Picture{Seq: 9, Captured: time.Second, Width: 1280, Height: 720, Codec: CodecJPEG, Size: len(data)}
+func testFrame(data []byte) *Frame {
+	return &Frame{Seq: 9, Captured: time.Second, Width: 1280, Height: 720, Codec: CodecJPEG, Size: len(data)}
 }
 
 // A writer holds to the same rules as a reader: what Append refuses, no Reader would take.
@@ -66,16 +66,16 @@ func TestAppendRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Append(nil, testPicture([]byte{1})); err == nil || errors.Is(err, ErrProtocol) {
-		t.Errorf("a Picture without its data: %v", err)
+	if _, err := Append(nil, testFrame([]byte{1})); err == nil || errors.Is(err, ErrProtocol) {
+		t.Errorf("a Frame without its data: %v", err)
 	}
 }
 
 func TestData(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789"), 5000)
-	p := testPicture(data)
-	stream := append(AppendPicture(nil, p), data...)
-	stream = append(AppendPicture(stream, p), data...)
+	p := testFrame(data)
+	stream := append(AppendFrame(nil, p), data...)
+	stream = append(AppendFrame(stream, p), data...)
 	stream = mustAppend(t, stream, &Ping{T1: 1})
 
 	r := NewReader(iotest.HalfReader(bytes.NewReader(stream)))
@@ -96,29 +96,29 @@ func TestData(t *testing.T) {
 	if err := r.Skip(); err != nil {
 		t.Errorf("nothing left to skip: %v", err)
 	}
-	if m, err = r.Next(); err != nil || m.Type() != TypePicture {
-		t.Fatalf("second picture: %v, %v", m, err)
+	if m, err = r.Next(); err != nil || m.Type() != TypeFrame {
+		t.Fatalf("second frame: %v, %v", m, err)
 	}
 	if err := r.Skip(); err != nil {
 		t.Fatal(err)
 	}
 	if m, err = r.Next(); err != nil || m.Type() != TypePing {
-		t.Errorf("behind the skipped picture: %v, %v", m, err)
+		t.Errorf("behind the skipped frame: %v, %v", m, err)
 	}
 }
 
 // The stream's own error, a deadline above all, comes through as it is and is final.
 func TestStreamErrors(t *testing.T) {
 	data := []byte("data")
-	picture := append(AppendPicture(nil, testPicture(data)), data...)
+	frame := append(AppendFrame(nil, testFrame(data)), data...)
 	for _, c := range []struct {
 		name string
 		head []byte
 	}{
 		{"between messages", nil},
-		{"in a header", picture[:3]},
-		{"in the fields", picture[:20]},
-		{"in the data", picture[:len(picture)-1]},
+		{"in a header", frame[:3]},
+		{"in the fields", frame[:20]},
+		{"in the data", frame[:len(frame)-1]},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := NewReader(io.MultiReader(bytes.NewReader(c.head), iotest.ErrReader(os.ErrDeadlineExceeded)))
@@ -149,14 +149,14 @@ func (e *endless) Read(p []byte) (n int, err error) {
 
 func often(t testing.TB) map[string][]byte {
 	data := bytes.Repeat([]byte{7}, 100_000)
-	delta := testPicture(data)
+	delta := testFrame(data)
 	delta.Codec, delta.Base = CodecYUYVDelta, 8
 	return map[string][]byte{
 		"Ping":     mustAppend(t, nil, &Ping{T1: 1}),
 		"Pong":     mustAppend(t, nil, &Pong{T1: 1, T2: 2, T3: 3}),
 		"Feedback": mustAppend(t, nil, &Feedback{Seq: 1}),
-		"Picture":  append(AppendPicture(nil, testPicture(data)), data...),
-		"delta":    append(AppendPicture(nil, delta), data...),
+		"Frame":    append(AppendFrame(nil, testFrame(data)), data...),
+		"delta":    append(AppendFrame(nil, delta), data...),
 		"unknown":  append([]byte{0x7f, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3}, mustAppend(t, nil, &Ping{})...),
 	}
 }
@@ -166,7 +166,7 @@ func readOne(t testing.TB, r *Reader, room []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, ok := m.(*Picture); ok {
+	if p, ok := m.(*Frame); ok {
 		if err := r.Data(room[:p.Size]); err != nil {
 			t.Fatal(err)
 		}
@@ -184,10 +184,10 @@ func TestReaderAllocatesNothing(t *testing.T) {
 }
 
 func TestAppendAllocatesNothing(t *testing.T) {
-	p, f := testPicture([]byte{1}), &Feedback{Seq: 1}
+	p, f := testFrame([]byte{1}), &Feedback{Seq: 1}
 	buf := make([]byte, 0, 256)
-	if n := testing.AllocsPerRun(100, func() { buf = AppendPicture(buf[:0], p) }); n != 0 {
-		t.Errorf("Picture: %v allocations", n)
+	if n := testing.AllocsPerRun(100, func() { buf = AppendFrame(buf[:0], p) }); n != 0 {
+		t.Errorf("Frame: %v allocations", n)
 	}
 	if n := testing.AllocsPerRun(100, func() { buf, _ = Append(buf[:0], f) }); n != 0 {
 		t.Errorf("Feedback: %v allocations", n)

@@ -24,8 +24,8 @@ import (
 //	# why
 //	hex:  bytes of the stream; "00*9" is nine of them; may be repeated
 //	read: Ping {"T1": 1}         each message in order, its fields as JSON, times in nanoseconds
-//	data: hex                    the data of the Picture just read; without it the data is not read
-//	raw:  hex, or ErrBadData     what LZ4 makes of that data, or with it of the picture before
+//	data: hex                    the data of the Frame just read; without it the data is not read
+//	raw:  hex, or ErrBadData     what LZ4 makes of that data, or with it of the frame before
 //	canonical: no                the messages, written again, are not the bytes of the stream
 //	end:  EOF, or an error       what comes after the last message
 //
@@ -167,10 +167,10 @@ func (v vector) run(t *testing.T, stream io.Reader) {
 	}
 }
 
-// readData reads a picture's data, if the vector has it, and writes the message again. base is the raw picture before it.
+// readData reads a frame's data, if the vector has it, and writes the message again. base is the raw frame before it.
 func (v vector) readData(t *testing.T, r *Reader, want read, got Message, again, base []byte) []byte {
 	t.Helper()
-	p, ok := got.(*Picture)
+	p, ok := got.(*Frame)
 	if !ok {
 		again, err := Append(again, got)
 		if err != nil {
@@ -178,7 +178,7 @@ func (v vector) readData(t *testing.T, r *Reader, want read, got Message, again,
 		}
 		return again
 	}
-	again = AppendPicture(again, p)
+	again = AppendFrame(again, p)
 	if want.data == nil {
 		return again
 	}
@@ -323,8 +323,8 @@ func TestProtocolNumbers(t *testing.T) {
 	text := specification(t)
 	for _, want := range []string{
 		"ALPN `" + ALPN + "`",
-		"| payload of any message but Picture | 65,536 bytes |",
-		"| data of a picture; raw picture unpacked | 16,777,216 bytes |",
+		"| payload of any message but Frame | 65,536 bytes |",
+		"| data of a frame; raw frame unpacked | 16,777,216 bytes |",
 		"| name, software; feature; features | 64; 32 bytes; 32 |",
 		"| text of Bye, End, State; of Text | 512; 2000 bytes |",
 	} {
@@ -333,7 +333,7 @@ func TestProtocolNumbers(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ code, spec int }{
-		{MaxControl, 65536}, {MaxPicture, 16777216}, {MaxName, 64}, {MaxFeature, 32}, {MaxFeatures, 32},
+		{MaxControl, 65536}, {MaxFrame, 16777216}, {MaxName, 64}, {MaxFeature, 32}, {MaxFeatures, 32},
 		{MaxReason, 512}, {MaxText, 2000},
 	} {
 		if c.code != c.spec {

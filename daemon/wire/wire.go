@@ -1,17 +1,17 @@
 // Package wire is the language two devices speak over a connection: its messages, their bytes, their bounds.
 // PROTOCOL.md beside this file is the law; the package and its test vectors follow it.
 //
-//	Append, AppendPicture ─▶ bytes ─▶ TLS ─▶ bytes ─▶ Reader ─▶ Message
+//	Append, AppendFrame ─▶ bytes ─▶ TLS ─▶ bytes ─▶ Reader ─▶ Message
 //
 // What it promises: whatever bytes arrive, a Reader gives well-formed messages or an error that wraps ErrProtocol; it
-// checks every length before it takes memory; once warm it takes none for what comes often (Ping, Pong, Picture,
+// checks every length before it takes memory; once warm it takes none for what comes often (Ping, Pong, Frame,
 // Feedback); and what Append writes, a Reader reads.
 //
 // The package knows bytes alone: no sockets, no clocks, no goroutines. Which message may come when is in PROTOCOL.md,
 // drawn here from the side of the device whose id is the smaller (the one that chooses among connections):
 //
 //	            both Hellos               Nominate sent
-//	greeting ───────────────▶ greeted ───────────────────▶ carrying ─▶ calls, pictures, text
+//	greeting ───────────────▶ greeted ───────────────────▶ carrying ─▶ calls, frames, text
 //	   │                         │                            │
 //	   └──────── Bye ────────────┴──────────── Bye ───────────┴──▶ closed
 package wire
@@ -34,8 +34,8 @@ const (
 const (
 	HeaderSize = 8 // what goes before every payload
 
-	MaxControl = 64 << 10 // payload of any message but a picture
-	MaxPicture = 16 << 20 // data of a picture, as sent and, where it is compressed, as unpacked too
+	MaxControl = 64 << 10 // payload of any message but a frame
+	MaxFrame   = 16 << 20 // data of a frame, as sent and, where it is compressed, as unpacked too
 
 	MaxName     = 64   // Hello.Name, Hello.Software
 	MaxFeatures = 32   // features in a Hello
@@ -55,6 +55,6 @@ var (
 	ErrBadType   = fmt.Errorf("%w: impossible type", ErrProtocol)   // type 0
 	ErrBadString = fmt.Errorf("%w: bad text", ErrProtocol)          // not UTF-8, or with control characters
 	ErrBadValue  = fmt.Errorf("%w: impossible value", ErrProtocol)  // a field that cannot have this value
-	ErrBadData   = fmt.Errorf("%w: bad picture data", ErrProtocol)  // compressed data that does not unpack to the picture's size
+	ErrBadData   = fmt.Errorf("%w: bad frame data", ErrProtocol)    // compressed data that does not unpack to the frame's size
 	ErrVersion   = fmt.Errorf("%w: no common version", ErrProtocol) // two Hellos that cannot agree; answered with CodeVersion
 )

@@ -12,7 +12,7 @@ import (
 // Kind is what a node is for.
 type Kind int
 
-// Kinds of nodes. A UVC camera has a Metadata node beside its Capture node; a Converter takes and gives pictures (mem-to-mem).
+// Kinds of nodes. A UVC camera has a Metadata node beside its Capture node; a Converter takes and gives frames (mem-to-mem).
 const (
 	Capture Kind = iota
 	Metadata
@@ -29,12 +29,12 @@ type Device struct {
 	Number   int    // of its node, if that is free, else the next one
 	Kind     Kind
 	Formats  []Format
-	Rates    []int // pictures a second; nil: 30 and 15; empty: the driver knows no rates
+	Rates    []int // frames a second; nil: 30 and 15; empty: the driver knows no rates
 	Controls []Control
 	NotUSB   bool
 }
 
-// Format is a fourcc and its sizes. Padding is what rows of raw pictures have behind their pixels, in bytes.
+// Format is a fourcc and its sizes. Padding is what rows of raw frames have behind their pixels, in bytes.
 type Format struct {
 	FourCC  v4l2.PixelFormat
 	Sizes   [][2]int
@@ -54,22 +54,22 @@ type Control struct {
 	Menu     map[int32]string // of an integer menu: numbers
 }
 
-// Faults are what a camera does wrong. Of those that come with a number every n-th picture is hit, by its sequence number; 0: none.
+// Faults are what a camera does wrong. Of those that come with a number every n-th frame is hit, by its sequence number; 0: none.
 // Errors are unix.Errno values.
 type Faults struct {
-	Freeze    bool // no pictures, no error
+	Freeze    bool // no frames, no error
 	Dark      bool // half the rate that it promises, as automatic exposure makes it in dim light
 	FlagError int  // V4L2_BUF_FLAG_ERROR
-	Truncate  int  // half a picture
+	Truncate  int  // half a frame
 	Garbage   int  // bytes changed all over, the marks at start and end too
 	NoTables  int  // JPEG without Huffman tables
 	Empty     int  // bytesused 0
 
-	BytesUsed   uint32 // not 0: told of every picture
-	Index       int    // not 0: told of every picture
-	OtherClock  bool   // stamped by a clock that began a second before the picture, and flagged as unknown
+	BytesUsed   uint32 // not 0: told of every frame
+	Index       int    // not 0: told of every frame
+	OtherClock  bool   // stamped by a clock that began a second before the frame, and flagged as unknown
 	FutureClock bool   // stamped by CLOCK_MONOTONIC, by the flag, and yet an hour ahead
-	FalseReady  bool   // poll says that there is a picture, DQBUF that there is none
+	FalseReady  bool   // poll says that there is a frame, DQBUF that there is none
 	PollError   bool   // POLLERR, as after a fatal error of videobuf2
 	Dequeue     error  // answer of DQBUF
 	QueueBuffer error  // answer of QBUF
@@ -90,7 +90,7 @@ type Faults struct {
 	Size            [2]int           // not 0: the size that is set, whatever was asked for
 	SizeIfUnknown   [2]int           // not 0: the size that is set when one is asked for that is not offered
 	Format          v4l2.PixelFormat // not 0: the format that is set, whatever was asked for
-	Stride          uint32           // not 0: told as bytesperline, whatever rows the pictures have
+	Stride          uint32           // not 0: told as bytesperline, whatever rows the frames have
 	SizeImage       uint32           // not 0: told as sizeimage, and the length of the buffers
 	StepwiseRates   bool             // intervals told as a range
 	ContinuousSizes bool             // sizes told as a range, which webcam gives as zeros

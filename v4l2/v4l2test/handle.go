@@ -246,7 +246,7 @@ func (h *handle) DQBuf(a *uapi.Buffer) error {
 	if f.Index != 0 {
 		a.Index = uint32(f.Index)
 	}
-	h.node.kernel.counts.Pictures++
+	h.node.kernel.counts.Frames++
 	return nil
 }
 
@@ -285,7 +285,7 @@ func (h *handle) StreamOff() error {
 	return nil
 }
 
-// Poll waits without a goroutine and without a descriptor: for a kick, or until the next picture is due.
+// Poll waits without a goroutine and without a descriptor: for a kick, or until the next frame is due.
 func (h *handle) Poll(wait time.Duration) (v4l2.Events, error) {
 	k := h.node.kernel
 	end := k.Now() + wait
@@ -337,7 +337,7 @@ func (h *handle) look() v4l2.Events {
 	return ev
 }
 
-// sleep waits with the kernel unlocked. The timer is kept: a picture is to cost no allocation.
+// sleep waits with the kernel unlocked. The timer is kept: a frame is to cost no allocation.
 func (h *handle) sleep(d time.Duration) {
 	if h.timer == nil {
 		h.timer = time.NewTimer(d)

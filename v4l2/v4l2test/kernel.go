@@ -7,7 +7,7 @@
 //	cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
 //	cam.Unplug()
 //
-// It owns no goroutine and no descriptor. Pictures come due by time.Now and are made when somebody polls; waiting is on channels and
+// It owns no goroutine and no descriptor. Frames come due by time.Now and are made when somebody polls; waiting is on channels and
 // timers alone, so that everything also runs inside a testing/synctest bubble, on the bubble's time, provided New was called in it.
 //
 // A node's number is free again when the camera is unplugged and its last handle and mapping are gone, as in the kernel: who holds
@@ -48,7 +48,7 @@ var _ v4l2.Kernel = (*Kernel)(nil)
 type Counts struct {
 	Opens, Closes int // of handles, of either kind
 	Maps, Unmaps  int
-	Pictures      int // taken by DQBUF
+	Frames        int // taken by DQBUF
 	StreamOns     int
 	Frees         int // REQBUFS 0
 	Resets        int // of USB devices

@@ -112,7 +112,7 @@ func TestErrnosOfVideobuf2(t *testing.T) {
 	}
 }
 
-// Who reads a picture after giving it back reads rubbish, here at least.
+// Who reads a frame after giving it back reads rubbish, here at least.
 func TestMemoryIsSpoilt(t *testing.T) {
 	k := New()
 	k.Plug(Device{})
@@ -125,20 +125,20 @@ func TestMemoryIsSpoilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, _, ok := Stamp(b.Data); !ok {
-		t.Fatal("no stamp in the picture")
+		t.Fatal("no stamp in the frame")
 	}
 	if err := c.Release(b); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, ok := Stamp(b.Data); ok {
-		t.Error("the picture outlived Release")
+		t.Error("the frame outlived Release")
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestPicture(t *testing.T) {
+func TestFrame(t *testing.T) {
 	dst := make([]byte, 2*320*240)
 	s := &stream{format: v4l2.MJPEG, width: 320, height: 240}
 	n := s.draw(dst, 7, time.Second, false)
@@ -147,7 +147,7 @@ func TestPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b := img.Bounds(); b.Dx() != 320 || b.Dy() != 240 {
-		t.Errorf("the picture is %v", b)
+		t.Errorf("the frame is %v", b)
 	}
 	n = s.draw(dst, 8, 2*time.Second, true)
 	if seq, at, ok := Stamp(dst[:n]); seq != 8 || at != 2*time.Second || !ok {
@@ -165,7 +165,7 @@ func TestPicture(t *testing.T) {
 	} {
 		s := &stream{format: x.format, width: 320, height: 240, padding: x.padding}
 		if n := s.draw(dst, 9, time.Second, false); n != x.is || bytes.Count(dst[:n], []byte{0}) < x.padding*240 {
-			t.Errorf("a %v picture of %d bytes, want %d, with %d of padding a row", x.format, n, x.is, x.padding)
+			t.Errorf("a %v frame of %d bytes, want %d, with %d of padding a row", x.format, n, x.is, x.padding)
 		}
 		if seq, _, ok := Stamp(dst); seq != 9 || !ok {
 			t.Errorf("%v: stamp %d, %v", x.format, seq, ok)

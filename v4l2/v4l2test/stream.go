@@ -25,7 +25,7 @@ type stream struct {
 	queued []int // with the driver, in order
 	done   []int // filled, in order
 	on     bool
-	due    time.Duration // when the next picture is taken
+	due    time.Duration // when the next frame is taken
 	seq    uint32        // and its number
 }
 
@@ -73,7 +73,7 @@ func (s *stream) sizeImage() int {
 	return s.width * s.height * 2 // what uvcvideo's cameras mostly tell of MJPEG
 }
 
-// raw is how many bytes a row of the pictures has and how many rows, of all planes, there are; 0 if they are not raw.
+// raw is how many bytes a row of the frames has and how many rows, of all planes, there are; 0 if they are not raw.
 func (s *stream) raw() (stride, rows int) {
 	switch s.format {
 	case v4l2.YUYV:
@@ -156,7 +156,7 @@ func (s *stream) setRate(t uapi.Fract) {
 }
 
 func (s *stream) start() {
-	s.draw(make([]byte, s.length()), 0, 0, false) // encoded once, and not at a picture's expense
+	s.draw(make([]byte, s.length()), 0, 0, false) // encoded once, and not at a frame's expense
 	s.on = true
 	s.seq = 0
 	s.due = s.node.kernel.Now() + s.interval()
@@ -171,7 +171,7 @@ func (s *stream) stop() {
 	s.kick()
 }
 
-// advance takes all pictures that came due. One without a buffer is lost, and shows as a gap in the numbers.
+// advance takes all frames that came due. One without a buffer is lost, and shows as a gap in the numbers.
 func (s *stream) advance(now time.Duration) {
 	if !s.on || s.node.gone {
 		return
@@ -191,7 +191,7 @@ func (s *stream) advance(now time.Duration) {
 	}
 }
 
-// fill takes one picture.
+// fill takes one frame.
 func (s *stream) fill(i int) {
 	b, f := &s.bufs[i], s.node.cam.faults
 	hit := func(n int) bool { return n > 0 && s.seq%uint32(n) == 0 }
@@ -244,7 +244,7 @@ func (s *stream) length() uint32 {
 // spoil overwrites memory that is not the program's any more.
 func spoil(b []byte) {
 	const rubbish = 0xdb
-	// The first bytes and the last: enough for a reader to stumble, and cheap enough for every picture.
+	// The first bytes and the last: enough for a reader to stumble, and cheap enough for every frame.
 	for i := range min(len(b), 64) {
 		b[i], b[len(b)-1-i] = rubbish, rubbish
 	}

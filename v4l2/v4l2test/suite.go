@@ -32,7 +32,7 @@ type Case struct {
 func Suite() []Case {
 	return []Case{
 		{"find", false, suiteFind},
-		{"pictures", false, suitePictures},
+		{"frames", false, suiteFrames},
 		{"drivers choice", false, suiteDriversChoice},
 		{"sizes in turn", false, suiteSizes},
 		{"wake", false, suiteWake},
@@ -41,7 +41,7 @@ func Suite() []Case {
 		{"second opener", false, suiteSecondOpener},
 		{"list beside a stream", false, suiteListBeside},
 		{"restart", false, suiteRestart},
-		{"no allocation per picture", false, suiteNoAllocation},
+		{"no allocation per frame", false, suiteNoAllocation},
 		{"formats beside a stream", false, suiteFormats},
 		{"controls beside a stream", false, suiteControls},
 		{"inactive control", false, suiteInactive},
@@ -127,7 +127,7 @@ func OpenFiles() error {
 	return all
 }
 
-// next takes a picture that is good, and gives it back.
+// next takes a frame that is good, and gives it back.
 func next(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 	t.Helper()
 	b := take(t, c)
@@ -138,7 +138,7 @@ func next(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 	return b
 }
 
-// take takes a picture and looks at it. Real cameras may begin with broken ones.
+// take takes a frame and looks at it. Real cameras may begin with broken ones.
 func take(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 	t.Helper()
 	for range 30 {
@@ -155,7 +155,7 @@ func take(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 		look(t, c.Mode(), b)
 		return b
 	}
-	t.Fatal("30 broken pictures one after the other")
+	t.Fatal("30 broken frames one after the other")
 	panic("unreachable")
 }
 
@@ -163,11 +163,11 @@ func look(t *testing.T, m v4l2.Mode, b v4l2.Buffer) {
 	t.Helper()
 	switch {
 	case len(b.Data) == 0:
-		t.Fatal("an empty picture without the error flag")
+		t.Fatal("an empty frame without the error flag")
 	case m.Format == v4l2.MJPEG && (b.Data[0] != 0xff || b.Data[1] != 0xd8):
-		t.Fatalf("a JPEG picture that begins with % x", b.Data[:2])
+		t.Fatalf("a JPEG frame that begins with % x", b.Data[:2])
 	case len(b.Data) < m.Bytes():
-		t.Fatalf("a picture of %d bytes, %+v", len(b.Data), m)
+		t.Fatalf("a frame of %d bytes, %+v", len(b.Data), m)
 	}
 }
 
@@ -196,7 +196,7 @@ func suiteFind(t *testing.T, s Subject) {
 	s.wantNoLeaks(t)
 }
 
-func suitePictures(t *testing.T, s Subject) {
+func suiteFrames(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
 	m := c.Mode()
 	if m.Width <= 0 || m.Height <= 0 || m.SizeImage <= 0 || (m.Format == v4l2.MJPEG) != (m.Bytes() == 0) {
@@ -206,10 +206,10 @@ func suitePictures(t *testing.T, s Subject) {
 	for range 20 {
 		b := next(t, c)
 		if b.Sequence <= last.Sequence {
-			t.Errorf("picture %d after %d", b.Sequence, last.Sequence)
+			t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
 		}
 		if b.Time <= last.Time {
-			t.Errorf("picture of %v after one of %v", b.Time, last.Time)
+			t.Errorf("frame of %v after one of %v", b.Time, last.Time)
 		}
 		last = b
 	}
@@ -318,7 +318,7 @@ func suiteAllHeld(t *testing.T, s Subject) {
 			t.Fatal(err)
 		}
 		if held = append(held, b); len(held) > 32 {
-			t.Fatal("more pictures at once than there can be buffers")
+			t.Fatal("more frames at once than there can be buffers")
 		}
 	}
 	if len(held) < 2 {
@@ -365,7 +365,7 @@ func suiteListBeside(t *testing.T, s Subject) {
 		}
 		b := next(t, c)
 		if b.Sequence <= last.Sequence { // a stream that was begun anew counts anew
-			t.Errorf("picture %d after %d", b.Sequence, last.Sequence)
+			t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
 		}
 		last = b
 	}
@@ -408,7 +408,7 @@ func suiteNoAllocation(t *testing.T, s Subject) {
 		}
 	})
 	if failed != nil || n != 0 {
-		t.Errorf("%v allocations per picture, %v", n, failed)
+		t.Errorf("%v allocations per frame, %v", n, failed)
 	}
 	s.shut(t, c)
 }

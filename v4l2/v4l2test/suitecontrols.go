@@ -39,7 +39,7 @@ func suiteFormats(t *testing.T, s Subject) {
 		t.Errorf("%+v is not among %+v", c.Mode(), all)
 	}
 	if b := next(t, c); b.Sequence <= last.Sequence {
-		t.Errorf("picture %d after %d", b.Sequence, last.Sequence)
+		t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
 	}
 	s.shut(t, c)
 }
@@ -101,7 +101,7 @@ func suiteControls(t *testing.T, s Subject) {
 		s.set(t, "power_line_frequency", strconv.FormatInt(x.Value, 10))
 	}
 	if b := next(t, c); b.Sequence <= last.Sequence {
-		t.Errorf("picture %d after %d", b.Sequence, last.Sequence)
+		t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
 	}
 	s.shut(t, c)
 }

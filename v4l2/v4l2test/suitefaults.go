@@ -27,7 +27,7 @@ func (s Subject) reopen(t *testing.T) *v4l2.Camera {
 	return nil
 }
 
-// lost takes pictures until there are no more, and is why.
+// lost takes frames until there are no more, and is why.
 func lost(t *testing.T, c *v4l2.Camera) error {
 	t.Helper()
 	for range 1000 {
@@ -39,7 +39,7 @@ func lost(t *testing.T, c *v4l2.Camera) error {
 			return err
 		}
 	}
-	t.Fatal("pictures go on and on")
+	t.Fatal("frames go on and on")
 	return nil
 }
 
@@ -106,7 +106,7 @@ func suiteFreeze(t *testing.T, s Subject) {
 			break
 		}
 		if err != nil || i > 32 {
-			t.Fatalf("frozen: %v after %d pictures, want ErrTimeout", err, i)
+			t.Fatalf("frozen: %v after %d frames, want ErrTimeout", err, i)
 		}
 		if err := c.Release(b); err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func suiteFreeze(t *testing.T, s Subject) {
 	s.shut(t, c)
 }
 
-// Some drivers pass a broken picture on with the flag, others keep it to themselves.
+// Some drivers pass a broken frame on with the flag, others keep it to themselves.
 func suiteErrorFlag(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
 	next(t, c)
@@ -131,7 +131,7 @@ func suiteErrorFlag(t *testing.T, s Subject) {
 			break
 		}
 		if err != nil || i > 300 {
-			t.Fatalf("broken pictures: %v after %d good ones", err, i)
+			t.Fatalf("broken frames: %v after %d good ones", err, i)
 		}
 		if err := c.Release(b); err != nil {
 			t.Fatal(err)

@@ -90,7 +90,7 @@ func (d *Device) OnCall(do func(api.CallRequest) (api.Call, error)) {
 	d.onCall = do
 }
 
-// Publish gives the feed, if it has not ended, a picture, or a card, with these bytes, taken just now.
+// Publish gives the feed, if it has not ended, a frame, or a card, with these bytes, taken just now.
 func (d *Device) Publish(feed string, seq uint64, card bool, data []byte) {
 	f := d.pool.Get(len(data))
 	copy(f.Data, data)

@@ -5,22 +5,22 @@ import (
 	"image"
 	"slices"
 
-	"vchat/daemon/vmtest/picture"
+	"vchat/daemon/vmtest/testframe"
 )
 
 // A report says what has been seen so far.
 type report struct {
-	Pictures  int `json:"pictures"`  // all of the below but missing
+	Frames    int `json:"frames"`    // all of the below but missing
 	Exact     int `json:"exact"`     // byte for byte what the camera sent
 	Completed int `json:"completed"` // the same but for added Huffman tables, which the camera had left out
 	Bare      int `json:"bare"`      // the same but for Huffman tables, which the camera had left out and nobody added
 	Reduced   int `json:"reduced"`   // the same to see, in fewer bytes
-	Cards     int `json:"cards"`     // without the camera's stamp: a placeholder, or a picture whose stamp is damaged
+	Cards     int `json:"cards"`     // without the camera's stamp: a placeholder, or a frame whose stamp is damaged
 	Foreign   int `json:"foreign"`   // another camera's
 	Altered   int `json:"altered"`   // the stamp is whole, but the bytes are not those that were sent
 	Repeated  int `json:"repeated"`  // not newer than the one before
 	Missing   int `json:"missing"`   // sequence numbers left out between the first and the last
-	Returns   int `json:"returns"`   // times that a picture of the camera came after cards
+	Returns   int `json:"returns"`   // times that a frame of the camera came after cards
 
 	Repeats []repeat `json:"repeats,omitempty"` // the first ones of the repeated
 
@@ -28,19 +28,19 @@ type report struct {
 
 	First   uint32  `json:"first"` // sequence numbers
 	Last    uint32  `json:"last"`
-	Seconds float64 `json:"seconds"` // by the camera's stamps, from the first to the last picture
-	FPS     float64 `json:"fps"`     // of this camera's pictures, as they arrived
+	Seconds float64 `json:"seconds"` // by the camera's stamps, from the first to the last frame
+	FPS     float64 `json:"fps"`     // of this camera's frames, as they arrived
 	DelayMS delays  `json:"delay_ms"`
 	Error   string  `json:"error,omitempty"` // what ended the stream, if that was not its end
 
 }
 
-// A repeat is a picture that is not newer than one before it.
+// A repeat is a frame that is not newer than one before it.
 type repeat struct {
 	Sequence uint32 `json:"sequence"`
-	After    uint32 `json:"after"`    // the newest one before it
-	Pictures int    `json:"pictures"` // how many there were up to then
-	At       int64  `json:"at"`       // CLOCK_MONOTONIC in nanoseconds
+	After    uint32 `json:"after"`  // the newest one before it
+	Frames   int    `json:"frames"` // how many there were up to then
+	At       int64  `json:"at"`     // CLOCK_MONOTONIC in nanoseconds
 }
 
 const maxRepeats = 5
@@ -52,15 +52,15 @@ type delays struct {
 	Max float64 `json:"max"`
 }
 
-// A checker compares pictures with those that the camera must have sent.
+// A checker compares frames with those that the camera must have sent.
 type checker struct {
 	camera  uint32
-	skip    int // pictures still to be left out
-	source  *picture.Source
+	skip    int // frames still to be left out
+	source  *testframe.Source
 	report  report
 	scratch []byte
-	looks   int                           // at reduced pictures
-	stills  [picture.Variants]image.Image // as they were sent, once they were needed
+	looks   int                             // at reduced frames
+	stills  [testframe.Variants]image.Image // as they were sent, once they were needed
 
 	away                        bool // a card was the last thing seen
 	stamped                     int
@@ -69,23 +69,23 @@ type checker struct {
 }
 
 func newChecker(camera uint32, w, h, skip int) *checker {
-	c := &checker{camera: camera, source: picture.New(w, h), skip: skip}
+	c := &checker{camera: camera, source: testframe.New(w, h), skip: skip}
 	// Encoding takes a second in the emulation; done here, it does not hold up the stream.
-	for k := range uint32(picture.Variants) {
-		c.scratch = c.source.Frame(c.scratch[:0], picture.Stamp{Sequence: k})
+	for k := range uint32(testframe.Variants) {
+		c.scratch = c.source.Frame(c.scratch[:0], testframe.Stamp{Sequence: k})
 	}
 	return c
 }
 
-// see takes the next picture, read at the CLOCK_MONOTONIC time now.
+// see takes the next frame, read at the CLOCK_MONOTONIC time now.
 func (c *checker) see(jpg []byte, now int64) {
 	if c.skip > 0 {
 		c.skip--
 		return
 	}
 	r := &c.report
-	r.Pictures++
-	st, err := picture.ParseStamp(jpg)
+	r.Frames++
+	st, err := testframe.ParseStamp(jpg)
 	switch {
 	case err != nil:
 		r.Cards++
@@ -98,7 +98,7 @@ func (c *checker) see(jpg []byte, now int64) {
 	c.scratch = c.source.Frame(c.scratch[:0], st)
 	if bytes.Equal(jpg, c.scratch) {
 		r.Exact++
-	} else if bare, whole := picture.WithoutTables(jpg), picture.WithoutTables(c.scratch); bytes.Equal(bare, whole) && len(bare) == len(jpg) {
+	} else if bare, whole := testframe.WithoutTables(jpg), testframe.WithoutTables(c.scratch); bytes.Equal(bare, whole) && len(bare) == len(jpg) {
 		r.Bare++
 	} else if bytes.Equal(bare, whole) {
 		r.Completed++
@@ -110,14 +110,14 @@ func (c *checker) see(jpg []byte, now int64) {
 	c.count(st, now)
 }
 
-func (c *checker) count(st picture.Stamp, now int64) {
+func (c *checker) count(st testframe.Stamp, now int64) {
 	r := &c.report
 	if c.stamped == 0 {
 		r.First, c.firstStamp, c.firstAt = st.Sequence, st.Time, now
 	} else if st.Sequence <= r.Last {
 		r.Repeated++
 		if len(r.Repeats) < maxRepeats {
-			r.Repeats = append(r.Repeats, repeat{st.Sequence, r.Last, r.Pictures, now})
+			r.Repeats = append(r.Repeats, repeat{st.Sequence, r.Last, r.Frames, now})
 		}
 		return
 	} else {

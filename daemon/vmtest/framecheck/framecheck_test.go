@@ -14,16 +14,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"vchat/daemon/vmtest/picture"
+	"vchat/daemon/vmtest/testframe"
 )
 
-var source = picture.New(320, 240)
+var source = testframe.New(320, 240)
 
 func frame(camera, sequence uint32) []byte {
-	return source.Frame(nil, picture.Stamp{Camera: camera, Sequence: sequence, Time: int64(sequence) * 1e9})
+	return source.Frame(nil, testframe.Stamp{Camera: camera, Sequence: sequence, Time: int64(sequence) * 1e9})
 }
 
-// card is a picture that is not the camera's.
+// card is a frame that is not the camera's.
 func card(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -33,7 +33,7 @@ func card(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// recoded is a picture in fewer bytes with the stamp of another, which may be its own.
+// recoded is a frame in fewer bytes with the stamp of another, which may be its own.
 func recoded(t *testing.T, jpg, stamped []byte, half bool) []byte {
 	t.Helper()
 	m, err := jpeg.Decode(bytes.NewReader(jpg))
@@ -54,15 +54,15 @@ func recoded(t *testing.T, jpg, stamped []byte, half bool) []byte {
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 15}); err != nil {
 		t.Fatal(err)
 	}
-	return slices.Concat(b.Bytes()[:2], stamped[2:2+picture.StampSize], b.Bytes()[2:])
+	return slices.Concat(b.Bytes()[:2], stamped[2:2+testframe.StampSize], b.Bytes()[2:])
 }
 
 func TestSplit(t *testing.T) {
-	want := [][]byte{frame(1, 0), card(t), picture.WithoutTables(frame(1, 1))}
+	want := [][]byte{frame(1, 0), card(t), testframe.WithoutTables(frame(1, 1))}
 	s := newSplitter(iotest.HalfReader(bytes.NewReader(bytes.Join(want, nil))))
 	for i, w := range want {
 		if got, err := s.next(); err != nil || !bytes.Equal(got, w) {
-			t.Fatalf("picture %d: %d bytes, %v; want %d", i, len(got), err, len(w))
+			t.Fatalf("frame %d: %d bytes, %v; want %d", i, len(got), err, len(w))
 		}
 	}
 	if _, err := s.next(); err != io.EOF {
@@ -95,26 +95,26 @@ func TestCheck(t *testing.T) {
 	damagedTables := frame(1, 3)
 	damagedTables[bytes.Index(damagedTables, []byte("\xff\xc4"))+10] ^= 1
 	for name, tt := range map[string]struct {
-		pictures [][]byte
-		want     report
+		frames [][]byte
+		want   report
 	}{
-		"all well":             {[][]byte{frame(1, 3), frame(1, 4)}, report{Pictures: 2, Exact: 2, First: 3, Last: 4}},
-		"one missing":          {[][]byte{frame(1, 3), frame(1, 5)}, report{Pictures: 2, Exact: 2, Missing: 1, First: 3, Last: 5}},
-		"twice":                {[][]byte{frame(1, 3), frame(1, 3)}, report{Pictures: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
-		"out of order":         {[][]byte{frame(1, 3), frame(1, 2)}, report{Pictures: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
-		"a bit flipped":        {[][]byte{altered}, report{Pictures: 1, Altered: 1, First: 3, Last: 3}},
-		"tables exchanged":     {[][]byte{damagedTables}, report{Pictures: 1, Completed: 1, First: 3, Last: 3}},
-		"reduced":              {[][]byte{recoded(t, frame(1, 3), frame(1, 3), false)}, report{Pictures: 1, Reduced: 1, First: 3, Last: 3}},
-		"half as large":        {[][]byte{recoded(t, frame(1, 3), frame(1, 3), true)}, report{Pictures: 1, Reduced: 1, First: 3, Last: 3}},
-		"another reduced one":  {[][]byte{recoded(t, frame(1, 5), frame(1, 3), false)}, report{Pictures: 1, Altered: 1, First: 3, Last: 3}},
-		"tables missing":       {[][]byte{picture.WithoutTables(frame(1, 3))}, report{Pictures: 1, Bare: 1, First: 3, Last: 3}},
-		"another camera's":     {[][]byte{frame(2, 3)}, report{Pictures: 1, Foreign: 1}},
-		"a card between":       {[][]byte{frame(1, 3), card(t), frame(1, 4)}, report{Pictures: 3, Exact: 2, Cards: 1, Returns: 1, First: 3, Last: 4}},
-		"nothing but the card": {[][]byte{card(t)}, report{Pictures: 1, Cards: 1}},
+		"all well":             {[][]byte{frame(1, 3), frame(1, 4)}, report{Frames: 2, Exact: 2, First: 3, Last: 4}},
+		"one missing":          {[][]byte{frame(1, 3), frame(1, 5)}, report{Frames: 2, Exact: 2, Missing: 1, First: 3, Last: 5}},
+		"twice":                {[][]byte{frame(1, 3), frame(1, 3)}, report{Frames: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
+		"out of order":         {[][]byte{frame(1, 3), frame(1, 2)}, report{Frames: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
+		"a bit flipped":        {[][]byte{altered}, report{Frames: 1, Altered: 1, First: 3, Last: 3}},
+		"tables exchanged":     {[][]byte{damagedTables}, report{Frames: 1, Completed: 1, First: 3, Last: 3}},
+		"reduced":              {[][]byte{recoded(t, frame(1, 3), frame(1, 3), false)}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
+		"half as large":        {[][]byte{recoded(t, frame(1, 3), frame(1, 3), true)}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
+		"another reduced one":  {[][]byte{recoded(t, frame(1, 5), frame(1, 3), false)}, report{Frames: 1, Altered: 1, First: 3, Last: 3}},
+		"tables missing":       {[][]byte{testframe.WithoutTables(frame(1, 3))}, report{Frames: 1, Bare: 1, First: 3, Last: 3}},
+		"another camera's":     {[][]byte{frame(2, 3)}, report{Frames: 1, Foreign: 1}},
+		"a card between":       {[][]byte{frame(1, 3), card(t), frame(1, 4)}, report{Frames: 3, Exact: 2, Cards: 1, Returns: 1, First: 3, Last: 4}},
+		"nothing but the card": {[][]byte{card(t)}, report{Frames: 1, Cards: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			in := io.NopCloser(bytes.NewReader(bytes.Join(tt.pictures, nil)))
+			in := io.NopCloser(bytes.NewReader(bytes.Join(tt.frames, nil)))
 			if err := run(context.Background(), in, &out, newChecker(1, 320, 240, 0), 0, 0); err != nil {
 				t.Fatal(err)
 			}

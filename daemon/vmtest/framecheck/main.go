@@ -1,10 +1,10 @@
-// Command framecheck reads JPEG pictures, one after the other, from its standard input and compares each with what the
-// emulated camera (uvcsim) must have sent: it makes the picture again from the stamp in it.
+// Command framecheck reads JPEG frames, one after the other, from its standard input and compares each with what the
+// emulated camera (uvcsim) must have sent: it makes the frame again from the stamp in it.
 //
 //	vchatctl view bob --to pipe | framecheck [-camera N] [-size WxH] [-skip N] [-count N] [-every DURATION]
 //
-// The first N pictures (-skip) are not looked at: while everything starts, slow emulation loses some. It prints a report as one line of JSON at the end: of the stream, after N pictures of the camera, or at a signal; with
-// -every also while it goes on. The exit status is 1 if the stream was not made of JPEG pictures.
+// The first N frames (-skip) are not looked at: while everything starts, slow emulation loses some. It prints a report as one line of JSON at the end: of the stream, after N frames of the camera, or at a signal; with
+// -every also while it goes on. The exit status is 1 if the stream was not made of JPEG frames.
 package main
 
 import (
@@ -24,9 +24,9 @@ import (
 
 func main() {
 	camera := flag.Uint("camera", 1, "the camera's number in its stamps")
-	size := flag.String("size", "1280x720", "size of the pictures")
-	skip := flag.Int("skip", 0, "pictures to leave out at the beginning")
-	count := flag.Int("count", 0, "end after this many pictures of the camera (0: at the stream's end)")
+	size := flag.String("size", "1280x720", "size of the frames")
+	skip := flag.Int("skip", 0, "frames to leave out at the beginning")
+	count := flag.Int("count", 0, "end after this many frames of the camera (0: at the stream's end)")
 	every := flag.Duration("every", 0, "print a report this often, too")
 	flag.Parse()
 	var w, h int

@@ -6,23 +6,23 @@ import (
 	"image/color"
 	"image/jpeg"
 
-	"vchat/daemon/vmtest/picture"
+	"vchat/daemon/vmtest/testframe"
 )
 
 const (
-	// lookEvery is which of the reduced pictures are decoded: all of them would take the emulation's time from the stream.
+	// lookEvery is which of the reduced frames are decoded: all of them would take the emulation's time from the stream.
 	lookEvery = 8
 	// In another of the stills the bar stands elsewhere: of a thousand pixels 12 to 66 are off by more than far of 255 steps
 	// of brightness. The coarsest tables do that to none.
 	far         = 48
 	maxFarMille = 5
-	// grid is how far apart the compared pixels are, in those of the sent picture.
+	// grid is how far apart the compared pixels are, in those of the sent frame.
 	grid = 8
 )
 
-// reduced says whether jpg is what a link that does not carry the sent picture makes of it: the same stamp and the same to
+// reduced says whether jpg is what a link that does not carry the sent frame makes of it: the same stamp and the same to
 // see, in fewer bytes, and perhaps of half the width and height.
-func (c *checker) reduced(jpg, sent []byte, st picture.Stamp) bool {
+func (c *checker) reduced(jpg, sent []byte, st testframe.Stamp) bool {
 	if len(jpg) >= len(sent) {
 		return false
 	}
@@ -33,7 +33,7 @@ func (c *checker) reduced(jpg, sent []byte, st picture.Stamp) bool {
 	if err != nil {
 		return false
 	}
-	k := st.Sequence % picture.Variants
+	k := st.Sequence % testframe.Variants
 	if c.stills[k] == nil {
 		if c.stills[k], err = jpeg.Decode(bytes.NewReader(sent)); err != nil {
 			return false

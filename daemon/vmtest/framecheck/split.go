@@ -7,12 +7,12 @@ import (
 	"io"
 )
 
-// maxPicture bounds what one picture may have, in bytes.
-const maxPicture = 16 << 20
+// maxFrame bounds what one frame may have, in bytes.
+const maxFrame = 16 << 20
 
 var errNotJPEG = errors.New("not a JPEG stream")
 
-// A splitter cuts a stream of JPEG pictures, one directly after the other, by their markers. It is no part of the product
+// A splitter cuts a stream of JPEG frames, one directly after the other, by their markers. It is no part of the product
 // on purpose: what checks must not share the mistakes of what is checked.
 type splitter struct {
 	r   *bufio.Reader
@@ -21,14 +21,14 @@ type splitter struct {
 
 func newSplitter(r io.Reader) *splitter { return &splitter{r: bufio.NewReaderSize(r, 1<<16)} }
 
-// next returns the next picture, good until the next call. It returns io.EOF at the end of the stream between two
-// pictures, io.ErrUnexpectedEOF within one, and errNotJPEG where the stream is something else.
+// next returns the next frame, good until the next call. It returns io.EOF at the end of the stream between two
+// frames, io.ErrUnexpectedEOF within one, and errNotJPEG where the stream is something else.
 func (s *splitter) next() ([]byte, error) {
 	s.buf = s.buf[:0]
 	if b, err := s.byte(); err != nil {
 		return nil, err
 	} else if b != 0xff {
-		return nil, fmt.Errorf("%w: a picture begins with %#02x", errNotJPEG, b)
+		return nil, fmt.Errorf("%w: a frame begins with %#02x", errNotJPEG, b)
 	}
 	for first := true; ; first = false {
 		marker, err := s.byte()
@@ -60,8 +60,8 @@ func (s *splitter) next() ([]byte, error) {
 func (s *splitter) byte() (byte, error) {
 	b, err := s.r.ReadByte()
 	if err == nil {
-		if len(s.buf) >= maxPicture {
-			return 0, fmt.Errorf("%w: picture larger than %d bytes", errNotJPEG, maxPicture)
+		if len(s.buf) >= maxFrame {
+			return 0, fmt.Errorf("%w: frame larger than %d bytes", errNotJPEG, maxFrame)
 		}
 		s.buf = append(s.buf, b)
 	}

@@ -8,22 +8,22 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"vchat/daemon/vmtest/picture"
+	"vchat/daemon/vmtest/testframe"
 )
 
-// A camera is the thing on the desk: it keeps its name, its knobs and its count of pictures while it is unplugged.
+// A camera is the thing on the desk: it keeps its name, its knobs and its count of frames while it is unplugged.
 type camera struct {
 	id              uint32
 	product, serial string
 	faults          faults
 	streaming       atomic.Bool
-	sequence        atomic.Uint32 // of the next picture
+	sequence        atomic.Uint32 // of the next frame
 	late            atomic.Int64
 	knobs           map[knobID]*knob // only the present session's serve touches them
 
 	mu      sync.Mutex
 	now     *session // nil: unplugged
-	sources map[string]*picture.Source
+	sources map[string]*testframe.Source
 }
 
 var (
@@ -32,40 +32,40 @@ var (
 )
 
 func newCamera(id uint32, product, serial string) *camera {
-	c := &camera{id: id, product: product, serial: serial, knobs: newKnobs(), sources: make(map[string]*picture.Source)}
+	c := &camera{id: id, product: product, serial: serial, knobs: newKnobs(), sources: make(map[string]*testframe.Source)}
 	// Encoding takes a second in the emulation; done here, the first stream does not begin with a pause.
 	m := modes(formatMJPEG)[0]
-	for k := range uint32(picture.Variants) {
-		c.source(m).Frame(nil, picture.Stamp{Sequence: k})
+	for k := range uint32(testframe.Variants) {
+		c.source(m).Frame(nil, testframe.Stamp{Sequence: k})
 	}
 	return c
 }
 
-func (c *camera) source(m mode) *picture.Source {
+func (c *camera) source(m mode) *testframe.Source {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := fmt.Sprintf("%dx%d", m.w, m.h)
 	if c.sources[key] == nil {
-		c.sources[key] = picture.New(m.w, m.h)
+		c.sources[key] = testframe.New(m.w, m.h)
 	}
 	return c.sources[key]
 }
 
-// picture makes picture seq, at the CLOCK_MONOTONIC time now in nanoseconds, with its faults.
-func (c *camera) picture(format byte, m mode, seq uint32, now int64) []byte {
+// frame makes frame seq, at the CLOCK_MONOTONIC time now in nanoseconds, with its faults.
+func (c *camera) frame(format byte, m mode, seq uint32, now int64) []byte {
 	if format == formatYUYV {
-		return rawPicture(m, seq)
+		return rawFrame(m, seq)
 	}
-	st := picture.Stamp{Camera: c.id, Sequence: seq, Time: now}
+	st := testframe.Stamp{Camera: c.id, Sequence: seq, Time: now}
 	small := func() []byte { return c.source(lesser).Frame(nil, st) }
 	return c.faults.spoil(c.source(m).Frame(nil, st), small, seq)
 }
 
-// lesser is no mode of the camera: a picture of that size is a fault.
+// lesser is no mode of the camera: a frame of that size is a fault.
 var lesser = mode{w: 160, h: 120}
 
-// rawPicture is a grey ramp that moves; its first four bytes are the sequence number.
-func rawPicture(m mode, seq uint32) []byte {
+// rawFrame is a grey ramp that moves; its first four bytes are the sequence number.
+func rawFrame(m mode, seq uint32) []byte {
 	line := make([]byte, m.w*2)
 	for x := range m.w {
 		line[2*x], line[2*x+1] = uint8(16+(x+int(seq)*8)%m.w*219/m.w), 128

@@ -82,8 +82,8 @@ func sendCommand(socket string, words []string, stdout io.Writer) error {
 type status struct {
 	Plugged   bool     `json:"plugged"`
 	Streaming bool     `json:"streaming"`
-	Sent      uint32   `json:"sent"` // pictures since the program began; the next one's sequence number
-	Late      int64    `json:"late"` // pictures left out because this program did not get to run in time
+	Sent      uint32   `json:"sent"` // frames since the program began; the next one's sequence number
+	Late      int64    `json:"late"` // frames left out because this program did not get to run in time
 	Faults    []string `json:"faults"`
 }
 

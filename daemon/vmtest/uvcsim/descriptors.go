@@ -23,7 +23,7 @@ const (
 	entityOutput     = 3
 )
 
-// A mode is one picture size and the rates it comes at, the default first.
+// A mode is one frame size and the rates it comes at, the default first.
 type mode struct {
 	w, h int
 	fps  []int
@@ -40,7 +40,7 @@ func modes(format byte) []mode {
 	}
 }
 
-// interval is the time between pictures in UVC's unit of 100 ns.
+// interval is the time between frames in UVC's unit of 100 ns.
 func interval(fps int) int { return 10_000_000 / fps }
 
 // A descriptor is built by appending fields; end puts its length in front.

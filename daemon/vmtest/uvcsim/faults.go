@@ -7,10 +7,10 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"vchat/daemon/vmtest/picture"
+	"vchat/daemon/vmtest/testframe"
 )
 
-// A fault is off or hits some pictures of a hundred, or every Nth one.
+// A fault is off or hits some frames of a hundred, or every Nth one.
 type fault struct{ every, percent atomic.Uint32 }
 
 func (f *fault) on() bool { return f.every.Load() > 0 || f.percent.Load() > 0 }
@@ -25,10 +25,10 @@ func (f *fault) clear() {
 	f.percent.Store(0)
 }
 
-// spread gives each of a hundred pictures in a row another number below 100, near ones in far pictures.
+// spread gives each of a hundred frames in a row another number below 100, near ones in far frames.
 func spread(sequence uint32) uint32 { return sequence * 37 % 100 }
 
-// set takes on, off, a number N for every Nth picture, or N% of the pictures.
+// set takes on, off, a number N for every Nth frame, or N% of the frames.
 func (f *fault) set(word string) error {
 	number, isPercent := strings.CutSuffix(word, "%")
 	var every, percent uint64
@@ -75,14 +75,14 @@ func (f *faults) reset() {
 	f.fps.Store(0)
 }
 
-// spoil returns the picture as the faults that are on leave it; small is the same in a lesser size. It may change b.
+// spoil returns the frame as the faults that are on leave it; small is the same in a lesser size. It may change b.
 func (f *faults) spoil(b []byte, small func() []byte, sequence uint32) []byte {
 	kind := -1 // of a mixed fault
 	if f.mixed.hits(sequence) {
 		kind = int(spread(sequence) % 4)
 	}
 	if f.notables.hits(sequence) {
-		b = picture.WithoutTables(b)
+		b = testframe.WithoutTables(b)
 	}
 	if f.small.hits(sequence) || kind == 0 {
 		b = small()

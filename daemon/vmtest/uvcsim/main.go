@@ -8,19 +8,19 @@
 //	uvcsim ctl [-socket S] COMMAND                            command the running one
 //
 // Commands: plug, unplug, status (JSON), reset (no faults), fps N (0: as negotiated), and the faults, each on, off, N for
-// every Nth picture, or N% of the pictures:
+// every Nth frame, or N% of the frames:
 //
 //	freeze    it stays plugged in and goes silent        hang      the same until its USB device is reset
-//	err       pictures are flagged as broken             trunc     pictures end half way
-//	garbage   pictures are full of wrong bytes           tiny      pictures are too short for their size
-//	small     pictures are smaller than agreed           mixed     one of small, tiny, trunc and garbage
-//	stall     it refuses to start a stream               notables  pictures come without Huffman tables
+//	err       frames are flagged as broken             trunc     frames end half way
+//	garbage   frames are full of wrong bytes           tiny      frames are too short for their size
+//	small     frames are smaller than agreed           mixed     one of small, tiny, trunc and garbage
+//	stall     it refuses to start a stream               notables  frames come without Huffman tables
 //
 //	            serve (reads USB/IP)            pump (one per started stream)
-//	vhci_hcd ──────▶ control requests ─start─▶ paces pictures, fills the driver's
+//	vhci_hcd ──────▶ control requests ─start─▶ paces frames, fills the driver's
 //	         ──────▶ transfers ──────queue───▶ isochronous transfers, answers them ──▶ vhci_hcd
 //
-// Every picture carries a stamp (package picture) with a sequence number, which goes on over unplugging, and the time.
+// Every frame carries a stamp (package frame) with a sequence number, which goes on over unplugging, and the time.
 package main
 
 import (
@@ -52,7 +52,7 @@ func run(args []string, stdout io.Writer) error {
 	}
 	flags := flag.NewFlagSet("uvcsim", flag.ContinueOnError)
 	socket := flags.String("socket", "/run/uvcsim.sock", "control socket")
-	id := flags.Uint("id", 1, "number of this camera in its pictures")
+	id := flags.Uint("id", 1, "number of this camera in its frames")
 	serial := flags.String("serial", "SIM0001", "USB serial number")
 	product := flags.String("product", "UVC Simulator", "USB product name")
 	if err := flags.Parse(args[1:]); err != nil {

@@ -11,7 +11,7 @@ const microframe = 125 * time.Microsecond
 
 // Bits of a payload header (UVC 1.0a, 2.4.3.3).
 const (
-	payloadFrameID = 1 << 0 // flips with each picture
+	payloadFrameID = 1 << 0 // flips with each frame
 	payloadEnd     = 1 << 1
 	payloadError   = 1 << 6
 	payloadHeader  = 1 << 7 // the header's end; always set
@@ -32,14 +32,14 @@ func (s *session) setStreaming(on bool) {
 	}
 }
 
-// A pump is one stream: it makes pictures at the agreed rate and cuts them into the packets of the driver's transfers.
+// A pump is one stream: it makes frames at the agreed rate and cuts them into the packets of the driver's transfers.
 type pump struct {
 	session *session
 	number  int
 	agreed  probe
-	due     time.Time // of the last picture
+	due     time.Time // of the last frame
 	bus     time.Time // up to when the bus is used up by transfers
-	rest    []byte    // of the picture that is being sent
+	rest    []byte    // of the frame that is being sent
 	broken  bool      // it is flagged as
 	frameID byte
 }
@@ -77,7 +77,7 @@ func (p *pump) keepBusTime(n int) time.Time {
 	return now
 }
 
-// payload appends one packet of at most size bytes: a header and a part of a picture, or nothing while none is due.
+// payload appends one packet of at most size bytes: a header and a part of a frame, or nothing while none is due.
 func (p *pump) payload(data []byte, size int, now time.Time) []byte {
 	if len(p.rest) == 0 && !p.begin(now) {
 		return data
@@ -96,7 +96,7 @@ func (p *pump) payload(data []byte, size int, now time.Time) []byte {
 	return data
 }
 
-// begin starts the next picture if its time has come.
+// begin starts the next frame if its time has come.
 func (p *pump) begin(now time.Time) bool {
 	c := p.session.camera
 	each := time.Duration(p.agreed.interval()) * 100
@@ -113,7 +113,7 @@ func (p *pump) begin(now time.Time) bool {
 	}
 	c.late.Add(passed - 1)
 	seq := c.sequence.Add(1) - 1
-	p.rest = c.picture(p.agreed.format(), p.agreed.mode(), seq, monotonic())
+	p.rest = c.frame(p.agreed.format(), p.agreed.mode(), seq, monotonic())
 	p.broken = c.faults.err.hits(seq)
 	return true
 }

@@ -41,7 +41,7 @@ type session struct {
 	closed bool
 }
 
-// A transfer is an isochronous request of the driver that waits for pictures.
+// A transfer is an isochronous request of the driver that waits for frames.
 type transfer struct {
 	sequence uint32
 	packets  []packet

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/daemon/daemontest/leaktest"
-	"vchat/daemon/vmtest/picture"
+	"vchat/daemon/vmtest/testframe"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -85,7 +85,7 @@ func TestProbeIsFixed(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	whole, little := picture.New(64, 48).Frame(nil, picture.Stamp{Camera: 1}), picture.New(16, 16).Frame(nil, picture.Stamp{})
+	whole, little := testframe.New(64, 48).Frame(nil, testframe.Stamp{Camera: 1}), testframe.New(16, 16).Frame(nil, testframe.Stamp{})
 	spoil := func(f *faults, sequence uint32) []byte {
 		return f.spoil(bytes.Clone(whole), func() []byte { return little }, sequence)
 	}
@@ -98,7 +98,7 @@ func TestFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(spoil(&f, 3), whole) {
-			t.Errorf("%s: changed picture 3 of every second one", name)
+			t.Errorf("%s: changed frame 3 of every second one", name)
 		}
 		got := spoil(&f, 4)
 		if bytes.Equal(got, whole) != want.same || decodes(got) != want.decodes {
@@ -106,7 +106,7 @@ func TestFaults(t *testing.T) {
 		}
 		f.reset()
 		if !bytes.Equal(spoil(&f, 4), whole) {
-			t.Errorf("%s: after a reset the picture is still changed", name)
+			t.Errorf("%s: after a reset the frame is still changed", name)
 		}
 	}
 }
@@ -116,8 +116,8 @@ func TestMixedFaults(t *testing.T) {
 	if err := f.mixed.set("87%"); err != nil {
 		t.Fatal(err)
 	}
-	whole := picture.New(64, 48).Frame(nil, picture.Stamp{})
-	little := picture.New(16, 16).Frame(nil, picture.Stamp{})
+	whole := testframe.New(64, 48).Frame(nil, testframe.Stamp{})
+	little := testframe.New(16, 16).Frame(nil, testframe.Stamp{})
 	good, kinds := 0, map[string]int{}
 	for sequence := range uint32(1000) {
 		got := f.spoil(bytes.Clone(whole), func() []byte { return little }, sequence)
@@ -209,7 +209,7 @@ func plugIn(t *testing.T, c *camera) *driver {
 	return d
 }
 
-func TestSessionSendsWholePictures(t *testing.T) {
+func TestSessionSendsWholeFrames(t *testing.T) {
 	c := newCamera(5, "Camera", "S1")
 	d := plugIn(t, c)
 	d.submit(true, 0, []byte{0x80, 6, 2, 3, 9, 4, 255, 0}, 255, 0, nil) // the product's name
@@ -223,7 +223,7 @@ func TestSessionSendsWholePictures(t *testing.T) {
 	d.submit(false, 0, []byte{0x01, 11, 1, 0, 1, 0, 0, 0}, 0, 0, nil) // SET_INTERFACE: stream
 	d.answer()
 
-	var got []byte // the payloads of the first picture, without their headers
+	var got []byte // the payloads of the first frame, without their headers
 	for ended := false; !ended; {
 		const packets = 8
 		var table []byte
@@ -243,12 +243,12 @@ func TestSessionSendsWholePictures(t *testing.T) {
 			got, data = append(got, data[2:n]...), data[n:]
 		}
 	}
-	st, err := picture.ParseStamp(got)
+	st, err := testframe.ParseStamp(got)
 	if err != nil || st.Camera != 5 || st.Sequence != 0 {
 		t.Fatalf("stamp %+v, %v; want camera 5, sequence 0", st, err)
 	}
-	if want := picture.New(1280, 720).Frame(nil, st); !bytes.Equal(got, want) {
-		t.Errorf("the payloads make %d bytes, want the picture's %d", len(got), len(want))
+	if want := testframe.New(1280, 720).Frame(nil, st); !bytes.Equal(got, want) {
+		t.Errorf("the payloads make %d bytes, want the frame's %d", len(got), len(want))
 	}
 	if !c.status().Streaming {
 		t.Error("status says that it does not stream")

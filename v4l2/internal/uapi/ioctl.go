@@ -39,9 +39,9 @@ func ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
 	}
 }
 
-// quick is ioctl for calls that come with each picture and wait for no device: the scheduler is not told of them. It would
-// wake its monitor thread for each picture, which looks every 20 µs whether the call has come back, until all is idle again,
-// and so takes a fifth of all the time that a picture costs. The price is that the scheduler is held up where a driver holds
+// quick is ioctl for calls that come with each frame and wait for no device: the scheduler is not told of them. It would
+// wake its monitor thread for each frame, which looks every 20 µs whether the call has come back, until all is idle again,
+// and so takes a fifth of all the time that a frame costs. The price is that the scheduler is held up where a driver holds
 // its queue's lock for long; but then it is held up in its own poller, too.
 func quick(fd int, request uintptr, arg unsafe.Pointer) error {
 	for {

@@ -12,7 +12,7 @@ type Source interface {
 }
 
 // Ahead reads a feed while the disk is busy, which may take a second on an SD card, and the daemon keeps no more than the newest
-// picture for us. Next is for one goroutine at a time.
+// frame for us. Next is for one goroutine at a time.
 type Ahead struct {
 	done chan struct{}
 
@@ -27,8 +27,8 @@ type Ahead struct {
 }
 
 const (
-	aheadPictures = 60       // two seconds
-	aheadBytes    = 16 << 20 // which a single picture may have by itself
+	aheadFrames = 60       // two seconds
+	aheadBytes  = 16 << 20 // which a single frame may have by itself
 )
 
 // ReadAhead begins to read a source, until that gives an error.
@@ -49,7 +49,7 @@ func (a *Ahead) read(src Source) {
 	}
 }
 
-// put waits for room. Meanwhile the source's pictures are overtaken where they come from.
+// put waits for room. Meanwhile the source's frames are overtaken where they come from.
 func (a *Ahead) put(f client.Frame, err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -58,14 +58,14 @@ func (a *Ahead) put(f client.Frame, err error) bool {
 		a.err = err
 		return false
 	}
-	for !a.closed && len(a.queue) > 0 && (len(a.queue) >= aheadPictures || a.bytes+len(f.Data) > aheadBytes) {
+	for !a.closed && len(a.queue) > 0 && (len(a.queue) >= aheadFrames || a.bytes+len(f.Data) > aheadBytes) {
 		a.change.Wait()
 	}
 	p := &client.Frame{}
 	if k := len(a.spare); k > 0 {
 		p, a.spare = a.spare[k-1], a.spare[:k-1]
 	}
-	// The source uses its memory again for the next picture, hence the copy.
+	// The source uses its memory again for the next frame, hence the copy.
 	data := append(p.Data[:0], f.Data...)
 	*p = f
 	p.Data = data
@@ -73,7 +73,7 @@ func (a *Ahead) put(f client.Frame, err error) bool {
 	return !a.closed
 }
 
-// Next waits for the next picture, which is valid until the call after. The error is the source's, once all is taken.
+// Next waits for the next frame, which is valid until the call after. The error is the source's, once all is taken.
 func (a *Ahead) Next() (*client.Frame, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

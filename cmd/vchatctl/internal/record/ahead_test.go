@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// counted gives pictures of a size until it has given so many, always in the same memory.
+// counted gives frames of a size until it has given so many, always in the same memory.
 type counted struct {
 	n, size int
 	given   atomic.Int64
@@ -35,7 +35,7 @@ func (c *counted) Next() (client.Frame, error) {
 func TestReadAhead(t *testing.T) {
 	for _, tt := range []struct{ n, size, held int }{
 		{10, 100, 10},              // all of it
-		{200, 100, aheadPictures},  // as many
+		{200, 100, aheadFrames},    // as many
 		{20, aheadBytes / 4, 4},    // as much
 		{3, aheadBytes + 1000, 1},  // one at least
 		{3, aheadBytes/2 + 100, 1}, // and no more
@@ -46,12 +46,12 @@ func TestReadAhead(t *testing.T) {
 			synctest.Wait()
 			// One more waits to be put into it.
 			if given := int(src.given.Load()); given != min(tt.held+1, tt.n) {
-				t.Errorf("%d of %d pictures of %d bytes are read ahead, want %d", given, tt.n, tt.size, tt.held+1)
+				t.Errorf("%d of %d frames of %d bytes are read ahead, want %d", given, tt.n, tt.size, tt.held+1)
 			}
 			for i := range tt.n {
 				p, err := a.Next()
 				if err != nil || p.Seq != uint64(i) || p.Data[0] != byte(i) || len(p.Data) != tt.size {
-					t.Fatalf("picture %d: %v, %v", i, p.Seq, err)
+					t.Fatalf("frame %d: %v, %v", i, p.Seq, err)
 				}
 			}
 			if _, err := a.Next(); err != io.EOF {

@@ -23,10 +23,10 @@ import (
 //	      ├ Info        its Duration is 0 until the end
 //	      ├ Tracks
 //	      ├ Cluster     (of unknown size) of a second
-//	      │ └ SimpleBlock  a picture, and so on
+//	      │ └ SimpleBlock  a frame, and so on
 //	      └ Cues        at the end: where every fifth second is
 //
-// The writer of the library that lays out the elements is not used: it hands each picture to a goroutine, so that an error of the
+// The writer of the library that lays out the elements is not used: it hands each frame to a goroutine, so that an error of the
 // disk is told to nobody who could act on it.
 type matroska struct {
 	size     int64 // of what was appended so far
@@ -37,7 +37,7 @@ type matroska struct {
 	duration int64 // where its eight bytes are
 
 	cluster int64 // when the present one begins, ms
-	last    int64 // when the last picture was taken, ms
+	last    int64 // when the last frame was taken, ms
 	cues    []cue
 }
 
@@ -144,7 +144,7 @@ func (m *matroska) append(dst []byte, f *client.Frame, at time.Duration) ([]byte
 func (m *matroska) head(out *bytes.Buffer, first *client.Frame) error {
 	h, err := mjpeg.Check(first.Data)
 	if err != nil {
-		return fmt.Errorf("the first picture: %w", err)
+		return fmt.Errorf("the first frame: %w", err)
 	}
 	var e ebmlHead
 	e.EBML.Version, e.EBML.ReadVersion, e.EBML.MaxID, e.EBML.MaxSize = 1, 1, 4, 8
@@ -169,7 +169,7 @@ func (m *matroska) head(out *bytes.Buffer, first *client.Frame) error {
 	entry.Number, entry.UID, entry.Type, entry.Codec = track, 1, 1, "V_MJPEG"
 	entry.Video.Interlaced, entry.Video.Width, entry.Video.Height = 2, uint64(h.Width), uint64(h.Height) // 2: it is not
 	if first.Rotate != 0 {
-		// Counter-clockwise, from -180 to 180. EXIF in the pictures besides would make some players turn them twice.
+		// Counter-clockwise, from -180 to 180. EXIF in the frames besides would make some players turn them twice.
 		entry.Video.Projection = &projection{Roll: float64((540-first.Rotate)%360 - 180)}
 	}
 	if err == nil {

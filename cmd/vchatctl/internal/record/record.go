@@ -1,8 +1,8 @@
-// Package record writes a feed's pictures into a file, as they are: each is written whole by the time Add returns.
+// Package record writes a feed's frames into a file, as they are: each is written whole by the time Add returns.
 //
-// It promises that the file is playable whenever its writer ends, if only by SIGKILL, a full disk included; that pictures keep the
-// distances in time at which they were taken; and that none is encoded again. A picture that is to be shown turned says so: in
-// Matroska the track does (ProjectionPoseRoll), elsewhere the picture itself (EXIF).
+// It promises that the file is playable whenever its writer ends, if only by SIGKILL, a full disk included; that frames keep the
+// distances in time at which they were taken; and that none is encoded again. A frame that is to be shown turned says so: in
+// Matroska the track does (ProjectionPoseRoll), elsewhere the frame itself (EXIF).
 //
 // A Recording starts no goroutine; an Ahead has one, for which Close waits.
 package record
@@ -27,9 +27,9 @@ var (
 	ErrFormat = errors.New("what is recorded is .mkv or .mjpeg")
 )
 
-// format is how pictures are laid into a file.
+// format is how frames are laid into a file.
 type format interface {
-	// append appends to dst what the picture, taken at this time since the first one, adds to the file.
+	// append appends to dst what the frame, taken at this time since the first one, adds to the file.
 	append(dst []byte, f *client.Frame, at time.Duration) ([]byte, error)
 	// finish makes the file of this size and length easier to read, once all is written; what was appended last may be missing.
 	// Without it the file is complete as well.
@@ -50,20 +50,20 @@ type Recording struct {
 	format  format
 	buf     []byte
 	failed  bool
-	old     bool // the file holds what was there before, until the first picture comes
+	old     bool // the file holds what was there before, until the first frame comes
 
-	begun  time.Duration // when the first picture was taken, on its clock
+	begun  time.Duration // when the first frame was taken, on its clock
 	seq    uint64        // of the last one
 	Totals Totals
 }
 
 // Totals is what there is in a recording.
 type Totals struct {
-	Pictures uint64
-	Cards    uint64        // that stood in for pictures, and are in it
-	Lost     uint64        // pictures that did not come, by the numbers of those around them
-	Length   time.Duration // from the first picture to the last
-	Bytes    int64
+	Frames uint64
+	Cards  uint64        // that stood in for frames, and are in it
+	Lost   uint64        // frames that did not come, by the numbers of those around them
+	Length time.Duration // from the first frame to the last
+	Bytes  int64
 }
 
 // Create makes a recording in the format that its name's extension says. Errors: ErrExists, unless it may be replaced; ErrFormat;
@@ -89,7 +89,7 @@ func Create(path string, replace bool) (*Recording, error) {
 	return &Recording{file: file, regular: regular, format: make(), old: replace && regular && info != nil}, nil
 }
 
-// Add writes a picture behind those that there are. After an error the file holds what it held before, and takes no more.
+// Add writes a frame behind those that there are. After an error the file holds what it held before, and takes no more.
 func (r *Recording) Add(f *client.Frame) error {
 	if r.failed {
 		return os.ErrClosed
@@ -98,7 +98,7 @@ func (r *Recording) Add(f *client.Frame) error {
 	if taken == 0 { // an older daemon
 		taken = time.Duration(f.Captured.UnixNano())
 	}
-	if r.Totals.Pictures+r.Totals.Cards == 0 {
+	if r.Totals.Frames+r.Totals.Cards == 0 {
 		r.begun = taken
 	}
 	at := max(taken-r.begun, r.Totals.Length)
@@ -112,7 +112,7 @@ func (r *Recording) Add(f *client.Frame) error {
 		}
 		r.old = false
 	}
-	// In one go, so that whatever happens between two pictures leaves a whole number of them.
+	// In one go, so that whatever happens between two frames leaves a whole number of them.
 	if _, err = r.file.Write(r.buf); err != nil {
 		r.failed = true
 		if r.regular {
@@ -127,7 +127,7 @@ func (r *Recording) Add(f *client.Frame) error {
 func (r *Recording) count(f *client.Frame, at time.Duration) {
 	t := &r.Totals
 	// Numbers begin anew where the daemon does.
-	if gap := f.Seq - r.seq; t.Pictures+t.Cards > 0 && f.Seq > r.seq+1 {
+	if gap := f.Seq - r.seq; t.Frames+t.Cards > 0 && f.Seq > r.seq+1 {
 		t.Lost += gap - 1
 	}
 	r.seq = f.Seq
@@ -135,7 +135,7 @@ func (r *Recording) count(f *client.Frame, at time.Duration) {
 	if f.Card {
 		t.Cards++
 	} else {
-		t.Pictures++
+		t.Frames++
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// film is pictures taken 40 ms apart, of these sizes in turn, ten of each.
+// film is frames taken 40 ms apart, of these sizes in turn, ten of each.
 func film(t *testing.T, n int, sizes ...image.Point) []client.Frame {
 	t.Helper()
 	var jpegs [][]byte
@@ -110,13 +110,13 @@ func read(t *testing.T, path string) (f file, raw []byte) {
 	return f, raw
 }
 
-// times gives the instants of all pictures in ms, and holds their bytes to those of the frames.
+// times gives the instants of all frames in ms, and holds their bytes to those of the frames.
 func (f file) times(t *testing.T, frames []client.Frame) (all []int64) {
 	t.Helper()
 	for _, c := range f.Segment.Cluster {
 		for _, b := range c.Blocks {
 			if want := frames[len(all)]; !bytes.Equal(b.Data[0], want.Data) || !b.Keyframe {
-				t.Fatalf("picture %d is not what it was", len(all))
+				t.Fatalf("frame %d is not what it was", len(all))
 			}
 			all = append(all, int64(c.Time)+int64(b.Timecode))
 		}
@@ -140,7 +140,7 @@ func TestMatroskaKeepsTheTimes(t *testing.T) {
 	f, raw := read(t, path)
 	got := f.times(t, frames)
 	if len(got) != len(frames) {
-		t.Fatalf("%d pictures, want %d", len(got), len(frames))
+		t.Fatalf("%d frames, want %d", len(got), len(frames))
 	}
 	for i, ms := range got {
 		want := (frames[i].Monotonic - frames[0].Monotonic).Milliseconds()
@@ -148,7 +148,7 @@ func TestMatroskaKeepsTheTimes(t *testing.T) {
 			want = got[49] + 1
 		}
 		if ms != want {
-			t.Errorf("picture %d at %d ms, want %d", i, ms, want)
+			t.Errorf("frame %d at %d ms, want %d", i, ms, want)
 		}
 	}
 	if d := f.Segment.Info.Duration; int64(d) != got[299] {
@@ -157,13 +157,13 @@ func TestMatroskaKeepsTheTimes(t *testing.T) {
 	if !f.Segment.Info.Begun.Equal(frames[0].Captured) {
 		t.Errorf("begun %v, want %v", f.Segment.Info.Begun, frames[0].Captured)
 	}
-	if r.Totals.Bytes == 0 || r.Totals.Pictures != 300 || r.Totals.Length != frames[299].Monotonic-frames[0].Monotonic {
+	if r.Totals.Bytes == 0 || r.Totals.Frames != 300 || r.Totals.Length != frames[299].Monotonic-frames[0].Monotonic {
 		t.Errorf("totals %+v", r.Totals)
 	}
 	// Every second a cluster, from which a reader can begin.
 	for i, c := range f.Segment.Cluster[:len(f.Segment.Cluster)-1] {
 		if n := len(c.Blocks); n == 0 || n > 30 {
-			t.Errorf("cluster %d has %d pictures", i, n)
+			t.Errorf("cluster %d has %d frames", i, n)
 		}
 	}
 	f.followIndex(t, raw)
@@ -195,7 +195,7 @@ func TestMatroskaIsWholeUpToAnyByte(t *testing.T) {
 	path, r := write(t, "a.mkv", frames, false)
 	f, raw := read(t, path)
 	if n := len(f.times(t, frames)); n != 60 {
-		t.Errorf("%d pictures before the end of the recording, want 60", n)
+		t.Errorf("%d frames before the end of the recording, want 60", n)
 	}
 	if int64(len(raw)) != r.Totals.Bytes {
 		t.Errorf("%d bytes, counted %d", len(raw), r.Totals.Bytes)
@@ -205,12 +205,12 @@ func TestMatroskaIsWholeUpToAnyByte(t *testing.T) {
 		var f file
 		_ = ebml.Unmarshal(bytes.NewReader(raw[:cut]), &f, ebml.WithIgnoreUnknown(true))
 		if n := len(f.times(t, frames)); n < 56 {
-			t.Errorf("of %d bytes, %d can be read: %d pictures", len(raw), cut, n)
+			t.Errorf("of %d bytes, %d can be read: %d frames", len(raw), cut, n)
 		}
 	}
 }
 
-// The last picture, which begins a cluster, has found no room.
+// The last frame, which begins a cluster, has found no room.
 func TestMatroskaOnAFullDisk(t *testing.T) {
 	frames := film(t, 127, image.Pt(64, 48))
 	path, r := write(t, "a.mkv", frames[:125], false)
@@ -224,7 +224,7 @@ func TestMatroskaOnAFullDisk(t *testing.T) {
 	}
 	f, raw := read(t, path)
 	if n := len(f.times(t, frames)); n != 125 || f.Segment.Info.Duration != 124*40 {
-		t.Errorf("%d pictures in %v ms, want 125 in 4960", n, f.Segment.Info.Duration)
+		t.Errorf("%d frames in %v ms, want 125 in 4960", n, f.Segment.Info.Duration)
 	}
 	if n := len(f.Segment.Cues.Points); n != 1 {
 		t.Errorf("%d cues, want 1", n)
@@ -236,7 +236,7 @@ func TestMatroskaOnAFullDisk(t *testing.T) {
 	}
 }
 
-func TestTurnedPictures(t *testing.T) {
+func TestTurnedFrames(t *testing.T) {
 	for _, tt := range []struct {
 		degrees int
 		roll    float64
@@ -257,19 +257,19 @@ func TestTurnedPictures(t *testing.T) {
 			want = mjpeg.Orient(want, f.Data, f.Rotate)
 		}
 		if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("the .mjpeg is not the pictures one after the other, each with its EXIF (%v)", err)
+			t.Errorf("the .mjpeg is not the frames one after the other, each with its EXIF (%v)", err)
 		}
-		if r.Totals.Pictures != 19 || r.Totals.Cards != 1 {
+		if r.Totals.Frames != 19 || r.Totals.Cards != 1 {
 			t.Errorf("totals %+v", r.Totals)
 		}
 	}
 	path, _ := write(t, "a.mkv", film(t, 3, image.Pt(64, 48)), true)
 	if f, _ := read(t, path); f.Segment.Tracks.Entry.Video.Projection != nil {
-		t.Error("pictures that are not turned say so")
+		t.Error("frames that are not turned say so")
 	}
 }
 
-func TestLostPicturesAreCounted(t *testing.T) {
+func TestLostFramesAreCounted(t *testing.T) {
 	frames := film(t, 6, image.Pt(64, 48))
 	for i, seq := range []uint64{7, 8, 12, 13, 2, 3} { // three are missing; then the daemon begins anew
 		frames[i].Seq = seq
@@ -328,7 +328,7 @@ func TestNoRoom(t *testing.T) {
 	_ = r.Close()
 }
 
-// Others' players: what the link does to a picture's size, and how it is turned.
+// Others' players: what the link does to a frame's size, and how it is turned.
 func TestOthersPlayIt(t *testing.T) {
 	if _, err := exec.LookPath("ffmpeg"); err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "" {
 		t.Fatal("ffmpeg is not installed")
@@ -359,7 +359,7 @@ func TestOthersPlayIt(t *testing.T) {
 			t.Errorf("%s: it is not to be turned clockwise:\n%.300s", name, out)
 		}
 		if name == "a.mkv" && !strings.Contains(string(out), fmt.Sprintf("frames.frame.59.pts_time=%q", "2.360000")) {
-			t.Errorf("the last picture is not at 2.36 s:\n%s", out[len(out)-300:])
+			t.Errorf("the last frame is not at 2.36 s:\n%s", out[len(out)-300:])
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (c *corner) close() {
 	c.newest.Wait()
 }
 
-// Corner gives the own pictures while they are wanted, else nil.
+// Corner gives the own frames while they are wanted, else nil.
 func (s *Session) Corner() *Newest {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,7 +27,7 @@ type Pixels struct {
 	Format Format
 }
 
-// A Display is what pictures are painted on: a window, or a console's screen. Next and Show are for one goroutine, and Run's.
+// A Display is what frames are painted on: a window, or a console's screen. Next and Show are for one goroutine, and Run's.
 type Display interface {
 	// Next gives memory of the display's present size to paint on, which holds no particular content. It waits while all
 	// that the display has is still being shown, but no longer than ctx. A display that is not to be seen at present (a

@@ -31,14 +31,14 @@ type feed struct {
 	mu    sync.Mutex
 	open  *client.Feed
 	name  string    // of the feed that is open, or was
-	since time.Time // of the name: pictures that came before are of another feed
+	since time.Time // of the name: frames that came before are of another feed
 }
 
 func newFeed(ctx context.Context, c *client.Client, want func() string, stay bool) *feed {
 	return &feed{ctx: ctx, client: c, want: want, stay: stay, patience: patience, changed: make(chan struct{}, 1)}
 }
 
-// Next gives the next picture. Its errors are those that mend themselves by no waiting, and the cause of ctx.
+// Next gives the next frame. Its errors are those that mend themselves by no waiting, and the cause of ctx.
 func (f *feed) Next() (client.Frame, error) {
 	for {
 		f.mu.Lock()
@@ -149,7 +149,7 @@ func (f *feed) end() {
 	f.open = nil
 }
 
-// showing is the feed whose pictures Next gives, and since when.
+// showing is the feed whose frames Next gives, and since when.
 func (f *feed) showing() (name string, since time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -145,7 +145,7 @@ func (s *Session) hangUp(ctx context.Context) error {
 	return err
 }
 
-// snapshot saves the newest picture in the working directory.
+// snapshot saves the newest frame in the working directory.
 func (s *Session) snapshot(ctx context.Context) error {
 	feed := s.wanted()
 	if feed == "" {

@@ -89,7 +89,7 @@ func (k *known) rings() string {
 
 func answered(s api.CallState) bool { return s == api.CallActive || s == api.CallResuming }
 
-// why says in words why there is no fresh picture of a feed.
+// why says in words why there is no fresh frame of a feed.
 func (k *known) why(feed string, now time.Time) string {
 	switch {
 	case !k.up && k.since.IsZero():
@@ -97,14 +97,14 @@ func (k *known) why(feed string, now time.Time) string {
 	case !k.up:
 		return Why{"vchatd ended", k.since, ", waiting for it"}.At(now)
 	case feed == api.Self:
-		return cmp.Or(WhyNotHere(&k.status).At(now), "the camera sends no pictures")
+		return cmp.Or(WhyNotHere(&k.status).At(now), "the camera sends no frames")
 	}
 	c := k.call(feed)
 	if text := WhyNotThere(feed, c).At(now); text != "" {
 		return text
 	}
-	if !c.Pictures {
-		return "waiting for the first picture of " + feed
+	if !c.Frames {
+		return "waiting for the first frame of " + feed
 	}
 	return "nothing comes from " + feed
 }

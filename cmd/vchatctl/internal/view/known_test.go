@@ -7,7 +7,7 @@ import (
 	"vchat/daemon/api"
 )
 
-func TestWhyThereIsNoPicture(t *testing.T) {
+func TestWhyThereIsNoFrame(t *testing.T) {
 	now := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 	before := func(s int) time.Time { return now.Add(-time.Duration(s) * time.Second) }
 	in := func(c api.Call) known {
@@ -15,7 +15,7 @@ func TestWhyThereIsNoPicture(t *testing.T) {
 		return known{up: true, since: before(60), status: api.Status{Calls: []api.Call{{Peer: "attic", State: api.CallIncoming}, c}}}
 	}
 	there := func(c api.PeerCamera) known {
-		return in(api.Call{State: api.CallActive, Pictures: true, Link: &api.Link{State: api.LinkUp}, PeerCamera: &c})
+		return in(api.Call{State: api.CallActive, Frames: true, Link: &api.Link{State: api.LinkUp}, PeerCamera: &c})
 	}
 	here := func(c api.Camera) known {
 		c.Device = "/dev/video0"
@@ -34,18 +34,18 @@ func TestWhyThereIsNoPicture(t *testing.T) {
 		{in(api.Call{State: api.CallIncoming}), "workshop", "workshop is calling"},
 		{in(api.Call{State: api.CallResuming, Since: before(7)}), "workshop", "link lost 7 s ago, reconnecting"},
 		{in(api.Call{State: api.CallActive, Link: &api.Link{State: api.LinkDown, Since: before(130)}}), "workshop", "link lost 2 min ago, reconnecting"},
-		{in(api.Call{State: api.CallActive}), "workshop", "waiting for the first picture of workshop"},
+		{in(api.Call{State: api.CallActive}), "workshop", "waiting for the first frame of workshop"},
 		{there(api.PeerCamera{State: "streaming"}), "workshop", "nothing comes from workshop"},
 		{there(api.PeerCamera{State: "unknown"}), "workshop", "nothing comes from workshop"},
 		{there(api.PeerCamera{State: "privacy", Since: before(9)}), "workshop", "workshop has privacy on"},
 		{there(api.PeerCamera{State: "opening"}), "workshop", "workshop's camera is starting"},
 		{there(api.PeerCamera{State: "lost", Since: before(12), Reason: "the camera is gone; it was unplugged, or it broke down"}), "workshop",
 			"workshop's camera was unplugged 12 s ago"},
-		{there(api.PeerCamera{State: "lost", Reason: "the camera sends no pictures"}), "workshop", "workshop's camera was lost: the camera sends no pictures"},
+		{there(api.PeerCamera{State: "lost", Reason: "the camera sends no frames"}), "workshop", "workshop's camera was lost: the camera sends no frames"},
 		{there(api.PeerCamera{State: "failed", Since: before(7200), Reason: "no usable format"}), "workshop", "workshop's camera has failed 2 h ago: no usable format"},
 		{here(api.Camera{State: api.CameraIdle}), api.Self, "the camera is starting"},
 		{here(api.Camera{State: api.CameraOpening}), api.Self, "the camera is starting"},
-		{here(api.Camera{State: api.CameraStreaming}), api.Self, "the camera sends no pictures"},
+		{here(api.Camera{State: api.CameraStreaming}), api.Self, "the camera sends no frames"},
 		{here(api.Camera{State: api.CameraLost, Since: before(3), Reason: "/dev/video0: in use by ffmpeg"}), api.Self, "the camera was lost 3 s ago: in use by ffmpeg"},
 		{known{up: true, status: api.Status{Privacy: true}}, api.Self, "privacy is on: the camera is closed"},
 	} {

@@ -100,7 +100,7 @@ func (l *letters) tidy() {
 }
 
 // wrap cuts a text between words into lines of at most width pixels. A word that is wider is cut too. It is kept as what is
-// drawn is: a text may have 2000 letters, and they are asked for with each picture.
+// drawn is: a text may have 2000 letters, and they are asked for with each frame.
 func (l *letters) wrap(text string, em, width int) []string {
 	key := wrapKey{text, em, width}
 	lines, ok := l.wraps[key]

@@ -60,7 +60,7 @@ func (p *painter) write(px Pixels, w *Words) {
 		lines = append(lines, p.letters.wrap(w.Typing, em, width)...)
 	}
 	high := p.high(em)
-	room := min(px.H/2, px.H-em/2-y) / high // the other side does not write over why the picture is old
+	room := min(px.H/2, px.H-em/2-y) / high // the other side does not write over why the frame is old
 	lines = lines[max(0, len(lines)-max(1, room)):]
 	p.block(px, lines, em, em/2, px.H-em/2-len(lines)*high, -1)
 }

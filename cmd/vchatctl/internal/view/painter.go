@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// painter paints a picture and words on a display's memory. That is written to row by row and never read: the memory of
+// painter paints a frame and words on a display's memory. That is written to row by row and never read: the memory of
 // some displays is not cached, and reading it takes a hundred times as long.
 type painter struct {
 	guard   func()
@@ -74,7 +74,7 @@ func (p *painter) add(l *layer, d *decoded, place image.Rectangle, stale bool) {
 	p.layers = append(p.layers, l)
 }
 
-// upright is the size of a decoded picture as it is shown.
+// upright is the size of a decoded frame as it is shown.
 func upright(d *decoded) (w, h int) {
 	if d.rotate%180 != 0 {
 		return d.planes.H, d.planes.W
@@ -82,7 +82,7 @@ func upright(d *decoded) (w, h int) {
 	return d.planes.W, d.planes.H
 }
 
-// fit is the largest place for a picture of w by h inside r that keeps its shape; pixels are aspect times as high as wide.
+// fit is the largest place for a frame of w by h inside r that keeps its shape; pixels are aspect times as high as wide.
 func fit(w, h int, r image.Rectangle, aspect float64) image.Rectangle {
 	if w < 1 || h < 1 || r.Empty() {
 		return image.Rectangle{}
@@ -166,7 +166,7 @@ func (p *painter) straight(px Pixels, y int) bool {
 	return true
 }
 
-// plain is how many rows from y on, to y1 at most, have nothing but the picture as it is.
+// plain is how many rows from y on, to y1 at most, have nothing but the frame as it is.
 func (p *painter) plain(px Pixels, y, y1 int) int {
 	if len(p.layers) == 0 || !p.layers[0].asItIs() {
 		return 0

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// encoded is a JPEG picture of w by h pixels.
+// encoded is a JPEG frame of w by h pixels.
 func encoded(t testing.TB, w, h int, at func(x, y int) color.Color) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -29,7 +29,7 @@ func encoded(t testing.TB, w, h int, at func(x, y int) color.Color) []byte {
 	return b.Bytes()
 }
 
-// quarters is a picture of four colours: red, green, blue and white, from the upper left in reading order.
+// quarters is a frame of four colours: red, green, blue and white, from the upper left in reading order.
 func quarters(w, h int) func(x, y int) color.Color {
 	return func(x, y int) color.Color {
 		return [...]color.Color{color.RGBA{255, 0, 0, 255}, color.RGBA{0, 255, 0, 255},
@@ -37,10 +37,10 @@ func quarters(w, h int) func(x, y int) color.Color {
 	}
 }
 
-// decodedFor decodes a picture as a reel does for a place.
+// decodedFor decodes a frame as a reel does for a place.
 func decodedFor(t testing.TB, data []byte, rotate, w, h int) *decoded {
 	t.Helper()
-	p := &Picture{Received: time.Now()}
+	p := &Frame{Received: time.Now()}
 	p.Data, p.Rotate = data, rotate
 	d := &decoded{}
 	if d.decode(p, w, h); d.planes == nil {
@@ -85,10 +85,10 @@ func name(px Pixels, x, y int) string {
 
 func noGuard() {}
 
-func TestThePictureFillsItsPlaceAndNothingElse(t *testing.T) {
+func TestTheFrameFillsItsPlaceAndNothingElse(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		w, h   int // of the picture
+		w, h   int // of the frame
 		rotate int
 		inW    int // of the display
 		inH    int
@@ -161,7 +161,7 @@ func TestWhichPixelsAreMixed(t *testing.T) {
 	}
 }
 
-func TestAPictureOfTheDisplaysSizeIsShownAsItWasDecoded(t *testing.T) {
+func TestAFrameOfTheDisplaysSizeIsShownAsItWasDecoded(t *testing.T) {
 	d := decodedFor(t, encoded(t, 160, 120, func(x, y int) color.Color { return color.RGBA{uint8(x), uint8(y), uint8(x * y), 255} }), 0, 160, 120)
 	px := pixels(160, 120, BGRX, 0)
 	want := slices.Clone(px.Pix)
@@ -184,7 +184,7 @@ func TestItIsDecodedNoLargerThanShown(t *testing.T) {
 	}
 }
 
-func TestAnOldPictureIsDark(t *testing.T) {
+func TestAnOldFrameIsDark(t *testing.T) {
 	d := decodedFor(t, encoded(t, 64, 48, quarters(64, 48)), 0, 64, 48)
 	px := pixels(64, 48, BGRX, 0)
 	newPainter(noGuard).paint(px, d, nil, 1, &Words{Stale: true}, true)
@@ -199,7 +199,7 @@ func TestAnOldPictureIsDark(t *testing.T) {
 	}
 }
 
-func TestTheOwnPictureIsInTheCorner(t *testing.T) {
+func TestTheOwnFrameIsInTheCorner(t *testing.T) {
 	main := decodedFor(t, encoded(t, 64, 48, func(int, int) color.Color { return color.RGBA{255, 0, 0, 255} }), 0, 400, 300)
 	own := decodedFor(t, encoded(t, 64, 48, func(int, int) color.Color { return color.RGBA{0, 255, 0, 255} }), 0, 100, 75)
 	px := pixels(400, 300, BGRX, 0)
@@ -247,7 +247,7 @@ func TestWhereWordsAre(t *testing.T) {
 	}
 }
 
-func TestWhatIsSaidDoesNotHideWhyThePictureIsOld(t *testing.T) {
+func TestWhatIsSaidDoesNotHideWhyTheFrameIsOld(t *testing.T) {
 	p := newPainter(noGuard)
 	p.write(pixels(640, 480, BGRX, 0), &Words{Headline: "4 s old", Notice: "link lost 4 s ago", Lines: []string{strings.Repeat("x ", 500)}})
 	if len(p.marks) < 5 {
@@ -277,7 +277,7 @@ func TestLettersThatTheFontDoesNotHave(t *testing.T) {
 			t.Errorf("%s is %d wide", line, w)
 		}
 	}
-	// What the other side says is as long as it likes, and is asked for with each picture.
+	// What the other side says is as long as it likes, and is asked for with each frame.
 	long := strings.Repeat("日w", 500)
 	if got := strings.Join(l.wrap(long, 20, 100), ""); got != strings.ReplaceAll(long, "日", "?") {
 		t.Errorf("of a long word there is %q", got)
@@ -297,7 +297,7 @@ func TestPaintingTakesLittleMemoryOnceWarm(t *testing.T) {
 	p := newPainter(noGuard)
 	paint := func() { p.paint(px, d, own, 1, &Words{Stale: true}, true) }
 	paint()
-	if n := testing.AllocsPerRun(10, paint); n > 10 { // a table for each piece of the picture
+	if n := testing.AllocsPerRun(10, paint); n > 10 { // a table for each piece of the frame
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -325,7 +325,7 @@ func BenchmarkPaint(b *testing.B) {
 		}
 	}
 	b.Run("decode", func(b *testing.B) {
-		p := &Picture{}
+		p := &Frame{}
 		p.Data = data
 		d := &decoded{}
 		for b.Loop() {

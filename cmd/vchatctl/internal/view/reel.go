@@ -8,7 +8,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// decoded is a picture as it is painted. Its planes belong to its decoder.
+// decoded is a frame as it is painted. Its planes belong to its decoder.
 type decoded struct {
 	decoder mjpeg.Decoder
 	planes  *mjpeg.Planes // nil: it could not be decoded
@@ -17,7 +17,7 @@ type decoded struct {
 	err error
 }
 
-// reel decodes the newest picture of a feed while the one before is painted, and no more of them than are painted.
+// reel decodes the newest frame of a feed while the one before is painted, and no more of them than are painted.
 //
 //	free ─▶ goroutine: wait for the newest ─▶ decode, at the scale that the display needs ─▶ ready ─▶ painter ─▶ free
 type reel struct {
@@ -74,8 +74,8 @@ func (r *reel) run(ctx context.Context) {
 	}
 }
 
-// decode decodes a picture for a place of w by h pixels.
-func (d *decoded) decode(p *Picture, w, h int) {
+// decode decodes a frame for a place of w by h pixels.
+func (d *decoded) decode(p *Frame, w, h int) {
 	d.Shown = Shown{Received: p.Received, Captured: p.Received.Add(-p.Frame.Age), Card: p.Card}
 	d.rotate = p.Rotate
 	scale := 1
@@ -92,7 +92,7 @@ func (d *decoded) decode(p *Picture, w, h int) {
 	}
 }
 
-// reduction is by how much a picture of w by h can be decoded smaller for a place of inW by inH pixels without being
+// reduction is by how much a frame of w by h can be decoded smaller for a place of inW by inH pixels without being
 // enlarged again.
 func reduction(w, h, inW, inH int) int {
 	for _, by := range [...]int{8, 4, 2} {
@@ -103,7 +103,7 @@ func reduction(w, h, inW, inH int) int {
 	return 1
 }
 
-// take makes a picture the one that is painted. One that could not be decoded leaves the one before where it is.
+// take makes a frame the one that is painted. One that could not be decoded leaves the one before where it is.
 func (r *reel) take(d *decoded) {
 	if d.planes == nil {
 		if r.now != nil {
@@ -118,7 +118,7 @@ func (r *reel) take(d *decoded) {
 	r.now = d
 }
 
-// poll takes a picture if one is ready.
+// poll takes a frame if one is ready.
 func (r *reel) poll() bool {
 	select {
 	case d := <-r.ready:

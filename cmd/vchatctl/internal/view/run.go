@@ -50,7 +50,7 @@ func Run(ctx context.Context, s *Session, d Display) error {
 	return err
 }
 
-// viewer is what Run knows between two pictures.
+// viewer is what Run knows between two frames.
 type viewer struct {
 	session *Session
 	display Display

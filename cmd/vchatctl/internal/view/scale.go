@@ -7,7 +7,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// layer is a picture in its place on a display, made row by row: rows are of four bytes a pixel, as BGRX has them.
+// layer is a frame in its place on a display, made row by row: rows are of four bytes a pixel, as BGRX has them.
 //
 //	planes ─▶ line of the source ─▶ stretched to the layer's width ─▶ two of them mixed to a row
 //
@@ -24,7 +24,7 @@ type layer struct {
 	shape [2]int // that they are for
 }
 
-// set prepares a layer for a picture and a place.
+// set prepares a layer for a frame and a place.
 func (l *layer) set(p *mjpeg.Planes, rotate int, place image.Rectangle) {
 	l.place, l.planes, l.w, l.h = place, p, p.W, p.H
 	if rotate != 0 || l.w >= 2*place.Dx() || l.h >= 2*place.Dy() {
@@ -49,7 +49,7 @@ func (l *layer) asItIs() bool {
 // between says which of n pixels are nearest to the middle of pixel x of m: this one, and so much of the next, of 256. There is
 // a next one unless n is 1.
 func between(x, m, n int) (at, part int) {
-	p := max(0, (256*int64(2*x+1)*int64(n)-256*int64(m))/int64(2*m)) // 32 bits are too few for large pictures
+	p := max(0, (256*int64(2*x+1)*int64(n)-256*int64(m))/int64(2*m)) // 32 bits are too few for large frames
 	at, part = int(p>>8), int(p&255)
 	if at >= n-1 {
 		return max(0, n-2), 256

@@ -53,7 +53,7 @@ type Session struct {
 
 	feed    *feed
 	newest  *Newest
-	changed chan struct{} // something else than a picture is new
+	changed chan struct{} // something else than a frame is new
 
 	mu     sync.Mutex
 	known  known
@@ -104,7 +104,7 @@ func (s *Session) Close() {
 	}
 }
 
-// Newest gives the pictures.
+// Newest gives the frames.
 func (s *Session) Newest() *Newest { return s.newest }
 
 // Changed receives a value when Words may have changed by other than time.

@@ -69,13 +69,13 @@ func (r *rig) look(opt Options) {
 
 // inCall puts the device into a call with workshop.
 func (r *rig) inCall(state api.CallState) api.Call {
-	c := api.Call{ID: "1", Peer: "workshop", State: state, Direction: api.In, Since: time.Now(), Pictures: true}
+	c := api.Call{ID: "1", Peer: "workshop", State: state, Direction: api.In, Since: time.Now(), Frames: true}
 	r.device.Change(c)
 	return c
 }
 
-// picture publishes pictures of a feed until the viewer has one, and gives it.
-func (r *rig) picture(feed, data string) *Picture {
+// frame publishes frames of a feed until the viewer has one, and gives it.
+func (r *rig) frame(feed, data string) *Frame {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
 	defer cancel()
@@ -150,12 +150,12 @@ func TestASessionOutlivesTheDaemon(t *testing.T) {
 	r := newRig(t)
 	r.inCall(api.CallActive)
 	r.look(Options{Feed: "workshop"})
-	r.picture("workshop", "before")
+	r.frame("workshop", "before")
 	r.says("nothing comes", notice)
 	r.stop()
 	r.says("vchatd ended", notice)
 	r.serve()
-	r.picture("workshop", "after")
+	r.frame("workshop", "after")
 	r.says("nothing comes from workshop", notice) // of the words that are for no picture
 }
 
@@ -163,7 +163,7 @@ func TestASessionDoesNotWaitForEver(t *testing.T) {
 	r := newRig(t)
 	r.inCall(api.CallActive)
 	r.look(Options{Feed: "workshop", Patience: 300 * time.Millisecond})
-	r.picture("workshop", "before")
+	r.frame("workshop", "before")
 	r.stop()
 	if err := r.ended(); !errors.Is(err, client.ErrUnreachable) {
 		t.Errorf("got %v", err)
@@ -206,7 +206,7 @@ func TestTheEndOfTheCallEndsIt(t *testing.T) {
 			r := newRig(t)
 			r.inCall(api.CallActive)
 			r.look(Options{Feed: "workshop"})
-			r.picture("workshop", "picture")
+			r.frame("workshop", "frame")
 			r.says("nothing comes", notice)
 			tt.end(r)
 			var over *Over
@@ -224,7 +224,7 @@ func TestTheEndOfAnotherCallDoesNot(t *testing.T) {
 	r.says("nothing comes", notice)
 	r.device.Events.Publish(api.Event{Event: api.EventCall, Peer: "workshop", Call: &api.Call{ID: "0", Peer: "workshop", State: api.CallEnded}})
 	r.device.Change(api.Call{ID: "7", Peer: "attic", State: api.CallEnded})
-	r.picture("workshop", "after")
+	r.frame("workshop", "after")
 	if err := r.Err(); err != nil {
 		t.Errorf("it ended: %v", err)
 	}
@@ -242,7 +242,7 @@ func TestFollowGoesFromCallToCall(t *testing.T) {
 		r.says("workshop is calling|a answers, d declines", notice)
 		r.press("a")
 		r.done("answer workshop")
-		r.picture("workshop", "picture")
+		r.frame("workshop", "frame")
 		c := r.inCall(api.CallActive)
 		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.HungUp, "hung up", api.There
 		r.device.Change(c)
@@ -258,11 +258,11 @@ func TestFollowGoesFromCallToCall(t *testing.T) {
 func TestWhoeverAnswersSeesTheCaller(t *testing.T) {
 	r := newRig(t)
 	r.look(Options{Feed: api.Self, Turn: true})
-	r.picture(api.Self, "own")
+	r.frame(api.Self, "own")
 	r.inCall(api.CallIncoming)
 	r.says("workshop is calling: a answers", func(w Words) string { return w.Banner })
 	r.press("a")
-	r.picture("workshop", "theirs")
+	r.frame("workshop", "theirs")
 }
 
 func TestKeys(t *testing.T) {
@@ -270,7 +270,7 @@ func TestKeys(t *testing.T) {
 	r := newRig(t)
 	r.inCall(api.CallActive)
 	r.look(Options{Feed: "workshop"})
-	r.picture("workshop", "a picture")
+	r.frame("workshop", "a frame")
 	r.says("nothing comes", notice)
 
 	// What is typed is for the line, until it is said or left.

@@ -1,12 +1,12 @@
-// Package view is what all viewers have in common: it follows a feed, knows why there is no fresh picture, and paints.
+// Package view is what all viewers have in common: it follows a feed, knows why there is no fresh frame, and paints.
 //
 //	daemon ── feed ──▶ Session's goroutine ─▶ Newest, one slot ─▶ reel's goroutine: decodes ─▶ Run: paints ─▶ Display
 //	       ── events ▶ Session's goroutine ─▶ what is known of the device ─▶ Words ──────────────▲
 //	       ◀─ hang up, answer, say … ─ goroutines of Press ◀── keys ◀── Run's goroutine ◀────────┘
 //
-// It promises that the feed is always read at once, so that no old pictures wait in the socket; that a viewer which is slow
-// loses pictures and not time; that no more pictures are decoded than are painted, and no larger than they are shown; that
-// a picture which is old never looks as if it were not; and that a session outlives its daemon. A Display is written to
+// It promises that the feed is always read at once, so that no old frames wait in the socket; that a viewer which is slow
+// loses frames and not time; that no more frames are decoded than are painted, and no larger than they are shown; that
+// a frame which is old never looks as if it were not; and that a session outlives its daemon. A Display is written to
 // from top to bottom and never read.
 //
 // A session waits in one of these states:
@@ -31,29 +31,29 @@ type Source interface {
 	Next() (client.Frame, error)
 }
 
-// Picture is a frame and when it came.
-type Picture struct {
+// Frame is a frame and when it came.
+type Frame struct {
 	client.Frame
 	Received time.Time
 }
 
-// Age is how old the picture is now.
-func (p *Picture) Age() time.Duration { return p.Frame.Age + time.Since(p.Received) }
+// Age is how old the frame is now.
+func (p *Frame) Age() time.Duration { return p.Frame.Age + time.Since(p.Received) }
 
-// Newest keeps the newest picture of a source. Take and Next are for one goroutine at a time.
+// Newest keeps the newest frame of a source. Take and Next are for one goroutine at a time.
 type Newest struct {
 	ready chan struct{}
 	done  chan struct{}
 
 	mu       sync.Mutex
-	slot     *Picture   // not taken yet
-	spare    []*Picture // memory to be used again; two at most
-	err      error      // why the source has ended
+	slot     *Frame   // not taken yet
+	spare    []*Frame // memory to be used again; two at most
+	err      error    // why the source has ended
 	received uint64
 	dropped  uint64
 	bytes    uint64
 
-	taken *Picture // the viewer's
+	taken *Frame // the viewer's
 }
 
 // Follow begins to read a source, until that gives an error. The caller ends the source and then waits by Wait.
@@ -80,14 +80,14 @@ func (n *Newest) read(src Source) {
 
 func (n *Newest) put(f client.Frame) {
 	n.mu.Lock()
-	var p *Picture
+	var p *Frame
 	if k := len(n.spare); k > 0 {
 		p, n.spare = n.spare[k-1], n.spare[:k-1]
 	} else {
-		p = &Picture{}
+		p = &Frame{}
 	}
 	n.mu.Unlock()
-	// The source uses its memory again for the next picture, hence the copy.
+	// The source uses its memory again for the next frame, hence the copy.
 	data := append(p.Data[:0], f.Data...)
 	p.Frame, p.Received = f, time.Now()
 	p.Data = data
@@ -114,9 +114,9 @@ func (n *Newest) wake() {
 // Ready receives a value when Take may have something new, or the source has ended.
 func (n *Newest) Ready() <-chan struct{} { return n.ready }
 
-// Take gives the newest picture, valid until the next Take, or nil if there is none newer than the last. Once the source
+// Take gives the newest frame, valid until the next Take, or nil if there is none newer than the last. Once the source
 // has ended and all is taken, it gives the source's error.
-func (n *Newest) Take() (*Picture, error) {
+func (n *Newest) Take() (*Frame, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.slot == nil {
@@ -132,8 +132,8 @@ func (n *Newest) Take() (*Picture, error) {
 	return n.taken, nil
 }
 
-// Next waits for the newest picture. The error is that of ctx, or of the source.
-func (n *Newest) Next(ctx context.Context) (*Picture, error) {
+// Next waits for the newest frame. The error is that of ctx, or of the source.
+func (n *Newest) Next(ctx context.Context) (*Frame, error) {
 	for {
 		if p, err := n.Take(); p != nil || err != nil {
 			return p, err
@@ -146,15 +146,15 @@ func (n *Newest) Next(ctx context.Context) (*Picture, error) {
 	}
 }
 
-// Counts says how many pictures came, and how many of them the viewer was too slow for.
+// Counts says how many frames came, and how many of them the viewer was too slow for.
 func (n *Newest) Counts() (received, dropped uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.received, n.dropped
 }
 
-// Totals says how many pictures came, and of how many bytes.
-func (n *Newest) Totals() (pictures, bytes uint64) {
+// Totals says how many frames came, and of how many bytes.
+func (n *Newest) Totals() (frames, bytes uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.received, n.bytes

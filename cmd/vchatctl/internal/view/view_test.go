@@ -33,7 +33,7 @@ func (r *film) Next() (client.Frame, error) {
 	return client.Frame{Seq: n, Data: fmt.Appendf(r.buf[:0], "%d", n), Age: time.Millisecond}, nil
 }
 
-func TestTheNewestPictureIsShownAndTheOthersCounted(t *testing.T) {
+func TestTheNewestFrameIsShownAndTheOthersCounted(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		src := &film{frames: make(chan uint64)}
 		n := Follow(src)
@@ -43,7 +43,7 @@ func TestTheNewestPictureIsShownAndTheOthersCounted(t *testing.T) {
 		}
 		p, err := n.Next(t.Context())
 		if err != nil || p.Seq != 5 || string(p.Data) != "5" {
-			t.Fatalf("got %+v, %v; want picture 5", p, err)
+			t.Fatalf("got %+v, %v; want frame 5", p, err)
 		}
 		time.Sleep(time.Second)
 		if got, want := p.Age(), time.Second+time.Millisecond; got != want {
@@ -54,7 +54,7 @@ func TestTheNewestPictureIsShownAndTheOthersCounted(t *testing.T) {
 			synctest.Wait()
 		}
 		if string(p.Data) != "5" {
-			t.Errorf("the picture that was taken has become %s", p.Data)
+			t.Errorf("the frame that was taken has become %s", p.Data)
 		}
 		if received, dropped := n.Counts(); received != 9 || dropped != 7 {
 			t.Errorf("received %d, dropped %d; want 9 and 7", received, dropped)
@@ -88,7 +88,7 @@ func TestNextEndsWithItsContext(t *testing.T) {
 	n.Wait()
 }
 
-func TestOnceWarmAPictureTakesNoMemory(t *testing.T) {
+func TestOnceWarmAFrameTakesNoMemory(t *testing.T) {
 	n := &Newest{ready: make(chan struct{}, 1)}
 	f := client.Frame{Data: make([]byte, 1000)}
 	round := func() {

@@ -7,7 +7,7 @@ import (
 	"vchat/daemon/api"
 )
 
-// Why is the reason why there may be no fresh picture: Text, and if it is known since when, how long ago that was, and After.
+// Why is the reason why there may be no fresh frame: Text, and if it is known since when, how long ago that was, and After.
 // The zero Why is none.
 type Why struct {
 	Text  string
@@ -35,7 +35,7 @@ func WhyNotHere(s *api.Status) Why {
 	return whyOf("the camera", string(c.State), strings.TrimPrefix(c.Reason, c.Device+": "), c.Since)
 }
 
-// WhyNotThere is what is known of a peer's pictures. Call is that with the peer, or nil.
+// WhyNotThere is what is known of a peer's frames. Call is that with the peer, or nil.
 func WhyNotThere(peer string, call *api.Call) Why {
 	if call == nil {
 		return Why{Text: "there is no call with " + peer}
@@ -62,7 +62,7 @@ func WhyNotThere(peer string, call *api.Call) Why {
 	return whyOf(peer+"'s camera", call.PeerCamera.State, call.PeerCamera.Reason, call.PeerCamera.Since)
 }
 
-// whyOf says why a camera gives no pictures, as far as it does not.
+// whyOf says why a camera gives no frames, as far as it does not.
 func whyOf(camera, state, reason string, since time.Time) Why {
 	after := ""
 	if reason != "" {

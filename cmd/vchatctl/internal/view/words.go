@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	staleAfter = time.Second     // the newest picture is not the present any more
+	staleAfter = time.Second     // the newest frame is not the present any more
 	cardAfter  = 3 * time.Second // the same of a card, which comes anew every second
 	linesFor   = 12 * time.Second
 	mostLines  = 4
 	rateOver   = time.Second
 )
 
-// Words is all that a viewer says besides the picture.
+// Words is all that a viewer says besides the frame.
 type Words struct {
-	Title    string   // whose pictures these are
-	Headline string   // in the picture's place: who calls, or how old the picture is
-	Notice   string   // below it: why there is no fresh picture, or what can be done
-	Banner   string   // at the edge: who calls while a picture is shown
+	Title    string   // whose frames these are
+	Headline string   // in the frame's place: who calls, or how old the frame is
+	Notice   string   // below it: why there is no fresh frame, or what can be done
+	Banner   string   // at the edge: who calls while a frame is shown
 	Info     string   // figures, if they are wanted
 	Lines    []string // that were said
 	Typing   string   // the line that is being typed, or ""
-	Stale    bool     // the picture is old: to be dimmed
+	Stale    bool     // the frame is old: to be dimmed
 	Blank    bool     // there is none to be shown
 	Own      bool     // the own picture is wanted in a corner
 	OwnStale bool     // and is old, too
@@ -49,13 +49,13 @@ type line struct {
 	at   time.Time
 }
 
-// Shown is what is known of a picture that is being shown.
+// Shown is what is known of a frame that is being shown.
 type Shown struct {
 	Captured time.Time // on this program's clock
 	Received time.Time // zero: there is none
 	W, H     int       // as it was sent
 	Card     bool
-	Broken   error // why pictures after it could not be decoded
+	Broken   error // why frames after it could not be decoded
 }
 
 func (p *Shown) age(now time.Time) time.Duration { return now.Sub(p.Captured) }
@@ -64,7 +64,7 @@ func (p *Shown) stale(now time.Time) bool {
 	return p.age(now) > cardAfter || p.age(now) > staleAfter && !p.Card
 }
 
-// Words says what there is to say while a picture is shown, and the own one in the corner.
+// Words says what there is to say while a frame is shown, and the own one in the corner.
 func (s *Session) Words(now time.Time, p, own Shown) Words {
 	feed, since := s.feed.showing()
 	s.mu.Lock()
@@ -85,7 +85,7 @@ func (s *Session) Words(now time.Time, p, own Shown) Words {
 	case p.stale(now):
 		w.Stale, w.Headline, w.Notice = true, span(p.age(now))+" old", s.known.why(feed, now)
 		if p.Broken != nil {
-			w.Notice = "the pictures cannot be read: " + p.Broken.Error()
+			w.Notice = "the frames cannot be read: " + p.Broken.Error()
 		}
 	}
 	if peer := s.known.rings(); peer != "" {
@@ -123,16 +123,16 @@ func (s *Session) idle(now time.Time) string {
 	return "waiting for calls"
 }
 
-// figures is the line of figures: pictures a second, their delay, bits a second, their size.
+// figures is the line of figures: frames a second, their delay, bits a second, their size.
 func (s *Session) figures(now time.Time, p Shown) string {
-	pictures, bytes := s.newest.Totals()
+	frames, bytes := s.newest.Totals()
 	if d := now.Sub(s.rate.at); d >= rateOver {
 		if !s.rate.at.IsZero() {
-			s.rate.fps = float64(pictures-s.rate.pictures) / d.Seconds()
+			s.rate.fps = float64(frames-s.rate.frames) / d.Seconds()
 			s.rate.mbits = float64(bytes-s.rate.bytes) * 8 / 1e6 / d.Seconds()
 			s.rate.age = p.age(now)
 		}
-		s.rate.at, s.rate.pictures, s.rate.bytes = now, pictures, bytes
+		s.rate.at, s.rate.frames, s.rate.bytes = now, frames, bytes
 	}
 	if p.Received.IsZero() { // there is none that could be old
 		return fmt.Sprintf("%.1f fps · %.1f Mbit/s", s.rate.fps, s.rate.mbits)
@@ -142,10 +142,10 @@ func (s *Session) figures(now time.Time, p Shown) string {
 
 // rate is what figures measures.
 type rate struct {
-	at              time.Time
-	pictures, bytes uint64
-	fps, mbits      float64
-	age             time.Duration
+	at            time.Time
+	frames, bytes uint64
+	fps, mbits    float64
+	age           time.Duration
 }
 
 // say adds a line to those that are shown.

@@ -1,5 +1,5 @@
-// Package pipe views a feed by writing its pictures one after the other, byte for byte as they came, for other programs.
-// It promises that nothing else is written, and that a reader which is slow gets fewer pictures instead of late ones. It
+// Package pipe views a feed by writing its frames one after the other, byte for byte as they came, for other programs.
+// It promises that nothing else is written, and that a reader which is slow gets fewer frames instead of late ones. It
 // starts no goroutine.
 package pipe
 
@@ -15,7 +15,7 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// Copy writes pictures to stdout until the feed or its reader ends, both of which give nil, or ctx, whose cause it gives.
+// Copy writes frames to stdout until the feed or its reader ends, both of which give nil, or ctx, whose cause it gives.
 // Other errors are those of the feed and of writing.
 func Copy(ctx context.Context, stdout *os.File, n *view.Newest) error {
 	out := view.Interruptible(ctx, stdout)
@@ -35,7 +35,7 @@ func Copy(ctx context.Context, stdout *os.File, n *view.Newest) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		default:
-			return fmt.Errorf("writing pictures: %w", err)
+			return fmt.Errorf("writing frames: %w", err)
 		}
 	}
 }

@@ -15,24 +15,24 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// reel gives a picture for each token, and then its end.
+// reel gives a frame for each token, and then its end.
 type reel struct {
-	pictures [][]byte
-	token    chan struct{}
-	end      error
+	frames [][]byte
+	token  chan struct{}
+	end    error
 }
 
 func (r *reel) Next() (client.Frame, error) {
 	_, ok := <-r.token
-	if len(r.pictures) == 0 || !ok {
+	if len(r.frames) == 0 || !ok {
 		return client.Frame{}, r.end
 	}
-	p := r.pictures[0]
-	r.pictures = r.pictures[1:]
+	p := r.frames[0]
+	r.frames = r.frames[1:]
 	return client.Frame{Data: p}, nil
 }
 
-func TestPicturesAreWrittenAsTheyCame(t *testing.T) {
+func TestFramesAreWrittenAsTheyCame(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -40,17 +40,17 @@ func TestPicturesAreWrittenAsTheyCame(t *testing.T) {
 	defer r.Close()
 	src := &reel{token: make(chan struct{}), end: io.EOF}
 	for i := range 10 {
-		src.pictures = append(src.pictures, bytes.Repeat([]byte{0xff, byte(i)}, 50_000*i+1))
+		src.frames = append(src.frames, bytes.Repeat([]byte{0xff, byte(i)}, 50_000*i+1))
 	}
-	pictures := src.pictures
+	frames := src.frames
 	n := view.Follow(src)
 	done := make(chan error, 1)
 	go func() { done <- Copy(t.Context(), w, n) }()
-	for i, want := range pictures {
+	for i, want := range frames {
 		src.token <- struct{}{}
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("picture %d: %v, or other bytes", i, err)
+			t.Fatalf("frame %d: %v, or other bytes", i, err)
 		}
 	}
 	close(src.token)
@@ -87,7 +87,7 @@ func TestTheEnds(t *testing.T) {
 			}
 			defer r.Close()
 			defer w.Close()
-			src := &reel{token: make(chan struct{}), end: io.EOF, pictures: [][]byte{make([]byte, 1<<20)}}
+			src := &reel{token: make(chan struct{}), end: io.EOF, frames: [][]byte{make([]byte, 1<<20)}}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			n := view.Follow(src)

@@ -70,7 +70,7 @@ func chooseCRTC(c card, crtcs []uint32, conn uapi.Connector, others []uapi.Conne
 	return fallback, fallback != 0
 }
 
-// drivenBy is the CRTC that a connector shows the picture of, 0 if none.
+// drivenBy is the CRTC that a connector shows the frame of, 0 if none.
 func drivenBy(c card, conn uapi.Connector) uint32 {
 	if conn.Encoder == 0 {
 		return 0

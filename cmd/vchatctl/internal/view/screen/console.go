@@ -108,7 +108,7 @@ func openTTY(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// Available says whether pictures can probably be shown in place of what is on this terminal: it is a console of this
+// Available says whether frames can probably be shown in place of what is on this terminal: it is a console of this
 // machine, which has a card that we may open.
 func Available(terminal *os.File) bool {
 	if _, err := consoleNumber(terminal); err != nil {

@@ -23,7 +23,7 @@ const GuardCommand = "guard-console"
 const guardStart = 10 * time.Second
 
 // guard is a process that gives the console back when this one has ended, however that ends: the kernel itself takes the
-// picture away from a program that was killed, but leaves the console without text and its keyboard without echo. There is
+// frame away from a program that was killed, but leaves the console without text and its keyboard without echo. There is
 // one way back for all ends, so that the one for the worst case is always in use.
 //
 //	viewer ──── a pipe that only the viewer can write ────▶ guard: waits for its end, then restores the console

@@ -39,7 +39,7 @@ type card interface {
 	close() error
 }
 
-// console is the virtual console that the pictures are shown in place of; tests pretend to be it. Errors are the kernel's
+// console is the virtual console that the frames are shown in place of; tests pretend to be it. Errors are the kernel's
 // own.
 type console interface {
 	active() (bool, error)      // it is the one on the screen

@@ -25,7 +25,7 @@ type output struct {
 	buffers [2]buffer
 	front   int // of buffers: is shown, or will be when the flip is done
 
-	flips    bool        // the driver flips; else each picture is a modeset to the same mode
+	flips    bool        // the driver flips; else each frame is a modeset to the same mode
 	flipping uint64      // number of the flip that is waited for; 0: none
 	flip     uint64      // number of the last one
 	done     chan uint64 // of one: a number that is flipped
@@ -51,7 +51,7 @@ func openOutput(k kernel) (*output, error) {
 		return nil, err
 	}
 	// A board may have a card for 3D that can show nothing (v3d on a Raspberry Pi), and one for each USB adapter: what is
-	// said is what came nearest to a picture.
+	// said is what came nearest to a frame.
 	worst := ErrNoCard
 	for _, path := range paths {
 		o, err := openCard(k, path)
@@ -193,11 +193,11 @@ func (o *output) show() error {
 			o.flipping = o.flip
 			return nil
 		case !cannotFlip(err):
-			return classify("showing a picture", err)
+			return classify("showing a frame", err)
 		}
 		o.flips = false
 	}
-	return classify("showing a picture", o.setMode())
+	return classify("showing a frame", o.setMode())
 }
 
 // cannotFlip tells drivers that do not know flips from those that have lost the monitor or the right to it.

@@ -1,8 +1,8 @@
-// Package screen shows pictures on a monitor without X or Wayland: on a card's own outputs (KMS, by dumb buffers), in
+// Package screen shows frames on a monitor without X or Wayland: on a card's own outputs (KMS, by dumb buffers), in
 // place of the virtual console that the program was started on, whose keyboard it reads.
 //
-// It promises that a picture is shown whole (two buffers; a flip at the monitor's refresh), that a switch to another
-// console (Ctrl-Alt-F2) is never held up and the picture is there again after the way back, that a monitor may be pulled
+// It promises that a frame is shown whole (two buffers; a flip at the monitor's refresh), that a switch to another
+// console (Ctrl-Alt-F2) is never held up and the frame is there again after the way back, that a monitor may be pulled
 // out and another one plugged in, and that the console is given back however the program ends: a guard, a second process,
 // outlives it.
 //
@@ -205,7 +205,7 @@ func (s *Screen) takeBack() {
 	}
 }
 
-// Show implements view.Display. A picture for a monitor that has gone meanwhile is not shown, which is no error.
+// Show implements view.Display. A frame for a monitor that has gone meanwhile is not shown, which is no error.
 func (s *Screen) Show() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,7 +218,7 @@ func (s *Screen) Show() error {
 	if err := o.show(); err != nil {
 		select {
 		case s.faulty <- fault{o, err}:
-		default: // watch has one to see to; the next picture fails as well
+		default: // watch has one to see to; the next frame fails as well
 		}
 	}
 	return nil

@@ -56,7 +56,7 @@ func (r *rig) next() (view.Pixels, error) {
 	return r.Next(ctx)
 }
 
-// paint shows a picture all of one byte, and waits until it is shown.
+// paint shows a frame all of one byte, and waits until it is shown.
 func (r *rig) paint(b byte) view.Pixels {
 	r.t.Helper()
 	p, err := r.next()
@@ -109,7 +109,7 @@ func (r *rig) tells(want ...string) {
 
 const plugOne = "no monitor is connected: plug one in"
 
-func TestPicturesAreShownWhole(t *testing.T) {
+func TestFramesAreShownWhole(t *testing.T) {
 	k, c := oneMonitor()
 	with(t, k, func(r *rig) {
 		r.shows(0, "0")
@@ -258,7 +258,7 @@ func TestOtherDrivers(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		card   pretendCard
-		flips  int // of 3 pictures
+		flips  int // of 3 frames
 		sets   int
 		format view.Format
 	}{

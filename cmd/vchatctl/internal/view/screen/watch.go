@@ -95,7 +95,7 @@ func (w *watcher) run(ctx context.Context) {
 				w.fail(f.err)
 			}
 		case err := <-failed:
-			w.fail(classify("waiting for a picture to be shown", err))
+			w.fail(classify("waiting for a frame to be shown", err))
 		case <-plugged:
 			w.look(ctx)
 		case <-w.retry.C:

@@ -48,8 +48,8 @@ func (c *cells) resize(cols, rows int) {
 // empty begins anew.
 func (c *cells) empty() { clear(c.want) }
 
-// picture takes pixels, of which there are two in a cell.
-func (c *cells) picture(px view.Pixels) {
+// frame takes pixels, of which there are two in a cell.
+func (c *cells) frame(px view.Pixels) {
 	for row := range px.H / 2 {
 		up, low := px.Pix[2*row*px.Stride:], px.Pix[(2*row+1)*px.Stride:]
 		for col := range px.W {

@@ -55,7 +55,7 @@ func TestOnlyWhatHasChangedIsWritten(t *testing.T) {
 			for i, s := range tt.steps {
 				var b bytes.Buffer
 				c.empty()
-				c.picture(pixels(3, s.pixels...))
+				c.frame(pixels(3, s.pixels...))
 				c.text(1, 0, s.text, white, black)
 				c.write(&b)
 				if diff := cmp.Diff(s.want, b.String()); diff != "" {
@@ -66,7 +66,7 @@ func TestOnlyWhatHasChangedIsWritten(t *testing.T) {
 	}
 }
 
-// shows is what stands in the cells, rows from top to bottom; a picture is dots, and nothing is a space.
+// shows is what stands in the cells, rows from top to bottom; a frame is dots, and nothing is a space.
 func (c *cells) shows() []string {
 	var rows []string
 	for y := range c.rows {
@@ -220,7 +220,7 @@ func FuzzParser(f *testing.F) {
 	})
 }
 
-func BenchmarkShowAPicture(b *testing.B) {
+func BenchmarkShowAFrame(b *testing.B) {
 	c := cells{trueColour: true}
 	c.resize(80, 24)
 	px := pixels(80, make([]rgb, 80*46)...)
@@ -234,8 +234,8 @@ func BenchmarkShowAPicture(b *testing.B) {
 		n += 31
 		w.Reset()
 		c.empty()
-		c.picture(px)
+		c.frame(px)
 		c.write(&w)
 	}
-	b.ReportMetric(float64(w.Len()), "bytes/picture")
+	b.ReportMetric(float64(w.Len()), "bytes/frame")
 }

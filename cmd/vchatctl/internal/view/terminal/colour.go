@@ -29,7 +29,7 @@ func far(p rgb, r, g, b int) int {
 	return dr*dr + dg*dg + db*db
 }
 
-// alike says that nobody sees the difference: half of what a camera's noise makes of a picture.
+// alike says that nobody sees the difference: half of what a camera's noise makes of a frame.
 func alike(a, b rgb) bool {
 	const most = 3
 	near := func(x, y uint8) bool { return max(x, y)-min(x, y) <= most }

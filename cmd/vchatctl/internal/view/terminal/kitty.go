@@ -11,27 +11,27 @@ import (
 
 // The graphics protocol of kitty, which other terminals know too: sw.kovidgoyal.net/kitty/graphics-protocol.
 const (
-	canYou       = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\" // a picture of one pixel, not to be shown
+	canYou       = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\" // a frame of one pixel, not to be shown
 	deleteAll    = "\x1b_Ga=d,d=A,q=2\x1b\\"
 	chunk        = 4096      // bytes of base64 in a piece; so says the protocol
-	mostGraphics = 640 * 400 // pixels: more is a megabyte a picture
+	mostGraphics = 640 * 400 // pixels: more is a megabyte a frame
 )
 
-// kitty makes pictures for a terminal that shows them.
+// kitty makes frames for a terminal that shows them.
 type kitty struct {
 	compress bool // for an SSH connection; on the same machine it only takes time
 	raw      []byte
-	last     []byte // raw of the picture that is shown
+	last     []byte // raw of the frame that is shown
 	packed   bytes.Buffer
 	zip      *zlib.Writer
 	base64   []byte
 	id       int
 }
 
-// forget makes the next picture be written in any case.
+// forget makes the next frame be written in any case.
 func (k *kitty) forget() { k.last = k.last[:0] }
 
-// write writes a picture that fills cols by rows cells, below the text. The one before is taken away behind it, so that
+// write writes a frame that fills cols by rows cells, below the text. The one before is taken away behind it, so that
 // nothing flickers.
 func (k *kitty) write(w *bytes.Buffer, px view.Pixels, cols, rows int) {
 	k.raw = k.raw[:0]

@@ -19,7 +19,7 @@ const (
 	noAnswer   answer = iota
 	isThere           // to areYouThere
 	attributes        // to whatAreYou
-	graphics          // it can show pictures
+	graphics          // it can show frames
 	noGraphics        // it could not show one
 )
 

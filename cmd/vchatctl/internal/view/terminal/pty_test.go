@@ -18,7 +18,7 @@ const yes = "\x1b[0n"
 type pty struct {
 	master, slave *os.File
 	answers       bool // the question whether it is there
-	kitty         bool // shows pictures
+	kitty         bool // shows frames
 
 	mu    sync.Mutex
 	shown bytes.Buffer

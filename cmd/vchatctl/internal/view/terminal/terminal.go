@@ -1,10 +1,10 @@
-// Package terminal shows pictures in a terminal: it is the view.Display of a shell, on this machine or over ssh.
+// Package terminal shows frames in a terminal: it is the view.Display of a shell, on this machine or over ssh.
 //
-// It promises that the picture keeps its shape and follows the size of the terminal, that a slow terminal shows fewer
-// pictures and not older ones, that only what has changed is written, and that the terminal is left as it was found,
+// It promises that the frame keeps its shape and follows the size of the terminal, that a slow terminal shows fewer
+// frames and not older ones, that only what has changed is written, and that the terminal is left as it was found,
 // however the viewer ends.
 //
-// A terminal that answers to the graphics protocol of kitty gets pictures; others get two pixels in each cell, by the upper
+// A terminal that answers to the graphics protocol of kitty gets frames; others get two pixels in each cell, by the upper
 // half block, in 24-bit colour or the nearest of 256.
 //
 //	Run's goroutine:   Next ──▶ paint ──▶ Show ─▶ cells that have changed ─▶ "are you there?" ─▶ terminal
@@ -33,7 +33,7 @@ import (
 
 const (
 	answerTimeout = time.Second            // for a terminal that has never answered, before it is taken for one that does not
-	slowTimeout   = 20 * time.Second       // for one that has: so long may a picture take through a modem
+	slowTimeout   = 20 * time.Second       // for one that has: so long may a frame take through a modem
 	askTimeout    = 500 * time.Millisecond // for the answer to what it can show
 )
 
@@ -55,17 +55,17 @@ type Terminal struct {
 	mu   sync.Mutex
 	over bool // input and done are closed
 
-	answers  chan answer
-	asked    time.Time // zero: nothing is owed
-	heard    bool      // it has answered at least once
-	mute     bool      // it has not, and is not asked any more
-	pictures bool      // by the graphics protocol
-	grid     grid
-	cells    cells
-	kitty    kitty
-	words    view.Words
-	pixels   view.Pixels
-	buf      bytes.Buffer
+	answers chan answer
+	asked   time.Time // zero: nothing is owed
+	heard   bool      // it has answered at least once
+	mute    bool      // it has not, and is not asked any more
+	frames  bool      // by the graphics protocol
+	grid    grid
+	cells   cells
+	kitty   kitty
+	words   view.Words
+	pixels  view.Pixels
+	buf     bytes.Buffer
 }
 
 // Open takes over the terminal out, until Close. Keys are read from in, if that is a terminal too.
@@ -108,7 +108,7 @@ func (t *Terminal) ask(ctx context.Context) {
 		case a := <-t.answers:
 			switch a {
 			case graphics:
-				t.pictures = true
+				t.frames = true
 			case attributes:
 				t.heard = true
 				return
@@ -174,7 +174,7 @@ func (t *Terminal) close() error {
 	t.hearOut()
 	t.hangUp()
 	last := ""
-	if t.pictures {
+	if t.frames {
 		last = deleteAll
 	}
 	err := t.tty.close(last)
@@ -202,14 +202,14 @@ func (t *Terminal) take(a answer) {
 	case isThere:
 		t.asked, t.heard, t.mute = time.Time{}, true, false
 	case graphics, noGraphics: // an answer to canYou that is late, or half blocks are better than nothing
-		t.pictures = a == graphics
+		t.frames = a == graphics
 		t.cells.shown = t.cells.shown[:0]
 	}
 }
 
 // Aspect is the height of a pixel by its width.
 func (t *Terminal) Aspect() float64 {
-	if t.pictures {
+	if t.frames {
 		return 1
 	}
 	return t.grid.cellAspect / 2
@@ -232,7 +232,7 @@ func (t *Terminal) Next(ctx context.Context) (view.Pixels, error) {
 		t.kitty.forget()
 	}
 	w, h := g.cols, 2*(g.rows-1)
-	if t.pictures {
+	if t.frames {
 		w, h = graphicsSize(g)
 	}
 	if n := 4 * w * h; cap(t.pixels.Pix) < n {
@@ -242,7 +242,7 @@ func (t *Terminal) Next(ctx context.Context) (view.Pixels, error) {
 	return t.pixels, nil
 }
 
-// graphicsSize is how many pixels the picture has that fills all rows but the last.
+// graphicsSize is how many pixels the frame has that fills all rows but the last.
 func graphicsSize(g grid) (w, h int) {
 	w, h = g.width, g.height*(g.rows-1)/g.rows
 	if w == 0 || h == 0 {
@@ -290,11 +290,11 @@ func (t *Terminal) Words(w view.Words) { t.words = w }
 // Show writes what has changed.
 func (t *Terminal) Show() error {
 	t.cells.empty()
-	if !t.pictures {
-		t.cells.picture(t.pixels)
+	if !t.frames {
+		t.cells.frame(t.pixels)
 	}
 	t.cells.words(&t.words)
-	if t.pictures && t.grid.rows > 1 {
+	if t.frames && t.grid.rows > 1 {
 		t.kitty.write(&t.buf, t.pixels, t.grid.cols, t.grid.rows-1)
 	}
 	t.cells.write(&t.buf)

@@ -32,7 +32,7 @@ func shown(t *testing.T, ctx context.Context, p *pty) *Terminal {
 	return d
 }
 
-// show shows a picture of one colour.
+// show shows a frame of one colour.
 func show(t *testing.T, ctx context.Context, d *Terminal, c uint8, w view.Words) error {
 	t.Helper()
 	px, err := d.Next(ctx)
@@ -78,7 +78,7 @@ func TestCloseLeavesTheTerminalAsItWas(t *testing.T) {
 	}
 }
 
-func TestTheNextPictureWaitsForTheAnswer(t *testing.T) {
+func TestTheNextFrameWaitsForTheAnswer(t *testing.T) {
 	p := newPTY(t, false, false)
 	d := shown(t, t.Context(), p)
 	if err := show(t, t.Context(), d, 10, view.Words{}); err != nil {
@@ -98,7 +98,7 @@ func TestTheNextPictureWaitsForTheAnswer(t *testing.T) {
 	p.await(t, "38;2;20;20;20")
 }
 
-func TestATerminalThatNeverAnswersIsShownPicturesToo(t *testing.T) {
+func TestATerminalThatNeverAnswersIsShownFramesToo(t *testing.T) {
 	p := newPTY(t, false, false)
 	d := shown(t, t.Context(), p)
 	for i := range uint8(5) {
@@ -196,8 +196,8 @@ func TestATerminalThatIsClosedEndsIt(t *testing.T) {
 	}
 }
 
-// TestPicturesInATerminalThatShowsThem reads back what was written by the graphics protocol.
-func TestPicturesInATerminalThatShowsThem(t *testing.T) {
+// TestFramesInATerminalThatShowsThem reads back what was written by the graphics protocol.
+func TestFramesInATerminalThatShowsThem(t *testing.T) {
 	for _, remote := range []bool{false, true} {
 		p := newPTY(t, true, true)
 		d, err := Open(t.Context(), p.slave, p.slave, Options{Remote: remote})
@@ -232,7 +232,7 @@ func TestPicturesInATerminalThatShowsThem(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%d bytes are not the picture of %d", len(got), len(want))
+			t.Errorf("%d bytes are not the frame of %d", len(got), len(want))
 		}
 		p.await(t, "hello")
 
@@ -268,7 +268,7 @@ func TestPicturesInATerminalThatShowsThem(t *testing.T) {
 	}
 }
 
-// graphic puts together the pieces of the picture in a text.
+// graphic puts together the pieces of the frame in a text.
 func graphic(t *testing.T, text string) (data []byte, head string) {
 	t.Helper()
 	_, text, _ = strings.Cut(text, "\x1b_Ga=T")

@@ -36,12 +36,12 @@ type grid struct {
 	cellAspect    float64 // height of a cell by its width
 }
 
-// tty is a terminal in the state in which pictures are shown.
+// tty is a terminal in the state in which frames are shown.
 //
 //	bytes ─▶ goroutine ─▶ parser ─▶ heard
 type tty struct {
 	in        *os.File
-	tty       *os.File     // where the pictures go …
+	tty       *os.File     // where the frames go …
 	out       *view.Output // … by this
 	canAnswer bool         // in is a terminal in raw mode, so that answers are heard and not echoed
 

@@ -12,12 +12,12 @@ import (
 const keys = "q quits  Enter says "
 
 // words writes what there is to say: the banner in the first row, the notice in the middle, lines of text at the bottom, and
-// below the picture the status line.
+// below the frame the status line.
 func (c *cells) words(w *view.Words) {
 	if c.cols < 1 || c.rows < 1 {
 		return
 	}
-	picture := c.rows - 1
+	frame := c.rows - 1
 	if w.Banner != "" {
 		c.centred(wrap(w.Banner, c.cols-2), 0, black, white)
 	}
@@ -26,15 +26,15 @@ func (c *cells) words(w *view.Words) {
 		notice = append(notice, w.Headline)
 	}
 	notice = append(notice, wrap(w.Notice, c.cols-4)...)
-	c.centred(notice, picture/2, white, black)
+	c.centred(notice, frame/2, white, black)
 	var lines []string
 	for _, l := range w.Lines {
 		lines = append(lines, wrap(l, c.cols-2)...)
 	}
-	room := max(0, min(picture/2, picture-picture/2-(len(notice)+1)/2)) // the other side does not write over why the picture is old
+	room := max(0, min(frame/2, frame-frame/2-(len(notice)+1)/2)) // the other side does not write over why the frame is old
 	lines = lines[max(0, len(lines)-room):]
 	for i, l := range lines {
-		c.text(picture-len(lines)+i, 0, " "+l+" ", white, black)
+		c.text(frame-len(lines)+i, 0, " "+l+" ", white, black)
 	}
 	if w.Typing != "" {
 		c.text(c.rows-1, 0, runewidth.FillRight(end(w.Typing, c.cols), c.cols), white, black)
@@ -43,7 +43,7 @@ func (c *cells) words(w *view.Words) {
 	c.text(c.rows-1, 0, statusLine(w, c.cols), black, silver)
 }
 
-// statusLine says whose picture it is, the figures, and which keys there are.
+// statusLine says whose frame it is, the figures, and which keys there are.
 func statusLine(w *view.Words, cols int) string {
 	line := " " + w.Title
 	if w.Info != "" {

@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	nextWithin = 10 * time.Second // of a request for a picture that does not come: the page asks again
+	nextWithin = 10 * time.Second // of a request for a frame that does not come: the page asks again
 	linger     = 2 * time.Second  // of a feed that nobody asks about any more
 )
 
-// The headers of a picture beyond those of the API.
+// The headers of a frame beyond those of the API.
 const (
-	headerNumber = "X-Picture"   // counts the pictures of this server; what the page says it has, as after=N
+	headerNumber = "X-Frame"     // counts the frames of this server; what the page says it has, as after=N
 	headerWaited = "X-Waited-Ms" // how long the request had to wait for it, which is no age
 )
 
@@ -51,21 +51,21 @@ type feed struct {
 	asking  int // requests
 	cancel  context.CancelFunc
 	idle    *time.Timer
-	newest  *picture
+	newest  *frame
 	number  uint64        // of newest
 	err     error         // why it is read no more
 	changed chan struct{} // closed when one of the above has changed
 }
 
-// picture is never changed: several requests may write it at once.
-type picture struct {
+// frame is never changed: several requests may write it at once.
+type frame struct {
 	client.Frame
 	number uint64
 	came   time.Time
 }
 
-// next waits for a picture newer than the one of that number, and gives the newest. The error is that of ctx or of the feed.
-func (fs *feeds) next(ctx context.Context, name string, after uint64) (*picture, error) {
+// next waits for a frame newer than the one of that number, and gives the newest. The error is that of ctx or of the feed.
+func (fs *feeds) next(ctx context.Context, name string, after uint64) (*frame, error) {
 	for {
 		p, err := fs.wait(ctx, name, after)
 		// It was about to be read no more when this request came.
@@ -76,7 +76,7 @@ func (fs *feeds) next(ctx context.Context, name string, after uint64) (*picture,
 	}
 }
 
-func (fs *feeds) wait(ctx context.Context, name string, after uint64) (*picture, error) {
+func (fs *feeds) wait(ctx context.Context, name string, after uint64) (*frame, error) {
 	f := fs.enter(name)
 	defer fs.leave(f)
 	for {
@@ -135,7 +135,7 @@ func (fs *feeds) leave(f *feed) {
 	})
 }
 
-// read keeps the newest picture of a feed until it ends or ctx does. What was read is forgotten then: the next who asks is
+// read keeps the newest frame of a feed until it ends or ctx does. What was read is forgotten then: the next who asks is
 // not shown what was before.
 func (fs *feeds) read(ctx context.Context, cancel context.CancelFunc, name string, f *feed) {
 	defer cancel()
@@ -157,15 +157,15 @@ func (fs *feeds) readUntil(ctx context.Context, name string, f *feed) error {
 	}
 	defer src.Close()
 	for {
-		frame, err := src.Next()
+		got, err := src.Next()
 		if err == io.EOF {
 			return errOver
 		}
 		if err != nil {
 			return err
 		}
-		p := &picture{Frame: frame, came: time.Now()}
-		p.Data = append([]byte(nil), frame.Data...) // the source uses its memory again
+		p := &frame{Frame: got, came: time.Now()}
+		p.Data = append([]byte(nil), got.Data...) // the source uses its memory again
 		fs.mu.Lock()
 		f.number++
 		p.number = f.number
@@ -179,8 +179,8 @@ func (fs *feeds) readUntil(ctx context.Context, name string, f *feed) error {
 // errOver is the end of a feed in order: of the call, or of the daemon.
 var errOver = errors.New("the feed is over")
 
-// picture answers with the newest picture of a feed that the page does not have yet, and waits for it if need be.
-func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
+// frame answers with the newest frame of a feed that the page does not have yet, and waits for it if need be.
+func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
 	asked, name := time.Now(), r.PathValue("feed")
 	after, err := strconv.ParseUint(r.FormValue("after"), 10, 64)
 	if err != nil {
@@ -200,11 +200,11 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, err)
 	default:
-		sendPicture(w, p, time.Since(asked))
+		sendFrame(w, p, time.Since(asked))
 	}
 }
 
-func sendPicture(w http.ResponseWriter, p *picture, waited time.Duration) {
+func sendFrame(w http.ResponseWriter, p *frame, waited time.Duration) {
 	h := w.Header()
 	h.Set(headerNumber, strconv.FormatUint(p.number, 10))
 	h.Set(headerWaited, millis(waited))
@@ -213,7 +213,7 @@ func sendPicture(w http.ResponseWriter, p *picture, waited time.Duration) {
 	_, _ = w.Write(p.Data) // a page that has gone misses nothing
 }
 
-// describe puts into headers what is known of a picture that came so long ago.
+// describe puts into headers what is known of a frame that came so long ago.
 func describe(h http.Header, f *client.Frame, since time.Duration) {
 	h.Set("Content-Type", "image/jpeg")
 	h.Set("Content-Length", strconv.Itoa(len(f.Data)))

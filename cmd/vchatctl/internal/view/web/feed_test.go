@@ -22,14 +22,14 @@ func (r *rig) readers(feed string, want int) {
 	}
 }
 
-// ask asks for a picture, and gives what becomes of it.
+// ask asks for a frame, and gives what becomes of it.
 func (r *rig) ask(feed string, after int) <-chan *http.Response {
 	got := make(chan *http.Response, 1)
-	go func() { got <- r.do("GET", fmt.Sprintf("picture/%s?after=%d", feed, after), "", nil) }()
+	go func() { got <- r.do("GET", fmt.Sprintf("frame/%s?after=%d", feed, after), "", nil) }()
 	return got
 }
 
-func TestEachPictureIsGivenOnceAndTheNewestFirst(t *testing.T) {
+func TestEachFrameIsGivenOnceAndTheNewestFirst(t *testing.T) {
 	r := serve(t, "workshop")
 	r.heard()
 	first := r.ask("workshop", 0)
@@ -83,14 +83,14 @@ func TestFeedsThatAreNoneAreRefused(t *testing.T) {
 	r := serve(t, "")
 	r.heard()
 	for path, want := range map[string]int{
-		"picture/nobody?after=0":      404,
-		"picture/..%2Fid?after=0":     404,
-		"picture/attic?after=0":       404, // it is known, but there is no call with it
-		"picture/workshop":            400,
-		"picture/workshop?after=-1":   400,
-		"picture/workshop?after=1e3":  400,
-		"picture/workshop.jpg?after=": 400,
-		"snapshot/nobody":             404,
+		"frame/nobody?after=0":      404,
+		"frame/..%2Fid?after=0":     404,
+		"frame/attic?after=0":       404, // it is known, but there is no call with it
+		"frame/workshop":            400,
+		"frame/workshop?after=-1":   400,
+		"frame/workshop?after=1e3":  400,
+		"frame/workshop.jpg?after=": 400,
+		"snapshot/nobody":           404,
 	} {
 		if res := r.do("GET", path, "", nil); res.StatusCode != want {
 			t.Errorf("%s: %d, want %d", path, res.StatusCode, want)
@@ -101,18 +101,18 @@ func TestFeedsThatAreNoneAreRefused(t *testing.T) {
 func TestSnapshot(t *testing.T) {
 	r := serve(t, "")
 	r.heard()
-	r.device.Publish("workshop", 1, false, []byte("picture"))
-	if res := r.do("GET", "snapshot/workshop", "", nil); res.StatusCode != 200 || r.text(res) != "picture" {
+	r.device.Publish("workshop", 1, false, []byte("frame"))
+	if res := r.do("GET", "snapshot/workshop", "", nil); res.StatusCode != 200 || r.text(res) != "frame" {
 		t.Errorf("%d", res.StatusCode)
 	}
 	r.device.Publish("workshop", 2, true, []byte("card"))
 	res := r.do("GET", "snapshot/workshop", "", nil)
 	if got := r.text(res); res.StatusCode != 503 || !strings.Contains(got, "the camera of workshop gives none") {
-		t.Errorf("a card is given for a picture: %d %q", res.StatusCode, got)
+		t.Errorf("a card is given for a frame: %d %q", res.StatusCode, got)
 	}
 }
 
-func TestHowAPictureIsToBeTurnedIsPassedOn(t *testing.T) {
+func TestHowAFrameIsToBeTurnedIsPassedOn(t *testing.T) {
 	h := http.Header{}
 	describe(h, &client.Frame{Rotate: 90, Age: 1500 * time.Microsecond}, time.Millisecond)
 	if h.Get(api.HeaderRotate) != "90" || h.Get(api.HeaderAge) != "2.500" || h.Get(api.HeaderCard) != "" {

@@ -19,11 +19,11 @@ var static embed.FS
 
 // files are the parts of the page, by their paths.
 var files = map[string]struct{ name, kind string }{
-	"/{$}":        {"page.html", "text/html; charset=utf-8"},
-	"/page.css":   {"page.css", "text/css; charset=utf-8"},
-	"/page.js":    {"page.js", "text/javascript; charset=utf-8"},
-	"/picture.js": {"picture.js", "text/javascript; charset=utf-8"},
-	"/icon.svg":   {"icon.svg", "image/svg+xml"},
+	"/{$}":      {"page.html", "text/html; charset=utf-8"},
+	"/page.css": {"page.css", "text/css; charset=utf-8"},
+	"/page.js":  {"page.js", "text/javascript; charset=utf-8"},
+	"/frame.js": {"frame.js", "text/javascript; charset=utf-8"},
+	"/icon.svg": {"icon.svg", "image/svg+xml"},
 }
 
 // routes is all that the page has: of the control socket nothing else is within its reach.
@@ -40,7 +40,7 @@ func (s *Server) routes() http.Handler {
 		})
 	}
 	m.HandleFunc("GET /events", s.events)
-	m.HandleFunc("GET /picture/{feed}", s.picture)
+	m.HandleFunc("GET /frame/{feed}", s.frame)
 	m.HandleFunc("GET /snapshot/{feed}", s.snapshot)
 	m.HandleFunc("POST /call", command(func(ctx context.Context, r api.PeerRequest) error {
 		_, err := s.client.Call(ctx, api.CallRequest{Peer: r.Peer})
@@ -122,7 +122,7 @@ func refuse(w http.ResponseWriter, err error) {
 	_, _ = w.Write(body)
 }
 
-// snapshot answers with a picture to be kept.
+// snapshot answers with a frame to be kept.
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("feed")
 	if !s.news.knows(name) {

@@ -25,7 +25,7 @@ import (
 	"vchat/daemon/daemontest"
 )
 
-// pluggable is a camera that can be unplugged: a command that writes pictures for as long as a file is there.
+// pluggable is a camera that can be unplugged: a command that writes frames for as long as a file is there.
 type pluggable struct {
 	t    *testing.T
 	plug string
@@ -80,9 +80,9 @@ func couple(t *testing.T) (kitchen, workshop *daemontest.Device) {
 const (
 	whatsOn = `document.getElementById('words').textContent`
 	veil    = `document.getElementById('veil').textContent`
-	// moves is true once the canvas has shown four pictures one after the other, none of them old, since window.seen was emptied.
+	// moves is true once the canvas has shown four frames one after the other, none of them old, since window.seen was emptied.
 	moves = `(() => {
-		const c = document.getElementById('picture');
+		const c = document.getElementById('frame');
 		const copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
 		copy.drawImage(c, 0, 0);
 		const now = copy.getImageData(0, 0, c.width, c.height).data.reduce((sum, b, i) => (sum * 31 + b * (i & 255)) | 0, 0);
@@ -92,7 +92,7 @@ const (
 	})()`
 )
 
-// moving waits until pictures move, from now on.
+// moving waits until frames move, from now on.
 func (b *chromium) moving(what string) {
 	b.t.Helper()
 	eval[bool](b, `window.seen = []; true`)
@@ -113,7 +113,7 @@ func TestACallInABrowser(t *testing.T) {
 	browser.open(server.URL())
 	browser.moving("its own picture")
 
-	// A call is answered by a key, and the pictures move.
+	// A call is answered by a key, and the frames move.
 	kitchen.Wait("the link", func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp })
 	if _, err := workshop.Client.Call(t.Context(), api.CallRequest{Peer: "kitchen"}); err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestACallInABrowser(t *testing.T) {
 	browser.wait("the title says so", `document.title === 'workshop is calling'`)
 	browser.press("a")
 	browser.wait("in a call", has(whatsOn, "In a call with workshop"))
-	browser.moving("workshop's picture")
+	browser.moving("workshop's frame")
 	browser.wait("the own picture in the corner", `!document.getElementById('own').hidden && !document.getElementById('own').classList.contains('old')`)
 	browser.wait("nobody rings any more", `document.querySelector('.ring') === null`)
 
@@ -164,7 +164,7 @@ func TestACallInABrowser(t *testing.T) {
 	camera.out()
 	browser.wait("the page says so", has(whatsOn, "No picture: workshop's camera was lost: the camera command has stopped"))
 	camera.in()
-	browser.moving("pictures move again")
+	browser.moving("frames move again")
 
 	// Privacy, by the button.
 	browser.do(chromedp.Click(chromedp.CSS("#privacy")))
@@ -173,21 +173,21 @@ func TestACallInABrowser(t *testing.T) {
 	browser.do(chromedp.Click(chromedp.CSS("#privacy")))
 	kitchen.Wait("no privacy", func(s api.Status) bool { return !s.Privacy })
 
-	// The other device is switched off: an old picture is not shown as a live one.
+	// The other device is switched off: an old frame is not shown as a live one.
 	workshop.Stop()
 	browser.wait("the link is lost", has(whatsOn, "link is lost"))
-	browser.wait("the picture is dimmed", `document.getElementById('picture').classList.contains('old')`)
+	browser.wait("the frame is dimmed", `document.getElementById('frame').classList.contains('old')`)
 	browser.wait("and says how old it is, and why", `/^link lost [0-9]+ s ago, reconnecting This picture is [1-9][0-9]* s old\.$/.test(`+veil+`)`)
 	workshop.Start()
 	browser.wait("the link is back", has(whatsOn, "In a call with workshop."))
-	browser.moving("pictures move again")
+	browser.moving("frames move again")
 
 	// The daemon here is restarted: the page outlives it, and so does the call.
 	kitchen.Stop()
 	browser.wait("the daemon is gone", has(whatsOn, "vchatd, is not reached"))
 	kitchen.Start()
 	browser.wait("it is back", has(whatsOn, "In a call with workshop"))
-	browser.moving("pictures move again")
+	browser.moving("frames move again")
 
 	browser.press("h")
 	kitchen.Wait("the end", daemontest.NoCall)
@@ -212,7 +212,7 @@ func TestAPageThatNobodySeesLooksAtNothing(t *testing.T) {
 	browser.moving("it is looked at again")
 }
 
-func TestPicturesAreTurnedAndKept(t *testing.T) {
+func TestFramesAreTurnedAndKept(t *testing.T) {
 	browser := newChromium(t)
 	kitchen, _ := couple(t)
 	kitchen.Config.Camera.Rotate = 90
@@ -224,7 +224,7 @@ func TestPicturesAreTurnedAndKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	browser.open(server.URL())
-	browser.wait("the picture stands upright", `document.getElementById('picture').width === 240 && document.getElementById('picture').height === 320`)
+	browser.wait("the frame stands upright", `document.getElementById('frame').width === 240 && document.getElementById('frame').height === 320`)
 	browser.moving("it moves")
 	browser.press("s")
 	var kept []string
@@ -256,7 +256,7 @@ func TestAllIsReachedByTab(t *testing.T) {
 	eval[bool](browser, button+`.focus(); true`)
 	browser.press(kb.Enter) // is for the button here, not for a line of text
 	kitchen.Wait("a call", daemontest.Seeing)
-	browser.moving("workshop's picture")
+	browser.moving("workshop's frame")
 
 	for eval[bool](browser, `document.activeElement !== document.body`) { // to where it begins again
 		browser.press(kb.Tab)
@@ -314,7 +314,7 @@ func TestOtherSitesGetNothing(t *testing.T) {
 		`fetch(%q + 'hangup', {method: 'POST', body: '{}', mode: 'no-cors'})`,
 		`fetch(%q + 'hangup', {method: 'POST', body: '{}', headers: {'Content-Type': 'application/json'}})`,
 		`fetch(%q + 'events')`,
-		`fetch(%q + 'picture/self?after=0', {mode: 'no-cors'})`,
+		`fetch(%q + 'frame/self?after=0', {mode: 'no-cors'})`,
 	} {
 		promise := fmt.Sprintf(js, r.server.URL()) + `.then(r => r.ok ? 'let in' : 'refused', () => 'refused')`
 		got, err := chromedp.Run(browser.ctx, chromedp.Evaluate[string](promise, chromedp.EvalAwaitPromise))

@@ -10,14 +10,14 @@ import (
 	"vchat/daemon/api"
 )
 
-// state is what the page shows beside the pictures. Every text in it is only that: the page never takes it for HTML.
+// state is what the page shows beside the frames. Every text in it is only that: the page never takes it for HTML.
 type state struct {
 	Name    string `json:"name"`    // of this device
-	Feed    string `json:"feed"`    // what the large picture shows: api.Self, or a peer
-	Title   string `json:"title"`   // whose picture it is
-	Live    bool   `json:"live"`    // there are pictures to ask for
+	Feed    string `json:"feed"`    // what the large frame shows: api.Self, or a peer
+	Title   string `json:"title"`   // whose frame it is
+	Live    bool   `json:"live"`    // there are frames to ask for
 	Words   string `json:"words"`   // what goes on
-	Why     *why   `json:"why"`     // why there may be no fresh picture
+	Why     *why   `json:"why"`     // why there may be no fresh frame
 	Call    string `json:"call"`    // the state of the call with Feed; "": none
 	Privacy bool   `json:"privacy"` // of this device
 	Reached bool   `json:"reached"` // the daemon
@@ -154,7 +154,7 @@ func words(s *scene, feed string, call *api.Call) string {
 	if s.status.Privacy && feed != api.Self { // there it is why there is no picture
 		all = append(all, "Privacy is on: the camera of this device is closed")
 	} else if feed != api.Self && call != nil && call.State == api.CallActive && cameraBad(string(s.status.Camera.State)) {
-		all = append(all, "The camera of this device gives no pictures: "+cmp.Or(s.status.Camera.Reason, string(s.status.Camera.State)))
+		all = append(all, "The camera of this device gives no frames: "+cmp.Or(s.status.Camera.Reason, string(s.status.Camera.State)))
 	}
 	return strings.Join(all, ". ") + "."
 }

@@ -1,11 +1,11 @@
-// Package web shows a feed in a browser: a page on loopback, which asks for pictures and says what its user does.
+// Package web shows a feed in a browser: a page on loopback, which asks for frames and says what its user does.
 //
 //	          ┌ GET …/events  ◀── news: one goroutine, which follows the daemon's events and keeps the present state in words
-//	page ─────┼ GET …/picture/FEED?after=N ◀── feed: a goroutine for each feed while somebody asks for its pictures
+//	page ─────┼ GET …/frame/FEED?after=N ◀── feed: a goroutine for each feed while somebody asks for its frames
 //	          └ POST …/answer, …/say …  ──▶ the daemon
 //
-// The page asks for each picture when it has room for it and gets the newest there is, or the next. So nothing waits in
-// a socket that a picture could grow old in, a slow page or a thin ssh -L loses pictures and not time, and a page that is
+// The page asks for each frame when it has room for it and gets the newest there is, or the next. So nothing waits in
+// a socket that a frame could grow old in, a slow page or a thin ssh -L loses frames and not time, and a page that is
 // hidden, which asks for nothing, leaves the camera closed.
 //
 // It promises that the page is reached through its address alone, which nobody guesses; that no other site's page gets
@@ -39,7 +39,7 @@ const (
 	maxBody       = 16 << 10         // bytes, of a command
 	headerTimeout = 5 * time.Second  // also of a command's body
 	idleTimeout   = 30 * time.Second // of a connection without a request
-	writeTimeout  = 10 * time.Second // of a picture or an event
+	writeTimeout  = 10 * time.Second // of a frame or an event
 )
 
 // Options is what can be chosen of a page.

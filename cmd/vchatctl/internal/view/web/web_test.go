@@ -143,8 +143,8 @@ func TestOnlyThePageItselfIsLetIn(t *testing.T) {
 		{"another secret", get, path("/AAAAAAAAAAAAAAAAAAAAAA/"), 404},
 		{"half of the secret", get, path("/" + r.server.secret[:11] + "/"), 404},
 		{"the control socket's paths", get, path("/SECRET/v1/status"), 404},
-		{"the same, around a corner", get, path("/SECRET/picture/../v1/status"), 404},
-		{"a feed that is none", get, path("/SECRET/picture/..%2Fstatus"), 400},
+		{"the same, around a corner", get, path("/SECRET/frame/../v1/status"), 404},
+		{"a feed that is none", get, path("/SECRET/frame/..%2Fstatus"), 400},
 		{"a file", get, path("/SECRET/static/page.js"), 404},
 		{"a command that is read", get, path("/SECRET/hangup"), 405},
 		{"the path of the browser, which was not opened", get, path("/" + r.server.once.path), 404},
@@ -179,7 +179,7 @@ func TestTheSecretIsLongAndNew(t *testing.T) {
 		t.Errorf("%q, %q, %q", a.secret, b.secret, a.once.path)
 	}
 	// What the page loads is itself: by its own words, too.
-	for name := range map[string]string{"page.html": "", "page.css": "", "page.js": "", "picture.js": "", "icon.svg": ""} {
+	for name := range map[string]string{"page.html": "", "page.css": "", "page.js": "", "frame.js": "", "icon.svg": ""} {
 		body, err := static.ReadFile("static/" + name)
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // putImageHead is the length of a PutImage request without its pixels.
 const putImageHead = 24
 
-// buffer is memory for one picture: a segment that the server has mapped too, or memory of ours alone, whose first bytes are
+// buffer is memory for one frame: a segment that the server has mapped too, or memory of ours alone, whose first bytes are
 // for the head of a request, so that the pixels need no copy to follow it.
 type buffer struct {
 	mem      []byte
@@ -129,7 +129,7 @@ func (w *Window) sharesMemory() bool {
 func (w *Window) putShared(b *buffer) {
 	width, height := uint16(w.painted.W), uint16(w.painted.H)
 	// Under the lock, so that nothing is heard of the request before its number is known. It never waits long: with two
-	// pictures at most on the way the connection takes it at once.
+	// frames at most on the way the connection takes it at once.
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.busy = true

@@ -1,9 +1,9 @@
-// Package window shows pictures in a window of the X Window System: it is the view.Display of a desktop. A Wayland
+// Package window shows frames in a window of the X Window System: it is the view.Display of a desktop. A Wayland
 // desktop has such windows too, by Xwayland.
 //
-// It promises that pictures are painted straight into memory that the X server reads (MIT-SHM), two pictures in turn; that
+// It promises that frames are painted straight into memory that the X server reads (MIT-SHM), two frames in turn; that
 // memory which the server may still read is not given to be painted on; and that nothing is painted while nobody sees the
-// window. Where the server cannot read our memory (it is on another machine, or in another container) pictures go to it
+// window. Where the server cannot read our memory (it is on another machine, or in another container) frames go to it
 // by PutImage, one at a time. Shared memory is marked to be destroyed as soon as it is mapped, so that nothing of it is
 // left whatever ends the program.
 //
@@ -46,7 +46,7 @@ const closeTimeout = time.Second
 // Options is how a window begins.
 type Options struct {
 	Title         string
-	Width, Height int    // of the picture; 0: 1280×720. It is made smaller to fit the screen
+	Width, Height int    // of the frame; 0: 1280×720. It is made smaller to fit the screen
 	Display       string // "": $DISPLAY
 
 	plain bool // no shared memory
@@ -150,7 +150,7 @@ func (w *Window) refused(what string, err error) error {
 	return fmt.Errorf("%w: cannot %s: %w", ErrNoDisplay, what, err)
 }
 
-// fit gives the size of a window for a picture: that of the picture, or less, where the screen is not much larger.
+// fit gives the size of a window for a frame: that of the frame, or less, where the screen is not much larger.
 func fit(width, height, screenW, screenH int) (int, int) {
 	if width <= 0 || height <= 0 {
 		width, height = 1280, 720
@@ -171,7 +171,7 @@ func (w *Window) create() error {
 	if w.id, err = xproto.NewWindowId(w.conn); err != nil {
 		return err
 	}
-	// By the bit gravity the old picture stays until there is a new one. What it does not cover is black: with no background
+	// By the bit gravity the old frame stays until there is a new one. What it does not cover is black: with no background
 	// at all it would be what the window manager's frame is.
 	err = xproto.CreateWindowChecked(w.conn, w.visual.depth, w.id, w.screen.Root, 0, 0, uint16(w.width), uint16(w.height), 0,
 		xproto.WindowClassInputOutput, w.visual.id,
@@ -224,7 +224,7 @@ func (w *Window) free() (b *buffer, width, height int) {
 	return nil, 0, 0
 }
 
-// inTurn is how many pictures are on the way at once: by PutImage each of them is copied, and they would only wait there.
+// inTurn is how many frames are on the way at once: by PutImage each of them is copied, and they would only wait there.
 func (w *Window) inTurn() int {
 	if w.plain {
 		return 1

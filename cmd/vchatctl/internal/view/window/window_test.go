@@ -46,11 +46,11 @@ var screens = []struct {
 	{"16 bits, no shared memory wanted", []string{"-screen", "0", "900x700x16"}, true, view.RGB565, false},
 }
 
-func TestPicturesAreOnTheScreenAsTheyWerePainted(t *testing.T) {
+func TestFramesAreOnTheScreenAsTheyWerePainted(t *testing.T) {
 	for _, c := range screens {
 		t.Run(c.name, func(t *testing.T) {
 			s := startServer(t, c.args...)
-			// An odd width: rows of 16 bits have a gap then. Its pictures are several requests, of 256 KiB at most.
+			// An odd width: rows of 16 bits have a gap then. Its frames are several requests, of 256 KiB at most.
 			w := s.open(Options{Title: "a", Width: 701, Height: 401, plain: c.plain})
 			for n := range 5 {
 				p := s.next(w)
@@ -69,7 +69,7 @@ func TestPicturesAreOnTheScreenAsTheyWerePainted(t *testing.T) {
 				for _, at := range [][2]int{{0, 0}, {700, 0}, {0, 400}, {700, 400}, {350, 200}, {1, 93}, {699, 94}, {690, 186}} {
 					want := pattern(c.format, at[0], at[1], n)
 					if got := s.at(w, at[0], at[1]); !bytes.Equal(got[:min(3, len(got))], want[:min(3, len(want))]) {
-						t.Errorf("picture %d at %v: %x, want %x", n, at, got, want)
+						t.Errorf("frame %d at %v: %x, want %x", n, at, got, want)
 					}
 				}
 			}
@@ -160,7 +160,7 @@ func TestTheSizeIsTheWindows(t *testing.T) {
 		s := startServer(t, "-screen", "0", "640x480x24")
 		w := s.open(Options{Width: 2000, Height: 1000, plain: plain})
 		if p := s.next(w); p.W != 576 || p.H != 288 {
-			t.Errorf("a large picture begins as %d×%d", p.W, p.H)
+			t.Errorf("a large frame begins as %d×%d", p.W, p.H)
 		}
 		for _, size := range [][2]int{{300, 200}, {1, 1}, {1500, 1200}} { // the last is larger than the screen
 			xproto.ConfigureWindow(s.conn, w.id, xproto.ConfigWindowWidth|xproto.ConfigWindowHeight, []uint32{uint32(size[0]), uint32(size[1])})
@@ -178,7 +178,7 @@ func TestTheSizeIsTheWindows(t *testing.T) {
 	}
 }
 
-func TestUntilThereIsAPictureItIsTheOldOneOnBlack(t *testing.T) {
+func TestUntilThereIsAFrameItIsTheOldOneOnBlack(t *testing.T) {
 	s := startServer(t, "-screen", "0", "640x480x24")
 	xproto.ChangeWindowAttributes(s.conn, s.root, xproto.CwBackPixel, []uint32{0xffffff})
 	xproto.ClearArea(s.conn, false, s.root, 0, 0, 0, 0)
@@ -186,7 +186,7 @@ func TestUntilThereIsAPictureItIsTheOldOneOnBlack(t *testing.T) {
 	w := s.open(Options{Width: 100, Height: 100})
 	colour := func(x, y int) string { return fmt.Sprintf("%x", s.at(w, x, y)[:3]) }
 	if got := colour(50, 50); got != "000000" {
-		t.Errorf("before the first picture it is %s", got)
+		t.Errorf("before the first frame it is %s", got)
 	}
 	p := s.next(w)
 	for i := range p.Pix {
@@ -195,10 +195,10 @@ func TestUntilThereIsAPictureItIsTheOldOneOnBlack(t *testing.T) {
 	if err := w.Show(); err != nil {
 		t.Fatal(err)
 	}
-	s.until("the picture is there", func() bool { return colour(50, 50) == "777777" })
+	s.until("the frame is there", func() bool { return colour(50, 50) == "777777" })
 	xproto.ConfigureWindow(s.conn, w.id, xproto.ConfigWindowWidth, []uint32{200})
 	if old, more := colour(50, 50), colour(150, 50); old != "777777" || more != "000000" {
-		t.Errorf("after the size has changed: %s where the picture was, %s beside it", old, more)
+		t.Errorf("after the size has changed: %s where the frame was, %s beside it", old, more)
 	}
 }
 
@@ -344,7 +344,7 @@ func TestAServerThatIsStuckDoesNotHoldUs(t *testing.T) {
 	}
 	goOn()
 
-	// A picture that is more than the socket takes.
+	// A frame that is more than the socket takes.
 	ctx, cancel := context.WithCancel(t.Context())
 	w, err := Open(ctx, Options{Display: s.display, plain: true})
 	if err != nil {

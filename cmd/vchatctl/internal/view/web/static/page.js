@@ -1,6 +1,6 @@
 // The page of vchatctl view --to web. The server says what goes on and gives pictures; what it tells is shown as text alone.
 
-import { View } from './picture.js';
+import { View } from './frame.js';
 
 const $ = (id) => document.getElementById(id);
 const captionFor = 8000;
@@ -19,7 +19,7 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const main = new View($('picture'), { ahead: true });
+const main = new View($('frame'), { ahead: true });
 const own = new View($('own'), { every: 100 });
 
 let state = null;     // as the server told it last
@@ -52,7 +52,7 @@ function look() {
 function tell() {
   const isOld = main.isOld();
   const why = !served ? { text: 'vchatctl, which serves this page, is not reached' } : state?.why;
-  $('picture').classList.toggle('old', isOld);
+  $('frame').classList.toggle('old', isOld);
   $('own').classList.toggle('old', own.isOld());
   $('veil').hidden = !isOld;
   if (isOld) {
@@ -65,7 +65,7 @@ function tell() {
   else if (served && main.card && why) words += ` No picture: ${reasonAlone(why)}.`;
   setText($('words'), words.replace(/[,.]\.$/, '.'));
   const label = main.taken === null ? 'No picture' : `${isOld ? 'An old picture' : 'The picture'} of ${state?.title ?? 'vchat'}`;
-  if ($('picture').getAttribute('aria-label') !== label) $('picture').setAttribute('aria-label', label);
+  if ($('frame').getAttribute('aria-label') !== label) $('frame').setAttribute('aria-label', label);
   if (!$('info').hidden) setText($('info'), main.facts());
 }
 

@@ -71,7 +71,7 @@ type Connector struct {
 type Encoder struct {
 	ID             uint32
 	Type           uint32
-	CRTC           uint32 // that it gets its picture from now; 0: none
+	CRTC           uint32 // that it gets its frame from now; 0: none
 	PossibleCRTCs  uint32 // bit i: number i of Resources.CRTCs
 	PossibleClones uint32
 }

@@ -1,5 +1,5 @@
 // Package uapi is the part of the Linux interfaces for displays (drm/drm.h, drm/drm_mode.h) and for virtual consoles
-// (linux/vt.h, linux/kd.h) that showing pictures on a bare screen needs: the structures as the kernel lays them out, and
+// (linux/vt.h, linux/kd.h) that showing frames on a bare screen needs: the structures as the kernel lays them out, and
 // one function per ioctl. It knows no policy and keeps no state.
 //
 // It promises that every structure has the size and the offsets of the C one on amd64, arm64 and 32-bit arm, which for
