@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"vchat/daemon/resolve"
 )
 
 // attempt is one walk through the addresses of a peer. One goroutine runs it, and starts one for each connection and one
@@ -87,7 +89,7 @@ func (a *attempt) run(ctx context.Context) error {
 func (a *attempt) look(ctx context.Context) <-chan found {
 	answer := make(chan found, 1)
 	a.peer.links.work.Go(func() {
-		all, err := resolve(ctx, a.peer.links.cfg.Lookup, a.address)
+		all, err := resolve.Addresses(ctx, a.peer.links.cfg.Lookup, a.address)
 		answer <- found{all, err}
 	})
 	return answer

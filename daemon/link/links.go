@@ -36,6 +36,7 @@ import (
 
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
+	"vchat/daemon/resolve"
 	"vchat/daemon/wire"
 )
 
@@ -115,7 +116,7 @@ func New(cfg Config) *Links {
 		cfg.Dial = new(net.Dialer).DialContext
 	}
 	if cfg.Lookup == nil {
-		cfg.Lookup = systemLookup
+		cfg.Lookup = resolve.Lookup
 	}
 	return &Links{cfg: cfg, name: cfg.Name, gate: gate{max: maxStrangers},
 		peers: map[string]*peer{}, byID: map[identity.ID]*peer{}}

@@ -1,4 +1,4 @@
-package link
+package resolve
 
 import (
 	"context"
@@ -52,13 +52,16 @@ func TestResolve(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				var asked atomic.Bool
 				began := time.Now()
-				got, err := resolve(t.Context(), func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
+				got, err := Addresses(t.Context(), func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
 					asked.Store(true)
 					found, in := tt.six, tt.sixIn
 					if v4 {
 						found, in = tt.four, tt.fourIn
 					}
-					sleep(ctx, in)
+					select {
+					case <-time.After(in):
+					case <-ctx.Done():
+					}
 					if ctx.Err() != nil {
 						return nil, ctx.Err()
 					}
@@ -82,7 +85,7 @@ func TestResolve(t *testing.T) {
 }
 
 func TestAddressesAreBounded(t *testing.T) {
-	got, err := resolve(t.Context(), func(_ context.Context, _ string, v4 bool) (found []netip.Addr, _ error) {
+	got, err := Addresses(t.Context(), func(_ context.Context, _ string, v4 bool) (found []netip.Addr, _ error) {
 		for i := range 500 {
 			found = append(found, netip.MustParseAddr(map[bool]string{true: fmt.Sprintf("192.0.2.%d", i%256), false: fmt.Sprintf("2001:db8::%x", i)}[v4]))
 		}
@@ -90,31 +93,5 @@ func TestAddressesAreBounded(t *testing.T) {
 	}, "workshop:1")
 	if err != nil || len(got) != maxAddresses {
 		t.Errorf("%d addresses, %v; want %d", len(got), err, maxAddresses)
-	}
-}
-
-func TestTheAddressThatWorkedIsFirst(t *testing.T) {
-	for _, tt := range []struct {
-		book book
-		want []string
-	}{
-		{book{}, nil},
-		{book{known: []string{"a", "b"}}, []string{"a", "b"}},
-		{book{good: "c"}, []string{"c"}},
-		{book{known: []string{"a", "b"}, good: "b"}, []string{"b", "a"}},
-		{book{known: []string{"a", "b"}, good: "c"}, []string{"c", "a", "b"}},
-	} {
-		if got := tt.book.candidates(); !slices.Equal(got, tt.want) {
-			t.Errorf("%+v gives %q, want %q", tt.book, got, tt.want)
-		}
-	}
-}
-
-func TestAttemptsShareNoAddresses(t *testing.T) {
-	b := book{known: append(make([]string, 0, 8), "a", "b")}
-	one := append(b.candidates(), "of one attempt")
-	_ = append(b.candidates(), "of another")
-	if one[2] != "of one attempt" {
-		t.Errorf("one attempt is to dial %q", one)
 	}
 }

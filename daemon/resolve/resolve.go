@@ -1,44 +1,25 @@
-package link
+package resolve
 
 import (
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 )
-
-// book is what is known of where a peer can be dialled.
-type book struct {
-	address string   // as configured: host:port, or empty
-	good    string   // the one that was dialled last with success
-	known   []string // what address stood for when it was looked up last
-	last    string   // where the last link came from or went to
-}
-
-// candidates gives what can be dialled without asking anybody, best first. It is the caller's own: attempts that run at the
-// same time add what they learn to it.
-func (b *book) candidates() []string {
-	if b.good == "" {
-		return slices.Clone(b.known)
-	}
-	others := slices.DeleteFunc(slices.Clone(b.known), func(a string) bool { return a == b.good })
-	return append([]string{b.good}, others...)
-}
 
 const (
 	maxAddresses    = 8                     // of one peer
 	resolutionDelay = 50 * time.Millisecond // how long one family waits for the other (RFC 8305, section 3)
 )
 
-// A lookup asks for the addresses of a host in one family.
-type lookup func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
+// LookupFunc asks for the addresses of a host in one family.
+type LookupFunc func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
 
-// resolve gives the addresses that a configured one stands for; itself, if there is no name in it.
-func resolve(ctx context.Context, look lookup, address string) ([]string, error) {
+// Addresses gives the addresses that a configured one stands for; itself, if there is no name in it.
+func Addresses(ctx context.Context, look LookupFunc, address string) ([]string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host == "" {
 		return []string{address}, nil // the dialler says what is wrong with it
@@ -58,7 +39,7 @@ func resolve(ctx context.Context, look lookup, address string) ([]string, error)
 }
 
 // lookUp asks for both families at once. Once one is known, the other has resolutionDelay left.
-func lookUp(ctx context.Context, look lookup, host string) (six, four []netip.Addr, err error) {
+func lookUp(ctx context.Context, look LookupFunc, host string) (six, four []netip.Addr, err error) {
 	type answer struct {
 		v4    bool
 		found []netip.Addr
@@ -105,8 +86,8 @@ func interleave(six, four []netip.Addr) (all []netip.Addr) {
 	return all
 }
 
-// systemLookup asks Avahi for names in .local, and the system's resolver for all others and for what Avahi does not know.
-func systemLookup(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
+// Lookup asks Avahi for names in .local, and the system's resolver for all others and for what Avahi does not know.
+func Lookup(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
 	name := strings.TrimSuffix(host, ".")
 	if strings.HasSuffix(strings.ToLower(name), ".local") {
 		if a, err := askAvahi(ctx, avahiSocket, name, v4); err == nil {
