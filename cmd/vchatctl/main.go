@@ -1,7 +1,7 @@
 // Command vchatctl controls the daemon of this device over its control socket and shows its feeds.
 //
-// Each command is in a file of its own. What all of them share: root.go makes them from the command line, exit.go alone
-// decides what an error means for the exit code, and print.go writes what goes to standard output, which is data only.
+// Each command is in a file of its own. What all of them share: app.go makes them from the command line, exit.go alone
+// decides what an error means for the exit code, and output.go writes what goes to standard output, which is data only.
 package main
 
 import (

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"vchat/cmd/vchatctl/internal/view/web"
-	"vchat/daemon/api"
 )
 
 // viewWeb serves a page that shows a feed, or the peer of the call, whichever it is, until ctx ends.
@@ -39,16 +37,4 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 		a.tell("the page is there until Ctrl-C")
 	}
 	return s.Serve(ctx)
-}
-
-// mayCome says whether there can ever be such a feed, for those who wait for it.
-func (a *app) mayCome(ctx context.Context, feed string) error {
-	peers, err := a.client().Peers(ctx)
-	if err != nil {
-		return err
-	}
-	if feed == "" || feed == api.Self || slices.ContainsFunc(peers, func(p api.Peer) bool { return p.Name == feed }) {
-		return nil
-	}
-	return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer is called %q", feed), Hint: "vchatctl peers lists them"}
 }

@@ -200,21 +200,3 @@ func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Tim
 		fmt.Fprintf(w, "\treceiving  %s\n", join("  ", r.Size, fps(r.FPS), rate(r.MbitS), delay, some(r.Lost, "lost")))
 	}
 }
-
-func linkText(l *api.Link) string {
-	rtt := ""
-	if l.State == api.LinkUp && l.RTTMS > 0 {
-		rtt = ms(l.RTTMS)
-	}
-	return join("  ", string(l.State), rtt, some(l.Reconnects, "× reconnected"))
-}
-
-func fps(v float64) string { return fmt.Sprintf("%.1f fps", v) }
-
-// rate is a number of Mbit/s, in kbit/s where few would be left of it.
-func rate(v float64) string {
-	if v < 0.9995 {
-		return fmt.Sprintf("%.0f kbit/s", v*1000)
-	}
-	return fmt.Sprintf("%.1f Mbit/s", v)
-}

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/cmd/vchatctl/internal/view/pipe"
@@ -112,30 +110,6 @@ func (a *app) target(to string) (string, error) {
 	return "", usagef("--to %s: there is no such viewer; window, screen, terminal, pipe and web are", to)
 }
 
-// feed decides which feed is meant by what was typed.
-func (a *app) feed(ctx context.Context, name string) (string, error) {
-	if name != "" {
-		return name, nil
-	}
-	s, err := a.client().Status(ctx)
-	if err != nil {
-		return "", err
-	}
-	var peers []string
-	for _, c := range s.Calls {
-		if c.State == api.CallActive || c.State == api.CallResuming {
-			peers = append(peers, c.Peer)
-		}
-	}
-	switch len(peers) {
-	case 0:
-		return api.Self, nil
-	case 1:
-		return peers[0], nil
-	}
-	return "", usagef("there are several calls: say which one, of %s", strings.Join(peers, ", "))
-}
-
 // view shows a feed until its user has enough of it, which gives nil, or it ends.
 func (a *app) view(ctx context.Context, opt view.Options, to string) (err error) {
 	ctx, stop := a.whileRead(ctx)
@@ -198,14 +172,4 @@ func trueColour() bool {
 	return slices.ContainsFunc([]string{"direct", "kitty", "foot", "alacritty", "ghostty", "wezterm"}, func(name string) bool {
 		return strings.Contains(term, name)
 	})
-}
-
-// onTerminal says whether data goes to a terminal.
-func (a *app) onTerminal() bool { return term.IsTerminal(int(a.stdout.Fd())) }
-
-// tell writes a message that is only for somebody who reads it at once.
-func (a *app) tell(format string, args ...any) {
-	if term.IsTerminal(int(a.stderr.Fd())) {
-		fmt.Fprintf(a.stderr, "vchatctl: "+format+"\n", args...)
-	}
 }

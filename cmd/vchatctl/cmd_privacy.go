@@ -42,10 +42,3 @@ func (a *app) privacy(ctx context.Context, word string) (on bool, err error) {
 	}
 	return false, usagef("privacy is on or off, not %s", word)
 }
-
-func onOff(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
-}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"vchat/daemon/api"
+
+	"golang.org/x/term"
 )
 
 // print writes v as JSON if that is asked for, else as text does.
@@ -71,4 +74,39 @@ func some(n uint64, what string) string {
 		return ""
 	}
 	return fmt.Sprintf("%d %s", n, what)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func linkText(l *api.Link) string {
+	rtt := ""
+	if l.State == api.LinkUp && l.RTTMS > 0 {
+		rtt = ms(l.RTTMS)
+	}
+	return join("  ", string(l.State), rtt, some(l.Reconnects, "× reconnected"))
+}
+
+func fps(v float64) string { return fmt.Sprintf("%.1f fps", v) }
+
+// rate is a number of Mbit/s, in kbit/s where few would be left of it.
+func rate(v float64) string {
+	if v < 0.9995 {
+		return fmt.Sprintf("%.0f kbit/s", v*1000)
+	}
+	return fmt.Sprintf("%.1f Mbit/s", v)
+}
+
+// onTerminal says whether data goes to a terminal.
+func (a *app) onTerminal() bool { return term.IsTerminal(int(a.stdout.Fd())) }
+
+// tell writes a message that is only for somebody who reads it at once.
+func (a *app) tell(format string, args ...any) {
+	if term.IsTerminal(int(a.stderr.Fd())) {
+		fmt.Fprintf(a.stderr, "vchatctl: "+format+"\n", args...)
+	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,29 +64,6 @@ func (a *app) snapshotCmd() *cobra.Command {
 
 // oldFrame is the age from which a frame does not show the present any more.
 const oldFrame = 2 * time.Second
-
-// noFrame says why a peer sends a card in place of its camera's frames.
-func (a *app) noFrame(ctx context.Context, peer string) error {
-	s, err := a.client().Status(ctx)
-	if err != nil {
-		s = api.Status{}
-	}
-	return peerShowsNothing(s, peer)
-}
-
-// peerShowsNothing is the error of a peer of which there is no picture.
-func peerShowsNothing(s api.Status, peer string) error {
-	e := &api.Error{Kind: api.CameraUnavailable, Message: "the camera of " + peer + " gives no picture"}
-	for _, c := range s.Calls {
-		if pc := c.PeerCamera; c.Peer == peer && pc != nil {
-			e.Message = join(": ", e.Message, pc.Reason)
-			if pc.State == "privacy" {
-				e.Message = peer + " has switched its camera off (privacy)"
-			}
-		}
-	}
-	return e
-}
 
 func (a *app) completeSnapshot(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
