@@ -38,6 +38,7 @@ import (
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
 	"vchat/daemon/link"
+	"vchat/daemon/logging"
 	"vchat/daemon/metrics"
 )
 
@@ -91,7 +92,7 @@ type Daemon struct {
 // New makes a device from its configuration and the key and calls in its state directory. Nothing is opened or started
 // before Run. The level, if not nil, follows the configuration. Errors: ErrUnavailable, or those of identity.
 func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, error) {
-	log = slog.New(limitPeers(log.Handler()))
+	log = slog.New(logging.LimitPeers(log.Handler()))
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory: %w: %w", ErrUnavailable, err)
 	}

@@ -17,7 +17,7 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/vchatd":      {[]string{"config", "daemon"}, "flags, configuration, exit codes; everything else is the daemon's"},
+	"cmd/vchatd":      {[]string{"config", "daemon", "daemon/logging"}, "flags, configuration, exit codes; everything else is the daemon's"},
 	"cmd/vchatctl":    {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "it lives on the control socket, like any other program"},
 	"config":          {nil, "leaf: what a file says, not what it is for"},
 	"v4l2":            {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
@@ -32,6 +32,7 @@ var rooms = map[string]struct {
 	"daemon/control":  {[]string{"daemon/api", "daemon/frame", "daemon/mjpeg"}, "it talks to a Backend that the daemon implements"},
 	"daemon/client":   {[]string{"daemon/api"}, "what vchatctl is written on must not drag the daemon along"},
 	"daemon/identity": {nil, "leaf"},
+	"daemon/logging":  {nil, "leaf: how a log line looks and how many there may be"},
 	"daemon/metrics":  {nil, "leaf: a text format and who may read it"},
 
 	"v4l2/internal/uapi":             {nil, "leaf: the kernel's words"},
@@ -44,7 +45,7 @@ var rooms = map[string]struct {
 	"daemon/daemontest/...":          {[]string{"..."}, "for tests"},
 	"daemon/vmtest/...":              {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
 	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",
-		"daemon/link", "daemon/metrics", "daemon/mjpeg", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
+		"daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
 }
 
 func TestWhoImportsWhom(t *testing.T) {

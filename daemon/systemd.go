@@ -9,6 +9,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"vchat/daemon/api"
+	"vchat/daemon/logging"
 )
 
 // tell sends a line to systemd, where there is one (sd_notify(3)).
@@ -36,7 +37,7 @@ func (d *Daemon) tellSystemd(ctx context.Context) error {
 		s := d.Status()
 		if line := summary(s); line != told {
 			told = line
-			tell("STATUS=" + printable(line)) // what follows a line end would be taken for more than a status
+			tell("STATUS=" + logging.Printable(line)) // what follows a line end would be taken for more than a status
 		}
 		var again <-chan time.Time
 		if len(s.Calls) > 0 {

@@ -24,6 +24,7 @@ import (
 
 	"vchat/config"
 	"vchat/daemon"
+	"vchat/daemon/logging"
 )
 
 const defaultConfig = "/etc/vchat.yaml"
@@ -109,7 +110,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	signal.Notify(hup, syscall.SIGHUP) // from now on, for without it the signal ends the process
 	inJournal, _ := journal.StderrIsJournalStream()
 	level := new(slog.LevelVar)
-	log := daemon.NewLog(stderr, level, inJournal)
+	log := logging.New(stderr, level, inJournal)
 	cfg, err := config.Load(*path)
 	if err != nil {
 		return configError(err, stderr)
@@ -196,7 +197,7 @@ func demo(args []string, stdout, stderr io.Writer) int {
 	out, isFile := stdout.(*os.File)
 	defer daemon.Tune()()
 	err := daemon.Demo(ctx, daemon.DemoOptions{For: *duration, Dir: *dir, Out: stdout,
-		TTY: isFile && term.IsTerminal(int(out.Fd())), Log: daemon.NewLog(stderr, slog.LevelWarn, false)})
+		TTY: isFile && term.IsTerminal(int(out.Fd())), Log: logging.New(stderr, slog.LevelWarn, false)})
 	if err != nil {
 		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
 		if errors.Is(err, daemon.ErrUnavailable) {

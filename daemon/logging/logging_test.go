@@ -1,4 +1,4 @@
-package daemon
+package logging
 
 import (
 	"bytes"
@@ -26,13 +26,13 @@ func TestLogLines(t *testing.T) {
 		}, "<6>m room=link g.h.k=v\n"},
 	} {
 		var b bytes.Buffer
-		tt.log(NewLog(&b, slog.LevelInfo, true))
+		tt.log(New(&b, slog.LevelInfo, true))
 		if got := b.String(); got != tt.want {
 			t.Errorf("%s:\n got %q\nwant %q", tt.name, got, tt.want)
 		}
 	}
 	var b bytes.Buffer
-	NewLog(&b, slog.LevelInfo, false).Info("hello")
+	New(&b, slog.LevelInfo, false).Info("hello")
 	if got := b.String(); len(got) != len("15:04:05.000 INFO hello\n") || got[13:] != "INFO hello\n" {
 		t.Errorf("outside of systemd: %q", got)
 	}

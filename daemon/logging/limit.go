@@ -1,4 +1,4 @@
-package daemon
+package logging
 
 import (
 	"context"
@@ -14,9 +14,9 @@ const (
 	peerLineEvery = 2 * time.Second
 )
 
-// limitPeers leaves out what exceeds that of the lines that name a peer, and says in the next one how many. Errors are ours
+// LimitPeers leaves out what exceeds that of the lines that name a peer, and says in the next one how many. Errors are ours
 // and pass.
-func limitPeers(h slog.Handler) slog.Handler {
+func LimitPeers(h slog.Handler) slog.Handler {
 	return &peerLimit{Handler: h, quotas: &quotas{of: map[string]*quota{}}}
 }
 

@@ -1,4 +1,4 @@
-package daemon
+package logging
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 
 func TestNoPeerFillsTheLog(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(limitPeers(slog.NewTextHandler(&out, nil)))
+	log := slog.New(LimitPeers(slog.NewTextHandler(&out, nil)))
 	now := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	to := func(h slog.Handler, level slog.Level, msg string, attrs ...slog.Attr) {
 		r := slog.NewRecord(now, level, msg, 0)

@@ -1,4 +1,5 @@
-package daemon
+// Package logging writes the daemon's log: one line per record, and no more lines about a peer than fit a quota.
+package logging
 
 import (
 	"context"
@@ -10,9 +11,9 @@ import (
 	"time"
 )
 
-// NewLog writes one line per record: the message, then key=value. Run by systemd, whose journal knows time and program
+// New returns a logger that writes one line per record: the message, then key=value. Run by systemd, whose journal knows time and program
 // itself, a line begins with its priority as sd-daemon(3) defines it; elsewhere with time and level.
-func NewLog(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
+func New(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
 	return slog.New(&lineHandler{w: w, level: level, journal: journal, mu: new(sync.Mutex)})
 }
 
@@ -36,7 +37,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 		b.WriteString(r.Level.String())
 		b.WriteByte(' ')
 	}
-	b.WriteString(printable(r.Message))
+	b.WriteString(Printable(r.Message))
 	b.WriteString(h.attrs)
 	r.Attrs(func(a slog.Attr) bool {
 		appendAttr(&b, h.prefix, a)
@@ -104,14 +105,14 @@ func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	default:
 		s = v.String()
 	}
-	if s == "" || strings.ContainsAny(s, " =\"") || s != printable(s) {
+	if s == "" || strings.ContainsAny(s, " =\"") || s != Printable(s) {
 		s = strconv.Quote(s)
 	}
 	b.WriteString(s)
 }
 
-// printable keeps what others send us from writing lines of its own into the log.
-func printable(s string) string {
+// Printable keeps what others send us from writing lines of its own into the log.
+func Printable(s string) string {
 	for _, r := range s {
 		if !strconv.IsPrint(r) {
 			q := strconv.Quote(s)
