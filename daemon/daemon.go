@@ -104,7 +104,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		return nil, fmt.Errorf("key of this device: %w", err)
 	}
 	d := &Daemon{log: log, level: level, identity: id, first: cfg, cfg: cfg, started: time.Now(), pool: frame.NewPool(4),
-		callsFile: filepath.Join(cfg.StateDir, callsFile),
+		callsFile: filepath.Join(cfg.StateDir, CallsFile),
 		calls:     call.New(callConfig(cfg)),
 		ready:     make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), talks: make(chan struct{}, 1),
 		up: map[string]*link.Link{}, parties: map[string]*party{}, viewers: map[*viewer]struct{}{},

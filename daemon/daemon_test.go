@@ -305,14 +305,3 @@ func TestTakenPortSocketAndStateAreUnavailable(t *testing.T) {
 	}
 	alice.Status() // it still has its socket
 }
-
-func TestDemo(t *testing.T) {
-	var out bytes.Buffer
-	err := daemon.Demo(context.Background(), daemon.DemoOptions{For: 4 * time.Second, Out: &out, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
-	if !strings.Contains(out.String(), "alice saw bob at") {
-		t.Errorf("no summary:\n%s", out.String())
-	}
-}

@@ -17,7 +17,7 @@ var rooms = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/vchatd":      {[]string{"config", "daemon", "daemon/logging"}, "flags, configuration, exit codes; everything else is the daemon's"},
+	"cmd/vchatd":      {[]string{"config", "daemon", "daemon/demo", "daemon/logging"}, "flags, configuration, exit codes; everything else is the daemon's"},
 	"cmd/vchatctl":    {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "it lives on the control socket, like any other program"},
 	"config":          {nil, "leaf: what a file says, not what it is for"},
 	"v4l2":            {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
@@ -32,6 +32,7 @@ var rooms = map[string]struct {
 	"daemon/control":  {[]string{"daemon/api", "daemon/frame", "daemon/mjpeg"}, "it talks to a Backend that the daemon implements"},
 	"daemon/client":   {[]string{"daemon/api"}, "what vchatctl is written on must not drag the daemon along"},
 	"daemon/identity": {nil, "leaf"},
+	"daemon/demo":     {[]string{"config", "daemon", "daemon/api", "daemon/identity"}, "it puts two devices together, as cmd/vchatd does one"},
 	"daemon/logging":  {nil, "leaf: how a log line looks and how many there may be"},
 	"daemon/metrics":  {nil, "leaf: a text format and who may read it"},
 

@@ -17,8 +17,8 @@ import (
 	"vchat/daemon/call"
 )
 
-// callsFile is what a call needs to survive a restart, in the state directory.
-const callsFile = "calls.json"
+// CallsFile is what a call needs to survive a restart, in the state directory.
+const CallsFile = "calls.json"
 
 // maxState bounds what is read of it: sixteen calls are about 4 KiB.
 const maxState = 64 << 10

@@ -24,6 +24,7 @@ import (
 
 	"vchat/config"
 	"vchat/daemon"
+	"vchat/daemon/demo"
 	"vchat/daemon/logging"
 )
 
@@ -64,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "check-config":
 		return checkConfig(args, stdout, stderr)
 	case "demo":
-		return demo(args, stdout, stderr)
+		return runDemo(args, stdout, stderr)
 	case "version", "help":
 		if code, done := parse(flag.NewFlagSet(command, flag.ContinueOnError), args, 0, stdout, stderr); done {
 			return code
@@ -180,7 +181,7 @@ func checkConfig(args []string, stdout, stderr io.Writer) int {
 	return exitDone
 }
 
-func demo(args []string, stdout, stderr io.Writer) int {
+func runDemo(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
 	duration := fs.Duration("for", 0, "")
 	dir := fs.String("dir", "", "")
@@ -196,7 +197,7 @@ func demo(args []string, stdout, stderr io.Writer) int {
 	context.AfterFunc(ctx, stop)
 	out, isFile := stdout.(*os.File)
 	defer daemon.Tune()()
-	err := daemon.Demo(ctx, daemon.DemoOptions{For: *duration, Dir: *dir, Out: stdout,
+	err := demo.Run(ctx, demo.Options{For: *duration, Dir: *dir, Out: stdout,
 		TTY: isFile && term.IsTerminal(int(out.Fd())), Log: logging.New(stderr, slog.LevelWarn, false)})
 	if err != nil {
 		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)

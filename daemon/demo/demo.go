@@ -1,4 +1,5 @@
-package daemon
+// Package demo runs two devices in one process, which call each other.
+package demo
 
 import (
 	"context"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"vchat/config"
+	"vchat/daemon"
 	"vchat/daemon/api"
 	"vchat/daemon/identity"
 )
@@ -20,8 +22,8 @@ import (
 // ErrNoFrames says that the demo's frames did not flow both ways.
 var ErrNoFrames = errors.New("frames did not flow both ways")
 
-// DemoOptions is what can be chosen of a demo.
-type DemoOptions struct {
+// Options is what can be chosen of a demo.
+type Options struct {
 	For time.Duration // then it ends by itself; 0: at the end of ctx
 	Dir string        // of sockets and state; "": a temporary one that is removed at the end
 	Out io.Writer     // how to look at it, and the status line
@@ -29,9 +31,9 @@ type DemoOptions struct {
 	Log *slog.Logger
 }
 
-// Demo runs two whole devices, alice and bob, on loopback with the test camera. Alice calls, bob answers by himself.
+// Run runs two whole devices, alice and bob, on loopback with the test camera. Alice calls, bob answers by himself.
 // The error is ErrNoFrames if anything but frames flowed, or that of a device that failed.
-func Demo(ctx context.Context, o DemoOptions) error {
+func Run(ctx context.Context, o Options) error {
 	dir := o.Dir
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "vchat-demo-")
@@ -49,8 +51,8 @@ func Demo(ctx context.Context, o DemoOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// A device has an end of its own: alice's comes first, so that she does not dial into the void and complain of it.
-	run := func(cfg *config.Config) (*Daemon, func(), error) {
-		d, err := New(cfg, o.Log.With("device", cfg.Name), nil)
+	run := func(cfg *config.Config) (*daemon.Daemon, func(), error) {
+		d, err := daemon.New(cfg, o.Log.With("device", cfg.Name), nil)
 		if err != nil {
 			return nil, func() {}, err
 		}
@@ -67,45 +69,45 @@ func Demo(ctx context.Context, o DemoOptions) error {
 	}
 	ids := map[string]string{}
 	for _, name := range []string{"alice", "bob"} {
-		id, err := identity.LoadOrCreate(demoState(dir, name))
+		id, err := identity.LoadOrCreate(stateDir(dir, name))
 		if err != nil {
 			return fmt.Errorf("demo: key of %s: %w", name, err)
 		}
 		ids[name] = id.ID().String()
 		// A call of an earlier demo in this directory would be resumed, and this one is to begin with its own.
-		if err := os.Remove(filepath.Join(demoState(dir, name), callsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(filepath.Join(stateDir(dir, name), daemon.CallsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("demo: %w", err)
 		}
 	}
-	bob, stop, err := run(demoConfig(dir, "bob", config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
+	bob, stop, err := run(deviceConfig(dir, "bob", config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
 	defer stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	alice, stop, err := run(demoConfig(dir, "alice", config.Peer{Name: "bob", ID: ids["bob"], Address: bob.Addr().String()}))
+	alice, stop, err := run(deviceConfig(dir, "alice", config.Peer{Name: "bob", ID: ids["bob"], Address: bob.Addr().String()}))
 	defer stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	fmt.Fprint(o.Out, demoHelp(dir))
+	fmt.Fprint(o.Out, help(dir))
 	if _, err := alice.Call(api.CallRequest{Peer: "bob"}); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	return watchDemo(ctx, o, alice, bob)
+	return watch(ctx, o, alice, bob)
 }
 
-func demoState(dir, name string) string { return filepath.Join(dir, name) }
+func stateDir(dir, name string) string { return filepath.Join(dir, name) }
 
-func demoConfig(dir, name string, peer config.Peer) *config.Config {
+func deviceConfig(dir, name string, peer config.Peer) *config.Config {
 	cfg := config.Default()
 	cfg.Name, cfg.Listen, cfg.Camera.Device = name, "127.0.0.1:0", "test"
 	cfg.Peers = map[string]config.Peer{peer.Name: peer}
 	cfg.Control = config.Control{Socket: filepath.Join(dir, name+".sock")}
-	cfg.StateDir = demoState(dir, name)
+	cfg.StateDir = stateDir(dir, name)
 	return cfg
 }
 
-func demoHelp(dir string) string {
+func help(dir string) string {
 	return fmt.Sprintf(`Two devices in one process: alice calls bob, and each shows the other its test camera.
 Look at it from another terminal:
 
@@ -121,8 +123,8 @@ Look at it from another terminal:
 `, filepath.Join(dir, "alice.sock"), filepath.Join(dir, "bob.sock"))
 }
 
-// watchDemo writes the status line until ctx ends, then sums up.
-func watchDemo(ctx context.Context, o DemoOptions, alice, bob *Daemon) error {
+// watch writes the status line until ctx ends, then sums up.
+func watch(ctx context.Context, o Options, alice, bob *daemon.Daemon) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var fromBob, fromAlice api.Receiving // the latest that was seen
@@ -159,7 +161,7 @@ func watchDemo(ctx context.Context, o DemoOptions, alice, bob *Daemon) error {
 	}
 }
 
-func receiving(d *Daemon) *api.Receiving {
+func receiving(d *daemon.Daemon) *api.Receiving {
 	s := d.Status()
 	if len(s.Calls) == 0 {
 		return nil
