@@ -1,38 +1,17 @@
 package view
 
-import "context"
+import (
+	"context"
 
-// Format is how a display wants its pixels, in memory order.
-type Format int
-
-const (
-	BGRX   Format = iota // four bytes: blue, green, red, unused; X11's usual visual and DRM_FORMAT_XRGB8888, little-endian
-	RGB565               // two bytes, little-endian, red in the highest five bits
-	RGBX                 // four bytes: red, green, blue, unused
+	"vchat/cmd/vchatctl/internal/view/render"
 )
-
-// BytesPerPixel is 4 or 2.
-func (f Format) BytesPerPixel() int {
-	if f == RGB565 {
-		return 2
-	}
-	return 4
-}
-
-// Pixels is memory that a display shows: H rows of W pixels, each row Stride bytes after the last.
-type Pixels struct {
-	Pix    []byte
-	Stride int
-	W, H   int
-	Format Format
-}
 
 // A Display is what frames are painted on: a window, or a console's screen. Next and Show are for one goroutine, and Run's.
 type Display interface {
 	// Next gives memory of the display's present size to paint on, which holds no particular content. It waits while all
 	// that the display has is still being shown, but no longer than ctx. A display that is not to be seen at present (a
 	// window that is iconified, a console that is switched away) waits too.
-	Next(ctx context.Context) (Pixels, error)
+	Next(ctx context.Context) (render.Pixels, error)
 
 	// Show shows what was painted on the memory that Next gave last.
 	Show() error

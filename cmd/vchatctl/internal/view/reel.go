@@ -5,14 +5,14 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/mjpeg"
 )
 
 // decoded is a frame as it is painted. Its planes belong to its decoder.
 type decoded struct {
 	decoder mjpeg.Decoder
-	planes  *mjpeg.Planes // nil: it could not be decoded
-	rotate  int           // degrees, clockwise
+	render.Frame
 	Shown
 	err error
 }
@@ -77,35 +77,24 @@ func (r *reel) run(ctx context.Context) {
 // decode decodes a frame for a place of w by h pixels.
 func (d *decoded) decode(p *Frame, w, h int) {
 	d.Shown = Shown{Received: p.Received, Captured: p.Received.Add(-p.Frame.Age), Card: p.Card}
-	d.rotate = p.Rotate
+	d.Rotate = p.Rotate
 	scale := 1
 	if info, err := mjpeg.Check(p.Data); err == nil {
 		d.W, d.H = info.Width, info.Height
-		if d.rotate%180 != 0 {
+		if d.Rotate%180 != 0 {
 			d.W, d.H = d.H, d.W
 		}
-		scale = reduction(d.W, d.H, w, h)
+		scale = render.DecodeScale(d.W, d.H, w, h)
 	}
-	d.planes, d.err = d.decoder.Decode(p.Data, scale)
-	if d.planes != nil && d.W == 0 {
-		d.W, d.H = d.planes.W, d.planes.H
+	d.Planes, d.err = d.decoder.Decode(p.Data, scale)
+	if d.Planes != nil && d.W == 0 {
+		d.W, d.H = d.Planes.W, d.Planes.H
 	}
-}
-
-// reduction is by how much a frame of w by h can be decoded smaller for a place of inW by inH pixels without being
-// enlarged again.
-func reduction(w, h, inW, inH int) int {
-	for _, by := range [...]int{8, 4, 2} {
-		if w >= by*inW || h >= by*inH {
-			return by
-		}
-	}
-	return 1
 }
 
 // take makes a frame the one that is painted. One that could not be decoded leaves the one before where it is.
 func (r *reel) take(d *decoded) {
-	if d.planes == nil {
+	if d.Planes == nil {
 		if r.now != nil {
 			r.now.Broken = d.err
 		}
@@ -116,6 +105,14 @@ func (r *reel) take(d *decoded) {
 		r.free <- r.now
 	}
 	r.now = d
+}
+
+// frame is the one that is painted, or nil.
+func (r *reel) frame() *render.Frame {
+	if r.now == nil {
+		return nil
+	}
+	return &r.now.Frame
 }
 
 // poll takes a frame if one is ready.

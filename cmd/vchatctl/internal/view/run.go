@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 const (
@@ -14,8 +16,8 @@ const (
 
 // A Worder is a Display that writes words by itself, such as a terminal, and whose pixels need not be square.
 type Worder interface {
-	Words(Words)     // what is to be written by the next Show
-	Aspect() float64 // of a pixel: its height by its width
+	Words(render.Overlay) // what is to be written by the next Show
+	Aspect() float64      // of a pixel: its height by its width
 }
 
 // Run shows a session on a display until either ends. The error is that of the display, or of the session: see
@@ -27,7 +29,7 @@ func Run(ctx context.Context, s *Session, d Display) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	v := &viewer{session: s, display: d, painter: newPainter(s.guard), aspect: 1, again: make(chan struct{}, 1)}
+	v := &viewer{session: s, display: d, painter: render.NewPainter(s.guard), aspect: 1, again: make(chan struct{}, 1)}
 	v.worder, _ = d.(Worder)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -55,7 +57,7 @@ type viewer struct {
 	session *Session
 	display Display
 	worder  Worder
-	painter *painter
+	painter *render.Painter
 	aspect  float64
 
 	main       *reel
@@ -93,7 +95,7 @@ func (v *viewer) run(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var (
-		last  Words
+		last  render.Overlay
 		all   = true
 		full  = false
 		ready chan *decoded // nil until the display's size is known
@@ -109,7 +111,7 @@ func (v *viewer) run(ctx context.Context) error {
 		}
 		fresh := v.lookAtCorner(ctx)
 		words := v.session.Words(time.Now(), shown(v.main), shown(v.corner))
-		if all || fresh || !words.equal(&last) {
+		if all || fresh || !words.Equal(&last) {
 			if err := v.paint(ctx, &last); err != nil {
 				return err
 			}
@@ -131,7 +133,7 @@ func (v *viewer) run(ctx context.Context) error {
 }
 
 // paint paints what there is when the display has room for it.
-func (v *viewer) paint(ctx context.Context, last *Words) error {
+func (v *viewer) paint(ctx context.Context, last *render.Overlay) error {
 	px, err := v.display.Next(ctx)
 	if err != nil {
 		return err
@@ -144,15 +146,15 @@ func (v *viewer) paint(ctx context.Context, last *Words) error {
 	}
 	v.main.setBox(px.W, px.H)
 	if v.corner != nil {
-		v.corner.setBox(px.W/cornerPart, px.H/cornerPart)
+		v.corner.setBox(px.W/render.PIPDivisor, px.H/render.PIPDivisor)
 	}
 	v.main.poll()
 	words := v.session.Words(time.Now(), shown(v.main), shown(v.corner))
-	var own *decoded
-	if v.corner != nil && words.Own {
-		own = v.corner.now
+	var own *render.Frame
+	if v.corner != nil && words.PIP {
+		own = v.corner.frame()
 	}
-	v.painter.paint(px, v.main.now, own, v.aspect, &words, v.worder == nil)
+	v.painter.Paint(px, v.main.frame(), own, v.aspect, &words, v.worder == nil)
 	if v.worder != nil {
 		v.worder.Words(words)
 	}

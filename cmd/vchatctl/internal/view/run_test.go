@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"image/color"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/api"
 )
 
@@ -15,27 +17,27 @@ import (
 type screen struct {
 	width  atomic.Int64 // three quarters of that high
 	input  chan Input
-	shown  chan Pixels // those that it has shown; it has room for one that nobody has seen
+	shown  chan render.Pixels // those that it has shown; it has room for one that nobody has seen
 	full   chan bool
 	hidden chan struct{} // closed: it is not to be seen
 	err    error
-	px     Pixels
+	px     render.Pixels
 }
 
 func newScreen(width int64) *screen {
-	s := &screen{input: make(chan Input, 16), shown: make(chan Pixels, 1), full: make(chan bool, 1), hidden: make(chan struct{})}
+	s := &screen{input: make(chan Input, 16), shown: make(chan render.Pixels, 1), full: make(chan bool, 1), hidden: make(chan struct{})}
 	s.width.Store(width)
 	return s
 }
 
-func (s *screen) Next(ctx context.Context) (Pixels, error) {
+func (s *screen) Next(ctx context.Context) (render.Pixels, error) {
 	select {
 	case <-s.hidden:
 		<-ctx.Done()
 	default:
 	}
 	w := int(s.width.Load())
-	s.px = pixels(w, w*3/4, BGRX, 0xAA)
+	s.px = render.Pixels{Pix: bytes.Repeat([]byte{0xAA}, 4*w*w*3/4), Stride: 4 * w, W: w, H: w * 3 / 4, Format: render.BGRX}
 	return s.px, ctx.Err()
 }
 
@@ -53,6 +55,22 @@ func (s *screen) Err() error                  { return s.err }
 func (s *screen) Close() error                { return nil }
 func (s *screen) SetFullscreen(on bool) error { s.full <- on; return nil }
 
+// nameAt names the colour of a pixel: a capital for each bright channel, a small letter for a dimmed one.
+func nameAt(px render.Pixels, x, y int) string {
+	b, text := px.Pix[y*px.Stride+4*x:][:4], ""
+	for i, v := range [...]byte{b[2], b[1], b[0]} {
+		switch {
+		case v > 215:
+			text += "RGB"[i : i+1]
+		case v > 70 && v < 115:
+			text += "rgb"[i : i+1]
+		case v > 35:
+			return "?"
+		}
+	}
+	return text
+}
+
 // until waits until the pixel in the upper left quarter is of a colour.
 func (s *screen) until(t *testing.T, want string, meanwhile func()) {
 	t.Helper()
@@ -60,7 +78,7 @@ func (s *screen) until(t *testing.T, want string, meanwhile func()) {
 	for {
 		select {
 		case px := <-s.shown:
-			if got = name(px, px.W/8, px.H/4); got == want {
+			if got = nameAt(px, px.W/8, px.H/4); got == want {
 				return
 			}
 		case <-time.After(10 * time.Millisecond):

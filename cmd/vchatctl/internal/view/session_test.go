@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 	"vchat/daemon/control/controltest"
@@ -94,7 +95,7 @@ func (r *rig) frame(feed, data string) *Frame {
 }
 
 // says waits until the session says something.
-func (r *rig) says(what string, get func(Words) string) {
+func (r *rig) says(what string, get func(render.Overlay) string) {
 	r.t.Helper()
 	text := ""
 	for range 1000 {
@@ -106,8 +107,8 @@ func (r *rig) says(what string, get func(Words) string) {
 	r.t.Fatalf("it says %q, want %q", text, what)
 }
 
-func notice(w Words) string { return w.Headline + "|" + w.Notice }
-func lines(w Words) string  { return strings.Join(w.Lines, "|") }
+func notice(w render.Overlay) string { return w.Headline + "|" + w.Notice }
+func lines(w render.Overlay) string  { return strings.Join(w.Lines, "|") }
 
 func (r *rig) done(what string) {
 	r.t.Helper()
@@ -260,7 +261,7 @@ func TestWhoeverAnswersSeesTheCaller(t *testing.T) {
 	r.look(Options{Feed: api.Self, Turn: true})
 	r.frame(api.Self, "own")
 	r.inCall(api.CallIncoming)
-	r.says("workshop is calling: a answers", func(w Words) string { return w.Banner })
+	r.says("workshop is calling: a answers", func(w render.Overlay) string { return w.Banner })
 	r.press("a")
 	r.frame("workshop", "theirs")
 }
@@ -284,7 +285,7 @@ func TestKeys(t *testing.T) {
 		t.Error("not f alone is for the display")
 	}
 	r.press("i")
-	r.says("fps · ", func(w Words) string { return w.Info })
+	r.says("fps · ", func(w render.Overlay) string { return w.Info })
 	if w := r.Words(time.Now(), Shown{}, Shown{}); strings.Contains(w.Info, "old") {
 		t.Errorf("there is no picture, and it is %q", w.Info)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/api"
 )
 
@@ -14,34 +15,6 @@ const (
 	mostLines  = 4
 	rateOver   = time.Second
 )
-
-// Words is all that a viewer says besides the frame.
-type Words struct {
-	Title    string   // whose frames these are
-	Headline string   // in the frame's place: who calls, or how old the frame is
-	Notice   string   // below it: why there is no fresh frame, or what can be done
-	Banner   string   // at the edge: who calls while a frame is shown
-	Info     string   // figures, if they are wanted
-	Lines    []string // that were said
-	Typing   string   // the line that is being typed, or ""
-	Stale    bool     // the frame is old: to be dimmed
-	Blank    bool     // there is none to be shown
-	Own      bool     // the own picture is wanted in a corner
-	OwnStale bool     // and is old, too
-}
-
-func (w *Words) equal(v *Words) bool {
-	if len(w.Lines) != len(v.Lines) {
-		return false
-	}
-	for i := range w.Lines {
-		if w.Lines[i] != v.Lines[i] {
-			return false
-		}
-	}
-	return w.Title == v.Title && w.Notice == v.Notice && w.Headline == v.Headline && w.Banner == v.Banner && w.Info == v.Info &&
-		w.Typing == v.Typing && w.Stale == v.Stale && w.Blank == v.Blank && w.Own == v.Own && w.OwnStale == v.OwnStale
-}
 
 // line is something said, or that the viewer has to say.
 type line struct {
@@ -65,18 +38,18 @@ func (p *Shown) stale(now time.Time) bool {
 }
 
 // Words says what there is to say while a frame is shown, and the own one in the corner.
-func (s *Session) Words(now time.Time, p, own Shown) Words {
+func (s *Session) Words(now time.Time, p, own Shown) render.Overlay {
 	feed, since := s.feed.showing()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := Words{Title: feed, Own: s.corner != nil && feed != api.Self}
+	w := render.Overlay{Title: feed, PIP: s.corner != nil && feed != api.Self}
 	if w.Title == "" {
 		w.Title = "vchat"
 	}
 	if p.Received.Before(since) {
 		p.Received = time.Time{} // of another feed
 	}
-	w.OwnStale = own.stale(now)
+	w.PIPStale = own.stale(now)
 	switch {
 	case feed == "":
 		w.Blank, w.Notice = true, s.idle(now)

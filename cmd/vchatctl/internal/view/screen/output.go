@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
 )
 
@@ -20,7 +20,7 @@ type output struct {
 	path   string
 	target target
 	before uapi.CRTC // what was there
-	format view.Format
+	format render.Format
 
 	buffers [2]buffer
 	front   int // of buffers: is shown, or will be when the flip is done
@@ -101,7 +101,7 @@ func (o *output) begin() (err error) {
 
 // makeBuffers makes them of 32 bits a pixel, or of 16 where the card prefers that or has not memory enough.
 func (o *output) makeBuffers() error {
-	formats := []view.Format{view.BGRX, view.RGB565}
+	formats := []render.Format{render.BGRX, render.RGB565}
 	if depth, err := o.card.capability(uapi.CapDumbPreferredDepth); err == nil && depth == 16 {
 		formats[0], formats[1] = formats[1], formats[0]
 	}
@@ -166,10 +166,10 @@ func (o *output) setMode() error {
 }
 
 // lend gives the buffer that is not shown to the painter.
-func (o *output) lend() view.Pixels {
+func (o *output) lend() render.Pixels {
 	o.lent = 1 - o.front
 	b := &o.buffers[o.lent]
-	return view.Pixels{Pix: b.mem, Stride: int(b.Pitch), W: int(b.Width), H: int(b.Height), Format: o.format}
+	return render.Pixels{Pix: b.mem, Stride: int(b.Pitch), W: int(b.Width), H: int(b.Height), Format: o.format}
 }
 
 // giveBack ends what lend began. Memory of a closed output is freed only now.

@@ -30,6 +30,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 const (
@@ -138,7 +139,7 @@ func (s *Screen) wake() {
 }
 
 // Next implements view.Display. It also waits while there is no monitor.
-func (s *Screen) Next(ctx context.Context) (view.Pixels, error) {
+func (s *Screen) Next(ctx context.Context) (render.Pixels, error) {
 	late := time.NewTimer(flipTimeout)
 	defer late.Stop()
 	for {
@@ -152,7 +153,7 @@ func (s *Screen) Next(ctx context.Context) (view.Pixels, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return view.Pixels{}, context.Cause(ctx)
+			return render.Pixels{}, context.Cause(ctx)
 		case <-s.changed:
 			late.Reset(flipTimeout)
 		case n := <-flipped:
@@ -171,19 +172,19 @@ func (s *Screen) Next(ctx context.Context) (view.Pixels, error) {
 }
 
 // tryNext gives memory, or the output whose flip is to be waited for, if there is an output.
-func (s *Screen) tryNext() (view.Pixels, *output, error) {
+func (s *Screen) tryNext() (render.Pixels, *output, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.takeBack() // a painter that did not finish
 	if s.gone {
 		if s.err != nil {
-			return view.Pixels{}, nil, s.err
+			return render.Pixels{}, nil, s.err
 		}
-		return view.Pixels{}, nil, os.ErrClosed
+		return render.Pixels{}, nil, os.ErrClosed
 	}
 	o := s.out
 	if o == nil {
-		return view.Pixels{}, nil, nil
+		return render.Pixels{}, nil, nil
 	}
 	select {
 	case n := <-o.done:
@@ -191,7 +192,7 @@ func (s *Screen) tryNext() (view.Pixels, *output, error) {
 	default:
 	}
 	if o.flipping != 0 {
-		return view.Pixels{}, o, nil
+		return render.Pixels{}, o, nil
 	}
 	s.lent = o
 	return o.lend(), o, nil

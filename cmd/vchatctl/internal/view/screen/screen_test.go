@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
 	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/daemontest/leaktest"
@@ -50,14 +50,14 @@ func with(t *testing.T, k *pretendKernel, test func(*rig)) {
 }
 
 // next is Next for as long as any screen needs.
-func (r *rig) next() (view.Pixels, error) {
+func (r *rig) next() (render.Pixels, error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Second)
 	defer cancel()
 	return r.Next(ctx)
 }
 
 // paint shows a frame all of one byte, and waits until it is shown.
-func (r *rig) paint(b byte) view.Pixels {
+func (r *rig) paint(b byte) render.Pixels {
 	r.t.Helper()
 	p, err := r.next()
 	if err != nil {
@@ -72,7 +72,7 @@ func (r *rig) paint(b byte) view.Pixels {
 	return p
 }
 
-func fill(p view.Pixels, b byte) {
+func fill(p render.Pixels, b byte) {
 	for i := range p.Pix {
 		p.Pix[i] = b
 	}
@@ -114,7 +114,7 @@ func TestFramesAreShownWhole(t *testing.T) {
 	with(t, k, func(r *rig) {
 		r.shows(0, "0")
 		p := r.paint(1)
-		if p.W != 64 || p.H != 48 || p.Stride != 256 || p.Format != view.BGRX || len(p.Pix) != 48*256 {
+		if p.W != 64 || p.H != 48 || p.Stride != 256 || p.Format != render.BGRX || len(p.Pix) != 48*256 {
 			t.Errorf("painted on %d x %d, stride %d, format %d, %d bytes", p.W, p.H, p.Stride, p.Format, len(p.Pix))
 		}
 		r.shows(0, "1")
@@ -260,17 +260,17 @@ func TestOtherDrivers(t *testing.T) {
 		card   pretendCard
 		flips  int // of 3 frames
 		sets   int
-		format view.Format
+		format render.Format
 	}{
-		{"that cannot flip", pretendCard{flipping: unix.EINVAL}, 0, 4, view.BGRX},
-		{"that does not say when it has flipped", pretendCard{silent: true}, 1, 3, view.BGRX},
-		{"of 16 bits", pretendCard{onlyBPP: 16}, 3, 1, view.RGB565},
+		{"that cannot flip", pretendCard{flipping: unix.EINVAL}, 0, 4, render.BGRX},
+		{"that does not say when it has flipped", pretendCard{silent: true}, 1, 3, render.BGRX},
+		{"of 16 bits", pretendCard{onlyBPP: 16}, 3, 1, render.RGB565},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &tt.card
 			c.monitor(mode(64, 48, 60, 0))
 			with(t, newKernel(c), func(r *rig) {
-				var p view.Pixels
+				var p render.Pixels
 				for i := range 3 {
 					p = r.paint(byte(1 + i))
 				}

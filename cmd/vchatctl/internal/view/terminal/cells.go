@@ -7,7 +7,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 // cell is what one place of the terminal shows.
@@ -49,7 +49,7 @@ func (c *cells) resize(cols, rows int) {
 func (c *cells) empty() { clear(c.want) }
 
 // frame takes pixels, of which there are two in a cell.
-func (c *cells) frame(px view.Pixels) {
+func (c *cells) frame(px render.Pixels) {
 	for row := range px.H / 2 {
 		up, low := px.Pix[2*row*px.Stride:], px.Pix[(2*row+1)*px.Stride:]
 		for col := range px.W {

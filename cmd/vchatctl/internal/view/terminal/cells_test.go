@@ -9,11 +9,12 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 // pixels are colours as a display has them, in rows of width.
-func pixels(width int, colours ...rgb) view.Pixels {
-	px := view.Pixels{W: width, H: len(colours) / width, Stride: 4 * width, Format: view.RGBX}
+func pixels(width int, colours ...rgb) render.Pixels {
+	px := render.Pixels{W: width, H: len(colours) / width, Stride: 4 * width, Format: render.RGBX}
 	for _, c := range colours {
 		px.Pix = append(px.Pix, c.r, c.g, c.b, 0xFF)
 	}
@@ -91,14 +92,14 @@ func TestWhereWordsStand(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
 		cols, rows int
-		words      view.Words
+		words      render.Overlay
 		want       []string
 	}{
-		{"figures", 44, 3, view.Words{Title: "wörkshop", Info: "29.9 fps"}, []string{
+		{"figures", 44, 3, render.Overlay{Title: "wörkshop", Info: "29.9 fps"}, []string{
 			"                                            ",
 			"                                            ",
 			" wörkshop  29.9 fps     q quits  Enter says "}},
-		{"everything", 30, 11, view.Words{Title: "workshop", Banner: "kitchen is calling", Headline: "12 s old", Stale: true,
+		{"everything", 30, 11, render.Overlay{Title: "workshop", Banner: "kitchen is calling", Headline: "12 s old", Stale: true,
 			Notice: "link lost 7 s ago, reconnecting at once", Lines: []string{"you: where are you?", "workshop: in the cellar, with the fuses"},
 			Typing: "say: 日本語_"}, []string{
 			"      kitchen is calling      ",
@@ -112,10 +113,10 @@ func TestWhereWordsStand(t *testing.T) {
 			" workshop: in the cellar,     ",
 			" with the fuses               ",
 			"say: 日本語_                  "}},
-		{"more than there is room for", 14, 7, view.Words{Headline: "12 s old", Notice: "link lost", Lines: []string{"x x x x x x x x x x x", "y", "z"}}, []string{
+		{"more than there is room for", 14, 7, render.Overlay{Headline: "12 s old", Notice: "link lost", Lines: []string{"x x x x x x x x x x x", "y", "z"}}, []string{
 			"              ", "              ", "   12 s old   ", "  link lost   ", " y            ", " z            ", "              "}},
-		{"no room", 5, 1, view.Words{Title: "workshop", Notice: "waiting for calls", Lines: []string{"x"}}, []string{" wor…"}},
-		{"a long line is seen from its end", 10, 2, view.Words{Typing: "say: 0123456789_"}, []string{"          ", "123456789_"}},
+		{"no room", 5, 1, render.Overlay{Title: "workshop", Notice: "waiting for calls", Lines: []string{"x"}}, []string{" wor…"}},
+		{"a long line is seen from its end", 10, 2, render.Overlay{Typing: "say: 0123456789_"}, []string{"          ", "123456789_"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var c cells

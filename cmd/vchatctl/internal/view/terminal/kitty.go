@@ -6,7 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
-	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 // The graphics protocol of kitty, which other terminals know too: sw.kovidgoyal.net/kitty/graphics-protocol.
@@ -33,7 +33,7 @@ func (k *kitty) forget() { k.last = k.last[:0] }
 
 // write writes a frame that fills cols by rows cells, below the text. The one before is taken away behind it, so that
 // nothing flickers.
-func (k *kitty) write(w *bytes.Buffer, px view.Pixels, cols, rows int) {
+func (k *kitty) write(w *bytes.Buffer, px render.Pixels, cols, rows int) {
 	k.raw = k.raw[:0]
 	for y := range px.H {
 		line := px.Pix[y*px.Stride:][:4*px.W]

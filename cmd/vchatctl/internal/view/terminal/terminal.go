@@ -29,6 +29,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 const (
@@ -63,8 +64,8 @@ type Terminal struct {
 	grid    grid
 	cells   cells
 	kitty   kitty
-	words   view.Words
-	pixels  view.Pixels
+	words   render.Overlay
+	pixels  render.Pixels
 	buf     bytes.Buffer
 }
 
@@ -216,13 +217,13 @@ func (t *Terminal) Aspect() float64 {
 }
 
 // Next gives memory of the terminal's size, once it has shown what was written last.
-func (t *Terminal) Next(ctx context.Context) (view.Pixels, error) {
+func (t *Terminal) Next(ctx context.Context) (render.Pixels, error) {
 	if err := t.await(ctx); err != nil {
-		return view.Pixels{}, err
+		return render.Pixels{}, err
 	}
 	g, err := t.tty.size()
 	if err != nil {
-		return view.Pixels{}, fmt.Errorf("asking for the terminal's size: %w", err)
+		return render.Pixels{}, fmt.Errorf("asking for the terminal's size: %w", err)
 	}
 	t.buf.Reset()
 	if g != t.grid || len(t.cells.shown) == 0 {
@@ -238,7 +239,7 @@ func (t *Terminal) Next(ctx context.Context) (view.Pixels, error) {
 	if n := 4 * w * h; cap(t.pixels.Pix) < n {
 		t.pixels.Pix = make([]byte, n)
 	}
-	t.pixels = view.Pixels{Pix: t.pixels.Pix[:4*w*h], Stride: 4 * w, W: w, H: h, Format: view.RGBX}
+	t.pixels = render.Pixels{Pix: t.pixels.Pix[:4*w*h], Stride: 4 * w, W: w, H: h, Format: render.RGBX}
 	return t.pixels, nil
 }
 
@@ -285,7 +286,7 @@ func (t *Terminal) await(ctx context.Context) error {
 }
 
 // Words is what is to be written by the next Show.
-func (t *Terminal) Words(w view.Words) { t.words = w }
+func (t *Terminal) Words(w render.Overlay) { t.words = w }
 
 // Show writes what has changed.
 func (t *Terminal) Show() error {

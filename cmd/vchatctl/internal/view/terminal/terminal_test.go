@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/daemontest/leaktest"
 )
 
@@ -33,7 +34,7 @@ func shown(t *testing.T, ctx context.Context, p *pty) *Terminal {
 }
 
 // show shows a frame of one colour.
-func show(t *testing.T, ctx context.Context, d *Terminal, c uint8, w view.Words) error {
+func show(t *testing.T, ctx context.Context, d *Terminal, c uint8, w render.Overlay) error {
 	t.Helper()
 	px, err := d.Next(ctx)
 	if err != nil {
@@ -54,7 +55,7 @@ func TestCloseLeavesTheTerminalAsItWas(t *testing.T) {
 		if p.settings(t) == before {
 			t.Error("the terminal is not in raw mode")
 		}
-		if err := show(t, t.Context(), d, 128, view.Words{Title: "workshop"}); err != nil {
+		if err := show(t, t.Context(), d, 128, render.Overlay{Title: "workshop"}); err != nil {
 			t.Fatal(err)
 		}
 		p.await(t, "workshop")
@@ -81,7 +82,7 @@ func TestCloseLeavesTheTerminalAsItWas(t *testing.T) {
 func TestTheNextFrameWaitsForTheAnswer(t *testing.T) {
 	p := newPTY(t, false, false)
 	d := shown(t, t.Context(), p)
-	if err := show(t, t.Context(), d, 10, view.Words{}); err != nil {
+	if err := show(t, t.Context(), d, 10, render.Overlay{}); err != nil {
 		t.Fatal(err)
 	}
 	p.await(t, areYouThere)
@@ -92,7 +93,7 @@ func TestTheNextFrameWaitsForTheAnswer(t *testing.T) {
 		t.Fatalf("it did not wait: %v", err)
 	}
 	p.say(yes)
-	if err := show(t, t.Context(), d, 20, view.Words{}); err != nil {
+	if err := show(t, t.Context(), d, 20, render.Overlay{}); err != nil {
 		t.Fatal(err)
 	}
 	p.await(t, "38;2;20;20;20")
@@ -102,7 +103,7 @@ func TestATerminalThatNeverAnswersIsShownFramesToo(t *testing.T) {
 	p := newPTY(t, false, false)
 	d := shown(t, t.Context(), p)
 	for i := range uint8(5) {
-		if err := show(t, t.Context(), d, 50*i, view.Words{}); err != nil {
+		if err := show(t, t.Context(), d, 50*i, render.Overlay{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,7 +116,7 @@ func TestATerminalThatNeverAnswersIsShownFramesToo(t *testing.T) {
 func TestALateAnswerIsNotLeftToTheShell(t *testing.T) {
 	p := newPTY(t, false, false)
 	d := shown(t, t.Context(), p)
-	if err := show(t, t.Context(), d, 10, view.Words{}); err != nil {
+	if err := show(t, t.Context(), d, 10, render.Overlay{}); err != nil {
 		t.Fatal(err)
 	}
 	p.await(t, areYouThere)
@@ -175,7 +176,7 @@ func TestATerminalThatTakesNothingDoesNotKeepIt(t *testing.T) {
 	}
 	time.AfterFunc(50*time.Millisecond, cancel)
 	for range 100 {
-		if err := show(t, ctx, d, 99, view.Words{}); err != nil {
+		if err := show(t, ctx, d, 99, render.Overlay{}); err != nil {
 			return
 		}
 	}
@@ -213,7 +214,7 @@ func TestFramesInATerminalThatShowsThem(t *testing.T) {
 			px.Pix[i], px.Pix[i+1], px.Pix[i+2] = byte(i), byte(i>>8), byte(i>>16)
 			want = append(want, px.Pix[i:i+3]...)
 		}
-		d.Words(view.Words{Lines: []string{"hello"}})
+		d.Words(render.Overlay{Lines: []string{"hello"}})
 		if err := d.Show(); err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +242,7 @@ func TestFramesInATerminalThatShowsThem(t *testing.T) {
 		if _, err := d.Next(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		d.Words(view.Words{Lines: []string{"goodbye"}})
+		d.Words(render.Overlay{Lines: []string{"goodbye"}})
 		if err := d.Show(); err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +254,7 @@ func TestFramesInATerminalThatShowsThem(t *testing.T) {
 		// A terminal that cannot show it after all gets half blocks.
 		p.say("\x1b_Gi=1;ENOSPC:full\x1b\\")
 		for range 1000 {
-			if err := show(t, t.Context(), d, 7, view.Words{}); err != nil {
+			if err := show(t, t.Context(), d, 7, render.Overlay{}); err != nil {
 				t.Fatal(err)
 			}
 			if strings.Contains(p.text(), "▀") {

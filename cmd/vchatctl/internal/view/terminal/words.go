@@ -6,14 +6,14 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 const keys = "q quits  Enter says "
 
 // words writes what there is to say: the banner in the first row, the notice in the middle, lines of text at the bottom, and
 // below the frame the status line.
-func (c *cells) words(w *view.Words) {
+func (c *cells) words(w *render.Overlay) {
 	if c.cols < 1 || c.rows < 1 {
 		return
 	}
@@ -44,7 +44,7 @@ func (c *cells) words(w *view.Words) {
 }
 
 // statusLine says whose frame it is, the figures, and which keys there are.
-func statusLine(w *view.Words, cols int) string {
+func statusLine(w *render.Overlay, cols int) string {
 	line := " " + w.Title
 	if w.Info != "" {
 		line += "  " + w.Info

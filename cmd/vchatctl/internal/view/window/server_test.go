@@ -15,6 +15,7 @@ import (
 	"github.com/jezek/xgb/xtest"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/daemontest/leaktest"
 )
 
@@ -146,7 +147,7 @@ func (s *server) at(w *Window, x, y int) []byte {
 }
 
 // next gives memory, at once where there is some.
-func (s *server) next(w *Window) view.Pixels {
+func (s *server) next(w *Window) render.Pixels {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()

@@ -5,14 +5,14 @@ import (
 
 	"github.com/jezek/xgb/xproto"
 
-	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 // visual is how the server understands pixels.
 type visual struct {
 	id     xproto.Visualid
 	depth  byte
-	format view.Format
+	format render.Format
 	pad    int // bytes: rows begin at multiples of it
 }
 
@@ -57,11 +57,11 @@ func known(setup *xproto.SetupInfo, depth byte, info xproto.VisualInfo) (visual,
 	}
 	switch masks := [3]uint32{info.RedMask, info.GreenMask, info.BlueMask}; {
 	case bits == 32 && masks == [3]uint32{0xff0000, 0xff00, 0xff}:
-		v.format = view.BGRX
+		v.format = render.BGRX
 	case bits == 32 && masks == [3]uint32{0xff, 0xff00, 0xff0000}:
-		v.format = view.RGBX
+		v.format = render.RGBX
 	case bits == 16 && masks == [3]uint32{0xf800, 0x7e0, 0x1f}:
-		v.format = view.RGB565
+		v.format = render.RGB565
 	default:
 		return visual{}, false
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/jezek/xgb/xproto"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 // Errors that tell why there is no window.
@@ -69,7 +70,7 @@ type Window struct {
 	once   sync.Once
 
 	// Run's goroutine's.
-	painted  view.Pixels
+	painted  render.Pixels
 	painting *buffer
 	nowhere  xproto.Cursor // over what is as large as the screen
 	restore  *geometry     // what the window was before it was made as large as the screen by ourselves
@@ -192,10 +193,10 @@ func (w *Window) create() error {
 }
 
 // Next gives memory to paint on. It is not to be touched after Close.
-func (w *Window) Next(ctx context.Context) (view.Pixels, error) {
+func (w *Window) Next(ctx context.Context) (render.Pixels, error) {
 	for {
 		if w.isDone() {
-			return view.Pixels{}, ErrGone
+			return render.Pixels{}, ErrGone
 		}
 		if b, width, height := w.free(); b != nil {
 			return w.give(b, width, height), nil
@@ -204,7 +205,7 @@ func (w *Window) Next(ctx context.Context) (view.Pixels, error) {
 		case <-w.poke:
 		case <-w.done:
 		case <-ctx.Done():
-			return view.Pixels{}, context.Cause(ctx)
+			return render.Pixels{}, context.Cause(ctx)
 		}
 	}
 }
@@ -232,11 +233,11 @@ func (w *Window) inTurn() int {
 	return len(w.buffers)
 }
 
-func (w *Window) give(b *buffer, width, height int) view.Pixels {
+func (w *Window) give(b *buffer, width, height int) render.Pixels {
 	stride := w.visual.stride(width)
 	w.grow(b, stride*height)
 	w.painting = b
-	w.painted = view.Pixels{Pix: b.pixels()[:stride*height], Stride: stride, W: width, H: height, Format: w.visual.format}
+	w.painted = render.Pixels{Pix: b.pixels()[:stride*height], Stride: stride, W: width, H: height, Format: w.visual.format}
 	return w.painted
 }
 

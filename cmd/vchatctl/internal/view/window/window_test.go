@@ -13,10 +13,11 @@ import (
 	"github.com/jezek/xgb/xproto"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/render"
 )
 
 // paint paints a pattern that is different at each place and for each n.
-func paint(p view.Pixels, n int) {
+func paint(p render.Pixels, n int) {
 	size := p.Format.BytesPerPixel()
 	for y := range p.H {
 		for x := range p.W {
@@ -25,8 +26,8 @@ func paint(p view.Pixels, n int) {
 	}
 }
 
-func pattern(f view.Format, x, y, n int) []byte {
-	if f == view.RGB565 {
+func pattern(f render.Format, x, y, n int) []byte {
+	if f == render.RGB565 {
 		return []byte{byte(x + n), byte(y)}
 	}
 	return []byte{byte(x), byte(y + n), byte(x>>8 | y>>8<<4), 0}
@@ -36,14 +37,14 @@ var screens = []struct {
 	name   string
 	args   []string
 	plain  bool
-	format view.Format
+	format render.Format
 	shared bool
 }{
-	{"24 bits", []string{"-screen", "0", "900x700x24"}, false, view.BGRX, true},
-	{"24 bits, no shared memory wanted", []string{"-screen", "0", "900x700x24"}, true, view.BGRX, false},
-	{"24 bits, no shared memory to be had", []string{"-screen", "0", "900x700x24", "-extension", "MIT-SHM"}, false, view.BGRX, false},
-	{"16 bits", []string{"-screen", "0", "900x700x16"}, false, view.RGB565, true},
-	{"16 bits, no shared memory wanted", []string{"-screen", "0", "900x700x16"}, true, view.RGB565, false},
+	{"24 bits", []string{"-screen", "0", "900x700x24"}, false, render.BGRX, true},
+	{"24 bits, no shared memory wanted", []string{"-screen", "0", "900x700x24"}, true, render.BGRX, false},
+	{"24 bits, no shared memory to be had", []string{"-screen", "0", "900x700x24", "-extension", "MIT-SHM"}, false, render.BGRX, false},
+	{"16 bits", []string{"-screen", "0", "900x700x16"}, false, render.RGB565, true},
+	{"16 bits, no shared memory wanted", []string{"-screen", "0", "900x700x16"}, true, render.RGB565, false},
 }
 
 func TestFramesAreOnTheScreenAsTheyWerePainted(t *testing.T) {

@@ -1,4 +1,4 @@
-package view
+package render
 
 import (
 	"encoding/binary"
@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// painter paints a frame and words on a display's memory. That is written to row by row and never read: the memory of
+// Painter paints a frame and words on a display's memory. That is written to row by row and never read: the memory of
 // some displays is not cached, and reading it takes a hundred times as long.
-type painter struct {
-	guard   func()
-	letters *letters
-	main    layer
-	corner  layer
-	layers  []*layer
-	marks   []mark
-	bands   []band
+type Painter struct {
+	guard  func()
+	text   *textRenderer
+	main   layer
+	pip    layer
+	layers []*layer
+	marks  []mark
+	bands  []band
 }
 
 // band is what a goroutine needs that paints some of the rows.
@@ -25,14 +25,14 @@ type band struct {
 	layers [2]stretcher
 }
 
-// newPainter makes a painter. Guard is deferred by its goroutines.
-func newPainter(guard func()) *painter { return &painter{letters: newLetters(), guard: guard} }
+// NewPainter makes a Painter. Guard is deferred by its goroutines.
+func NewPainter(guard func()) *Painter { return &Painter{text: newTextRenderer(), guard: guard} }
 
 // bandRows is the least that a goroutine is started for.
 const bandRows = 64
 
-// paint paints everything. Main and corner may be nil.
-func (p *painter) paint(px Pixels, main, corner *decoded, aspect float64, w *Words, words bool) {
+// Paint paints everything. Main and pip may be nil.
+func (p *Painter) Paint(px Pixels, main, pip *Frame, aspect float64, w *Overlay, words bool) {
 	if px.W < 1 || px.H < 1 {
 		return
 	}
@@ -42,9 +42,9 @@ func (p *painter) paint(px Pixels, main, corner *decoded, aspect float64, w *Wor
 		place := fit(width, height, image.Rect(0, 0, px.W, px.H), aspect)
 		p.add(&p.main, main, place, w.Stale)
 	}
-	if corner != nil {
-		width, height := upright(corner)
-		p.add(&p.corner, corner, cornerPlace(width, height, px, aspect), w.OwnStale)
+	if pip != nil {
+		width, height := upright(pip)
+		p.add(&p.pip, pip, pipRect(width, height, px, aspect), w.PIPStale)
 	}
 	if words {
 		p.write(px, w)
@@ -62,24 +62,24 @@ func (p *painter) paint(px Pixels, main, corner *decoded, aspect float64, w *Wor
 	}
 	p.rows(px, &p.bands[0], 0, px.H/n)
 	wg.Wait()
-	p.letters.tidy()
+	p.text.tidy()
 }
 
-func (p *painter) add(l *layer, d *decoded, place image.Rectangle, stale bool) {
+func (p *Painter) add(l *layer, d *Frame, place image.Rectangle, stale bool) {
 	if place.Empty() {
 		return
 	}
-	l.set(d.planes, d.rotate, place)
+	l.set(d.Planes, d.Rotate, place)
 	l.stale = stale
 	p.layers = append(p.layers, l)
 }
 
 // upright is the size of a decoded frame as it is shown.
-func upright(d *decoded) (w, h int) {
-	if d.rotate%180 != 0 {
-		return d.planes.H, d.planes.W
+func upright(d *Frame) (w, h int) {
+	if d.Rotate%180 != 0 {
+		return d.Planes.H, d.Planes.W
 	}
-	return d.planes.W, d.planes.H
+	return d.Planes.W, d.Planes.H
 }
 
 // fit is the largest place for a frame of w by h inside r that keeps its shape; pixels are aspect times as high as wide.
@@ -97,17 +97,8 @@ func fit(w, h int, r image.Rectangle, aspect float64) image.Rectangle {
 	return image.Rect(x, y, x+width, y+height)
 }
 
-const cornerPart = 4 // of the width and height
-
-// cornerPlace is the place of the own picture, at the lower right.
-func cornerPlace(w, h int, px Pixels, aspect float64) image.Rectangle {
-	margin := px.H / 40
-	r := fit(w, h, image.Rect(0, 0, px.W/cornerPart, px.H/cornerPart), aspect)
-	return r.Add(image.Pt(px.W-margin-r.Max.X, px.H-margin-r.Max.Y))
-}
-
 // rows paints the rows from y0 to y1.
-func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
+func (p *Painter) rows(px Pixels, b *band, y0, y1 int) {
 	b.row = grown(b.row, 4*px.W)
 	for i := range b.layers {
 		b.layers[i].begin()
@@ -149,7 +140,7 @@ func (p *painter) rows(px Pixels, b *band, y0, y1 int) {
 }
 
 // straight says that row y can be made where it is shown, as it is not looked at again.
-func (p *painter) straight(px Pixels, y int) bool {
+func (p *Painter) straight(px Pixels, y int) bool {
 	if px.Format != BGRX {
 		return false
 	}
@@ -167,7 +158,7 @@ func (p *painter) straight(px Pixels, y int) bool {
 }
 
 // plain is how many rows from y on, to y1 at most, have nothing but the frame as it is.
-func (p *painter) plain(px Pixels, y, y1 int) int {
+func (p *Painter) plain(px Pixels, y, y1 int) int {
 	if len(p.layers) == 0 || !p.layers[0].asItIs() {
 		return 0
 	}
@@ -194,7 +185,7 @@ func before(r image.Rectangle, y, end int) int {
 }
 
 // putPlain writes such rows straight to the display.
-func (p *painter) putPlain(px Pixels, s *stretcher, y, n int) {
+func (p *Painter) putPlain(px Pixels, s *stretcher, y, n int) {
 	l := p.layers[0]
 	s.put(l.planes, y-l.place.Min.Y, n, px.Pix[y*px.Stride:], px.Stride, px.Format)
 }

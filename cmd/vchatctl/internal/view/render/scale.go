@@ -1,4 +1,4 @@
-package view
+package render
 
 import (
 	"encoding/binary"
@@ -263,4 +263,15 @@ func dim(row []byte) {
 	for i := n; i < len(row); i++ {
 		row[i] = row[i]>>2 + row[i]>>3
 	}
+}
+
+// DecodeScale is by how much a frame of w by h can be decoded smaller for a place of inW by inH pixels without being
+// enlarged again.
+func DecodeScale(w, h, inW, inH int) int {
+	for _, by := range [...]int{8, 4, 2} {
+		if w >= by*inW || h >= by*inH {
+			return by
+		}
+	}
+	return 1
 }

@@ -1,4 +1,4 @@
-package view
+package render
 
 import (
 	"bytes"
@@ -8,9 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"vchat/daemon/mjpeg"
 )
 
 // encoded is a JPEG frame of w by h pixels.
@@ -37,16 +38,23 @@ func quarters(w, h int) func(x, y int) color.Color {
 	}
 }
 
-// decodedFor decodes a frame as a reel does for a place.
-func decodedFor(t testing.TB, data []byte, rotate, w, h int) *decoded {
+// decodedFor decodes a frame for a place of w by h pixels.
+func decodedFor(t testing.TB, data []byte, rotate, w, h int) *Frame {
 	t.Helper()
-	p := &Frame{Received: time.Now()}
-	p.Data, p.Rotate = data, rotate
-	d := &decoded{}
-	if d.decode(p, w, h); d.planes == nil {
-		t.Fatal(d.err)
+	info, err := mjpeg.Check(data)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return d
+	width, height := info.Width, info.Height
+	if rotate%180 != 0 {
+		width, height = height, width
+	}
+	var d mjpeg.Decoder
+	planes, err := d.Decode(data, DecodeScale(width, height, w, h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Frame{Planes: planes, Rotate: rotate}
 }
 
 // pixels is memory of a display with a margin, which nobody is to write to.
@@ -112,8 +120,8 @@ func TestTheFrameFillsItsPlaceAndNothingElse(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				d := decodedFor(t, encoded(t, tt.w, tt.h, quarters(tt.w, tt.h)), tt.rotate, tt.inW, tt.inH)
 				px := pixels(tt.inW, tt.inH, format, 0x5A)
-				p := newPainter(noGuard)
-				p.paint(px, d, nil, tt.aspect, &Words{}, true)
+				p := NewPainter(noGuard)
+				p.Paint(px, d, nil, tt.aspect, &Overlay{}, true)
 				got := ""
 				w, h := tt.inW-2*tt.bars.X, tt.inH-2*tt.bars.Y
 				for i := range 4 {
@@ -132,7 +140,7 @@ func TestTheFrameFillsItsPlaceAndNothingElse(t *testing.T) {
 				}
 				// What was there before makes no difference, and what is behind the rows stays.
 				again := pixels(tt.inW, tt.inH, format, 0xC3)
-				p.paint(again, d, nil, tt.aspect, &Words{}, true)
+				p.Paint(again, d, nil, tt.aspect, &Overlay{}, true)
 				n := tt.inW * format.BytesPerPixel()
 				for y := range tt.inH {
 					a, b := px.Pix[y*px.Stride:][:px.Stride], again.Pix[y*px.Stride:][:px.Stride]
@@ -165,35 +173,23 @@ func TestAFrameOfTheDisplaysSizeIsShownAsItWasDecoded(t *testing.T) {
 	d := decodedFor(t, encoded(t, 160, 120, func(x, y int) color.Color { return color.RGBA{uint8(x), uint8(y), uint8(x * y), 255} }), 0, 160, 120)
 	px := pixels(160, 120, BGRX, 0)
 	want := slices.Clone(px.Pix)
-	d.planes.PutBGRX(want, px.Stride)
-	newPainter(noGuard).paint(px, d, nil, 1, &Words{}, true)
+	d.Planes.PutBGRX(want, px.Stride)
+	NewPainter(noGuard).Paint(px, d, nil, 1, &Overlay{}, true)
 	if diff := cmp.Diff(want, px.Pix); diff != "" {
 		t.Error("it is another")
-	}
-}
-
-func TestItIsDecodedNoLargerThanShown(t *testing.T) {
-	data := encoded(t, 640, 480, quarters(640, 480))
-	for _, tt := range []struct{ rotate, w, h, want int }{
-		{0, 640, 480, 640}, {0, 641, 481, 640}, {0, 1920, 1080, 640}, {0, 639, 480, 640}, {0, 320, 240, 320}, {0, 320, 1000, 320}, {0, 321, 1000, 640},
-		{0, 80, 60, 80}, {0, 1, 1, 80}, {90, 240, 320, 320}, {90, 320, 240, 320}, {270, 480, 640, 640},
-	} {
-		if d := decodedFor(t, data, tt.rotate, tt.w, tt.h); d.planes.W != tt.want || d.W*d.H != 640*480 || d.rotate != tt.rotate {
-			t.Errorf("for %dx%d, turned by %d, it is decoded %d wide, want %d", tt.w, tt.h, tt.rotate, d.planes.W, tt.want)
-		}
 	}
 }
 
 func TestAnOldFrameIsDark(t *testing.T) {
 	d := decodedFor(t, encoded(t, 64, 48, quarters(64, 48)), 0, 64, 48)
 	px := pixels(64, 48, BGRX, 0)
-	newPainter(noGuard).paint(px, d, nil, 1, &Words{Stale: true}, true)
+	NewPainter(noGuard).Paint(px, d, nil, 1, &Overlay{Stale: true}, true)
 	for i, want := range []string{"r", "g", "b", "rgb"} {
 		if got := name(px, 16+i%2*32, 12+i/2*24); got != want {
 			t.Errorf("quarter %d is %s, want %s", i, got, want)
 		}
 	}
-	newPainter(noGuard).paint(px, d, nil, 1, &Words{Blank: true}, true)
+	NewPainter(noGuard).Paint(px, d, nil, 1, &Overlay{Blank: true}, true)
 	if got := name(px, 16, 12); got != "" {
 		t.Errorf("where there is to be no picture, it is %s", got)
 	}
@@ -203,7 +199,7 @@ func TestTheOwnFrameIsInTheCorner(t *testing.T) {
 	main := decodedFor(t, encoded(t, 64, 48, func(int, int) color.Color { return color.RGBA{255, 0, 0, 255} }), 0, 400, 300)
 	own := decodedFor(t, encoded(t, 64, 48, func(int, int) color.Color { return color.RGBA{0, 255, 0, 255} }), 0, 100, 75)
 	px := pixels(400, 300, BGRX, 0)
-	newPainter(noGuard).paint(px, main, own, 1, &Words{Own: true}, true)
+	NewPainter(noGuard).Paint(px, main, own, 1, &Overlay{PIP: true}, true)
 	for _, tt := range []struct {
 		x, y int
 		want string
@@ -219,19 +215,19 @@ func TestWhereWordsAre(t *testing.T) {
 	d := decodedFor(t, encoded(t, 64, 48, func(int, int) color.Color { return color.RGBA{255, 0, 0, 255} }), 0, 640, 480)
 	for _, tt := range []struct {
 		name  string
-		words Words
+		words Overlay
 		want  image.Rectangle // all is in there, and something near each edge
 	}{
-		{"notice", Words{Notice: "vchatd ended 4 s ago"}, image.Rect(180, 200, 460, 280)},
-		{"headline", Words{Headline: "4 s old", Notice: "why"}, image.Rect(240, 180, 400, 300)},
-		{"banner", Words{Banner: "kitchen is calling"}, image.Rect(180, 0, 460, 60)},
-		{"figures", Words{Info: "30 fps"}, image.Rect(0, 0, 100, 60)},
-		{"lines", Words{Lines: []string{"kitchen: Grüße"}, Typing: "say: _"}, image.Rect(0, 400, 200, 480)},
-		{"more than there is room for", Words{Lines: slices.Repeat([]string{"x"}, 100)}, image.Rect(0, 230, 60, 480)},
+		{"notice", Overlay{Notice: "vchatd ended 4 s ago"}, image.Rect(180, 200, 460, 280)},
+		{"headline", Overlay{Headline: "4 s old", Notice: "why"}, image.Rect(240, 180, 400, 300)},
+		{"banner", Overlay{Banner: "kitchen is calling"}, image.Rect(180, 0, 460, 60)},
+		{"figures", Overlay{Info: "30 fps"}, image.Rect(0, 0, 100, 60)},
+		{"lines", Overlay{Lines: []string{"kitchen: Grüße"}, Typing: "say: _"}, image.Rect(0, 400, 200, 480)},
+		{"more than there is room for", Overlay{Lines: slices.Repeat([]string{"x"}, 100)}, image.Rect(0, 230, 60, 480)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			px := pixels(640, 480, BGRX, 0)
-			newPainter(noGuard).paint(px, d, nil, 1, &tt.words, true)
+			NewPainter(noGuard).Paint(px, d, nil, 1, &tt.words, true)
 			changed := image.Rectangle{}
 			for y := range px.H {
 				for x := range px.W {
@@ -248,8 +244,8 @@ func TestWhereWordsAre(t *testing.T) {
 }
 
 func TestWhatIsSaidDoesNotHideWhyTheFrameIsOld(t *testing.T) {
-	p := newPainter(noGuard)
-	p.write(pixels(640, 480, BGRX, 0), &Words{Headline: "4 s old", Notice: "link lost 4 s ago", Lines: []string{strings.Repeat("x ", 500)}})
+	p := NewPainter(noGuard)
+	p.write(pixels(640, 480, BGRX, 0), &Overlay{Headline: "4 s old", Notice: "link lost 4 s ago", Lines: []string{strings.Repeat("x ", 500)}})
 	if len(p.marks) < 5 {
 		t.Fatalf("there are only %d lines", len(p.marks))
 	}
@@ -263,7 +259,7 @@ func TestWhatIsSaidDoesNotHideWhyTheFrameIsOld(t *testing.T) {
 }
 
 func TestLettersThatTheFontDoesNotHave(t *testing.T) {
-	l := newLetters()
+	l := newTextRenderer()
 	for text, want := range map[string]string{"Größe ½ ñ": "Größe ½ ñ", "Ελλάς, Москва": "Ελλάς, Москва", "日本 a\tb": "?? a?b"} {
 		if got := l.known(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
@@ -294,8 +290,8 @@ func TestPaintingTakesLittleMemoryOnceWarm(t *testing.T) {
 	d := decodedFor(t, encoded(t, 64, 48, quarters(64, 48)), 90, 300, 200)
 	own := decodedFor(t, encoded(t, 64, 48, quarters(64, 48)), 0, 75, 50)
 	px := pixels(300, 200, RGB565, 0)
-	p := newPainter(noGuard)
-	paint := func() { p.paint(px, d, own, 1, &Words{Stale: true}, true) }
+	p := NewPainter(noGuard)
+	paint := func() { p.Paint(px, d, own, 1, &Overlay{Stale: true}, true) }
 	paint()
 	if n := testing.AllocsPerRun(10, paint); n > 10 { // a table for each piece of the frame
 		t.Errorf("%v allocations", n)
@@ -308,7 +304,7 @@ func BenchmarkPaint(b *testing.B) {
 		name string
 		w, h int
 	}{{"same", 1280, 720}, {"1080p", 1920, 1080}, {"smaller", 1152, 648}, {"half", 640, 360}} {
-		for _, words := range []Words{{}, {Stale: true, Headline: "12 s old", Notice: "link lost 7 s ago, reconnecting"}} {
+		for _, words := range []Overlay{{}, {Stale: true, Headline: "12 s old", Notice: "link lost 7 s ago, reconnecting"}} {
 			name := tt.name
 			if words.Stale {
 				name += "/old"
@@ -316,20 +312,12 @@ func BenchmarkPaint(b *testing.B) {
 			b.Run(name, func(b *testing.B) {
 				d := decodedFor(b, data, 0, tt.w, tt.h)
 				px := pixels(tt.w, tt.h, BGRX, 0)
-				p := newPainter(noGuard)
+				p := NewPainter(noGuard)
 				b.ReportAllocs()
 				for b.Loop() {
-					p.paint(px, d, nil, 1, &words, true)
+					p.Paint(px, d, nil, 1, &words, true)
 				}
 			})
 		}
 	}
-	b.Run("decode", func(b *testing.B) {
-		p := &Frame{}
-		p.Data = data
-		d := &decoded{}
-		for b.Loop() {
-			d.decode(p, 1280, 720)
-		}
-	})
 }

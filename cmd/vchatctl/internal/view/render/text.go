@@ -1,4 +1,4 @@
-package view
+package render
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// letters draws lines of text and keeps what it drew last: most of what a viewer says stays the same for a second.
-type letters struct {
+// textRenderer draws lines of text and keeps what it drew last: most of what a viewer says stays the same for a second.
+type textRenderer struct {
 	font  *opentype.Font
 	faces map[int]font.Face // by pixels an em
 	lines map[lineKey]*image.Alpha
@@ -35,17 +35,17 @@ type wrapKey struct {
 
 const mostFaces = 8 // a window that is being resized goes through many sizes
 
-// newLetters draws in Go Bold, which has the Latin, Greek and Cyrillic letters; others become '?'.
-func newLetters() *letters {
+// newTextRenderer draws in Go Bold, which has the Latin, Greek and Cyrillic letters; others become '?'.
+func newTextRenderer() *textRenderer {
 	f, err := opentype.Parse(gobold.TTF)
 	if err != nil {
-		panic(fmt.Errorf("view: the font in the program: %w", err)) // a constant, as a pattern of MustCompile
+		panic(fmt.Errorf("render: the font in the program: %w", err)) // a constant, as a pattern of MustCompile
 	}
-	return &letters{font: f, faces: map[int]font.Face{}, lines: map[lineKey]*image.Alpha{}, used: map[lineKey]*image.Alpha{},
+	return &textRenderer{font: f, faces: map[int]font.Face{}, lines: map[lineKey]*image.Alpha{}, used: map[lineKey]*image.Alpha{},
 		wraps: map[wrapKey][]string{}, usedWraps: map[wrapKey][]string{}}
 }
 
-func (l *letters) face(em int) font.Face {
+func (l *textRenderer) face(em int) font.Face {
 	if f := l.faces[em]; f != nil {
 		return f
 	}
@@ -54,14 +54,14 @@ func (l *letters) face(em int) font.Face {
 	}
 	f, err := opentype.NewFace(l.font, &opentype.FaceOptions{Size: float64(em), DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
-		panic(fmt.Errorf("view: the font in the program: %w", err))
+		panic(fmt.Errorf("render: the font in the program: %w", err))
 	}
 	l.faces[em] = f
 	return f
 }
 
 // known replaces what the font has no letter for.
-func (l *letters) known(text string) string {
+func (l *textRenderer) known(text string) string {
 	return strings.Map(func(r rune) rune {
 		if i, err := l.font.GlyphIndex(&l.buf, r); err != nil || i == 0 {
 			return '?'
@@ -71,7 +71,7 @@ func (l *letters) known(text string) string {
 }
 
 // line draws a line of text that is em pixels high an em.
-func (l *letters) line(text string, em int) *image.Alpha {
+func (l *textRenderer) line(text string, em int) *image.Alpha {
 	key := lineKey{text, em}
 	m := l.lines[key]
 	if m == nil {
@@ -82,7 +82,7 @@ func (l *letters) line(text string, em int) *image.Alpha {
 	return m
 }
 
-func (l *letters) draw(text string, em int) *image.Alpha {
+func (l *textRenderer) draw(text string, em int) *image.Alpha {
 	f := l.face(em)
 	rise, fall := f.Metrics().Ascent, f.Metrics().Descent
 	m := image.NewAlpha(image.Rect(0, 0, max(1, font.MeasureString(f, text).Ceil()), (rise + fall).Ceil()))
@@ -92,7 +92,7 @@ func (l *letters) draw(text string, em int) *image.Alpha {
 }
 
 // tidy forgets what was not asked for since the last time.
-func (l *letters) tidy() {
+func (l *textRenderer) tidy() {
 	l.lines, l.used = l.used, l.lines
 	clear(l.used)
 	l.wraps, l.usedWraps = l.usedWraps, l.wraps
@@ -101,7 +101,7 @@ func (l *letters) tidy() {
 
 // wrap cuts a text between words into lines of at most width pixels. A word that is wider is cut too. It is kept as what is
 // drawn is: a text may have 2000 letters, and they are asked for with each frame.
-func (l *letters) wrap(text string, em, width int) []string {
+func (l *textRenderer) wrap(text string, em, width int) []string {
 	key := wrapKey{text, em, width}
 	lines, ok := l.wraps[key]
 	if !ok {
@@ -112,7 +112,7 @@ func (l *letters) wrap(text string, em, width int) []string {
 	return lines
 }
 
-func (l *letters) cut(text string, em, width int) []string {
+func (l *textRenderer) cut(text string, em, width int) []string {
 	f := l.face(em)
 	var lines []string
 	for _, word := range strings.Fields(text) {

@@ -1,6 +1,34 @@
-package view
+package render
 
 import "image"
+
+// Overlay is all that a viewer says besides the frame.
+type Overlay struct {
+	Title    string   // whose frames these are
+	Headline string   // in the frame's place: who calls, or how old the frame is
+	Notice   string   // below it: why there is no fresh frame, or what can be done
+	Banner   string   // at the edge: who calls while a frame is shown
+	Info     string   // figures, if they are wanted
+	Lines    []string // that were said
+	Typing   string   // the line that is being typed, or ""
+	Stale    bool     // the frame is old: to be dimmed
+	Blank    bool     // there is none to be shown
+	PIP      bool     // the own picture is wanted in a corner
+	PIPStale bool     // and is old, too
+}
+
+func (w *Overlay) Equal(v *Overlay) bool {
+	if len(w.Lines) != len(v.Lines) {
+		return false
+	}
+	for i := range w.Lines {
+		if w.Lines[i] != v.Lines[i] {
+			return false
+		}
+	}
+	return w.Title == v.Title && w.Notice == v.Notice && w.Headline == v.Headline && w.Banner == v.Banner && w.Info == v.Info &&
+		w.Typing == v.Typing && w.Stale == v.Stale && w.Blank == v.Blank && w.PIP == v.PIP && w.PIPStale == v.PIPStale
+}
 
 // mark is a line of text on the display, on a ground that darkens what is below it.
 type mark struct {
@@ -34,30 +62,30 @@ func (m *mark) blend(row []byte, y int) {
 }
 
 // write lays out the words: the banner and the figures at the top, the notice in the middle, what is said at the bottom.
-func (p *painter) write(px Pixels, w *Words) {
+func (p *Painter) write(px Pixels, w *Overlay) {
 	em := max(11, min(px.H/22, px.W/32))
 	top := em / 2
 	if w.Banner != "" {
-		top = p.block(px, p.letters.wrap(w.Banner, em*5/4, px.W*9/10), em*5/4, px.W/2, top, 0) + em/2
+		top = p.block(px, p.text.wrap(w.Banner, em*5/4, px.W*9/10), em*5/4, px.W/2, top, 0) + em/2
 	}
 	if w.Info != "" {
-		p.block(px, p.letters.wrap(w.Info, em*3/4, px.W*9/10), em*3/4, em/2, top, -1)
+		p.block(px, p.text.wrap(w.Info, em*3/4, px.W*9/10), em*3/4, em/2, top, -1)
 	}
-	headline, notice := p.letters.wrap(w.Headline, 2*em, px.W*9/10), p.letters.wrap(w.Notice, em*5/4, px.W*9/10)
+	headline, notice := p.text.wrap(w.Headline, 2*em, px.W*9/10), p.text.wrap(w.Notice, em*5/4, px.W*9/10)
 	y := (px.H - len(headline)*p.high(2*em) - len(notice)*p.high(em*5/4)) / 2
 	y = p.block(px, headline, 2*em, px.W/2, y, 0)
 	y = p.block(px, notice, em*5/4, px.W/2, y, 0)
 
 	var lines []string
 	width := px.W * 9 / 10
-	if w.Own {
+	if w.PIP {
 		width = px.W * 7 / 10 // the own picture is beside them
 	}
 	for _, l := range w.Lines {
-		lines = append(lines, p.letters.wrap(l, em, width)...)
+		lines = append(lines, p.text.wrap(l, em, width)...)
 	}
 	if w.Typing != "" {
-		lines = append(lines, p.letters.wrap(w.Typing, em, width)...)
+		lines = append(lines, p.text.wrap(w.Typing, em, width)...)
 	}
 	high := p.high(em)
 	room := min(px.H/2, px.H-em/2-y) / high // the other side does not write over why the frame is old
@@ -66,13 +94,13 @@ func (p *painter) write(px Pixels, w *Words) {
 }
 
 // high is what a line of text takes.
-func (p *painter) high(em int) int { return em * 3 / 2 }
+func (p *Painter) high(em int) int { return em * 3 / 2 }
 
 // block marks lines below each other from y on, centred at x, or beginning there; it gives where they end.
-func (p *painter) block(px Pixels, lines []string, em, x, y, align int) int {
+func (p *Painter) block(px Pixels, lines []string, em, x, y, align int) int {
 	high := p.high(em)
 	for _, text := range lines {
-		m := p.letters.line(text, em)
+		m := p.text.line(text, em)
 		size := m.Rect.Size()
 		left := x
 		if align == 0 {

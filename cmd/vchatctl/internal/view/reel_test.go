@@ -1,0 +1,68 @@
+package view
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"testing"
+	"time"
+)
+
+// encoded is a JPEG frame of w by h pixels.
+func encoded(t testing.TB, w, h int, at func(x, y int) color.Color) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			m.Set(x, y, at(x, y))
+		}
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 95}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// quarters is a frame of four colours: red, green, blue and white, from the upper left in reading order.
+func quarters(w, h int) func(x, y int) color.Color {
+	return func(x, y int) color.Color {
+		return [...]color.Color{color.RGBA{255, 0, 0, 255}, color.RGBA{0, 255, 0, 255},
+			color.RGBA{0, 0, 255, 255}, color.White}[y*2/h*2+x*2/w]
+	}
+}
+
+// decodedFor decodes a frame as a reel does for a place.
+func decodedFor(t testing.TB, data []byte, rotate, w, h int) *decoded {
+	t.Helper()
+	p := &Frame{Received: time.Now()}
+	p.Data, p.Rotate = data, rotate
+	d := &decoded{}
+	if d.decode(p, w, h); d.Planes == nil {
+		t.Fatal(d.err)
+	}
+	return d
+}
+
+func TestItIsDecodedNoLargerThanShown(t *testing.T) {
+	data := encoded(t, 640, 480, quarters(640, 480))
+	for _, tt := range []struct{ rotate, w, h, want int }{
+		{0, 640, 480, 640}, {0, 641, 481, 640}, {0, 1920, 1080, 640}, {0, 639, 480, 640}, {0, 320, 240, 320}, {0, 320, 1000, 320}, {0, 321, 1000, 640},
+		{0, 80, 60, 80}, {0, 1, 1, 80}, {90, 240, 320, 320}, {90, 320, 240, 320}, {270, 480, 640, 640},
+	} {
+		if d := decodedFor(t, data, tt.rotate, tt.w, tt.h); d.Planes.W != tt.want || d.W*d.H != 640*480 || d.Rotate != tt.rotate {
+			t.Errorf("for %dx%d, turned by %d, it is decoded %d wide, want %d", tt.w, tt.h, tt.rotate, d.Planes.W, tt.want)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	data := encoded(b, 1280, 720, func(x, y int) color.Color { return color.RGBA{uint8(x), uint8(y), uint8(x * y >> 4), 255} })
+	p := &Frame{}
+	p.Data = data
+	d := &decoded{}
+	for b.Loop() {
+		d.decode(p, 1280, 720)
+	}
+}
