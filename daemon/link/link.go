@@ -206,7 +206,7 @@ func (l *Link) write() error {
 				err = w.feedback()
 			case <-l.word:
 				f, at := l.sent.latest()
-				w.video.heard(&f, at)
+				w.video.control.onFeedback(at, &f)
 			case <-l.ask:
 				err = w.message(&wire.Ping{})
 				ping.Reset(l.peer.rhythm())

@@ -37,6 +37,7 @@ type simKernel struct {
 func (k simKernel) unsent() int { return 0 }
 func (k simKernel) queued() int { return k.waiting }
 func (k simKernel) flow() flow  { return k.way }
+func (k simKernel) restart()    {}
 
 const (
 	simStep   = 250 * time.Microsecond

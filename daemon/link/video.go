@@ -23,18 +23,12 @@ type video struct {
 	raw  packer
 	head []byte
 
-	window  window
-	rate    rate
+	control *controller
 	quality quality
-	pulse   pulse
-	paced   paced
-	natural natural
-	paid    time.Duration // max_bitrate is kept for what was sent, if nothing more is sent until then
 
 	counted uint64  // drops of eyes that have their reason
 	barred  *uint64 // why none was taken since the last one: counts there
 	drops   Drops
-	bound   bool // frames like the latest have to be made smaller
 	state   state
 	news    news
 }
@@ -49,7 +43,7 @@ func (v *video) look(h *frame.Hub) {
 	v.raw.forget()
 	if h != nil {
 		v.eyes = h.Subscribe()
-		v.pulse.pause()
+		v.control.onNewSource()
 	}
 }
 
@@ -68,40 +62,16 @@ func (v *video) count() {
 
 // open says whether a frame may be sent now, and if not, when to ask again.
 func (v *video) open(now time.Duration) (ok bool, ask time.Duration) {
-	if now < v.paid && v.link.peer.maxBytes() > 0 {
+	v.control.setMaxRate(v.link.peer.maxBytes())
+	if ok, ask = v.control.canSend(now); ok {
+		return true, 0
+	}
+	v.barred = &v.drops.Link
+	if v.control.blockedBy() == maxBitrateLimit {
 		v.barred = &v.drops.Limit
-		return false, v.paid
 	}
-	if ok, ask = v.window.open(now, v.pulse.interval(), v.rate.slowness(len(v.rate.recent)), v.link.socket); !ok {
-		v.barred = &v.drops.Link
-	}
-	return ok, ask
+	return false, ask
 }
-
-// heard takes the receiver's word, which came at an instant.
-func (v *video) heard(f *wire.Feedback, at time.Duration) {
-	var way flow
-	if v.bound || v.window.trip.value() > nearby {
-		if way = v.link.socket.flow(); way.stale(v.window.trip.value()) {
-			way = flow{}
-		} else {
-			v.window.losses.resent(way.repeated, at)
-		}
-	}
-	s, ok := v.window.heard(f, at, v.rate.slowness(len(v.rate.recent)))
-	if !ok {
-		return
-	}
-	if v.paced.holds(s, way, v.window.losses.crowded(), at) {
-		v.link.socket.restart()
-	}
-	interval := v.pulse.interval()
-	v.rate.heard(s, course{interval: interval, trip: v.window.trip.value(),
-		asked: float64(v.natural.most()) / min(interval, longestSpan).Seconds()}, at)
-}
-
-// nearby is a round trip so short that nobody needs to know why it was longer, where frames go as they come.
-const nearby = 5 * time.Millisecond
 
 // newest writes the newest frame, if there is one that was not sent yet.
 func (v *video) newest() error {
@@ -111,7 +81,7 @@ func (v *video) newest() error {
 	}
 	defer f.Release()
 	v.count()
-	v.pulse.saw(f)
+	v.control.onFrame(f)
 	p := wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
 	if f.Card {
 		p.Flags |= wire.Card
@@ -119,12 +89,15 @@ func (v *video) newest() error {
 	if v.link.sent.refresh.Swap(false) {
 		v.raw.forget()
 	}
-	room, began := v.room(f), v.link.elapsed()
-	data, err := v.fit(&p, f, room)
+	room, by := 0, noLimit // what a card says must be readable, and they are few
+	if !f.Card {
+		room, by = v.control.budget()
+	}
+	began := v.link.elapsed()
+	data, most, err := v.fit(&p, f, room, began)
 	if err != nil {
 		return err
 	}
-	v.window.lead += (v.link.elapsed() - began - v.window.lead) / 8
 	p.Size = len(data)
 	if err := p.Check(); err != nil {
 		v.drops.TooBig++ // a raw one above 16 MiB: the protocol has no room for it
@@ -132,11 +105,11 @@ func (v *video) newest() error {
 		return nil
 	}
 	now := v.link.elapsed()
-	// One that is as it came, and much smaller than it may be, says nothing of what would be if it were as large.
-	shrunk := v.bound && (f.Format != frame.JPEG || p.Size < len(f.Data) || p.Size > room-room/4)
-	v.window.sent(p.Seq, p.Size, shrunk, now, v.rate.slowness(len(v.rate.recent)))
-	if most := v.link.peer.maxBytes(); most > 0 {
-		v.paid = max(v.paid, now-v.pulse.interval()) + seconds(1/most).of(p.Size)
+	v.control.onSent(now, sentFrame{seq: p.Seq, bytes: p.Size, full: most, budget: room, raw: f.Format != frame.JPEG, card: f.Card,
+		encoding: now - began})
+	if v.state = (state{}); !f.Card {
+		v.state.judge(v.control.constrained(), p.Size, most, room)
+		v.state.limited, v.state.carries = by == maxBitrateLimit, v.control.capacity()
 	}
 	if err := v.write(&p, data); err != nil {
 		return fmt.Errorf("write a frame to %s: %w", v.link.Peer(), classify(err))
@@ -149,41 +122,16 @@ func (v *video) newest() error {
 	return nil
 }
 
-// room is how many bytes a frame may have; 0: as many as it has.
-func (v *video) room(f *frame.Frame) int {
-	if f.Card {
-		return 0 // what it says must be readable, and they are few
-	}
-	interval := v.pulse.interval()
-	room := v.rate.room(interval)
-	v.state.limited = false
-	if most := v.link.peer.maxBytes(); most > 0 {
-		if capped := int(min(max(1, most*interval.Seconds()), wire.MaxFrame)); room == 0 || capped < room {
-			room, v.state.limited = capped, true
-		}
-	}
-	return room
-}
-
-// fit packs a frame into the room there is for it.
-func (v *video) fit(p *wire.Frame, f *frame.Frame, room int) ([]byte, error) {
-	now := v.link.elapsed()
-	data, most, err := v.raw.pack(p, f, v.link.agreed, room)
-	if err != nil || f.Card {
-		v.bound, v.state = false, state{}
-		return data, err
-	}
-	v.natural.saw(most, now)
-	v.bound = room > 0 && v.natural.most() > room
-	if room > 0 && len(data) > room {
+// fit packs a frame into the room there is for it. Most is how many bytes it would have without a limit.
+func (v *video) fit(p *wire.Frame, f *frame.Frame, room int, now time.Duration) (data []byte, most int, err error) {
+	data, most, err = v.raw.pack(p, f, v.link.agreed, room)
+	if err == nil && room > 0 && len(data) > room {
 		var half bool
 		if data, half = v.quality.fit(data, room, now); half {
 			p.Width, p.Height = (p.Width+1)/2, (p.Height+1)/2
 		}
 	}
-	v.state.judge(v.bound, len(data), most, room)
-	v.state.carries = v.rate.carries()
-	return data, nil
+	return data, most, err
 }
 
 // write hands a frame to the kernel. Its head is a record of its own, so that the receiver knows when its first byte came.
@@ -199,61 +147,6 @@ func (v *video) write(p *wire.Frame, data []byte) error {
 	}
 	return err
 }
-
-// pulse finds out the camera's rate from the frames that were taken of its hub.
-type pulse struct {
-	seq      uint64
-	captured time.Duration
-	smooth   time.Duration
-}
-
-// usualInterval is taken for a camera of which nothing is known yet.
-const usualInterval = time.Second / 30
-
-// pause forgets the last frame: what comes next is of another time, or another camera.
-func (p *pulse) pause() { p.seq, p.captured = 0, 0 }
-
-func (p *pulse) saw(f *frame.Frame) {
-	if f.Card {
-		p.pause()
-		return
-	}
-	apart, passed := f.Captured-p.captured, f.Seq-p.seq
-	if p.captured > 0 && apart > 0 && f.Seq > p.seq && apart < 2*time.Second {
-		d := max(apart/time.Duration(passed), time.Second/240)
-		if p.smooth == 0 {
-			p.smooth = d
-		}
-		if d > p.smooth {
-			p.smooth += (min(d, 4*p.smooth) - p.smooth) / 16 // a camera that stumbles is not a slow one
-		} else {
-			p.smooth += (d - p.smooth) / 4
-		}
-	}
-	p.seq, p.captured = f.Seq, f.Captured
-}
-
-func (p *pulse) interval() time.Duration {
-	if p.smooth == 0 {
-		return usualInterval
-	}
-	return p.smooth
-}
-
-// natural is how large frames have lately been, as they came.
-type natural struct {
-	now, before int
-	since       time.Duration
-}
-
-func (n *natural) saw(bytes int, at time.Duration) {
-	if at-n.since > time.Second {
-		n.before, n.now, n.since = n.now, 0, at
-	}
-	n.now = max(n.now, bytes)
-}
-
-func (n *natural) most() int { return max(n.now, n.before) }
 
 // allow sets max_bitrate, in Mbit/s; it takes effect with the next frame.
 func (p *peer) allow(mbit float64) { p.most.Store(math.Float64bits(mbit * 1e6 / 8)) }

@@ -178,6 +178,7 @@ type kernel interface {
 	unsent() int
 	queued() int
 	flow() flow
+	restart() // lets BBR search again for what the link carries
 }
 
 // least is the smallest value of the last ten to twenty seconds: two quartz clocks drift apart by a millisecond in that

@@ -17,6 +17,7 @@ type held struct {
 func (h held) unsent() int { return h.notSent }
 func (h held) queued() int { return h.notArrived }
 func (h held) flow() flow  { return h.way }
+func (h held) restart()    {}
 
 const (
 	tick  = time.Second / 30

@@ -24,7 +24,7 @@ type writer struct {
 const feedbackEvery = 20 * time.Millisecond
 
 func newWriter(l *Link) *writer {
-	w := &writer{link: l, video: video{link: l, quality: quality{shrinker: newShrinker()}}, ask: time.NewTimer(0), tell: time.NewTimer(0)}
+	w := &writer{link: l, video: video{link: l, control: newController(l.socket), quality: quality{shrinker: newShrinker()}}, ask: time.NewTimer(0), tell: time.NewTimer(0)}
 	w.ask.Stop()
 	w.tell.Stop()
 	return w
