@@ -40,6 +40,7 @@ import (
 	"vchat/daemon/link"
 	"vchat/daemon/logging"
 	"vchat/daemon/metrics"
+	"vchat/daemon/netwatch"
 )
 
 // ErrUnavailable says that something the daemon cannot run without is not to be had: its port or its control socket is
@@ -116,7 +117,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.camera = camera.New(cameraConfig(cfg), log)
 	d.questions = camera.NewQuestions(d.camera)
 	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*switchboard)(d),
-		Log: log, Network: link.WatchNetwork})
+		Log: log, Network: netwatch.Watch})
 	peers, err := linkPeers(cfg)
 	if err != nil {
 		return nil, err

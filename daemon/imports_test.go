@@ -28,6 +28,7 @@ var rooms = map[string]struct {
 	"daemon/api":      {nil, "leaf: what programs on both sides of the socket import"},
 	"daemon/camera":   {[]string{"v4l2", "daemon/frame", "daemon/mjpeg"}, "it makes frames and knows nobody who looks"},
 	"daemon/link":     {[]string{"daemon/wire", "daemon/identity", "daemon/frame", "daemon/mjpeg", "daemon/resolve"}, "it carries and does not decide"},
+	"daemon/netwatch": {nil, "leaf: has the network changed?"},
 	"daemon/resolve":  {nil, "leaf: names to addresses"},
 	"daemon/control":  {[]string{"daemon/api", "daemon/frame", "daemon/mjpeg"}, "it talks to a Backend that the daemon implements"},
 	"daemon/client":   {[]string{"daemon/api"}, "what vchatctl is written on must not drag the daemon along"},
@@ -47,7 +48,7 @@ var rooms = map[string]struct {
 	"daemon/daemontest/...":             {[]string{"..."}, "for tests"},
 	"daemon/vmtest/...":                 {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
 	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",
-		"daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
+		"daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg", "daemon/netwatch", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
 }
 
 func TestWhoImportsWhom(t *testing.T) {

@@ -89,7 +89,7 @@ type Config struct {
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup gives the addresses of a host in one family, an error if there are none.
 	Lookup func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
-	// Network calls changed after each change of the network that may matter, until ctx ends or it cannot: WatchNetwork.
+	// Network calls changed after each change of the network that may matter, until ctx ends or it cannot: netwatch.Watch.
 	Network func(ctx context.Context, changed func()) error
 }
 

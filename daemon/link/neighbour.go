@@ -2,7 +2,9 @@ package link
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,4 +41,15 @@ func keepNeighbour(address string) error {
 		return fmt.Errorf("vouch for a neighbour: %w", err)
 	}
 	return nil
+}
+
+// zone gives the number of an interface that an IPv6 address is bound to, by name or number; 0 for none.
+func zone(name string) uint32 {
+	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return uint32(n)
+	}
+	if i, err := net.InterfaceByName(name); err == nil {
+		return uint32(i.Index)
+	}
+	return 0
 }

@@ -1,4 +1,4 @@
-package link
+package netwatch
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package link
+package netwatch
 
 import (
 	"bytes"
@@ -100,7 +100,7 @@ func TestTheKernelIsHeard(t *testing.T) {
 		}
 		socket <- fd
 		if err == nil {
-			err = WatchNetwork(ctx, func() {
+			err = Watch(ctx, func() {
 				select {
 				case changed <- struct{}{}:
 				default:
@@ -140,16 +140,5 @@ func TestTheKernelIsHeard(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("at its end: %v", err)
-	}
-}
-
-func TestTheKernelTakesOurWordForANeighbour(t *testing.T) {
-	for _, address := range []string{"127.0.0.1:7450", "[::ffff:127.0.0.1]:7450"} {
-		if err := keepNeighbour(address); err != nil {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-	if err := keepNeighbour("workshop:7450"); err == nil {
-		t.Error("a name was taken for an address")
 	}
 }
