@@ -34,7 +34,7 @@ func (d *Daemon) foundView(f camera.Found) api.FoundCamera {
 		own := d.cameraView(d.camera.Status())
 		v.State, v.Reason = own.State, own.Reason
 	case errors.Is(f.Err, camera.ErrPrivacy):
-	case f.Err == nil && !f.Fit:
+	case f.Err == nil && !f.Usable:
 		v.Reason = "auto does not take it"
 	}
 	if f.Err != nil && v.Reason == "" && !errors.Is(f.Err, camera.ErrPrivacy) {
@@ -81,7 +81,7 @@ func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, err
 func (d *Daemon) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
 	s, err := d.questions.Set(ctx, r.Device, r.Controls)
 	for _, c := range s.Changes {
-		d.log.Info("camera control set", "device", s.Path, "control", c.After.Name, "value", c.Wish)
+		d.log.Info("camera control set", "device", s.Path, "control", c.After.Name, "value", c.Requested)
 	}
 	if err != nil {
 		return api.Controls{}, cameraError(err)

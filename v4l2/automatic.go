@@ -54,9 +54,9 @@ func (s *setter) whyInactive(c Control) string {
 	return fmt.Sprintf("it has no effect while %s is %q; set %s to %q first", a.Name, is, a.Name, instead)
 }
 
-// WhySlow is the reason if the camera may give fewer frames a second than it agreed to: automatic exposure that is allowed to. It is
+// LowRateReason is the reason if the camera may give fewer frames a second than it agreed to: automatic exposure that is allowed to. It is
 // "" otherwise, or if the camera does not tell. For the goroutine that calls Next.
-func (c *Camera) WhySlow() string {
+func (c *Camera) LowRateReason() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.usable() != nil {

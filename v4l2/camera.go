@@ -103,12 +103,12 @@ func (c *Camera) Next(wait time.Duration) (Buffer, error) {
 		switch {
 		case perr != nil:
 			return Buffer{}, c.lose("poll", perr)
-		case ev&Woken != 0:
+		case ev&EventWake != 0:
 			if c.closing.Load() {
 				return Buffer{}, ErrClosed
 			}
 			return Buffer{}, ErrWoken
-		case ev&Gone != 0:
+		case ev&EventHangup != 0:
 			return Buffer{}, c.lose("poll", unix.ENODEV)
 		case ev == 0:
 			return Buffer{}, ErrTimeout
@@ -118,7 +118,7 @@ func (c *Camera) Next(wait time.Duration) (Buffer, error) {
 		switch {
 		case err == nil:
 			return b, nil
-		case ev&Failed != 0:
+		case ev&EventError != 0:
 			return Buffer{}, c.lose("DQBUF", brokenDown(c.device, "DQBUF", err))
 		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EIO):
 			return Buffer{}, c.lose("DQBUF", err)

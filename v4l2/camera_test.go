@@ -158,7 +158,7 @@ func TestOneEIOIsNotTheEnd(t *testing.T) {
 
 // Not every driver has DQBUF say ENODEV when poll knows already.
 func TestPollAloneTellsOfTheLoss(t *testing.T) {
-	for name, ev := range map[string]v4l2.Events{"POLLHUP": v4l2.Gone, "POLLERR": v4l2.Failed, "both": v4l2.Gone | v4l2.Failed} {
+	for name, ev := range map[string]v4l2.Events{"POLLHUP": v4l2.EventHangup, "POLLERR": v4l2.EventError, "both": v4l2.EventHangup | v4l2.EventError} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
 				h := &hiccup{Kernel: k}

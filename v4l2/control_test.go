@@ -224,12 +224,12 @@ func TestWhySlow(t *testing.T) {
 			if err := v4l2.SetControl(k, "/dev/video0", x.name, x.value); err != nil {
 				t.Fatal(err)
 			}
-			if got := c.WhySlow(); strings.Contains(got, "exposure_dynamic_framerate is on") != x.slow || !x.slow && got != "" {
+			if got := c.LowRateReason(); strings.Contains(got, "exposure_dynamic_framerate is on") != x.slow || !x.slow && got != "" {
 				t.Errorf("%s=%s: %q", x.name, x.value, got)
 			}
 		}
 		cam.Unplug()
-		if got := c.WhySlow(); got != "" {
+		if got := c.LowRateReason(); got != "" {
 			t.Errorf("unplugged: %q", got)
 		}
 	})

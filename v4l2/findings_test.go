@@ -30,7 +30,7 @@ func TestSurvey(t *testing.T) {
 	var got []string
 	for _, f := range all {
 		line := f.Path + " " + f.Node + " " + f.Card + " " + strings.Join(f.Holders, ",")
-		if f.Fit {
+		if f.Usable {
 			line += " fit"
 		}
 		if errors.Is(f.Err, v4l2.ErrPermission) {

@@ -26,7 +26,7 @@ var linkDirs = []string{"v4l", "v4l/by-id", "v4l/by-path"}
 // and only from then on may an ordinary user open it.
 const watched = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_ONLYDIR
 
-func (linux) Watch() (Notices, error) { return watchDev("/dev") }
+func (linux) Watch() (NodeWatch, error) { return watchDev("/dev") }
 
 func watchDev(dev string) (*inotify, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
@@ -63,9 +63,9 @@ func (n *inotify) Wait() (woken bool, err error) {
 		switch {
 		case err != nil:
 			return false, fmt.Errorf("poll: %w", err)
-		case ev&Woken != 0:
+		case ev&EventWake != 0:
 			return true, nil
-		case ev&(Failed|Gone) != 0:
+		case ev&(EventError|EventHangup) != 0:
 			return false, fmt.Errorf("poll: inotify ended: %w", unix.EIO)
 		}
 		size, err := unix.Read(n.file.fd, n.buf[:])

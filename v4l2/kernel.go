@@ -32,7 +32,7 @@ type Kernel interface {
 	// ResetUSB resets a USB device by its node under /dev/bus/usb.
 	ResetUSB(path string) error
 	// Watch begins to watch for nodes that come, go, or change their owner.
-	Watch() (Notices, error)
+	Watch() (NodeWatch, error)
 	// Now reads CLOCK_MONOTONIC.
 	Now() time.Duration
 }
@@ -43,8 +43,8 @@ type USBDevice struct {
 	Vendor, Product string // four hexadecimal digits each
 }
 
-// Notices is what the kernel has to say about nodes. All but Wake are called by one goroutine at a time.
-type Notices interface {
+// NodeWatch is what the kernel has to say about nodes. All but Wake are called by one goroutine at a time.
+type NodeWatch interface {
 	// Wait returns when something has happened, or was woken.
 	Wait() (woken bool, err error)
 	// Wake ends the present Wait, or the next one. From any goroutine.
@@ -94,8 +94,8 @@ type Prober interface {
 type Events uint8
 
 const (
-	Ready  Events = 1 << iota // POLLIN: a buffer can be dequeued
-	Failed                    // POLLERR: the stream has failed, or the camera is gone
-	Gone                      // POLLHUP, POLLNVAL: the camera is gone
-	Woken                     // Wake was called
+	EventReady  Events = 1 << iota // POLLIN: a buffer can be dequeued
+	EventError                     // POLLERR: the stream has failed, or the camera is gone
+	EventHangup                    // POLLHUP, POLLNVAL: the camera is gone
+	EventWake                      // Wake was called
 )

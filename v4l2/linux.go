@@ -244,16 +244,16 @@ func (h *linuxHandle) events(s unix.EpollEvent) (ev Events) {
 		var count [8]byte
 		// Only one goroutine reads it, and it does not block; what is in it does not matter.
 		_, _ = unix.Read(h.event, count[:])
-		return Woken
+		return EventWake
 	}
 	if s.Events&unix.EPOLLIN != 0 {
-		ev |= Ready
+		ev |= EventReady
 	}
 	if s.Events&unix.EPOLLERR != 0 {
-		ev |= Failed
+		ev |= EventError
 	}
 	if s.Events&unix.EPOLLHUP != 0 {
-		ev |= Gone
+		ev |= EventHangup
 	}
 	return ev
 }

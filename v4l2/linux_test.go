@@ -148,18 +148,18 @@ func TestPoll(t *testing.T) {
 	poll(time.Millisecond, 0)
 	h.Wake()
 	h.Wake()
-	poll(-1, Woken)
+	poll(-1, EventWake)
 	poll(0, 0)
 	if _, err := unix.Write(w, []byte{1}); err != nil {
 		t.Fatal(err)
 	}
-	poll(-1, Ready)
+	poll(-1, EventReady)
 	h.Wake()
-	poll(-1, Ready|Woken)
+	poll(-1, EventReady|EventWake)
 	if err := unix.Close(w); err != nil {
 		t.Fatal(err)
 	}
-	poll(-1, Ready|Gone)
+	poll(-1, EventReady|EventHangup)
 	if err := h.Close(); err != nil {
 		t.Error(err)
 	}
@@ -178,7 +178,7 @@ func TestWakeDuringPoll(t *testing.T) {
 		got <- ev
 	}()
 	h.Wake()
-	if ev := <-got; ev != Woken {
+	if ev := <-got; ev != EventWake {
 		t.Errorf("Poll: %#x, want Woken", ev)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Change is a control before and after it was set.
 type Change struct {
 	Before, After Control
-	Wish          string // the value as it was asked for
+	Requested     string // the value as it was asked for
 }
 
 // SetControls sets several controls as SetControl does, switches before what they switch. All names and values are checked before the
@@ -58,7 +58,7 @@ func (s *setter) check(w wish) error {
 }
 
 func (s *setter) change(w wish) (Change, error) {
-	c := Change{Before: w.Control, Wish: w.value}
+	c := Change{Before: w.Control, Requested: w.value}
 	if err := c.Before.read(s.handle); err != nil {
 		return c, err
 	}

@@ -13,7 +13,7 @@ import (
 // Finding is a node that may be a camera.
 type Finding struct {
 	Device
-	Fit     bool     // auto would take it, if it comes first
+	Usable  bool     // auto would take it, if it comes first
 	Holders []string // other programs that have it open, as far as /proc shows them to this user
 	Err     error    // why it could not be looked at, with the errors of Find; then nothing is known but Path and Node
 }
@@ -33,7 +33,7 @@ func Survey(k Kernel) ([]Finding, error) {
 	}
 	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
 	for i := range all {
-		all[i].Fit = rank(all[i]) < unfit
+		all[i].Usable = rank(all[i]) < unfit
 		all[i].Holders = k.Holders(all[i].Node)
 	}
 	return all, nil

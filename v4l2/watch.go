@@ -8,7 +8,7 @@ import (
 // Watcher tells when cameras may have come, gone, or changed their owner: by the kernel's own event, without polling. It owns one
 // goroutine, which Close ends and waits for.
 type Watcher struct {
-	notices Notices
+	notices NodeWatch
 	changed chan struct{}
 	done    chan struct{}
 	end     sync.Once
@@ -24,7 +24,7 @@ func Watch(k Kernel) (*Watcher, error) {
 	return watch(n), nil
 }
 
-func watch(n Notices) *Watcher {
+func watch(n NodeWatch) *Watcher {
 	w := &Watcher{notices: n, changed: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
 	return w

@@ -214,7 +214,7 @@ func (d *device) restart() error {
 	return d.cam.Restart()
 }
 
-func (d *device) whySlow() string { return d.cam.WhySlow() }
+func (d *device) whySlow() string { return d.cam.LowRateReason() }
 
 func (d *device) wake() { d.cam.Wake() }
 

@@ -53,7 +53,7 @@ func (q *Questions) mark(all []v4l2.Finding) []Found {
 	}
 	found, marked := make([]Found, 0, len(all)+1), false
 	for _, f := range all {
-		used := !marked && (f.Node == node || mine == "auto" && f.Fit)
+		used := !marked && (f.Node == node || mine == "auto" && f.Usable)
 		marked = marked || used
 		found = append(found, Found{f, used})
 	}

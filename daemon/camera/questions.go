@@ -203,7 +203,7 @@ func (q *Questions) keep(changes []Change) {
 	kept := map[string]string{}
 	for _, c := range changes {
 		if c.After.Type != "button" {
-			kept[c.After.Name] = c.Wish
+			kept[c.After.Name] = c.Requested
 		}
 	}
 	q.camera.SetControls(kept)

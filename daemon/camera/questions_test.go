@@ -272,7 +272,7 @@ func TestList(t *testing.T) {
 				switch {
 				case f.Err != nil && errors.Is(f.Err, v4l2.ErrPermission):
 					line += "  permission"
-				case !f.Fit && f.Node != "":
+				case !f.Usable && f.Node != "":
 					line += " unfit"
 				}
 				if f.Used {

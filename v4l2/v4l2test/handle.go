@@ -322,17 +322,17 @@ func (h *handle) look() v4l2.Events {
 	var ev v4l2.Events
 	if h.woken {
 		h.woken = false
-		ev |= v4l2.Woken
+		ev |= v4l2.EventWake
 	}
 	s := h.node.stream
 	s.advance(h.node.kernel.Now())
 	switch {
 	case h.node.gone:
-		ev |= v4l2.Failed | v4l2.Gone
+		ev |= v4l2.EventError | v4l2.EventHangup
 	case h.node.cam.faults.PollError, s.owner != h, !s.on:
-		ev |= v4l2.Failed
+		ev |= v4l2.EventError
 	case len(s.done) > 0, h.node.cam.faults.FalseReady:
-		ev |= v4l2.Ready
+		ev |= v4l2.EventReady
 	}
 	return ev
 }

@@ -16,7 +16,7 @@ type notices struct {
 }
 
 // Watch begins a watch.
-func (k *Kernel) Watch() (v4l2.Notices, error) {
+func (k *Kernel) Watch() (v4l2.NodeWatch, error) {
 	n := &notices{kernel: k, rung: make(chan struct{}, 1), woken: make(chan struct{}, 1)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
