@@ -99,7 +99,7 @@ func (s *Session) done(what string, err error) {
 func (s *Session) rings() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.known.rings()
+	return s.device.rings()
 }
 
 func (s *Session) decline(ctx context.Context) error {

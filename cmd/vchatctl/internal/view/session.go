@@ -56,7 +56,7 @@ type Session struct {
 	changed chan struct{} // something else than a frame is new
 
 	mu     sync.Mutex
-	known  known
+	device deviceState
 	feedOf string // what is wanted, without Follow
 	lines  []line
 	info   bool
@@ -162,7 +162,7 @@ func (s *Session) callEnded(c api.Call) {
 		s.say(fmt.Sprintf("%s: %s", c.Peer, cmp.Or(c.ReasonText, string(c.Reason))))
 	}
 	s.mu.Lock()
-	over := !s.opt.Follow && s.feedOf == c.Peer && s.known.call(c.Peer) == nil
+	over := !s.opt.Follow && s.feedOf == c.Peer && s.device.call(c.Peer) == nil
 	s.mu.Unlock()
 	if over {
 		s.end(&Over{Feed: c.Peer, Call: c})
@@ -174,7 +174,7 @@ func (s *Session) over() *Over {
 	o := &Over{Feed: s.wanted()}
 	for range 10 {
 		s.mu.Lock()
-		o.Call = s.known.ended[o.Feed]
+		o.Call = s.device.ended[o.Feed]
 		s.mu.Unlock()
 		if o.Call.State != "" {
 			break
@@ -198,9 +198,9 @@ func (s *Session) wanted() string {
 	case s.opt.Feed == api.Self:
 		return api.Self
 	case s.opt.Feed == "":
-		return s.known.connected()
+		return s.device.connected()
 	}
-	if c := s.known.call(s.opt.Feed); c != nil && answered(c.State) {
+	if c := s.device.call(s.opt.Feed); c != nil && answered(c.State) {
 		return s.opt.Feed
 	}
 	return ""
@@ -213,8 +213,8 @@ func (s *Session) listen() {
 			s.end(err)
 		}
 		s.mu.Lock()
-		if s.known.up {
-			s.known.up, s.known.since = false, time.Now()
+		if s.device.up {
+			s.device.up, s.device.since = false, time.Now()
 		}
 		s.mu.Unlock()
 		poke(s.changed)
@@ -234,7 +234,7 @@ func (s *Session) hear(events *client.Events) error {
 		}
 	} else if status, err := s.client.Status(s.ctx); err == nil {
 		s.mu.Lock()
-		s.known.up, s.known.since, s.known.status = true, time.Now(), status
+		s.device.up, s.device.since, s.device.status = true, time.Now(), status
 		s.mu.Unlock()
 	}
 	defer context.AfterFunc(s.ctx, events.Close)()
@@ -245,10 +245,10 @@ func (s *Session) hear(events *client.Events) error {
 			return err
 		}
 		s.mu.Lock()
-		if !s.known.up {
-			s.known.up, s.known.since = true, time.Now()
+		if !s.device.up {
+			s.device.up, s.device.since = true, time.Now()
 		}
-		s.known.hear(e)
+		s.device.hear(e)
 		s.mu.Unlock()
 		if c := e.Call; c != nil && c.State == api.CallEnded {
 			s.callEnded(*c)

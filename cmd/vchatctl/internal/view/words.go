@@ -54,14 +54,14 @@ func (s *Session) Words(now time.Time, p, own Shown) render.Overlay {
 	case feed == "":
 		w.Blank, w.Notice = true, s.idle(now)
 	case p.Received.IsZero():
-		w.Blank, w.Notice = true, s.known.why(feed, now)
+		w.Blank, w.Notice = true, s.device.why(feed, now)
 	case p.stale(now):
-		w.Stale, w.Headline, w.Notice = true, span(p.age(now))+" old", s.known.why(feed, now)
+		w.Stale, w.Headline, w.Notice = true, span(p.age(now))+" old", s.device.why(feed, now)
 		if p.Broken != nil {
 			w.Notice = "the frames cannot be read: " + p.Broken.Error()
 		}
 	}
-	if peer := s.known.rings(); peer != "" {
+	if peer := s.device.rings(); peer != "" {
 		calling, keys := peer+" is calling", "a answers, d declines"
 		if feed == "" {
 			w.Headline, w.Notice = calling, keys
@@ -85,12 +85,12 @@ func (s *Session) Words(now time.Time, p, own Shown) render.Overlay {
 
 // idle says what a viewer waits for that follows calls.
 func (s *Session) idle(now time.Time) string {
-	if !s.known.up {
-		return s.known.why("", now)
+	if !s.device.up {
+		return s.device.why("", now)
 	}
-	for _, c := range s.known.status.Calls {
+	for _, c := range s.device.status.Calls {
 		if c.Direction == api.Out && c.State != api.CallEnded {
-			return s.known.why(c.Peer, now)
+			return s.device.why(c.Peer, now)
 		}
 	}
 	return "waiting for calls"

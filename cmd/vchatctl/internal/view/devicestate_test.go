@@ -10,25 +10,25 @@ import (
 func TestWhyThereIsNoFrame(t *testing.T) {
 	now := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 	before := func(s int) time.Time { return now.Add(-time.Duration(s) * time.Second) }
-	in := func(c api.Call) known {
+	in := func(c api.Call) deviceState {
 		c.Peer = "workshop"
-		return known{up: true, since: before(60), status: api.Status{Calls: []api.Call{{Peer: "attic", State: api.CallIncoming}, c}}}
+		return deviceState{up: true, since: before(60), status: api.Status{Calls: []api.Call{{Peer: "attic", State: api.CallIncoming}, c}}}
 	}
-	there := func(c api.PeerCamera) known {
+	there := func(c api.PeerCamera) deviceState {
 		return in(api.Call{State: api.CallActive, Frames: true, Link: &api.Link{State: api.LinkUp}, PeerCamera: &c})
 	}
-	here := func(c api.Camera) known {
+	here := func(c api.Camera) deviceState {
 		c.Device = "/dev/video0"
-		return known{up: true, status: api.Status{Camera: c}}
+		return deviceState{up: true, status: api.Status{Camera: c}}
 	}
 	for _, tt := range []struct {
-		known known
-		feed  string
-		want  string
+		device deviceState
+		feed   string
+		want   string
 	}{
-		{known{}, "workshop", "waiting for vchatd"},
-		{known{since: before(4)}, "workshop", "vchatd ended 4 s ago, waiting for it"},
-		{known{up: true}, "workshop", "there is no call with workshop"},
+		{deviceState{}, "workshop", "waiting for vchatd"},
+		{deviceState{since: before(4)}, "workshop", "vchatd ended 4 s ago, waiting for it"},
+		{deviceState{up: true}, "workshop", "there is no call with workshop"},
 		{in(api.Call{State: api.CallCalling}), "workshop", "calling workshop"},
 		{in(api.Call{State: api.CallRinging}), "workshop", "it rings at workshop"},
 		{in(api.Call{State: api.CallIncoming}), "workshop", "workshop is calling"},
@@ -47,9 +47,9 @@ func TestWhyThereIsNoFrame(t *testing.T) {
 		{here(api.Camera{State: api.CameraOpening}), api.Self, "the camera is starting"},
 		{here(api.Camera{State: api.CameraStreaming}), api.Self, "the camera sends no frames"},
 		{here(api.Camera{State: api.CameraLost, Since: before(3), Reason: "/dev/video0: in use by ffmpeg"}), api.Self, "the camera was lost 3 s ago: in use by ffmpeg"},
-		{known{up: true, status: api.Status{Privacy: true}}, api.Self, "privacy is on: the camera is closed"},
+		{deviceState{up: true, status: api.Status{Privacy: true}}, api.Self, "privacy is on: the camera is closed"},
 	} {
-		if got := tt.known.why(tt.feed, now); got != tt.want {
+		if got := tt.device.why(tt.feed, now); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.feed, got, tt.want)
 		}
 	}
@@ -57,7 +57,7 @@ func TestWhyThereIsNoFrame(t *testing.T) {
 
 // TestWhatIsKnown goes through events and looks at what they leave.
 func TestWhatIsKnown(t *testing.T) {
-	var k known
+	var k deviceState
 	yes := true
 	call := func(id, peer string, s api.CallState) api.Event {
 		return api.Event{Event: api.EventCall, Peer: peer, Call: &api.Call{ID: id, Peer: peer, State: s}}

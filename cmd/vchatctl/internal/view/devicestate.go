@@ -9,8 +9,8 @@ import (
 	"vchat/daemon/api"
 )
 
-// known is what the daemon has told of the device.
-type known struct {
+// deviceState is what the daemon has told of the device.
+type deviceState struct {
 	up     bool      // the daemon is there
 	since  time.Time // of up
 	status api.Status
@@ -18,13 +18,13 @@ type known struct {
 }
 
 // hear takes an event.
-func (k *known) hear(e api.Event) {
-	s := &k.status
+func (d *deviceState) hear(e api.Event) {
+	s := &d.status
 	switch {
 	case e.Event == api.EventState && e.Status != nil:
 		*s = *e.Status
 	case e.Event == api.EventCall && e.Call != nil:
-		k.hearCall(*e.Call)
+		d.hearCall(*e.Call)
 	case e.Event == api.EventLink && e.Link != nil:
 		s.Calls = slices.Clone(s.Calls)
 		for i := range s.Calls {
@@ -41,35 +41,35 @@ func (k *known) hear(e api.Event) {
 
 // hearCall takes what has become of a call. There is at most one with a peer, but if both sides have called each other its
 // id changes, and the end of the other one is no end.
-func (k *known) hearCall(c api.Call) {
+func (d *deviceState) hearCall(c api.Call) {
 	over := c.State == api.CallEnded
-	if now := k.call(c.Peer); over && now != nil && now.ID != c.ID {
+	if now := d.call(c.Peer); over && now != nil && now.ID != c.ID {
 		return
 	}
-	k.status.Calls = slices.DeleteFunc(slices.Clone(k.status.Calls), func(d api.Call) bool { return d.Peer == c.Peer })
+	d.status.Calls = slices.DeleteFunc(slices.Clone(d.status.Calls), func(e api.Call) bool { return e.Peer == c.Peer })
 	if !over {
-		k.status.Calls = append(k.status.Calls, c)
+		d.status.Calls = append(d.status.Calls, c)
 		return
 	}
-	if k.ended == nil {
-		k.ended = map[string]api.Call{}
+	if d.ended == nil {
+		d.ended = map[string]api.Call{}
 	}
-	k.ended[c.Peer] = c
+	d.ended[c.Peer] = c
 }
 
 // call is the call with a peer, or nil.
-func (k *known) call(peer string) *api.Call {
-	i := slices.IndexFunc(k.status.Calls, func(c api.Call) bool { return c.Peer == peer })
+func (d *deviceState) call(peer string) *api.Call {
+	i := slices.IndexFunc(d.status.Calls, func(c api.Call) bool { return c.Peer == peer })
 	if i < 0 {
 		return nil
 	}
-	return &k.status.Calls[i]
+	return &d.status.Calls[i]
 }
 
 // connected is the peer of the newest call that is answered, or "".
-func (k *known) connected() string {
+func (d *deviceState) connected() string {
 	peer, newest := "", time.Time{}
-	for _, c := range k.status.Calls {
+	for _, c := range d.status.Calls {
 		if answered(c.State) && (peer == "" || c.Answered.After(newest)) {
 			peer, newest = c.Peer, c.Answered
 		}
@@ -78,8 +78,8 @@ func (k *known) connected() string {
 }
 
 // rings is the peer whose call rings here, or "".
-func (k *known) rings() string {
-	for _, c := range k.status.Calls {
+func (d *deviceState) rings() string {
+	for _, c := range d.status.Calls {
 		if c.State == api.CallIncoming {
 			return c.Peer
 		}
@@ -90,16 +90,16 @@ func (k *known) rings() string {
 func answered(s api.CallState) bool { return s == api.CallActive || s == api.CallResuming }
 
 // why says in words why there is no fresh frame of a feed.
-func (k *known) why(feed string, now time.Time) string {
+func (d *deviceState) why(feed string, now time.Time) string {
 	switch {
-	case !k.up && k.since.IsZero():
+	case !d.up && d.since.IsZero():
 		return "waiting for vchatd"
-	case !k.up:
-		return Why{"vchatd ended", k.since, ", waiting for it"}.At(now)
+	case !d.up:
+		return Why{"vchatd ended", d.since, ", waiting for it"}.At(now)
 	case feed == api.Self:
-		return cmp.Or(WhyNotHere(&k.status).At(now), "the camera sends no frames")
+		return cmp.Or(WhyNotHere(&d.status).At(now), "the camera sends no frames")
 	}
-	c := k.call(feed)
+	c := d.call(feed)
 	if text := WhyNotThere(feed, c).At(now); text != "" {
 		return text
 	}
