@@ -89,18 +89,18 @@ func (d *deviceState) rings() string {
 
 func answered(s api.CallState) bool { return s == api.CallActive || s == api.CallResuming }
 
-// why says in words why there is no fresh frame of a feed.
-func (d *deviceState) why(feed string, now time.Time) string {
+// staleReason says in words why there is no fresh frame of a feed.
+func (d *deviceState) staleReason(feed string, now time.Time) string {
 	switch {
 	case !d.up && d.since.IsZero():
 		return "waiting for vchatd"
 	case !d.up:
-		return Why{"vchatd ended", d.since, ", waiting for it"}.At(now)
+		return StaleReason{"vchatd ended", d.since, ", waiting for it"}.At(now)
 	case feed == api.Self:
-		return cmp.Or(WhyNotHere(&d.status).At(now), "the camera sends no frames")
+		return cmp.Or(LocalReason(&d.status).At(now), "the camera sends no frames")
 	}
 	c := d.call(feed)
-	if text := WhyNotThere(feed, c).At(now); text != "" {
+	if text := PeerReason(feed, c).At(now); text != "" {
 		return text
 	}
 	if !c.Frames {

@@ -49,7 +49,7 @@ func TestWhyThereIsNoFrame(t *testing.T) {
 		{here(api.Camera{State: api.CameraLost, Since: before(3), Reason: "/dev/video0: in use by ffmpeg"}), api.Self, "the camera was lost 3 s ago: in use by ffmpeg"},
 		{deviceState{up: true, status: api.Status{Privacy: true}}, api.Self, "privacy is on: the camera is closed"},
 	} {
-		if got := tt.device.why(tt.feed, now); got != tt.want {
+		if got := tt.device.staleReason(tt.feed, now); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.feed, got, tt.want)
 		}
 	}

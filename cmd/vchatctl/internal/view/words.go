@@ -54,9 +54,9 @@ func (s *Session) Words(now time.Time, p, own Shown) render.Overlay {
 	case feed == "":
 		w.Blank, w.Notice = true, s.idle(now)
 	case p.Received.IsZero():
-		w.Blank, w.Notice = true, s.device.why(feed, now)
+		w.Blank, w.Notice = true, s.device.staleReason(feed, now)
 	case p.stale(now):
-		w.Stale, w.Headline, w.Notice = true, span(p.age(now))+" old", s.device.why(feed, now)
+		w.Stale, w.Headline, w.Notice = true, span(p.age(now))+" old", s.device.staleReason(feed, now)
 		if p.Broken != nil {
 			w.Notice = "the frames cannot be read: " + p.Broken.Error()
 		}
@@ -86,11 +86,11 @@ func (s *Session) Words(now time.Time, p, own Shown) render.Overlay {
 // idle says what a viewer waits for that follows calls.
 func (s *Session) idle(now time.Time) string {
 	if !s.device.up {
-		return s.device.why("", now)
+		return s.device.staleReason("", now)
 	}
 	for _, c := range s.device.status.Calls {
 		if c.Direction == api.Out && c.State != api.CallEnded {
-			return s.device.why(c.Peer, now)
+			return s.device.staleReason(c.Peer, now)
 		}
 	}
 	return "waiting for calls"

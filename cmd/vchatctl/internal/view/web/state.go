@@ -25,7 +25,7 @@ type state struct {
 	Peers   []peer `json:"peers"`
 }
 
-// why is a view.Why that the page says anew as time goes by.
+// why is a view.StaleReason that the page says anew as time goes by.
 type why struct {
 	Text  string `json:"text"`
 	Since int64  `json:"since,omitempty"` // milliseconds since the epoch, by this device's clock
@@ -33,9 +33,9 @@ type why struct {
 }
 
 // reason gives nil if there is none.
-func reason(w view.Why) *why {
+func reason(w view.StaleReason) *why {
 	switch {
-	case w == view.Why{}:
+	case w == view.StaleReason{}:
 		return nil
 	case w.Since.IsZero():
 		return &why{Text: w.Text + w.After}
@@ -86,7 +86,7 @@ func present(s *scene) state {
 	}
 	if s.gone != nil {
 		p.Words = "The daemon of this device, vchatd, is not reached. It is tried again and again."
-		p.Why = reason(view.Why{Text: "vchatd ended", Since: s.since, After: ", waiting for it"})
+		p.Why = reason(view.StaleReason{Text: "vchatd ended", Since: s.since, After: ", waiting for it"})
 		p.Ringing, p.Peers = []ring{}, []peer{}
 		return p
 	}
@@ -96,9 +96,9 @@ func present(s *scene) state {
 	}
 	p.Words = words(s, feed, call)
 	if feed == api.Self {
-		p.Live, p.Why = true, reason(view.WhyNotHere(&s.status))
+		p.Live, p.Why = true, reason(view.LocalReason(&s.status))
 	} else {
-		p.Live, p.Why = call != nil && answered(call), reason(view.WhyNotThere(feed, call))
+		p.Live, p.Why = call != nil && answered(call), reason(view.PeerReason(feed, call))
 	}
 	return p
 }
