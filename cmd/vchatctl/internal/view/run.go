@@ -24,7 +24,7 @@ type Worder interface {
 // Session.Err. It closes neither.
 //
 //	display's keys ─▶ goroutine ─▶ Session.Press
-//	feed ─▶ reel (a goroutine) ─▶ loop: Next ─▶ paint ─▶ Show
+//	feed ─▶ decodeLoop (a goroutine) ─▶ loop: Next ─▶ paint ─▶ Show
 func Run(ctx context.Context, s *Session, d Display) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -60,8 +60,8 @@ type viewer struct {
 	painter *render.Painter
 	aspect  float64
 
-	main       *reel
-	corner     *reel
+	main       *decodeLoop
+	corner     *decodeLoop
 	cornerOf   *Newest
 	cornerAt   time.Time
 	again      chan struct{} // all has to be painted
@@ -142,7 +142,7 @@ func (v *viewer) paint(ctx context.Context, last *render.Overlay) error {
 		v.aspect = v.worder.Aspect()
 	}
 	if v.main == nil {
-		v.main = newReel(ctx, v.session.Newest(), px.W, px.H, v.session.guard)
+		v.main = newDecodeLoop(ctx, v.session.Newest(), px.W, px.H, v.session.guard)
 	}
 	v.main.setBox(px.W, px.H)
 	if v.corner != nil {
@@ -162,14 +162,14 @@ func (v *viewer) paint(ctx context.Context, last *render.Overlay) error {
 	return v.display.Show()
 }
 
-func shown(r *reel) Shown {
+func shown(r *decodeLoop) Shown {
 	if r == nil || r.now == nil {
 		return Shown{}
 	}
 	return r.now.Shown
 }
 
-// lookAtCorner keeps the reel of the own picture, and says whether it has a new one.
+// lookAtCorner keeps the decodeLoop of the own picture, and says whether it has a new one.
 func (v *viewer) lookAtCorner(ctx context.Context) bool {
 	if n := v.session.Corner(); n != v.cornerOf {
 		if v.corner != nil {
@@ -178,7 +178,7 @@ func (v *viewer) lookAtCorner(ctx context.Context) bool {
 		}
 		v.cornerOf = n
 		if n != nil {
-			v.corner = newReel(ctx, n, 1, 1, v.session.guard)
+			v.corner = newDecodeLoop(ctx, n, 1, 1, v.session.guard)
 		}
 	}
 	if v.corner == nil || time.Since(v.cornerAt) < cornerEvery || !v.corner.poll() {
@@ -189,7 +189,7 @@ func (v *viewer) lookAtCorner(ctx context.Context) bool {
 }
 
 func (v *viewer) stop() {
-	for _, r := range [...]*reel{v.main, v.corner} {
+	for _, r := range [...]*decodeLoop{v.main, v.corner} {
 		if r != nil {
 			r.close()
 		}

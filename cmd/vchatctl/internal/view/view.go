@@ -1,6 +1,6 @@
 // Package view is what all viewers have in common: it follows a feed, knows why there is no fresh frame, and paints.
 //
-//	daemon ── feed ──▶ Session's goroutine ─▶ Newest, one slot ─▶ reel's goroutine: decodes ─▶ Run: paints ─▶ Display
+//	daemon ── feed ──▶ Session's goroutine ─▶ Newest, one slot ─▶ decodeLoop's goroutine: decodes ─▶ Run: paints ─▶ Display
 //	       ── events ▶ Session's goroutine ─▶ what is known of the device ─▶ Words ──────────────▲
 //	       ◀─ hang up, answer, say … ─ goroutines of Press ◀── keys ◀── Run's goroutine ◀────────┘
 //

@@ -33,7 +33,7 @@ func quarters(w, h int) func(x, y int) color.Color {
 	}
 }
 
-// decodedFor decodes a frame as a reel does for a place.
+// decodedFor decodes a frame as a decodeLoop does for a place.
 func decodedFor(t testing.TB, data []byte, rotate, w, h int) *decoded {
 	t.Helper()
 	p := &Frame{Received: time.Now()}

@@ -17,10 +17,10 @@ type decoded struct {
 	err error
 }
 
-// reel decodes the newest frame of a feed while the one before is painted, and no more of them than are painted.
+// decodeLoop decodes the newest frame of a feed while the one before is painted, and no more of them than are painted.
 //
 //	free ─▶ goroutine: wait for the newest ─▶ decode, at the scale that the display needs ─▶ ready ─▶ painter ─▶ free
-type reel struct {
+type decodeLoop struct {
 	newest *Newest
 	free   chan *decoded
 	ready  chan *decoded
@@ -31,10 +31,10 @@ type reel struct {
 	now *decoded // that is painted; nil: none yet
 }
 
-// newReel begins to decode for a place of w by h pixels. Guard is deferred by its goroutine.
-func newReel(ctx context.Context, n *Newest, w, h int, guard func()) *reel {
+// newDecodeLoop begins to decode for a place of w by h pixels. Guard is deferred by its goroutine.
+func newDecodeLoop(ctx context.Context, n *Newest, w, h int, guard func()) *decodeLoop {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &reel{newest: n, free: make(chan *decoded, 2), ready: make(chan *decoded, 1), cancel: cancel}
+	r := &decodeLoop{newest: n, free: make(chan *decoded, 2), ready: make(chan *decoded, 1), cancel: cancel}
 	r.free <- &decoded{}
 	r.free <- &decoded{}
 	r.setBox(w, h)
@@ -45,14 +45,14 @@ func newReel(ctx context.Context, n *Newest, w, h int, guard func()) *reel {
 	return r
 }
 
-func (r *reel) close() {
+func (r *decodeLoop) close() {
 	r.cancel()
 	r.wg.Wait()
 }
 
-func (r *reel) setBox(w, h int) { r.box.Store(uint64(w)<<32 | uint64(h)) }
+func (r *decodeLoop) setBox(w, h int) { r.box.Store(uint64(w)<<32 | uint64(h)) }
 
-func (r *reel) run(ctx context.Context) {
+func (r *decodeLoop) run(ctx context.Context) {
 	for {
 		var d *decoded
 		select {
@@ -93,7 +93,7 @@ func (d *decoded) decode(p *Frame, w, h int) {
 }
 
 // take makes a frame the one that is painted. One that could not be decoded leaves the one before where it is.
-func (r *reel) take(d *decoded) {
+func (r *decodeLoop) take(d *decoded) {
 	if d.Planes == nil {
 		if r.now != nil {
 			r.now.Broken = d.err
@@ -108,7 +108,7 @@ func (r *reel) take(d *decoded) {
 }
 
 // frame is the one that is painted, or nil.
-func (r *reel) frame() *render.Frame {
+func (r *decodeLoop) frame() *render.Frame {
 	if r.now == nil {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (r *reel) frame() *render.Frame {
 }
 
 // poll takes a frame if one is ready.
-func (r *reel) poll() bool {
+func (r *decodeLoop) poll() bool {
 	select {
 	case d := <-r.ready:
 		r.take(d)
