@@ -39,7 +39,7 @@ func (s *Session) Press(in Input) (fullscreen bool) {
 		s.info, s.rate = !s.info, rate{}
 		s.mu.Unlock()
 	case 'p':
-		s.turnCorner()
+		s.togglePIP()
 	case 's':
 		s.do("snapshot", s.snapshot)
 	case 'h':

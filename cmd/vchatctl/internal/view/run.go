@@ -11,7 +11,7 @@ import (
 
 const (
 	tickEvery   = 100 * time.Millisecond // for what changes by time alone
-	cornerEvery = 66 * time.Millisecond  // the own picture need not be as lively, and costs as much
+	pipInterval = 66 * time.Millisecond  // the own picture need not be as lively, and costs as much
 )
 
 // A Worder is a Display that writes words by itself, such as a terminal, and whose pixels need not be square.
@@ -61,9 +61,9 @@ type viewer struct {
 	aspect  float64
 
 	main       *decodeLoop
-	corner     *decodeLoop
-	cornerOf   *Newest
-	cornerAt   time.Time
+	pip        *decodeLoop
+	pipSource  *Newest
+	pipShownAt time.Time
 	again      chan struct{} // all has to be painted
 	fullscreen atomic.Bool   // was asked for, or the opposite of what is
 	gone       atomic.Bool   // the display
@@ -109,8 +109,8 @@ func (v *viewer) run(ctx context.Context) error {
 				}
 			}
 		}
-		fresh := v.lookAtCorner(ctx)
-		words := v.session.Words(time.Now(), shown(v.main), shown(v.corner))
+		fresh := v.updatePIP(ctx)
+		words := v.session.Overlay(time.Now(), shown(v.main), shown(v.pip))
 		if all || fresh || !words.Equal(&last) {
 			if err := v.paint(ctx, &last); err != nil {
 				return err
@@ -145,14 +145,14 @@ func (v *viewer) paint(ctx context.Context, last *render.Overlay) error {
 		v.main = newDecodeLoop(ctx, v.session.Newest(), px.W, px.H, v.session.guard)
 	}
 	v.main.setBox(px.W, px.H)
-	if v.corner != nil {
-		v.corner.setBox(px.W/render.PIPDivisor, px.H/render.PIPDivisor)
+	if v.pip != nil {
+		v.pip.setBox(px.W/render.PIPDivisor, px.H/render.PIPDivisor)
 	}
 	v.main.poll()
-	words := v.session.Words(time.Now(), shown(v.main), shown(v.corner))
+	words := v.session.Overlay(time.Now(), shown(v.main), shown(v.pip))
 	var own *render.Frame
-	if v.corner != nil && words.PIP {
-		own = v.corner.frame()
+	if v.pip != nil && words.PIP {
+		own = v.pip.frame()
 	}
 	v.painter.Paint(px, v.main.frame(), own, v.aspect, &words, v.worder == nil)
 	if v.worder != nil {
@@ -169,27 +169,27 @@ func shown(r *decodeLoop) Shown {
 	return r.now.Shown
 }
 
-// lookAtCorner keeps the decodeLoop of the own picture, and says whether it has a new one.
-func (v *viewer) lookAtCorner(ctx context.Context) bool {
-	if n := v.session.Corner(); n != v.cornerOf {
-		if v.corner != nil {
-			v.corner.close()
-			v.corner = nil
+// updatePIP keeps the decodeLoop of the own picture, and says whether it has a new one.
+func (v *viewer) updatePIP(ctx context.Context) bool {
+	if n := v.session.PIP(); n != v.pipSource {
+		if v.pip != nil {
+			v.pip.close()
+			v.pip = nil
 		}
-		v.cornerOf = n
+		v.pipSource = n
 		if n != nil {
-			v.corner = newDecodeLoop(ctx, n, 1, 1, v.session.guard)
+			v.pip = newDecodeLoop(ctx, n, 1, 1, v.session.guard)
 		}
 	}
-	if v.corner == nil || time.Since(v.cornerAt) < cornerEvery || !v.corner.poll() {
+	if v.pip == nil || time.Since(v.pipShownAt) < pipInterval || !v.pip.poll() {
 		return false
 	}
-	v.cornerAt = time.Now()
+	v.pipShownAt = time.Now()
 	return true
 }
 
 func (v *viewer) stop() {
-	for _, r := range [...]*decodeLoop{v.main, v.corner} {
+	for _, r := range [...]*decodeLoop{v.main, v.pip} {
 		if r != nil {
 			r.close()
 		}

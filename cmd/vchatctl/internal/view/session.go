@@ -62,7 +62,7 @@ type Session struct {
 	info   bool
 	typing bool
 	typed  []rune
-	corner *corner // the own picture, if it is wanted
+	pip    *pip // the own picture, if it is wanted
 	rate   rate
 }
 
@@ -97,10 +97,10 @@ func (s *Session) Close() {
 	s.newest.Wait()
 	s.wg.Wait()
 	s.mu.Lock()
-	corner := s.corner
+	pip := s.pip
 	s.mu.Unlock()
-	if corner != nil {
-		corner.close()
+	if pip != nil {
+		pip.close()
 	}
 }
 

@@ -99,7 +99,7 @@ func (r *rig) says(what string, get func(render.Overlay) string) {
 	r.t.Helper()
 	text := ""
 	for range 1000 {
-		if text = get(r.Words(time.Now(), Shown{}, Shown{})); strings.Contains(text, what) {
+		if text = get(r.Overlay(time.Now(), Shown{}, Shown{})); strings.Contains(text, what) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -118,7 +118,7 @@ func (r *rig) done(what string) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	r.t.Fatalf("the device was told %q, want %q; the session says %q, %v", r.device.Did(), what, lines(r.Words(time.Now(), Shown{}, Shown{})), r.Err())
+	r.t.Fatalf("the device was told %q, want %q; the session says %q, %v", r.device.Did(), what, lines(r.Overlay(time.Now(), Shown{}, Shown{})), r.Err())
 }
 
 func (r *rig) ended() error {
@@ -286,7 +286,7 @@ func TestKeys(t *testing.T) {
 	}
 	r.press("i")
 	r.says("fps · ", func(w render.Overlay) string { return w.Info })
-	if w := r.Words(time.Now(), Shown{}, Shown{}); strings.Contains(w.Info, "old") {
+	if w := r.Overlay(time.Now(), Shown{}, Shown{}); strings.Contains(w.Info, "old") {
 		t.Errorf("there is no picture, and it is %q", w.Info)
 	}
 
@@ -302,17 +302,17 @@ func TestKeys(t *testing.T) {
 	}
 
 	r.press("p")
-	if r.Corner() == nil {
+	if r.PIP() == nil {
 		t.Error("there is no own picture")
 	}
 	r.device.Publish(api.Self, 1, false, []byte("own"))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if p, err := r.Corner().Next(ctx); err != nil || string(p.Data) != "own" {
+	if p, err := r.PIP().Next(ctx); err != nil || string(p.Data) != "own" {
 		t.Errorf("the own picture: %+v, %v", p, err)
 	}
 	r.press("p")
-	if r.Corner() != nil {
+	if r.PIP() != nil {
 		t.Error("the own picture stays")
 	}
 

@@ -38,11 +38,11 @@ func (p *Shown) stale(now time.Time) bool {
 }
 
 // Words says what there is to say while a frame is shown, and the own one in the corner.
-func (s *Session) Words(now time.Time, p, own Shown) render.Overlay {
+func (s *Session) Overlay(now time.Time, p, own Shown) render.Overlay {
 	feed, since := s.feed.showing()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := render.Overlay{Title: feed, PIP: s.corner != nil && feed != api.Self}
+	w := render.Overlay{Title: feed, PIP: s.pip != nil && feed != api.Self}
 	if w.Title == "" {
 		w.Title = "vchat"
 	}

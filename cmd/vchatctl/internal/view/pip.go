@@ -7,21 +7,21 @@ import (
 )
 
 // corner is the feed of the own picture that is shown beside another.
-type corner struct {
+type pip struct {
 	newest *Newest
 	cancel context.CancelFunc
 	feed   *feed
 }
 
-// turnCorner switches the own picture on or off.
-func (s *Session) turnCorner() {
+// togglePIP switches the own picture on or off.
+func (s *Session) togglePIP() {
 	s.mu.Lock()
-	c := s.corner
-	s.corner = nil
+	c := s.pip
+	s.pip = nil
 	if c == nil && s.ctx.Err() == nil {
 		ctx, cancel := context.WithCancel(s.ctx)
 		f := newFeed(ctx, s.client, func() string { return api.Self }, true)
-		s.corner = &corner{newest: Follow(f), cancel: cancel, feed: f}
+		s.pip = &pip{newest: Follow(f), cancel: cancel, feed: f}
 	}
 	s.mu.Unlock()
 	if c != nil {
@@ -29,18 +29,18 @@ func (s *Session) turnCorner() {
 	}
 }
 
-func (c *corner) close() {
+func (c *pip) close() {
 	c.cancel()
 	c.feed.look()
 	c.newest.Wait()
 }
 
 // Corner gives the own frames while they are wanted, else nil.
-func (s *Session) Corner() *Newest {
+func (s *Session) PIP() *Newest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.corner == nil {
+	if s.pip == nil {
 		return nil
 	}
-	return s.corner.newest
+	return s.pip.newest
 }
