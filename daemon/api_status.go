@@ -85,7 +85,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	there := d.linkView(c.Peer)
 	v.Link = &there
 	s := d.links.Status(c.Peer)
-	if p := d.parties[c.Peer]; p != nil {
+	if p := d.sessions[c.Peer]; p != nil {
 		v.Frames = p.frames
 		if p.camera != nil {
 			v.PeerCamera = &api.PeerCamera{State: p.camera.Camera.String(), Reason: p.camera.Reason, Since: p.heard, Rotate: degrees(p.camera)}

@@ -17,7 +17,7 @@ type hold struct {
 }
 
 // hold begins p's hold on the camera. The caller holds mu.
-func (d *Daemon) hold(p *party) {
+func (d *Daemon) hold(p *callSession) {
 	p.held.release()
 	eyes := d.camera.Hub().Subscribe()
 	p.held = hold{eyes: eyes, end: time.AfterFunc(holdCamera, func() {

@@ -60,7 +60,7 @@ func (d *Daemon) Say(r api.SayRequest) (api.Said, error) {
 }
 
 // listener gives the party that a line can be said to: the named one, or the only one.
-func (d *Daemon) listener(peer string) (*party, call.Call, error) {
+func (d *Daemon) listener(peer string) (*callSession, call.Call, error) {
 	c, err := d.spokenTo(peer)
 	switch {
 	case d.ending:
@@ -70,7 +70,7 @@ func (d *Daemon) listener(peer string) (*party, call.Call, error) {
 	case c.State == call.Calling, c.State == call.Ringing, c.State == call.Incoming:
 		return nil, c, &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("the call with %s is not answered yet", c.Peer)}
 	}
-	p := d.parties[c.Peer]
+	p := d.sessions[c.Peer]
 	if p == nil || p.shown == nil {
 		return nil, c, &api.Error{Kind: api.PeerUnreachable, Hint: "say it again when the link is back; vchatctl status says what it does",
 			Message: fmt.Sprintf("the link to %s is lost: what is said now would not be heard", c.Peer)}

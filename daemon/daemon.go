@@ -81,9 +81,9 @@ type Daemon struct {
 	mu        sync.Mutex
 	cfg       *config.Config
 	calls     *call.Calls
-	alarm     *time.Timer           // the calls' next deadline
-	up        map[string]*link.Link // by peer
-	parties   map[string]*party     // by peer: those with whom there is a call
+	alarm     *time.Timer             // the calls' next deadline
+	up        map[string]*link.Link   // by peer
+	sessions  map[string]*callSession // by peer: those with whom there is a call
 	viewers   map[*viewer]struct{}
 	viewed    uint64                   // how many viewers there have been
 	encodings map[*frame.Hub]*encoding // of the feeds that somebody looks at
@@ -108,7 +108,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		callsFile: filepath.Join(cfg.StateDir, CallsFile),
 		calls:     call.New(callConfig(cfg)),
 		ready:     make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), talks: make(chan struct{}, 1),
-		up: map[string]*link.Link{}, parties: map[string]*party{}, viewers: map[*viewer]struct{}{},
+		up: map[string]*link.Link{}, sessions: map[string]*callSession{}, viewers: map[*viewer]struct{}{},
 		encodings: map[*frame.Hub]*encoding{}}
 	if level != nil {
 		level.Set(cfg.Log.Level)
@@ -116,7 +116,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	warnOfIdleKeys(cfg, log)
 	d.camera = camera.New(cameraConfig(cfg), log)
 	d.questions = camera.NewQuestions(d.camera)
-	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*switchboard)(d),
+	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*linkHandler)(d),
 		Log: log, Network: netwatch.Watch})
 	peers, err := linkPeers(cfg)
 	if err != nil {
@@ -227,7 +227,7 @@ func (d *Daemon) stop(parts []*part) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, p := range d.parties {
+	for _, p := range d.sessions {
 		p.held.release()
 		p.hub.End(errors.New("this device stops"))
 	}

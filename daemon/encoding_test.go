@@ -37,7 +37,7 @@ func newRaws(t *testing.T) *raws {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.parties["bob"] = &party{hub: r.hub}
+	d.sessions["bob"] = &callSession{hub: r.hub}
 	r.Daemon = d
 	return r
 }

@@ -34,7 +34,7 @@ func (d *Daemon) Watch(feed string) (control.Viewer, error) {
 			e.Kind = api.NoSuchFeed
 			return nil, e
 		}
-		p := d.parties[feed]
+		p := d.sessions[feed]
 		if p == nil {
 			return nil, &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("there is no call with %s, so there are no frames of it", feed),
 				Hint: "vchatctl call " + feed}
