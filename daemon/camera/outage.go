@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"vchat/daemon/frame"
+	"vchat/daemon/testcard"
 )
 
 // outage is why there is no picture, and the card that says so.
@@ -77,7 +78,7 @@ func (k *keeper) refreshCard() {
 		return
 	}
 	if o.card == nil {
-		o.card = card{name: k.cfg.Name, headline: o.cause.headline, reason: o.reason, since: o.since}.paint(k.size[0], k.size[1])
+		o.card = testcard.Card{Name: k.cfg.Name, Headline: o.cause.headline, Reason: o.reason, Since: o.since}.JPEG(k.size[0], k.size[1])
 	}
 	f := k.pool.Get(len(o.card))
 	copy(f.Data, o.card)

@@ -5,18 +5,19 @@ import (
 	"time"
 
 	"vchat/daemon/frame"
+	"vchat/daemon/testcard"
 )
 
 // pattern is the built-in test camera.
 type pattern struct {
 	source
 	pace *pacer
-	card *testCard
+	card *testcard.Pattern
 	seq  uint64 // of the newest frame, 0 before the first
 }
 
 func openPattern(s source) *pattern {
-	card := newTestCard(s.cfg.Name, s.cfg.Width, s.cfg.Height, s.cfg.FPS)
+	card := testcard.New(s.cfg.Name, s.cfg.Width, s.cfg.Height, s.cfg.FPS)
 	return &pattern{source: s, pace: newPacer(s.cfg.FPS), card: card} // the pace begins when the painting is done
 }
 
@@ -31,9 +32,9 @@ func (p *pattern) next(wait time.Duration) (*frame.Frame, error) {
 	}
 	p.tally.drop(skipped)
 	p.seq += 1 + skipped
-	f := p.pool.Get(p.card.most)
+	f := p.pool.Get(p.card.MaxLen())
 	f.Captured = p.cfg.now()
-	f.Data = p.card.append(f.Data[:0], p.seq, f.Captured, time.Now())
+	f.Data = p.card.AppendFrame(f.Data[:0], p.seq, f.Captured, time.Now())
 	f.Seq, f.Format, f.Width, f.Height = p.seq, frame.JPEG, p.cfg.Width, p.cfg.Height
 	f.Arrived = p.cfg.now()
 	return f, nil

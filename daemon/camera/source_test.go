@@ -12,16 +12,17 @@ import (
 	"time"
 
 	"vchat/daemon/daemontest/faketime"
+	"vchat/daemon/testcard"
 	"vchat/v4l2/v4l2test"
 )
 
 // film writes a file of n frames with stamps from 1, and rubbish between them.
 func film(t *testing.T, n int) string {
 	t.Helper()
-	c := newTestCard("film", 176, 96, 10)
+	c := testcard.New("film", 176, 96, 10)
 	var b []byte
 	for i := range n {
-		b = c.append(b, uint64(i+1), 0, noon)
+		b = c.AppendFrame(b, uint64(i+1), 0, noon)
 		b = append(b, 0, 0, 0)
 	}
 	name := filepath.Join(t.TempDir(), "film.mjpeg")
@@ -41,7 +42,7 @@ func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
 		first := r.frame(rd)
 		for i := range uint64(23) {
 			p := r.frame(rd)
-			if got, _, ok := ParseStamp(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
+			if got, _, ok := testcard.ParseStamp(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
 				t.Fatalf("frame %d of the film as %d after %d", got, p.seq, first.seq)
 			}
 			if want := first.captured + time.Duration(i+1)*50*time.Millisecond; p.captured != want {
@@ -135,7 +136,7 @@ func TestCommandsFramesArrive(t *testing.T) {
 	defer rd.Close()
 	for range 5 {
 		p := r.frame(rd)
-		if _, _, ok := ParseStamp(p.data); !ok || p.width != 176 {
+		if _, _, ok := testcard.ParseStamp(p.data); !ok || p.width != 176 {
 			t.Errorf("not a frame of the film: %dx%d", p.width, p.height)
 		}
 	}
@@ -264,7 +265,7 @@ func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _, _ := ParseStamp(f.Data); got != 50 || f.Seq != 50 || c.Status().Dropped != 49 {
+	if got, _, _ := testcard.ParseStamp(f.Data); got != 50 || f.Seq != 50 || c.Status().Dropped != 49 {
 		t.Errorf("frame %d, numbered %d, %d dropped", got, f.Seq, c.Status().Dropped)
 	}
 	f.Release()

@@ -1,4 +1,4 @@
-package camera
+package testcard
 
 import (
 	"image"
@@ -10,34 +10,34 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// card is a frame in words, for when there is none of the camera.
-type card struct {
-	name     string    // of this device
-	headline string    // what is wrong
-	reason   string    // the same in full; may be empty
-	since    time.Time // since when
+// Card is a frame in words, for when there is none of the camera.
+type Card struct {
+	Name     string    // of this device
+	Headline string    // what is wrong
+	Reason   string    // the same in full; may be empty
+	Since    time.Time // since when
 }
 
-// paint makes the card's JPEG frame, of the size that the camera's have.
-func (c card) paint(width, height int) []byte {
-	enc := mjpeg.NewEncoder(mosaicQuality)
-	m := paint(enc, width, height, newCardArtist(c, width, height).draw)
+// JPEG makes the card's JPEG frame, of the size that the camera's have.
+func (c Card) JPEG(width, height int) []byte {
+	enc := mjpeg.NewEncoder(tileQuality)
+	m := paint(enc, width, height, newCardPainter(c, width, height).draw)
 	return m.join(enc, nil, nil).append(nil, nil)
 }
 
-type cardArtist struct {
+type cardPainter struct {
 	width, height int
 	labels        []label
 	line          image.Rectangle
 }
 
-func newCardArtist(c card, width, height int) *cardArtist {
-	a := &cardArtist{width: width, height: height}
-	a.label(c.name, 0.33, 0.065, gridInk.to(white, 0.5))
-	a.label(c.headline, 0.48, 0.125, white)
-	a.label("since "+c.since.Format(time.TimeOnly), 0.67, 0.065, numberInk)
-	for i, line := range a.wrap(c.reason, reasonSize) {
-		a.label(line, 0.77+1.3*reasonSize*float64(i), reasonSize, gridInk.to(white, 0.5))
+func newCardPainter(c Card, width, height int) *cardPainter {
+	a := &cardPainter{width: width, height: height}
+	a.label(c.Name, 0.33, 0.065, gridColor.to(white, 0.5))
+	a.label(c.Headline, 0.48, 0.125, white)
+	a.label("since "+c.Since.Format(time.TimeOnly), 0.67, 0.065, numberColor)
+	for i, line := range a.wrap(c.Reason, reasonSize) {
+		a.label(line, 0.77+1.3*reasonSize*float64(i), reasonSize, gridColor.to(white, 0.5))
 	}
 	half := width / 12
 	y := height * 59 / 100
@@ -51,7 +51,7 @@ const (
 )
 
 // wrap cuts a text into lines between words.
-func (a *cardArtist) wrap(text string, size float64) []string {
+func (a *cardPainter) wrap(text string, size float64) []string {
 	var lines []string
 	font := bold(size * float64(a.height))
 	for _, word := range strings.Fields(text) {
@@ -66,7 +66,7 @@ func (a *cardArtist) wrap(text string, size float64) []string {
 }
 
 // label centres a line of text at a part of the height, its letters as large as another part of it if the width allows.
-func (a *cardArtist) label(text string, middle, size float64, c ink) {
+func (a *cardPainter) label(text string, middle, size float64, c color) {
 	if text == "" {
 		return
 	}
@@ -82,12 +82,12 @@ func (a *cardArtist) label(text string, middle, size float64, c ink) {
 	a.labels = append(a.labels, label{at, m, c})
 }
 
-func (a *cardArtist) draw(dst *image.RGBA) {
+func (a *cardPainter) draw(dst *image.RGBA) {
 	for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
 		v := float64(y) / float64(a.height)
 		draw.Draw(dst, image.Rect(0, y, dst.Rect.Max.X, y+1), image.NewUniform(slate.to(black, 0.15+0.7*math.Abs(v-0.45)).rgba()), image.Point{}, draw.Src)
 	}
-	draw.Draw(dst, a.line, image.NewUniform(runnerInk.rgba()), image.Point{}, draw.Src)
+	draw.Draw(dst, a.line, image.NewUniform(runnerColor.rgba()), image.Point{}, draw.Src)
 	for _, t := range a.labels {
 		t.draw(dst)
 	}

@@ -1,4 +1,4 @@
-package camera
+package testcard
 
 import (
 	"cmp"
@@ -8,43 +8,43 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// testCard makes the frames of the test camera. Most of a frame stays; digits and a runner are put together from tiles
+// Pattern makes the frames of the test camera. Most of a frame stays; digits and a runner are put together from tiles
 // that are encoded at the start, so that a frame costs some copying only.
-type testCard struct {
+type Pattern struct {
 	joined *joined
 	fill   [][]byte // what is in the holes now
-	most   int      // bytes that a frame can have
+	maxLen int      // bytes that a frame can have
 
 	clock, number []cell
 	track         [][]int // for each row of the track and column, the hole
-	runner        *mosaic
+	runner        *tiles
 	steps, length int // of a run in frames, and in pixels
 }
 
 // cell is a place for one character.
 type cell struct {
-	holes []int // row by row
-	stock *stock
-	shown byte
+	holes  []int // row by row
+	glyphs *glyphs
+	shown  byte
 }
 
 // stock has the characters of one size, as tiles.
-type stock [256]*mosaic
+type glyphs [256]*tiles
 
-// newTestCard paints everything. fps says how fast the runner runs: from side to side in two seconds.
-func newTestCard(name string, width, height, fps int) *testCard {
-	enc := mjpeg.NewEncoder(mosaicQuality)
+// New paints everything. fps says how fast the runner runs: from side to side in two seconds.
+func New(name string, width, height, fps int) *Pattern {
+	enc := mjpeg.NewEncoder(tileQuality)
 	l := plan(width, height)
-	back := paint(enc, width, height, newArtist(l, name, fps).draw)
-	t := &testCard{steps: 2 * fps, length: 16*l.cols + runnerLength}
+	back := paint(enc, width, height, newPainter(l, name, fps).draw)
+	t := &Pattern{steps: 2 * fps, length: 16*l.cols + runnerLength}
 
 	var places []int // in the mosaic, of all holes, in any order at first
 	hole := func(col, row int) int {
 		places = append(places, row*back.cols+col)
 		return len(places) - 1
 	}
-	t.clock = newCells(enc, l.clock, clockInk, hole)
-	t.number = newCells(enc, l.number, numberInk, hole)
+	t.clock = newCells(enc, l.clock, clockColor, hole)
+	t.number = newCells(enc, l.number, numberColor, hole)
 	for y := range l.track.rows {
 		t.track = append(t.track, nil)
 		for x := range l.cols {
@@ -58,13 +58,13 @@ func newTestCard(name string, width, height, fps int) *testCard {
 	return t
 }
 
-func newCells(enc *mjpeg.Encoder, f field, ink ink, hole func(col, row int) int) (cells []cell) {
-	digits, points := paintStock(enc, "0123456789", f.digit, f.rows, ink), paintStock(enc, ":.", f.point, f.rows, ink)
+func newCells(enc *mjpeg.Encoder, f field, color color, hole func(col, row int) int) (cells []cell) {
+	digits, points := paintGlyphs(enc, "0123456789", f.digit, f.rows, color), paintGlyphs(enc, ":.", f.point, f.rows, color)
 	col := f.left
 	for i := range f.text {
-		c, w := cell{stock: digits}, f.digit
+		c, w := cell{glyphs: digits}, f.digit
 		if f.text == clockText && i%3 == 2 {
-			c.stock, w = points, f.point
+			c.glyphs, w = points, f.point
 		}
 		for y := range f.rows {
 			for x := range w {
@@ -77,7 +77,7 @@ func newCells(enc *mjpeg.Encoder, f field, ink ink, hole func(col, row int) int)
 }
 
 // settle sorts the holes by their place, joins the frame around them and finds out how large it can become.
-func (t *testCard) settle(enc *mjpeg.Encoder, back *mosaic, places []int) {
+func (t *Pattern) settle(enc *mjpeg.Encoder, back *tiles, places []int) {
 	order := make([]int, len(places))
 	for i := range order {
 		order[i] = i
@@ -101,14 +101,14 @@ func (t *testCard) settle(enc *mjpeg.Encoder, back *mosaic, places []int) {
 	}
 	t.fill = make([][]byte, len(places))
 	t.joined = back.join(enc, make([]byte, stampLen), sorted)
-	t.most = t.joined.bytes + len(places)*t.largest()
+	t.maxLen = t.joined.bytes + len(places)*t.largest()
 }
 
 // largest is the length of the largest tile in stock.
-func (t *testCard) largest() (n int) {
-	see := func(m *mosaic) {
+func (t *Pattern) largest() (n int) {
+	see := func(m *tiles) {
 		if m != nil {
-			for _, tile := range m.tiles {
+			for _, tile := range m.encoded {
 				n = max(n, len(tile))
 			}
 		}
@@ -116,7 +116,7 @@ func (t *testCard) largest() (n int) {
 	see(t.runner)
 	for _, cells := range [][]cell{t.clock, t.number} {
 		for _, c := range cells {
-			for _, m := range c.stock {
+			for _, m := range c.glyphs {
 				see(m)
 			}
 		}
@@ -124,8 +124,8 @@ func (t *testCard) largest() (n int) {
 	return n
 }
 
-// append appends the frame with a number, made at captured, when it was wall o'clock.
-func (t *testCard) append(dst []byte, seq uint64, captured time.Duration, wall time.Time) []byte {
+// AppendFrame appends the frame with a number, made at captured, when it was wall o'clock.
+func (t *Pattern) AppendFrame(dst []byte, seq uint64, captured time.Duration, wall time.Time) []byte {
 	var text [clockText]byte
 	h, m, s := wall.Clock()
 	for i, n := range [...]int{h, m, s, wall.Nanosecond() / 1e7} {
@@ -143,11 +143,11 @@ func (t *testCard) append(dst []byte, seq uint64, captured time.Duration, wall t
 	return dst
 }
 
-func (t *testCard) show(cells []cell, text []byte) {
+func (t *Pattern) show(cells []cell, text []byte) {
 	for i := range cells {
 		if c := &cells[i]; c.shown != text[i] {
 			c.shown = text[i]
-			for k, tile := range c.stock[c.shown].tiles {
+			for k, tile := range c.glyphs[c.shown].encoded {
 				t.fill[c.holes[k]] = tile
 			}
 		}
@@ -155,11 +155,14 @@ func (t *testCard) show(cells []cell, text []byte) {
 }
 
 // run puts the runner's head to where it is after so many frames.
-func (t *testCard) run(step int) {
+func (t *Pattern) run(step int) {
 	head := step * t.length / t.steps
 	for y, row := range t.track {
 		for x, hole := range row {
-			t.fill[hole] = t.runner.tiles[y*t.runner.cols+runnerTile(16*x-head)]
+			t.fill[hole] = t.runner.encoded[y*t.runner.cols+runnerTile(16*x-head)]
 		}
 	}
 }
+
+// MaxLen is how many bytes a frame can have.
+func (t *Pattern) MaxLen() int { return t.maxLen }

@@ -1,41 +1,41 @@
-package camera
+package testcard
 
 import (
 	"fmt"
 	"image"
-	"image/color"
+	imagecolor "image/color"
 	"image/draw"
 	"math"
 
 	"vchat/daemon/mjpeg"
 )
 
-// ink is a colour on the test card, 0 to 255.
-type ink struct{ r, g, b float64 }
+// color is a colour on the test card, 0 to 255.
+type color struct{ r, g, b float64 }
 
 var (
-	black     = ink{9, 11, 15}
-	white     = ink{240, 243, 247}
-	slate     = ink{38, 45, 56}
-	gridInk   = ink{104, 116, 132}
-	clockInk  = white
-	numberInk = ink{255, 190, 60}
-	runnerInk = ink{70, 200, 255}
-	capInk    = ink{24, 29, 37}
+	black       = color{9, 11, 15}
+	white       = color{240, 243, 247}
+	slate       = color{38, 45, 56}
+	gridColor   = color{104, 116, 132}
+	clockColor  = white
+	numberColor = color{255, 190, 60}
+	runnerColor = color{70, 200, 255}
+	capColor    = color{24, 29, 37}
 )
 
-func (a ink) to(b ink, part float64) ink {
-	return ink{a.r + (b.r-a.r)*part, a.g + (b.g-a.g)*part, a.b + (b.b-a.b)*part}
+func (a color) to(b color, part float64) color {
+	return color{a.r + (b.r-a.r)*part, a.g + (b.g-a.g)*part, a.b + (b.b-a.b)*part}
 }
 
-func grey(v float64) ink { return ink{v, v, v} }
+func grey(v float64) color { return color{v, v, v} }
 
-func (a ink) rgba() color.RGBA { return color.RGBA{unit(a.r), unit(a.g), unit(a.b), 255} }
+func (a color) rgba() imagecolor.RGBA { return imagecolor.RGBA{unit(a.r), unit(a.g), unit(a.b), 255} }
 
 func unit(v float64) uint8 { return uint8(min(max(v+0.5, 0), 255)) }
 
-// artist paints what stays on the test card.
-type artist struct {
+// painter paints what stays on the test card.
+type painter struct {
 	l         layout
 	cx, cy, r float64 // the circle, pixels
 	labels    []label
@@ -43,36 +43,36 @@ type artist struct {
 
 // label is a line of text at a place.
 type label struct {
-	at   image.Point
-	mask *image.Alpha
-	ink  ink
+	at    image.Point
+	mask  *image.Alpha
+	color color
 }
 
-func newArtist(l layout, name string, fps int) *artist {
-	a := &artist{l: l, cx: float64(l.cols) * 8, cy: float64(16*l.top + 8*l.diameter), r: float64(8 * l.diameter)}
+func newPainter(l layout, name string, fps int) *painter {
+	p := &painter{l: l, cx: float64(l.cols) * 8, cy: float64(16*l.top + 8*l.diameter), r: float64(8 * l.diameter)}
 	if l.diameter == 0 {
-		return a
+		return p
 	}
 	for _, b := range l.bands {
 		switch b.kind {
 		case capBand:
-			a.label(name, b, 0.62, 0.34)
+			p.label(name, b, 0.62, 0.34)
 		case rainbowBand:
-			a.label(fmt.Sprintf("vchat  %d×%d  %d/s", l.width, l.height, fps), b, 0.36, 0.22)
+			p.label(fmt.Sprintf("vchat  %d×%d  %d/s", l.width, l.height, fps), b, 0.36, 0.22)
 		}
 	}
-	return a
+	return p
 }
 
 // label centres text in a band, its middle at a part of the band's height, letters as large as a part of that height
 // unless the circle is too narrow there.
-func (a *artist) label(text string, b band, middle, height float64) {
+func (p *painter) label(text string, b band, middle, height float64) {
 	if text == "" || b.rows == 0 {
 		return
 	}
 	y := 16 * (float64(b.top) + middle*float64(b.rows))
 	size := height * 16 * float64(b.rows)
-	room := 1.6 * math.Sqrt(max(a.r*a.r-(y-a.cy)*(y-a.cy), 0))
+	room := 1.6 * math.Sqrt(max(p.r*p.r-(y-p.cy)*(y-p.cy), 0))
 	if w := bold(size).width(text); w > room {
 		size *= room / w
 	}
@@ -80,28 +80,28 @@ func (a *artist) label(text string, b band, middle, height float64) {
 		return // nobody could read it
 	}
 	m := bold(size).mask(text)
-	a.labels = append(a.labels, label{image.Pt(int(a.cx)-m.Rect.Dx()/2, int(y)-m.Rect.Dy()/2), m, white})
+	p.labels = append(p.labels, label{image.Pt(int(p.cx)-m.Rect.Dx()/2, int(y)-m.Rect.Dy()/2), m, white})
 }
 
 // draw paints one strip.
-func (a *artist) draw(dst *image.RGBA) {
+func (p *painter) draw(dst *image.RGBA) {
 	for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
-		b := a.band(y / 16)
+		b := p.band(y / 16)
 		for x := range dst.Rect.Max.X {
-			dst.SetRGBA(x, y, a.at(x, y, b).rgba())
+			dst.SetRGBA(x, y, p.at(x, y, b).rgba())
 		}
 	}
-	for _, t := range a.labels {
+	for _, t := range p.labels {
 		t.draw(dst)
 	}
 }
 
 func (t label) draw(dst *image.RGBA) {
-	draw.DrawMask(dst, t.mask.Rect.Add(t.at), image.NewUniform(t.ink.rgba()), image.Point{}, t.mask, image.Point{}, draw.Over)
+	draw.DrawMask(dst, t.mask.Rect.Add(t.at), image.NewUniform(t.color.rgba()), image.Point{}, t.mask, image.Point{}, draw.Over)
 }
 
-func (a *artist) band(row int) band {
-	for _, b := range a.l.bands {
+func (p *painter) band(row int) band {
+	for _, b := range p.l.bands {
 		if row >= b.top && row < b.top+b.rows {
 			return b
 		}
@@ -109,30 +109,30 @@ func (a *artist) band(row int) band {
 	return band{kind: capBand}
 }
 
-func (a *artist) at(x, y int, b band) ink {
+func (p *painter) at(x, y int, b band) color {
 	if b.kind == trackBand {
 		return runnerAt(-runnerLength, y-16*b.top, b.rows)
 	}
-	if a.l.diameter == 0 {
-		return inside(b, float64(x)/float64(a.l.width), x, y)
+	if p.l.diameter == 0 {
+		return inside(b, float64(x)/float64(p.l.width), x, y)
 	}
-	distance := math.Hypot(float64(x)+0.5-a.cx, float64(y)+0.5-a.cy)
+	distance := math.Hypot(float64(x)+0.5-p.cx, float64(y)+0.5-p.cy)
 	const ring = 3 // pixels
 	switch {
-	case distance < a.r-ring-1:
-		return inside(b, (float64(x)-a.cx+a.r)/(2*a.r), x, y)
-	case distance > a.r+1:
-		return a.outside(x, y)
+	case distance < p.r-ring-1:
+		return inside(b, (float64(x)-p.cx+p.r)/(2*p.r), x, y)
+	case distance > p.r+1:
+		return p.outside(x, y)
 	}
-	c := inside(b, (float64(x)-a.cx+a.r)/(2*a.r), x, y).to(white, min(max(distance-(a.r-ring), 0), 1))
-	return c.to(a.outside(x, y), min(max(distance-a.r+1, 0), 1))
+	c := inside(b, (float64(x)-p.cx+p.r)/(2*p.r), x, y).to(white, min(max(distance-(p.r-ring), 0), 1))
+	return c.to(p.outside(x, y), min(max(distance-p.r+1, 0), 1))
 }
 
 // outside is a slate wall with a grid, rings in the corners that get finer to the limit of what pixels can show, and a
 // border that shows whether the frame was cropped. The grain is what makes the frames as large as a camera's.
-func (a *artist) outside(x, y int) ink {
+func (p *painter) outside(x, y int) color {
 	const cellSize, border = 64, 12
-	w, h := a.l.width, 16*a.l.track.top
+	w, h := p.l.width, 16*p.l.track.top
 	if x < border || y < border || x >= w-border {
 		along := x / 32
 		if y >= border {
@@ -143,7 +143,7 @@ func (a *artist) outside(x, y int) ink {
 		}
 		return black
 	}
-	r := min(float64(h)*0.11, float64(w)*0.5-a.r*0.8)
+	r := min(float64(h)*0.11, float64(w)*0.5-p.r*0.8)
 	dx := math.Min(float64(x), float64(w-1-x)) - r - 1.6*border
 	dy := math.Min(float64(y), float64(h-1-y)) - r - 1.6*border
 	if d := math.Hypot(dx, dy); d < r {
@@ -151,11 +151,11 @@ func (a *artist) outside(x, y int) ink {
 	}
 	c := slate.to(black, 0.5*float64(y)/float64(h))
 	// The lines begin with a tile, so that they cost the code of one tile and not of two.
-	if on := func(v, middle int) bool { return (v-middle/16*16+cellSize<<10)%cellSize < 2 }; on(x, int(a.cx)) || on(y, int(a.cy)) {
-		c = gridInk.to(slate, 0.3)
+	if on := func(v, middle int) bool { return (v-middle/16*16+cellSize<<10)%cellSize < 2 }; on(x, int(p.cx)) || on(y, int(p.cy)) {
+		c = gridColor.to(slate, 0.3)
 	}
 	g := grain(x, y)
-	return ink{c.r + g, c.g + g, c.b + g}
+	return color{c.r + g, c.g + g, c.b + g}
 }
 
 // grain is noise between -1.5 and 1.5 that is the same each time.
@@ -167,17 +167,17 @@ func grain(x, y int) float64 {
 }
 
 // The colour bars at 75 %, from light to dark.
-var bars = [...]ink{{191, 191, 191}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191}}
+var bars = [...]color{{191, 191, 191}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191}}
 
 // The gratings' periods in pixels.
 var gratings = [...]int{12, 8, 6, 4, 3, 2}
 
 // inside is the colour of a band at u, 0 to 1 from left to right.
-func inside(b band, u float64, x, y int) ink {
+func inside(b band, u float64, x, y int) color {
 	u = min(max(u, 0), 0.9999)
 	switch b.kind {
 	case capBand:
-		return capInk
+		return capColor
 	case barsBand:
 		return bars[int(u*float64(len(bars)))]
 	case gratingsBand:
@@ -188,14 +188,14 @@ func inside(b band, u float64, x, y int) ink {
 	case rainbowBand:
 		v := float64(y-16*b.top) / float64(16*max(b.rows, 1))
 		hue := func(shift float64) float64 { return 110 + 90*math.Cos(2*math.Pi*(u-shift)) }
-		return ink{hue(0), hue(1. / 3), hue(2. / 3)}.to(black, 0.25+0.6*v)
+		return color{hue(0), hue(1. / 3), hue(2. / 3)}.to(black, 0.25+0.6*v)
 	}
 	return black
 }
 
-// paintStock makes a stock of characters, each w by h tiles.
-func paintStock(enc *mjpeg.Encoder, chars string, w, h int, c ink) *stock {
-	s := new(stock)
+// paintGlyphs makes a stock of characters, each w by h tiles.
+func paintGlyphs(enc *mjpeg.Encoder, chars string, w, h int, c color) *glyphs {
+	s := new(glyphs)
 	for i := range len(chars) {
 		s[chars[i]] = paint(enc, 16*w, 16*h, func(dst *image.RGBA) { drawChar(dst, chars[i:i+1], 16*w, 16*h, c) })
 	}
@@ -203,7 +203,7 @@ func paintStock(enc *mjpeg.Encoder, chars string, w, h int, c ink) *stock {
 }
 
 // drawChar centres a character's digit height in a cell of w by h pixels.
-func drawChar(dst *image.RGBA, char string, w, h int, c ink) {
+func drawChar(dst *image.RGBA, char string, w, h int, c color) {
 	const digitHeight, digitWidth = 0.72, 0.58 // of an em, in Go Bold
 	size := min(float64(h)/(digitHeight*1.25), float64(w)/digitWidth)
 	if char == ":" || char == "." {
@@ -220,7 +220,7 @@ func drawChar(dst *image.RGBA, char string, w, h int, c ink) {
 const runnerLength = 240
 
 // runnerAt is the colour dx pixels from the runner's head, in line y of a track of rows tiles.
-func runnerAt(dx, y, rows int) ink {
+func runnerAt(dx, y, rows int) color {
 	h := float64(16 * rows)
 	v := (float64(y) + 0.5 - h/2) / (h / 2) // -1 to 1
 	back := black.to(slate, 0.9*math.Abs(v)*math.Abs(v))
@@ -233,11 +233,11 @@ func runnerAt(dx, y, rows int) ink {
 	if dx > -6 {
 		return back.to(white, min(1, 1.6*math.Exp(-v*v/0.5)))
 	}
-	return back.to(runnerInk, light)
+	return back.to(runnerColor, light)
 }
 
 // paintRunner makes the tiles for every distance that a tile can have from the head.
-func paintRunner(enc *mjpeg.Encoder, track band) *mosaic {
+func paintRunner(enc *mjpeg.Encoder, track band) *tiles {
 	n := runnerTile(1<<30) + 1
 	return paint(enc, 16*n, 16*track.rows, func(dst *image.RGBA) {
 		for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {

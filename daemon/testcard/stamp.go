@@ -1,4 +1,4 @@
-package camera
+package testcard
 
 import (
 	"bytes"

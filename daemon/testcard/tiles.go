@@ -1,8 +1,8 @@
-package camera
+package testcard
 
 import (
 	"image"
-	"image/color"
+	imagecolor "image/color"
 
 	"vchat/daemon/mjpeg"
 )
@@ -12,20 +12,20 @@ import (
 //
 //	paint: strip by strip ─▶ tiles ─▶ join: fixed bytes, hole, fixed bytes, hole, … ─▶ append: a whole JPEG
 
-const mosaicQuality = 70
+const tileQuality = 70
 
 // mosaic is a frame's tiles, row by row.
-type mosaic struct {
+type tiles struct {
 	width, height int
 	cols, rows    int
-	tiles         [][]byte
+	encoded       [][]byte
 }
 
 // paint makes a mosaic. draw gets one row of tiles after the other: an image whose bounds say which part of the frame
 // it is. There is never more than one strip of pixels in memory, whatever the frame's size.
-func paint(enc *mjpeg.Encoder, width, height int, draw func(*image.RGBA)) *mosaic {
+func paint(enc *mjpeg.Encoder, width, height int, draw func(*image.RGBA)) *tiles {
 	const side = mjpeg.TileSize
-	m := &mosaic{width: width, height: height, cols: (width + side - 1) / side, rows: (height + side - 1) / side}
+	m := &tiles{width: width, height: height, cols: (width + side - 1) / side, rows: (height + side - 1) / side}
 	strip := image.NewRGBA(image.Rect(0, 0, m.cols*side, side))
 	var code []byte // of one row
 	var tile mjpeg.Tile
@@ -42,7 +42,7 @@ func paint(enc *mjpeg.Encoder, width, height int, draw func(*image.RGBA)) *mosai
 		code = append(make([]byte, 0, len(code)), code...) // not with the room that the encoder likes
 		start := 0
 		for _, end := range ends {
-			m.tiles = append(m.tiles, code[start:end:end])
+			m.encoded = append(m.encoded, code[start:end:end])
 			start = end
 		}
 	}
@@ -57,7 +57,7 @@ func cut(t *mjpeg.Tile, img *image.RGBA, x, y int) {
 			for k := range 4 {
 				dx, dy := i+k&1, j+k>>1
 				p := img.Pix[img.PixOffset(x+dx, y+dy):]
-				luma, b, r := color.RGBToYCbCr(p[0], p[1], p[2])
+				luma, b, r := imagecolor.RGBToYCbCr(p[0], p[1], p[2])
 				t.Y[16*dy+dx] = luma
 				cb, cr = cb+int(b), cr+int(r)
 			}
@@ -74,7 +74,7 @@ type joined struct {
 }
 
 // join puts header, tiles and restart markers together and leaves holes at the given places, upwards.
-func (m *mosaic) join(enc *mjpeg.Encoder, comment []byte, holes []int) *joined {
+func (m *tiles) join(enc *mjpeg.Encoder, comment []byte, holes []int) *joined {
 	j := &joined{holes: holes}
 	run := enc.AppendTiledHeader(nil, m.width, m.height, comment)
 	cutOff := func() {
@@ -83,7 +83,7 @@ func (m *mosaic) join(enc *mjpeg.Encoder, comment []byte, holes []int) *joined {
 		run = run[:0]
 	}
 	left := holes
-	for i, t := range m.tiles {
+	for i, t := range m.encoded {
 		if i > 0 {
 			run = mjpeg.AppendRestart(run, i-1)
 		}

@@ -1,4 +1,4 @@
-package camera
+package testcard
 
 import "testing"
 
@@ -25,7 +25,7 @@ func TestFaceHasTheLettersOfNames(t *testing.T) {
 }
 
 // covered sums up what a text's mask covers.
-func covered(f face, text string) (sum int) {
+func covered(f font, text string) (sum int) {
 	for _, a := range f.mask(text).Pix {
 		sum += int(a)
 	}

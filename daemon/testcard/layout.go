@@ -1,4 +1,4 @@
-package camera
+package testcard
 
 // layout says where on a test card everything is, in tiles. What moves is on whole tiles that are wholly visible.
 type layout struct {
