@@ -28,7 +28,7 @@ var rooms = map[string]struct {
 	"daemon/api":      {nil, "leaf: what programs on both sides of the socket import"},
 	"daemon/camera":   {[]string{"v4l2", "daemon/frame", "daemon/mjpeg", "daemon/testcard"}, "it makes frames and does not know who reads them"},
 	"daemon/testcard": {[]string{"daemon/mjpeg"}, "it paints, and knows neither cameras nor readers"},
-	"daemon/link":     {[]string{"daemon/wire", "daemon/identity", "daemon/frame", "daemon/mjpeg", "daemon/resolve"}, "it carries and does not decide"},
+	"daemon/link":     {[]string{"daemon/congestion", "daemon/wire", "daemon/identity", "daemon/frame", "daemon/mjpeg", "daemon/resolve"}, "it carries and does not decide"},
 	"daemon/netwatch": {nil, "leaf: has the network changed?"},
 	"daemon/resolve":  {nil, "leaf: names to addresses"},
 	"daemon/control":  {[]string{"daemon/api", "daemon/frame", "daemon/mjpeg"}, "it talks to a Backend that the daemon implements"},
@@ -40,6 +40,7 @@ var rooms = map[string]struct {
 
 	"v4l2/internal/uapi":                {nil, "leaf: the kernel's words"},
 	"v4l2/v4l2test":                     {[]string{"v4l2", "v4l2/internal/uapi"}, "a pretend kernel"},
+	"daemon/congestion":                 {[]string{"daemon/wire", "daemon/frame"}, "pure: bytes, times, feedback; no net, no clocks"},
 	"cmd/vchatctl/internal/view/...":    {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "display code stays on the client's side"},
 	"cmd/vchatctl/internal/view/render": {[]string{"daemon/mjpeg"}, "it draws frames and text, and knows no session"},
 	"daemon/metrics/metricstest":        {nil, "for tests"},

@@ -206,7 +206,7 @@ func (l *Link) write() error {
 				err = w.feedback()
 			case <-l.word:
 				f, at := l.sent.latest()
-				w.video.control.onFeedback(at, &f)
+				w.video.control.OnFeedback(at, &f)
 			case <-l.ask:
 				err = w.message(&wire.Ping{})
 				ping.Reset(l.peer.rhythm())

@@ -45,18 +45,6 @@ func TestStateInWords(t *testing.T) {
 	}
 }
 
-func TestWhatALinkCarriesIsNoMoreThanFramesAreHeldTo(t *testing.T) {
-	for _, tt := range []struct {
-		ceiling, limit float64 // Mbit/s
-		want           float64
-	}{{0, 0, 0}, {8, 8 * share, 8}, {8, 4 * share, 4}, {8, 16, 8}, {0, 4 * share, 4}} {
-		r := rate{ceiling: tt.ceiling * 1e6 / 8, limit: tt.limit * 1e6 / 8}
-		if got := r.carries(); got < tt.want-0.001 || got > tt.want+0.001 {
-			t.Errorf("ceiling %v, limit %v: %v Mbit/s, want %v", tt.ceiling, tt.limit, got, tt.want)
-		}
-	}
-}
-
 func TestNewsOfQualityIsWhatLasts(t *testing.T) {
 	reduced := func(mbit float64) state { return state{reduced: true, carries: mbit} }
 	at := func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }

@@ -7,22 +7,9 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"vchat/daemon/congestion"
 )
-
-// flow is what the kernel knows of a connection's way (tcp(7), TCP_INFO). The zero flow, of a connection in memory, says nothing.
-type flow struct {
-	repeated uint32        // packets that were sent again so far
-	lost     int           // packets that are known to be lost and were not sent again yet
-	mending  bool          // some are lost, and what came behind them waits for them in the other kernel
-	flying   int           // bytes that have neither arrived nor are known to be lost
-	pace     float64       // bytes a second: faster the kernel does not send; 0: it does not say
-	least    time.Duration // the least round trip of the last minutes
-}
-
-// stale says that the way has become so much longer that BBR, which bounds what is on the way by the least round trip that it
-// remembers, holds up what it sends: for ten seconds, or for as many more as it is told to search again. What is late then is
-// late for that.
-func (f flow) stale(trip time.Duration) bool { return f.least > 0 && trip > 4*f.least }
 
 // socket asks the kernel about a connection. The zero socket, of a connection in memory, knows nothing. It is the writing
 // goroutine's, and allocates nothing where it is asked for each frame.
@@ -58,24 +45,24 @@ func newSocket(c net.Conn) *socket {
 	return s
 }
 
-// flow asks for all of it at once.
-func (s *socket) flow() (f flow) {
+// TCPInfo asks for all of it at once.
+func (s *socket) TCPInfo() (f congestion.TCPInfo) {
 	s.info, s.whole = unix.TCPInfo{}, false
 	if s.raw == nil || s.raw.Control(s.learn) != nil || !s.whole {
 		return f
 	}
 	i := &s.info
-	f = flow{repeated: i.Total_retrans, lost: int(i.Lost - min(i.Lost, i.Retrans)), mending: i.Lost > 0 || i.Retrans > 0 || i.Sacked > 0,
-		flying: int(i.Unacked+i.Retrans-min(i.Unacked, i.Sacked+i.Lost)) * int(i.Snd_mss), least: time.Duration(i.Min_rtt) * time.Microsecond}
+	f = congestion.TCPInfo{Retransmitted: i.Total_retrans, Lost: int(i.Lost - min(i.Lost, i.Retrans)), Recovering: i.Lost > 0 || i.Retrans > 0 || i.Sacked > 0,
+		InFlight: int(i.Unacked+i.Retrans-min(i.Unacked, i.Sacked+i.Lost)) * int(i.Snd_mss), MinRTT: time.Duration(i.Min_rtt) * time.Microsecond}
 	if i.Pacing_rate < 1<<62 { // as it is while there is none
-		f.pace = float64(i.Pacing_rate)
+		f.PacingRate = float64(i.Pacing_rate)
 	}
 	return f
 }
 
-// restart lets BBR search again for what the link carries, from a multiple of what it knows. It does so only where another
+// ResetBBR lets BBR search again for what the link carries, from a multiple of what it knows. It does so only where another
 // algorithm was there meanwhile.
-func (s *socket) restart() {
+func (s *socket) ResetBBR() {
 	if s.raw == nil {
 		return
 	}
@@ -100,11 +87,11 @@ func (s *socket) steady() {
 	}
 }
 
-// queued is how many bytes the kernel holds that have not arrived at the other kernel (tcp(7), SIOCOUTQ).
-func (s *socket) queued() int { return s.count(unix.SIOCOUTQ) }
+// Unacked is how many bytes the kernel holds that have not arrived at the other kernel (tcp(7), SIOCOUTQ).
+func (s *socket) Unacked() int { return s.count(unix.SIOCOUTQ) }
 
-// unsent is how many it holds that it has not sent.
-func (s *socket) unsent() int { return s.count(unix.SIOCOUTQNSD) }
+// Unsent is how many it holds that it has not sent.
+func (s *socket) Unsent() int { return s.count(unix.SIOCOUTQNSD) }
 
 func (s *socket) count(what uint) int {
 	if s.raw == nil {

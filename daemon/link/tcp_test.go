@@ -3,32 +3,57 @@ package link
 import (
 	"testing"
 	"time"
+
+	"vchat/daemon/congestion"
 )
 
 func TestSocketKnowsWhatTheKernelHolds(t *testing.T) {
 	c, _ := pair(t)
 	s := newSocket(c)
 	s.steady()
-	if s.queued() != 0 || s.unsent() != 0 {
-		t.Errorf("%d queued, %d unsent before anything was written", s.queued(), s.unsent())
+	if s.Unacked() != 0 || s.Unsent() != 0 {
+		t.Errorf("%d queued, %d unsent before anything was written", s.Unacked(), s.Unsent())
 	}
 	n, much := 0, make([]byte, 64<<20)
-	for n < len(much) && s.unsent() == 0 { // the other side reads nothing
+	for n < len(much) && s.Unsent() == 0 { // the other side reads nothing
 		_ = c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
 		m, _ := c.Write(much[n:])
 		n += m
 	}
-	if q, u := s.queued(), s.unsent(); q == 0 || u == 0 || u > q || q > n {
+	if q, u := s.Unacked(), s.Unsent(); q == 0 || u == 0 || u > q || q > n {
 		t.Errorf("%d queued, %d unsent of %d", q, u, n)
 	}
-	if n := testing.AllocsPerRun(100, func() { s.queued(); s.unsent() }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { s.Unacked(); s.Unsent() }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	_ = c.Close()
-	if s.queued() != 0 {
+	if s.Unacked() != 0 {
 		t.Error("a closed connection holds something")
 	}
-	if s := newSocket(&counting{}); s.queued() != 0 {
+	if s := newSocket(&counting{}); s.Unacked() != 0 {
 		t.Error("a connection in memory holds something")
+	}
+}
+
+// TestTheKernelTellsOfAConnection asks a real one, whose numbers are what they are.
+func TestTheKernelTellsOfAConnection(t *testing.T) {
+	c, _ := pair(t)
+	s := newSocket(c)
+	s.steady()
+	s.ResetBBR()
+	f := s.TCPInfo()
+	if f.MinRTT <= 0 || f.MinRTT > time.Minute || f.PacingRate < 0 || f.InFlight < 0 || f.InFlight > 1<<20 {
+		t.Errorf("%+v", f)
+	}
+	if n := testing.AllocsPerRun(100, func() { f = s.TCPInfo() }); n != 0 {
+		t.Errorf("%v allocations each time", n)
+	}
+	c.Close()
+	s.ResetBBR()
+	if f := s.TCPInfo(); f != (congestion.TCPInfo{}) {
+		t.Errorf("%+v of a connection that is closed", f)
+	}
+	if f := newSocket(nil).TCPInfo(); f != (congestion.TCPInfo{}) {
+		t.Errorf("%+v of none", f)
 	}
 }

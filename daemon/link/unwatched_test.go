@@ -83,7 +83,7 @@ func TestUnwatchedKeepsDeadlines(t *testing.T) {
 			t.Errorf("write: %d, %v", n, err)
 		}
 	}()
-	for s := newSocket(here); s.queued() == 0; { // nobody reads it
+	for s := newSocket(here); s.Unacked() == 0; { // nobody reads it
 		time.Sleep(time.Millisecond)
 	}
 	_ = here.SetWriteDeadline(time.Now())

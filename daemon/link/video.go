@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vchat/daemon/congestion"
 	"vchat/daemon/frame"
 	"vchat/daemon/wire"
 )
@@ -23,7 +24,7 @@ type video struct {
 	raw  packer
 	head []byte
 
-	control *controller
+	control *congestion.Controller
 	quality quality
 
 	counted uint64  // drops of eyes that have their reason
@@ -43,7 +44,7 @@ func (v *video) look(h *frame.Hub) {
 	v.raw.forget()
 	if h != nil {
 		v.eyes = h.Subscribe()
-		v.control.onNewSource()
+		v.control.OnNewSource()
 	}
 }
 
@@ -62,12 +63,12 @@ func (v *video) count() {
 
 // open says whether a frame may be sent now, and if not, when to ask again.
 func (v *video) open(now time.Duration) (ok bool, ask time.Duration) {
-	v.control.setMaxRate(v.link.peer.maxBytes())
-	if ok, ask = v.control.canSend(now); ok {
+	v.control.SetMaxRate(v.link.peer.maxBytes())
+	if ok, ask = v.control.CanSend(now); ok {
 		return true, 0
 	}
 	v.barred = &v.drops.Link
-	if v.control.blockedBy() == maxBitrateLimit {
+	if v.control.BlockedBy() == congestion.MaxBitrateLimit {
 		v.barred = &v.drops.Limit
 	}
 	return false, ask
@@ -81,7 +82,7 @@ func (v *video) newest() error {
 	}
 	defer f.Release()
 	v.count()
-	v.control.onFrame(f)
+	v.control.OnFrame(f)
 	p := wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
 	if f.Card {
 		p.Flags |= wire.Card
@@ -89,9 +90,9 @@ func (v *video) newest() error {
 	if v.link.sent.refresh.Swap(false) {
 		v.raw.forget()
 	}
-	room, by := 0, noLimit // what a card says must be readable, and they are few
+	room, by := 0, congestion.NoLimit // what a card says must be readable, and they are few
 	if !f.Card {
-		room, by = v.control.budget()
+		room, by = v.control.Budget()
 	}
 	began := v.link.elapsed()
 	data, most, err := v.fit(&p, f, room, began)
@@ -105,11 +106,11 @@ func (v *video) newest() error {
 		return nil
 	}
 	now := v.link.elapsed()
-	v.control.onSent(now, sentFrame{seq: p.Seq, bytes: p.Size, full: most, budget: room, raw: f.Format != frame.JPEG, card: f.Card,
-		encoding: now - began})
+	v.control.OnSent(now, congestion.SentFrame{Seq: p.Seq, Bytes: p.Size, FullBytes: most, Budget: room,
+		Raw: f.Format != frame.JPEG, Card: f.Card, EncodeTime: now - began})
 	if v.state = (state{}); !f.Card {
-		v.state.judge(v.control.constrained(), p.Size, most, room)
-		v.state.limited, v.state.carries = by == maxBitrateLimit, v.control.capacity()
+		v.state.judge(v.control.Constrained(), p.Size, most, room)
+		v.state.limited, v.state.carries = by == congestion.MaxBitrateLimit, v.control.Capacity()
 	}
 	if err := v.write(&p, data); err != nil {
 		return fmt.Errorf("write a frame to %s: %w", v.link.Peer(), classify(err))

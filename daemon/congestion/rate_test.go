@@ -1,4 +1,4 @@
-package link
+package congestion
 
 import (
 	"math/rand/v2"
@@ -31,13 +31,13 @@ type watched struct {
 // simKernel says that all was sent, how much has not arrived, and what was lost.
 type simKernel struct {
 	waiting int
-	way     flow
+	way     TCPInfo
 }
 
-func (k simKernel) unsent() int { return 0 }
-func (k simKernel) queued() int { return k.waiting }
-func (k simKernel) flow() flow  { return k.way }
-func (k simKernel) restart()    {}
+func (k simKernel) Unsent() int      { return 0 }
+func (k simKernel) Unacked() int     { return k.waiting }
+func (k simKernel) TCPInfo() TCPInfo { return k.way }
+func (k simKernel) ResetBBR()        {}
 
 const (
 	simStep   = 250 * time.Microsecond
@@ -70,7 +70,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		seq      uint64
 		next     time.Duration
 		held     []*frame // whole, at a receiver that does not read, or with a hole in it
-		way      flow
+		way      TCPInfo
 		resent   []time.Duration // when the sender has heard of losses
 	)
 	jitter := func() time.Duration {
@@ -95,7 +95,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 	}
 	for now := time.Duration(0); now < until; now += simStep {
 		for len(resent) > 0 && resent[0] <= now {
-			way.repeated, resent = way.repeated+1, resent[1:]
+			way.Retransmitted, resent = way.Retransmitted+1, resent[1:]
 		}
 		if w.longer != nil {
 			delay = w.delay + w.longer(now)
@@ -107,7 +107,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 			next += interval
 		}
 		for len(words) > 0 && words[0].at <= now {
-			win.losses.resent(way.repeated, now)
+			win.losses.resent(way.Retransmitted, now)
 			if s, ok := win.heard(&words[0].f, now, r.slowness(8)); ok {
 				r.heard(s, course{interval: interval, trip: win.trip.value(), asked: float64(natural) / min(interval, longestSpan).Seconds()}, now)
 			}
@@ -131,12 +131,12 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 			}
 			queue = append(queue, p)
 		}
-		way.mending, way.flying = false, 0
+		way.Recovering, way.InFlight = false, 0
 		for _, p := range held {
-			way.mending = way.mending || p.held > 0
+			way.Recovering = way.Recovering || p.held > 0
 		}
 		for _, p := range queue {
-			way.flying += p.left
+			way.InFlight += p.left
 		}
 		perStep := w.rate(now) * 1e6 / 8 * simStep.Seconds()
 		tokens = min(tokens+perStep, float64(w.bucket)+perStep)
@@ -337,6 +337,18 @@ func TestTheWayBecomesLonger(t *testing.T) {
 		fps, _, p99, mean := between(seen, 13*time.Second, 25*time.Second)
 		if fps < 28 || p99 > tt.more+150*milli || mean < tt.least {
 			t.Errorf("%v Mbit/s, %v longer: %.1f fps, p99 %v, %d bytes a frame; want %d", tt.mbit, tt.more, fps, p99, mean, tt.least)
+		}
+	}
+}
+
+func TestWhatALinkCarriesIsNoMoreThanFramesAreHeldTo(t *testing.T) {
+	for _, tt := range []struct {
+		ceiling, limit float64 // Mbit/s
+		want           float64
+	}{{0, 0, 0}, {8, 8 * share, 8}, {8, 4 * share, 4}, {8, 16, 8}, {0, 4 * share, 4}} {
+		r := rate{ceiling: tt.ceiling * 1e6 / 8, limit: tt.limit * 1e6 / 8}
+		if got := r.carries(); got < tt.want-0.001 || got > tt.want+0.001 {
+			t.Errorf("ceiling %v, limit %v: %v Mbit/s, want %v", tt.ceiling, tt.limit, got, tt.want)
 		}
 	}
 }

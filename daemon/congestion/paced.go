@@ -1,4 +1,4 @@
-package link
+package congestion
 
 import "time"
 
@@ -27,23 +27,23 @@ const (
 )
 
 // holds says that BBR is to search again, after a frame that was made smaller has arrived.
-func (p *paced) holds(s sample, way flow, crowded bool, now time.Duration) bool {
+func (p *paced) holds(s sample, way TCPInfo, crowded bool, now time.Duration) bool {
 	p.crowded = p.crowded || crowded && now-p.at < restartPause
-	if crowded || !s.shrunk || way.pace == 0 || s.busy <= 0 || now < p.next {
+	if crowded || !s.shrunk || way.PacingRate == 0 || s.busy <= 0 || now < p.next {
 		return false
 	}
-	if went := float64(s.bytes) / s.busy.Seconds(); way.pace > paceNear*went {
+	if went := float64(s.bytes) / s.busy.Seconds(); way.PacingRate > paceNear*went {
 		return false
 	}
 	switch {
 	case p.crowded:
 		p.pause = restartRarest
-	case way.pace > 1.2*p.pace:
+	case way.PacingRate > 1.2*p.pace:
 		p.pause = restartPause
 	default:
 		p.pause = min(2*p.pause, restartRarely)
 	}
 	p.crowded = false
-	p.pace, p.at, p.next = way.pace, now, now+p.pause
+	p.pace, p.at, p.next = way.PacingRate, now, now+p.pause
 	return true
 }

@@ -1,4 +1,4 @@
-package link
+package congestion
 
 import "time"
 
@@ -37,8 +37,8 @@ func (l *losses) resent(repeated uint32, now time.Duration) {
 func (l *losses) crowded() bool { return l.share > crowdedShare }
 
 // many says that of what was sent lately more is lost than a radio loses, before anything is heard of it.
-func (l *losses) many(f flow) bool {
-	lost := f.lost + int(f.repeated-l.repeated)
+func (l *losses) many(f TCPInfo) bool {
+	lost := f.Lost + int(f.Retransmitted-l.repeated)
 	return l.crowded() || lost > 3 && lost*packetBytes > l.bytes/10
 }
 

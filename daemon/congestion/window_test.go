@@ -1,4 +1,4 @@
-package link
+package congestion
 
 import (
 	"math/rand/v2"
@@ -11,13 +11,13 @@ import (
 // held is a kernel that holds so many bytes.
 type held struct {
 	notSent, notArrived int
-	way                 flow
+	way                 TCPInfo
 }
 
-func (h held) unsent() int { return h.notSent }
-func (h held) queued() int { return h.notArrived }
-func (h held) flow() flow  { return h.way }
-func (h held) restart()    {}
+func (h held) Unsent() int      { return h.notSent }
+func (h held) Unacked() int     { return h.notArrived }
+func (h held) TCPInfo() TCPInfo { return h.way }
+func (h held) ResetBBR()        {}
 
 const (
 	tick  = time.Second / 30
@@ -34,7 +34,7 @@ func feedback(seq uint64, at, took time.Duration) *wire.Feedback {
 
 func TestWindowOpensAsTheLinkIsFree(t *testing.T) {
 	var w window
-	open := func(now time.Duration, k kernel) bool {
+	open := func(now time.Duration, k Kernel) bool {
 		ok, ask := w.open(now, tick, mbyte, k)
 		if !ok && ask <= now {
 			t.Errorf("closed at %v, to be asked again at %v", now, ask)

@@ -1,4 +1,4 @@
-package link
+package congestion
 
 import (
 	"math/rand/v2"
@@ -27,7 +27,7 @@ func TestBBRSearchesAgainWhereItsPaceHoldsFramesUp(t *testing.T) {
 		var p paced
 		n, told := 0, time.Duration(0)
 		for now := time.Duration(0); now < time.Minute; now += tick {
-			if p.holds(sample{bytes: 30_000, busy: tt.took, shrunk: tt.shrunk}, flow{pace: tt.pace(now)}, tt.crowded && now-told < 300*milli && n > 0, now) {
+			if p.holds(sample{bytes: 30_000, busy: tt.took, shrunk: tt.shrunk}, TCPInfo{PacingRate: tt.pace(now)}, tt.crowded && now-told < 300*milli && n > 0, now) {
 				n, told = n+1, now
 			}
 		}
@@ -102,41 +102,18 @@ func TestFramesGoOnWhileOneIsMended(t *testing.T) {
 	w.sent(2, 20_000, false, 66*milli, mbyte)
 	for _, tt := range []struct {
 		name string
-		way  flow
+		way  TCPInfo
 		want bool
 	}{
-		{"nothing is known to be lost", flow{}, false},
-		{"lost, and little is in the network", flow{mending: true, flying: 10_000}, true},
-		{"much is lost", flow{mending: true, flying: 10_000, repeated: 2, lost: 3}, false},
-		{"lost, and the network is full", flow{mending: true, flying: 100_000}, false},
+		{"nothing is known to be lost", TCPInfo{}, false},
+		{"lost, and little is in the network", TCPInfo{Recovering: true, InFlight: 10_000}, true},
+		{"much is lost", TCPInfo{Recovering: true, InFlight: 10_000, Retransmitted: 2, Lost: 3}, false},
+		{"lost, and the network is full", TCPInfo{Recovering: true, InFlight: 100_000}, false},
 	} {
 		ok, ask := w.open(300*milli, tick, mbyte, held{way: tt.way})
 		if ok != tt.want || !ok && ask <= 300*milli {
 			t.Errorf("%s: open is %v, to be asked again at %v", tt.name, ok, ask)
 		}
-	}
-}
-
-// TestTheKernelTellsOfAConnection asks a real one, whose numbers are what they are.
-func TestTheKernelTellsOfAConnection(t *testing.T) {
-	c, _ := pair(t)
-	s := newSocket(c)
-	s.steady()
-	s.restart()
-	f := s.flow()
-	if f.least <= 0 || f.least > time.Minute || f.pace < 0 || f.flying < 0 || f.flying > 1<<20 {
-		t.Errorf("%+v", f)
-	}
-	if n := testing.AllocsPerRun(100, func() { f = s.flow() }); n != 0 {
-		t.Errorf("%v allocations each time", n)
-	}
-	c.Close()
-	s.restart()
-	if f := s.flow(); f != (flow{}) {
-		t.Errorf("%+v of a connection that is closed", f)
-	}
-	if f := newSocket(nil).flow(); f != (flow{}) {
-		t.Errorf("%+v of none", f)
 	}
 }
 

@@ -1,4 +1,4 @@
-package link
+package congestion
 
 import (
 	"time"
@@ -137,13 +137,13 @@ func (w *window) returned(trip time.Duration) {
 
 // open says whether the next frame may be sent, and where it may not, when to ask again if no Feedback comes before.
 // Interval is the time between two frames of the camera.
-func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (ok bool, ask time.Duration) {
+func (w *window) open(now, interval time.Duration, slowness seconds, k Kernel) (ok bool, ask time.Duration) {
 	if w.n == 0 {
 		return true, 0
 	}
 	oldest, last := w.at(0), w.at(w.n-1)
 	patience := oldest.sent + feedbackPatience
-	if now >= patience && k.queued() > 0 {
+	if now >= patience && k.Unacked() > 0 {
 		patience = now + feedbackPatience
 	}
 	overdue := oldest.ends + w.typical + 2*w.strays + interval/2
@@ -160,7 +160,7 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 	if ready := last.ends - left; now < ready {
 		return false, min(ready, patience)
 	}
-	if slowness.of(k.unsent()) > left {
+	if slowness.of(k.Unsent()) > left {
 		return false, now + left // it takes longer than was thought
 	}
 	return true, 0
@@ -168,17 +168,17 @@ func (w *window) open(now, interval time.Duration, slowness seconds, k kernel) (
 
 // mending says that a frame is overdue because a part of it was lost, and not because the link is full: then little is in the
 // network. What is sent meanwhile waits at the other end, and not on the way.
-func (w *window) mending(k kernel, slowness seconds, left time.Duration) bool {
-	f := k.flow()
-	return f.mending && !w.losses.many(f) && slowness.of(f.flying) < w.trip.value()+left
+func (w *window) mending(k Kernel, slowness seconds, left time.Duration) bool {
+	f := k.TCPInfo()
+	return f.Recovering && !w.losses.many(f) && slowness.of(f.InFlight) < w.trip.value()+left
 }
 
-// kernel tells what our kernel holds of what was written: not yet sent, and not yet arrived at the other kernel, in bytes.
-type kernel interface {
-	unsent() int
-	queued() int
-	flow() flow
-	restart() // lets BBR search again for what the link carries
+// Kernel tells what our kernel holds of what was written: not yet sent, and not yet arrived at the other kernel, in bytes.
+type Kernel interface {
+	Unsent() int
+	Unacked() int
+	TCPInfo() TCPInfo
+	ResetBBR() // lets BBR search again for what the link carries
 }
 
 // least is the smallest value of the last ten to twenty seconds: two quartz clocks drift apart by a millisecond in that
