@@ -13,7 +13,7 @@ import (
 
 // Cameras lists them. This device's own is among them, whatever it is and whether it is there or not.
 func (d *Daemon) Cameras(ctx context.Context) (api.Cameras, error) {
-	found, err := d.questions.List(ctx)
+	found, err := d.inspector.List(ctx)
 	if err != nil {
 		return api.Cameras{}, cameraError(err)
 	}
@@ -48,7 +48,7 @@ var configFormats = map[string]string{"MJPG": "mjpeg", "JPEG": "mjpeg", "YUYV": 
 
 // Formats is what a camera offers; device "" is the own one. Errors are *api.Error, as those of Controls and SetControls.
 func (d *Daemon) Formats(ctx context.Context, device string) (api.Formats, error) {
-	about, all, err := d.questions.Formats(ctx, device)
+	about, all, err := d.inspector.Formats(ctx, device)
 	if err != nil {
 		return api.Formats{}, cameraError(err)
 	}
@@ -70,7 +70,7 @@ func (d *Daemon) Formats(ctx context.Context, device string) (api.Formats, error
 
 // Controls is what can be set of a camera.
 func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, error) {
-	about, all, err := d.questions.Controls(ctx, device)
+	about, all, err := d.inspector.Controls(ctx, device)
 	if err != nil {
 		return api.Controls{}, cameraError(err)
 	}
@@ -79,7 +79,7 @@ func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, err
 
 // SetControls sets controls, those of the own camera for all its openings until this program ends.
 func (d *Daemon) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
-	s, err := d.questions.Set(ctx, r.Device, r.Controls)
+	s, err := d.inspector.Set(ctx, r.Device, r.Controls)
 	for _, c := range s.Changes {
 		d.log.Info("camera control set", "device", s.Path, "control", c.After.Name, "value", c.Requested)
 	}

@@ -40,7 +40,7 @@ func pretended(t *testing.T, kernel *v4l2test.Kernel, change func(*config.Config
 	own := cameraConfig(cfg)
 	own.Kernel = kernel
 	d.camera = camera.New(own, d.log)
-	d.questions = camera.NewQuestions(d.camera)
+	d.inspector = camera.NewInspector(d.camera)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()

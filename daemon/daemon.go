@@ -64,7 +64,7 @@ type Daemon struct {
 	first     *config.Config // that of the start, whose port, socket and state directory stay
 	identity  *identity.Identity
 	camera    *camera.Camera
-	questions *camera.Questions // to cameras, beside its stream
+	inspector *camera.Inspector // to cameras, beside its stream
 	links     *link.Links
 	control   *control.Server
 	metrics   *metrics.Server
@@ -115,7 +115,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	}
 	warnOfIdleKeys(cfg, log)
 	d.camera = camera.New(cameraConfig(cfg), log)
-	d.questions = camera.NewQuestions(d.camera)
+	d.inspector = camera.NewInspector(d.camera)
 	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*linkHandler)(d),
 		Log: log, Network: netwatch.Watch})
 	peers, err := linkPeers(cfg)
@@ -166,7 +166,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "state", run: d.keepState},
 		{name: "camera", run: d.camera.Run},
 		{name: "camera state", run: d.followCamera},
-		{name: "camera questions", run: d.questions.Run},
+		{name: "camera inspector", run: d.inspector.Run},
 		{name: "numbers", run: d.tellNumbers},
 		{name: "links", run: d.links.Run},
 		{name: "control", run: d.control.Serve},

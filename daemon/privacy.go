@@ -55,7 +55,7 @@ func (d *Daemon) closeCamera() error {
 	defer cancel()
 	err := d.camera.SetPrivacy(ctx, true)
 	if err == nil {
-		err = d.questions.Settle(ctx)
+		err = d.inspector.Drain(ctx)
 	}
 	if err != nil {
 		return &api.Error{Kind: api.CameraUnavailable, Hint: "unplug it",

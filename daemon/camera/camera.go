@@ -19,8 +19,8 @@
 // is not a whole frame, and that a camera is closed within a second after its last reader has left. Once warm, a frame
 // allocates nothing.
 //
-// Goroutines: Run is the keeper, which alone opens, reads, closes and publishes. Beside it Run owns the watcher, which ends
-// the keeper's waits when readers come or go or the configuration changes, and for the time of an open, or of a reset, one
+// Goroutines: Run is the supervisor, which alone opens, reads, closes and publishes. Beside it Run owns the watcher, which ends
+// the supervisor's waits when readers come or go or the configuration changes, and for the time of an open, or of a reset, one
 // that does it, since some drivers take seconds. A command as the camera has three more of its own, which end before it
 // counts as closed. Questions have one of their own while a driver is asked.
 package camera
@@ -80,13 +80,13 @@ const (
 
 // Camera is the device's own camera, or what stands in for it. Its methods are safe for concurrent use.
 type Camera struct {
-	log    *slog.Logger
-	hub    *frame.Hub
-	pool   *frame.Pool
-	tally  tally
-	status board
+	log      *slog.Logger
+	hub      *frame.Hub
+	pool     *frame.Pool
+	counters counters
+	status   statusVar
 
-	kick chan struct{} // of one: the keeper is to look again
+	kick chan struct{} // of one: the supervisor is to look again
 
 	mu      sync.Mutex
 	cfg     Config
@@ -94,7 +94,7 @@ type Camera struct {
 	private bool
 	version int           // of cfg and private
 	open    chan struct{} // closed when the camera is; nil: it is not open
-	reading stream        // what the keeper may be waiting for
+	reading stream        // what the supervisor may be waiting for
 	stirred time.Time     // when readers came or went last
 }
 
@@ -161,7 +161,7 @@ func (c *Camera) Run(ctx context.Context) error {
 			}
 		}
 	})
-	newKeeper(c).keep(ctx)
+	newSupervisor(c).keep(ctx)
 	close(done)
 	watcher.Wait()
 	c.hub.End(errStopped)
@@ -170,7 +170,7 @@ func (c *Camera) Run(ctx context.Context) error {
 
 var errStopped = errors.New("the camera was switched off")
 
-// poke makes the keeper look again at who looks and at the configuration.
+// poke makes the supervisor look again at who looks and at the configuration.
 func (c *Camera) poke() {
 	c.mu.Lock()
 	if c.reading != nil {
@@ -180,7 +180,7 @@ func (c *Camera) poke() {
 	signal(c.kick)
 }
 
-// attach says what the keeper is going to wait for, nil for nothing.
+// attach says what the supervisor is going to wait for, nil for nothing.
 func (c *Camera) attach(s stream) {
 	c.mu.Lock()
 	c.reading = s

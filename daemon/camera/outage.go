@@ -19,7 +19,7 @@ type outage struct {
 }
 
 // recovered says that frames come, and of what size.
-func (k *keeper) recovered(f *frame.Frame) {
+func (k *supervisor) recovered(f *frame.Frame) {
 	if o := k.outage; o.cause != nil && o.cause != starting {
 		k.log.Info("camera is back", "after", time.Since(o.begun).Round(time.Millisecond))
 	}
@@ -31,7 +31,7 @@ func (k *keeper) recovered(f *frame.Frame) {
 }
 
 // fault says what is wrong, in the status, in the log and on a card, once for each cause.
-func (k *keeper) fault(err error) {
+func (k *supervisor) fault(err error) {
 	c := causeOf(err, k.outage.cause)
 	switch {
 	case k.settling(c):
@@ -60,8 +60,8 @@ func (k *keeper) fault(err error) {
 
 // settling says that a fault is only the way in which a camera comes: it does not belong to the group video yet, which udev
 // sees to some moments after the kernel has made the node; or its node is not there, because we have just reset its device.
-func (k *keeper) settling(c *cause) bool {
-	before, reset := k.outage.cause, time.Since(k.ladder.resetAt) < comeBack
+func (k *supervisor) settling(c *cause) bool {
+	before, reset := k.outage.cause, time.Since(k.recovery.resetAt) < comeBack
 	switch c {
 	case denied:
 		return (before == unplug || before == missing || before != nil && reset) && time.Since(k.stirred) < settle
@@ -72,7 +72,7 @@ func (k *keeper) settling(c *cause) bool {
 }
 
 // refreshCard publishes the card if there is an outage and it is time to: late readers and links see that it is live.
-func (k *keeper) refreshCard() {
+func (k *supervisor) refreshCard() {
 	o := &k.outage
 	if o.cause == nil || time.Now().Before(o.again) {
 		return

@@ -331,12 +331,12 @@ func TestControlsSetByHandGiveWayToTheConfiguration(t *testing.T) {
 	}
 }
 
-// A reader who left before privacy was switched on once made the keeper look a thousand times a second whether he lingers.
+// A reader who left before privacy was switched on once made the supervisor look a thousand times a second whether he lingers.
 func TestALingerThatIsOverEndsNoOtherWait(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		k := newKeeper(New(small, slog.New(slog.DiscardHandler)))
+		k := newSupervisor(New(small, slog.New(slog.DiscardHandler)))
 		k.left = time.Now().Add(-time.Hour)
-		k.cover()
+		k.showPrivacyCard()
 		if d := k.untilCard(time.Hour); d != cardEvery {
 			t.Errorf("the next look is after %v, want %v", d, cardEvery)
 		}

@@ -9,7 +9,7 @@ import (
 	"vchat/daemon/frame"
 )
 
-// stream is an open camera of some kind. All but wake are for the keeper alone.
+// stream is an open camera of some kind. All but wake are for the supervisor alone.
 type stream interface {
 	// about says what was opened.
 	about() about
@@ -40,10 +40,10 @@ type about struct {
 
 // source is how a camera is opened.
 type source struct {
-	cfg   Config
-	log   *slog.Logger
-	pool  *frame.Pool
-	tally *tally
+	cfg      Config
+	log      *slog.Logger
+	pool     *frame.Pool
+	counters *counters
 }
 
 // isV4L2 says whether the camera is a node of the kernel's.

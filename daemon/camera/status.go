@@ -46,38 +46,38 @@ type Status struct {
 func (c *Camera) Status() Status {
 	s := c.status.get()
 	cfg, _ := c.config()
-	c.tally.fill(&s, cfg.now())
+	c.counters.fill(&s, cfg.now())
 	return s
 }
 
-// board is the part of the status that changes rarely, with a bell.
-type board struct {
+// statusVar is the part of the status that changes rarely, with a bell.
+type statusVar struct {
 	changed chan struct{}
 
 	mu sync.Mutex
 	s  Status
 }
 
-func (b *board) init(device string) {
+func (b *statusVar) init(device string) {
 	b.changed = make(chan struct{}, 1)
 	b.s = Status{Device: device, State: Idle, Since: time.Now()}
 }
 
-func (b *board) get() Status {
+func (b *statusVar) get() Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.s
 }
 
 // rotate is asked for each frame.
-func (b *board) rotate() int {
+func (b *statusVar) rotate() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.s.Rotate
 }
 
 // set changes the status and rings if that made a difference.
-func (b *board) set(change func(*Status)) {
+func (b *statusVar) set(change func(*Status)) {
 	b.mu.Lock()
 	before := b.s
 	change(&b.s)
@@ -93,26 +93,26 @@ func (b *board) set(change func(*Status)) {
 	}
 }
 
-func (b *board) state(s State, headline, reason string) {
+func (b *statusVar) state(s State, headline, reason string) {
 	b.set(func(st *Status) { st.State, st.Headline, st.Reason = s, headline, reason })
 }
 
-// flaw is why a frame was not published.
-type flaw int
+// defect is why a frame was not published.
+type defect int
 
 const (
-	flagged   flaw = iota // by the driver
-	truncated             // no end
-	garbled               // not a JPEG, or one that is damaged
-	tiny                  // too few bytes for its size
-	missized              // not of the negotiated size
-	flaws
+	flagged   defect = iota // by the driver
+	truncated               // no end
+	garbled                 // not a JPEG, or one that is damaged
+	tiny                    // too few bytes for its size
+	missized                // not of the negotiated size
+	defectCount
 )
 
-var flawNames = [flaws]string{"flagged", "truncated", "garbled", "tiny", "wrong size"}
+var defectNames = [defectCount]string{"flagged", "truncated", "garbled", "tiny", "wrong size"}
 
-// tally counts frames.
-type tally struct {
+// counters counts frames.
+type counters struct {
 	meter frame.Meter
 
 	mu        sync.Mutex
@@ -121,29 +121,29 @@ type tally struct {
 	restarted uint64
 	reopened  uint64
 	resets    uint64
-	broken    [flaws]uint64
+	broken    [defectCount]uint64
 }
 
-func (t *tally) good(f *frame.Frame) {
+func (t *counters) good(f *frame.Frame) {
 	t.meter.Add(f.Arrived, f.Arrived-f.Captured, len(f.Data), f.Width, f.Height)
 	t.mu.Lock()
 	t.frames++
 	t.mu.Unlock()
 }
 
-func (t *tally) drop(n uint64) {
+func (t *counters) drop(n uint64) {
 	t.mu.Lock()
 	t.dropped += n
 	t.mu.Unlock()
 }
 
-func (t *tally) brokenOne(why flaw) {
+func (t *counters) brokenOne(why defect) {
 	t.mu.Lock()
 	t.broken[why]++
 	t.mu.Unlock()
 }
 
-func (t *tally) allBroken() (n uint64) {
+func (t *counters) allBroken() (n uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, count := range t.broken {
@@ -152,25 +152,25 @@ func (t *tally) allBroken() (n uint64) {
 	return n
 }
 
-func (t *tally) restart() {
+func (t *counters) restart() {
 	t.mu.Lock()
 	t.restarted++
 	t.mu.Unlock()
 }
 
-func (t *tally) reopen() {
+func (t *counters) reopen() {
 	t.mu.Lock()
 	t.reopened++
 	t.mu.Unlock()
 }
 
-func (t *tally) reset() {
+func (t *counters) reset() {
 	t.mu.Lock()
 	t.resets++
 	t.mu.Unlock()
 }
 
-func (t *tally) fill(s *Status, now time.Duration) {
+func (t *counters) fill(s *Status, now time.Duration) {
 	s.FPS = t.meter.Rate(now).FPS
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -178,7 +178,7 @@ func (t *tally) fill(s *Status, now time.Duration) {
 	s.BrokenBy = make(map[string]uint64)
 	for i, n := range t.broken {
 		if s.Broken += n; n > 0 {
-			s.BrokenBy[flawNames[i]] = n
+			s.BrokenBy[defectNames[i]] = n
 		}
 	}
 }

@@ -20,10 +20,10 @@ type warnings struct {
 }
 
 // warn takes what a camera says at its opening, and logs it unless it is what it said before.
-func (k *keeper) warn(a about) {
+func (k *supervisor) warn(a about) {
 	w := &k.warnings
 	w.open, w.why, w.slow = nil, "", time.Time{}
-	w.looked, w.broken = time.Now(), k.tally.allBroken()
+	w.looked, w.broken = time.Now(), k.counters.allBroken()
 	for _, err := range a.warnings {
 		w.open = append(w.open, err.Error())
 	}
@@ -36,7 +36,7 @@ func (k *keeper) warn(a about) {
 	k.showWarnings()
 }
 
-func (k *keeper) showWarnings() {
+func (k *supervisor) showWarnings() {
 	all := slices.Clone(k.warnings.open)
 	if k.warnings.why != "" {
 		all = append(all, k.warnings.why)
@@ -51,13 +51,13 @@ const (
 )
 
 // warnIfSlow says why frames come at a lower rate than the camera promised, and that they do not do so any more.
-func (k *keeper) warnIfSlow(s stream) {
+func (k *supervisor) warnIfSlow(s stream) {
 	w, now := &k.warnings, time.Now()
 	if now.Before(w.slow) {
 		return
 	}
 	w.slow = now.Add(slowEvery)
-	a, got := s.about(), k.tally.meter.Rate(k.cfg.now()).FPS
+	a, got := s.about(), k.counters.meter.Rate(k.cfg.now()).FPS
 	lags, told := got < slowPart*a.fps, w.why != ""
 	spoiled := k.spoiled(now)
 	if lags == told && (!lags || math.Abs(got-w.rate) <= newRate*w.rate) {
@@ -82,8 +82,8 @@ func (k *keeper) warnIfSlow(s stream) {
 }
 
 // spoiled is how many frames a second came broken since the last look.
-func (k *keeper) spoiled(now time.Time) float64 {
-	w, broken := &k.warnings, k.tally.allBroken()
+func (k *supervisor) spoiled(now time.Time) float64 {
+	w, broken := &k.warnings, k.counters.allBroken()
 	rate := float64(broken-w.broken) / max(now.Sub(w.looked), time.Second).Seconds()
 	w.looked, w.broken = now, broken
 	return rate

@@ -87,7 +87,7 @@ func (r *raw) warnings(device, asked string) []error {
 }
 
 // take copies a frame out of the driver's buffer, encoding it or making it YUYV on the way.
-func (r *raw) take(pool *frame.Pool, b []byte) (*frame.Frame, flaw) {
+func (r *raw) take(pool *frame.Pool, b []byte) (*frame.Frame, defect) {
 	if r.encoder == nil {
 		return r.pack(pool, b), 0
 	}

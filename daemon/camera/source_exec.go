@@ -18,29 +18,29 @@ import (
 )
 
 // command is a program that writes frames to its standard output, such as rpicam-vid. It runs in a process group of its
-// own, so that it ends with all that it started; children that have left the group are looked for (see family).
+// own, so that it ends with all that it started; children that have left the group are looked for (see procTree).
 //
 // Goroutines: one reads frames, one reads messages, one waits for the end; close waits for all of them.
 type command struct {
 	source
-	line   string
-	cmd    *exec.Cmd
-	born   family   // its children when it was told to end
-	out    *os.File // our ends of its pipes
-	msgs   *os.File
-	newest atomic.Pointer[frame.Frame]
-	wrote  atomic.Bool   // anything
-	gave   atomic.Bool   // a frame
-	ready  chan struct{} // of one: newest is new
-	woken  chan struct{} // of one
-	ended  chan struct{} // closed after err was set
-	err    error
-	all    sync.WaitGroup
-	timer  *time.Timer
+	line     string
+	cmd      *exec.Cmd
+	children procTree // its children when it was told to end
+	out      *os.File // our ends of its pipes
+	msgs     *os.File
+	newest   atomic.Pointer[frame.Frame]
+	wrote    atomic.Bool   // anything
+	gave     atomic.Bool   // a frame
+	ready    chan struct{} // of one: newest is new
+	woken    chan struct{} // of one
+	ended    chan struct{} // closed after err was set
+	err      error
+	all      sync.WaitGroup
+	timer    *time.Timer
 }
 
-// politely is how long a command has to end after SIGTERM. With linger it is below the second in which a camera closes.
-const politely = 400 * time.Millisecond
+// termGrace is how long a command has to end after SIGTERM. With linger it is below the second in which a camera closes.
+const termGrace = 400 * time.Millisecond
 
 func openCommand(s source, line string) (*command, error) {
 	out, outEnd, err := os.Pipe()
@@ -97,7 +97,7 @@ func (c *command) read() error {
 		f.Arrived = f.Captured
 		if old := c.newest.Swap(f); old != nil {
 			old.Release()
-			c.tally.drop(1)
+			c.counters.drop(1)
 		}
 		signal(c.ready)
 		now := time.Now()
@@ -140,22 +140,22 @@ func (c *command) listen() {
 
 // end makes sure that the command itself has ended, with the children that it has now, and says how it did.
 func (c *command) end() error {
-	c.born = familyOf(c.cmd.Process.Pid)
+	c.children = descendants(c.cmd.Process.Pid)
 	_ = syscall.Kill(c.group(), syscall.SIGTERM)
-	c.born.signal(syscall.SIGTERM)
-	late := time.AfterFunc(politely, func() { _ = syscall.Kill(c.group(), syscall.SIGKILL) })
+	c.children.signal(syscall.SIGTERM)
+	late := time.AfterFunc(termGrace, func() { _ = syscall.Kill(c.group(), syscall.SIGKILL) })
 	defer late.Stop()
 	return c.cmd.Wait()
 }
 
 // clear makes sure that what the command had started has ended too, and closes the way for messages.
 func (c *command) clear() {
-	if !c.gone(politely) {
+	if !c.gone(termGrace) {
 		_ = syscall.Kill(c.group(), syscall.SIGKILL)
-		c.born.signal(syscall.SIGKILL)
-		c.gone(politely / 5) // where nobody collects orphans, they stay as zombies
+		c.children.signal(syscall.SIGKILL)
+		c.gone(termGrace / 5) // where nobody collects orphans, they stay as zombies
 	}
-	c.born.release()
+	c.children.release()
 	c.msgs.Close()
 }
 
@@ -165,7 +165,7 @@ func (c *command) group() int { return -c.cmd.Process.Pid }
 // the kernel does not give its number to another one as long as the group has members.
 func (c *command) gone(wait time.Duration) bool {
 	for end := time.Now().Add(wait); ; time.Sleep(5 * time.Millisecond) {
-		if err := syscall.Kill(c.group(), 0); err == syscall.ESRCH && !c.born.alive() {
+		if err := syscall.Kill(c.group(), 0); err == syscall.ESRCH && !c.children.alive() {
 			return true
 		}
 		if time.Now().After(end) {

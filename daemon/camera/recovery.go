@@ -8,8 +8,8 @@ import (
 	"vchat/v4l2"
 )
 
-// ladder is how far a camera that is silent, or that the driver cannot talk to, has been helped since it was healthy.
-type ladder struct {
+// recovery is how far a camera that is silent, or that the driver cannot talk to, has been helped since it was healthy.
+type recovery struct {
 	restarted bool      // its stream
 	reopened  bool      //
 	resets    int       // of its USB device
@@ -23,12 +23,12 @@ const (
 )
 
 // restart is the first step. What it returns ends the stream.
-func (k *keeper) restart(s stream) error {
+func (k *supervisor) restart(s stream) error {
 	why := s.silence()
-	if k.ladder.restarted {
+	if k.recovery.restarted {
 		return why
 	}
-	k.ladder.restarted = true
+	k.recovery.restarted = true
 	k.fault(why)
 	switch err := s.restart(); {
 	case errors.Is(err, errors.ErrUnsupported):
@@ -36,19 +36,19 @@ func (k *keeper) restart(s stream) error {
 	case err != nil:
 		return err
 	}
-	k.tally.restart()
+	k.counters.restart()
 	k.log.Info("camera's stream restarted", "device", s.about().device)
 	return nil
 }
 
-// climb does the last step if the one before it, to reopen, was in vain. The camera is closed.
-func (k *keeper) climb(err error) {
+// escalate does the last step if the one before it, to reopen, was in vain. The camera is closed.
+func (k *supervisor) escalate(err error) {
 	switch causeOf(err, nil) {
 	case silent, broken, faulty:
 	default:
 		return
 	}
-	l := &k.ladder
+	l := &k.recovery
 	if !l.reopened {
 		l.restarted, l.reopened = true, true
 		k.log.Info("camera is closed, to be opened anew")
@@ -76,7 +76,7 @@ func (k *keeper) climb(err error) {
 		k.log.Warn("camera could not be reset", "err", err)
 		return
 	}
-	k.tally.reset()
+	k.counters.reset()
 	k.step = 0 // it comes back soon
 	k.log.Info("camera's USB device was reset", "device", device)
 }

@@ -20,8 +20,8 @@ const (
 	comeBack    = 5 * time.Second // for a camera after a reset of its USB device
 )
 
-// keeper is what Run runs. It alone publishes.
-type keeper struct {
+// supervisor is what Run runs. It alone publishes.
+type supervisor struct {
 	*Camera
 	ctx     context.Context
 	cfg     Config
@@ -31,7 +31,7 @@ type keeper struct {
 	last    uint64    // the newest sequence number of the feed
 
 	tries    int           // in vain, since it was healthy
-	ladder   ladder        // out of a silence
+	recovery recovery      // out of a silence
 	step     int           // of the pauses between them, which begin anew when something happens to a camera
 	watch    *v4l2.Watcher // while a V4L2 camera is wanted, unless there is none to be had
 	stirred  time.Time     // when it told of something last
@@ -42,22 +42,22 @@ type keeper struct {
 	waiting  *time.Timer
 }
 
-func newKeeper(c *Camera) *keeper {
-	k := &keeper{Camera: c, waiting: time.NewTimer(time.Hour)}
+func newSupervisor(c *Camera) *supervisor {
+	k := &supervisor{Camera: c, waiting: time.NewTimer(time.Hour)}
 	k.waiting.Stop()
 	return k
 }
 
 // keep is idle until somebody looks, then keeps the camera while somebody does, over and over.
-func (k *keeper) keep(ctx context.Context) {
+func (k *supervisor) keep(ctx context.Context) {
 	k.ctx = ctx
 	for ctx.Err() == nil {
 		if k.hub.Readers() == 0 {
-			k.rest()
+			k.idle()
 			continue
 		}
 		if k.isPrivate() {
-			k.hide()
+			k.privacyLoop()
 			continue
 		}
 		k.cfg, k.version = k.config()
@@ -65,28 +65,28 @@ func (k *keeper) keep(ctx context.Context) {
 		for k.wanted() {
 			if err := k.once(); err != nil && !k.isPrivate() {
 				k.fault(err)
-				k.climb(err)
+				k.escalate(err)
 				k.pause()
 			}
 		}
 		k.unwatch()
 	}
-	k.idle()
+	k.setIdle()
 }
 
-// rest waits until something changes, with the camera closed.
-func (k *keeper) rest() {
+// idle waits until something changes, with the camera closed.
+func (k *supervisor) idle() {
 	k.hub.Forget() // nobody is to take it for a live frame later
-	k.tally.meter.Reset()
-	k.idle()
+	k.counters.meter.Reset()
+	k.setIdle()
 	select {
 	case <-k.kick:
 	case <-k.ctx.Done():
 	}
 }
 
-// idle says that the camera is closed. What was wrong when somebody looked last stays to be read.
-func (k *keeper) idle() {
+// setIdle says that the camera is closed. What was wrong when somebody looked last stays to be read.
+func (k *supervisor) setIdle() {
 	k.status.set(func(s *Status) {
 		s.State, s.Warnings = Idle, nil
 		if o := k.outage.cause; o == nil || o == starting || o == hidden {
@@ -95,13 +95,13 @@ func (k *keeper) idle() {
 	})
 }
 
-// hide keeps the camera closed while privacy is on and somebody looks.
-func (k *keeper) hide() {
+// privacyLoop keeps the camera closed while privacy is on and somebody looks.
+func (k *supervisor) privacyLoop() {
 	k.cfg, k.version = k.config()
 	if k.size == [2]int{} { // it has never been open
 		k.size = [2]int{k.cfg.Width, k.cfg.Height}
 	}
-	k.cover()
+	k.showPrivacyCard()
 	for k.isPrivate() && k.hub.Readers() > 0 && k.ctx.Err() == nil {
 		k.waiting.Reset(k.untilCard(cardEvery))
 		select {
@@ -114,8 +114,8 @@ func (k *keeper) hide() {
 	}
 }
 
-// cover shows the card of privacy from now on.
-func (k *keeper) cover() {
+// showPrivacyCard shows the card of privacy from now on.
+func (k *supervisor) showPrivacyCard() {
 	now := time.Now()
 	if k.outage.cause != hidden {
 		k.hub.Forget() // the last frame is not for whoever comes now
@@ -126,8 +126,8 @@ func (k *keeper) cover() {
 }
 
 // begin starts afresh, after idleness or with a new configuration.
-func (k *keeper) begin() {
-	k.tries, k.step, k.left, k.ladder = 0, 0, time.Time{}, ladder{}
+func (k *supervisor) begin() {
+	k.tries, k.step, k.left, k.recovery = 0, 0, time.Time{}, recovery{}
 	if k.cfg.isV4L2() {
 		var err error
 		if k.watch, err = v4l2.Watch(k.cfg.Kernel); err != nil {
@@ -140,7 +140,7 @@ func (k *keeper) begin() {
 	k.status.set(func(s *Status) { s.Device, s.State, s.Headline, s.Reason = k.cfg.Device, Opening, "", "" })
 }
 
-func (k *keeper) unwatch() {
+func (k *supervisor) unwatch() {
 	if k.watch != nil {
 		_ = k.watch.Close() // why it ended early is of no use any more
 		k.watch = nil
@@ -148,7 +148,7 @@ func (k *keeper) unwatch() {
 }
 
 // wanted says whether the camera should be open: somebody looks, or did so a moment ago, and the configuration is the same.
-func (k *keeper) wanted() bool {
+func (k *supervisor) wanted() bool {
 	if k.current() != k.version || k.ctx.Err() != nil {
 		return false
 	}
@@ -166,7 +166,7 @@ func (k *keeper) wanted() bool {
 }
 
 // once opens the camera and reads it until it is not wanted any more, or something is wrong.
-func (k *keeper) once() error {
+func (k *supervisor) once() error {
 	closed, ok := k.admit()
 	if !ok {
 		return nil
@@ -185,13 +185,13 @@ func (k *keeper) once() error {
 }
 
 // open opens the camera without losing sight of the card: some drivers take seconds.
-func (k *keeper) open() (stream, error) {
+func (k *supervisor) open() (stream, error) {
 	type result struct {
 		s   stream
 		err error
 	}
 	cfg, _ := k.config() // not k.cfg: controls may have been set by hand since, which is no reason to begin anew
-	src := source{cfg: cfg, log: k.log, pool: k.pool, tally: &k.tally}
+	src := source{cfg: cfg, log: k.log, pool: k.pool, counters: &k.counters}
 	opened := make(chan result, 1)
 	go func() {
 		s, err := src.open()
@@ -202,7 +202,7 @@ func (k *keeper) open() (stream, error) {
 }
 
 // await waits for what the kernel takes its time for, and cannot be made to leave.
-func await[T any](k *keeper, done <-chan T) T {
+func await[T any](k *supervisor, done <-chan T) T {
 	for {
 		k.waiting.Reset(k.untilCard(time.Hour))
 		select {
@@ -211,7 +211,7 @@ func await[T any](k *keeper, done <-chan T) T {
 			return r
 		case <-k.kick:
 			if k.isPrivate() {
-				k.cover()
+				k.showPrivacyCard()
 			}
 		case <-k.waiting.C:
 			k.refreshCard()
@@ -219,22 +219,22 @@ func await[T any](k *keeper, done <-chan T) T {
 	}
 }
 
-func (k *keeper) opened(a about) {
+func (k *supervisor) opened(a about) {
 	if k.tries > 0 {
-		k.tally.reopen()
+		k.counters.reopen()
 	}
 	if a.width > 0 && a.height > 0 {
 		k.size = [2]int{a.width, a.height}
 	}
 	k.device, k.base = a.device, k.last
-	k.tally.meter.Reset()
+	k.counters.meter.Reset()
 	k.status.set(func(s *Status) { s.Device, s.Format, s.Width, s.Height = a.device, a.format, a.width, a.height })
 	k.warn(a)
 }
 
 // read publishes frames until the camera is not wanted any more (nil), or there is an error. Silence is answered by a
 // restart first, and by an error after as long again.
-func (k *keeper) read(s stream) error {
+func (k *supervisor) read(s stream) error {
 	quiet := leastSilent
 	if fps := s.about().fps; fps > 0 {
 		quiet = max(quiet, time.Duration(5*float64(time.Second)/fps))
@@ -251,7 +251,7 @@ func (k *keeper) read(s stream) error {
 				first = newest
 			}
 			if newest.Sub(first) >= healthy {
-				k.tries, k.step, k.ladder = 0, 0, ladder{}
+				k.tries, k.step, k.recovery = 0, 0, recovery{}
 				k.warnIfSlow(s)
 			}
 			limit = quiet
@@ -270,14 +270,14 @@ func (k *keeper) read(s stream) error {
 }
 
 // publish gives a frame to the readers and ends the outage, if there is one.
-func (k *keeper) publish(f *frame.Frame) {
+func (k *supervisor) publish(f *frame.Frame) {
 	if k.base+f.Seq <= k.last { // cards have taken numbers meanwhile
 		k.base = k.last + 1 - f.Seq
 	}
 	f.Seq += k.base
 	k.last = f.Seq
 	f.Rotate = k.status.rotate()
-	k.tally.good(f)
+	k.counters.good(f)
 	if k.outage.cause != nil || k.size != [2]int{f.Width, f.Height} {
 		k.recovered(f)
 	}
@@ -285,7 +285,7 @@ func (k *keeper) publish(f *frame.Frame) {
 }
 
 // pause waits before the next try, less long if something happens to a camera, or it is not wanted any more.
-func (k *keeper) pause() {
+func (k *supervisor) pause() {
 	var stir <-chan struct{}
 	if k.watch != nil {
 		stir = k.watch.Changed()
@@ -309,7 +309,7 @@ func (k *keeper) pause() {
 }
 
 // atMost shortens a wait so that neither the card nor the end of the linger is missed. It is above 0.
-func (k *keeper) atMost(d time.Duration) time.Duration {
+func (k *supervisor) atMost(d time.Duration) time.Duration {
 	if !k.left.IsZero() {
 		d = min(d, time.Until(k.left.Add(linger)))
 	}
@@ -317,7 +317,7 @@ func (k *keeper) atMost(d time.Duration) time.Duration {
 }
 
 // untilCard shortens a wait that the end of the linger does not end, so that the card is not missed. It is above 0.
-func (k *keeper) untilCard(d time.Duration) time.Duration {
+func (k *supervisor) untilCard(d time.Duration) time.Duration {
 	if k.outage.cause != nil {
 		d = min(d, time.Until(k.outage.again))
 	}

@@ -30,7 +30,7 @@ func TestQuestionsWhileItStreams(t *testing.T) {
 		rd := r.Hub().Subscribe()
 		defer rd.Close()
 		before := r.frame(rd).seq
-		q := NewQuestions(r.Camera)
+		q := NewInspector(r.Camera)
 		about, formats, err := q.Formats(t.Context(), "")
 		if want := (About{"/dev/v4l/by-id/" + goodID, "Good"}); err != nil || about != want || len(formats) == 0 || formats[0].Format != v4l2.MJPEG {
 			t.Errorf("formats of %v: %v, %v", about, formats, err)
@@ -109,7 +109,7 @@ func TestWhichCameraIsMeant(t *testing.T) {
 			kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
 			kernel.Plug(v4l2test.Device{Card: "Other"})
 			c := New(Config{Device: tt.configured, Kernel: kernel}, nil)
-			q := NewQuestions(c)
+			q := NewInspector(c)
 			s, err := q.Set(t.Context(), tt.asked, map[string]string{"Brightness": "9"})
 			if !errors.Is(err, tt.err) || s.Path != tt.path || s.Own != tt.own {
 				t.Errorf("got %q, own %v, %v", s.Path, s.Own, err)
@@ -129,7 +129,7 @@ func TestWhatWasSetBeforeAFaultIsSaid(t *testing.T) {
 	kernel := v4l2test.New()
 	kernel.Plug(v4l2test.Device{})
 	c := New(Config{Kernel: kernel}, nil)
-	q := NewQuestions(c)
+	q := NewInspector(c)
 	s, err := q.Set(t.Context(), "", map[string]string{"brightness": "3", "exposure_time_absolute": "100"})
 	if !errors.Is(err, ErrInactive) || !strings.Contains(err.Error(), "set before it: brightness") || len(s.Changes) != 1 {
 		t.Errorf("%+v, %v", s.Changes, err)
@@ -154,8 +154,8 @@ func TestNothingIsOpenedWhilePrivacyIsOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.waitFor(Idle)
-		q := NewQuestions(r.Camera)
-		if err := q.Settle(t.Context()); err != nil {
+		q := NewInspector(r.Camera)
+		if err := q.Drain(t.Context()); err != nil {
 			t.Error(err)
 		}
 		before := kernel.Counts().Opens
@@ -197,7 +197,7 @@ func TestADriverThatHangs(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := &stuck{v4l2test.New(), make(chan struct{})}
 		kernel.Plug(v4l2test.Device{})
-		q := NewQuestions(New(Config{Kernel: kernel}, nil))
+		q := NewInspector(New(Config{Kernel: kernel}, nil))
 		ctx, end := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { _ = q.Run(ctx); close(ended) }()
@@ -221,7 +221,7 @@ func TestADriverThatHangs(t *testing.T) {
 		defer cancel()
 		began = time.Now()
 		asked(short, "one that does not wait", context.DeadlineExceeded, time.Second)
-		if err := q.Settle(short); !errors.Is(err, context.DeadlineExceeded) {
+		if err := q.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v, while the camera is still held by a question", err)
 		}
 
@@ -262,7 +262,7 @@ func TestList(t *testing.T) {
 			if tt.unplug {
 				good.Unplug()
 			}
-			found, err := NewQuestions(New(Config{Device: tt.configured, Kernel: kernel}, nil)).List(t.Context())
+			found, err := NewInspector(New(Config{Device: tt.configured, Kernel: kernel}, nil)).List(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -78,9 +78,9 @@ func TestTestCameraAllocatesNothingOnceWarm(t *testing.T) {
 		c := New(Config{Device: "test", Width: 320, Height: 240}, nil)
 		rd := c.Hub().Subscribe()
 		defer rd.Close()
-		k := newKeeper(c)
+		k := newSupervisor(c)
 		k.cfg, _ = c.config()
-		s := openPattern(source{cfg: k.cfg, pool: c.pool, tally: &c.tally})
+		s := openPattern(source{cfg: k.cfg, pool: c.pool, counters: &c.counters})
 		k.opened(s.about())
 		one := func() {
 			f, err := s.next(time.Second)
@@ -110,9 +110,9 @@ func TestDevicePathAllocatesNothingOnceWarm(t *testing.T) {
 			c := New(cfg, nil)
 			rd := c.Hub().Subscribe()
 			defer rd.Close()
-			k := newKeeper(c)
+			k := newSupervisor(c)
 			k.cfg, _ = c.config()
-			s, err := openDevice(source{cfg: k.cfg, pool: c.pool, tally: &c.tally})
+			s, err := openDevice(source{cfg: k.cfg, pool: c.pool, counters: &c.counters})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,8 +157,8 @@ func BenchmarkDevice720p(b *testing.B) {
 	const w, h = 1280, 720
 	src := testcard.New("kitchen", w, h, 30).AppendFrame(nil, 1, 0, noon)
 	c := New(Config{}, nil)
-	k := newKeeper(c)
-	d := &device{source: source{cfg: c.cfg, pool: c.pool, tally: &c.tally}}
+	k := newSupervisor(c)
+	d := &device{source: source{cfg: c.cfg, pool: c.pool, counters: &c.counters}}
 	d.mode.Width, d.mode.Height = w, h
 	b.SetBytes(int64(len(src)))
 	b.ReportAllocs()

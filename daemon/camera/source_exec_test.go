@@ -7,124 +7,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/testcard"
-	"vchat/v4l2/v4l2test"
 )
-
-// film writes a file of n frames with stamps from 1, and rubbish between them.
-func film(t *testing.T, n int) string {
-	t.Helper()
-	c := testcard.New("film", 176, 96, 10)
-	var b []byte
-	for i := range n {
-		b = c.AppendFrame(b, uint64(i+1), 0, noon)
-		b = append(b, 0, 0, 0)
-	}
-	name := filepath.Join(t.TempDir(), "film.mjpeg")
-	if err := os.WriteFile(name, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
-	name := film(t, 5)
-	faketime.Test(t, func(t *testing.T) {
-		r := run(t, v4l2test.New(), Config{Device: "file:" + name, FPS: 20})
-		defer r.stop()
-		rd := r.Hub().Subscribe()
-		defer rd.Close()
-		first := r.frame(rd)
-		for i := range uint64(23) {
-			p := r.frame(rd)
-			if got, _, ok := testcard.ParseStamp(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
-				t.Fatalf("frame %d of the film as %d after %d", got, p.seq, first.seq)
-			}
-			if want := first.captured + time.Duration(i+1)*50*time.Millisecond; p.captured != want {
-				t.Errorf("frame %d at %v, want %v", i, p.captured, want)
-			}
-			if p.width != 176 || p.height != 96 {
-				t.Errorf("%dx%d", p.width, p.height)
-			}
-		}
-		if s := r.state(Streaming); s.Width != 176 || s.Height != 96 || s.Device != "file:"+name || s.Format != "mjpeg" {
-			t.Errorf("status %+v", s)
-		}
-	})
-}
-
-func TestFileFaultsAreSaidAndPass(t *testing.T) {
-	good, err := os.ReadFile(film(t, 2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct{ name, content, reason string }{
-		{"missing", "", "no such file"},
-		{"text", "not a film", "no JPEG frame"},
-		{"cut", string(good[:500]), "no JPEG frame"},
-		{"empty", "\x00", "no JPEG frame"},
-		{"dir/", "", "not a file"},
-		{"fifo", "", "not a file"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			name := filepath.Join(dir, c.name)
-			if strings.HasSuffix(c.name, "/") {
-				if err := os.Mkdir(name, 0o700); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if c.content != "" {
-				if err := os.WriteFile(name, []byte(c.content), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			faketime.Test(t, func(t *testing.T) {
-				r := run(t, v4l2test.New(), Config{Device: "file:" + name})
-				defer r.stop()
-				rd := r.Hub().Subscribe()
-				defer rd.Close()
-				r.card(rd)
-				if s := r.state(Failed); !strings.Contains(s.Reason, c.reason) || !strings.Contains(s.Reason, name) {
-					t.Errorf("reason %q", s.Reason)
-				}
-				time.Sleep(time.Minute)
-				if n := strings.Count(r.log.String(), "camera lost"); n != 1 {
-					t.Errorf("logged %d times:\n%s", n, r.log)
-				}
-				if err := os.RemoveAll(name); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(name, good, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				r.frame(rd)
-			})
-		})
-	}
-}
-
-func TestUnknownDevicesAreRefusedInWords(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		r := run(t, v4l2test.New(), Config{Device: "webcam"})
-		defer r.stop()
-		rd := r.Hub().Subscribe()
-		defer rd.Close()
-		r.card(rd)
-		if s := r.state(Failed); !strings.Contains(s.Reason, `"webcam"`) {
-			t.Errorf("reason %q", s.Reason)
-		}
-	})
-}
 
 // The tests of a command run in real time: a bubble does not wait for processes.
 
@@ -255,7 +142,7 @@ func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
 	name := film(t, 50)
 	c := New(Config{}, nil)
 	cfg, _ := c.config()
-	s, err := openCommand(source{cfg: cfg, log: nil, pool: c.pool, tally: &c.tally}, "cat "+name)
+	s, err := openCommand(source{cfg: cfg, log: nil, pool: c.pool, counters: &c.counters}, "cat "+name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func TestSettlingAfterAReset(t *testing.T) {
 			{"never of its group", unplug, denied, time.Time{}, now.Add(-settle), false},
 			{"still silent", silent, faulty, now, now, false},
 		} {
-			k := &keeper{outage: outage{cause: c.before}, ladder: ladder{resetAt: c.resetAt}, stirred: c.stirred}
+			k := &supervisor{outage: outage{cause: c.before}, recovery: recovery{resetAt: c.resetAt}, stirred: c.stirred}
 			if got := k.settling(c.is); got != c.want {
 				t.Errorf("%s: %v, want %v", c.name, got, c.want)
 			}

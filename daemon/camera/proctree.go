@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// family are the processes that descend from one, as long as their parents live: of a command also those that have made a
+// procTree are the processes that descend from one, as long as their parents live: of a command also those that have made a
 // process group of their own, as setsid(1) does. Each is held by a descriptor (os.FindProcess), so that no signal goes
 // to another one that has its number since.
-type family []*os.Process
+type procTree []*os.Process
 
-func familyOf(pid int) family {
+func descendants(pid int) procTree {
 	parents := map[int]int{}
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -27,7 +27,7 @@ func familyOf(pid int) family {
 			}
 		}
 	}
-	var f family
+	var f procTree
 	found := []int{pid}
 	for i := 0; i < len(found); i++ {
 		for child, parent := range parents {
@@ -53,17 +53,17 @@ func parentOf(pid int) (int, bool) {
 	return parent, err == nil
 }
 
-func (f family) signal(s syscall.Signal) {
+func (f procTree) signal(s syscall.Signal) {
 	for _, p := range f {
 		_ = p.Signal(s) // it may have ended
 	}
 }
 
-func (f family) alive() bool {
+func (f procTree) alive() bool {
 	return slices.ContainsFunc(f, func(p *os.Process) bool { return p.Signal(syscall.Signal(0)) == nil })
 }
 
-func (f family) release() {
+func (f procTree) release() {
 	for _, p := range f {
 		_ = p.Release()
 	}

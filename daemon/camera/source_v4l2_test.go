@@ -18,7 +18,7 @@ func TestLateFramesMakeRoomForTheNewest(t *testing.T) {
 		kernel.Plug(v4l2test.Device{})
 		cfg := small
 		cfg.Kernel = kernel
-		src := source{cfg: cfg.withDefaults(), pool: frame.NewPool(4), tally: &tally{}}
+		src := source{cfg: cfg.withDefaults(), pool: frame.NewPool(4), counters: &counters{}}
 		d, err := openDevice(src)
 		if err != nil {
 			t.Fatal(err)
@@ -35,18 +35,18 @@ func TestLateFramesMakeRoomForTheNewest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if age := f.Arrived - f.Captured; age > d.interval || f.Seq < seq+5 || src.tally.dropped != f.Seq-seq-1 {
-			t.Errorf("frame %d after %d, %v old, %d dropped; want a fresh one instead of those in the buffers", f.Seq, seq, age, src.tally.dropped)
+		if age := f.Arrived - f.Captured; age > d.interval || f.Seq < seq+5 || src.counters.dropped != f.Seq-seq-1 {
+			t.Errorf("frame %d after %d, %v old, %d dropped; want a fresh one instead of those in the buffers", f.Seq, seq, age, src.counters.dropped)
 		}
 		f.Release()
-		seq, src.tally.dropped = f.Seq, 0
+		seq, src.counters.dropped = f.Seq, 0
 		time.Sleep(d.interval * 5 / 2) // late, but with free buffers left: the newest is there already
 		f, err = d.next(time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.Seq != seq+2 || src.tally.dropped != 1 {
-			t.Errorf("frame %d after %d, %d dropped; want the newest of two", f.Seq, seq, src.tally.dropped)
+		if f.Seq != seq+2 || src.counters.dropped != 1 {
+			t.Errorf("frame %d after %d, %d dropped; want the newest of two", f.Seq, seq, src.counters.dropped)
 		}
 		f.Release()
 		d.wake()
@@ -63,7 +63,7 @@ func TestOfLateFramesTheNewestGoodOneCounts(t *testing.T) {
 		cam.Script(func(f *v4l2test.Faults) { f.Truncate = 2 })
 		cfg := small
 		cfg.Kernel = kernel
-		src := source{cfg: cfg.withDefaults(), pool: frame.NewPool(4), tally: &tally{}}
+		src := source{cfg: cfg.withDefaults(), pool: frame.NewPool(4), counters: &counters{}}
 		d, err := openDevice(src)
 		if err != nil {
 			t.Fatal(err)
@@ -99,14 +99,14 @@ func TestDriversCounts(t *testing.T) {
 		{"leaps", []uint32{0, 1 << 30, 1<<30 + 1}, []uint64{1, 2, 3}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := &device{source: source{tally: &tally{}}}
+			d := &device{source: source{counters: &counters{}}}
 			for i, raw := range c.raw {
 				if got := d.count(v4l2.Buffer{Sequence: raw}); got != c.want[i] {
 					t.Errorf("%d is %d, want %d", raw, got, c.want[i])
 				}
 			}
-			if d.tally.dropped != c.dropped {
-				t.Errorf("%d dropped, want %d", d.tally.dropped, c.dropped)
+			if d.counters.dropped != c.dropped {
+				t.Errorf("%d dropped, want %d", d.counters.dropped, c.dropped)
 			}
 		})
 	}
@@ -124,10 +124,10 @@ func TestStampsOutOfReasonAreReplaced(t *testing.T) {
 }
 
 func TestWrongSizesAreDropped(t *testing.T) {
-	d := &device{source: source{pool: frame.NewPool(1), tally: &tally{}}, mode: v4l2.Mode{Format: v4l2.MJPEG, Width: 320, Height: 200}}
+	d := &device{source: source{pool: frame.NewPool(1), counters: &counters{}}, mode: v4l2.Mode{Format: v4l2.MJPEG, Width: 320, Height: 200}}
 	for _, c := range []struct {
 		w, h int
-		want flaw
+		want defect
 		ok   bool
 	}{{320, 200, 0, true}, {320, 208, 0, true}, {320, 216, missized, false}, {304, 200, missized, false}} {
 		b, err := mjpeg.NewEncoder(50).EncodeYUYV(nil, make([]byte, 2*c.w*c.h), c.w, c.h, 0)
@@ -136,7 +136,7 @@ func TestWrongSizesAreDropped(t *testing.T) {
 		}
 		f, why := d.take(v4l2.Buffer{Data: b})
 		if (f != nil) != c.ok || why != c.want {
-			t.Errorf("%dx%d: %v, %s", c.w, c.h, f != nil, flawNames[why])
+			t.Errorf("%dx%d: %v, %s", c.w, c.h, f != nil, defectNames[why])
 		}
 	}
 }

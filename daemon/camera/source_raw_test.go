@@ -95,7 +95,7 @@ func TestRawFramesThatStayRawLoseNothing(t *testing.T) {
 			}
 			got, why := d.take(v4l2.Buffer{Data: b})
 			if got == nil || got.Format != frame.YUYV || got.Width != w&^1 || got.Height != h || len(got.Data) != 2*(w&^1)*h {
-				t.Errorf("%v of %dx%d: %+v, %s", f, w, h, got, flawNames[why])
+				t.Errorf("%v of %dx%d: %+v, %s", f, w, h, got, defectNames[why])
 				continue
 			}
 			for y := range h {
@@ -124,7 +124,7 @@ func TestRawFramesEncodedAreOfTheirOwnSampling(t *testing.T) {
 		}
 		f, why := r.take(frame.NewPool(1), b)
 		if f == nil {
-			t.Errorf("%v: %s", c.format, flawNames[why])
+			t.Errorf("%v: %s", c.format, defectNames[why])
 			continue
 		}
 		readable(t, f.Data, c.width, 17)
@@ -154,7 +154,7 @@ func TestRawFramesCutOff(t *testing.T) {
 			}
 			for _, c := range []struct {
 				b    v4l2.Buffer
-				want flaw
+				want defect
 			}{
 				{v4l2.Buffer{Data: b[:len(b)-1]}, truncated},
 				{v4l2.Buffer{Data: b[:len(b)-1], Error: true}, truncated},
@@ -163,11 +163,11 @@ func TestRawFramesCutOff(t *testing.T) {
 				{v4l2.Buffer{Data: b, Error: true}, flagged},
 			} {
 				if f, why := d.take(c.b); f != nil || why != c.want {
-					t.Errorf("%v %s, %d bytes, flag %v: %v, %s; want %s", m.Format, what, len(c.b.Data), c.b.Error, f, flawNames[why], flawNames[c.want])
+					t.Errorf("%v %s, %d bytes, flag %v: %v, %s; want %s", m.Format, what, len(c.b.Data), c.b.Error, f, defectNames[why], defectNames[c.want])
 				}
 			}
 			if f, why := d.take(v4l2.Buffer{Data: b}); f == nil {
-				t.Errorf("%v %s, whole: %s", m.Format, what, flawNames[why])
+				t.Errorf("%v %s, whole: %s", m.Format, what, defectNames[why])
 			}
 		}
 	}
@@ -215,7 +215,7 @@ func TestWhatBecomesOfRawFramesIsSaid(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(c.device)
 		cfg := Config{Kernel: kernel, Device: "auto", Format: c.format, Raw: c.raw}
-		d, err := openDevice(source{cfg: cfg, pool: frame.NewPool(1), tally: &tally{}})
+		d, err := openDevice(source{cfg: cfg, pool: frame.NewPool(1), counters: &counters{}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	"vchat/v4l2"
 )
 
-// Errors of Questions, to test with errors.Is, beside those that say why a camera cannot be asked. Their text is a sentence.
+// Errors of an Inspector, to test with errors.Is, beside those that say why a camera cannot be asked. Their text is a sentence.
 var (
 	ErrPrivacy   = errors.New("privacy is on, and no camera is opened")
 	ErrHangs     = errors.New("the camera's driver does not answer")
@@ -34,28 +35,28 @@ const (
 	answerWithin = 8 * time.Second // from the asking; a driver waits for each request to the camera
 )
 
-// Questions asks cameras what they have, and sets their controls, beside the stream and without disturbing it. One question is
+// Inspector asks cameras what they have, and sets their controls, beside the stream and without disturbing it. One question is
 // asked at a time: a driver may hang in one for ever, and the goroutine with it, of which there is one at most. Its methods
 // are safe for concurrent use and end with their context.
-type Questions struct {
+type Inspector struct {
 	camera *Camera
 	turn   chan struct{} // of one: held by the question that is being asked
 }
 
-// NewQuestions is for the cameras that c could be, and for c itself.
-func NewQuestions(c *Camera) *Questions {
-	return &Questions{camera: c, turn: make(chan struct{}, 1)}
+// NewInspector is for the cameras that c could be, and for c itself.
+func NewInspector(c *Camera) *Inspector {
+	return &Inspector{camera: c, turn: make(chan struct{}, 1)}
 }
 
 // Run returns after the end of ctx when no question is being asked. None can be asked any more then.
-func (q *Questions) Run(ctx context.Context) error {
+func (q *Inspector) Run(ctx context.Context) error {
 	<-ctx.Done()
 	q.turn <- struct{}{}
 	return nil
 }
 
-// Settle waits until the question that is being asked is answered, and gives the error of ctx if that ends before.
-func (q *Questions) Settle(ctx context.Context) error {
+// Drain waits until the question that is being asked is answered, and gives the error of ctx if that ends before.
+func (q *Inspector) Drain(ctx context.Context) error {
 	select {
 	case q.turn <- struct{}{}:
 		<-q.turn
@@ -65,8 +66,8 @@ func (q *Questions) Settle(ctx context.Context) error {
 	}
 }
 
-// ask waits for its turn, then for the answer.
-func ask[T any](ctx context.Context, q *Questions, opens bool, question func() (T, error)) (none T, err error) {
+// query waits for its turn, then for the answer.
+func query[T any](ctx context.Context, q *Inspector, opens bool, question func() (T, error)) (none T, err error) {
 	end := time.Now().Add(answerWithin)
 	late := time.NewTimer(turnWithin)
 	defer late.Stop()
@@ -104,7 +105,7 @@ func ask[T any](ctx context.Context, q *Questions, opens bool, question func() (
 }
 
 // own is the camera that a question means which names none: the open one, else what is configured.
-func (q *Questions) own() (device string, cfg Config) {
+func (q *Inspector) own() (device string, cfg Config) {
 	cfg, _ = q.camera.config()
 	if s := q.camera.Status(); s.State == Streaming && isNode(s.Device) {
 		return s.Device, cfg
@@ -113,7 +114,7 @@ func (q *Questions) own() (device string, cfg Config) {
 }
 
 // find is the camera that a question is for: device, or where that is "" its own. It is called with the turn.
-func (q *Questions) find(device string) (d v4l2.Device, own bool, k v4l2.Kernel, err error) {
+func (q *Inspector) find(device string) (d v4l2.Device, own bool, k v4l2.Kernel, err error) {
 	mine, cfg := q.own()
 	k = cfg.Kernel
 	if device == "" {
@@ -137,12 +138,12 @@ func (q *Questions) find(device string) (d v4l2.Device, own bool, k v4l2.Kernel,
 }
 
 // Formats is what a camera offers; device is "" for the own one.
-func (q *Questions) Formats(ctx context.Context, device string) (About, []Format, error) {
+func (q *Inspector) Formats(ctx context.Context, device string) (About, []Format, error) {
 	type both struct {
 		About
 		all []Format
 	}
-	a, err := ask(ctx, q, true, func() (a both, err error) {
+	a, err := query(ctx, q, true, func() (a both, err error) {
 		d, _, k, err := q.find(device)
 		if err != nil {
 			return a, err
@@ -158,14 +159,14 @@ func (q *Questions) Formats(ctx context.Context, device string) (About, []Format
 type About struct{ Path, Name string }
 
 // Controls is what can be set of a camera.
-func (q *Questions) Controls(ctx context.Context, device string) (About, []Control, error) {
+func (q *Inspector) Controls(ctx context.Context, device string) (About, []Control, error) {
 	a, err := q.set(ctx, device, nil)
 	return a.About, a.Controls, err
 }
 
 // Set sets controls, and tells those that there are then. The own camera gets them again at each opening, as with Camera.SetControls.
 // All are checked before one is set; if the camera itself then refuses one, those before it stay set, and the error names them.
-func (q *Questions) Set(ctx context.Context, device string, want map[string]string) (Settings, error) {
+func (q *Inspector) Set(ctx context.Context, device string, want map[string]string) (Settings, error) {
 	return q.set(ctx, device, want)
 }
 
@@ -177,8 +178,8 @@ type Settings struct {
 	Own      bool // they are kept for the next opening
 }
 
-func (q *Questions) set(ctx context.Context, device string, want map[string]string) (Settings, error) {
-	return ask(ctx, q, true, func() (a Settings, err error) {
+func (q *Inspector) set(ctx context.Context, device string, want map[string]string) (Settings, error) {
+	return query(ctx, q, true, func() (a Settings, err error) {
 		d, own, k, err := q.find(device)
 		if err != nil {
 			return a, err
@@ -199,7 +200,7 @@ func (q *Questions) set(ctx context.Context, device string, want map[string]stri
 }
 
 // keep remembers what was set for when the camera is opened again. A button is pressed once.
-func (q *Questions) keep(changes []Change) {
+func (q *Inspector) keep(changes []Change) {
 	kept := map[string]string{}
 	for _, c := range changes {
 		if c.After.Type != "button" {
@@ -221,3 +222,90 @@ func alsoSet(err error, changes []Change) error {
 }
 
 func isNode(device string) bool { return Config{Device: device}.isV4L2() }
+
+// Found is a camera, or a node that may be one.
+type Found struct {
+	v4l2.Finding
+	Used bool // it is the own one
+}
+
+// List finds all cameras, the own one among them even if it is not there, or none of the kernel's. While privacy is on nothing is
+// opened: of each node only its name is known then, and Err is ErrPrivacy.
+func (q *Inspector) List(ctx context.Context) ([]Found, error) {
+	all, err := query(ctx, q, true, func() ([]v4l2.Finding, error) {
+		cfg, _ := q.camera.config()
+		return v4l2.Survey(cfg.Kernel)
+	})
+	if errors.Is(err, ErrPrivacy) {
+		all, err = query(ctx, q, false, q.unopened)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return q.mark(all), nil
+}
+
+func (q *Inspector) unopened() ([]v4l2.Finding, error) {
+	cfg, _ := q.camera.config()
+	labels, err := v4l2.Labels(cfg.Kernel)
+	var all []v4l2.Finding
+	for _, d := range labels {
+		all = append(all, v4l2.Finding{Device: d, Err: ErrPrivacy})
+	}
+	return all, err
+}
+
+// mark says which of them is the own one.
+func (q *Inspector) mark(all []v4l2.Finding) []Found {
+	mine, cfg := q.own()
+	if s := q.camera.Status(); s.State == Lost || s.State == Failed || s.Privacy {
+		mine = cmp.Or(s.Device, mine)
+	}
+	node := ""
+	if isNode(mine) && mine != "auto" {
+		node = cmp.Or(v4l2.NodeOf(cfg.Kernel, mine), mine)
+	}
+	found, marked := make([]Found, 0, len(all)+1), false
+	for _, f := range all {
+		used := !marked && (f.Node == node || mine == "auto" && f.Usable)
+		marked = marked || used
+		found = append(found, Found{f, used})
+	}
+	if !marked && mine != "auto" {
+		own := Found{v4l2.Finding{Device: v4l2.Device{Path: mine}}, true}
+		found = append([]Found{own}, found...)
+	}
+	return found
+}
+
+// Label is what the kernel calls the camera of this name, a path or auto, without opening it: whoever asks for the status must not
+// switch a camera on. It is "" if that cannot be told, as where auto has a choice. Missing says in a sentence that there is none.
+func (c *Camera) Label(device string) (name, missing string) {
+	cfg, _ := c.config()
+	if !isNode(device) {
+		return "", ""
+	}
+	all, err := v4l2.Labels(cfg.Kernel)
+	if err != nil {
+		return "", ""
+	}
+	if device == "auto" {
+		switch len(all) {
+		case 0:
+			return "", fmt.Sprintf("%s: no camera is connected", device)
+		case 1:
+			return all[0].Card, ""
+		}
+		return "", ""
+	}
+	node := v4l2.NodeOf(cfg.Kernel, device)
+	if node == "" {
+		return "", fmt.Sprintf("%s: there is no such camera", device)
+	}
+	for _, d := range all {
+		if d.Node == node {
+			return d.Card, ""
+		}
+	}
+	return "", ""
+}

@@ -30,7 +30,7 @@ func (p *pattern) next(wait time.Duration) (*frame.Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.tally.drop(skipped)
+	p.counters.drop(skipped)
 	p.seq += 1 + skipped
 	f := p.pool.Get(p.card.MaxLen())
 	f.Captured = p.cfg.now()

@@ -25,8 +25,8 @@ type device struct {
 	seq    uint64 // of the newest buffer, and what the driver called it
 	number uint32
 	seen   bool
-	broken int  // frames in a row
-	flaw   flaw // of the last one
+	broken int    // frames in a row
+	defect defect // of the last one
 }
 
 const (
@@ -120,17 +120,17 @@ func (d *device) best(fresh bool) (f *frame.Frame) {
 	for i := len(d.late) - 1; i >= 0; i-- {
 		b := d.late[i]
 		if f == nil && fresh {
-			var why flaw
+			var why defect
 			if f, why = d.take(b.Buffer); f == nil {
-				d.tally.brokenOne(why)
-				d.broken, d.flaw = d.broken+1, why
+				d.counters.brokenOne(why)
+				d.broken, d.defect = d.broken+1, why
 			} else {
 				d.broken = 0
 				f.Seq, f.Arrived = b.seq, d.cfg.now()
 				f.Captured = capturedAt(b.Time, f.Arrived)
 			}
 		} else {
-			d.tally.drop(1)
+			d.counters.drop(1)
 		}
 		_ = d.cam.Release(b.Buffer) // if it fails the camera is lost, and so will say the next Next
 	}
@@ -143,14 +143,14 @@ func (d *device) count(b v4l2.Buffer) uint64 {
 	if !d.seen || step == 0 || step > maxGap { // the first one, a restart, or a driver that does not count
 		step = 1
 	}
-	d.tally.drop(uint64(step - 1))
+	d.counters.drop(uint64(step - 1))
 	d.seq += uint64(step)
 	d.number, d.seen = b.Sequence, true
 	return d.seq
 }
 
 // take copies a frame out of the driver's buffer, once, completing or encoding it on the way; nil if it is broken.
-func (d *device) take(b v4l2.Buffer) (*frame.Frame, flaw) {
+func (d *device) take(b v4l2.Buffer) (*frame.Frame, defect) {
 	switch least := d.mode.Bytes(); {
 	case len(b.Data) > 0 && len(b.Data) < least: // flagged too, but this says more
 		return nil, truncated
@@ -162,10 +162,10 @@ func (d *device) take(b v4l2.Buffer) (*frame.Frame, flaw) {
 	return d.raw.take(d.pool, b.Data)
 }
 
-func (d *device) takeJPEG(b []byte) (*frame.Frame, flaw) {
+func (d *device) takeJPEG(b []byte) (*frame.Frame, defect) {
 	info, err := mjpeg.Check(b)
 	if err != nil {
-		return nil, flawOf(err)
+		return nil, defectOf(err)
 	}
 	if !fits(info.Width, d.mode.Width) || !fits(info.Height, d.mode.Height) {
 		return nil, missized
@@ -176,7 +176,7 @@ func (d *device) takeJPEG(b []byte) (*frame.Frame, flaw) {
 // fits allows for cameras that give whole JPEG blocks, as 1088 lines instead of 1080.
 func fits(got, want int) bool { return got == want || got == (want+15)/16*16 }
 
-func flawOf(err error) flaw {
+func defectOf(err error) defect {
 	switch {
 	case errors.Is(err, mjpeg.ErrNoEnd):
 		return truncated
@@ -204,7 +204,7 @@ func capturedAt(stamp, now time.Duration) time.Duration {
 
 func (d *device) silence() error {
 	if d.broken > 0 {
-		return fmt.Errorf("%s: %w: %d in a row, the last one %s", d.cam.Device().Path, errBroken, d.broken, flawNames[d.flaw])
+		return fmt.Errorf("%s: %w: %d in a row, the last one %s", d.cam.Device().Path, errBroken, d.broken, defectNames[d.defect])
 	}
 	return fmt.Errorf("%s: %w", d.cam.Device().Path, errSilent)
 }
