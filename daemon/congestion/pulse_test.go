@@ -9,7 +9,7 @@ import (
 
 func TestPulseFollowsTheCamera(t *testing.T) {
 	var p pulse
-	f := &frame.Frame{Seq: 10, Captured: time.Hour}
+	f := &frame.Frame{Meta: frame.Meta{Seq: 10, Captured: time.Hour}}
 	film := func(n int, every time.Duration, skip uint64) {
 		for range n {
 			f.Seq += skip
@@ -36,6 +36,6 @@ func TestPulseFollowsTheCamera(t *testing.T) {
 	f.Seq, f.Captured = 1, time.Minute // another camera
 	film(30, 20*time.Millisecond, 1)
 	near(20*time.Millisecond, "another camera")
-	p.saw(&frame.Frame{Seq: 1000, Captured: 2 * time.Hour, Card: true})
+	p.saw(&frame.Frame{Meta: frame.Meta{Seq: 1000, Captured: 2 * time.Hour, Card: true}})
 	near(20*time.Millisecond, "after a card")
 }

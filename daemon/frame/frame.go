@@ -1,12 +1,16 @@
-// Package frame carries frames from whoever makes them to everybody who looks at them.
+// Package frame passes frames from one source to any number of readers.
 //
 //	                         ┌─▶ Reader ─▶ link to a peer
 //	camera ─▶ Pool ─▶ Hub ───┼─▶ Reader ─▶ viewer
 //	(or a peer's link)       └─▶ Reader ─▶ viewer
 //
-// It promises three things. A frame is copied once, into a pooled buffer, and shared by reference from there on.
-// The newest frame wins: each reader has a single slot, so a slow reader loses its own frames, which are counted,
-// and delays nobody. Once warm, nothing is allocated per frame.
+// Guarantees:
+//
+//   - A frame is copied once, into a pooled buffer, and shared by reference
+//     after that.
+//   - The newest frame wins. Each reader has one slot. A slow reader loses its
+//     own frames, which are counted, and delays no other reader.
+//   - Steady state allocates nothing per frame.
 //
 // The package starts no goroutine.
 package frame
@@ -20,14 +24,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Format says what the bytes of a frame are.
+// Format is the encoding of a frame's bytes.
 type Format uint8
 
 const (
-	JPEG Format = 1 // one complete JPEG frame, with its Huffman tables
+	JPEG Format = 1 // one complete JPEG image with its Huffman tables
 	YUYV Format = 2 // packed 4:2:2, two bytes a pixel, rows without padding
 )
 
+// String returns the format's name in the configuration and in the API.
 func (f Format) String() string {
 	switch f {
 	case JPEG:
@@ -38,38 +43,47 @@ func (f Format) String() string {
 	return "unknown"
 }
 
-// Frame is one frame. Between Hub.Publish and the last Release its fields and bytes are read only.
+// Meta is all of a frame but its bytes.
+type Meta struct {
+	Seq      uint64        // counts the frames of the source; a gap is a lost frame
+	Captured time.Duration // capture time on this device's CLOCK_MONOTONIC, see Now
+	Arrived  time.Duration // when its last byte arrived, on the same clock
+	Format   Format
+	Card     bool // a status card, not a frame of the camera
+	Rotate   int  // degrees clockwise to turn it for display: 0, 90, 180, 270
+
+	Width, Height int // pixels, before rotation
+}
+
+// Frame is one frame. Its fields and bytes are read only between Hub.Publish
+// and the last Release.
 type Frame struct {
-	Seq           uint64        // counts the frames of the feed's source; a gap is a lost frame
-	Captured      time.Duration // when the camera took it, on this device's CLOCK_MONOTONIC (see Now)
-	Arrived       time.Duration // when it was here as a whole, on the same clock
-	Format        Format
-	Card          bool // not a frame of the camera but a card that says why there is none
-	Rotate        int  // degrees clockwise that it is to be shown with: 0, 90, 180, 270
-	Width, Height int  // pixels, before that
-	Data          []byte
+	Meta
+	Data []byte
 
 	pool *Pool
 	refs atomic.Int32
 }
 
-// Now reads CLOCK_MONOTONIC, the clock in which V4L2 stamps its buffers. It is read some ten times for each frame, so the
-// scheduler is not told of the system call: it would wake its monitor thread. Package time has the same clock for less, but
-// tells only differences, and another time to tests with a clock of their own.
+// Now returns the time of CLOCK_MONOTONIC, the clock of V4L2's buffer
+// timestamps. It is called about ten times per frame. The raw system call
+// does not wake the scheduler's monitor thread: see BenchmarkNow. Package time
+// reads the same clock, but returns differences only, and fake time in tests.
 func Now() time.Duration {
 	var ts unix.Timespec
-	// It cannot fail for this clock: clock_gettime(2) knows only EINVAL and EFAULT.
+	// It cannot fail: clock_gettime(2) returns only EINVAL and EFAULT.
 	_, _, _ = unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&ts)), 0)
 	return time.Duration(ts.Nano())
 }
 
-// Wall turns an instant on CLOCK_MONOTONIC into the time of day.
+// Wall converts a time of CLOCK_MONOTONIC to the time of day.
 func Wall(mono time.Duration) time.Time { return time.Now().Add(mono - Now()) }
 
-// Retain adds a reference for another owner.
+// Retain adds a reference.
 func (f *Frame) Retain() { f.refs.Add(1) }
 
-// Release gives one reference back. After the last one the frame is used again for another frame.
+// Release drops a reference. The last one returns the frame to its pool.
+// It panics if the frame was released more often than retained.
 func (f *Frame) Release() {
 	switch n := f.refs.Add(-1); {
 	case n == 0:
@@ -81,16 +95,18 @@ func (f *Frame) Release() {
 	}
 }
 
-// Pool lends frames. It is safe for concurrent use; the zero value keeps nothing, so use NewPool.
+// Pool reuses frames and their buffers. It is safe for concurrent use. The zero
+// value works but keeps no frames.
 type Pool struct {
 	mu   sync.Mutex
-	idle []*Frame // most recently used last: its memory is still in the cache
+	idle []*Frame // most recently used last: its memory may still be in the cache
 }
 
-// NewPool makes a pool that keeps at most idle frames for later.
+// NewPool returns a pool that keeps at most idle unused frames.
 func NewPool(idle int) *Pool { return &Pool{idle: make([]*Frame, 0, idle)} }
 
-// Get lends a frame whose Data has n bytes of undefined content, with one reference.
+// Get returns a frame with one reference. Its Data has n bytes of undefined
+// content, its Meta is zero.
 func (p *Pool) Get(n int) *Frame {
 	p.mu.Lock()
 	var f *Frame
@@ -103,10 +119,10 @@ func (p *Pool) Get(n int) *Frame {
 	}
 	data := f.Data
 	if cap(data) < n {
-		// Room for the next, somewhat larger frame: MJPEG sizes vary by some ten percent from one to the next.
+		// MJPEG sizes vary by about ten percent between frames.
 		data = make([]byte, n+n/4)
 	}
-	f.Seq, f.Captured, f.Arrived, f.Format, f.Card, f.Rotate, f.Width, f.Height = 0, 0, 0, 0, false, 0, 0, 0
+	f.Meta = Meta{}
 	f.Data = data[:n]
 	f.refs.Store(1)
 	return f

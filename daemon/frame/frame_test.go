@@ -21,7 +21,7 @@ func publish(h *Hub, p *Pool, seq uint64) *Frame {
 	return f
 }
 
-func TestNewestWinsAndLossIsCounted(t *testing.T) {
+func TestHub_newestWinsAndDropsAreCounted(t *testing.T) {
 	p, h := NewPool(8), NewHub()
 	slow, quick := h.Subscribe(), h.Subscribe()
 	defer slow.Close()
@@ -43,36 +43,36 @@ func TestNewestWinsAndLossIsCounted(t *testing.T) {
 		t.Errorf("dropped: slow %d, want 4; quick %d, want 0", slow.Dropped(), quick.Dropped())
 	}
 	if slow.Take() != nil {
-		t.Error("the same frame was taken twice")
+		t.Error("got the same frame twice")
 	}
 }
 
-func TestFrameReturnsToItsPoolOnce(t *testing.T) {
+func TestFrame_returnsToItsPoolOnce(t *testing.T) {
 	p, h := NewPool(8), NewHub()
 	r := h.Subscribe()
 	f := publish(h, p, 1)
 	if got := r.Take(); got != f {
-		t.Fatal("not the frame that was published")
+		t.Fatalf("got %p, want the published frame %p", got, f)
 	}
-	publish(h, p, 2) // the hub lets go of 1, the reader still holds it
+	publish(h, p, 2) // the hub releases 1, the reader still holds it
 	if g := p.Get(10); g == f {
-		t.Fatal("a frame that a reader holds was lent again")
+		t.Fatal("the pool reused a frame that a reader holds")
 	}
 	f.Release()
 	if g := p.Get(10); g != f {
-		t.Error("the frame was not lent again after its last release")
+		t.Errorf("after the last release got %p, want the same frame %p", g, f)
 	}
 	r.Close()
 	defer func() {
 		if recover() == nil {
-			t.Error("releasing a frame too often went unnoticed")
+			t.Error("releasing a frame too often: got no panic, want one")
 		}
 	}()
 	f.Release()
 	f.Release()
 }
 
-func TestLateReaderSeesTheNewestButNotAForgottenOne(t *testing.T) {
+func TestHub_lateReaderGetsNewestUnlessForgotten(t *testing.T) {
 	p, h := NewPool(2), NewHub()
 	publish(h, p, 7)
 	r := h.Subscribe()
@@ -86,11 +86,11 @@ func TestLateReaderSeesTheNewestButNotAForgottenOne(t *testing.T) {
 	r = h.Subscribe()
 	defer r.Close()
 	if f := r.Take(); f != nil {
-		t.Errorf("a forgotten frame was handed out: %d", f.Seq)
+		t.Errorf("after Forget: got frame %d, want none", f.Seq)
 	}
 }
 
-func TestEndWakesReadersWithTheReason(t *testing.T) {
+func TestHub_endWakesReadersWithReason(t *testing.T) {
 	why := errors.New("hung up")
 	h := NewHub()
 	r := h.Subscribe()
@@ -100,18 +100,18 @@ func TestEndWakesReadersWithTheReason(t *testing.T) {
 	h.End(why)
 	err := <-done
 	if !errors.Is(err, ErrEnded) || !errors.Is(err, why) {
-		t.Errorf("got %v, want ErrEnded because of %v", err, why)
+		t.Errorf("got %v, want ErrEnded that wraps %v", err, why)
 	}
 	f := NewPool(1).Get(1)
-	h.Publish(f) // must not panic or be handed out
+	h.Publish(f) // must neither panic nor reach a reader
 	late := h.Subscribe()
 	defer late.Close()
 	if _, err := late.Next(context.Background()); !errors.Is(err, ErrEnded) {
-		t.Errorf("late reader of an ended feed: %v", err)
+		t.Errorf("late reader of an ended feed: got %v, want ErrEnded", err)
 	}
 }
 
-func TestNextEndsWithItsContextAndWithClose(t *testing.T) {
+func TestReader_nextEndsWithContextAndClose(t *testing.T) {
 	h := NewHub()
 	r := h.Subscribe()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -119,31 +119,31 @@ func TestNextEndsWithItsContextAndWithClose(t *testing.T) {
 	go func() { _, err := r.Next(ctx); done <- err }()
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("after cancel: %v", err)
+		t.Errorf("after cancel: got %v, want context.Canceled", err)
 	}
 	go func() { _, err := r.Next(context.Background()); done <- err }()
 	r.Close()
 	if err := <-done; !errors.Is(err, ErrEnded) {
-		t.Errorf("after Close: %v", err)
+		t.Errorf("after Close: got %v, want ErrEnded", err)
 	}
 }
 
-func TestChangedTellsOfReaders(t *testing.T) {
+func TestHub_changedNotifiesOfReaders(t *testing.T) {
 	h := NewHub()
 	r := h.Subscribe()
 	<-h.Changed()
 	if n := h.Readers(); n != 1 {
-		t.Errorf("%d readers, want 1", n)
+		t.Errorf("got %d readers, want 1", n)
 	}
 	r.Close()
 	r.Close()
 	<-h.Changed()
 	if n := h.Readers(); n != 0 {
-		t.Errorf("%d readers, want 0", n)
+		t.Errorf("got %d readers, want 0", n)
 	}
 }
 
-func TestManyReadersAndOneWriter(t *testing.T) {
+func TestHub_manyReadersOneWriter(t *testing.T) {
 	p, h := NewPool(16), NewHub()
 	const last = 2000
 	var wg sync.WaitGroup
@@ -159,10 +159,10 @@ func TestManyReadersAndOneWriter(t *testing.T) {
 					return
 				}
 				if f.Seq <= before {
-					t.Errorf("frame %d after %d", f.Seq, before)
+					t.Errorf("got frame %d after frame %d, want a newer one", f.Seq, before)
 				}
 				if len(f.Data) != 100 || f.Data[0] != byte(f.Seq) {
-					t.Errorf("frame %d was overwritten while it was held", f.Seq)
+					t.Errorf("frame %d was overwritten while the reader held it", f.Seq)
 				}
 				before = f.Seq
 				f.Release()
@@ -177,7 +177,7 @@ func TestManyReadersAndOneWriter(t *testing.T) {
 	wg.Wait()
 }
 
-func TestNowIsTheKernelsMonotonicClock(t *testing.T) {
+func TestNow_isKernelMonotonicClock(t *testing.T) {
 	kernel := func() time.Duration {
 		var ts unix.Timespec
 		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
@@ -187,15 +187,15 @@ func TestNowIsTheKernelsMonotonicClock(t *testing.T) {
 	}
 	before, now, after := kernel(), Now(), kernel()
 	if now < before || now > after {
-		t.Errorf("it is %v, and the kernel's clock went from %v to %v", now, before, after)
+		t.Errorf("got %v, want between the kernel's %v and %v", now, before, after)
 	}
 	a := Now()
 	w := Wall(a)
 	if b := Now(); b < a {
-		t.Errorf("the clock went back from %v to %v", a, b)
+		t.Errorf("got %v after %v, want no step back", b, a)
 	}
 	if d := time.Since(w); d < 0 {
-		t.Errorf("an instant in the past is shown %v ahead", -d)
+		t.Errorf("got a wall time %v in the future, want one in the past", -d)
 	}
 }
 
@@ -208,14 +208,14 @@ func BenchmarkPublishToFourReaders(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		publish(h, p, uint64(i))
-		for _, r := range rs[:3] { // the fourth never looks
+		for _, r := range rs[:3] { // the fourth never takes one
 			f := r.Take()
 			f.Release()
 		}
 	}
 }
 
-func TestPublishAllocatesNothingOnceWarm(t *testing.T) {
+func TestHub_publishAllocatesNothing(t *testing.T) {
 	p, h := NewPool(8), NewHub()
 	r := h.Subscribe()
 	defer r.Close()
@@ -223,6 +223,23 @@ func TestPublishAllocatesNothingOnceWarm(t *testing.T) {
 	publish(h, p, 1)
 	publish(h, p, 2)
 	if n := testing.AllocsPerRun(100, func() { publish(h, p, 3); r.Take().Release() }); n != 0 {
-		t.Errorf("%v allocations per frame", n)
+		t.Errorf("got %v allocations a frame, want 0", n)
 	}
+}
+
+// BenchmarkNow compares the raw system call with one that the scheduler sees.
+func BenchmarkNow(b *testing.B) {
+	b.Run("raw", func(b *testing.B) {
+		for b.Loop() {
+			_ = Now()
+		}
+	})
+	b.Run("syscall", func(b *testing.B) {
+		for b.Loop() {
+			var ts unix.Timespec
+			if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -7,11 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// ErrEnded is what a reader gets when its feed is over; what End was given is wrapped beside it.
+// ErrEnded is returned to the readers of an ended feed. It wraps the reason given
+// to End.
 var ErrEnded = errors.New("the feed has ended")
 
-// Hub hands each published frame to all its readers. Publish is for one goroutine at a time; everything else is safe for
-// concurrent use.
+// Hub passes each published frame to all its readers. Publish must not be called
+// concurrently. All other methods are safe for concurrent use.
 type Hub struct {
 	mu      sync.Mutex
 	readers []*Reader
@@ -20,10 +21,11 @@ type Hub struct {
 	changed chan struct{}
 }
 
-// NewHub makes a hub without readers.
+// NewHub returns a hub without readers.
 func NewHub() *Hub { return &Hub{changed: make(chan struct{}, 1)} }
 
-// Publish takes over the caller's reference to f and makes f the newest frame of every reader.
+// Publish takes over the caller's reference to f and makes f the newest frame of
+// every reader. After End it releases f.
 func (h *Hub) Publish(f *Frame) {
 	h.mu.Lock()
 	if h.ended != nil {
@@ -43,7 +45,8 @@ func (h *Hub) Publish(f *Frame) {
 	}
 }
 
-// Forget drops the newest frame, so that a reader who comes later does not take an old frame for a live one.
+// Forget drops the newest frame, so that a later reader does not get an old frame
+// as if it were live.
 func (h *Hub) Forget() {
 	h.mu.Lock()
 	old := h.newest
@@ -54,7 +57,8 @@ func (h *Hub) Forget() {
 	}
 }
 
-// End ends the feed: readers get their last frame and then ErrEnded, with why beside it if that is not nil.
+// End ends the feed. Readers get their last frame, then ErrEnded, which wraps why
+// unless that is nil. Only the first call has an effect.
 func (h *Hub) End(why error) {
 	if why == nil {
 		why = ErrEnded
@@ -72,7 +76,8 @@ func (h *Hub) End(why error) {
 	h.Forget()
 }
 
-// Subscribe adds a reader. If there is a newest frame, it gets that at once.
+// Subscribe returns a new reader. The reader gets the newest frame at once, if
+// there is one.
 func (h *Hub) Subscribe() *Reader {
 	r := &Reader{hub: h, ready: make(chan struct{}, 1)}
 	h.mu.Lock()
@@ -89,15 +94,16 @@ func (h *Hub) Subscribe() *Reader {
 	return r
 }
 
-// Readers says how many look at the feed.
+// Readers returns the number of readers.
 func (h *Hub) Readers() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.readers)
 }
 
-// Changed receives a value after the number of readers has changed. Several changes may be told by one value.
-// There is one such channel, for one listener: the owner of the camera.
+// Changed returns a channel that receives a value after the number of readers has
+// changed. One value may stand for several changes. There is one channel, for one
+// listener: the camera's supervisor.
 func (h *Hub) Changed() <-chan struct{} { return h.changed }
 
 func (h *Hub) notify() {
@@ -113,7 +119,8 @@ func (h *Hub) reason() error {
 	return h.ended
 }
 
-// Reader is one pair of eyes on a hub. Its methods are for one goroutine at a time, Close for any.
+// Reader is one subscription to a hub. Its methods must not be called
+// concurrently, except Close.
 type Reader struct {
 	hub     *Hub
 	slot    atomic.Pointer[Frame]
@@ -122,7 +129,7 @@ type Reader struct {
 	dropped atomic.Uint64
 }
 
-// put makes f the reader's frame; one that was never looked at has to go for it.
+// put makes f the reader's frame and drops the previous one if it was not taken.
 func (r *Reader) put(f *Frame) {
 	if old := r.slot.Swap(f); old != nil {
 		old.Release()
@@ -138,13 +145,16 @@ func (r *Reader) wake() {
 	}
 }
 
-// Ready receives a value when Take may have something new, or the feed has ended.
+// Ready returns a channel that receives a value when Take may return a frame or
+// the feed has ended.
 func (r *Reader) Ready() <-chan struct{} { return r.ready }
 
-// Take returns the newest frame, which the caller releases, or nil if there is none newer than the last one taken.
+// Take returns the newest frame, or nil if it was taken already. The caller
+// releases the frame.
 func (r *Reader) Take() *Frame { return r.slot.Swap(nil) }
 
-// Next waits for the newest frame, which the caller releases. Errors: that of ctx, or ErrEnded.
+// Next waits for the newest frame and returns it. The caller releases the frame.
+// It returns ctx.Err(), or ErrEnded after End or Close.
 func (r *Reader) Next(ctx context.Context) (*Frame, error) {
 	for {
 		if f := r.Take(); f != nil {
@@ -164,10 +174,10 @@ func (r *Reader) Next(ctx context.Context) (*Frame, error) {
 	}
 }
 
-// Dropped counts the frames that this reader was too slow for.
+// Dropped returns how many frames were replaced before this reader took them.
 func (r *Reader) Dropped() uint64 { return r.dropped.Load() }
 
-// Close takes the reader off its hub. It may be called more than once.
+// Close ends the subscription. It may be called more than once.
 func (r *Reader) Close() {
 	if r.closed.Swap(true) {
 		return

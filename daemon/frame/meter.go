@@ -6,39 +6,41 @@ import (
 	"time"
 )
 
-// meterSpan is the time over which rates and delays are told.
+// meterSpan is the time over which a Meter averages.
 const meterSpan = 3 * time.Second
 
-// Meter measures the rate, the amount and the delay of passing frames over the last three seconds. It remembers at most
-// 512 of them, so above 170 frames a second the span gets shorter. The zero value is ready; it is safe for concurrent use.
+// Meter measures frame rate, bit rate and delay over the last three seconds. It
+// holds at most 512 frames, so the span is shorter above 170 frames a second. The
+// zero value is ready to use. Methods are safe for concurrent use.
 type Meter struct {
 	mu            sync.Mutex
-	ring          [512]metered
-	next, kept    int // where the next one goes, and how many there are
-	first         time.Duration
+	ring          [512]sample
+	next, kept    int           // index of the next sample, and how many are held
+	first         time.Duration // time of the oldest held sample
 	width, height int
 }
 
-type metered struct {
+type sample struct {
 	at, delay time.Duration
 	bytes     int
 }
 
-// Rate is what a Meter has seen over the last three seconds.
+// Rate is a Meter's result over the last three seconds.
 type Rate struct {
 	FPS, MbitS    float64
-	P50, P99      time.Duration // of the delay
-	Width, Height int           // of the newest frame; 0 when there was none
+	P50, P99      time.Duration // percentiles of the delay
+	Width, Height int           // pixels of the newest frame; 0 without one
 }
 
-// Add counts a frame of so many bytes on the way, seen at an instant of Now, so long after it was captured.
+// Add counts a frame of the given size in bytes and pixels. at is a time of Now,
+// delay the time since its capture.
 func (m *Meter) Add(at, delay time.Duration, bytes, width, height int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.kept == 0 {
 		m.first = at
 	}
-	m.ring[m.next] = metered{at, delay, bytes}
+	m.ring[m.next] = sample{at, delay, bytes}
 	m.next = (m.next + 1) % len(m.ring)
 	m.kept++
 	if m.kept > len(m.ring) {
@@ -47,14 +49,14 @@ func (m *Meter) Add(at, delay time.Duration, bytes, width, height int) {
 	m.width, m.height = width, height
 }
 
-// Reset forgets everything, as at the beginning of a call.
+// Reset drops all samples, as at the start of a call.
 func (m *Meter) Reset() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.next, m.kept = 0, 0
 }
 
-// Rate sums up the last three seconds before now.
+// Rate returns the rates and delays of the three seconds before now.
 func (m *Meter) Rate(now time.Duration) Rate {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +75,7 @@ func (m *Meter) Rate(now time.Duration) Rate {
 	}
 	n, amount, span := float64(len(delays)), float64(bytes), meterSpan
 	if m.first > now-meterSpan {
-		// The span begins with a frame instead of anywhere between two: that one is the fence post.
+		// All samples lie within the span: n frames bound n-1 intervals.
 		span = now - oldest
 		amount *= (n - 1) / n
 		n--

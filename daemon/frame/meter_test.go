@@ -31,30 +31,32 @@ func TestMeter(t *testing.T) {
 		{"two frames", 2, 0, 30},
 		{"long after the start", 300, 0, 30},
 		{"every third lost", 300, 3, 20},
-		{"more than it remembers", 2000, 0, 30},
+		{"more frames than it holds", 2000, 0, 30},
 	} {
-		m, now := feed(tt.n, tt.skip)
-		r := m.Rate(now)
-		if math.Abs(r.FPS-tt.fps) > 0.5 {
-			t.Errorf("%s: %.2f fps, want %.0f", tt.name, r.FPS, tt.fps)
-		}
-		if want := tt.fps * 0.8; math.Abs(r.MbitS-want) > want/30 {
-			t.Errorf("%s: %.2f Mbit/s, want %.2f", tt.name, r.MbitS, want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			m, now := feed(tt.n, tt.skip)
+			r := m.Rate(now)
+			if math.Abs(r.FPS-tt.fps) > 0.5 {
+				t.Errorf("got %.2f fps, want %.0f", r.FPS, tt.fps)
+			}
+			if want := tt.fps * 0.8; math.Abs(r.MbitS-want) > want/30 {
+				t.Errorf("got %.2f Mbit/s, want %.2f", r.MbitS, want)
+			}
+		})
 	}
 	m, now := feed(300, 0)
 	r := m.Rate(now)
 	if r.P50 != 10*time.Millisecond || r.P99 != 50*time.Millisecond {
-		t.Errorf("delays p50 %v, p99 %v; want 10ms, 50ms", r.P50, r.P99)
+		t.Errorf("got delays p50 %v, p99 %v; want 10ms, 50ms", r.P50, r.P99)
 	}
 	if r.Width != 1280 || r.Height != 720 {
-		t.Errorf("size %dx%d", r.Width, r.Height)
+		t.Errorf("got size %dx%d, want 1280x720", r.Width, r.Height)
 	}
 	if r := m.Rate(now + 4*time.Second); r != (Rate{}) {
-		t.Errorf("after four seconds of silence: %+v, want nothing", r)
+		t.Errorf("after four seconds without frames: got %+v, want zero", r)
 	}
 	m.Reset()
 	if r := m.Rate(now); r != (Rate{}) {
-		t.Errorf("after Reset: %+v, want nothing", r)
+		t.Errorf("after Reset: got %+v, want zero", r)
 	}
 }
