@@ -1,3 +1,4 @@
+// Package resolve turns a configured address into those that can be dialled.
 package resolve
 
 import (

@@ -1,0 +1,9 @@
+package netwatch
+
+import (
+	"testing"
+
+	"vchat/daemon/daemontest/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
