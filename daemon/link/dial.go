@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"vchat/daemon/transport"
 )
 
 // When a peer is dialled, and how often:
@@ -63,7 +65,7 @@ func (p *peer) urgency() (urgency, time.Time) {
 		return notAtAll, time.Time{}
 	case p.current == nil && !p.wanted.Load():
 		return singly, p.notUntil
-	case p.current == nil || p.current.conn.suspected():
+	case p.current == nil || p.current.conn.Suspected():
 		return haste, p.notUntil
 	}
 	return notAtAll, time.Time{}
@@ -128,8 +130,8 @@ func (d *dialler) start() {
 	if !a.patient && len(a.waiting) == 0 {
 		return // the name is being looked up
 	}
-	if a.patient && p.wanted.Load() && d.last.Sub(d.begun) < neighbourTime {
-		_ = keepNeighbour(neighbour)
+	if a.patient && p.wanted.Load() && d.last.Sub(d.begun) < transport.NeighbourTime {
+		_ = transport.KeepNeighbour(neighbour)
 	}
 	d.running++
 	ctx := d.ctx

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"syscall"
 
+	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
 
@@ -18,9 +18,9 @@ var (
 	// ErrRefused: the other side does not accept us; the text says why.
 	ErrRefused = errors.New("refused by the other side")
 	// ErrDead: nothing was heard on the link for too long.
-	ErrDead = errors.New("nothing heard on the link")
+	ErrDead = transport.ErrDead
 	// ErrSlow: the other side does not take what is sent to it.
-	ErrSlow = errors.New("the other side does not read")
+	ErrSlow = transport.ErrSlow
 	// ErrClosed: the other side closed the connection without a word.
 	ErrClosed = errors.New("the connection was closed")
 
@@ -64,8 +64,7 @@ func classify(err error) error {
 		return fmt.Errorf("no answer within %v: %w", handshakeTime, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
-		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case transport.Closed(err):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vchat/daemon/identity"
+	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
 
@@ -27,8 +28,8 @@ func (ls *Links) answer(ctx context.Context, raw net.Conn) {
 	defer stop()
 	defer raw.Close()
 	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
-	conn := newConn(raw)
-	t := tls.Server(newBatch(conn), batched(ls.cfg.Identity.ServerConfig()))
+	conn := transport.NewConn(raw)
+	t := tls.Server(transport.NewBatch(conn), transport.Batched(ls.cfg.Identity.ServerConfig()))
 	if err := t.HandshakeContext(ctx); err != nil {
 		ls.cfg.Log.Debug("a connection without a TLS handshake", "from", raw.RemoteAddr(), "err", err)
 		return
@@ -48,7 +49,7 @@ func (ls *Links) answer(ctx context.Context, raw net.Conn) {
 }
 
 // refuse tells a device with an unknown key so, and the log which key it was and what the device calls itself.
-func (ls *Links) refuse(conn *conn, t *tls.Conn, id identity.ID) error {
+func (ls *Links) refuse(conn *transport.Conn, t *tls.Conn, id identity.ID) error {
 	bye := wire.Bye{Code: wire.CodeUnknownDevice, Text: fmt.Sprintf("your key %s is not known here; put it under peers on the device that says so", id)}
 	if id == ls.cfg.Identity.ID() {
 		bye = wire.Bye{Code: wire.CodeSelfCall, Text: "you have reached yourself: the address or the id is your own"}
@@ -70,7 +71,7 @@ func (ls *Links) refuse(conn *conn, t *tls.Conn, id identity.ID) error {
 }
 
 // sayBye ends a connection in words.
-func sayBye(conn *conn, t *tls.Conn, bye wire.Bye) error {
+func sayBye(conn *transport.Conn, t *tls.Conn, bye wire.Bye) error {
 	if err := say(conn, t, bye); err != nil {
 		return err
 	}
@@ -79,8 +80,8 @@ func sayBye(conn *conn, t *tls.Conn, bye wire.Bye) error {
 }
 
 // say sends the last word, and begins the time in which the connection ends.
-func say(conn *conn, t *tls.Conn, bye wire.Bye) error {
-	conn.endBy(time.Now().Add(refusalTime))
+func say(conn *transport.Conn, t *tls.Conn, bye wire.Bye) error {
+	conn.EndBy(time.Now().Add(refusalTime))
 	b, err := wire.Append(nil, &bye)
 	if err != nil {
 		return err
@@ -101,8 +102,8 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
 	defer stop()
 	_ = raw.SetDeadline(time.Now().Add(handshakeTime))
-	conn := newConn(raw)
-	t := tls.Client(newBatch(conn), batched(ls.cfg.Identity.ClientConfig()))
+	conn := transport.NewConn(raw)
+	t := tls.Client(transport.NewBatch(conn), transport.Batched(ls.cfg.Identity.ClientConfig()))
 	if err := t.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS with %s: %w", address, classify(err))
 	}
@@ -121,14 +122,8 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 	return ls.serve(p, conn, t, true, func() { stop(); agreed() })
 }
 
-// batched lets TLS fill its records from the first frame on instead of beginning with small ones after each pause.
-func batched(c *tls.Config) *tls.Config {
-	c.DynamicRecordSizingDisabled = true
-	return c
-}
-
 // serve exchanges hellos with a peer whose key is the known one, tells that they agreed, and runs the link to its end.
-func (ls *Links) serve(p *peer, conn *conn, t *tls.Conn, dialled bool, agreed func()) error {
+func (ls *Links) serve(p *peer, conn *transport.Conn, t *tls.Conn, dialled bool, agreed func()) error {
 	l, err := ls.agree(p, conn, t, dialled)
 	if err != nil {
 		if !dialled {
@@ -141,7 +136,7 @@ func (ls *Links) serve(p *peer, conn *conn, t *tls.Conn, dialled bool, agreed fu
 }
 
 // agree exchanges hellos.
-func (ls *Links) agree(p *peer, conn *conn, t *tls.Conn, dialled bool) (*Link, error) {
+func (ls *Links) agree(p *peer, conn *transport.Conn, t *tls.Conn, dialled bool) (*Link, error) {
 	ours := ls.hello()
 	b, err := wire.Append(nil, &ours)
 	if err != nil {

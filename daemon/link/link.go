@@ -12,6 +12,7 @@ import (
 
 	"vchat/daemon/frame"
 	"vchat/daemon/mjpeg"
+	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
 
@@ -22,9 +23,9 @@ const farewellTime = 300 * time.Millisecond
 // writes. Its methods are safe for concurrent use.
 type Link struct {
 	peer    *peer
-	conn    *conn
-	batch   *batch // under tls
-	socket  *socket
+	conn    *transport.Conn
+	batch   *transport.Batch // under tls
+	socket  *transport.Socket
 	tls     *tls.Conn
 	in      *wire.Reader
 	theirs  wire.Hello
@@ -53,17 +54,17 @@ type Link struct {
 	pool     *frame.Pool // of its own, so that what huge frames took is given back with the link
 }
 
-func newLink(p *peer, c *conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
+func newLink(p *peer, c *transport.Conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
 	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled,
 		began: time.Now(), clockBase: frame.Now(),
 		pool: frame.NewPool(4),
 		out:  make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
 		told: make(chan struct{}, 1), word: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
-	l.batch = t.NetConn().(*batch)
-	l.batch.readAhead()
-	l.socket = newSocket(c.Conn)
-	l.socket.steady()
-	c.bytes, c.patience, c.doubt = &p.bytes, p.patience, p.poke
+	l.batch = t.NetConn().(*transport.Batch)
+	l.batch.ReadAhead()
+	l.socket = transport.NewSocket(c.Conn)
+	l.socket.Steady()
+	c.Bytes, c.Patience, c.Doubt = &p.bytes, p.patience, p.poke
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
@@ -118,15 +119,15 @@ func (l *Link) elapsed() time.Duration { return time.Since(l.began) }
 
 // probe asks the other side to be heard soon.
 func (l *Link) probe() {
-	l.conn.probe()
+	l.conn.Probe()
 	poke(l.ask)
 }
 
 // run serves the link until ctx or the link ends and returns why.
 func (l *Link) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { l.end(shutdown(ctx)) })()
-	defer context.AfterFunc(l.ctx, func() { l.conn.endBy(time.Now().Add(farewellTime)) })()
-	l.conn.watch()
+	defer context.AfterFunc(l.ctx, func() { l.conn.EndBy(time.Now().Add(farewellTime)) })()
+	l.conn.Watch()
 	wrote := make(chan struct{})
 	go func() {
 		defer close(wrote)
@@ -142,7 +143,7 @@ func (l *Link) run(ctx context.Context) error {
 		<-wrote
 	}
 	if errors.Is(why, ErrDead) || errors.Is(why, errReplaced) {
-		l.conn.abandon()
+		l.conn.Abandon()
 	}
 	_ = l.conn.Close()
 	<-wrote

@@ -42,15 +42,12 @@ import (
 
 const (
 	handshakeTime = 5 * time.Second        // for each of TLS, hello and nomination
-	pingEvery     = 700 * time.Millisecond // so that three of them fit into deadAfter
-	pingOften     = 200 * time.Millisecond // in a call: two of them fit into suspectAfter
-	suspectAfter  = 500 * time.Millisecond
-	deadAfter     = 2500 * time.Millisecond
-	stallAfter    = 10 * time.Second // in which the kernel takes nothing of what is written end the link
-	youngLink     = time.Second      // a second connection within this time is the other half of a simultaneous dial
-	maxStrangers  = 64               // connections that have not yet shown a known key
-	maxGreeting   = 8                // connections of one peer that have not yet said hello: in haste it makes several
-	maxGreeted    = 8                // connections of one peer that wait to be chosen
+	pingEvery     = 700 * time.Millisecond // so that three of them fit into transport.DeadAfter
+	pingOften     = 200 * time.Millisecond // in a call: two of them fit into transport.SuspectAfter
+	youngLink     = time.Second            // a second connection within this time is the other half of a simultaneous dial
+	maxStrangers  = 64                     // connections that have not yet shown a known key
+	maxGreeting   = 8                      // connections of one peer that have not yet said hello: in haste it makes several
+	maxGreeted    = 8                      // connections of one peer that wait to be chosen
 )
 
 // Peer is a device that may connect and, where it has an address, is dialled.

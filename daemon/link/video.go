@@ -138,12 +138,12 @@ func (v *video) fit(p *wire.Frame, f *frame.Frame, room int, now time.Duration) 
 // write hands a frame to the kernel. Its head is a record of its own, so that the receiver knows when its first byte came.
 func (v *video) write(p *wire.Frame, data []byte) error {
 	v.head = wire.AppendFrame(v.head[:0], p)
-	v.link.batch.hold()
+	v.link.batch.Hold()
 	_, err := v.link.tls.Write(v.head)
 	if err == nil {
 		_, err = v.link.tls.Write(data)
 	}
-	if released := v.link.batch.release(); err == nil {
+	if released := v.link.batch.Release(); err == nil {
 		err = released
 	}
 	return err

@@ -1,15 +1,16 @@
-package link
+package transport
 
 import (
 	"bufio"
+	"crypto/tls"
 	"net"
 	"sync"
 )
 
-// batch lies between TLS and the connection. TLS hands over each record of 16 KiB by itself; a frame has several, and one
+// Batch lies between TLS and the connection. TLS hands over each record of 16 KiB by itself; a frame has several, and one
 // system call for all of them costs less, here and, with fewer and larger segments, there.
-type batch struct {
-	*conn
+type Batch struct {
+	*Conn
 
 	// Held while writing, too: the reading goroutine has to answer a key update, and records must not overtake one another.
 	writing sync.Mutex
@@ -22,42 +23,42 @@ type batch struct {
 // batchSize is what is handed to the kernel at once: most cameras' frames.
 const batchSize = 128 << 10
 
-func newBatch(c *conn) *batch { return &batch{conn: c} }
+func NewBatch(c *Conn) *Batch { return &Batch{Conn: c} }
 
-// readAhead makes few system calls of what TLS reads in small pieces, from now on. It is for the reading goroutine; a
+// ReadAhead makes few system calls of what TLS reads in small pieces, from now on. It is for the reading goroutine; a
 // stranger's connection is not worth the memory.
-func (b *batch) readAhead() { b.ahead = bufio.NewReaderSize(b.conn, readAheadSize) }
+func (b *Batch) ReadAhead() { b.ahead = bufio.NewReaderSize(b.Conn, readAheadSize) }
 
 // readAheadSize holds four records.
 const readAheadSize = 64 << 10
 
-func (b *batch) Read(p []byte) (int, error) {
+func (b *Batch) Read(p []byte) (int, error) {
 	if b.ahead == nil {
-		return b.conn.Read(p)
+		return b.Conn.Read(p)
 	}
 	return b.ahead.Read(p)
 }
 
-// hold keeps back what is written until release.
-func (b *batch) hold() {
+// Hold keeps back what is written until Release.
+func (b *Batch) Hold() {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	b.holding = true
 }
 
-// release writes what was kept back.
-func (b *batch) release() error {
+// Release writes what was kept back.
+func (b *Batch) Release() error {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	b.holding = false
 	return b.flush()
 }
 
-func (b *batch) Write(p []byte) (int, error) {
+func (b *Batch) Write(p []byte) (int, error) {
 	b.writing.Lock()
 	defer b.writing.Unlock()
 	if !b.holding {
-		return b.conn.Write(p)
+		return b.Conn.Write(p)
 	}
 	if len(b.held)+len(p) > batchSize {
 		if err := b.flush(); err != nil {
@@ -69,13 +70,19 @@ func (b *batch) Write(p []byte) (int, error) {
 }
 
 // flush writes what is held. The caller holds writing.
-func (b *batch) flush() error {
+func (b *Batch) flush() error {
 	if len(b.held) == 0 {
 		return nil
 	}
-	_, err := b.conn.Write(b.held)
+	_, err := b.Conn.Write(b.held)
 	b.held = b.held[:0]
 	return err
 }
 
-var _ net.Conn = (*batch)(nil)
+// Batched lets TLS fill its records from the first frame on instead of beginning with small ones after each pause.
+func Batched(c *tls.Config) *tls.Config {
+	c.DynamicRecordSizingDisabled = true
+	return c
+}
+
+var _ net.Conn = (*Batch)(nil)

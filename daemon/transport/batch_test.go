@@ -1,4 +1,4 @@
-package link
+package transport
 
 import (
 	"context"
@@ -27,17 +27,17 @@ func (c *counting) Write(b []byte) (int, error) {
 
 func TestABatchKeepsBytesInOrderAndWritesSeldom(t *testing.T) {
 	c := &counting{}
-	b := newBatch(newConn(c))
+	b := NewBatch(NewConn(c))
 	if _, err := b.Write(make([]byte, 10)); err != nil || c.writes != 1 {
 		t.Fatalf("%d writes, %v; what is not held back is written at once", c.writes, err)
 	}
-	b.hold()
+	b.Hold()
 	for range 7 {
 		if n, err := b.Write(make([]byte, 16<<10)); n != 16<<10 || err != nil {
 			t.Fatal(n, err)
 		}
 	}
-	if err := b.release(); err != nil {
+	if err := b.Release(); err != nil {
 		t.Fatal(err)
 	}
 	if c.writes > 4 || c.bytes != 10+7*16<<10 {
@@ -67,9 +67,9 @@ func writeFrames(b *testing.B, hold bool) {
 	go func() {
 		defer close(done)
 		if raw, err := l.Accept(); err == nil {
-			under := newBatch(newConn(raw))
+			under := NewBatch(NewConn(raw))
 			if hold {
-				under.readAhead()
+				under.ReadAhead()
 			}
 			_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, tls.Server(under, bob.ServerConfig()), make([]byte, 100_000))
 			_ = raw.Close()
@@ -79,8 +79,8 @@ func writeFrames(b *testing.B, hold bool) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	under := newBatch(newConn(raw))
-	t := tls.Client(under, batched(alice.ClientConfig()))
+	under := NewBatch(NewConn(raw))
+	t := tls.Client(under, Batched(alice.ClientConfig()))
 	if err := t.Handshake(); err != nil {
 		b.Fatal(err)
 	}
@@ -88,11 +88,11 @@ func writeFrames(b *testing.B, hold bool) {
 	before := cpu()
 	for b.Loop() {
 		if hold {
-			under.hold()
+			under.Hold()
 		}
 		_, _ = t.Write(head)
 		_, _ = t.Write(data)
-		if err := under.release(); err != nil {
+		if err := under.Release(); err != nil {
 			b.Fatal(err)
 		}
 		time.Sleep(2 * time.Millisecond) // as a camera does: the caches are cold again, and the reader has gone to sleep

@@ -1,4 +1,5 @@
-package link
+// Package transport is one TCP connection below TLS: it notices silence, and moves bytes in few system calls.
+package transport
 
 import (
 	"errors"
@@ -13,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a TCP connection that watches itself: silence first makes it suspect, where that is asked for, and for deadAfter
-// ends it; so does a write that takes longer than stallAfter. During the handshake a single deadline for all of it is set
+// Conn is a TCP connection that watches itself: silence first makes it suspect, where that is asked for, and for DeadAfter
+// ends it; so does a write that takes longer than StallAfter. During the handshake a single deadline for all of it is set
 // from outside instead.
-type conn struct {
+type Conn struct {
 	net.Conn
 	moves io.ReadWriter // Conn, as cheaply as it can be read and written
 
 	// Set before watch.
-	bytes    *traffic             // what has passed is counted there
-	patience func() time.Duration // how much silence makes it suspect
-	doubt    func()               // called when that has changed; must return soon
+	Bytes    *Traffic             // what has passed is counted there
+	Patience func() time.Duration // how much silence makes it suspect
+	Doubt    func()               // called when that has changed; must return soon
 
 	mu      sync.Mutex
 	fixed   bool      // the last deadline is set; nothing must move it
@@ -33,14 +34,14 @@ type conn struct {
 	suspect bool
 }
 
-// traffic counts bytes. It is safe for concurrent use.
-type traffic struct{ in, out atomic.Uint64 }
+// Traffic counts bytes. It is safe for concurrent use.
+type Traffic struct{ In, Out atomic.Uint64 }
 
 // unsentLimit bounds what the kernel holds of our frames but has not sent yet (TCP_NOTSENT_LOWAT, tcp(7)), so that the
 // newest frame is chosen as late as possible.
 const unsentLimit = 64 << 10
 
-func newConn(c net.Conn) *conn {
+func NewConn(c net.Conn) *Conn {
 	moves := io.ReadWriter(c)
 	if t, ok := c.(*net.TCPConn); ok {
 		if raw, err := t.SyscallConn(); err == nil {
@@ -48,18 +49,18 @@ func newConn(c net.Conn) *conn {
 			_ = raw.Control(func(fd uintptr) {
 				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
 				// So that the kernel repeats nothing for longer than we would wait, also what was closed meanwhile (tcp(7)).
-				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(stallAfter.Milliseconds()))
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(StallAfter.Milliseconds()))
 			})
 		}
 		if u, err := newUnwatched(t); err == nil {
 			moves = u
 		}
 	}
-	return &conn{Conn: c, moves: moves, bytes: new(traffic), patience: func() time.Duration { return deadAfter }, doubt: func() {}}
+	return &Conn{Conn: c, moves: moves, Bytes: new(Traffic), Patience: func() time.Duration { return DeadAfter }, Doubt: func() {}}
 }
 
-// watch begins the watch for silence, after the handshake.
-func (c *conn) watch() {
+// Watch begins the watch for silence, after the handshake.
+func (c *Conn) Watch() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.fixed {
@@ -68,25 +69,25 @@ func (c *conn) watch() {
 	}
 }
 
-// probe gives the other side no more than suspectAfter to be heard, for this once.
-func (c *conn) probe() {
+// Probe gives the other side no more than SuspectAfter to be heard, for this once.
+func (c *Conn) Probe() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at := time.Now().Add(suspectAfter); !c.suspect && !c.since.IsZero() && at.Before(c.doubtAt) {
+	if at := time.Now().Add(SuspectAfter); !c.suspect && !c.since.IsZero() && at.Before(c.doubtAt) {
 		c.doubtAt = at
 		c.wait()
 	}
 }
 
-// suspected says that nothing was heard for long enough to look for another way.
-func (c *conn) suspected() bool {
+// Suspected says that nothing was heard for long enough to look for another way.
+func (c *Conn) Suspected() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.suspect
 }
 
 // endBy sets the last deadline.
-func (c *conn) endBy(t time.Time) {
+func (c *Conn) EndBy(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fixed = true
@@ -94,7 +95,7 @@ func (c *conn) endBy(t time.Time) {
 }
 
 // abandon closes the connection without another word: what waits to be sent would only be in the way of its successor.
-func (c *conn) abandon() {
+func (c *Conn) Abandon() {
 	if t, ok := c.Conn.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
 	}
@@ -103,7 +104,7 @@ func (c *conn) abandon() {
 
 // SetWriteDeadline is for crypto/tls, which gives its close_notify five seconds of its own: where the last deadline is
 // set, that one stays.
-func (c *conn) SetWriteDeadline(t time.Time) error {
+func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fixed {
@@ -112,23 +113,23 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-func (c *conn) Read(b []byte) (int, error) {
+func (c *Conn) Read(b []byte) (int, error) {
 	c.listen()
 	for {
 		n, err := c.moves.Read(b)
 		if n > 0 {
-			c.bytes.in.Add(uint64(n))
+			c.Bytes.In.Add(uint64(n))
 			c.heard()
 		}
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.silent() {
 			continue
 		}
-		return n, c.explain(err, ErrDead, deadAfter)
+		return n, c.explain(err, ErrDead, DeadAfter)
 	}
 }
 
 // listen begins to count silence: not before now, for while nobody reads nothing can be heard.
-func (c *conn) listen() {
+func (c *Conn) listen() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.alive || c.fixed {
@@ -136,14 +137,14 @@ func (c *conn) listen() {
 	}
 	c.since = time.Now()
 	if !c.suspect {
-		c.doubtAt = c.since.Add(c.patience())
+		c.doubtAt = c.since.Add(c.Patience())
 	}
 	c.wait()
 }
 
 // wait sets the deadline of reading. The caller holds mu.
-func (c *conn) wait() {
-	until := c.since.Add(deadAfter)
+func (c *Conn) wait() {
+	until := c.since.Add(DeadAfter)
 	if !c.suspect && c.doubtAt.Before(until) {
 		until = c.doubtAt
 	}
@@ -151,50 +152,50 @@ func (c *conn) wait() {
 }
 
 // silent takes note of a deadline that has passed, and says whether it was the last one.
-func (c *conn) silent() bool {
+func (c *Conn) silent() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if !c.alive || c.fixed || now.Sub(c.since) >= deadAfter {
+	if !c.alive || c.fixed || now.Sub(c.since) >= DeadAfter {
 		return true
 	}
 	if !c.suspect && !now.Before(c.doubtAt) {
 		c.suspect = true
-		c.doubt()
+		c.Doubt()
 	}
 	c.wait()
 	return false
 }
 
-func (c *conn) heard() {
+func (c *Conn) heard() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.since = time.Time{}
 	if c.suspect {
 		c.suspect = false
-		c.doubt()
+		c.Doubt()
 	}
 }
 
-// Write gives up when nothing of b could be handed to the kernel for stallAfter, however long all of it takes.
-func (c *conn) Write(b []byte) (int, error) {
+// Write gives up when nothing of b could be handed to the kernel for StallAfter, however long all of it takes.
+func (c *Conn) Write(b []byte) (int, error) {
 	done, moved := 0, time.Now()
 	for {
 		began := time.Now()
-		watched := c.limitWrite(began.Add(stallAfter / 4))
+		watched := c.limitWrite(began.Add(StallAfter / 4))
 		n, err := c.moves.Write(b[done:])
 		if done += n; n > 0 {
-			c.bytes.out.Add(uint64(n))
+			c.Bytes.Out.Add(uint64(n))
 			moved = began
 		}
-		if !watched || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(moved) >= stallAfter {
-			return done, c.explain(err, ErrSlow, stallAfter)
+		if !watched || !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(moved) >= StallAfter {
+			return done, c.explain(err, ErrSlow, StallAfter)
 		}
 	}
 }
 
 // limitWrite sets the deadline of the next write, if it is the watch that sets it.
-func (c *conn) limitWrite(t time.Time) bool {
+func (c *Conn) limitWrite(t time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.alive || c.fixed {
@@ -205,7 +206,7 @@ func (c *conn) limitWrite(t time.Time) bool {
 }
 
 // explain says what a deadline of the watch that has passed means; in the handshake, and at the end, it means something else.
-func (c *conn) explain(err, meaning error, limit time.Duration) error {
+func (c *Conn) explain(err, meaning error, limit time.Duration) error {
 	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}

@@ -1,4 +1,4 @@
-package link
+package transport
 
 import (
 	"errors"
@@ -17,11 +17,12 @@ func TestNothingMovesTheLastDeadline(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		here, there := net.Pipe() // writing blocks until somebody reads
 		defer there.Close()
-		c := newConn(here)
+		c := NewConn(here)
 		defer c.Close()
-		c.watch()
+		c.Watch()
+		const farewellTime = 300 * time.Millisecond
 		began := time.Now()
-		c.endBy(began.Add(farewellTime))
+		c.EndBy(began.Add(farewellTime))
 		_ = c.SetWriteDeadline(began.Add(5 * time.Second))
 		for _, op := range []func([]byte) (int, error){c.Write, c.Read} {
 			if _, err := op(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -45,16 +46,16 @@ func TestTheKernelGivesUpWhenWeDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newConn(raw)
-	defer c.abandon()
+	c := NewConn(raw)
+	defer c.Abandon()
 	socket, err := raw.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := socket.Control(func(fd uintptr) {
 		ms, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT)
-		if err != nil || time.Duration(ms)*time.Millisecond != stallAfter {
-			t.Errorf("TCP_USER_TIMEOUT is %d ms, %v; want %v", ms, err, stallAfter)
+		if err != nil || time.Duration(ms)*time.Millisecond != StallAfter {
+			t.Errorf("TCP_USER_TIMEOUT is %d ms, %v; want %v", ms, err, StallAfter)
 		}
 	}); err != nil {
 		t.Fatal(err)

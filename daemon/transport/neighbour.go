@@ -1,4 +1,4 @@
-package link
+package transport
 
 import (
 	"fmt"
@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// neighbourTime is how long we vouch for a neighbour.
-const neighbourTime = 5 * time.Minute
+// NeighbourTime is how long we vouch for a neighbour.
+const NeighbourTime = 5 * time.Minute
 
 const msgProbe = 0x10 // MSG_PROBE of linux/socket.h
 
-// keepNeighbour tells the kernel that the hardware address of where a link was is still good (MSG_CONFIRM of sendto(2);
+// KeepNeighbour tells the kernel that the hardware address of where a link was is still good (MSG_CONFIRM of sendto(2);
 // with MSG_PROBE nothing is sent). Without that the kernel forgets it some ten to sixty seconds into a cut, and after that
 // asks for it once a second only: so long the first SYN would wait when the network is back. If the address is another one
-// now, its new owner's own question for ours corrects it (arp(7)), and after neighbourTime the kernel is left alone.
+// now, its new owner's own question for ours corrects it (arp(7)), and after NeighbourTime the kernel is left alone.
 //
 // What fails costs no more than that second.
-func keepNeighbour(address string) error {
+func KeepNeighbour(address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err // it is none of IP

@@ -1,4 +1,4 @@
-package link
+package transport
 
 import (
 	"bytes"
@@ -83,7 +83,7 @@ func TestUnwatchedKeepsDeadlines(t *testing.T) {
 			t.Errorf("write: %d, %v", n, err)
 		}
 	}()
-	for s := newSocket(here); s.Unacked() == 0; { // nobody reads it
+	for s := NewSocket(here); s.Unacked() == 0; { // nobody reads it
 		time.Sleep(time.Millisecond)
 	}
 	_ = here.SetWriteDeadline(time.Now())
@@ -109,13 +109,13 @@ func TestUnwatchedEnds(t *testing.T) {
 			if !errors.Is(err, tt.read) {
 				t.Errorf("%v, want %v", err, tt.read)
 			}
-			if !errors.Is(classify(err), ErrClosed) {
-				t.Errorf("classified as %v", classify(err))
+			if !Closed(err) {
+				t.Errorf("%v is not of a closed connection", err)
 			}
 			for err = nil; err == nil; { // the first one after the end may still go
 				_, err = a.Write(make([]byte, 1))
 			}
-			if !errors.Is(classify(err), ErrClosed) {
+			if !Closed(err) {
 				t.Errorf("write: %v", err)
 			}
 		})

@@ -1,4 +1,4 @@
-package link
+package transport
 
 import (
 	"testing"
@@ -9,8 +9,8 @@ import (
 
 func TestSocketKnowsWhatTheKernelHolds(t *testing.T) {
 	c, _ := pair(t)
-	s := newSocket(c)
-	s.steady()
+	s := NewSocket(c)
+	s.Steady()
 	if s.Unacked() != 0 || s.Unsent() != 0 {
 		t.Errorf("%d queued, %d unsent before anything was written", s.Unacked(), s.Unsent())
 	}
@@ -30,7 +30,7 @@ func TestSocketKnowsWhatTheKernelHolds(t *testing.T) {
 	if s.Unacked() != 0 {
 		t.Error("a closed connection holds something")
 	}
-	if s := newSocket(&counting{}); s.Unacked() != 0 {
+	if s := NewSocket(&counting{}); s.Unacked() != 0 {
 		t.Error("a connection in memory holds something")
 	}
 }
@@ -38,8 +38,8 @@ func TestSocketKnowsWhatTheKernelHolds(t *testing.T) {
 // TestTheKernelTellsOfAConnection asks a real one, whose numbers are what they are.
 func TestTheKernelTellsOfAConnection(t *testing.T) {
 	c, _ := pair(t)
-	s := newSocket(c)
-	s.steady()
+	s := NewSocket(c)
+	s.Steady()
 	s.ResetBBR()
 	f := s.TCPInfo()
 	if f.MinRTT <= 0 || f.MinRTT > time.Minute || f.PacingRate < 0 || f.InFlight < 0 || f.InFlight > 1<<20 {
@@ -53,7 +53,7 @@ func TestTheKernelTellsOfAConnection(t *testing.T) {
 	if f := s.TCPInfo(); f != (congestion.TCPInfo{}) {
 		t.Errorf("%+v of a connection that is closed", f)
 	}
-	if f := newSocket(nil).TCPInfo(); f != (congestion.TCPInfo{}) {
+	if f := NewSocket(nil).TCPInfo(); f != (congestion.TCPInfo{}) {
 		t.Errorf("%+v of none", f)
 	}
 }

@@ -1,4 +1,4 @@
-package link
+package transport
 
 import (
 	"net"
@@ -11,9 +11,9 @@ import (
 	"vchat/daemon/congestion"
 )
 
-// socket asks the kernel about a connection. The zero socket, of a connection in memory, knows nothing. It is the writing
+// Socket asks the kernel about a connection. The zero Socket, of a connection in memory, knows nothing. It is the writing
 // goroutine's, and allocates nothing where it is asked for each frame.
-type socket struct {
+type Socket struct {
 	raw  syscall.RawConn
 	ask  func(fd uintptr)
 	what uint
@@ -24,8 +24,8 @@ type socket struct {
 	whole bool // info is
 }
 
-func newSocket(c net.Conn) *socket {
-	s := &socket{}
+func NewSocket(c net.Conn) *Socket {
+	s := &Socket{}
 	if t, ok := c.(*net.TCPConn); ok {
 		s.raw, _ = t.SyscallConn()
 	}
@@ -46,7 +46,7 @@ func newSocket(c net.Conn) *socket {
 }
 
 // TCPInfo asks for all of it at once.
-func (s *socket) TCPInfo() (f congestion.TCPInfo) {
+func (s *Socket) TCPInfo() (f congestion.TCPInfo) {
 	s.info, s.whole = unix.TCPInfo{}, false
 	if s.raw == nil || s.raw.Control(s.learn) != nil || !s.whole {
 		return f
@@ -62,7 +62,7 @@ func (s *socket) TCPInfo() (f congestion.TCPInfo) {
 
 // ResetBBR lets BBR search again for what the link carries, from a multiple of what it knows. It does so only where another
 // algorithm was there meanwhile.
-func (s *socket) ResetBBR() {
+func (s *Socket) ResetBBR() {
 	if s.raw == nil {
 		return
 	}
@@ -76,10 +76,10 @@ func (s *socket) ResetBBR() {
 
 const bbr = "bbr"
 
-// steady asks for a congestion control that is not thrown back by each lost packet, as radio links lose some all the time:
+// Steady asks for a congestion control that is not thrown back by each lost packet, as radio links lose some all the time:
 // with cubic, one in a hundred at 20 ms leaves 6 Mbit/s of any link. BBR is there without privileges where the kernel has
 // it loaded; where not, the default stays.
-func (s *socket) steady() {
+func (s *Socket) Steady() {
 	if s.raw != nil {
 		_ = s.raw.Control(func(fd uintptr) {
 			_ = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, bbr)
@@ -88,12 +88,12 @@ func (s *socket) steady() {
 }
 
 // Unacked is how many bytes the kernel holds that have not arrived at the other kernel (tcp(7), SIOCOUTQ).
-func (s *socket) Unacked() int { return s.count(unix.SIOCOUTQ) }
+func (s *Socket) Unacked() int { return s.count(unix.SIOCOUTQ) }
 
 // Unsent is how many it holds that it has not sent.
-func (s *socket) Unsent() int { return s.count(unix.SIOCOUTQNSD) }
+func (s *Socket) Unsent() int { return s.count(unix.SIOCOUTQNSD) }
 
-func (s *socket) count(what uint) int {
+func (s *Socket) count(what uint) int {
 	if s.raw == nil {
 		return 0
 	}

@@ -1,0 +1,9 @@
+package transport
+
+import (
+	"testing"
+
+	"vchat/daemon/daemontest/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
