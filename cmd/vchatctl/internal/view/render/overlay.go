@@ -2,21 +2,23 @@ package render
 
 import "image"
 
-// Overlay is all that a viewer says besides the frame.
+// Overlay is everything a viewer shows besides the frames. Empty texts are not
+// shown.
 type Overlay struct {
-	Title    string   // whose frames these are
-	Headline string   // in the frame's place: who calls, or how old the frame is
-	Notice   string   // below it: why there is no fresh frame, or what can be done
-	Banner   string   // at the edge: who calls while a frame is shown
-	Info     string   // figures, if they are wanted
-	Lines    []string // that were said
-	Typing   string   // the line that is being typed, or ""
-	Stale    bool     // the frame is old: to be dimmed
-	Blank    bool     // there is none to be shown
-	PIP      bool     // the own picture is wanted in a corner
-	PIPStale bool     // and is old, too
+	Title    string   // what the viewer shows: a peer, "self" or "vchat"
+	Headline string   // large, in the middle: who calls, or the age of the frame
+	Notice   string   // below Headline: why there is no new frame
+	Banner   string   // at the top: who calls while a frame is shown
+	Info     string   // at the top left: statistics
+	Lines    []string // at the bottom: messages, oldest first
+	Typing   string   // below Lines: the message being typed
+	Stale    bool     // the frame is old: dim it
+	Blank    bool     // show no frame
+	PIP      bool     // show the picture-in-picture
+	PIPStale bool     // its frame is old: dim it
 }
 
+// Equal reports whether both overlays show the same.
 func (w *Overlay) Equal(v *Overlay) bool {
 	if len(w.Lines) != len(v.Lines) {
 		return false
@@ -26,32 +28,34 @@ func (w *Overlay) Equal(v *Overlay) bool {
 			return false
 		}
 	}
-	return w.Title == v.Title && w.Notice == v.Notice && w.Headline == v.Headline && w.Banner == v.Banner && w.Info == v.Info &&
-		w.Typing == v.Typing && w.Stale == v.Stale && w.Blank == v.Blank && w.PIP == v.PIP && w.PIPStale == v.PIPStale
+	return w.Title == v.Title && w.Notice == v.Notice && w.Headline == v.Headline &&
+		w.Banner == v.Banner && w.Info == v.Info && w.Typing == v.Typing &&
+		w.Stale == v.Stale && w.Blank == v.Blank && w.PIP == v.PIP && w.PIPStale == v.PIPStale
 }
 
-// mark is a line of text on the display, on a ground that darkens what is below it.
-type mark struct {
-	mask   *image.Alpha
-	at     image.Point     // of the mask
-	ground image.Rectangle // as wide as the display at most
+// textLine is a line of text on the display. The background below it is
+// darkened so that the text stays readable.
+type textLine struct {
+	mask       *image.Alpha
+	pos        image.Point     // upper left corner of the mask
+	background image.Rectangle // within the display
 }
 
-// blend draws what a mark has of row y.
-func (m *mark) blend(row []byte, y int) {
-	if y < m.ground.Min.Y || y >= m.ground.Max.Y {
+// blend draws the part of the line that lies in row y.
+func (l *textLine) blend(row []byte, y int) {
+	if y < l.background.Min.Y || y >= l.background.Max.Y {
 		return
 	}
-	for i := 4 * m.ground.Min.X; i < 4*m.ground.Max.X; i++ {
+	for i := 4 * l.background.Min.X; i < 4*l.background.Max.X; i++ {
 		row[i] >>= 2
 	}
-	size := m.mask.Rect.Size()
-	if y < m.at.Y || y >= m.at.Y+size.Y {
+	size := l.mask.Rect.Size()
+	if y < l.pos.Y || y >= l.pos.Y+size.Y {
 		return
 	}
-	line := m.mask.Pix[(y-m.at.Y)*m.mask.Stride:][:size.X]
-	for x, a := range line {
-		if x += m.at.X; a == 0 || x < 0 || 4*x >= len(row) {
+	alphas := l.mask.Pix[(y-l.pos.Y)*l.mask.Stride:][:size.X]
+	for x, a := range alphas {
+		if x += l.pos.X; a == 0 || x < 0 || 4*x >= len(row) {
 			continue
 		}
 		px := row[4*x : 4*x+3]
@@ -61,54 +65,57 @@ func (m *mark) blend(row []byte, y int) {
 	}
 }
 
-// write lays out the words: the banner and the figures at the top, the notice in the middle, what is said at the bottom.
-func (p *Painter) write(px Pixels, w *Overlay) {
+// layoutText places the texts of an overlay: banner and statistics at the top,
+// headline and notice in the middle, messages at the bottom.
+func (p *Painter) layoutText(px Pixels, o *Overlay) {
 	em := max(11, min(px.H/22, px.W/32))
 	top := em / 2
-	if w.Banner != "" {
-		top = p.block(px, p.text.wrap(w.Banner, em*5/4, px.W*9/10), em*5/4, px.W/2, top, 0) + em/2
+	if o.Banner != "" {
+		top = p.addLines(px, p.text.wrap(o.Banner, em*5/4, px.W*9/10), em*5/4, px.W/2, top, true) + em/2
 	}
-	if w.Info != "" {
-		p.block(px, p.text.wrap(w.Info, em*3/4, px.W*9/10), em*3/4, em/2, top, -1)
+	if o.Info != "" {
+		p.addLines(px, p.text.wrap(o.Info, em*3/4, px.W*9/10), em*3/4, em/2, top, false)
 	}
-	headline, notice := p.text.wrap(w.Headline, 2*em, px.W*9/10), p.text.wrap(w.Notice, em*5/4, px.W*9/10)
-	y := (px.H - len(headline)*p.high(2*em) - len(notice)*p.high(em*5/4)) / 2
-	y = p.block(px, headline, 2*em, px.W/2, y, 0)
-	y = p.block(px, notice, em*5/4, px.W/2, y, 0)
+	headline, notice := p.text.wrap(o.Headline, 2*em, px.W*9/10), p.text.wrap(o.Notice, em*5/4, px.W*9/10)
+	y := (px.H - len(headline)*lineHeight(2*em) - len(notice)*lineHeight(em*5/4)) / 2
+	y = p.addLines(px, headline, 2*em, px.W/2, y, true)
+	y = p.addLines(px, notice, em*5/4, px.W/2, y, true)
 
 	var lines []string
 	width := px.W * 9 / 10
-	if w.PIP {
-		width = px.W * 7 / 10 // the own picture is beside them
+	if o.PIP {
+		width = px.W * 7 / 10 // leave the picture-in-picture free
 	}
-	for _, l := range w.Lines {
+	for _, l := range o.Lines {
 		lines = append(lines, p.text.wrap(l, em, width)...)
 	}
-	if w.Typing != "" {
-		lines = append(lines, p.text.wrap(w.Typing, em, width)...)
+	if o.Typing != "" {
+		lines = append(lines, p.text.wrap(o.Typing, em, width)...)
 	}
-	high := p.high(em)
-	room := min(px.H/2, px.H-em/2-y) / high // the other side does not write over why the frame is old
-	lines = lines[max(0, len(lines)-max(1, room)):]
-	p.block(px, lines, em, em/2, px.H-em/2-len(lines)*high, -1)
+	height := lineHeight(em)
+	// Messages must not cover the notice: a peer could hide why a frame is old.
+	maxLines := min(px.H/2, px.H-em/2-y) / height
+	lines = lines[max(0, len(lines)-max(1, maxLines)):]
+	p.addLines(px, lines, em, em/2, px.H-em/2-len(lines)*height, false)
 }
 
-// high is what a line of text takes.
-func (p *Painter) high(em int) int { return em * 3 / 2 }
+// lineHeight returns the height of a line in pixels.
+func lineHeight(em int) int { return em * 3 / 2 }
 
-// block marks lines below each other from y on, centred at x, or beginning there; it gives where they end.
-func (p *Painter) block(px Pixels, lines []string, em, x, y, align int) int {
-	high := p.high(em)
+// addLines places lines below each other from y on. They start at x, or are
+// centered on it. It returns the y where they end.
+func (p *Painter) addLines(px Pixels, lines []string, em, x, y int, centered bool) int {
+	height := lineHeight(em)
 	for _, text := range lines {
 		m := p.text.line(text, em)
 		size := m.Rect.Size()
 		left := x
-		if align == 0 {
+		if centered {
 			left = max(0, x-size.X/2)
 		}
-		ground := image.Rect(left-em/3, y, left+size.X+em/3, y+high).Intersect(image.Rect(0, 0, px.W, px.H))
-		p.marks = append(p.marks, mark{mask: m, at: image.Pt(left, y+(high-size.Y)/2), ground: ground})
-		y += high
+		background := image.Rect(left-em/3, y, left+size.X+em/3, y+height).Intersect(image.Rect(0, 0, px.W, px.H))
+		p.lines = append(p.lines, textLine{mask: m, pos: image.Pt(left, y+(height-size.Y)/2), background: background})
+		y += height
 	}
 	return y
 }

@@ -7,191 +7,194 @@ import (
 	"sync"
 )
 
-// Painter paints a frame and words on a display's memory. That is written to row by row and never read: the memory of
-// some displays is not cached, and reading it takes a hundred times as long.
+// Painter paints frames and an overlay. It is not safe for concurrent use. It
+// keeps its buffers, so painting hardly allocates once it is warm.
 type Painter struct {
-	guard  func()
-	text   *textRenderer
-	main   layer
-	pip    layer
-	layers []*layer
-	marks  []mark
-	bands  []band
+	recoverPanic func()
+	text         *textRenderer
+	main         layer
+	pip          layer
+	layers       []*layer // bottom to top
+	lines        []textLine
+	bands        []band
 }
 
-// band is what a goroutine needs that paints some of the rows.
+// band is the working memory of a goroutine that paints some of the rows.
 type band struct {
-	row    []byte
-	layers [2]stretcher
+	row     []byte
+	scalers [2]rowScaler
 }
 
-// NewPainter makes a Painter. Guard is deferred by its goroutines.
-func NewPainter(guard func()) *Painter { return &Painter{text: newTextRenderer(), guard: guard} }
+// NewPainter returns a painter. Each goroutine of Paint defers recoverPanic.
+func NewPainter(recoverPanic func()) *Painter {
+	return &Painter{text: newTextRenderer(), recoverPanic: recoverPanic}
+}
 
-// bandRows is the least that a goroutine is started for.
-const bandRows = 64
+// minBandRows is how many rows make starting a goroutine worthwhile.
+const minBandRows = 64
 
-// Paint paints everything. Main and pip may be nil.
-func (p *Painter) Paint(px Pixels, main, pip *Frame, aspect float64, w *Overlay, words bool) {
+// Paint fills px. It shows main in the middle, pip in the lower right corner
+// and, if drawText is set, the texts of o. Either frame may be nil. A pixel of
+// the display is aspect times as high as it is wide.
+func (p *Painter) Paint(px Pixels, main, pip *Frame, aspect float64, o *Overlay, drawText bool) {
 	if px.W < 1 || px.H < 1 {
 		return
 	}
-	p.layers, p.marks = p.layers[:0], p.marks[:0]
-	if main != nil && !w.Blank {
-		width, height := upright(main)
-		place := fit(width, height, image.Rect(0, 0, px.W, px.H), aspect)
-		p.add(&p.main, main, place, w.Stale)
+	p.layers, p.lines = p.layers[:0], p.lines[:0]
+	if main != nil && !o.Blank {
+		w, h := uprightSize(main)
+		p.addLayer(&p.main, main, fit(w, h, image.Rect(0, 0, px.W, px.H), aspect), o.Stale)
 	}
 	if pip != nil {
-		width, height := upright(pip)
-		p.add(&p.pip, pip, pipRect(width, height, px, aspect), w.PIPStale)
+		w, h := uprightSize(pip)
+		p.addLayer(&p.pip, pip, pipRect(w, h, px, aspect), o.PIPStale)
 	}
-	if words {
-		p.write(px, w)
+	if drawText {
+		p.layoutText(px, o)
 	}
-	n := max(1, min(runtime.GOMAXPROCS(0), px.H/bandRows))
+	n := max(1, min(runtime.GOMAXPROCS(0), px.H/minBandRows))
 	for len(p.bands) < n {
 		p.bands = append(p.bands, band{})
 	}
 	var wg sync.WaitGroup
 	for i := 1; i < n; i++ {
 		wg.Go(func() {
-			defer p.guard()
-			p.rows(px, &p.bands[i], px.H*i/n, px.H*(i+1)/n)
+			defer p.recoverPanic()
+			p.paintRows(px, &p.bands[i], px.H*i/n, px.H*(i+1)/n)
 		})
 	}
-	p.rows(px, &p.bands[0], 0, px.H/n)
+	p.paintRows(px, &p.bands[0], 0, px.H/n)
 	wg.Wait()
-	p.text.tidy()
+	p.text.evict()
 }
 
-func (p *Painter) add(l *layer, d *Frame, place image.Rectangle, stale bool) {
-	if place.Empty() {
+func (p *Painter) addLayer(l *layer, f *Frame, rect image.Rectangle, stale bool) {
+	if rect.Empty() {
 		return
 	}
-	l.set(d.Planes, d.Rotate, place)
+	l.set(f.Planes, f.Rotate, rect)
 	l.stale = stale
 	p.layers = append(p.layers, l)
 }
 
-// upright is the size of a decoded frame as it is shown.
-func upright(d *Frame) (w, h int) {
-	if d.Rotate%180 != 0 {
-		return d.Planes.H, d.Planes.W
+// uprightSize returns the size of a frame after rotation.
+func uprightSize(f *Frame) (w, h int) {
+	if f.Rotate%180 != 0 {
+		return f.Planes.H, f.Planes.W
 	}
-	return d.Planes.W, d.Planes.H
+	return f.Planes.W, f.Planes.H
 }
 
-// fit is the largest place for a frame of w by h inside r that keeps its shape; pixels are aspect times as high as wide.
+// fit returns the largest rectangle in the middle of r that has the aspect
+// ratio of a frame of w by h. Pixels are aspect times as high as wide.
 func fit(w, h int, r image.Rectangle, aspect float64) image.Rectangle {
 	if w < 1 || h < 1 || r.Empty() {
 		return image.Rectangle{}
 	}
-	shape := float64(w) / float64(h) * aspect
-	width, height := r.Dx(), int(float64(r.Dx())/shape+0.5)
+	ratio := float64(w) / float64(h) * aspect
+	width, height := r.Dx(), int(float64(r.Dx())/ratio+0.5)
 	if height > r.Dy() {
-		width, height = int(float64(r.Dy())*shape+0.5), r.Dy()
+		width, height = int(float64(r.Dy())*ratio+0.5), r.Dy()
 	}
 	width, height = min(max(width, 1), r.Dx()), min(max(height, 1), r.Dy())
 	x, y := r.Min.X+(r.Dx()-width)/2, r.Min.Y+(r.Dy()-height)/2
 	return image.Rect(x, y, x+width, y+height)
 }
 
-// rows paints the rows from y0 to y1.
-func (p *Painter) rows(px Pixels, b *band, y0, y1 int) {
-	b.row = grown(b.row, 4*px.W)
-	for i := range b.layers {
-		b.layers[i].begin()
+// paintRows paints the rows from y0 to y1. It takes the fastest of three paths:
+// convert unscaled rows straight to the display, compose a row in place, or
+// compose it in b.row and convert it.
+func (p *Painter) paintRows(px Pixels, b *band, y0, y1 int) {
+	b.row = resize(b.row, 4*px.W)
+	for i := range b.scalers {
+		b.scalers[i].reset()
 	}
 	for y := y0; y < y1; y++ {
-		if n := p.plain(px, y, y1); n > 0 {
-			p.putPlain(px, &b.layers[0], y, n)
+		if n := p.unscaledRows(px, y, y1); n > 0 {
+			l := p.layers[0]
+			b.scalers[0].convert(l.planes, y-l.rect.Min.Y, n, px.Pix[y*px.Stride:], px.Stride, px.Format)
 			y += n - 1
 			continue
 		}
-		row, covered, straight := b.row, false, p.straight(px, y)
-		if straight {
+		row, covered, inPlace := b.row, false, p.inPlace(px, y)
+		if inPlace {
 			row = px.Pix[y*px.Stride:][:4*px.W]
 		}
 		if len(p.layers) > 0 {
-			r := p.layers[0].place
+			r := p.layers[0].rect
 			covered = r.Min.X == 0 && r.Max.X == px.W && y >= r.Min.Y && y < r.Max.Y
 		}
 		if !covered {
 			clear(row)
 		}
 		for i, l := range p.layers {
-			if y < l.place.Min.Y || y >= l.place.Max.Y {
+			if y < l.rect.Min.Y || y >= l.rect.Max.Y {
 				continue
 			}
-			part := row[4*l.place.Min.X : 4*l.place.Max.X]
-			b.layers[i].row(l, y-l.place.Min.Y, part)
+			part := row[4*l.rect.Min.X : 4*l.rect.Max.X]
+			b.scalers[i].row(l, y-l.rect.Min.Y, part)
 			if l.stale {
 				dim(part)
 			}
 		}
-		for i := range p.marks {
-			p.marks[i].blend(row, y)
+		for i := range p.lines {
+			p.lines[i].blend(row, y)
 		}
-		if !straight {
-			put(px.Pix[y*px.Stride:], row, px.Format)
+		if !inPlace {
+			convertRow(px.Pix[y*px.Stride:], row, px.Format)
 		}
 	}
 }
 
-// straight says that row y can be made where it is shown, as it is not looked at again.
-func (p *Painter) straight(px Pixels, y int) bool {
+// inPlace reports whether row y can be composed in the display's memory. That
+// is the case if no step has to read the row back.
+func (p *Painter) inPlace(px Pixels, y int) bool {
 	if px.Format != BGRX {
 		return false
 	}
 	for i, l := range p.layers {
-		if l.stale || i > 0 && y >= l.place.Min.Y && y < l.place.Max.Y {
+		if l.stale || i > 0 && y >= l.rect.Min.Y && y < l.rect.Max.Y {
 			return false
 		}
 	}
-	for i := range p.marks {
-		if g := p.marks[i].ground; y >= g.Min.Y && y < g.Max.Y {
+	for i := range p.lines {
+		if r := p.lines[i].background; y >= r.Min.Y && y < r.Max.Y {
 			return false
 		}
 	}
 	return true
 }
 
-// plain is how many rows from y on, to y1 at most, have nothing but the frame as it is.
-func (p *Painter) plain(px Pixels, y, y1 int) int {
-	if len(p.layers) == 0 || !p.layers[0].asItIs() {
+// unscaledRows returns how many rows from y on, up to y1, show the main frame
+// alone, unscaled and over the full width.
+func (p *Painter) unscaledRows(px Pixels, y, y1 int) int {
+	if len(p.layers) == 0 || !p.layers[0].unscaled() {
 		return 0
 	}
-	place := p.layers[0].place
-	if y < place.Min.Y || place.Dx() != px.W {
+	rect := p.layers[0].rect
+	if y < rect.Min.Y || rect.Dx() != px.W {
 		return 0
 	}
-	end := min(y1, place.Max.Y)
+	end := min(y1, rect.Max.Y)
 	for _, l := range p.layers[1:] {
-		end = before(l.place, y, end)
+		end = endBefore(l.rect, y, end)
 	}
-	for i := range p.marks {
-		end = before(p.marks[i].ground, y, end)
+	for i := range p.lines {
+		end = endBefore(p.lines[i].background, y, end)
 	}
 	return max(0, end-y)
 }
 
-// before ends the rows from y to end where r begins, if it does not end before.
-func before(r image.Rectangle, y, end int) int {
+// endBefore shortens the rows from y to end so that they do not touch r.
+func endBefore(r image.Rectangle, y, end int) int {
 	if r.Max.Y <= y {
 		return end
 	}
 	return min(end, r.Min.Y)
 }
 
-// putPlain writes such rows straight to the display.
-func (p *Painter) putPlain(px Pixels, s *stretcher, y, n int) {
-	l := p.layers[0]
-	s.put(l.planes, y-l.place.Min.Y, n, px.Pix[y*px.Stride:], px.Stride, px.Format)
-}
-
-// put writes a row as the display wants it.
-func put(dst, row []byte, f Format) {
+// convertRow writes a row of BGRX pixels in the display's format.
+func convertRow(dst, row []byte, f Format) {
 	switch f {
 	case BGRX:
 		copy(dst, row)

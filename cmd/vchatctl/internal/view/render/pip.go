@@ -2,9 +2,11 @@ package render
 
 import "image"
 
-const PIPDivisor = 4 // of the width and height
+// PIPDivisor is the width of the display divided by the width available to the
+// picture-in-picture. The same holds for the heights.
+const PIPDivisor = 4
 
-// pipRect is the place of the own picture, at the lower right.
+// pipRect returns where the picture-in-picture goes: the lower right corner.
 func pipRect(w, h int, px Pixels, aspect float64) image.Rectangle {
 	margin := px.H / 40
 	r := fit(w, h, image.Rect(0, 0, px.W/PIPDivisor, px.H/PIPDivisor), aspect)

@@ -7,92 +7,97 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// layer is a frame in its place on a display, made row by row: rows are of four bytes a pixel, as BGRX has them.
+// layer is a frame at its place on the display. rowScaler produces its rows as
+// BGRX.
 //
-//	planes ─▶ line of the source ─▶ stretched to the layer's width ─▶ two of them mixed to a row
+//	planes ─▶ source lines ─▶ scaled to the layer's width ─▶ blended to a row
 //
-// What is not upright, or more than twice as large as its place, becomes pixels as a whole before.
+// set converts the whole frame first if it is rotated, or at least twice as
+// large as its place.
 type layer struct {
-	place   image.Rectangle // on the display
-	stale   bool            // to be dimmed
-	planes  *mjpeg.Planes   // the source; or else
-	pix     []byte          // the same as pixels, w*h of them
-	w, h    int             // of the source
+	rect    image.Rectangle // on the display
+	stale   bool            // dim it
+	planes  *mjpeg.Planes   // the source; nil if it is pix
+	pix     []byte          // the source as BGRX, w by h pixels
+	w, h    int             // size of the source
 	scratch []byte
 
-	steps []step // for each column of the place
-	shape [2]int // that they are for
+	columns []columnSample // one for each column of rect
+	scaling [2]int         // source and target width of columns
 }
 
-// set prepares a layer for a frame and a place.
-func (l *layer) set(p *mjpeg.Planes, rotate int, place image.Rectangle) {
-	l.place, l.planes, l.w, l.h = place, p, p.W, p.H
-	if rotate != 0 || l.w >= 2*place.Dx() || l.h >= 2*place.Dy() {
-		l.render(rotate)
+// set prepares the layer to show a frame at rect.
+func (l *layer) set(p *mjpeg.Planes, rotate int, rect image.Rectangle) {
+	l.rect, l.planes, l.w, l.h = rect, p, p.W, p.H
+	if rotate != 0 || l.w >= 2*rect.Dx() || l.h >= 2*rect.Dy() {
+		l.convert(rotate)
 	}
-	if l.shape == [2]int{l.w, place.Dx()} {
+	if l.scaling == [2]int{l.w, rect.Dx()} {
 		return
 	}
-	l.shape = [2]int{l.w, place.Dx()}
-	l.steps = l.steps[:0]
-	for x := range place.Dx() {
-		at, part := between(x, place.Dx(), l.w)
-		l.steps = append(l.steps, step(4*at<<9|part))
+	l.scaling = [2]int{l.w, rect.Dx()}
+	l.columns = l.columns[:0]
+	for x := range rect.Dx() {
+		i, weight := samplePos(x, rect.Dx(), l.w)
+		l.columns = append(l.columns, columnSample(4*i<<9|weight))
 	}
 }
 
-// asItIs says that the layer has the pixels of its planes and no others.
-func (l *layer) asItIs() bool {
-	return l.planes != nil && !l.stale && l.w == l.place.Dx() && l.h == l.place.Dy()
+// unscaled reports whether the layer shows the pixels of its planes unchanged.
+func (l *layer) unscaled() bool {
+	return l.planes != nil && !l.stale && l.w == l.rect.Dx() && l.h == l.rect.Dy()
 }
 
-// between says which of n pixels are nearest to the middle of pixel x of m: this one, and so much of the next, of 256. There is
-// a next one unless n is 1.
-func between(x, m, n int) (at, part int) {
-	p := max(0, (256*int64(2*x+1)*int64(n)-256*int64(m))/int64(2*m)) // 32 bits are too few for large frames
-	at, part = int(p>>8), int(p&255)
-	if at >= n-1 {
+// samplePos returns where the middle of pixel x of m lies among n source
+// pixels: between pixels i and i+1, the latter weighted with weight/256. Pixel
+// i+1 exists unless n is 1.
+func samplePos(x, m, n int) (i, weight int) {
+	p := max(0, (256*int64(2*x+1)*int64(n)-256*int64(m))/int64(2*m)) // large frames overflow 32 bits
+	i, weight = int(p>>8), int(p&255)
+	if i >= n-1 {
 		return max(0, n-2), 256
 	}
-	return at, part
+	return i, weight
 }
 
-// render makes pixels of the planes, upright and less than twice as large as their place.
-func (l *layer) render(rotate int) {
+// convert converts the planes to upright pixels, less than twice as large as
+// their place.
+func (l *layer) convert(rotate int) {
 	p := l.planes
 	n := 4 * p.W * p.H
-	l.pix, l.planes = grown(l.pix, n), nil
+	l.pix, l.planes = resize(l.pix, n), nil
 	p.PutBGRX(l.pix, 4*p.W)
 	if rotate != 0 {
-		l.scratch = grown(l.scratch, n)
-		turn(l.scratch, l.pix, l.w, l.h, rotate)
+		l.scratch = resize(l.scratch, n)
+		rotatePixels(l.scratch, l.pix, l.w, l.h, rotate)
 		l.pix, l.scratch = l.scratch, l.pix
 		if rotate != 180 {
 			l.w, l.h = l.h, l.w
 		}
 	}
-	for l.w >= 2*l.place.Dx() && l.w > 1 {
-		halve(l.pix, l.w, l.h, 4)
+	for l.w >= 2*l.rect.Dx() && l.w > 1 {
+		halveColumns(l.pix, l.w, l.h)
 		l.w /= 2
 	}
-	for l.h >= 2*l.place.Dy() && l.h > 1 {
+	for l.h >= 2*l.rect.Dy() && l.h > 1 {
 		halveRows(l.pix, l.w, l.h)
 		l.h /= 2
 	}
 }
 
-func grown(b []byte, n int) []byte {
+// resize returns a slice of n bytes with undefined contents, b if it fits.
+func resize(b []byte, n int) []byte {
 	if cap(b) < n {
 		return make([]byte, n)
 	}
 	return b[:n]
 }
 
-// turn turns the w by h pixels of src clockwise.
-func turn(dst, src []byte, w, h, rotate int) {
+// rotatePixels rotates the w by h pixels of src clockwise into dst.
+func rotatePixels(dst, src []byte, w, h, degrees int) {
 	for y := range h {
 		to, step := 0, 0
-		switch rotate {
+		switch degrees {
 		case 90:
 			to, step = h-1-y, h
 		case 180:
@@ -108,8 +113,9 @@ func turn(dst, src []byte, w, h, rotate int) {
 	}
 }
 
-// halve makes pixels half as wide, in place, each the mean of two; of an odd width the last one is left out.
-func halve(pix []byte, w, h, _ int) {
+// halveColumns halves the width in place: each pixel becomes the mean of two.
+// It drops the last column of an odd width.
+func halveColumns(pix []byte, w, h int) {
 	to := 0
 	for y := range h {
 		from := 4 * y * w
@@ -121,7 +127,7 @@ func halve(pix []byte, w, h, _ int) {
 	}
 }
 
-// halveRows makes them half as high.
+// halveRows halves the height in place. It drops the last row of an odd height.
 func halveRows(pix []byte, w, h int) {
 	for y := range h / 2 {
 		to, from := pix[4*y*w:4*(y+1)*w], pix[8*y*w:8*(y+1)*w]
@@ -132,71 +138,76 @@ func halveRows(pix []byte, w, h int) {
 	}
 }
 
-// mean is the mean of two pixels, channel by channel.
+// mean returns the mean of two pixels in each channel.
 func mean(a, b uint32) uint32 { return a&b + (a^b)>>1&0x7F7F7F7F }
 
-// stretcher makes rows of a layer. Each goroutine that paints has its own.
-type stretcher struct {
-	line       [2][]byte // lines of the source, stretched to the layer's width …
-	of         [2]int    // … and which they are
-	raw        []byte    // lines of the source as pixels …
-	top, lines int       // … and which they are
-	part       mjpeg.Planes
+// rowScaler produces the rows of a layer. Each painting goroutine has its own.
+type rowScaler struct {
+	scaled     [2][]byte // source lines, scaled to the layer's width …
+	scaledLine [2]int    // … and their numbers; -1 if none
+
+	raw      []byte // source lines as BGRX …
+	rawFirst int    // … the number of the first …
+	rawLines int    // … and how many
+
+	part mjpeg.Planes // scratch: some lines of the source
 }
 
-// atOnce is how many lines are made pixels at a time.
-const atOnce = 16
+// rawLinesPerCall is how many source lines are converted at a time.
+const rawLinesPerCall = 16
 
-func (s *stretcher) begin() { s.of, s.lines = [2]int{-1, -1}, 0 }
+// reset drops cached lines: they belong to an older frame.
+func (s *rowScaler) reset() { s.scaledLine, s.rawLines = [2]int{-1, -1}, 0 }
 
-// row makes row y of a layer, counted from its top, in dst.
-func (s *stretcher) row(l *layer, y int, dst []byte) {
-	at, part := between(y, l.place.Dy(), l.h)
-	if part == 0 || l.h == 1 {
-		copy(dst, s.stretched(l, at))
+// row writes row y of a layer, counted from its top, to dst.
+func (s *rowScaler) row(l *layer, y int, dst []byte) {
+	i, weight := samplePos(y, l.rect.Dy(), l.h)
+	if weight == 0 || l.h == 1 {
+		copy(dst, s.scaledSource(l, i))
 		return
 	}
-	mix(dst, s.stretched(l, at), s.stretched(l, at+1), uint64(part))
+	blendLines(dst, s.scaledSource(l, i), s.scaledSource(l, i+1), uint64(weight))
 }
 
-// stretched is a line of the source as wide as the layer.
-func (s *stretcher) stretched(l *layer, y int) []byte {
+// scaledSource returns line y of the source, scaled to the layer's width.
+func (s *rowScaler) scaledSource(l *layer, y int) []byte {
 	slot := y & 1
-	if s.of[slot] == y {
-		return s.line[slot]
+	if s.scaledLine[slot] == y {
+		return s.scaled[slot]
 	}
-	s.of[slot] = y
-	width := l.place.Dx()
-	s.line[slot] = grown(s.line[slot], 4*width+4)[:4*width]
+	s.scaledLine[slot] = y
+	width := l.rect.Dx()
+	s.scaled[slot] = resize(s.scaled[slot], 4*width+4)[:4*width]
 	raw := s.source(l, y)
 	if l.w == width {
-		copy(s.line[slot], raw)
-		return s.line[slot]
+		copy(s.scaled[slot], raw)
+		return s.scaled[slot]
 	}
-	stretch(s.line[slot], raw, l.steps)
-	return s.line[slot]
+	scaleLine(s.scaled[slot], raw, l.columns)
+	return s.scaled[slot]
 }
 
-// source is a line of the source.
-func (s *stretcher) source(l *layer, y int) []byte {
+// source returns line y of the source as BGRX.
+func (s *rowScaler) source(l *layer, y int) []byte {
 	if l.planes == nil {
 		return l.pix[4*y*l.w : 4*(y+1)*l.w]
 	}
-	if y < s.top || y >= s.top+s.lines {
-		s.top, s.lines = y, min(atOnce, l.h-y)
-		s.raw = grown(s.raw, 4*l.w*atOnce)
-		s.put(l.planes, y, s.lines, s.raw, 4*l.w, BGRX)
+	if y < s.rawFirst || y >= s.rawFirst+s.rawLines {
+		s.rawFirst, s.rawLines = y, min(rawLinesPerCall, l.h-y)
+		s.raw = resize(s.raw, 4*l.w*rawLinesPerCall)
+		s.convert(l.planes, y, s.rawLines, s.raw, 4*l.w, BGRX)
 	}
-	return s.raw[4*l.w*(y-s.top):][:4*l.w]
+	return s.raw[4*l.w*(y-s.rawFirst):][:4*l.w]
 }
 
-// put makes pixels of n lines of planes, from line y on.
-func (s *stretcher) put(p *mjpeg.Planes, y, n int, dst []byte, stride int, f Format) {
-	// Lines that share a line of chroma begin where it does.
+// convert converts n lines of planes from line y on.
+func (s *rowScaler) convert(p *mjpeg.Planes, y, n int, dst []byte, stride int, f Format) {
+	// With subsampled chroma, the lines that share a chroma line have to start
+	// where it does.
 	if odd := y % p.SubY; odd != 0 && n > p.SubY-odd {
-		some := p.SubY - odd
-		s.put(p, y, some, dst, stride, f)
-		y, n, dst = y+some, n-some, dst[some*stride:]
+		first := p.SubY - odd
+		s.convert(p, y, first, dst, stride, f)
+		y, n, dst = y+first, n-first, dst[first*stride:]
 	}
 	s.part = *p
 	s.part.H, s.part.Y = n, p.Y[y*p.YStride:]
@@ -213,46 +224,50 @@ func (s *stretcher) put(p *mjpeg.Planes, y, n int, dst []byte, stride int, f For
 	}
 }
 
-const lanes = 0x00FF00FF00FF00FF
+// byteLanes selects every other byte, which leaves 8 bits to compute in.
+const byteLanes = 0x00FF00FF00FF00FF
 
-// step says what a column of the place is made of: the pixel of the source left of its middle, by its offset in bytes, in the
-// upper bits; and in the lowest nine how much of the one right of it, of 256.
-type step uint32
+// columnSample describes a column of the target. The upper bits are the offset
+// in bytes of the source pixel to the left of its middle. The lowest nine bits
+// are the weight of the pixel to the right, out of 256.
+type columnSample uint32
 
-// stretch makes a line of another width. What is mixed is a<<8 + (b-a)*part, four channels at a time.
-func stretch(dst, src []byte, steps []step) {
-	if len(src) < 8 { // one pixel
-		for i := range steps {
+// scaleLine scales a line. It computes a<<8 + (b-a)*weight for the four
+// channels of a pixel at once.
+func scaleLine(dst, src []byte, columns []columnSample) {
+	if len(src) < 8 { // a single pixel
+		for i := range columns {
 			copy(dst[4*i:], src[:4])
 		}
 		return
 	}
-	for i, s := range steps {
+	for i, s := range columns {
 		v := binary.LittleEndian.Uint64((*[8]byte)(src[s>>9:])[:])
-		even, odd := v&lanes, v>>8&lanes
+		even, odd := v&byteLanes, v>>8&byteLanes
 		a, b := even&(1<<32-1)|odd<<32, even>>32|odd&^(1<<32-1)
-		a = (a<<8 + (b-a)*uint64(s&511)) >> 8 & lanes
+		a = (a<<8 + (b-a)*uint64(s&511)) >> 8 & byteLanes
 		binary.LittleEndian.PutUint32((*[4]byte)(dst[4*i:])[:], uint32(a)|uint32(a>>24))
 	}
 }
 
-// mix makes a row that is part of 256 b and the rest a, two pixels at a time.
-func mix(dst, a, b []byte, part uint64) {
+// blendLines blends two lines, b weighted with weight/256. It computes two
+// pixels at once.
+func blendLines(dst, a, b []byte, weight uint64) {
 	n := len(dst) &^ 7
 	a, b = a[:len(dst)], b[:len(dst)]
 	for i := 0; i < n; i += 8 {
 		p, q := binary.LittleEndian.Uint64((*[8]byte)(a[i:])[:]), binary.LittleEndian.Uint64((*[8]byte)(b[i:])[:])
-		even, odd := p&lanes, p>>8&lanes
-		even = (even<<8 + (q&lanes-even)*part) >> 8 & lanes
-		odd = (odd<<8 + (q>>8&lanes-odd)*part) &^ lanes
+		even, odd := p&byteLanes, p>>8&byteLanes
+		even = (even<<8 + (q&byteLanes-even)*weight) >> 8 & byteLanes
+		odd = (odd<<8 + (q>>8&byteLanes-odd)*weight) &^ byteLanes
 		binary.LittleEndian.PutUint64((*[8]byte)(dst[i:])[:], even|odd)
 	}
 	for i := n; i < len(dst); i++ {
-		dst[i] = byte((uint64(a[i])*(256-part) + uint64(b[i])*part) >> 8)
+		dst[i] = byte((uint64(a[i])*(256-weight) + uint64(b[i])*weight) >> 8)
 	}
 }
 
-// dim makes a row three eighths as bright.
+// dim reduces the brightness of a row to three eighths.
 func dim(row []byte) {
 	const low3, low2 = 0x1F1F1F1F1F1F1F1F, 0x3F3F3F3F3F3F3F3F
 	n := len(row) &^ 7
@@ -265,12 +280,13 @@ func dim(row []byte) {
 	}
 }
 
-// DecodeScale is by how much a frame of w by h can be decoded smaller for a place of inW by inH pixels without being
-// enlarged again.
-func DecodeScale(w, h, inW, inH int) int {
-	for _, by := range [...]int{8, 4, 2} {
-		if w >= by*inW || h >= by*inH {
-			return by
+// DecodeScale returns the largest of 8, 4, 2 and 1 by which a decoder can
+// reduce a frame of w by h for a place of maxW by maxH, such that showing it
+// does not enlarge it again.
+func DecodeScale(w, h, maxW, maxH int) int {
+	for _, scale := range [...]int{8, 4, 2} {
+		if w >= scale*maxW || h >= scale*maxH {
+			return scale
 		}
 	}
 	return 1

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// textRenderer draws lines of text and keeps what it drew last: most of what a viewer says stays the same for a second.
+// textRenderer renders lines of text. It caches them between two calls of
+// evict, because most text stays the same for many frames.
 type textRenderer struct {
 	font  *opentype.Font
-	faces map[int]font.Face // by pixels an em
-	lines map[lineKey]*image.Alpha
+	faces map[int]font.Face // by pixels per em
 	buf   sfnt.Buffer
-	used  map[lineKey]*image.Alpha // those that were asked for since tidy
 
-	wraps, usedWraps map[wrapKey][]string // the same of texts that were cut into lines
+	lines, usedLines map[lineKey]*image.Alpha
+	wraps, usedWraps map[wrapKey][]string
 }
 
 type lineKey struct {
@@ -33,114 +33,123 @@ type wrapKey struct {
 	em, width int
 }
 
-const mostFaces = 8 // a window that is being resized goes through many sizes
+// maxFaces bounds the cache: resizing a window goes through many font sizes.
+const maxFaces = 8
 
-// newTextRenderer draws in Go Bold, which has the Latin, Greek and Cyrillic letters; others become '?'.
+// newTextRenderer renders in Go Bold, which has Latin, Greek and Cyrillic.
+// Other letters become '?'.
 func newTextRenderer() *textRenderer {
 	f, err := opentype.Parse(gobold.TTF)
 	if err != nil {
-		panic(fmt.Errorf("render: the font in the program: %w", err)) // a constant, as a pattern of MustCompile
+		panic(fmt.Errorf("render: parse the embedded font: %w", err)) // a constant, like the pattern of MustCompile
 	}
-	return &textRenderer{font: f, faces: map[int]font.Face{}, lines: map[lineKey]*image.Alpha{}, used: map[lineKey]*image.Alpha{},
-		wraps: map[wrapKey][]string{}, usedWraps: map[wrapKey][]string{}}
+	return &textRenderer{
+		font: f, faces: map[int]font.Face{},
+		lines: map[lineKey]*image.Alpha{}, usedLines: map[lineKey]*image.Alpha{},
+		wraps: map[wrapKey][]string{}, usedWraps: map[wrapKey][]string{},
+	}
 }
 
-func (l *textRenderer) face(em int) font.Face {
-	if f := l.faces[em]; f != nil {
+func (r *textRenderer) face(em int) font.Face {
+	if f := r.faces[em]; f != nil {
 		return f
 	}
-	if len(l.faces) >= mostFaces {
-		clear(l.faces)
+	if len(r.faces) >= maxFaces {
+		clear(r.faces)
 	}
-	f, err := opentype.NewFace(l.font, &opentype.FaceOptions{Size: float64(em), DPI: 72, Hinting: font.HintingFull})
+	f, err := opentype.NewFace(r.font, &opentype.FaceOptions{Size: float64(em), DPI: 72, Hinting: font.HintingFull})
 	if err != nil {
-		panic(fmt.Errorf("render: the font in the program: %w", err))
+		panic(fmt.Errorf("render: scale the embedded font: %w", err))
 	}
-	l.faces[em] = f
+	r.faces[em] = f
 	return f
 }
 
-// known replaces what the font has no letter for.
-func (l *textRenderer) known(text string) string {
-	return strings.Map(func(r rune) rune {
-		if i, err := l.font.GlyphIndex(&l.buf, r); err != nil || i == 0 {
+// replaceMissing replaces runes that have no glyph in the font.
+func (r *textRenderer) replaceMissing(text string) string {
+	return strings.Map(func(c rune) rune {
+		if i, err := r.font.GlyphIndex(&r.buf, c); err != nil || i == 0 {
 			return '?'
 		}
-		return r
+		return c
 	}, text)
 }
 
-// line draws a line of text that is em pixels high an em.
-func (l *textRenderer) line(text string, em int) *image.Alpha {
+// line returns the mask of a line of text, em pixels per em.
+func (r *textRenderer) line(text string, em int) *image.Alpha {
 	key := lineKey{text, em}
-	m := l.lines[key]
+	m := r.lines[key]
 	if m == nil {
-		m = l.draw(l.known(text), em)
-		l.lines[key] = m
+		m = r.draw(r.replaceMissing(text), em)
+		r.lines[key] = m
 	}
-	l.used[key] = m
+	r.usedLines[key] = m
 	return m
 }
 
-func (l *textRenderer) draw(text string, em int) *image.Alpha {
-	f := l.face(em)
-	rise, fall := f.Metrics().Ascent, f.Metrics().Descent
-	m := image.NewAlpha(image.Rect(0, 0, max(1, font.MeasureString(f, text).Ceil()), (rise + fall).Ceil()))
-	d := font.Drawer{Dst: m, Src: image.Opaque, Face: f, Dot: fixed.Point26_6{Y: rise}}
+func (r *textRenderer) draw(text string, em int) *image.Alpha {
+	f := r.face(em)
+	ascent, descent := f.Metrics().Ascent, f.Metrics().Descent
+	m := image.NewAlpha(image.Rect(0, 0, max(1, font.MeasureString(f, text).Ceil()), (ascent + descent).Ceil()))
+	d := font.Drawer{Dst: m, Src: image.Opaque, Face: f, Dot: fixed.Point26_6{Y: ascent}}
 	d.DrawString(text)
 	return m
 }
 
-// tidy forgets what was not asked for since the last time.
-func (l *textRenderer) tidy() {
-	l.lines, l.used = l.used, l.lines
-	clear(l.used)
-	l.wraps, l.usedWraps = l.usedWraps, l.wraps
-	clear(l.usedWraps)
+// evict drops cached text that was not used since the last call.
+func (r *textRenderer) evict() {
+	r.lines, r.usedLines = r.usedLines, r.lines
+	clear(r.usedLines)
+	r.wraps, r.usedWraps = r.usedWraps, r.wraps
+	clear(r.usedWraps)
 }
 
-// wrap cuts a text between words into lines of at most width pixels. A word that is wider is cut too. It is kept as what is
-// drawn is: a text may have 2000 letters, and they are asked for with each frame.
-func (l *textRenderer) wrap(text string, em, width int) []string {
+// wrap splits a text between words into lines of at most width pixels. It also
+// splits wider words. The result is cached: a message may have 2000 letters and
+// is laid out for each frame.
+func (r *textRenderer) wrap(text string, em, width int) []string {
 	key := wrapKey{text, em, width}
-	lines, ok := l.wraps[key]
+	lines, ok := r.wraps[key]
 	if !ok {
-		lines = l.cut(text, em, width)
-		l.wraps[key] = lines
+		lines = r.split(text, em, width)
+		r.wraps[key] = lines
 	}
-	l.usedWraps[key] = lines
+	r.usedWraps[key] = lines
 	return lines
 }
 
-func (l *textRenderer) cut(text string, em, width int) []string {
-	f := l.face(em)
+func (r *textRenderer) split(text string, em, width int) []string {
+	f := r.face(em)
 	var lines []string
 	for _, word := range strings.Fields(text) {
-		word = l.known(word)
-		if last := len(lines) - 1; last >= 0 && begins(f, lines[last]+" "+word, width) == len(lines[last])+1+len(word) {
+		word = r.replaceMissing(word)
+		last := len(lines) - 1
+		if last >= 0 && prefixLen(f, lines[last]+" "+word, width) == len(lines[last])+1+len(word) {
 			lines[last] += " " + word
 			continue
 		}
 		for word != "" {
-			n := begins(f, word, width)
+			n := prefixLen(f, word, width)
 			lines, word = append(lines, word[:n]), word[n:]
 		}
 	}
 	return lines
 }
 
-// begins is how many bytes of a text, of one letter at least, are at most width pixels wide. It looks no further.
-func begins(f font.Face, text string, width int) int {
-	wide, before := fixed.Int26_6(0), rune(0)
-	for at, r := range text {
-		if at > 0 {
-			wide += f.Kern(before, r)
+// prefixLen returns the length in bytes of the longest prefix that is at most
+// width pixels wide, but at least one rune. Its cost depends on the prefix, not
+// on the length of the text.
+func prefixLen(f font.Face, text string, width int) int {
+	prefixWidth, previous := fixed.Int26_6(0), rune(0)
+	for i, c := range text {
+		if i > 0 {
+			prefixWidth += f.Kern(previous, c)
 		}
-		advance, _ := f.GlyphAdvance(r)
-		if wide += advance; at > 0 && wide.Ceil() > width {
-			return at
+		advance, _ := f.GlyphAdvance(c)
+		if prefixWidth += advance; i > 0 && prefixWidth.Ceil() > width {
+			return i
 		}
-		before = r
+		previous = c
 	}
 	return len(text)
 }
