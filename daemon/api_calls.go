@@ -82,7 +82,7 @@ func (d *Daemon) apiError(peer string, err error) error {
 	case errors.Is(err, call.ErrAlready):
 		return &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("there is a call with %s already", peer)}
 	case errors.Is(err, call.ErrBusy):
-		return &api.Error{Kind: api.LocalBusy, Message: fmt.Sprintf("this device is in as many calls as it may be in (calls.max: %d)", d.cfg.Calls.Max),
+		return &api.Error{Kind: api.LimitReached, Message: fmt.Sprintf("this device is in as many calls as it may be in (calls.max: %d)", d.cfg.Calls.Max),
 			Hint: "hang up first: vchatctl hangup"}
 	}
 	return &api.Error{Kind: api.Internal, Message: err.Error()}

@@ -17,15 +17,15 @@ func (d *Daemon) Cameras(ctx context.Context) (api.Cameras, error) {
 	if err != nil {
 		return api.Cameras{}, cameraError(err)
 	}
-	all := api.Cameras{Cameras: []api.FoundCamera{}, Privacy: d.Privacy()}
+	all := api.Cameras{Cameras: []api.CameraInfo{}, Privacy: d.Privacy()}
 	for _, f := range found {
 		all.Cameras = append(all.Cameras, d.foundView(f))
 	}
 	return all, nil
 }
 
-func (d *Daemon) foundView(f camera.Found) api.FoundCamera {
-	v := api.FoundCamera{Path: f.Path, Node: f.Node, Name: f.Card, Driver: f.Driver, Bus: f.Bus, Used: f.Used, InUseBy: f.Holders}
+func (d *Daemon) foundView(f camera.Found) api.CameraInfo {
+	v := api.CameraInfo{Path: f.Path, Node: f.Node, Name: f.Card, Driver: f.Driver, Bus: f.Bus, Used: f.Used, InUseBy: f.Holders}
 	for _, format := range f.Formats {
 		v.Formats = append(v.Formats, format.String())
 	}

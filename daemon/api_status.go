@@ -56,7 +56,7 @@ func (d *Daemon) peersView() []api.Peer {
 
 func (d *Daemon) linkView(peer string) api.Link {
 	s := d.links.Status(peer)
-	v := api.Link{State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTLeastMS: ms(s.RTTLeast), ClockOffsetMS: ms(s.Offset),
+	v := api.Link{State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTMinMS: ms(s.RTTLeast), ClockOffsetMS: ms(s.Offset),
 		Reconnects: uint64(s.Reconnects), SentBytes: s.Sent, ReceivedBytes: s.Received}
 	if s.Up {
 		v.State = api.LinkUp
@@ -75,7 +75,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	if c.State == call.Ended {
 		v.Reason, v.ReasonText, v.EndedBy = api.Reason(c.Reason.Key()), c.Reason.String(), api.Side(c.EndedBy)
 		if c.Reason == 0 {
-			v.Reason, v.ReasonText = api.HungUp, call.HungUp.String()
+			v.Reason, v.ReasonText = api.ReasonHungUp, call.HungUp.String()
 		}
 		if c.Text != "" {
 			v.ReasonText += ": " + c.Text
@@ -86,7 +86,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	v.Link = &there
 	s := d.links.Status(c.Peer)
 	if p := d.sessions[c.Peer]; p != nil {
-		v.Frames = p.frames
+		v.HasFrames = p.frames
 		if p.camera != nil {
 			v.PeerCamera = &api.PeerCamera{State: p.camera.Camera.String(), Reason: p.camera.Reason, Since: p.heard, Rotate: degrees(p.camera)}
 		}
@@ -113,7 +113,7 @@ const (
 
 func sendingView(s link.Sending) *api.Sending {
 	v := &api.Sending{FPS: round1(s.FPS), MbitS: round3(s.MbitS), Frames: s.Frames, Dropped: s.Dropped, Quality: api.QualityCamera}
-	v.Why = s.Why
+	v.Reason = s.Why
 	if s.Reduced {
 		v.Quality = api.QualityReduced
 	}

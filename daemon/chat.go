@@ -36,27 +36,27 @@ const (
 )
 
 // Say says a line of text to the other side of a call. Errors are *api.Error.
-func (d *Daemon) Say(r api.SayRequest) (api.Said, error) {
+func (d *Daemon) Say(r api.MessageRequest) (api.Message, error) {
 	if err := sayable(r.Text); err != nil {
-		return api.Said{}, err
+		return api.Message{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p, c, err := d.listener(r.Peer)
 	if err != nil {
-		return api.Said{}, err
+		return api.Message{}, err
 	}
 	now := time.Now()
 	if !p.talk.ours.take(now, lineBurst) {
-		return api.Said{}, &api.Error{Kind: api.TooFast, Message: "more is said than anybody can read", Hint: "wait a second"}
+		return api.Message{}, &api.Error{Kind: api.RateLimited, Message: "more is said than anybody can read", Hint: "wait a second"}
 	}
 	// They grow within the call over restarts, too, and need no clock for that.
 	p.talk.count++
 	m := &wire.Text{ID: uint64(c.Restarts)<<32 | uint64(p.talk.count), Text: r.Text}
 	p.shown.Send(m)
 	p.talk.keep(line{now, m})
-	d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.Here, Text: r.Text})
-	return api.Said{Peer: c.Peer, Text: r.Text}, nil
+	d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.SideLocal, Text: r.Text})
+	return api.Message{Peer: c.Peer, Text: r.Text}, nil
 }
 
 // listener gives the party that a line can be said to: the named one, or the only one.
@@ -146,7 +146,7 @@ func (d *Daemon) heardText(l *link.Link, m *wire.Text) {
 		return r
 	}, m.Text))
 	if text != "" {
-		d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.There, Text: text})
+		d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.SideRemote, Text: text})
 	}
 }
 

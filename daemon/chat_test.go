@@ -151,7 +151,7 @@ func TestWhatIsHeardIsOneLine(t *testing.T) {
 	m.say(&wire.Invite{Call: wire.CallID{1}})
 	m.await(wire.TypeAccept)
 	m.say(&wire.Text{ID: 1, Text: "\n\t"}, &wire.Text{ID: 2, Text: "a\nb\tc\u2028d\n"})
-	if e := nextText(t, events); e.Text != "a b c d" || e.From != api.There {
+	if e := nextText(t, events); e.Text != "a b c d" || e.From != api.SideRemote {
 		t.Errorf("heard %q from %s", e.Text, e.From)
 	}
 }
@@ -181,7 +181,7 @@ func TestAFloodOfOursIsRefused(t *testing.T) {
 	call(t, alice, bob)
 	for range 1000 {
 		var e *api.Error
-		if err := alice.Client.Say(ctx(t), "", "!"); errors.As(err, &e) && e.Kind == api.TooFast {
+		if err := alice.Client.Say(ctx(t), "", "!"); errors.As(err, &e) && e.Kind == api.RateLimited {
 			return
 		} else if err != nil {
 			t.Fatal(err)

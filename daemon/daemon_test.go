@@ -99,13 +99,13 @@ func TestCallIsAnsweredAndHungUp(t *testing.T) {
 	}
 	call(t, alice, bob)
 	s := alice.Wait("a rate", func(s api.Status) bool { return s.Calls[0].Receiving != nil && s.Calls[0].Receiving.FPS > 1 })
-	if c := s.Calls[0]; c.Direction != api.Out || c.Receiving.Size != "320x240" || c.Link.State != api.LinkUp {
+	if c := s.Calls[0]; c.Direction != api.DirectionOut || c.Receiving.Size != "320x240" || c.Link.State != api.LinkUp {
 		t.Errorf("status of the call: %+v", c)
 	}
 	theEnd := listen(t, bob)
 	must(t)(alice.Client.Hangup(ctx(t), ""))
-	if r := ended(t, theEnd); r != api.HungUp {
-		t.Errorf("bob was told %q, want %q", r, api.HungUp)
+	if r := ended(t, theEnd); r != api.ReasonHungUp {
+		t.Errorf("bob was told %q, want %q", r, api.ReasonHungUp)
 	}
 	for _, d := range []*daemontest.Device{alice, bob} {
 		d.Wait("the camera closed", func(s api.Status) bool { return s.Camera.State == api.CameraIdle && len(s.Calls) == 0 })
@@ -161,20 +161,20 @@ func TestWaysInWhichACallDoesNotComeAbout(t *testing.T) {
 		{"declined", nil, func(t *testing.T, _, bob *daemontest.Device) {
 			bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
 			must(t)(bob.Client.Reject(ctx(t), ""))
-		}, api.Declined},
-		{"no answer", func(alice, _ *daemontest.Device) { alice.Config.Calls.RingTimeout = time.Second }, nil, api.NoAnswer},
-		{"do not disturb", func(_, bob *daemontest.Device) { bob.Config.Calls.DoNotDisturb = true }, nil, api.DoNotDisturb},
+		}, api.ReasonDeclined},
+		{"no answer", func(alice, _ *daemontest.Device) { alice.Config.Calls.RingTimeout = time.Second }, nil, api.ReasonNoAnswer},
+		{"do not disturb", func(_, bob *daemontest.Device) { bob.Config.Calls.DoNotDisturb = true }, nil, api.ReasonDoNotDisturb},
 		{"nobody there", func(alice, bob *daemontest.Device) {
 			p := alice.Config.Peers["bob"]
 			p.Address = "127.0.0.1:1"
 			alice.Config.Peers["bob"] = p
-		}, nil, api.Unreachable},
+		}, nil, api.ReasonUnreachable},
 		{"somebody else there", func(alice, bob *daemontest.Device) {
 			p := alice.Config.Peers["bob"]
 			p.ID = alice.ID.String()
 			alice.Config.Peers["bob"] = p
-		}, nil, api.WrongIdentity},
-		{"unknown there", func(_, bob *daemontest.Device) { delete(bob.Config.Peers, "alice") }, nil, api.WrongIdentity},
+		}, nil, api.ReasonWrongIdentity},
+		{"unknown there", func(_, bob *daemontest.Device) { delete(bob.Config.Peers, "alice") }, nil, api.ReasonWrongIdentity},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -204,11 +204,11 @@ func TestOneMoreCallIsTurnedAway(t *testing.T) {
 	call(t, alice, bob)
 	events := listen(t, carol)
 	must(t)(carol.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
-	if r := ended(t, events); r != api.Busy {
-		t.Errorf("carol was told %q, want %q", r, api.Busy)
+	if r := ended(t, events); r != api.ReasonBusy {
+		t.Errorf("carol was told %q, want %q", r, api.ReasonBusy)
 	}
-	if _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}); !isKind(err, api.LocalBusy) {
-		t.Errorf("a second outgoing call: %v, want %s", err, api.LocalBusy)
+	if _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}); !isKind(err, api.LimitReached) {
+		t.Errorf("a second outgoing call: %v, want %s", err, api.LimitReached)
 	}
 	if _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "dave"}); !isKind(err, api.NoSuchPeer) {
 		t.Errorf("a call to nobody: %v, want %s", err, api.NoSuchPeer)

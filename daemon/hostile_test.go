@@ -129,8 +129,8 @@ func TestACallEndsWithItsLinkWhereTheOtherSideCannotHoldIt(t *testing.T) {
 				alice.Wait("the call held", daemontest.InCall(api.CallResuming))
 				return
 			}
-			if r := ended(t, events); r != api.LostTooLong {
-				t.Errorf("the call ended because of %q, want %q", r, api.LostTooLong)
+			if r := ended(t, events); r != api.ReasonLostTooLong {
+				t.Errorf("the call ended because of %q, want %q", r, api.ReasonLostTooLong)
 			}
 		})
 	}
@@ -311,8 +311,8 @@ func TestReloadTouchesWhatHasChangedAndNothingElse(t *testing.T) {
 
 	ends := listen(t, bob)
 	alice.Reload(func(c *config.Config) error { delete(c.Peers, "bob"); return nil })
-	if r := ended(t, ends); r != api.HungUp {
-		t.Errorf("bob's call ended because of %q, want %q", r, api.HungUp)
+	if r := ended(t, ends); r != api.ReasonHungUp {
+		t.Errorf("bob's call ended because of %q, want %q", r, api.ReasonHungUp)
 	}
 	if n := len(alice.Status().Calls); n != 0 {
 		t.Errorf("%d calls with somebody who is not known", n)

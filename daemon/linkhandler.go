@@ -121,7 +121,7 @@ func (s *linkHandler) Quality(l *link.Link) {
 	}
 	view := d.callView(c)
 	if out := view.Sending; out != nil {
-		d.log.Info("frames go out in another quality", "peer", c.Peer, "quality", out.Quality, "why", out.Why)
+		d.log.Info("frames go out in another quality", "peer", c.Peer, "quality", out.Quality, "why", out.Reason)
 	}
 	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
 }

@@ -98,7 +98,7 @@ func TestNumbersAreToldWhileThereIsACall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Event != api.EventNumbers {
+		if e.Event != api.EventStats {
 			continue
 		}
 		if e.Peer != "bob" || e.Call == nil {

@@ -10,7 +10,7 @@ import (
 
 // tellNumbers lets listeners know, now and then, what is measured of the calls. Without a call it sleeps.
 func (d *Daemon) tellNumbers(ctx context.Context) error {
-	every := time.NewTicker(api.NumbersEvery)
+	every := time.NewTicker(api.StatsInterval)
 	defer every.Stop()
 	for {
 		select {
@@ -19,7 +19,7 @@ func (d *Daemon) tellNumbers(ctx context.Context) error {
 				every.Stop()
 			}
 		case <-d.talks:
-			every.Reset(api.NumbersEvery)
+			every.Reset(api.StatsInterval)
 		case <-ctx.Done():
 			return nil
 		}
@@ -34,7 +34,7 @@ func (d *Daemon) publishNumbers() bool {
 	for _, c := range calls {
 		if c.State == call.Active && d.events.Heard() {
 			view := d.callView(c)
-			d.events.Publish(api.Event{Event: api.EventNumbers, Peer: c.Peer, Call: &view})
+			d.events.Publish(api.Event{Event: api.EventStats, Peer: c.Peer, Call: &view})
 		}
 	}
 	return len(calls) > 0

@@ -214,7 +214,7 @@ func (p *progress) next() error {
 					return nil
 				}
 			}
-			p.call.State, p.call.Reason = api.CallEnded, api.Failed
+			p.call.State, p.call.Reason = api.CallEnded, api.ReasonFailed
 			return nil
 		}
 	}
@@ -226,7 +226,7 @@ func (p *progress) meant(c api.Call) bool {
 	return c.ID == p.call.ID || c.Peer == p.call.Peer && c.State != api.CallEnded
 }
 
-func (p *progress) frames() bool { return p.call.Frames }
+func (p *progress) frames() bool { return p.call.HasFrames }
 
 func (p *progress) answered() bool {
 	return p.call.State == api.CallActive || p.call.State == api.CallResuming
@@ -238,20 +238,20 @@ func ended(c api.Call) error {
 	// The text begins with the reason in words, which is said better below, and goes on with what is known beyond it.
 	_, detail, _ := strings.Cut(c.ReasonText, ": ")
 	switch c.Reason {
-	case api.Unreachable:
+	case api.ReasonUnreachable:
 		e.Kind, e.Message, e.Hint = api.PeerUnreachable, c.Peer+" cannot be reached", "is it switched on? vchatctl peers says more"
 		e.Message = join(": ", e.Message, detail)
-	case api.LostTooLong:
+	case api.ReasonLostTooLong:
 		e.Kind, e.Message = api.PeerUnreachable, "the link to "+c.Peer+" was lost for too long"
-	case api.Busy:
+	case api.ReasonBusy:
 		e.Kind, e.Message = api.PeerBusy, c.Peer+" is in another call"
-	case api.Declined:
+	case api.ReasonDeclined:
 		e.Kind, e.Message = api.PeerDeclined, c.Peer+" has declined"
-	case api.NoAnswer:
+	case api.ReasonNoAnswer:
 		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" did not answer"
-	case api.DoNotDisturb:
+	case api.ReasonDoNotDisturb:
 		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" does not want to be disturbed"
-	case api.WrongIdentity:
+	case api.ReasonWrongIdentity:
 		e.Kind, e.Message = api.PeerIdentity, c.Peer+" and this device do not know each other by their present ids"
 		e.Message = join(": ", e.Message, detail)
 		e.Hint = "what vchatctl id prints on each device belongs under peers in the configuration of the other"

@@ -105,7 +105,7 @@ func (l *callLine) close() {
 // callStep is a state of a call as its caller says it.
 func callStep(c api.Call) string {
 	switch {
-	case c.State == api.CallActive && c.Frames:
+	case c.State == api.CallActive && c.HasFrames:
 		return "connected"
 	case c.State == api.CallActive:
 		return "answered"

@@ -104,7 +104,7 @@ func writeCameras(w io.Writer, all api.Cameras) {
 }
 
 // usedBy says what a camera is doing and for whom.
-func usedBy(c api.FoundCamera, privacy bool) string {
+func usedBy(c api.CameraInfo, privacy bool) string {
 	here, others := "", ""
 	switch {
 	case c.Used && privacy:

@@ -29,7 +29,7 @@ func (a *app) eventsCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if e.Event == api.EventNumbers && !a.json {
+				if e.Event == api.EventStats && !a.json {
 					continue // that is what status --watch is for
 				}
 				// An event tells more than its line: that, too, is new only if it says something new.
@@ -73,7 +73,7 @@ func eventText(e api.Event) string {
 		return join("  ", string(e.Camera.State), e.Camera.Reason)
 	case e.Event == api.EventPrivacy && e.Privacy != nil:
 		return onOff(*e.Privacy)
-	case e.Event == api.EventText && e.From == api.Here:
+	case e.Event == api.EventText && e.From == api.SideLocal:
 		return "to " + e.Peer + ": " + e.Text
 	case e.Event == api.EventText:
 		return e.Peer + ": " + e.Text
@@ -88,13 +88,13 @@ func eventText(e api.Event) string {
 func callText(c *api.Call) string {
 	if c.State == api.CallEnded {
 		by := ""
-		if c.Reason == api.HungUp {
-			by = map[api.Side]string{api.Here: "by us", api.There: "by them"}[c.EndedBy]
+		if c.Reason == api.ReasonHungUp {
+			by = map[api.Side]string{api.SideLocal: "by us", api.SideRemote: "by them"}[c.EndedBy]
 		}
 		return join("  ", c.Peer, string(c.State), cmp.Or(c.ReasonText, string(c.Reason)), by)
 	}
 	frames, camera := "", ""
-	if c.Frames {
+	if c.HasFrames {
 		frames = "with frames"
 	}
 	if pc := c.PeerCamera; pc != nil && pc.State != string(api.CameraStreaming) {

@@ -12,13 +12,13 @@ func TestCallText(t *testing.T) {
 		want string
 	}{
 		{api.Call{State: api.CallRinging}, "workshop  ringing"},
-		{api.Call{State: api.CallActive, Frames: true, PeerCamera: &api.PeerCamera{State: "streaming"}}, "workshop  active  with frames"},
+		{api.Call{State: api.CallActive, HasFrames: true, PeerCamera: &api.PeerCamera{State: "streaming"}}, "workshop  active  with frames"},
 		{api.Call{State: api.CallActive, PeerCamera: &api.PeerCamera{State: "lost", Reason: "unplugged"}},
 			"workshop  active  camera there lost  unplugged"},
-		{api.Call{State: api.CallEnded, Reason: api.HungUp, ReasonText: "hung up", EndedBy: api.There}, "workshop  ended  hung up  by them"},
-		{api.Call{State: api.CallEnded, Reason: api.HungUp, ReasonText: "hung up", EndedBy: api.Here}, "workshop  ended  hung up  by us"},
-		{api.Call{State: api.CallEnded, Reason: api.NoAnswer, ReasonText: "no answer", EndedBy: api.Here}, "workshop  ended  no answer"},
-		{api.Call{State: api.CallEnded, Reason: api.Failed}, "workshop  ended  failed"},
+		{api.Call{State: api.CallEnded, Reason: api.ReasonHungUp, ReasonText: "hung up", EndedBy: api.SideRemote}, "workshop  ended  hung up  by them"},
+		{api.Call{State: api.CallEnded, Reason: api.ReasonHungUp, ReasonText: "hung up", EndedBy: api.SideLocal}, "workshop  ended  hung up  by us"},
+		{api.Call{State: api.CallEnded, Reason: api.ReasonNoAnswer, ReasonText: "no answer", EndedBy: api.SideLocal}, "workshop  ended  no answer"},
+		{api.Call{State: api.CallEnded, Reason: api.ReasonFailed}, "workshop  ended  failed"},
 	} {
 		tt.call.Peer = "workshop"
 		if got := callText(&tt.call); got != tt.want {

@@ -33,7 +33,7 @@ line; options stand before them. It is said in a call only, and not while its li
 			if err := a.client().Say(cmd.Context(), to, text); err != nil {
 				return err
 			}
-			return a.print(api.Said{Peer: to, Text: text}, func(io.Writer) {})
+			return a.print(api.Message{Peer: to, Text: text}, func(io.Writer) {})
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // a text may hold what looks like an option

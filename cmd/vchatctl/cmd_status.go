@@ -175,7 +175,7 @@ func brokenBy(by map[string]uint64) string {
 
 func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Time, in colours) {
 	way := "we called"
-	if c.Direction == api.In {
+	if c.Direction == api.DirectionIn {
 		way = "they called"
 	}
 	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, fmt.Sprintf("%s for %s", in.call(c.State), span(now.Sub(c.Since))), way))
@@ -186,9 +186,9 @@ func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Tim
 		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "there", in.doubtful(pc.State), reason(pc.Reason)))
 	}
 	if s := c.Sending; s != nil {
-		quality := s.Why
+		quality := s.Reason
 		if s.Quality != api.QualityCamera { // as the camera gives them, which goes without saying
-			quality = join(": ", in.doubtful(string(s.Quality)), s.Why)
+			quality = join(": ", in.doubtful(string(s.Quality)), s.Reason)
 		}
 		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fps(s.FPS), rate(s.MbitS), quality, some(s.Dropped, "dropped")))
 	}

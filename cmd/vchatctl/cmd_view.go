@@ -153,9 +153,9 @@ func (a *app) tellOver(o *view.Over) error {
 	switch c := o.Call; {
 	case c.State == "":
 		a.tell("%v", o)
-	case c.Reason != api.HungUp:
+	case c.Reason != api.ReasonHungUp:
 		return ended(c)
-	case c.EndedBy == api.There:
+	case c.EndedBy == api.SideRemote:
 		a.tell("%s has hung up", c.Peer)
 	default:
 		a.tell("the call with %s has ended", c.Peer)

@@ -157,7 +157,7 @@ func signalled(ts *testscript.TestScript, _ bool, args []string) {
 // device does something to the device.
 func device(ts *testscript.TestScript, _ bool, args []string) {
 	w := ts.Value("world").(*world)
-	call := api.Call{ID: "1", Peer: "workshop", Direction: api.Out, Since: time.Now()}
+	call := api.Call{ID: "1", Peer: "workshop", Direction: api.DirectionOut, Since: time.Now()}
 	if len(args) > 1 {
 		call.State = api.CallState(args[1])
 	}
@@ -167,17 +167,17 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 	case "ends": // REASON [TEXT]: its calls end
 		w.OnCall(w.becomes(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: strings.Join(args[2:], " ")}))
 	case "answers": // a call becomes active and frames come
-		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, Frames: true}))
+		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, HasFrames: true}))
 	case "rings": // a call rings for ever
 		w.OnCall(w.becomes(api.Call{State: api.CallRinging}))
 	case "crosses": // the peer has called at the same moment: the call gets the other's id
-		w.OnCall(w.becomes(api.Call{ID: "0", State: api.CallActive, Frames: true}))
+		w.OnCall(w.becomes(api.Call{ID: "0", State: api.CallActive, HasFrames: true}))
 	case "answers-without-camera": // no picture comes, and the peer ends the call
-		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallEnded, Reason: api.HungUp, EndedBy: api.There}))
+		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallEnded, Reason: api.ReasonHungUp, EndedBy: api.SideRemote}))
 	case "answers-privately": // the peer's camera is off
 		w.OnCall(w.becomes(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, PeerCamera: &api.PeerCamera{State: "privacy"}}))
 	case "answers-and-ends": // REASON: frames come, and then the peer ends the call
-		w.OnCall(w.becomes(api.Call{State: api.CallActive, Frames: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.There}))
+		w.OnCall(w.becomes(api.Call{State: api.CallActive, HasFrames: true}, api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.SideRemote}))
 	case "refuses": // KIND MESSAGE: calls are refused
 		w.OnCall(func(api.CallRequest) (api.Call, error) {
 			return api.Call{}, &api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: "a hint"}
@@ -220,7 +220,7 @@ func device(ts *testscript.TestScript, _ bool, args []string) {
 // becomes lets a call go through states after it has begun.
 func (w *world) becomes(states ...api.Call) func(api.CallRequest) (api.Call, error) {
 	return func(r api.CallRequest) (api.Call, error) {
-		c := api.Call{ID: "1", Peer: r.Peer, Direction: api.Out, State: api.CallCalling, Since: time.Now()}
+		c := api.Call{ID: "1", Peer: r.Peer, Direction: api.DirectionOut, State: api.CallCalling, Since: time.Now()}
 		w.Change(c)
 		for _, s := range states {
 			s.Peer, s.Direction, s.Since = c.Peer, c.Direction, c.Since
@@ -251,8 +251,8 @@ func (w *world) chat() {
 	clock := time.NewTicker(5 * time.Millisecond)
 	defer clock.Stop()
 	for {
-		w.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.There, Text: "tea?"})
-		w.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.Here, Text: "yes"})
+		w.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.SideRemote, Text: "tea?"})
+		w.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.SideLocal, Text: "yes"})
 		select {
 		case <-clock.C:
 		case <-w.ctx.Done():
@@ -320,7 +320,7 @@ func full(s *api.Status) {
 	s.Camera.Name, s.Camera.Dropped, s.Camera.Reopened, s.Camera.Restarted, s.Camera.USBResets = "HD Webcam C270", 3, 2, 4, 1
 	s.Camera.Broken, s.Camera.BrokenBy = 6, map[string]uint64{"truncated": 5, "flagged": 1}
 	s.Camera.Warnings = []string{"/dev/video0 gives 15 frames a second, not 30", "a warning that is no problem"}
-	s.Calls = []api.Call{{ID: "1", Peer: "workshop", State: api.CallActive, Since: since, Direction: api.In, Frames: true,
+	s.Calls = []api.Call{{ID: "1", Peer: "workshop", State: api.CallActive, Since: since, Direction: api.DirectionIn, HasFrames: true,
 		Link:      &api.Link{State: api.LinkUp, RTTMS: 0.4, Reconnects: 1},
 		Sending:   &api.Sending{FPS: 29.9, MbitS: 21, Dropped: 7, Quality: "reduced", Size: "1280x720"},
 		Receiving: &api.Receiving{FPS: 30, MbitS: 20.5, Lost: 2, AgeMS: 12, LatencyMS: api.Quantiles{P50: 1.25, P99: 31}, Size: "640x480"},

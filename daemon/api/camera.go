@@ -1,36 +1,37 @@
 package api
 
-// Privacy says whether the camera is switched off by its owner.
+// Privacy reports whether the owner has turned the camera off.
 type Privacy struct {
 	Privacy bool `json:"privacy"`
 }
 
-// PrivacyRequest switches it on or off; one that does not say is refused.
+// PrivacyRequest turns privacy on or off. The daemon refuses a request without
+// the field.
 type PrivacyRequest struct {
 	Privacy *bool `json:"privacy"`
 }
 
 // Cameras is the answer of PathCameras.
 type Cameras struct {
-	Cameras []FoundCamera `json:"cameras"`
-	Privacy bool          `json:"privacy"` // it is on: nothing was opened, and little more than the names is known
+	Cameras []CameraInfo `json:"cameras"`
+	Privacy bool         `json:"privacy"` // true: no camera was opened, so little more than the names is known
 }
 
-// FoundCamera is a camera, or a node that may be one.
-type FoundCamera struct {
-	Path    string      `json:"path"`              // as it is written under camera.device
-	Node    string      `json:"node,omitempty"`    // /dev/videoN, until it is unplugged; none if it is not there, or not the kernel's
-	Name    string      `json:"name,omitempty"`    // as the driver calls it
-	Driver  string      `json:"driver,omitempty"`  //
-	Bus     string      `json:"bus,omitempty"`     // where it is plugged in, as the driver calls it
-	Formats []string    `json:"formats,omitempty"` // four characters each, as v4l2-ctl prints them
-	Used    bool        `json:"used"`              // it is this device's camera; the others are only there
-	State   CameraState `json:"state,omitempty"`   // of the one that is used
+// CameraInfo describes a video device that is, or may be, a camera.
+type CameraInfo struct {
+	Path    string      `json:"path"`              // as written under camera.device
+	Node    string      `json:"node,omitempty"`    // /dev/videoN; absent while unplugged, or if it is no V4L2 device
+	Name    string      `json:"name,omitempty"`    // as the driver reports it
+	Driver  string      `json:"driver,omitempty"`  // name of the kernel driver
+	Bus     string      `json:"bus,omitempty"`     // bus_info of the driver: the port it is plugged into
+	Formats []string    `json:"formats,omitempty"` // FourCCs, as v4l2-ctl prints them
+	Used    bool        `json:"used"`              // this device's camera
+	State   CameraState `json:"state,omitempty"`   // only if Used
 	Reason  string      `json:"reason,omitempty"`  // why it gives no frames, or cannot be used
 	InUseBy []string    `json:"in_use_by,omitempty"`
 }
 
-// Formats is what a camera offers, in the driver's order.
+// Formats lists the frame formats of a camera, in the driver's order.
 type Formats struct {
 	Device  string   `json:"device"`
 	Name    string   `json:"name,omitempty"`
@@ -40,50 +41,50 @@ type Formats struct {
 // Format is a frame format of a camera.
 type Format struct {
 	FourCC      string      `json:"fourcc"`           // as v4l2-ctl prints it
-	Config      string      `json:"config,omitempty"` // as it is written under camera.format; none if vchat does not use it
+	Config      string      `json:"config,omitempty"` // as written under camera.format; absent if unsupported
 	Description string      `json:"description,omitempty"`
-	Sizes       []FrameSize `json:"sizes"` // empty: the driver does not say
+	Sizes       []FrameSize `json:"sizes"` // empty if the driver does not report them
 }
 
-// FrameSize is a size that a camera offers, or a range of sizes, and its rates.
+// FrameSize is a size, or a range of sizes, with its frame rates.
 type FrameSize struct {
-	Size    string    `json:"size"`               // as 1280x720; of a range the smallest
-	MaxSize string    `json:"max_size,omitempty"` // of a range
-	Step    string    `json:"step,omitempty"`     // of a range, as 16x2
-	FPS     []float64 `json:"fps"`                // highest first, of a range both ends; empty: the driver does not say
+	Size    string    `json:"size"`               // as 1280x720; the smallest of a range
+	MaxSize string    `json:"max_size,omitempty"` // only of a range
+	Step    string    `json:"step,omitempty"`     // only of a range, as 16x2
+	FPS     []float64 `json:"fps"`                // highest first; both ends of a range; empty if not reported
 }
 
 // ControlsRequest sets controls of a camera.
 type ControlsRequest struct {
-	Device   string            `json:"device,omitempty"` // "": this device's camera
-	Controls map[string]string `json:"controls"`         // number, on, off, or the name of a menu's entry, as in the configuration file
+	Device   string            `json:"device,omitempty"` // absent: this device's camera
+	Controls map[string]string `json:"controls"`         // values: a number, on, off, or a menu entry
 }
 
-// Controls is what can be set of a camera, in the driver's order.
+// Controls lists the controls of a camera, in the driver's order.
 type Controls struct {
 	Device   string          `json:"device"`
 	Name     string          `json:"name,omitempty"`
 	Controls []Control       `json:"controls"`
-	Changed  []ControlChange `json:"changed,omitempty"` // what the request has set, in that order
-	Kept     bool            `json:"kept,omitempty"`    // it is set again whenever the camera is opened, until the daemon ends
+	Changed  []ControlChange `json:"changed,omitempty"` // what the request set, in that order
+	Kept     bool            `json:"kept,omitempty"`    // set again whenever the daemon opens the camera
 }
 
 // Control is a control of a camera.
 type Control struct {
-	Name     string      `json:"name"`  // as v4l2-ctl prints it, and as it is written under camera.controls
-	Title    string      `json:"title"` // as the driver has it
-	Type     string      `json:"type"`  // int, bool, menu, intmenu, button, int64, bitmask, string; "": has no single value
+	Name     string      `json:"name"`  // as v4l2-ctl prints it, and as written under camera.controls
+	Title    string      `json:"title"` // as the driver reports it
+	Type     string      `json:"type"`  // int, bool, menu, intmenu, button, int64, bitmask, string; "": no single value
 	Min      int64       `json:"min"`
 	Max      int64       `json:"max"`
 	Step     int64       `json:"step"`
 	Default  int64       `json:"default"`
-	Value    *int64      `json:"value,omitempty"` // none: the camera does not tell, or there is none
+	Value    *int64      `json:"value,omitempty"` // absent if the camera does not report one
 	Menu     []MenuEntry `json:"menu,omitempty"`
 	ReadOnly bool        `json:"read_only,omitempty"`
-	Inactive bool        `json:"inactive,omitempty"` // has no effect now, as another control is set
+	Inactive bool        `json:"inactive,omitempty"` // no effect at present, because of another control
 }
 
-// MenuEntry is one choice of a control.
+// MenuEntry is one choice of a menu control.
 type MenuEntry struct {
 	Value int64  `json:"value"`
 	Name  string `json:"name"`
@@ -92,6 +93,6 @@ type MenuEntry struct {
 // ControlChange is a control that was set.
 type ControlChange struct {
 	Name string `json:"name"`
-	From *int64 `json:"from,omitempty"`
-	To   *int64 `json:"to,omitempty"` // what the camera has made of it
+	From *int64 `json:"from,omitempty"` // absent if the camera did not report it
+	To   *int64 `json:"to,omitempty"`   // the value that the camera chose
 }

@@ -2,35 +2,35 @@ package api
 
 import "net/http"
 
-// Kind is what went wrong, for programs. Kinds are only added to.
+// Kind classifies an error for programs. Kinds are only added.
 type Kind string
 
 const (
 	BadRequest        Kind = "bad_request"
-	NotFound          Kind = "not_found" // no such route: most likely another version
+	NotFound          Kind = "not_found" // no such route, most likely another version
 	NotPermitted      Kind = "not_permitted"
 	NoSuchPeer        Kind = "no_such_peer"
 	NoSuchCall        Kind = "no_such_call"
 	NoSuchFeed        Kind = "no_such_feed"
-	Conflict          Kind = "conflict"  // it cannot be done in the present state, such as a second call to the same peer
-	LocalBusy         Kind = "busy_here" // this device has as many calls as it may have
+	Conflict          Kind = "conflict"      // impossible in the present state: a second call to a peer
+	LimitReached      Kind = "limit_reached" // of calls (calls.max) or of clients of the control socket
 	PeerBusy          Kind = "busy"
 	PeerDeclined      Kind = "declined"
 	PeerNoAnswer      Kind = "no_answer"
 	PeerUnreachable   Kind = "peer_unreachable"
 	PeerIdentity      Kind = "wrong_identity"
 	CameraUnavailable Kind = "camera_unavailable"
-	NoFrame           Kind = "no_frame"        // the feed exists, but no picture came in time
-	PrivacyOn         Kind = "privacy"         // the camera is switched off by its owner
+	NoFrame           Kind = "no_frame"        // the feed exists, but no frame came in time
+	PrivacyOn         Kind = "privacy"         // the owner has turned the camera off
 	NoSuchControl     Kind = "no_such_control" // of a camera
-	BadValue          Kind = "bad_value"       // that no camera or control has
+	BadValue          Kind = "bad_value"       // of a camera or a control
 	Unsupported       Kind = "unsupported"
-	TooFast           Kind = "too_fast"
+	RateLimited       Kind = "rate_limited"
 	ShuttingDown      Kind = "shutting_down"
 	Internal          Kind = "internal"
 )
 
-// HTTPStatus is the status code that an error of this kind travels under.
+// HTTPStatus returns the status code of an answer with an error of this kind.
 func (k Kind) HTTPStatus() int {
 	switch k {
 	case BadRequest, BadValue:
@@ -39,13 +39,13 @@ func (k Kind) HTTPStatus() int {
 		return http.StatusForbidden
 	case NotFound, NoSuchPeer, NoSuchCall, NoSuchFeed, NoSuchControl:
 		return http.StatusNotFound
-	case Conflict, LocalBusy, PeerBusy, PeerDeclined, PeerNoAnswer, PrivacyOn:
+	case Conflict, LimitReached, PeerBusy, PeerDeclined, PeerNoAnswer, PrivacyOn:
 		return http.StatusConflict
 	case PeerUnreachable, PeerIdentity:
 		return http.StatusBadGateway
 	case CameraUnavailable, NoFrame, ShuttingDown:
 		return http.StatusServiceUnavailable
-	case TooFast:
+	case RateLimited:
 		return http.StatusTooManyRequests
 	case Unsupported:
 		return http.StatusNotImplemented
@@ -53,16 +53,16 @@ func (k Kind) HTTPStatus() int {
 	return http.StatusInternalServerError
 }
 
-// Error is a refusal in words: what did not work, and where there is one, a hint at what to do.
+// Error describes a refused request.
 type Error struct {
 	Kind    Kind   `json:"kind"`
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
+	Message string `json:"message"`        // what happened
+	Hint    string `json:"hint,omitempty"` // what to do about it
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// ErrorBody is how an error travels.
+// ErrorBody is the body of every answer that is not 200 OK.
 type ErrorBody struct {
 	Error *Error `json:"error"`
 }

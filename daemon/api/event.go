@@ -2,25 +2,36 @@ package api
 
 import "time"
 
-// EventKind is what an event tells of.
+// EventKind selects the fields of an Event that are set.
 type EventKind string
 
 const (
-	EventState   EventKind = "state"   // Status: all of the present; the first of a stream, and again where events were lost
-	EventCall    EventKind = "call"    // Call: it has changed its state, has ended, or its first frame has come
-	EventLink    EventKind = "link"    // Peer and Link: it came up or went down
-	EventCamera  EventKind = "camera"  // Camera: it has changed its state
-	EventNumbers EventKind = "numbers" // Call: every NumbersEvery of an active call; nothing has changed but what is measured
-	EventViewer  EventKind = "viewer"  // Viewer: it has come or gone
-	EventText    EventKind = "text"    // Peer, From and Text: a line that was said in the call
-	EventPrivacy EventKind = "privacy" // Privacy: it was switched on or off
-	EventConfig  EventKind = "config"  // the configuration was read again; Text says what came of it
+	// EventState has Status. It is the first event of a stream, and follows
+	// again where the daemon dropped events for a slow reader.
+	EventState EventKind = "state"
+	// EventCall has Call: its state changed, it ended, or its first frame came.
+	EventCall EventKind = "call"
+	// EventLink has Peer and Link: it came up or went down.
+	EventLink EventKind = "link"
+	// EventCamera has Camera: its state changed.
+	EventCamera EventKind = "camera"
+	// EventStats has Call, once per StatsInterval of an active call. Only the
+	// measurements have changed.
+	EventStats EventKind = "stats"
+	// EventViewer has Viewer: it opened the feed or, with Gone, closed it.
+	EventViewer EventKind = "viewer"
+	// EventText has Peer, From and Text: a message in the call.
+	EventText EventKind = "text"
+	// EventPrivacy has Privacy: it was turned on or off.
+	EventPrivacy EventKind = "privacy"
+	// EventConfig has Text: the result of reloading the configuration.
+	EventConfig EventKind = "config"
 )
 
-// NumbersEvery is the time between two EventNumbers of a call.
-const NumbersEvery = 5 * time.Second
+// StatsInterval is the time between two EventStats of a call.
+const StatsInterval = 5 * time.Second
 
-// Event is something that happened. Only the fields of its kind are there.
+// Event is something that happened. Fields of other kinds are absent.
 type Event struct {
 	Time    time.Time `json:"time"`
 	Event   EventKind `json:"event"`
@@ -30,8 +41,8 @@ type Event struct {
 	Link    *Link     `json:"link,omitempty"`
 	Camera  *Camera   `json:"camera,omitempty"`
 	Viewer  *Viewer   `json:"viewer,omitempty"`
-	Gone    bool      `json:"gone,omitempty"` // of a viewer: it has gone
-	From    Side      `json:"from,omitempty"` // of a text: who said it
+	Gone    bool      `json:"gone,omitempty"` // EventViewer: it closed the feed
+	From    Side      `json:"from,omitempty"` // EventText: the sender
 	Text    string    `json:"text,omitempty"`
 	Privacy *bool     `json:"privacy,omitempty"`
 }

@@ -164,7 +164,7 @@ func (v vchat) calls(ctx context.Context, at place, devices, viewers int) (s *se
 		}
 		s.others = append(s.others, p)
 		for range viewers {
-			s.sources = append(s.sources, source{nil, "unix", d.socket(), api.PathFeeds + cameraName + api.Stream})
+			s.sources = append(s.sources, source{nil, "unix", d.socket(), api.PathFeeds + cameraName + api.StreamSuffix})
 		}
 	}
 	return s, nil

@@ -90,8 +90,8 @@ const (
 type Side string
 
 const (
-	Here  Side = "here"
-	There Side = "there"
+	Local  Side = "local"
+	Remote Side = "remote"
 )
 
 // Reason says why a call ended.
@@ -164,7 +164,7 @@ type Call struct {
 
 	// Of an ended call:
 	Reason  Reason
-	EndedBy Side   // whose doing the end was; a time that ran out is Here, a caller that fell silent is There
+	EndedBy Side   // whose doing the end was; a time that ran out is Local, a caller that fell silent is Remote
 	Text    string // more in words, may be empty; at most 512 bytes
 }
 

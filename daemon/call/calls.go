@@ -167,13 +167,13 @@ func (c *Calls) expire(now time.Time) {
 		}
 		switch over := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }; {
 		case l.State == Resuming:
-			c.end(l, LostTooLong, Here, l.why, now)
+			c.end(l, LostTooLong, Local, l.why, now)
 		case over(l.inviteBy):
-			c.end(l, Cancelled, There, "", now)
+			c.end(l, Cancelled, Remote, "", now)
 		case over(l.reachBy) || !c.up[l.Peer]:
-			c.end(l, Unreachable, Here, l.why, now)
+			c.end(l, Unreachable, Local, l.why, now)
 		default:
-			c.end(l, NoAnswer, Here, "", now)
+			c.end(l, NoAnswer, Local, "", now)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (c *Calls) reject(peer string, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("reject: %w", err)
 	}
-	c.end(l, Declined, Here, "", now)
+	c.end(l, Declined, Local, "", now)
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (c *Calls) hangup(peer string, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("hang up: %w", err)
 	}
-	c.end(l, givingUp(l), Here, "", now)
+	c.end(l, givingUp(l), Local, "", now)
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (c *Calls) configure(cfg Config, now time.Time) {
 	c.cfg = cfg.normal()
 	for i := len(c.calls) - 1; i >= 0; i-- {
 		if l := c.calls[i]; !c.cfg.Known[l.Peer] {
-			c.end(l, givingUp(l), Here, "no longer among the known peers", now)
+			c.end(l, givingUp(l), Local, "no longer among the known peers", now)
 		}
 	}
 	for peer := range c.gone {

@@ -24,7 +24,7 @@ const (
 	maxText = 512
 )
 
-// end ends a call and tells both sides. If the peer said so, by is There and named is the id it used: it is told of the
+// end ends a call and tells both sides. If the peer said so, by is Remote and named is the id it used: it is told of the
 // call's other ids only, since an invite of ours under one of them may have crossed its end.
 func (c *Calls) end(l *live, reason Reason, by Side, text string, now time.Time, named ...ID) {
 	text = clip(text)

@@ -65,5 +65,5 @@ func (c *Calls) refused(ev Refused, now time.Time) {
 	if ev.WrongIdentity {
 		reason = WrongIdentity
 	}
-	c.end(l, reason, Here, l.why, now)
+	c.end(l, reason, Local, l.why, now)
 }

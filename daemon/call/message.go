@@ -50,7 +50,7 @@ func (c *Calls) gotInvite(peer string, id ID, now time.Time) {
 		c.send(peer, SendRinging, id)
 	case l.State == Incoming:
 		// It has one call with us at most: the older one is over, and its end was lost.
-		c.end(l, Cancelled, There, "", now, l.ids...)
+		c.end(l, Cancelled, Remote, "", now, l.ids...)
 		c.ring(peer, id, now)
 	default:
 		// Glare, our accept was lost, or the peer has lost the call and dials again.
@@ -86,7 +86,7 @@ func (c *Calls) ring(peer string, id ID, now time.Time) {
 func (c *Calls) turnAway(l *live, reason Reason, now time.Time) {
 	c.sendEnd(l.Peer, end{id: l.ID, reason: reason})
 	l.stopClocks()
-	l.Reason, l.EndedBy = reason, Here
+	l.Reason, l.EndedBy = reason, Local
 	c.enter(l, Ended, now)
 }
 
@@ -109,7 +109,7 @@ func (c *Calls) gotAccept(peer string, id ID, now time.Time) {
 		c.disown(peer, id, now)
 	case l.State == Incoming:
 		// Whether a call that rings here is taken is not for its caller to say.
-		c.end(l, UnknownCall, Here, "", now)
+		c.end(l, UnknownCall, Local, "", now)
 	default:
 		c.join(l, id, now)
 	}
@@ -124,7 +124,7 @@ func (c *Calls) gotEnd(ev GotEnd, now time.Time) {
 	if reason.local() {
 		reason = Failed // what such a value means here is not what the peer can have meant
 	}
-	c.end(l, reason, There, ev.Text, now, ev.ID)
+	c.end(l, reason, Remote, ev.Text, now, ev.ID)
 }
 
 // join makes a call that was dialled or taken here active, now that the peer is in it too, under whichever id.

@@ -63,12 +63,12 @@ func TestRestart(t *testing.T) {
 		}
 		d.expect(d.do(LinkUp{"bob"}), "send resume 03")
 		d.expect(d.do(GotResume{"bob", id(3)}), "active 03, save")
-		d.expect(d.do(GotEnd{Peer: "bob", ID: id(5), Reason: HungUp}), "send end 03 hung_up, ended 03 hung_up there, save")
+		d.expect(d.do(GotEnd{Peer: "bob", ID: id(5), Reason: HungUp}), "send end 03 hung_up, ended 03 hung_up remote, save")
 	})
 	t.Run("the peer hung up meanwhile", func(t *testing.T) {
 		d, _ := reboot(t, active(t), config(), t0.Add(time.Minute))
 		d.do(LinkUp{"bob"})
-		d.expect(d.do(GotEnd{Peer: "bob", ID: id(3), Reason: HungUp}), "send end 05 hung_up, ended 03 hung_up there, save")
+		d.expect(d.do(GotEnd{Peer: "bob", ID: id(3), Reason: HungUp}), "send end 05 hung_up, ended 03 hung_up remote, save")
 	})
 	t.Run("the peer is known no more", func(t *testing.T) {
 		d, said := reboot(t, active(t), strangers(), t0.Add(time.Minute))
@@ -104,13 +104,13 @@ func TestRestart(t *testing.T) {
 			before.do(LinkDown{"bob", nil})
 			d, said := reboot(t, before, config(), at(test.now))
 			if test.left == 0 {
-				d.expect(said, "resuming 03, ended 03 lost_too_long here, save")
+				d.expect(said, "resuming 03, ended 03 lost_too_long local, save")
 				return
 			}
 			if until, _ := d.Deadline(); until.Sub(d.now) != test.left {
 				t.Errorf("it may resume for %v, want %v", until.Sub(d.now), test.left)
 			}
-			d.expect(d.after(test.left, Tick{}), "ended 03 lost_too_long here, save")
+			d.expect(d.after(test.left, Tick{}), "ended 03 lost_too_long local, save")
 		})
 	}
 }

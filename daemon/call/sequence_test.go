@@ -13,12 +13,12 @@ func TestRingTimeout(t *testing.T) {
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(1)})
 		d.after(20*time.Second, GotRinging{"bob", id(1)})
 		d.expect(d.after(29*time.Second, Tick{}), "-")
-		d.expect(d.after(time.Second, Tick{}), "send end 01 no_answer, ended 01 no_answer here")
+		d.expect(d.after(time.Second, Tick{}), "send end 01 no_answer, ended 01 no_answer local")
 	})
 	t.Run("counts from the dial where nothing is heard", func(t *testing.T) {
 		d := newDevice(t, config())
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(1)})
-		d.expect(d.after(30*time.Second, Tick{}), "send end 01 no_answer, ended 01 no_answer here")
+		d.expect(d.after(30*time.Second, Tick{}), "send end 01 no_answer, ended 01 no_answer local")
 	})
 	t.Run("is the caller's choice, up to an hour", func(t *testing.T) {
 		for ask, want := range map[time.Duration]time.Duration{0: 30 * time.Second, time.Second: time.Second, 9 * time.Hour: time.Hour} {
@@ -37,19 +37,19 @@ func TestRingTimeout(t *testing.T) {
 			d.expect(d.do(LinkUp{"bob"}), "send invite 01")
 			d.expect(d.do(GotRinging{"bob", id(1)}), "ringing 01")
 		}
-		d.expect(d.after(2*time.Second, Tick{}), "send end 01 no_answer, ended 01 no_answer here")
+		d.expect(d.after(2*time.Second, Tick{}), "send end 01 no_answer, ended 01 no_answer local")
 	})
 	t.Run("a caller that never gives up", func(t *testing.T) {
 		d := newDevice(t, config())
 		d.do(LinkUp{"bob"}, GotInvite{"bob", id(1)})
 		d.expect(d.after(time.Hour, Tick{}), "-")
-		d.expect(d.after(time.Minute, Tick{}), "send end 01 no_answer, ended 01 no_answer here")
+		d.expect(d.after(time.Minute, Tick{}), "send end 01 no_answer, ended 01 no_answer local")
 	})
 	t.Run("is over before a late answer", func(t *testing.T) {
 		d := newDevice(t, config())
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(1)})
 		d.expect(d.after(time.Minute, GotAccept{"bob", id(1)}),
-			"send end 01 no_answer, ended 01 no_answer here, send end 01 no_answer")
+			"send end 01 no_answer, ended 01 no_answer local, send end 01 no_answer")
 	})
 }
 
@@ -61,7 +61,7 @@ func TestUnreachable(t *testing.T) {
 		d.after(6*time.Second, LinkDown{"bob", errors.New("connection refused")})
 		d.now = d.now.Add(4 * time.Second)
 		actions, _ := d.Step(Tick{}, d.now)
-		d.expect(words(actions, nil), "ended 01 unreachable here")
+		d.expect(words(actions, nil), "ended 01 unreachable local")
 		if got := actions[0].(Changed).Call.Text; got != "connection refused" {
 			t.Errorf("the end says %q", got)
 		}
@@ -78,17 +78,17 @@ func TestUnreachable(t *testing.T) {
 		d := newDevice(t, config())
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(1)}, GotRinging{"bob", id(1)})
 		d.expect(d.do(LinkDown{"bob", nil}), "calling 01")
-		d.expect(d.after(10*time.Second, Tick{}), "ended 01 unreachable here")
+		d.expect(d.after(10*time.Second, Tick{}), "ended 01 unreachable local")
 	})
 	t.Run("lost while it rings here", func(t *testing.T) {
 		d := newDevice(t, config())
 		d.do(LinkUp{"bob"}, GotInvite{"bob", id(1)}, LinkDown{"bob", nil})
-		d.expect(d.after(10*time.Second, Tick{}), "ended 01 unreachable here")
+		d.expect(d.after(10*time.Second, Tick{}), "ended 01 unreachable local")
 	})
 	t.Run("rings no longer than asked without a link", func(t *testing.T) {
 		d := newDevice(t, config())
 		d.do(Dial{Peer: "bob", ID: id(1), RingTimeout: time.Second})
-		d.expect(d.after(time.Second, Tick{}), "ended 01 unreachable here")
+		d.expect(d.after(time.Second, Tick{}), "ended 01 unreachable local")
 	})
 }
 
@@ -96,7 +96,7 @@ func TestCallerSilentOnNewLink(t *testing.T) {
 	d := newDevice(t, config())
 	d.do(LinkUp{"bob"}, GotInvite{"bob", id(1)}, LinkDown{"bob", nil}, LinkUp{"bob"})
 	d.expect(d.after(1900*time.Millisecond, Tick{}), "-")
-	d.expect(d.after(100*time.Millisecond, Tick{}), "send end 01 cancelled, ended 01 cancelled there")
+	d.expect(d.after(100*time.Millisecond, Tick{}), "send end 01 cancelled, ended 01 cancelled remote")
 
 	d = newDevice(t, config())
 	d.do(LinkUp{"bob"}, GotInvite{"bob", id(1)}, LinkDown{"bob", nil}, LinkUp{"bob"})
@@ -139,7 +139,7 @@ func TestResume(t *testing.T) {
 		d := active(t)
 		d.do(LinkDown{"bob", errors.New("heartbeat lost")})
 		d.expect(d.after(10*time.Minute-1, Tick{}), "-")
-		d.expect(d.after(1, Tick{}), "ended 01 lost_too_long here, save")
+		d.expect(d.after(1, Tick{}), "ended 01 lost_too_long local, save")
 		d.expect(d.do(LinkUp{"bob"}), "send end 01 lost_too_long")
 	})
 	t.Run("links on which the peer says nothing win no time", func(t *testing.T) {
@@ -149,19 +149,19 @@ func TestResume(t *testing.T) {
 			d.after(time.Minute, LinkUp{"bob"})
 			d.expect(d.do(LinkDown{"bob", nil}), "-")
 		}
-		d.expect(d.after(time.Minute, Tick{}), "ended 01 lost_too_long here, save")
+		d.expect(d.after(time.Minute, Tick{}), "ended 01 lost_too_long local, save")
 	})
 	t.Run("not at all where resume_for is 0", func(t *testing.T) {
 		cfg := config()
 		cfg.ResumeFor = 0
 		d := newDevice(t, cfg)
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(1)}, GotAccept{"bob", id(1)})
-		d.expect(d.do(LinkDown{"bob", nil}), "resuming 01, ended 01 lost_too_long here, save")
+		d.expect(d.do(LinkDown{"bob", nil}), "resuming 01, ended 01 lost_too_long local, save")
 	})
 	t.Run("hung up here meanwhile", func(t *testing.T) {
 		d := active(t)
 		d.do(LinkDown{"bob", nil})
-		d.expect(d.do(Hangup{}), "ended 01 hung_up here, save")
+		d.expect(d.do(Hangup{}), "ended 01 hung_up local, save")
 		d.expect(d.do(LinkUp{"bob"}), "send end 01 hung_up")
 		d.expect(d.do(GotResume{"bob", id(1)}), "send end 01 hung_up")
 	})
@@ -176,14 +176,14 @@ func TestResume(t *testing.T) {
 	t.Run("the peer was restarted and has forgotten", func(t *testing.T) {
 		d := active(t)
 		d.do(LinkDown{"bob", nil}, LinkUp{"bob"})
-		d.expect(d.do(GotEnd{Peer: "bob", ID: id(1), Reason: UnknownCall}), "ended 01 unknown_call there, save")
+		d.expect(d.do(GotEnd{Peer: "bob", ID: id(1), Reason: UnknownCall}), "ended 01 unknown_call remote, save")
 		d.expect(d.do(LinkUp{"bob"}), "-")
 	})
 	t.Run("the peer was restarted, has forgotten, and calls", func(t *testing.T) {
 		d := active(t)
 		d.do(LinkDown{"bob", nil}, LinkUp{"bob"})
 		d.expect(d.do(GotInvite{"bob", id(9)}), "active 01, send accept 09, save")
-		d.expect(d.do(GotEnd{Peer: "bob", ID: id(9), Reason: HungUp}), "send end 01 hung_up, ended 01 hung_up there, save")
+		d.expect(d.do(GotEnd{Peer: "bob", ID: id(9), Reason: HungUp}), "send end 01 hung_up, ended 01 hung_up remote, save")
 	})
 	t.Run("a stranger at the peer's address", func(t *testing.T) {
 		d := active(t)
@@ -208,7 +208,7 @@ func TestAnswerWithoutLink(t *testing.T) {
 	// The caller has given up by the time that it would be resumed.
 	d = newDevice(t, config())
 	d.do(LinkUp{"bob"}, GotInvite{"bob", id(1)}, LinkDown{"bob", nil}, Answer{})
-	d.expect(d.after(10*time.Second, Tick{}), "ended 01 lost_too_long here, save")
+	d.expect(d.after(10*time.Second, Tick{}), "ended 01 lost_too_long local, save")
 }
 
 func TestDoNotDisturb(t *testing.T) {
@@ -217,7 +217,7 @@ func TestDoNotDisturb(t *testing.T) {
 	cfg.AutoAnswer = map[string]bool{"bob": true}
 	d := newDevice(t, cfg)
 	d.do(LinkUp{"bob"})
-	d.expect(d.do(GotInvite{"bob", id(1)}), "send end 01 do_not_disturb, ended 01 do_not_disturb here")
+	d.expect(d.do(GotInvite{"bob", id(1)}), "send end 01 do_not_disturb, ended 01 do_not_disturb local")
 	if list := d.List(); len(list) != 0 {
 		t.Errorf("a call that was turned away is kept: %v", list)
 	}
@@ -244,7 +244,7 @@ func TestAutoAnswer(t *testing.T) {
 	d.do(Hangup{})
 	d.expect(d.do(GotInvite{"carol", id(2)}), "send carol ringing 02, incoming carol 02")
 	// Auto-answer is for a device that is free.
-	d.expect(d.do(GotInvite{"bob", id(3)}), "send end 03 busy, ended 03 busy here")
+	d.expect(d.do(GotInvite{"bob", id(3)}), "send end 03 busy, ended 03 busy local")
 }
 
 func TestBusy(t *testing.T) {
@@ -256,7 +256,7 @@ func TestBusy(t *testing.T) {
 	d.expect(d.do(GotInvite{"carol", id(2)}), "send carol ringing 02, incoming carol 02")
 	d.expect(d.do(Dial{Peer: "bob", ID: id(1)}), "send invite 01, calling 01")
 	d.expect(d.do(Dial{Peer: "dave", ID: id(3)}), "error: no further call is allowed")
-	d.expect(d.do(GotInvite{"dave", id(4)}), "send dave end 04 busy, ended dave 04 busy here")
+	d.expect(d.do(GotInvite{"dave", id(4)}), "send dave end 04 busy, ended dave 04 busy local")
 	d.expect(d.do(Hangup{}), "error: more than one call: name the peer")
 	d.expect(d.do(Answer{}), "send carol accept 02, active carol 02, save")
 	if list := d.List(); len(list) != 2 || list[0].Peer != "carol" || list[1].Peer != "bob" {
@@ -292,13 +292,13 @@ func TestGlare(t *testing.T) {
 			d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(5)}, GotInvite{"bob", id(3)})
 			other := map[ID]string{id(3): "05", id(5): "03"}[ended]
 			d.expect(d.do(GotEnd{Peer: "bob", ID: ended, Reason: HungUp}),
-				"send end "+other+" hung_up, ended 03 hung_up there, save")
+				"send end "+other+" hung_up, ended 03 hung_up remote, save")
 		}
 	})
 	t.Run("hung up here, both ids end there", func(t *testing.T) {
 		d := newDevice(t, config())
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(5)}, GotInvite{"bob", id(3)})
-		d.expect(d.do(Hangup{}), "send end 03 hung_up, send end 05 hung_up, ended 03 hung_up here, save")
+		d.expect(d.do(Hangup{}), "send end 03 hung_up, send end 05 hung_up, ended 03 hung_up local, save")
 	})
 }
 
@@ -310,7 +310,7 @@ func TestConfigure(t *testing.T) {
 	// Fewer calls at once, and another resume_for: the calls there are go on.
 	d.expect(d.do(Configure{config()}), "-")
 	// A peer less: its call ends, and nothing of it is remembered.
-	d.expect(d.do(Configure{strangers()}), "send end 01 hung_up, ended 01 hung_up here, save")
+	d.expect(d.do(Configure{strangers()}), "send end 01 hung_up, ended 01 hung_up local, save")
 	d.expect(d.do(GotResume{"bob", id(1)}), "-")
 	d.expect(d.do(Dial{Peer: "bob", ID: id(3)}), "error: unknown peer")
 	// Known again over a link that stayed.
@@ -330,7 +330,7 @@ func TestReasonsFromThePeer(t *testing.T) {
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(1)})
 		actions, _ := d.Step(GotEnd{"bob", id(1), test.sent, strings.Repeat("é", 400)}, d.now)
 		ended := actions[len(actions)-1].(Changed).Call
-		if ended.Reason != test.want || ended.EndedBy != There {
+		if ended.Reason != test.want || ended.EndedBy != Remote {
 			t.Errorf("reason %d from the peer is taken for %q by %s", test.sent, ended.Reason, ended.EndedBy)
 		}
 		if ended.Text != strings.Repeat("é", 256) {

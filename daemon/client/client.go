@@ -113,7 +113,7 @@ func (c *Client) Hangup(ctx context.Context, peer string) (api.Call, error) {
 
 // Say says a line of text to a peer with whom there is a call, or to the only one if peer is empty.
 func (c *Client) Say(ctx context.Context, peer, text string) error {
-	_, err := ask[api.Said](ctx, c, "POST", api.PathSay, api.SayRequest{Peer: peer, Text: text})
+	_, err := ask[api.Message](ctx, c, "POST", api.PathSay, api.MessageRequest{Peer: peer, Text: text})
 	return err
 }
 

@@ -59,7 +59,7 @@ func TestCommands(t *testing.T) {
 	if call, err := c.Answer(ctx, ""); err != nil || call.State != api.CallActive {
 		t.Errorf("answer: %+v, %v", call, err)
 	}
-	if call, err := c.Hangup(ctx, "workshop"); err != nil || call.Reason != api.HungUp {
+	if call, err := c.Hangup(ctx, "workshop"); err != nil || call.Reason != api.ReasonHungUp {
 		t.Errorf("hangup: %+v, %v", call, err)
 	}
 	_, err = c.Reject(ctx, "workshop")

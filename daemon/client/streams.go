@@ -88,7 +88,7 @@ type Feed struct {
 // Feed opens a feed: api.Self or the name of a peer. It ends with ctx or Close.
 func (c *Client) Feed(ctx context.Context, name string) (*Feed, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.Stream, nil, nil)
+	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.StreamSuffix, nil, nil)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -207,7 +207,7 @@ func (f *Feed) Close() {
 
 // Newest gives one frame of a feed, the newest; it waits some seconds for the first one.
 func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
-	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.Newest, nil, nil)
+	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.SnapshotSuffix, nil, nil)
 	if err != nil {
 		return Frame{}, err
 	}

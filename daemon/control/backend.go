@@ -24,7 +24,7 @@ type Backend interface {
 	Hangup(peer string) (api.Call, error)
 
 	// Say says a line of text to the other side of a call; it waits for nothing.
-	Say(api.SayRequest) (api.Said, error)
+	Say(api.MessageRequest) (api.Message, error)
 
 	// Privacy says whether the camera is switched off. SetPrivacy is for a user, -1 if unknown; it is done, and on disk, when it
 	// returns nil. It waits for the disk, and some seconds at most for a driver that does not let go of the camera.

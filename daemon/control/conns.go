@@ -32,7 +32,7 @@ type conns struct {
 }
 
 func newConns(l net.Listener, max int, version string) *conns {
-	full := rawAnswer(version, &api.Error{Kind: api.LocalBusy, Hint: "close some viewers",
+	full := rawAnswer(version, &api.Error{Kind: api.LimitReached, Hint: "close some viewers",
 		Message: fmt.Sprintf("the control socket has %d clients, which is as many as it takes", max)})
 	return &conns{Listener: l, max: max, full: full, running: make(chan struct{}, 2*max), open: make(map[*conn]struct{}, max)}
 }

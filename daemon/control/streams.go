@@ -46,14 +46,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) feed(w http.ResponseWriter, r *http.Request) error {
 	name := strings.TrimPrefix(r.URL.Path, api.PathFeeds)
 	serve := s.stream
-	feed, ok := strings.CutSuffix(name, api.Stream)
+	feed, ok := strings.CutSuffix(name, api.StreamSuffix)
 	if !ok {
 		serve = s.newest
-		feed, ok = strings.CutSuffix(name, api.Newest)
+		feed, ok = strings.CutSuffix(name, api.SnapshotSuffix)
 	}
 	if !ok || feed == "" {
 		return &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("%q is no feed", name),
-			Hint: "feeds are self" + api.Stream + ", PEER" + api.Stream + " and the same with " + api.Newest}
+			Hint: "feeds are self" + api.StreamSuffix + ", PEER" + api.StreamSuffix + " and the same with " + api.SnapshotSuffix}
 	}
 	v, err := s.backend.Watch(feed)
 	if err != nil {

@@ -181,7 +181,7 @@ func InCall(state api.CallState) func(api.Status) bool {
 
 // Seeing says whether the peer's frames come in a call.
 func Seeing(s api.Status) bool {
-	return InCall(api.CallActive)(s) && s.Calls[0].Frames
+	return InCall(api.CallActive)(s) && s.Calls[0].HasFrames
 }
 
 // NoCall says that there is none.
@@ -191,7 +191,7 @@ func describe(s api.Status) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "camera %s %s;", s.Camera.State, s.Camera.Reason)
 	for _, c := range s.Calls {
-		fmt.Fprintf(&b, " %s %s frames=%v;", c.Peer, c.State, c.Frames)
+		fmt.Fprintf(&b, " %s %s frames=%v;", c.Peer, c.State, c.HasFrames)
 	}
 	for _, p := range s.Peers {
 		fmt.Fprintf(&b, " link to %s %s %s;", p.Name, p.Link.State, p.Link.Reason)

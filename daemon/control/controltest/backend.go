@@ -151,7 +151,7 @@ func (d *Device) Call(r api.CallRequest) (api.Call, error) {
 	if do != nil {
 		return do(r)
 	}
-	c := api.Call{ID: "1", Peer: r.Peer, State: api.CallCalling, Direction: api.Out, Since: time.Now()}
+	c := api.Call{ID: "1", Peer: r.Peer, State: api.CallCalling, Direction: api.DirectionOut, Since: time.Now()}
 	d.Change(c)
 	return c, nil
 }
@@ -161,23 +161,23 @@ func (d *Device) Answer(peer string) (api.Call, error) {
 }
 
 func (d *Device) Reject(peer string) (api.Call, error) {
-	return d.toCall("reject", peer, api.CallEnded, api.Declined)
+	return d.toCall("reject", peer, api.CallEnded, api.ReasonDeclined)
 }
 
 func (d *Device) Hangup(peer string) (api.Call, error) {
-	return d.toCall("hangup", peer, api.CallEnded, api.HungUp)
+	return d.toCall("hangup", peer, api.CallEnded, api.ReasonHungUp)
 }
 
 // Say tells of what is said, to the peer of its first call if none is named.
-func (d *Device) Say(r api.SayRequest) (api.Said, error) {
+func (d *Device) Say(r api.MessageRequest) (api.Message, error) {
 	d.note("say %s %s", r.Peer, r.Text)
 	for _, c := range d.Status().Calls {
 		if r.Peer == "" || r.Peer == c.Peer {
-			d.Events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.Here, Text: r.Text})
-			return api.Said{Peer: c.Peer, Text: r.Text}, nil
+			d.Events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.SideLocal, Text: r.Text})
+			return api.Message{Peer: c.Peer, Text: r.Text}, nil
 		}
 	}
-	return api.Said{}, &api.Error{Kind: api.NoSuchCall, Message: "there is no call"}
+	return api.Message{}, &api.Error{Kind: api.NoSuchCall, Message: "there is no call"}
 }
 
 func (d *Device) toCall(what, peer string, to api.CallState, why api.Reason) (api.Call, error) {

@@ -39,7 +39,7 @@ func (d *Device) SetPrivacy(on bool, uid int) error {
 // Cameras are the one that the status shows, and another one that somebody else has.
 func (d *Device) Cameras(context.Context) (api.Cameras, error) {
 	own := d.Status().Camera
-	return api.Cameras{Cameras: []api.FoundCamera{
+	return api.Cameras{Cameras: []api.CameraInfo{
 		{Path: own.Device, Node: own.Device, Name: "HD Webcam C270", Driver: "uvcvideo", Bus: "usb-0000:01:00.0-1.3", Formats: []string{"MJPG", "YUYV"},
 			Used: true, State: own.State, Reason: own.Reason},
 		{Path: "/dev/video2", Node: "/dev/video2", Name: "Pretend", Driver: "uvcvideo", Bus: "usb-1", Formats: []string{"YUYV"}, InUseBy: []string{"cheese (pid 812)"}},

@@ -103,7 +103,7 @@ func (d *deviceState) staleReason(feed string, now time.Time) string {
 	if text := PeerReason(feed, c).At(now); text != "" {
 		return text
 	}
-	if !c.Frames {
+	if !c.HasFrames {
 		return "waiting for the first frame of " + feed
 	}
 	return "nothing comes from " + feed

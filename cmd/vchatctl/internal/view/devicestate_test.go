@@ -15,7 +15,7 @@ func TestWhyThereIsNoFrame(t *testing.T) {
 		return deviceState{up: true, since: before(60), status: api.Status{Calls: []api.Call{{Peer: "attic", State: api.CallIncoming}, c}}}
 	}
 	there := func(c api.PeerCamera) deviceState {
-		return in(api.Call{State: api.CallActive, Frames: true, Link: &api.Link{State: api.LinkUp}, PeerCamera: &c})
+		return in(api.Call{State: api.CallActive, HasFrames: true, Link: &api.Link{State: api.LinkUp}, PeerCamera: &c})
 	}
 	here := func(c api.Camera) deviceState {
 		c.Device = "/dev/video0"

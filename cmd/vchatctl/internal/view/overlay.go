@@ -89,7 +89,7 @@ func (s *Session) idle(now time.Time) string {
 		return s.device.staleReason("", now)
 	}
 	for _, c := range s.device.status.Calls {
-		if c.Direction == api.Out && c.State != api.CallEnded {
+		if c.Direction == api.DirectionOut && c.State != api.CallEnded {
 			return s.device.staleReason(c.Peer, now)
 		}
 	}

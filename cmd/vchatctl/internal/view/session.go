@@ -158,7 +158,7 @@ func (s source) Next() (client.Frame, error) {
 
 // callEnded ends a session whose call has ended, or tells why it has.
 func (s *Session) callEnded(c api.Call) {
-	if s.opt.Follow && (c.EndedBy != api.Here || c.Reason != api.HungUp) {
+	if s.opt.Follow && (c.EndedBy != api.SideLocal || c.Reason != api.ReasonHungUp) {
 		s.say(fmt.Sprintf("%s: %s", c.Peer, cmp.Or(c.ReasonText, string(c.Reason))))
 	}
 	s.mu.Lock()
@@ -255,7 +255,7 @@ func (s *Session) hear(events *client.Events) error {
 		}
 		if e.Event == api.EventText {
 			who := e.Peer
-			if e.From == api.Here {
+			if e.From == api.SideLocal {
 				who = "you"
 			}
 			s.say(fmt.Sprintf("%s: %s", who, e.Text))

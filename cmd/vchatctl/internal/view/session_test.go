@@ -70,7 +70,7 @@ func (r *rig) look(opt Options) {
 
 // inCall puts the device into a call with workshop.
 func (r *rig) inCall(state api.CallState) api.Call {
-	c := api.Call{ID: "1", Peer: "workshop", State: state, Direction: api.In, Since: time.Now(), Frames: true}
+	c := api.Call{ID: "1", Peer: "workshop", State: state, Direction: api.DirectionIn, Since: time.Now(), HasFrames: true}
 	r.device.Change(c)
 	return c
 }
@@ -194,13 +194,13 @@ func TestTheEndOfTheCallEndsIt(t *testing.T) {
 		want api.Reason
 	}{
 		{"told by an event", func(r *rig) {
-			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.LostTooLong})
-		}, api.LostTooLong},
+			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonLostTooLong})
+		}, api.ReasonLostTooLong},
 		{"the feed first", func(r *rig) {
 			r.device.End("workshop")
 			time.Sleep(100 * time.Millisecond)
-			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.HungUp})
-		}, api.HungUp},
+			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonHungUp})
+		}, api.ReasonHungUp},
 		{"for a reason that is lost", func(r *rig) { r.device.End("workshop") }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestFollowGoesFromCallToCall(t *testing.T) {
 		r.done("answer workshop")
 		r.frame("workshop", "frame")
 		c := r.inCall(api.CallActive)
-		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.HungUp, "hung up", api.There
+		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.ReasonHungUp, "hung up", api.SideRemote
 		r.device.Change(c)
 		r.says("waiting for calls", notice)
 		r.says("workshop: hung up", lines)

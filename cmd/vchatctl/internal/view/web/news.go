@@ -103,7 +103,7 @@ func (n *news) learn(e api.Event, s api.Status) {
 	case e.Event == api.EventCall && e.Call != nil && e.Call.State == api.CallEnded:
 		n.scene.last = e.Call
 	case e.Event == api.EventText:
-		n.said(line{At: e.Time.UnixMilli(), Peer: e.Peer, Mine: e.From == api.Here, Text: e.Text})
+		n.said(line{At: e.Time.UnixMilli(), Peer: e.Peer, Mine: e.From == api.SideLocal, Text: e.Text})
 	}
 	n.scene.before = shown(&n.scene)
 }

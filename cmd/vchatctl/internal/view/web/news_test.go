@@ -101,7 +101,7 @@ func TestAPageIsToldWhatGoesOn(t *testing.T) {
 	if s.Feed != api.Self || !s.Live || s.Words != "No call." || len(s.Peers) != 2 || s.Peers[0].Words != "not reachable: connection refused" {
 		t.Errorf("%+v", s)
 	}
-	call := api.Call{ID: "1", Peer: "workshop", State: api.CallIncoming, Direction: api.In}
+	call := api.Call{ID: "1", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn}
 	r.device.Change(call)
 	l.state("it rings", func(s state) bool {
 		return len(s.Ringing) == 1 && s.Ringing[0].Peer == "workshop" && s.Words == "workshop is calling."
@@ -114,7 +114,7 @@ func TestAPageIsToldWhatGoesOn(t *testing.T) {
 	l.state("its camera is gone", func(s state) bool {
 		return s.Why != nil && s.Why.Text == "workshop's camera was lost" && s.Why.Since > 0 && s.Why.After == " ago: no camera is connected"
 	})
-	call.State, call.Reason, call.EndedBy = api.CallEnded, api.HungUp, api.There
+	call.State, call.Reason, call.EndedBy = api.CallEnded, api.ReasonHungUp, api.SideRemote
 	r.device.Change(call)
 	l.state("the end", func(s state) bool { return s.Feed == api.Self && s.Words == "No call: workshop has hung up." })
 }
@@ -135,18 +135,18 @@ func TestLinesAreToldOnce(t *testing.T) {
 		}
 		return id
 	}
-	say(api.There, "<img src=x onerror=alert(1)>\n\ndata: x")
-	say(api.Here, "two")
+	say(api.SideRemote, "<img src=x onerror=alert(1)>\n\ndata: x")
+	say(api.SideLocal, "two")
 	want(l, false, "<img src=x onerror=alert(1)>\n\ndata: x")
 	id := want(l, true, "two")
 	// A page that has lost its connection meanwhile.
-	say(api.There, "three")
+	say(api.SideRemote, "three")
 	want(l, false, "three")
 	want(r.listen(id), false, "three")
 	want(r.listenAt("events?after="+id, ""), false, "three")
 	// One that is new, and gets no more than there is room for.
 	for range keepLines {
-		say(api.There, "many")
+		say(api.SideRemote, "many")
 	}
 	for range keepLines {
 		want(l, false, "many")

@@ -49,7 +49,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /answer", onCall(s.client.Answer))
 	m.HandleFunc("POST /decline", onCall(s.client.Reject))
 	m.HandleFunc("POST /hangup", onCall(s.client.Hangup))
-	m.HandleFunc("POST /say", command(func(ctx context.Context, r api.SayRequest) error { return s.client.Say(ctx, r.Peer, r.Text) }))
+	m.HandleFunc("POST /say", command(func(ctx context.Context, r api.MessageRequest) error { return s.client.Say(ctx, r.Peer, r.Text) }))
 	m.HandleFunc("POST /privacy", command(func(ctx context.Context, r api.PrivacyRequest) error {
 		if r.Privacy == nil {
 			return &api.Error{Kind: api.BadRequest, Message: "privacy: on or off?"}

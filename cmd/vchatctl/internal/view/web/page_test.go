@@ -139,7 +139,7 @@ func TestACallInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 		if e.Event == api.EventText {
-			if e.Text != "has <b>fish</b>" || e.From != api.There {
+			if e.Text != "has <b>fish</b>" || e.From != api.SideRemote {
 				t.Errorf("workshop hears %q from %s", e.Text, e.From)
 			}
 			break

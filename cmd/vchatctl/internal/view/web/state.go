@@ -192,35 +192,35 @@ func endWords(c *api.Call) string {
 		detail = " (" + detail + ")"
 	}
 	switch c.Reason {
-	case api.HungUp:
-		if c.EndedBy == api.Here {
+	case api.ReasonHungUp:
+		if c.EndedBy == api.SideLocal {
 			return "hung up here"
 		}
 		return c.Peer + " has hung up"
-	case api.Declined:
-		if c.EndedBy == api.Here {
+	case api.ReasonDeclined:
+		if c.EndedBy == api.SideLocal {
 			return "declined here"
 		}
 		return c.Peer + " has declined"
-	case api.Busy:
+	case api.ReasonBusy:
 		return c.Peer + " is in another call"
-	case api.NoAnswer:
-		if c.Direction == api.In {
+	case api.ReasonNoAnswer:
+		if c.Direction == api.DirectionIn {
 			return c.Peer + " has called and was not answered"
 		}
 		return c.Peer + " did not answer"
-	case api.DoNotDisturb:
+	case api.ReasonDoNotDisturb:
 		return c.Peer + " does not want to be disturbed"
-	case api.Cancelled:
-		if c.Direction == api.In {
+	case api.ReasonCancelled:
+		if c.Direction == api.DirectionIn {
 			return c.Peer + " has called and given up"
 		}
 		return "the call was given up"
-	case api.LostTooLong:
+	case api.ReasonLostTooLong:
 		return "the link to " + c.Peer + " was lost for too long"
-	case api.Unreachable:
+	case api.ReasonUnreachable:
 		return c.Peer + " cannot be reached" + detail
-	case api.WrongIdentity:
+	case api.ReasonWrongIdentity:
 		return c.Peer + " and this device do not know each other by their present ids" + detail
 	}
 	return "the call with " + c.Peer + " has ended: " + cmp.Or(c.ReasonText, string(c.Reason))

@@ -64,9 +64,9 @@ func TestPresent(t *testing.T) {
 			shown{"workshop", "The daemon of this device, vchatd, is not reached. It is tried again and again.", false, &why{"vchatd ended", at.UnixMilli(), " ago, waiting for it"}}},
 		{"two calls, and the second one was shown", scene{before: "workshop", status: api.Status{Calls: append([]api.Call{{Peer: "attic", State: api.CallActive}}, call(api.CallActive, nil)...)}},
 			shown{"workshop", "In a call with attic. In a call with workshop.", true, nil}},
-		{"declined", scene{last: &api.Call{Peer: "workshop", State: api.CallEnded, Reason: api.Declined, EndedBy: api.There}, status: api.Status{Camera: streaming}},
+		{"declined", scene{last: &api.Call{Peer: "workshop", State: api.CallEnded, Reason: api.ReasonDeclined, EndedBy: api.SideRemote}, status: api.Status{Camera: streaming}},
 			shown{"self", "No call: workshop has declined.", true, nil}},
-		{"unreachable", scene{last: &api.Call{Peer: "workshop", Reason: api.Unreachable, ReasonText: "unreachable: connection refused"}, status: api.Status{Camera: streaming}},
+		{"unreachable", scene{last: &api.Call{Peer: "workshop", Reason: api.ReasonUnreachable, ReasonText: "unreachable: connection refused"}, status: api.Status{Camera: streaming}},
 			shown{"self", "No call: workshop cannot be reached (connection refused).", true, nil}},
 	} {
 		c.scene.status.Name, c.scene.status.Peers = "kitchen", peers

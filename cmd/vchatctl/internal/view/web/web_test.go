@@ -209,7 +209,7 @@ func TestABrowserIsLetInOnceByThePathItIsStartedWith(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	r := serve(t, "")
-	r.device.Change(api.Call{ID: "7", Peer: "workshop", State: api.CallIncoming, Direction: api.In})
+	r.device.Change(api.Call{ID: "7", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn})
 	long := strings.Repeat("a", maxBody)
 	for _, c := range []struct {
 		path, body string
