@@ -5,19 +5,22 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
-// No peer can make us write more than this: a burst of lines, then one each time this long has passed. A device that we
-// know is not a device that may fill our journal.
+// The quota of lines per peer: a known peer must not be able to fill the
+// journal.
 const (
-	peerLines     = 60
-	peerLineEvery = 2 * time.Second
+	peerLines     = 60              // burst
+	peerLineEvery = 2 * time.Second // then one line per interval
 )
 
-// LimitPeers leaves out what exceeds that of the lines that name a peer, and says in the next one how many. Errors are ours
-// and pass.
+// LimitPeers returns a handler that applies a quota to records below
+// slog.LevelError with the attribute "peer". The next record that passes
+// carries the number of dropped ones as the attribute lines_dropped.
 func LimitPeers(h slog.Handler) slog.Handler {
-	return &peerLimit{Handler: h, quotas: &quotas{of: map[string]*quota{}}}
+	return &peerLimit{Handler: h, quotas: &quotas{byPeer: map[string]*quota{}}}
 }
 
 type peerLimit struct {
@@ -26,17 +29,18 @@ type peerLimit struct {
 	*quotas
 }
 
-// quotas are those of all peers, of which there are as many as are configured.
+// quotas holds one quota per peer. Peers are configured, so the map is bounded.
 type quotas struct {
-	mu sync.Mutex
-	of map[string]*quota
+	mu     sync.Mutex
+	byPeer map[string]*quota
 }
 
 type quota struct {
-	paid time.Time // the lines until now have had their time until then
-	left int       // lines left out since the last one
+	limiter *rate.Limiter
+	dropped int // lines since the last one that passed
 }
 
+// WithAttrs implements slog.Handler.
 func (h *peerLimit) WithAttrs(attrs []slog.Attr) slog.Handler {
 	c := *h
 	c.Handler = h.Handler.WithAttrs(attrs)
@@ -48,12 +52,14 @@ func (h *peerLimit) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &c
 }
 
+// WithGroup implements slog.Handler.
 func (h *peerLimit) WithGroup(name string) slog.Handler {
 	c := *h
 	c.Handler = h.Handler.WithGroup(name)
 	return &c
 }
 
+// Handle implements slog.Handler.
 func (h *peerLimit) Handle(ctx context.Context, r slog.Record) error {
 	peer := h.peer
 	r.Attrs(func(a slog.Attr) bool {
@@ -63,34 +69,31 @@ func (h *peerLimit) Handle(ctx context.Context, r slog.Record) error {
 		return true
 	})
 	if peer != "" && r.Level < slog.LevelError {
-		left, ok := h.pass(peer, r.Time)
+		dropped, ok := h.allow(peer, r.Time)
 		if !ok {
 			return nil
 		}
-		if left > 0 {
-			r.AddAttrs(slog.Int("lines_left_out", left))
+		if dropped > 0 {
+			r.AddAttrs(slog.Int("lines_dropped", dropped))
 		}
 	}
 	return h.Handler.Handle(ctx, r)
 }
 
-// pass says whether there may be one more line about a peer, and how many were left out before it.
-func (q *quotas) pass(peer string, now time.Time) (left int, ok bool) {
+// allow reports whether one more line about a peer may pass, and how many were
+// dropped before it.
+func (q *quotas) allow(peer string, now time.Time) (dropped int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	x := q.of[peer]
+	x := q.byPeer[peer]
 	if x == nil {
-		x = new(quota)
-		q.of[peer] = x
+		x = &quota{limiter: rate.NewLimiter(rate.Every(peerLineEvery), peerLines)}
+		q.byPeer[peer] = x
 	}
-	if credit := now.Add(-peerLines * peerLineEvery); x.paid.Before(credit) {
-		x.paid = credit
-	}
-	if x.paid.Add(peerLineEvery).After(now) {
-		x.left++
+	if !x.limiter.AllowN(now, 1) {
+		x.dropped++
 		return 0, false
 	}
-	x.paid = x.paid.Add(peerLineEvery)
-	left, x.left = x.left, 0
-	return left, true
+	dropped, x.dropped = x.dropped, 0
+	return dropped, true
 }

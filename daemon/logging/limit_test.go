@@ -9,43 +9,43 @@ import (
 	"time"
 )
 
-func TestNoPeerFillsTheLog(t *testing.T) {
+func TestLimitPeers(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(LimitPeers(slog.NewTextHandler(&out, nil)))
 	now := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
-	to := func(h slog.Handler, level slog.Level, msg string, attrs ...slog.Attr) {
+	emit := func(h slog.Handler, level slog.Level, msg string, attrs ...slog.Attr) {
 		r := slog.NewRecord(now, level, msg, 0)
 		r.AddAttrs(attrs...)
 		if err := h.Handle(context.Background(), r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	line := func(level slog.Level, msg string, attrs ...slog.Attr) { to(log.Handler(), level, msg, attrs...) }
+	line := func(level slog.Level, msg string, attrs ...slog.Attr) { emit(log.Handler(), level, msg, attrs...) }
 	bob := slog.String("peer", "bob")
 	count := func(msg string, want int) {
 		t.Helper()
 		if n := strings.Count(out.String(), "msg="+msg); n != want {
-			t.Errorf("%d lines %q, want %d", n, msg, want)
+			t.Errorf("got %d lines %q, want %d", n, msg, want)
 		}
 	}
 	for range 1000 {
 		line(slog.LevelInfo, "flood", bob)
 	}
 	count("flood", peerLines)
-	to(log.With("peer", "bob").Handler(), slog.LevelInfo, "also-flood")
-	count("also-flood", 0)
-	line(slog.LevelInfo, "of-another", slog.String("peer", "carol"))
-	count("of-another", 1)
-	line(slog.LevelInfo, "of-nobody")
-	count("of-nobody", 1)
-	line(slog.LevelError, "of-ours", bob)
-	count("of-ours", 1)
+	emit(log.With("peer", "bob").Handler(), slog.LevelInfo, "flood-with")
+	count("flood-with", 0)
+	line(slog.LevelInfo, "other-peer", slog.String("peer", "carol"))
+	count("other-peer", 1)
+	line(slog.LevelInfo, "no-peer")
+	count("no-peer", 1)
+	line(slog.LevelError, "error", bob)
+	count("error", 1)
 	now = now.Add(peerLineEvery)
 	line(slog.LevelInfo, "later", bob)
 	line(slog.LevelInfo, "later", bob)
 	count("later", 1)
-	if want := "msg=later peer=bob lines_left_out=941"; !strings.Contains(out.String(), want) {
-		t.Errorf("no %q", want)
+	if want := "msg=later peer=bob lines_dropped=941"; !strings.Contains(out.String(), want) {
+		t.Errorf("got no %q", want)
 	}
 	now = now.Add(time.Hour)
 	for range 1000 {

@@ -1,4 +1,10 @@
-// Package logging writes the daemon's log: one line per record, and no more lines about a peer than fit a quota.
+// Package logging provides the daemon's slog handlers.
+//
+// Guarantees:
+//   - a record is one line, whatever bytes its values hold
+//   - a peer cannot cause more lines than its quota (LimitPeers)
+//
+// Handlers are safe for concurrent use.
 package logging
 
 import (
@@ -11,8 +17,10 @@ import (
 	"time"
 )
 
-// New returns a logger that writes one line per record: the message, then key=value. Run by systemd, whose journal knows time and program
-// itself, a line begins with its priority as sd-daemon(3) defines it; elsewhere with time and level.
+// New returns a logger that writes one line per record: the message, then
+// key=value pairs. With journal each line starts with its sd-daemon(3)
+// priority, because journald adds time and program itself. Otherwise a line
+// starts with time and level.
 func New(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
 	return slog.New(&lineHandler{w: w, level: level, journal: journal, mu: new(sync.Mutex)})
 }
@@ -21,13 +29,15 @@ type lineHandler struct {
 	w       io.Writer
 	level   slog.Leveler
 	journal bool
-	mu      *sync.Mutex // shared by all handlers that write to w
+	mu      *sync.Mutex // guards w; shared with derived handlers
 	prefix  string      // of keys, from WithGroup
-	attrs   string      // from WithAttrs, ready to print
+	attrs   string      // from WithAttrs, already formatted
 }
 
+// Enabled implements slog.Handler.
 func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
 
+// Handle implements slog.Handler.
 func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
 	if h.journal {
@@ -50,6 +60,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
+// WithAttrs implements slog.Handler.
 func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	var b strings.Builder
 	for _, a := range attrs {
@@ -60,13 +71,14 @@ func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &c
 }
 
+// WithGroup implements slog.Handler.
 func (h *lineHandler) WithGroup(name string) slog.Handler {
 	c := *h
 	c.prefix += name + "."
 	return &c
 }
 
-// priority is syslog's, with the level that journalctl -p filters by.
+// priority returns the syslog priority prefix, which journalctl -p filters by.
 func priority(l slog.Level) string {
 	switch {
 	case l >= slog.LevelError:
@@ -111,7 +123,8 @@ func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	b.WriteString(s)
 }
 
-// Printable keeps what others send us from writing lines of its own into the log.
+// Printable returns s with unprintable characters escaped as in a Go string.
+// Text from a peer then cannot forge a log line.
 func Printable(s string) string {
 	for _, r := range s {
 		if !strconv.IsPrint(r) {

@@ -8,32 +8,44 @@ import (
 	"time"
 )
 
-func TestLogLines(t *testing.T) {
+func TestNew_journal(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		log  func(*slog.Logger)
 		want string
 	}{
-		{"priority of a warning", func(l *slog.Logger) { l.Warn("no link", "peer", "bob", "err", errors.New("connection refused")) },
+		{"warning",
+			func(l *slog.Logger) { l.Warn("no link", "peer", "bob", "err", errors.New("connection refused")) },
 			"<4>no link peer=bob err=\"connection refused\"\n"},
-		{"information", func(l *slog.Logger) { l.Info("link up", "rtt", 1500*time.Nanosecond, "n", 3) }, "<6>link up rtt=2µs n=3\n"},
+		{"info",
+			func(l *slog.Logger) { l.Info("link up", "rtt", 1500*time.Nanosecond, "n", 3) },
+			"<6>link up rtt=2µs n=3\n"},
 		{"error", func(l *slog.Logger) { l.Error("gone") }, "<3>gone\n"},
 		{"below the level", func(l *slog.Logger) { l.Debug("no") }, ""},
 		{"empty value", func(l *slog.Logger) { l.Info("x", "k", "") }, "<6>x k=\"\"\n"},
-		{"a line break from outside", func(l *slog.Logger) { l.Info("a\nb", "name", "x\n<3>fake") }, "<6>a\\nb name=\"x\\n<3>fake\"\n"},
-		{"attributes and groups", func(l *slog.Logger) {
-			l.With("room", "link").WithGroup("g").Info("m", slog.Group("h", "k", "v"), slog.Attr{})
-		}, "<6>m room=link g.h.k=v\n"},
+		{"line break in a value",
+			func(l *slog.Logger) { l.Info("a\nb", "name", "x\n<3>fake") },
+			"<6>a\\nb name=\"x\\n<3>fake\"\n"},
+		{"attributes and groups",
+			func(l *slog.Logger) {
+				l.With("part", "link").WithGroup("g").Info("m", slog.Group("h", "k", "v"), slog.Attr{})
+			},
+			"<6>m part=link g.h.k=v\n"},
 	} {
-		var b bytes.Buffer
-		tt.log(New(&b, slog.LevelInfo, true))
-		if got := b.String(); got != tt.want {
-			t.Errorf("%s:\n got %q\nwant %q", tt.name, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			var b bytes.Buffer
+			tt.log(New(&b, slog.LevelInfo, true))
+			if got := b.String(); got != tt.want {
+				t.Errorf("\n got %q\nwant %q", got, tt.want)
+			}
+		})
 	}
+}
+
+func TestNew_withoutJournal(t *testing.T) {
 	var b bytes.Buffer
 	New(&b, slog.LevelInfo, false).Info("hello")
 	if got := b.String(); len(got) != len("15:04:05.000 INFO hello\n") || got[13:] != "INFO hello\n" {
-		t.Errorf("outside of systemd: %q", got)
+		t.Errorf("got %q, want time, level and message", got)
 	}
 }
