@@ -2,7 +2,6 @@ package link
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -167,19 +166,21 @@ func TestTheSmallerIsSent(t *testing.T) {
 	}
 }
 
-// path is a packer and an unpacker with nothing but bytes between them.
+// path is an encoder and a decoder with nothing but bytes between them.
 type path struct {
-	t     testing.TB
-	k     packer
-	wire  bytes.Buffer
-	link  *Link
-	frame []byte
+	t       testing.TB
+	k       packer
+	wire    bytes.Buffer
+	in      *wire.Reader
+	decoder *Decoder
+	asked   int // how often a refresh was
+	frame   []byte
 }
 
 func newPath(t testing.TB) *path {
 	d := &path{t: t}
-	d.link = &Link{in: wire.NewReader(&d.wire), pool: frame.NewPool(4), out: make(chan wire.Message, 1)}
-	d.link.ctx, d.link.end = context.WithCancelCause(t.Context())
+	d.in = wire.NewReader(&d.wire)
+	d.decoder = NewDecoder(d.in)
 	return d
 }
 
@@ -203,13 +204,16 @@ func (d *path) write(f *frame.Frame) wire.Frame {
 
 // read unpacks a frame; nil where its base is not there.
 func (d *path) read() *frame.Frame {
-	m, err := d.link.in.Next()
+	m, err := d.in.Next()
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	f, err := d.link.receive(m.(*wire.Frame))
+	f, needRefresh, err := d.decoder.Decode(m.(*wire.Frame))
 	if err != nil {
 		d.t.Fatal(err)
+	}
+	if needRefresh {
+		d.asked++
 	}
 	return f
 }
@@ -261,8 +265,8 @@ func TestADifferenceWithoutItsBaseIsNoFrame(t *testing.T) {
 	}
 	asked := func(want int) {
 		t.Helper()
-		if n := len(d.link.out); n != want {
-			t.Fatalf("asked %d times, want %d", n, want)
+		if d.asked != want {
+			t.Fatalf("asked %d times, want %d", d.asked, want)
 		}
 	}
 	for i := range film { // of noise, so that they are sent as differences
@@ -271,7 +275,7 @@ func TestADifferenceWithoutItsBaseIsNoFrame(t *testing.T) {
 	write(0, wire.CodecYUYV)
 	read(true)
 	write(1, wire.CodecYUYVDelta)
-	if _, err := d.link.in.Next(); err != nil { // skipped
+	if _, err := d.in.Next(); err != nil { // skipped
 		t.Fatal(err)
 	}
 	for i := 2; i < 5; i++ {
@@ -285,7 +289,7 @@ func TestADifferenceWithoutItsBaseIsNoFrame(t *testing.T) {
 	write(6, wire.CodecYUYVDelta)
 	read(true)
 	asked(1)
-	<-d.link.out
+	d.asked = 0
 	film[7].Width, film[7].Height = film[7].Height, film[7].Width
 	write(7, wire.CodecYUYV)
 	read(true)

@@ -15,7 +15,6 @@ const lossPause = 1500 * time.Millisecond
 type inbound struct {
 	meter frame.Meter
 	whole frame.Meter // its delay: from the first byte of a frame to the last
-	raw   unpacker    // the reading goroutine's alone
 
 	mu             sync.Mutex
 	word           wire.Feedback // what the other side is told

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"vchat/daemon/frame"
-	"vchat/daemon/mjpeg"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
@@ -51,14 +50,14 @@ type Link struct {
 	clock    clock
 	received inbound
 	sent     outbound
-	pool     *frame.Pool // of its own, so that what huge frames took is given back with the link
+	decoder  *Decoder
 }
 
 func newLink(p *peer, c *transport.Conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
 	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled,
 		began: time.Now(), clockBase: frame.Now(),
-		pool: frame.NewPool(4),
-		out:  make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
+		decoder: NewDecoder(in),
+		out:     make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
 		told: make(chan struct{}, 1), word: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
 	l.batch = t.NetConn().(*transport.Batch)
 	l.batch.ReadAhead()
@@ -306,7 +305,7 @@ func (l *Link) frame(m *wire.Frame) error {
 	if f != nil {
 		f.Captured, f.Arrived = captured, now
 		f.Card = m.Flags&wire.Card != 0
-		if plausible(f) {
+		if Valid(f) {
 			l.received.count(f, m.Size)
 			l.peer.links.cfg.Handler.Frame(l, f)
 		} else {
@@ -326,25 +325,19 @@ func (l *Link) frame(m *wire.Frame) error {
 func (l *Link) unpacked(m *wire.Frame) (*frame.Frame, error) {
 	switch {
 	case !l.peer.links.cfg.Handler.Wants(l):
-		l.received.raw.asked = false // this may be what was asked for
+		return nil, l.decoder.Discard()
 	case !l.received.newer(m.Seq):
 		l.received.spoil()
-	default:
-		if f, err := l.receive(m); f != nil || err != nil {
-			return f, err
-		}
+		return nil, l.in.Skip()
+	}
+	f, needRefresh, err := l.decoder.Decode(m)
+	if needRefresh {
+		l.Send(&wire.Refresh{})
+	}
+	if f == nil && err == nil {
 		l.received.spoil()
 	}
-	return nil, l.in.Skip()
-}
-
-// plausible is the check that protects viewers from what a peer sends.
-func plausible(f *frame.Frame) bool {
-	if f.Format == frame.YUYV {
-		return len(f.Data) == 2*f.Width*f.Height
-	}
-	info, err := mjpeg.Check(f.Data)
-	return err == nil && info.Width == f.Width && info.Height == f.Height
+	return f, err
 }
 
 // poke leaves a message that one is enough of.

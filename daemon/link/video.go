@@ -21,11 +21,10 @@ import (
 type video struct {
 	link *Link
 	eyes *frame.Reader
-	raw  packer
 	head []byte
 
 	control *congestion.Controller
-	quality quality
+	encoder *Encoder
 
 	counted uint64  // drops of eyes that have their reason
 	barred  *uint64 // why none was taken since the last one: counts there
@@ -41,7 +40,7 @@ func (v *video) look(h *frame.Hub) {
 		v.count()
 		v.counted, v.eyes = 0, nil
 	}
-	v.raw.forget()
+	v.encoder.Reset()
 	if h != nil {
 		v.eyes = h.Subscribe()
 		v.control.OnNewSource()
@@ -83,56 +82,40 @@ func (v *video) newest() error {
 	defer f.Release()
 	v.count()
 	v.control.OnFrame(f)
-	p := wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
-	if f.Card {
-		p.Flags |= wire.Card
-	}
 	if v.link.sent.refresh.Swap(false) {
-		v.raw.forget()
+		v.encoder.Reset()
 	}
 	room, by := 0, congestion.NoLimit // what a card says must be readable, and they are few
 	if !f.Card {
 		room, by = v.control.Budget()
 	}
 	began := v.link.elapsed()
-	data, most, err := v.fit(&p, f, room, began)
+	enc, err := v.encoder.Encode(f, room, began)
 	if err != nil {
 		return err
 	}
-	p.Size = len(data)
+	p, data := enc.Header, enc.Data
 	if err := p.Check(); err != nil {
 		v.drops.TooBig++ // a raw one above 16 MiB: the protocol has no room for it
 		v.link.sent.note(nil, v)
 		return nil
 	}
 	now := v.link.elapsed()
-	v.control.OnSent(now, congestion.SentFrame{Seq: p.Seq, Bytes: p.Size, FullBytes: most, Budget: room,
+	v.control.OnSent(now, congestion.SentFrame{Seq: p.Seq, Bytes: p.Size, FullBytes: enc.FullBytes, Budget: room,
 		Raw: f.Format != frame.JPEG, Card: f.Card, EncodeTime: now - began})
 	if v.state = (state{}); !f.Card {
-		v.state.judge(v.control.Constrained(), p.Size, most, room)
+		v.state.judge(v.control.Constrained(), p.Size, enc.FullBytes, room)
 		v.state.limited, v.state.carries = by == congestion.MaxBitrateLimit, v.control.Capacity()
 	}
 	if err := v.write(&p, data); err != nil {
 		return fmt.Errorf("write a frame to %s: %w", v.link.Peer(), classify(err))
 	}
-	v.raw.sent(&p, f)
+	v.encoder.OnSent(&p, f)
 	v.link.sent.note(&p, v)
 	if v.news.due(v.state, now) {
 		v.link.peer.links.cfg.Handler.Quality(v.link)
 	}
 	return nil
-}
-
-// fit packs a frame into the room there is for it. Most is how many bytes it would have without a limit.
-func (v *video) fit(p *wire.Frame, f *frame.Frame, room int, now time.Duration) (data []byte, most int, err error) {
-	data, most, err = v.raw.pack(p, f, v.link.agreed, room)
-	if err == nil && room > 0 && len(data) > room {
-		var half bool
-		if data, half = v.quality.fit(data, room, now); half {
-			p.Width, p.Height = (p.Width+1)/2, (p.Height+1)/2
-		}
-	}
-	return data, most, err
 }
 
 // write hands a frame to the kernel. Its head is a record of its own, so that the receiver knows when its first byte came.
