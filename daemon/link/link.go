@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vchat/daemon/frame"
+	"vchat/daemon/framecodec"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
@@ -50,13 +51,13 @@ type Link struct {
 	clock    clock
 	received inbound
 	sent     outbound
-	decoder  *Decoder
+	decoder  *framecodec.Decoder
 }
 
 func newLink(p *peer, c *transport.Conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
 	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled,
 		began: time.Now(), clockBase: frame.Now(),
-		decoder: NewDecoder(in),
+		decoder: framecodec.NewDecoder(in),
 		out:     make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
 		told: make(chan struct{}, 1), word: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
 	l.batch = t.NetConn().(*transport.Batch)
@@ -305,7 +306,7 @@ func (l *Link) frame(m *wire.Frame) error {
 	if f != nil {
 		f.Captured, f.Arrived = captured, now
 		f.Card = m.Flags&wire.Card != 0
-		if Valid(f) {
+		if framecodec.Valid(f) {
 			l.received.count(f, m.Size)
 			l.peer.links.cfg.Handler.Frame(l, f)
 		} else {

@@ -9,6 +9,7 @@ import (
 
 	"vchat/daemon/congestion"
 	"vchat/daemon/frame"
+	"vchat/daemon/framecodec"
 	"vchat/daemon/wire"
 )
 
@@ -24,7 +25,7 @@ type video struct {
 	head []byte
 
 	control *congestion.Controller
-	encoder *Encoder
+	encoder *framecodec.Encoder
 
 	counted uint64  // drops of eyes that have their reason
 	barred  *uint64 // why none was taken since the last one: counts there

@@ -6,6 +6,7 @@ import (
 
 	"vchat/daemon/congestion"
 	"vchat/daemon/frame"
+	"vchat/daemon/framecodec"
 	"vchat/daemon/wire"
 )
 
@@ -25,7 +26,7 @@ type writer struct {
 const feedbackEvery = 20 * time.Millisecond
 
 func newWriter(l *Link) *writer {
-	w := &writer{link: l, video: video{link: l, control: congestion.New(l.socket), encoder: NewEncoder(l.agreed)}, ask: time.NewTimer(0), tell: time.NewTimer(0)}
+	w := &writer{link: l, video: video{link: l, control: congestion.New(l.socket), encoder: framecodec.NewEncoder(l.agreed)}, ask: time.NewTimer(0), tell: time.NewTimer(0)}
 	w.ask.Stop()
 	w.tell.Stop()
 	return w
