@@ -1,17 +1,3 @@
-// Package mjpeg knows what a camera's JPEG frame is: it checks and completes one without decoding it, cuts a stream into
-// frames, makes them smaller, encodes raw frames, and decodes frames for a display.
-//
-//	bytes of a camera ── Check ──▶ Info ── Complete ──▶ a frame that every decoder reads
-//	a file, a pipe    ── Splitter ──▶ frames with their Info
-//	a baseline JPEG   ── Requantiser ──▶ the same one in fewer bytes, or half as large
-//	YUYV, NV12, grey  ── Encoder ──▶ baseline JPEG of the same sampling: 4:2:2, 4:2:0, Y alone
-//	a baseline JPEG   ── Decoder ──▶ Planes at 1/1 to 1/8 of its size ── Put… ──▶ a display's pixels
-//
-// It promises never to panic and never to read out of bounds, whatever the bytes are, and to allocate nothing per good
-// frame once warm. It starts no goroutine. Functions are safe for concurrent use, an Encoder, a Decoder, a Requantiser
-// or a Splitter is for one goroutine at a time.
-//
-// Numbers and tables are those of ITU-T T.81 (JPEG); "Annex" and "B.2" in comments mean its parts.
 package mjpeg
 
 import (
@@ -20,25 +6,26 @@ import (
 	"fmt"
 )
 
-// What Check finds wrong, for errors.Is.
+// Errors of Check, for errors.Is.
 var (
-	ErrNoStart       = errors.New("not a JPEG frame")                 // does not begin with SOI
-	ErrNoEnd         = errors.New("the JPEG frame is cut off")        // runs out before EOI
-	ErrMarker        = errors.New("a damaged JPEG frame")             // a marker or a length that cannot stand there
-	ErrNoFrameHeader = errors.New("a JPEG frame without its size")    // no usable SOF before the first scan
-	ErrUnsupported   = errors.New("a kind of JPEG that nobody shows") // lossless, hierarchical, arithmetic, 12 bit
-	ErrTooSmall      = errors.New("too few bytes for a frame's size") // fewer than any encoder could have made of it
+	ErrNoStart       = errors.New("not a JPEG frame")                   // does not begin with SOI
+	ErrNoEnd         = errors.New("truncated JPEG frame")               // no EOI
+	ErrMarker        = errors.New("damaged JPEG frame")                 // a marker or length is invalid there
+	ErrNoFrameHeader = errors.New("JPEG frame without size")            // no valid SOF before the first scan
+	ErrUnsupported   = errors.New("unsupported JPEG")                   // lossless, hierarchical, arithmetic, 12 bit, …
+	ErrTooSmall      = errors.New("too few bytes for the frame's size") // no encoder makes so few
 )
 
-// Info is what Check learns of a frame. Offsets are in bytes from its start.
+// Info is the result of Check. Offsets are in bytes from the start of the
+// frame.
 type Info struct {
 	Width, Height int  // pixels, 1..65535
-	Tables        bool // has Huffman tables (DHT) before its first scan
-	SOS           int  // where the first scan's header begins, its 0xFF
-	End           int  // one past EOI; what a camera sends behind that is padding
+	Tables        bool // there are Huffman tables (DHT) before the first scan
+	SOS           int  // offset of the first SOS marker
+	End           int  // offset after EOI; the rest of the buffer is padding
 }
 
-// Marker codes, Table B.1: the byte behind 0xFF.
+// Marker codes, Table B.1: the byte after 0xFF.
 const (
 	mTEM  = 0x01
 	mSOF0 = 0xC0 // baseline
@@ -57,11 +44,13 @@ const (
 	mCOM  = 0xFE
 )
 
-// Check says whether b begins with one whole frame, without decoding it: start, markers, dimensions, a length that the
-// dimensions allow, and the end. Bytes behind the end are allowed, since UVC cameras pad. It takes about a tenth of a
-// millisecond per megabyte.
+// Check reports whether b begins with one complete frame. It does not decode:
+// it checks the start, the markers, the size in pixels, the end, and that there
+// are enough bytes for the size. Bytes after the end are allowed, since UVC
+// cameras pad. It takes about 0.1 ms per megabyte.
 //
-// The errors are ErrNoStart, ErrNoEnd, ErrMarker, ErrNoFrameHeader, ErrUnsupported and ErrTooSmall, with the place.
+// Errors: ErrNoStart, ErrNoEnd, ErrMarker, ErrNoFrameHeader, ErrUnsupported and
+// ErrTooSmall, each with the offset.
 func Check(b []byte) (Info, error) {
 	var w walker
 	if err := w.walk(b); err != nil {
@@ -73,20 +62,20 @@ func Check(b []byte) (Info, error) {
 	return w.info, nil
 }
 
-// errMore says that the walker has seen all there is and the frame goes on.
+// errMore reports that the input ends within the frame.
 var errMore = errors.New("more bytes are needed")
 
-// walker goes over one frame from marker to marker. It can be called again with the same bytes and more behind them, so
-// that a stream is looked at once only.
+// walker walks one frame from marker to marker. It can be called again with the
+// same bytes and more after them, so that a stream is read only once.
 type walker struct {
 	info    Info
-	pos     int // everything before it is understood
+	pos     int // all before it has been read
 	started bool
-	scan    bool // in entropy-coded data
-	bits    int  // the fewest bits that the frame's blocks can take
+	scan    bool // pos is in entropy-coded data
+	bits    int  // minimum number of bits for the frame's blocks
 }
 
-// walk returns nil when the frame's end was found, errMore, or what is wrong with it.
+// walk returns nil at the end of the frame, errMore, or an error of Check.
 func (w *walker) walk(b []byte) error {
 	if !w.started {
 		for i, c := range [...]byte{0xFF, mSOI} {
@@ -112,7 +101,7 @@ func (w *walker) walk(b []byte) error {
 			return errMore
 		}
 		if b[w.pos] != 0xFF {
-			return w.fault(ErrMarker, "a marker was due")
+			return w.fault(ErrMarker, "expected a marker")
 		}
 		m := b[w.pos+1]
 		switch {
@@ -136,7 +125,7 @@ func (w *walker) walk(b []byte) error {
 func (w *walker) end() error {
 	w.pos += 2
 	if w.info.SOS == 0 {
-		return w.fault(ErrMarker, "it ends before its first scan")
+		return w.fault(ErrMarker, "end before the first scan")
 	}
 	if have := 8 * (w.pos - w.info.SOS); have < w.bits {
 		return fmt.Errorf("%w: %d bytes for %dx%d", ErrTooSmall, w.pos, w.info.Width, w.info.Height)
@@ -145,18 +134,19 @@ func (w *walker) end() error {
 	return nil
 }
 
-// segment understands the segment with marker m at the start of b and returns its length with the marker.
+// segment reads the segment with marker m at the start of b. It returns the
+// segment's length, marker included.
 func (w *walker) segment(b []byte, m byte) (int, error) {
 	if !hasLength(m) {
-		// SOI inside a frame: a camera lost the end of one and the rest is the next.
-		return 0, w.fault(ErrMarker, fmt.Sprintf("marker %02X cannot stand there", m))
+		// SOI within a frame: the camera lost the end of this one.
+		return 0, w.fault(ErrMarker, fmt.Sprintf("unexpected marker %02X", m))
 	}
 	if len(b) < 4 {
 		return 0, errMore
 	}
 	n := int(b[2])<<8 | int(b[3])
 	if n < 2 {
-		return 0, w.fault(ErrMarker, "a segment's length is less than 2")
+		return 0, w.fault(ErrMarker, "segment length below 2")
 	}
 	if len(b) < 2+n {
 		return 0, errMore
@@ -183,10 +173,10 @@ func hasLength(m byte) bool {
 
 func (w *walker) frameHeader(body []byte, m byte) error {
 	if w.info.Width != 0 {
-		return w.fault(ErrMarker, "a second frame header")
+		return w.fault(ErrMarker, "second frame header")
 	}
 	if len(body) < 6 || len(body) != 6+3*int(body[5]) {
-		return w.fault(ErrNoFrameHeader, "its frame header has the wrong length")
+		return w.fault(ErrNoFrameHeader, "frame header of the wrong length")
 	}
 	if body[0] != 8 {
 		return w.fault(ErrUnsupported, fmt.Sprintf("%d bits a sample", body[0]))
@@ -197,11 +187,12 @@ func (w *walker) frameHeader(body []byte, m byte) error {
 	}
 	blocks, ok := countBlocks(width, height, body[6:])
 	if !ok {
-		return w.fault(ErrNoFrameHeader, "impossible sampling factors")
+		return w.fault(ErrNoFrameHeader, "invalid sampling factors")
 	}
 	w.info.Width, w.info.Height = width, height
-	// A Huffman code has at least one bit. A sequential block has at least a DC symbol and an end-of-block; a progressive
-	// one has a DC symbol, and its AC may be covered by one end-of-band run.
+	// A Huffman code has at least one bit. A sequential block has at least a DC
+	// symbol and an end-of-block. A progressive one has a DC symbol; one
+	// end-of-band run may cover its AC coefficients.
 	w.bits = 2 * blocks
 	if m == mSOF2 {
 		w.bits = blocks
@@ -209,7 +200,8 @@ func (w *walker) frameHeader(body []byte, m byte) error {
 	return nil
 }
 
-// countBlocks counts the 8x8 blocks that the components (B.2.2) have at least.
+// countBlocks returns the minimum number of 8x8 blocks of the components,
+// B.2.2.
 func countBlocks(width, height int, comps []byte) (blocks int, ok bool) {
 	hmax, vmax := 0, 0
 	for i := 0; i < len(comps); i += 3 {
@@ -228,10 +220,10 @@ func countBlocks(width, height int, comps []byte) (blocks int, ok bool) {
 
 func (w *walker) scanHeader(body []byte) error {
 	if w.info.Width == 0 {
-		return w.fault(ErrNoFrameHeader, "a scan comes first")
+		return w.fault(ErrNoFrameHeader, "scan before the frame header")
 	}
 	if len(body) < 1 || body[0] < 1 || body[0] > 4 || len(body) != 4+2*int(body[0]) {
-		return w.fault(ErrMarker, "a damaged scan header")
+		return w.fault(ErrMarker, "damaged scan header")
 	}
 	if w.info.SOS == 0 {
 		w.info.SOS = w.pos
@@ -240,5 +232,5 @@ func (w *walker) scanHeader(body []byte) error {
 }
 
 func (w *walker) fault(err error, what string) error {
-	return fmt.Errorf("%w: %s, at byte %d", err, what, w.pos)
+	return fmt.Errorf("%w: %s at byte %d", err, what, w.pos)
 }

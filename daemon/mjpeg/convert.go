@@ -2,37 +2,41 @@ package mjpeg
 
 import "encoding/binary"
 
-// Four pixels are made at once, each colour of them in one word of four lanes of 16 bits. In a lane there are 256 too much until it
-// is known to need no clamping: then it is 256 to 511, otherwise 0 to 767.
+// Four pixels are converted at once. Each colour of the four is a 64-bit word
+// of four 16-bit lanes. A lane holds its value plus 256, so 256 to 511 needs no
+// clamping and all values are 0 to 767.
 //
-// The lanes are those of the pixels 0, 2, 1 and 3: few shifts lead from four bytes to them, and from them to a display's pixels.
+// The lanes hold the pixels 0, 2, 1 and 3. That order takes the fewest shifts
+// from four bytes, and to a display's pixels.
 const (
 	laneOnes = 1 | 1<<16 | 1<<32 | 1<<48
 	laneBias = 256 * laneOnes
 	laneEven = 0xFFFF | 0xFFFF<<32
 )
 
-// lanes makes lanes of four samples, the first in the lowest byte.
+// lanes spreads four samples over lanes, the first in the lowest byte.
 func lanes(four uint32) uint64 { return (uint64(four) | uint64(four)<<24) & (255 * laneOnes) }
 
-// lanesInOrder makes lanes in the order 0, 1, 2, 3.
+// lanesInOrder does the same in the order 0, 1, 2, 3.
 func lanesInOrder(four uint32) uint64 {
 	v := (uint64(four) | uint64(four)<<16) & laneEven
 	return (v | v<<8) & (255 * laneOnes)
 }
 
-// clampLanes clamps and takes the bias away: bit 8 says that the lane is a sample's value, bit 9 that it is above.
+// clampLanes clamps each lane to 0 to 255 and removes the bias. Bit 8 is set in
+// a lane in range, bit 9 in one above.
 func clampLanes(v uint64) uint64 {
 	fits, above := v>>8&laneOnes, v>>9&laneOnes
 	return v&(fits*255) | above*255
 }
 
-// chroma makes of Cb and Cr what is added to luma for blue, green and red, in biased lanes of the same order. JFIF has it
+// chroma returns what to add to luma for blue, green and red, in biased lanes
+// of the order of cb and cr. JFIF defines
 //
 //	B = Y + 1.772 (Cb-128)   G = Y - 0.344136 (Cb-128) - 0.714136 (Cr-128)   R = Y + 1.402 (Cr-128)
 //
-// Products are of eight bits, arranged so that they are positive and below 65536. All is within 1 of the exact sum, and no chroma
-// makes no colour.
+// Factors have eight bits, so products are positive and below 65536. Results
+// are within 1 of the exact sum. Neutral chroma gives exact grey.
 func chroma(cb, cr uint64) (blue, green, red uint64) {
 	const low = 255 * laneOnes
 	blue = cb + (cb*198+175*laneOnes)>>8&low + 29*laneOnes
@@ -41,15 +45,15 @@ func chroma(cb, cr uint64) (blue, green, red uint64) {
 	return blue, green, red
 }
 
-// quad is what chroma adds to the luma of four pixels: to blue, green and red.
+// quad is the chroma of four pixels, to be added to luma: blue, green, red.
 type quad [3]uint64
 
-// quads are those of a piece of a row.
+// quads are the quads of one piece of a row.
 type quads [pieceLen / 4]quad
 
-const pieceLen = 256
+const pieceLen = 256 // pixels
 
-// set makes the quads of n pixels from column x in row y.
+// set computes the quads of n pixels from column x in row y.
 func (q *quads) set(p *Planes, x, y, n int) {
 	if p.Cb == nil {
 		for i := range q {
@@ -74,7 +78,8 @@ func (q *quads) set(p *Planes, x, y, n int) {
 		case 4:
 			blue, green, red := chroma(lanesInOrder(b), lanesInOrder(r))
 			for j := range min(4, n-i) {
-				q[i+j] = quad{blue >> (16 * j) & 0xFFFF * laneOnes, green >> (16 * j) & 0xFFFF * laneOnes, red >> (16 * j) & 0xFFFF * laneOnes}
+				lane := func(v uint64) uint64 { return v >> (16 * j) & 0xFFFF * laneOnes }
+				q[i+j] = quad{lane(blue), lane(green), lane(red)}
 			}
 		}
 	}
@@ -83,7 +88,8 @@ func (q *quads) set(p *Planes, x, y, n int) {
 func lowTwice(v uint64) uint64  { return v<<32 | v&(1<<32-1) }
 func highTwice(v uint64) uint64 { return v>>32 | v&^(1<<32-1) }
 
-// four is four bytes from number i on, the first in the lowest eight bits; those behind the end are 0.
+// four returns four bytes from b[i], the first in the lowest eight bits. Bytes
+// after the end are 0.
 func four(b []byte, i int) uint32 {
 	if i+4 <= len(b) {
 		return binary.LittleEndian.Uint32(b[i:])
@@ -93,7 +99,7 @@ func four(b []byte, i int) uint32 {
 	return binary.LittleEndian.Uint32(rest[:])
 }
 
-// layout is how a pixel stands in memory.
+// layout is a display's pixel format.
 type layout int
 
 const (
@@ -102,7 +108,7 @@ const (
 	rgb565
 )
 
-// put makes the pixels of all rows.
+// put converts all rows.
 func (p *Planes) put(dst []byte, stride int, to layout) {
 	var q quads
 	bytes := 4
@@ -127,7 +133,7 @@ func (p *Planes) put(dst []byte, stride int, to layout) {
 	}
 }
 
-// put makes four pixels for each quad.
+// put converts four pixels for each quad.
 func (to layout) put(dst, luma []byte, q []quad) {
 	if to == rgb565 {
 		pixels16(dst, luma, q)
@@ -136,7 +142,7 @@ func (to layout) put(dst, luma []byte, q []quad) {
 	}
 }
 
-// pixels32 makes pixels of blue, green, red and 0xFF; of red, green, blue and 0xFF with swap.
+// pixels32 writes blue, green, red, 0xFF; with swap red, green, blue, 0xFF.
 func pixels32(dst, luma []byte, q []quad, swap bool) {
 	for i := range q {
 		c, y := &q[i], lanes(binary.LittleEndian.Uint32(luma[4*i:]))
@@ -156,7 +162,7 @@ func pixels32(dst, luma []byte, q []quad, swap bool) {
 	}
 }
 
-// pixels16 makes pixels of 5, 6 and 5 bits.
+// pixels16 writes pixels of 5, 6 and 5 bits.
 func pixels16(dst, luma []byte, q []quad) {
 	for i := range q {
 		c, y := &q[i], lanes(binary.LittleEndian.Uint32(luma[4*i:]))
@@ -167,12 +173,14 @@ func pixels16(dst, luma []byte, q []quad) {
 	}
 }
 
-// PutBGRX puts the frame to dst as four bytes a pixel, blue, green, red, 0xFF; a row of it begins stride bytes behind the last.
-// It panics if dst is too short. Chroma is repeated, not interpolated.
+// PutBGRX writes the frame to dst with four bytes a pixel: blue, green, red,
+// 0xFF. Rows are stride bytes apart. It panics if dst is too short. Chroma is
+// repeated, not interpolated.
 func (p *Planes) PutBGRX(dst []byte, stride int) { p.put(dst, stride, bgrx) }
 
-// PutRGBX is PutBGRX for red, green, blue, 0xFF.
+// PutRGBX does the same for red, green, blue, 0xFF.
 func (p *Planes) PutRGBX(dst []byte, stride int) { p.put(dst, stride, rgbx) }
 
-// PutRGB565 is PutBGRX for two bytes a pixel, the lower first: five bits of red from the highest, six of green, five of blue.
+// PutRGB565 does the same with two bytes a pixel, little endian: five bits of
+// red (the highest), six of green, five of blue.
 func (p *Planes) PutRGB565(dst []byte, stride int) { p.put(dst, stride, rgb565) }

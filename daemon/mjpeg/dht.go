@@ -1,6 +1,6 @@
 package mjpeg
 
-// CompletedLen is the length of what Complete appends.
+// CompletedLen returns the number of bytes that Complete appends.
 func CompletedLen(info Info) int {
 	if info.Tables {
 		return info.End
@@ -8,9 +8,10 @@ func CompletedLen(info Info) int {
 	return info.End + len(standardDHT)
 }
 
-// Complete appends the frame src, of which Check said info, to dst. Where the frame has no Huffman tables, the
-// standard ones are put before its first scan: many UVC cameras leave them out, as AVI files do, and browsers and Go then
-// refuse the frame. Everything else is the same byte for byte; padding behind the end is left away.
+// Complete appends the frame src to dst; info is Check's result for it. A frame
+// without Huffman tables gets the standard ones before its first scan: many UVC
+// cameras omit them, as AVI files do, and browsers and Go reject such frames.
+// Padding after the end is dropped. All other bytes are copied unchanged.
 func Complete(dst, src []byte, info Info) []byte {
 	if info.Tables {
 		return append(dst, src[:info.End]...)
@@ -20,7 +21,8 @@ func Complete(dst, src []byte, info Info) []byte {
 	return append(dst, src[info.SOS:info.End]...)
 }
 
-// Comment returns the text of the first comment (COM) before the first scan, or nil. It points into b.
+// Comment returns the first comment (COM) before the first scan, or nil. It is
+// a slice of b.
 func Comment(b []byte) []byte {
 	for pos := 2; pos+4 <= len(b) && b[pos] == 0xFF && hasLength(b[pos+1]) && b[pos+1] != mSOS; {
 		end := pos + 2 + (int(b[pos+2])<<8 | int(b[pos+3]))

@@ -9,7 +9,7 @@ import (
 func (r *Requantiser) write(b []byte) []byte {
 	g := &r.shape
 	b = append(b, 0xFF, mSOI)
-	b = append(b, r.head.keep...)
+	b = append(b, r.head.metadata...)
 	var table [3]byte
 	for i := range g.n {
 		table[i] = byte(i)
@@ -43,7 +43,7 @@ func (r *Requantiser) write(b []byte) []byte {
 
 // overhead is about what write appends beside the tokens' data, in bytes.
 func (r *Requantiser) overhead() int {
-	n := 40 + len(r.head.keep) + 3*5*r.shape.n + 69*r.kinds()
+	n := 40 + len(r.head.metadata) + 3*5*r.shape.n + 69*r.kinds()
 	for i := range 2 * r.kinds() {
 		n += 17 + r.tables[i].n
 	}

@@ -7,27 +7,29 @@ import (
 	"io"
 )
 
-// ErrTooLarge says that a frame in a stream is larger than the splitter may keep.
-var ErrTooLarge = errors.New("a frame is larger than allowed")
+// ErrTooLarge reports a frame that is larger than the splitter's limit.
+var ErrTooLarge = errors.New("frame too large")
 
-// Splitter cuts a stream of frames, one behind the other, into single ones. What is between them is skipped.
+// Splitter splits a stream of consecutive frames. It skips bytes between them.
 type Splitter struct {
 	r       io.Reader
 	max     int
 	buf     []byte
-	start   int // where the current frame begins in buf
+	start   int // offset of the current frame in buf
 	walk    walker
-	whole   bool // the current frame was given away by Next
+	whole   bool // Next has returned the current frame
 	skipped int64
 	fault   error
-	err     error // of r
+	err     error // the reader's
 }
 
-// NewSplitter cuts what r gives. A frame may take max bytes, and the splitter keeps no more than that in memory.
+// NewSplitter returns a splitter of r. max is the largest frame in bytes, and
+// the most that the splitter holds in memory.
 func NewSplitter(r io.Reader, max int) *Splitter { return &Splitter{r: r, max: max} }
 
-// Next returns the next whole frame. It is valid until the next call. Damaged ones are skipped, see Skipped.
-// At the stream's end the error is io.EOF; any other is the reader's.
+// Next returns the next complete frame, valid until the next call. It skips
+// damaged frames, see Skipped. At the end of the stream it returns io.EOF. Any
+// other error is the reader's.
 func (s *Splitter) Next() ([]byte, Info, error) {
 	if s.whole {
 		s.next(s.walk.info.End)
@@ -54,10 +56,11 @@ func (s *Splitter) Next() ([]byte, Info, error) {
 	}
 }
 
-// Skipped says how many bytes belonged to no whole frame, and what was wrong last, nil if nothing ever was.
+// Skipped returns the number of bytes outside complete frames and the last
+// reason, nil if nothing was skipped.
 func (s *Splitter) Skipped() (bytes int64, why error) { return s.skipped, s.fault }
 
-// fill reads once more. The buffer doubles until it has max bytes.
+// fill reads once. The buffer doubles up to max bytes.
 func (s *Splitter) fill() {
 	if s.start > 0 {
 		s.buf = s.buf[:copy(s.buf, s.buf[s.start:])]
@@ -68,7 +71,7 @@ func (s *Splitter) fill() {
 		copy(bigger, s.buf)
 		s.buf = bigger
 	}
-	for range 100 { // as bufio does: a reader that never gives anything is a fault
+	for range 100 { // as in bufio: a reader may return 0, nil, but not for ever
 		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
 		s.buf, s.err = s.buf[:len(s.buf)+n], err
 		if n > 0 || err != nil {
@@ -78,7 +81,7 @@ func (s *Splitter) fill() {
 	s.err = io.ErrNoProgress
 }
 
-// skip gives the current frame up and goes to where the next one may begin.
+// skip drops the current frame and moves to the next possible start.
 func (s *Splitter) skip(why error) {
 	s.fault = why
 	b := s.buf[s.start:]
@@ -86,13 +89,13 @@ func (s *Splitter) skip(why error) {
 	if i := bytes.Index(b[1:], []byte{0xFF, mSOI}); i >= 0 {
 		n = 1 + i
 	} else if n > 1 && b[n-1] == 0xFF {
-		n-- // perhaps the first half of an SOI
+		n-- // may be the first half of an SOI
 	}
 	s.skipped += int64(n)
 	s.next(n)
 }
 
-// next begins anew n bytes further.
+// next starts a new frame n bytes further on.
 func (s *Splitter) next(n int) {
 	s.start += n
 	s.walk, s.whole = walker{}, false

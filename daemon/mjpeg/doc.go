@@ -1,0 +1,26 @@
+// Package mjpeg checks, completes, splits, shrinks, encodes and decodes the
+// JPEG frames of cameras.
+//
+//	bytes of a camera ── Check ──▶ Info ── Complete ──▶ a frame that every decoder reads
+//	a file, a pipe    ── Splitter ──▶ frames with their Info
+//	a baseline JPEG   ── Requantiser ──▶ the same frame in fewer bytes, or at half the size
+//	YUYV, NV12, grey  ── Encoder ──▶ baseline JPEG of the same sampling: 4:2:2, 4:2:0, Y only
+//	a baseline JPEG   ── Decoder ──▶ Planes at 1/1 to 1/8 of its size ── Put… ──▶ a display's pixels
+//
+// Guarantees:
+//
+//   - No input makes it panic or read out of bounds.
+//   - Steady state allocates nothing per good frame.
+//   - Functions are safe for concurrent use. An Encoder, a Decoder, a Requantiser
+//     or a Splitter is for one goroutine at a time.
+//
+// The package starts no goroutine.
+//
+// Files: decode_* is the Decoder, encode_* the Encoder, requant_* the
+// Requantiser; header.go reads the headers for both decoders; check.go, dht.go,
+// exif.go and split.go work on markers alone; convert.go turns Planes into
+// pixels.
+//
+// Names, numbers and tables are those of ITU-T T.81 (JPEG). "B.2" and "Annex K"
+// in comments are its sections.
+package mjpeg
