@@ -13,8 +13,8 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest"
+	"vchat/daemon/daemontest/teststamp"
 	"vchat/daemon/frame"
-	"vchat/daemon/testcard"
 	"vchat/daemon/vmtest/testframe"
 )
 
@@ -89,7 +89,7 @@ func BenchmarkCallDelay(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, captured, ok := testcard.ParseStamp(f.Data); ok {
+		if _, captured, ok := teststamp.Parse(f.Data); ok {
 			delays = append(delays, frame.Now()-captured)
 		}
 	}

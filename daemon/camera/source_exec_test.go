@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"vchat/daemon/testcard"
+	"vchat/daemon/daemontest/teststamp"
 )
 
 // The tests of a command run in real time: a bubble does not wait for processes.
@@ -23,7 +23,7 @@ func TestCommandsFramesArrive(t *testing.T) {
 	defer rd.Close()
 	for range 5 {
 		p := r.frame(rd)
-		if _, _, ok := testcard.ParseStamp(p.data); !ok || p.width != 176 {
+		if _, _, ok := teststamp.Parse(p.data); !ok || p.width != 176 {
 			t.Errorf("not a frame of the film: %dx%d", p.width, p.height)
 		}
 	}
@@ -152,7 +152,7 @@ func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _, _ := testcard.ParseStamp(f.Data); got != 50 || f.Seq != 50 || c.Status().Dropped != 49 {
+	if got, _, _ := teststamp.Parse(f.Data); got != 50 || f.Seq != 50 || c.Status().Dropped != 49 {
 		t.Errorf("frame %d, numbered %d, %d dropped", got, f.Seq, c.Status().Dropped)
 	}
 	f.Release()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"vchat/daemon/daemontest/faketime"
+	"vchat/daemon/daemontest/teststamp"
 	"vchat/daemon/testcard"
 	"vchat/v4l2/v4l2test"
 )
@@ -39,7 +40,7 @@ func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
 		first := r.frame(rd)
 		for i := range uint64(23) {
 			p := r.frame(rd)
-			if got, _, ok := testcard.ParseStamp(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
+			if got, _, ok := teststamp.Parse(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
 				t.Fatalf("frame %d of the film as %d after %d", got, p.seq, first.seq)
 			}
 			if want := first.captured + time.Duration(i+1)*50*time.Millisecond; p.captured != want {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"vchat/daemon/daemontest/faketime"
+	"vchat/daemon/daemontest/teststamp"
 	"vchat/daemon/frame"
 	"vchat/daemon/testcard"
 	"vchat/v4l2/v4l2test"
@@ -23,11 +24,11 @@ func TestTestCameraKeepsItsRateWithoutDrift(t *testing.T) {
 				rd := r.Hub().Subscribe()
 				defer rd.Close()
 				first := r.frame(rd)
-				_, began, _ := testcard.ParseStamp(first.data)
+				_, began, _ := teststamp.Parse(first.data)
 				n := 10 * fps
 				for i := 1; i <= n; i++ {
 					p := r.frame(rd)
-					seq, at, ok := testcard.ParseStamp(p.data)
+					seq, at, ok := teststamp.Parse(p.data)
 					if !ok || seq != uint64(i+1) || p.seq != first.seq+uint64(i) || at != p.captured {
 						t.Fatalf("frame %d: stamp %d, %v; feed's %d, captured %v", i, seq, at, p.seq, p.captured)
 					}

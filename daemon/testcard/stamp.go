@@ -1,12 +1,6 @@
 package testcard
 
-import (
-	"bytes"
-	"strconv"
-	"time"
-
-	"vchat/daemon/mjpeg"
-)
+import "time"
 
 // Every frame of the test camera says in a JPEG comment which it is and when it was made, so that loss and delay can be
 // measured wherever it arrives: two decimal numbers of 20 digits, the second in nanoseconds of the maker's CLOCK_MONOTONIC.
@@ -34,16 +28,4 @@ func putDigits(b []byte, n uint64) {
 		b[i] = '0' + byte(n%10)
 		n /= 10
 	}
-}
-
-// ParseStamp reads sequence number and capture time out of a frame of the test camera; ok says whether it is one.
-func ParseStamp(jpeg []byte) (seq uint64, captured time.Duration, ok bool) {
-	b, ours := bytes.CutPrefix(mjpeg.Comment(jpeg), []byte(stampSeq))
-	if !ours || len(b) != stampLen-len(stampSeq) {
-		return 0, 0, false
-	}
-	when, ours := bytes.CutPrefix(b[stampDigits:], []byte(stampCaptured))
-	seq, err := strconv.ParseUint(string(b[:stampDigits]), 10, 64)
-	at, err2 := strconv.ParseInt(string(when), 10, 64)
-	return seq, time.Duration(at), ours && err == nil && err2 == nil
 }
