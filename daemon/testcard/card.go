@@ -10,15 +10,16 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// Card is a frame in words, for when there is none of the camera.
+// Card is a frame of text. It replaces the camera's frames while there are
+// none.
 type Card struct {
-	Name     string    // of this device
-	Headline string    // what is wrong
-	Reason   string    // the same in full; may be empty
-	Since    time.Time // since when
+	Name     string    // of this device; may be empty
+	Headline string    // a few words, in large letters
+	Reason   string    // one sentence, up to four lines; may be empty
+	Since    time.Time // the card shows its time of day
 }
 
-// JPEG makes the card's JPEG frame, of the size that the camera's have.
+// JPEG paints the card at width by height pixels, each from 16 to 65535.
 func (c Card) JPEG(width, height int) []byte {
 	enc := mjpeg.NewEncoder(tileQuality)
 	m := paint(enc, width, height, newCardPainter(c, width, height).draw)
@@ -32,31 +33,32 @@ type cardPainter struct {
 }
 
 func newCardPainter(c Card, width, height int) *cardPainter {
-	a := &cardPainter{width: width, height: height}
-	a.label(c.Name, 0.33, 0.065, gridColor.to(white, 0.5))
-	a.label(c.Headline, 0.48, 0.125, white)
-	a.label("since "+c.Since.Format(time.TimeOnly), 0.67, 0.065, numberColor)
-	for i, line := range a.wrap(c.Reason, reasonSize) {
-		a.label(line, 0.77+1.3*reasonSize*float64(i), reasonSize, gridColor.to(white, 0.5))
+	p := &cardPainter{width: width, height: height}
+	dim := gridColor.blend(white, 0.5)
+	p.label(c.Name, 0.33, 0.065, dim)
+	p.label(c.Headline, 0.48, 0.125, white)
+	p.label("since "+c.Since.Format(time.TimeOnly), 0.67, 0.065, numberColor)
+	for i, line := range p.wrap(c.Reason, reasonSize) {
+		p.label(line, 0.77+1.3*reasonSize*float64(i), reasonSize, dim)
 	}
 	half := width / 12
 	y := height * 59 / 100
-	a.line = image.Rect(width/2-half, y, width/2+half, y+max(1, height/180))
-	return a
+	p.line = image.Rect(width/2-half, y, width/2+half, y+max(1, height/180))
+	return p
 }
 
 const (
-	reasonSize  = 0.036 // of the height
+	reasonSize  = 0.036 // of the card's height
 	reasonLines = 4
 )
 
-// wrap cuts a text into lines between words.
-func (a *cardPainter) wrap(text string, size float64) []string {
+// wrap breaks a text into at most reasonLines lines.
+func (p *cardPainter) wrap(text string, size float64) []string {
 	var lines []string
-	font := bold(size * float64(a.height))
+	font := bold(size * float64(p.height))
 	for _, word := range strings.Fields(text) {
 		last := len(lines) - 1
-		if last >= 0 && (font.width(lines[last]+" "+word) <= 0.9*float64(a.width) || last == reasonLines-1) {
+		if last >= 0 && (font.width(lines[last]+" "+word) <= 0.9*float64(p.width) || last == reasonLines-1) {
 			lines[last] += " " + word
 			continue
 		}
@@ -65,30 +67,32 @@ func (a *cardPainter) wrap(text string, size float64) []string {
 	return lines
 }
 
-// label centres a line of text at a part of the height, its letters as large as another part of it if the width allows.
-func (a *cardPainter) label(text string, middle, size float64, c color) {
+// label centres a line of text. middle and size are fractions of the card's
+// height. A text that is too wide gets smaller letters.
+func (p *cardPainter) label(text string, middle, size float64, c color) {
 	if text == "" {
 		return
 	}
-	px := size * float64(a.height)
-	if w := bold(px).width(text); w > 0.9*float64(a.width) {
-		px *= 0.9 * float64(a.width) / w
+	px := size * float64(p.height)
+	if w := bold(px).width(text); w > 0.9*float64(p.width) {
+		px *= 0.9 * float64(p.width) / w
 	}
 	if px < 5 {
-		return // nobody could read it
+		return // too small to read
 	}
 	m := bold(px).mask(text)
-	at := image.Pt((a.width-m.Rect.Dx())/2, int(middle*float64(a.height))-m.Rect.Dy()/2)
-	a.labels = append(a.labels, label{at, m, c})
+	at := image.Pt((p.width-m.Rect.Dx())/2, int(middle*float64(p.height))-m.Rect.Dy()/2)
+	p.labels = append(p.labels, label{at, m, c})
 }
 
-func (a *cardPainter) draw(dst *image.RGBA) {
+func (p *cardPainter) draw(dst *image.RGBA) {
 	for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
-		v := float64(y) / float64(a.height)
-		draw.Draw(dst, image.Rect(0, y, dst.Rect.Max.X, y+1), image.NewUniform(slate.to(black, 0.15+0.7*math.Abs(v-0.45)).rgba()), image.Point{}, draw.Src)
+		v := float64(y) / float64(p.height)
+		background := image.NewUniform(slate.blend(black, 0.15+0.7*math.Abs(v-0.45)).rgba())
+		draw.Draw(dst, image.Rect(0, y, dst.Rect.Max.X, y+1), background, image.Point{}, draw.Src)
 	}
-	draw.Draw(dst, a.line, image.NewUniform(runnerColor.rgba()), image.Point{}, draw.Src)
-	for _, t := range a.labels {
+	draw.Draw(dst, p.line, image.NewUniform(runnerColor.rgba()), image.Point{}, draw.Src)
+	for _, t := range p.labels {
 		t.draw(dst)
 	}
 }

@@ -2,30 +2,30 @@ package testcard
 
 import "testing"
 
-func TestFaceHasTheLettersOfNames(t *testing.T) {
+func TestFont_letters(t *testing.T) {
 	f := bold(40)
-	if _, there := f.GlyphAdvance('\U0001F4F7'); there {
-		t.Error("a camera is there: then this test sees nothing")
+	if _, ok := f.GlyphAdvance('\U0001F4F7'); ok {
+		t.Error("got a glyph for the camera emoji, want none: this test could not detect a missing glyph")
 	}
 	for _, r := range "Küche é Ångström naïve Кухня κουζίνα 0123456789:.×/" {
-		if _, there := f.GlyphAdvance(r); r != ' ' && (!there || covered(f, string(r)) == 0) {
-			t.Errorf("%c is not there", r)
+		if _, ok := f.GlyphAdvance(r); r != ' ' && (!ok || coverage(f, string(r)) == 0) {
+			t.Errorf("%c: got no glyph", r)
 		}
 	}
-	if covered(f, " ") != 0 {
-		t.Error("a space is not empty")
+	if got := coverage(f, " "); got != 0 {
+		t.Errorf("space: got coverage %d, want 0", got)
 	}
-	// Accents are parts that are put together: they must be drawn too.
-	if plain, accented := covered(f, "e"), covered(f, "é"); accented <= plain {
-		t.Errorf("é has %d of ink, e has %d", accented, plain)
+	// Accented letters are composite glyphs. The accent must be drawn too.
+	if plain, accented := coverage(f, "e"), coverage(f, "é"); accented <= plain {
+		t.Errorf("é: got coverage %d, want more than the %d of e", accented, plain)
 	}
 	if one, two := f.width("m"), f.width("mm"); one <= 0 || two != 2*one {
-		t.Errorf("m is %v wide, mm %v", one, two)
+		t.Errorf("got width %v for m and %v for mm, want the double", one, two)
 	}
 }
 
-// covered sums up what a text's mask covers.
-func covered(f font, text string) (sum int) {
+// coverage returns the sum of the pixels in a text's mask.
+func coverage(f font, text string) (sum int) {
 	for _, a := range f.mask(text).Pix {
 		sum += int(a)
 	}

@@ -1,16 +1,17 @@
 package testcard
 
-// layout says where on a test card everything is, in tiles. What moves is on whole tiles that are wholly visible.
+// layout places everything on the test pattern, in tiles. Moving parts use only
+// tiles that are completely visible.
 type layout struct {
 	width, height int // pixels
-	cols, rows    int // of wholly visible tiles
-	diameter, top int // of the circle, which stands in the middle; 0: too small for one, the bands go from side to side
+	cols, rows    int // completely visible tiles
+	diameter, top int // of the centred circle; 0: no circle, the bands span the frame
 	bands         []band
 	clock, number field
-	track         band // of the runner
+	track         band // for the runner
 }
 
-// band is some rows of tiles.
+// band is a group of tile rows.
 type band struct {
 	kind      bandKind
 	top, rows int
@@ -19,26 +20,27 @@ type band struct {
 type bandKind int
 
 const (
-	capBand bandKind = iota // the name
+	capBand bandKind = iota // device name
 	clockBand
 	barsBand
 	gratingsBand
 	stepsBand
 	numberBand
-	rainbowBand // size and rate
+	rainbowBand // size and frame rate
 	trackBand
 )
 
-// field is a line of characters, each of them digit by rows tiles; colon and point are narrower.
+// field is a line of characters. A digit has digit by rows tiles, a colon or
+// point has point by rows.
 type field struct {
 	left, top, rows int
 	digit, point    int // widths
-	text            int // characters; 0: no room
+	text            int // characters; 0: the field does not fit
 }
 
 const (
 	clockText  = len("15:04:05.00")
-	numberText = 8 // digits of the sequence number
+	numberText = 8 // last digits of the sequence number
 )
 
 func (f field) width() int {
@@ -48,6 +50,7 @@ func (f field) width() int {
 	return f.text * f.digit
 }
 
+// plan returns the layout of a frame of width by height pixels.
 func plan(width, height int) layout {
 	l := layout{width: width, height: height, cols: width / 16, rows: height / 16}
 	l.track = band{kind: trackBand}
@@ -67,7 +70,8 @@ func plan(width, height int) layout {
 	return l
 }
 
-// round puts the bands into a circle, the clock and the number as large as its chords allow.
+// round stacks the bands in a circle. Clock and number are as large as the
+// circle allows.
 func (l *layout) round(diameter int) {
 	l.diameter = diameter
 	l.top = (l.track.top - diameter + 1) / 2
@@ -83,7 +87,8 @@ func (l *layout) round(diameter int) {
 	})
 }
 
-// square gives the number its place first, then the clock; bars fill the rest.
+// square is the layout of small frames. The number has priority, then the
+// clock. Bars fill the rest.
 func (l *layout) square() {
 	l.number = field{text: min(numberText, l.cols), digit: 1, rows: 1}
 	bands := []band{{barsBand, 0, 1}}
@@ -94,8 +99,8 @@ func (l *layout) square() {
 	l.stack(0, l.track.top, append(bands, band{numberBand, -1, 1}))
 }
 
-// stack lays bands one below the other into rows from top. Those with top -1 keep their rows, the others share what is
-// left in the proportion of theirs.
+// stack places bands below each other, starting at row top. A band with top -1
+// keeps its rows. The others divide the remaining rows in proportion to theirs.
 func (l *layout) stack(top, rows int, bands []band) {
 	shares := 0
 	for _, b := range bands {

@@ -10,7 +10,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// color is a colour on the test card, 0 to 255.
+// color is RGB, 0 to 255.
 type color struct{ r, g, b float64 }
 
 var (
@@ -24,7 +24,8 @@ var (
 	capColor    = color{24, 29, 37}
 )
 
-func (a color) to(b color, part float64) color {
+// blend mixes a and b: part 0 is a, 1 is b.
+func (a color) blend(b color, part float64) color {
 	return color{a.r + (b.r-a.r)*part, a.g + (b.g-a.g)*part, a.b + (b.b-a.b)*part}
 }
 
@@ -34,14 +35,14 @@ func (a color) rgba() imagecolor.RGBA { return imagecolor.RGBA{unit(a.r), unit(a
 
 func unit(v float64) uint8 { return uint8(min(max(v+0.5, 0), 255)) }
 
-// painter paints what stays on the test card.
+// painter paints the static parts of the test pattern.
 type painter struct {
 	l         layout
-	cx, cy, r float64 // the circle, pixels
+	cx, cy, r float64 // of the circle, in pixels
 	labels    []label
 }
 
-// label is a line of text at a place.
+// label is a line of text at a position.
 type label struct {
 	at    image.Point
 	mask  *image.Alpha
@@ -64,26 +65,26 @@ func newPainter(l layout, name string, fps int) *painter {
 	return p
 }
 
-// label centres text in a band, its middle at a part of the band's height, letters as large as a part of that height
-// unless the circle is too narrow there.
+// label centres text in a band. middle and height are fractions of the band's
+// height. The letters shrink where the circle is too narrow.
 func (p *painter) label(text string, b band, middle, height float64) {
 	if text == "" || b.rows == 0 {
 		return
 	}
 	y := 16 * (float64(b.top) + middle*float64(b.rows))
 	size := height * 16 * float64(b.rows)
-	room := 1.6 * math.Sqrt(max(p.r*p.r-(y-p.cy)*(y-p.cy), 0))
-	if w := bold(size).width(text); w > room {
-		size *= room / w
+	width := 1.6 * math.Sqrt(max(p.r*p.r-(y-p.cy)*(y-p.cy), 0))
+	if w := bold(size).width(text); w > width {
+		size *= width / w
 	}
 	if size < 8 {
-		return // nobody could read it
+		return // too small to read
 	}
 	m := bold(size).mask(text)
 	p.labels = append(p.labels, label{image.Pt(int(p.cx)-m.Rect.Dx()/2, int(y)-m.Rect.Dy()/2), m, white})
 }
 
-// draw paints one strip.
+// draw paints one strip of the frame.
 func (p *painter) draw(dst *image.RGBA) {
 	for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
 		b := p.band(y / 16)
@@ -97,7 +98,8 @@ func (p *painter) draw(dst *image.RGBA) {
 }
 
 func (t label) draw(dst *image.RGBA) {
-	draw.DrawMask(dst, t.mask.Rect.Add(t.at), image.NewUniform(t.color.rgba()), image.Point{}, t.mask, image.Point{}, draw.Over)
+	ink := image.NewUniform(t.color.rgba())
+	draw.DrawMask(dst, t.mask.Rect.Add(t.at), ink, image.Point{}, t.mask, image.Point{}, draw.Over)
 }
 
 func (p *painter) band(row int) band {
@@ -109,6 +111,7 @@ func (p *painter) band(row int) band {
 	return band{kind: capBand}
 }
 
+// at returns the colour of pixel x, y, which is in band b.
 func (p *painter) at(x, y int, b band) color {
 	if b.kind == trackBand {
 		return runnerAt(-runnerLength, y-16*b.top, b.rows)
@@ -124,12 +127,13 @@ func (p *painter) at(x, y int, b band) color {
 	case distance > p.r+1:
 		return p.outside(x, y)
 	}
-	c := inside(b, (float64(x)-p.cx+p.r)/(2*p.r), x, y).to(white, min(max(distance-(p.r-ring), 0), 1))
-	return c.to(p.outside(x, y), min(max(distance-p.r+1, 0), 1))
+	c := inside(b, (float64(x)-p.cx+p.r)/(2*p.r), x, y).blend(white, min(max(distance-(p.r-ring), 0), 1))
+	return c.blend(p.outside(x, y), min(max(distance-p.r+1, 0), 1))
 }
 
-// outside is a slate wall with a grid, rings in the corners that get finer to the limit of what pixels can show, and a
-// border that shows whether the frame was cropped. The grain is what makes the frames as large as a camera's.
+// outside returns the background. It has a grid, a border that reveals
+// cropping, and rings in the corners that get finer up to the pixel limit. The
+// grain makes the frames as large as those of a camera.
 func (p *painter) outside(x, y int) color {
 	const cellSize, border = 64, 12
 	w, h := p.l.width, 16*p.l.track.top
@@ -139,7 +143,7 @@ func (p *painter) outside(x, y int) color {
 			along = y / 32
 		}
 		if along%2 == 0 {
-			return white.to(slate, 0.15)
+			return white.blend(slate, 0.15)
 		}
 		return black
 	}
@@ -149,16 +153,17 @@ func (p *painter) outside(x, y int) color {
 	if d := math.Hypot(dx, dy); d < r {
 		return grey(128 + 95*math.Cos(0.5*math.Pi*d*d/(2*r))*min(1, (r-d)/2))
 	}
-	c := slate.to(black, 0.5*float64(y)/float64(h))
-	// The lines begin with a tile, so that they cost the code of one tile and not of two.
-	if on := func(v, middle int) bool { return (v-middle/16*16+cellSize<<10)%cellSize < 2 }; on(x, int(p.cx)) || on(y, int(p.cy)) {
-		c = gridColor.to(slate, 0.3)
+	c := slate.blend(black, 0.5*float64(y)/float64(h))
+	// Lines start at a tile border: a line across two tiles doubles their size.
+	onLine := func(v, middle int) bool { return (v-middle/16*16+cellSize<<10)%cellSize < 2 }
+	if onLine(x, int(p.cx)) || onLine(y, int(p.cy)) {
+		c = gridColor.blend(slate, 0.3)
 	}
 	g := grain(x, y)
 	return color{c.r + g, c.g + g, c.b + g}
 }
 
-// grain is noise between -1.5 and 1.5 that is the same each time.
+// grain returns noise from -1.5 to 1.5, always the same for a pixel.
 func grain(x, y int) float64 {
 	n := uint32(x)*0x9E3779B1 ^ uint32(y)*0x85EBCA77
 	n = (n ^ n>>15) * 0x2C1B3C6D
@@ -166,13 +171,15 @@ func grain(x, y int) float64 {
 	return 3*float64(n&0xFFFF)/0xFFFF - 1.5
 }
 
-// The colour bars at 75 %, from light to dark.
-var bars = [...]color{{191, 191, 191}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191}}
+// bars are the 75 % colour bars, from light to dark.
+var bars = [...]color{
+	{191, 191, 191}, {191, 191, 0}, {0, 191, 191}, {0, 191, 0}, {191, 0, 191}, {191, 0, 0}, {0, 0, 191},
+}
 
-// The gratings' periods in pixels.
+// gratings are periods in pixels.
 var gratings = [...]int{12, 8, 6, 4, 3, 2}
 
-// inside is the colour of a band at u, 0 to 1 from left to right.
+// inside returns the colour of a band at u, 0 to 1 from left to right.
 func inside(b band, u float64, x, y int) color {
 	u = min(max(u, 0), 0.9999)
 	switch b.kind {
@@ -188,12 +195,12 @@ func inside(b band, u float64, x, y int) color {
 	case rainbowBand:
 		v := float64(y-16*b.top) / float64(16*max(b.rows, 1))
 		hue := func(shift float64) float64 { return 110 + 90*math.Cos(2*math.Pi*(u-shift)) }
-		return color{hue(0), hue(1. / 3), hue(2. / 3)}.to(black, 0.25+0.6*v)
+		return color{hue(0), hue(1. / 3), hue(2. / 3)}.blend(black, 0.25+0.6*v)
 	}
 	return black
 }
 
-// paintGlyphs makes a stock of characters, each w by h tiles.
+// paintGlyphs encodes characters of w by h tiles each.
 func paintGlyphs(enc *mjpeg.Encoder, chars string, w, h int, c color) *glyphs {
 	s := new(glyphs)
 	for i := range len(chars) {
@@ -202,9 +209,10 @@ func paintGlyphs(enc *mjpeg.Encoder, chars string, w, h int, c color) *glyphs {
 	return s
 }
 
-// drawChar centres a character's digit height in a cell of w by h pixels.
+// drawChar draws a character centred in a cell of w by h pixels. All characters
+// share a baseline.
 func drawChar(dst *image.RGBA, char string, w, h int, c color) {
-	const digitHeight, digitWidth = 0.72, 0.58 // of an em, in Go Bold
+	const digitHeight, digitWidth = 0.72, 0.58 // em, in Go Bold
 	size := min(float64(h)/(digitHeight*1.25), float64(w)/digitWidth)
 	if char == ":" || char == "." {
 		size = float64(h) / (digitHeight * 1.25)
@@ -216,27 +224,29 @@ func drawChar(dst *image.RGBA, char string, w, h int, c color) {
 	label{image.Pt((w-m.Rect.Dx())/2, int(math.Round(top))), m, c}.draw(dst)
 }
 
-// The runner is a light with a tail, runnerLength pixels long, which runs from left to right on the track.
+// runnerLength is the length of the runner in pixels. The runner is a light
+// with a tail that moves along the track from left to right.
 const runnerLength = 240
 
-// runnerAt is the colour dx pixels from the runner's head, in line y of a track of rows tiles.
+// runnerAt returns the colour dx pixels right of the runner's head, in line y
+// of a track of rows tiles.
 func runnerAt(dx, y, rows int) color {
 	h := float64(16 * rows)
 	v := (float64(y) + 0.5 - h/2) / (h / 2) // -1 to 1
-	back := black.to(slate, 0.9*math.Abs(v)*math.Abs(v))
+	back := black.blend(slate, 0.9*math.Abs(v)*math.Abs(v))
 	if dx > 0 || dx <= -runnerLength {
 		return back
 	}
 	tail := 1 + float64(dx)/runnerLength
 	width := 0.15 + 0.6*tail
-	light := tail * tail * math.Exp(-v*v/(width*width))
+	brightness := tail * tail * math.Exp(-v*v/(width*width))
 	if dx > -6 {
-		return back.to(white, min(1, 1.6*math.Exp(-v*v/0.5)))
+		return back.blend(white, min(1, 1.6*math.Exp(-v*v/0.5)))
 	}
-	return back.to(runnerColor, light)
+	return back.blend(runnerColor, brightness)
 }
 
-// paintRunner makes the tiles for every distance that a tile can have from the head.
+// paintRunner encodes a tile for every distance from the head.
 func paintRunner(enc *mjpeg.Encoder, track band) *tiles {
 	n := runnerTile(1<<30) + 1
 	return paint(enc, 16*n, 16*track.rows, func(dst *image.RGBA) {
@@ -248,5 +258,6 @@ func paintRunner(enc *mjpeg.Encoder, track band) *tiles {
 	})
 }
 
-// runnerTile is which of those tiles is the one whose left edge is so many pixels right of the head.
+// runnerTile returns the index of the tile whose left edge is distance pixels
+// right of the head.
 func runnerTile(distance int) int { return min(max(distance, -runnerLength-15), 1) + runnerLength + 15 }

@@ -2,8 +2,9 @@ package testcard
 
 import "time"
 
-// Every frame of the test camera says in a JPEG comment which it is and when it was made, so that loss and delay can be
-// measured wherever it arrives: two decimal numbers of 20 digits, the second in nanoseconds of the maker's CLOCK_MONOTONIC.
+// The stamp is a JPEG comment. It identifies the frame wherever it arrives, so
+// loss and delay can be measured. Both numbers have 20 decimal digits. captured
+// is nanoseconds of the sender's CLOCK_MONOTONIC.
 //
 //	vchat-test seq=00000000000000000042 captured=00000000012345678901
 const (
@@ -22,7 +23,7 @@ func putStamp(b []byte, seq uint64, captured time.Duration) {
 	putDigits(b[n:n+stampDigits], uint64(captured))
 }
 
-// putDigits fills b with the last digits of n.
+// putDigits fills b with the last decimal digits of n.
 func putDigits(b []byte, n uint64) {
 	for i := len(b) - 1; i >= 0; i-- {
 		b[i] = '0' + byte(n%10)

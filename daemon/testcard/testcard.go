@@ -1,3 +1,17 @@
+// Package testcard paints the test pattern and the status cards as JPEG frames.
+//
+// Guarantees:
+//   - Every frame is a complete baseline JPEG that libjpeg decodes without a
+//     warning, at any size of at least 16x16 pixels.
+//   - [Pattern.AppendFrame] allocates nothing if dst has room for
+//     [Pattern.MaxLen] bytes.
+//   - Every frame of a pattern has a stamp: its number and its capture time.
+//
+// The package starts no goroutines. A Pattern belongs to one goroutine.
+//
+//	            New                             AppendFrame
+//	layout ─▶ painter ─▶ tiles ─▶ join ─▶ fixed, hole, fixed, hole, … ─▶ JPEG
+//	               └───▶ glyphs, runner ──────────▲ one tile for each hole
 package testcard
 
 import (
@@ -8,37 +22,39 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// Pattern makes the frames of the test camera. Most of a frame stays; digits and a runner are put together from tiles
-// that are encoded at the start, so that a frame costs some copying only.
+// Pattern makes the frames of the test camera. New encodes every tile once.
+// Afterwards a frame only copies the tiles of its digits and of the runner.
 type Pattern struct {
 	joined *joined
-	fill   [][]byte // what is in the holes now
-	maxLen int      // bytes that a frame can have
+	fill   [][]byte // for each hole, the tile that fills it now
+	maxLen int      // bytes
 
 	clock, number []cell
-	track         [][]int // for each row of the track and column, the hole
+	track         [][]int // holes, by row and column of the track
 	runner        *tiles
-	steps, length int // of a run in frames, and in pixels
+	steps, length int // of one run: frames, pixels
 }
 
-// cell is a place for one character.
+// cell shows one character.
 type cell struct {
 	holes  []int // row by row
 	glyphs *glyphs
 	shown  byte
 }
 
-// stock has the characters of one size, as tiles.
+// glyphs holds the tiles of each character in one size.
 type glyphs [256]*tiles
 
-// New paints everything. fps says how fast the runner runs: from side to side in two seconds.
+// New paints a pattern of width by height pixels, each from 16 to 65535. The
+// runner crosses the frame in two seconds at fps frames a second. name appears
+// on the frame and may be empty.
 func New(name string, width, height, fps int) *Pattern {
 	enc := mjpeg.NewEncoder(tileQuality)
 	l := plan(width, height)
 	back := paint(enc, width, height, newPainter(l, name, fps).draw)
 	t := &Pattern{steps: 2 * fps, length: 16*l.cols + runnerLength}
 
-	var places []int // in the mosaic, of all holes, in any order at first
+	var places []int // the tile that each hole replaces, unsorted
 	hole := func(col, row int) int {
 		places = append(places, row*back.cols+col)
 		return len(places) - 1
@@ -54,12 +70,12 @@ func New(name string, width, height, fps int) *Pattern {
 	if l.track.rows > 0 {
 		t.runner = paintRunner(enc, l.track)
 	}
-	t.settle(enc, back, places)
+	t.join(enc, back, places)
 	return t
 }
 
-func newCells(enc *mjpeg.Encoder, f field, color color, hole func(col, row int) int) (cells []cell) {
-	digits, points := paintGlyphs(enc, "0123456789", f.digit, f.rows, color), paintGlyphs(enc, ":.", f.point, f.rows, color)
+func newCells(enc *mjpeg.Encoder, f field, c color, hole func(col, row int) int) (cells []cell) {
+	digits, points := paintGlyphs(enc, "0123456789", f.digit, f.rows, c), paintGlyphs(enc, ":.", f.point, f.rows, c)
 	col := f.left
 	for i := range f.text {
 		c, w := cell{glyphs: digits}, f.digit
@@ -76,8 +92,9 @@ func newCells(enc *mjpeg.Encoder, f field, color color, hole func(col, row int) 
 	return cells
 }
 
-// settle sorts the holes by their place, joins the frame around them and finds out how large it can become.
-func (t *Pattern) settle(enc *mjpeg.Encoder, back *tiles, places []int) {
+// join sorts the holes by place, joins the tiles between them and computes the
+// largest size of a frame.
+func (t *Pattern) join(enc *mjpeg.Encoder, back *tiles, places []int) {
 	order := make([]int, len(places))
 	for i := range order {
 		order[i] = i
@@ -101,30 +118,33 @@ func (t *Pattern) settle(enc *mjpeg.Encoder, back *tiles, places []int) {
 	}
 	t.fill = make([][]byte, len(places))
 	t.joined = back.join(enc, make([]byte, stampLen), sorted)
-	t.maxLen = t.joined.bytes + len(places)*t.largest()
+	t.maxLen = t.joined.bytes + len(places)*t.maxTileLen()
 }
 
-// largest is the length of the largest tile in stock.
-func (t *Pattern) largest() (n int) {
-	see := func(m *tiles) {
+func (t *Pattern) maxTileLen() (n int) {
+	measure := func(m *tiles) {
 		if m != nil {
 			for _, tile := range m.encoded {
 				n = max(n, len(tile))
 			}
 		}
 	}
-	see(t.runner)
+	measure(t.runner)
 	for _, cells := range [][]cell{t.clock, t.number} {
 		for _, c := range cells {
 			for _, m := range c.glyphs {
-				see(m)
+				measure(m)
 			}
 		}
 	}
 	return n
 }
 
-// AppendFrame appends the frame with a number, made at captured, when it was wall o'clock.
+// MaxLen returns the size of the largest possible frame in bytes.
+func (t *Pattern) MaxLen() int { return t.maxLen }
+
+// AppendFrame appends frame number seq to dst. It shows wall as the time of
+// day. captured, a CLOCK_MONOTONIC time, goes into the stamp.
 func (t *Pattern) AppendFrame(dst []byte, seq uint64, captured time.Duration, wall time.Time) []byte {
 	var text [clockText]byte
 	h, m, s := wall.Clock()
@@ -135,7 +155,7 @@ func (t *Pattern) AppendFrame(dst []byte, seq uint64, captured time.Duration, wa
 	t.show(t.clock, text[:])
 	putDigits(text[:numberText], seq)
 	t.show(t.number, text[numberText-len(t.number):numberText])
-	t.run(int(seq % uint64(t.steps)))
+	t.moveRunner(int(seq % uint64(t.steps)))
 
 	start := len(dst)
 	dst = t.joined.append(dst, t.fill)
@@ -154,8 +174,8 @@ func (t *Pattern) show(cells []cell, text []byte) {
 	}
 }
 
-// run puts the runner's head to where it is after so many frames.
-func (t *Pattern) run(step int) {
+// moveRunner puts the runner's head to its place after step frames.
+func (t *Pattern) moveRunner(step int) {
 	head := step * t.length / t.steps
 	for y, row := range t.track {
 		for x, hole := range row {
@@ -163,6 +183,3 @@ func (t *Pattern) run(step int) {
 		}
 	}
 }
-
-// MaxLen is how many bytes a frame can have.
-func (t *Pattern) MaxLen() int { return t.maxLen }

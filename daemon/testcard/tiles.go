@@ -7,22 +7,24 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// A frame that this program paints is a mosaic of 16x16 tiles that are encoded each by itself, so that a moving frame
-// costs no encoding: most tiles stay, and the others are taken from a stock made at the start.
+// A frame consists of 16x16 tiles that are encoded independently. A moving
+// frame therefore costs no encoding: most tiles stay, the others were encoded
+// at the start.
 //
-//	paint: strip by strip ─▶ tiles ─▶ join: fixed bytes, hole, fixed bytes, hole, … ─▶ append: a whole JPEG
+//	paint: strip by strip ─▶ tiles ─▶ join: fixed, hole, fixed, hole, … ─▶ append: a whole JPEG
 
-const tileQuality = 70
+const tileQuality = 70 // JPEG quality
 
-// mosaic is a frame's tiles, row by row.
+// tiles holds the encoded tiles of a frame, row by row.
 type tiles struct {
-	width, height int
+	width, height int // pixels
 	cols, rows    int
 	encoded       [][]byte
 }
 
-// paint makes a mosaic. draw gets one row of tiles after the other: an image whose bounds say which part of the frame
-// it is. There is never more than one strip of pixels in memory, whatever the frame's size.
+// paint encodes a frame. It calls draw once for each row of tiles, with an
+// image whose bounds are that row's part of the frame. So only one strip of
+// pixels is in memory at a time.
 func paint(enc *mjpeg.Encoder, width, height int, draw func(*image.RGBA)) *tiles {
 	const side = mjpeg.TileSize
 	m := &tiles{width: width, height: height, cols: (width + side - 1) / side, rows: (height + side - 1) / side}
@@ -39,7 +41,7 @@ func paint(enc *mjpeg.Encoder, width, height int, draw func(*image.RGBA)) *tiles
 			code = enc.AppendTile(code, &tile)
 			ends = append(ends, len(code))
 		}
-		code = append(make([]byte, 0, len(code)), code...) // not with the room that the encoder likes
+		code = append(make([]byte, 0, len(code)), code...) // drop the encoder's spare capacity
 		start := 0
 		for _, end := range ends {
 			m.encoded = append(m.encoded, code[start:end:end])
@@ -49,7 +51,7 @@ func paint(enc *mjpeg.Encoder, width, height int, draw func(*image.RGBA)) *tiles
 	return m
 }
 
-// cut takes the tile at x, y out of an image.
+// cut copies the tile at x, y out of an image, as YCbCr 4:2:0.
 func cut(t *mjpeg.Tile, img *image.RGBA, x, y int) {
 	for j := 0; j < 16; j += 2 {
 		for i := 0; i < 16; i += 2 {
@@ -66,18 +68,18 @@ func cut(t *mjpeg.Tile, img *image.RGBA, x, y int) {
 	}
 }
 
-// joined is a mosaic made ready for output.
+// joined is a frame with holes: everything but the tiles that change.
 type joined struct {
-	fixed [][]byte // one more than there are holes
-	holes []int    // their places in the mosaic, upwards
-	bytes int      // of fixed
+	fixed [][]byte // the bytes between the holes; one more than there are holes
+	bytes int      // total length of fixed
 }
 
-// join puts header, tiles and restart markers together and leaves holes at the given places, upwards.
+// join concatenates header, tiles and restart markers. It leaves out the tiles
+// in holes: ascending indices.
 func (m *tiles) join(enc *mjpeg.Encoder, comment []byte, holes []int) *joined {
-	j := &joined{holes: holes}
+	j := new(joined)
 	run := enc.AppendTiledHeader(nil, m.width, m.height, comment)
-	cutOff := func() {
+	endRun := func() {
 		j.fixed = append(j.fixed, append([]byte(nil), run...))
 		j.bytes += len(run)
 		run = run[:0]
@@ -89,17 +91,17 @@ func (m *tiles) join(enc *mjpeg.Encoder, comment []byte, holes []int) *joined {
 		}
 		if len(left) > 0 && left[0] == i {
 			left = left[1:]
-			cutOff()
+			endRun()
 		} else {
 			run = append(run, t...)
 		}
 	}
 	run = mjpeg.AppendEnd(run)
-	cutOff()
+	endRun()
 	return j
 }
 
-// append appends the frame with fill[i] in the i-th hole.
+// append appends the frame, with fill[i] in hole i.
 func (j *joined) append(dst []byte, fill [][]byte) []byte {
 	for i, f := range fill {
 		dst = append(dst, j.fixed[i]...)
