@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,24 +13,37 @@ import (
 	"vchat/daemon/client"
 )
 
+// completionTimeout bounds a completion: the shell waits for it on each Tab.
+const completionTimeout = time.Second
+
 // app is one run of vchatctl.
 type app struct {
 	stdin, stdout, stderr *os.File
 
 	socket  string
 	json    bool
-	console string // for viewers on the screen; "": the one that we are on
-	started bool   // the command line was understood
+	console string // --tty of view; "" means the console the program runs on
+	started bool   // cobra has accepted the command line
 
 	conn *client.Client
 }
 
+// root returns the command tree.
+//
+// To add a command:
+//  1. Write cmd_NAME.go with func (a *app) nameCmd() *cobra.Command.
+//  2. Check arguments with argCount; return usagef for wrong usage.
+//  3. Ask the daemon through a.client(), with cmd.Context().
+//  4. Write the result with a.print, so that --json works; use a.noticef for
+//     remarks to a user at a terminal.
+//  5. Map new errors to exit codes and hints in exit.go.
+//  6. Add it to the list below and write testdata/NAME.txt.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vchatctl",
-		Short: "Video calls between devices: call, answer, look",
-		Long: `vchatctl controls vchatd, the daemon that makes video calls between devices, and shows what its camera and its
-peers send. Data goes to standard output, messages go to standard error.
+		Short: "Video calls between devices",
+		Long: `vchatctl controls vchatd, the daemon for video calls between devices. It also shows the
+daemon's camera and its peers. Data goes to standard output, messages go to standard error.
 
 ` + exitCodes,
 		Version:           api.Version,
@@ -40,21 +54,27 @@ peers send. Data goes to standard output, messages go to standard error.
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(a.stderr)
 			_ = cmd.Usage()
-			return usagef("no command is given")
+			return usagef("missing command")
 		},
 	}
 	root.SetVersionTemplate("vchatctl {{.Version}}\n")
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	root.PersistentFlags().StringVar(&a.socket, "socket", cmp.Or(os.Getenv("VCHAT_SOCKET"), api.DefaultSocket),
-		"control socket of the daemon; also $VCHAT_SOCKET")
+		"control socket of vchatd; also $VCHAT_SOCKET")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
-	root.AddCommand(a.statusCmd(), a.peersCmd(), a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.viewCmd(),
-		a.snapshotCmd(), a.recordCmd(), a.sayCmd(), a.privacyCmd(), a.cameraCmd(), a.eventsCmd(), a.idCmd(), a.completionCmd(), a.versionCmd())
+	root.AddCommand(
+		a.statusCmd(), a.peersCmd(),
+		a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.sayCmd(),
+		a.viewCmd(), a.snapshotCmd(), a.recordCmd(),
+		a.cameraCmd(), a.privacyCmd(),
+		a.eventsCmd(), a.idCmd(), a.completionCmd(), a.versionCmd(),
+	)
 	return root
 }
 
-// client is made at first use: the socket is known once the flags are read.
+// client returns the connection to the daemon. It is created on first use,
+// after the flags have set the socket.
 func (a *app) client() *client.Client {
 	if a.conn == nil {
 		a.conn = client.New(a.socket)
@@ -68,14 +88,13 @@ func (a *app) close() {
 	}
 }
 
-// completePeers offers the daemon's peers, and more, for the first argument.
+// completePeers completes the first argument: the daemon's peers, then more.
 func (a *app) completePeers(more ...string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		// A shell that waits for its user's next key must not wait for a daemon.
-		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
 		peers, err := a.client().Peers(ctx)
 		if err != nil {
@@ -89,18 +108,21 @@ func (a *app) completePeers(more ...string) cobra.CompletionFunc {
 	}
 }
 
-// takes is how many arguments a command takes.
-func takes(least, most int) cobra.PositionalArgs {
+// anyNumber is a least-only argCount.
+const anyNumber = -1
+
+// argCount accepts least to most arguments.
+func argCount(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if n := len(args); n < least || n > most {
-			return usagef("it is used as: vchatctl %s", cmd.Use)
+		if n := len(args); n < least || most != anyNumber && n > most {
+			return usagef("usage: %s", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
 		}
 		return nil
 	}
 }
 
-// first is the first argument, or "".
-func first(args []string) string {
+// firstArg returns the first argument, or "".
+func firstArg(args []string) string {
 	if len(args) == 0 {
 		return ""
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -11,25 +10,32 @@ import (
 	"vchat/daemon/client"
 )
 
-// onCall makes a command that does one thing to a call that is there; missing says that there is none.
-func (a *app) onCall(use, short, missing string, do func(*client.Client, context.Context, string) (api.Call, error)) *cobra.Command {
+// callAction describes a command that does one thing to an existing call.
+type callAction struct {
+	use, short  string
+	noCall      string // the error without such a call: "no active call"
+	preposition string // between noCall and the peer: "with"
+	do          func(*client.Client, context.Context, string) (api.Call, error)
+}
+
+func (a *app) callActionCmd(action callAction) *cobra.Command {
 	return &cobra.Command{
-		Use:               use,
-		Short:             short,
-		Long:              short + ". PEER is needed where several are meant.",
-		Args:              takes(0, 1),
+		Use:               action.use,
+		Short:             action.short,
+		Long:              action.short + ". Name the PEER if there are several calls.",
+		Args:              argCount(0, 1),
 		ValidArgsFunction: a.completePeers(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := do(a.client(), cmd.Context(), first(args))
-			var refused *api.Error
-			if errors.As(err, &refused) && refused.Kind == api.NoSuchCall {
-				return &api.Error{Kind: refused.Kind, Message: join(" with ", missing, first(args)), Hint: refused.Hint}
+			c, err := action.do(a.client(), cmd.Context(), firstArg(args))
+			if refused := refusal(err); refused != nil && refused.Kind == api.NoSuchCall {
+				message := join(" "+action.preposition+" ", action.noCall, firstArg(args))
+				return &api.Error{Kind: refused.Kind, Message: message, Hint: refused.Hint}
 			}
 			if err != nil {
 				return err
 			}
 			if c.State == api.CallActive {
-				a.tellWhatNext()
+				a.notifyNext()
 			}
 			return a.print(c, func(io.Writer) {})
 		},

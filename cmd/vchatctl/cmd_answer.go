@@ -7,5 +7,11 @@ import (
 )
 
 func (a *app) answerCmd() *cobra.Command {
-	return a.onCall("answer [PEER]", "Take the call that rings here", "there is no call to answer", (*client.Client).Answer)
+	return a.callActionCmd(callAction{
+		use:         "answer [PEER]",
+		short:       "Answer an incoming call",
+		noCall:      "no incoming call",
+		preposition: "from",
+		do:          (*client.Client).Answer,
+	})
 }

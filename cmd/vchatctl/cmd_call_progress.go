@@ -12,11 +12,11 @@ import (
 	"vchat/daemon/api"
 )
 
-// callLine tells how far a call has come: on a terminal in one line, which is written anew at each step and each second,
-// elsewhere by a line for each step. Close ends it.
-type callLine struct {
-	out  *os.File
-	live bool // out is a terminal
+// progressLine shows the states of a call. On a terminal it redraws one line on
+// each step and each second; elsewhere it prints a line for each step.
+type progressLine struct {
+	out      *os.File
+	terminal bool // out is one
 
 	mu    sync.Mutex
 	peer  string
@@ -27,18 +27,24 @@ type callLine struct {
 	done chan struct{}
 }
 
-// callSteps bounds the line: a link that comes and goes makes many.
-const callSteps = 4
+// maxProgressSteps bounds the line; a link that comes and goes adds many steps.
+const maxProgressSteps = 4
 
-func newCallLine(out *os.File, peer string) *callLine {
-	l := &callLine{out: out, live: term.IsTerminal(int(out.Fd())), peer: peer, stop: make(chan struct{}), done: make(chan struct{})}
+func newProgressLine(out *os.File, peer string) *progressLine {
+	l := &progressLine{
+		out:      out,
+		terminal: term.IsTerminal(int(out.Fd())),
+		peer:     peer,
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
+	}
 	go l.run()
 	return l
 }
 
-func (l *callLine) run() {
+func (l *progressLine) run() {
 	defer close(l.done)
-	if !l.live {
+	if !l.terminal {
 		return
 	}
 	tick := time.NewTicker(time.Second)
@@ -55,62 +61,63 @@ func (l *callLine) run() {
 	}
 }
 
-// step tells of a call's state, once.
-func (l *callLine) step(c api.Call) {
-	step := callStep(c)
+// step shows a call's state, unless it is the one already shown.
+func (l *progressLine) step(c api.Call) {
+	step := progressStep(c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.steps); n > 0 && l.steps[n-1] == step {
 		return
 	}
-	if len(l.steps) == callSteps {
+	if len(l.steps) == maxProgressSteps {
 		l.steps = append(l.steps[:0], l.steps[1:]...)
 	}
 	l.steps, l.since = append(l.steps, step), time.Now()
-	if l.live {
+	if l.terminal {
 		l.draw(false)
 	} else {
 		fmt.Fprintf(l.out, "vchatctl: %s: %s\n", l.peer, step)
 	}
 }
 
-// draw writes the line over the last one. The seconds are left out where nothing more is to come.
-func (l *callLine) draw(waiting bool) {
+// draw overwrites the line. While waiting, it adds the time since the last
+// step.
+func (l *progressLine) draw(waiting bool) {
 	if len(l.steps) == 0 {
 		return
 	}
 	line := l.peer + ": " + strings.Join(l.steps, " → ")
-	if took := time.Since(l.since); waiting && took >= time.Second {
-		line += "  " + span(took)
+	if elapsed := time.Since(l.since); waiting && elapsed >= time.Second {
+		line += "  " + durationText(elapsed)
 	}
 	width, _, err := term.GetSize(int(l.out.Fd()))
 	if runes := []rune(line); err == nil && width > 1 && len(runes) >= width {
-		line = string(runes[:width-1]) // one that is wrapped cannot be written over
+		line = string(runes[:width-1]) // \r does not return past a wrap
 	}
 	fmt.Fprint(l.out, "\r"+line+"\x1b[K")
 }
 
-// close leaves the line as it is. Whoever writes next begins one of his own.
-func (l *callLine) close() {
+// close leaves the line on the terminal and moves to the next one.
+func (l *progressLine) close() {
 	close(l.stop)
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.live && len(l.steps) > 0 {
+	if l.terminal && len(l.steps) > 0 {
 		l.draw(false)
 		fmt.Fprintln(l.out)
 	}
 }
 
-// callStep is a state of a call as its caller says it.
-func callStep(c api.Call) string {
+// progressStep returns a call's state in the words of its caller.
+func progressStep(c api.Call) string {
 	switch {
 	case c.State == api.CallActive && c.HasFrames:
 		return "connected"
 	case c.State == api.CallActive:
 		return "answered"
 	case c.State == api.CallResuming:
-		return "link lost, reconnecting"
+		return "connection lost, reconnecting"
 	}
 	return string(c.State)
 }

@@ -7,18 +7,24 @@ import (
 	"vchat/daemon/api"
 )
 
-func TestNoFrames(t *testing.T) {
+func TestNoFramesError_reason(t *testing.T) {
 	for _, tt := range []struct {
-		camera *api.PeerCamera
-		end    string
+		name       string
+		camera     *api.PeerCamera
+		wantSuffix string
 	}{
-		{nil, "has come for 10s"},
-		{&api.PeerCamera{State: "opening"}, "has come for 10s"},
-		{&api.PeerCamera{State: "lost", Reason: "unplugged"}, "has come for 10s: unplugged"},
+		{"unknown", nil, "sent no frames within 10s"},
+		{"no reason", &api.PeerCamera{State: "opening"}, "sent no frames within 10s"},
+		{"reason", &api.PeerCamera{State: "lost", Reason: "unplugged"}, "sent no frames within 10s: unplugged"},
 	} {
-		err := noFrames(api.Call{Peer: "workshop", PeerCamera: tt.camera})
-		if exitCode(err) != exitCamera || !strings.HasSuffix(err.Error(), tt.end) {
-			t.Errorf("%+v: got %q with exit code %d, want … %q with %d", tt.camera, err, exitCode(err), tt.end, exitCamera)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			err := noFramesError(api.Call{Peer: "workshop", PeerCamera: tt.camera})
+			if got := exitCode(err); got != exitCamera {
+				t.Errorf("got exit code %d, want %d", got, exitCamera)
+			}
+			if !strings.HasSuffix(err.Error(), tt.wantSuffix) {
+				t.Errorf("got %q, want … %q", err, tt.wantSuffix)
+			}
+		})
 	}
 }

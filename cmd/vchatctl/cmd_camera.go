@@ -15,44 +15,63 @@ import (
 func (a *app) cameraCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "camera [list|formats|controls|set NAME=VALUE…]",
-		Short: "The cameras of this device, what they offer, and their controls",
-		Long: `The cameras of this device: list (also without a word) shows all that there are, formats and controls show
-what one offers, and set changes controls, also while its frames are looked at. None of it disturbs a call.`,
-		Args: takes(0, 0),
+		Short: "List cameras, show their formats, get and set their controls",
+		Long: `List the cameras of this device (list, the default), show the formats or controls of one, or set
+its controls. No command interrupts the camera or a call.`,
+		Args: argCount(0, 0),
 		RunE: a.cameraList,
 	}
-	cmd.AddCommand(&cobra.Command{
-		Use:   "list",
-		Short: "The cameras that there are, and who uses them",
-		Args:  takes(0, 0),
-		RunE:  a.cameraList,
-	}, cameraQuestion(a, "formats", "The formats, sizes and rates that a camera offers", (*client.Client).Formats, writeFormats),
-		cameraQuestion(a, "controls", "What can be set of a camera, and how it is set", (*client.Client).Controls, writeControls),
-		a.cameraSetCmd())
+	cmd.AddCommand(
+		&cobra.Command{
+			Use:   "list",
+			Short: "List cameras and the programs using them",
+			Args:  argCount(0, 0),
+			RunE:  a.cameraList,
+		},
+		cameraQueryCmd(a, cameraQuery[api.Formats]{
+			use:   "formats",
+			short: "Show a camera's formats, sizes and frame rates",
+			query: (*client.Client).Formats,
+			write: writeFormats,
+		}),
+		cameraQueryCmd(a, cameraQuery[api.Controls]{
+			use:   "controls",
+			short: "Show a camera's controls and their values",
+			query: (*client.Client).Controls,
+			write: writeControls,
+		}),
+		a.cameraSetCmd(),
+	)
 	return cmd
 }
 
-// cameraQuestion is a command that asks a camera, and writes what it answers.
-func cameraQuestion[T any](a *app, use, short string, ask func(*client.Client, context.Context, string) (T, error), write func(io.Writer, T)) *cobra.Command {
+// cameraQuery describes a command that queries a camera and writes the answer.
+type cameraQuery[T any] struct {
+	use, short string
+	query      func(*client.Client, context.Context, string) (T, error)
+	write      func(io.Writer, T)
+}
+
+func cameraQueryCmd[T any](a *app, q cameraQuery[T]) *cobra.Command {
 	var device string
-	return ofCamera(&cobra.Command{
-		Use:   use,
-		Short: short,
-		Args:  takes(0, 0),
+	cmd := &cobra.Command{
+		Use:   q.use,
+		Short: q.short,
+		Args:  argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			answer, err := ask(a.client(), cmd.Context(), device)
+			answer, err := q.query(a.client(), cmd.Context(), device)
 			if err != nil {
 				return err
 			}
-			return a.print(answer, func(w io.Writer) { write(w, answer) })
+			return a.print(answer, func(w io.Writer) { q.write(w, answer) })
 		},
-	}, &device)
+	}
+	addDeviceFlag(cmd, &device)
+	return cmd
 }
 
-// ofCamera lets a command be about another camera than the one that is configured.
-func ofCamera(cmd *cobra.Command, device *string) *cobra.Command {
-	cmd.Flags().StringVar(device, "device", "", "the camera, as /dev/video2 (default the one that is configured)")
-	return cmd
+func addDeviceFlag(cmd *cobra.Command, device *string) {
+	cmd.Flags().StringVar(device, "device", "", "camera, such as /dev/video2 (default: the configured one)")
 }
 
 func (a *app) cameraList(cmd *cobra.Command, _ []string) error {
@@ -62,14 +81,14 @@ func (a *app) cameraList(cmd *cobra.Command, _ []string) error {
 	}
 	switch {
 	case all.Privacy:
-		a.tell("privacy is on: no camera is opened to look at it")
+		a.noticef("privacy is on: cameras stay closed, so details are missing")
 	case len(all.Cameras) == 0:
-		a.tell("no camera is connected; ls /dev/video* shows what the kernel has")
+		a.noticef("no camera is connected; ls /dev/video* shows the kernel's devices")
 	}
 	return a.print(all, func(w io.Writer) { writeCameras(w, all) })
 }
 
-// writeCameras is a line for each camera, and below it what is longer.
+// writeCameras writes a line for each camera and, below it, its details.
 func writeCameras(w io.Writer, all api.Cameras) {
 	var rows strings.Builder
 	table(&rows, func(w io.Writer) {
@@ -87,15 +106,15 @@ func writeCameras(w io.Writer, all api.Cameras) {
 	})
 	for i, row := range strings.Split(strings.TrimSuffix(rows.String(), "\n"), "\n") {
 		if i >= len(all.Cameras) {
-			return // there is none
+			return // no cameras: Split returned one empty row
 		}
 		fmt.Fprintln(w, strings.TrimRight(row, " "))
 		c := all.Cameras[i]
 		if c.Node != "" && c.Path != c.Node {
 			fmt.Fprintf(w, "    %s\n", c.Path)
 		}
-		if where := join(" at ", c.Driver, c.Bus); where != "" {
-			fmt.Fprintf(w, "    %s\n", where)
+		if driver := join(" at ", c.Driver, c.Bus); driver != "" {
+			fmt.Fprintf(w, "    %s\n", driver)
 		}
 		if c.Reason != "" {
 			fmt.Fprintf(w, "    %s\n", c.Reason)
@@ -103,7 +122,7 @@ func writeCameras(w io.Writer, all api.Cameras) {
 	}
 }
 
-// usedBy says what a camera is doing and for whom.
+// usedBy returns a camera's use by vchatd and by other programs.
 func usedBy(c api.CameraInfo, privacy bool) string {
 	here, others := "", ""
 	switch {

@@ -9,7 +9,7 @@ import (
 	"vchat/daemon/api"
 )
 
-// writeControls is a line for each control: its name, its value, and those that it may have.
+// writeControls writes a line for each control: name, value, possible values.
 func writeControls(w io.Writer, all api.Controls) {
 	fmt.Fprintf(w, "%s\n\n", join("  ", all.Device, all.Name))
 	table(w, func(w io.Writer) {
@@ -18,11 +18,11 @@ func writeControls(w io.Writer, all api.Controls) {
 		}
 	})
 	if len(all.Controls) == 0 {
-		fmt.Fprintln(w, "the camera has no controls")
+		fmt.Fprintln(w, "no controls")
 	}
 }
 
-// valueText is a value of a control as one sets it.
+// valueText returns a control's value in the form that set accepts.
 func valueText(c api.Control, value *int64) string {
 	switch {
 	case value == nil:
@@ -41,35 +41,35 @@ func valueText(c api.Control, value *int64) string {
 	return strconv.FormatInt(*value, 10)
 }
 
-// rangeText says what a control takes.
+// rangeText returns the values that a control accepts.
 func rangeText(c api.Control) string {
-	usual, flags := "", ""
+	values, note := "", ""
 	switch c.Type {
 	case "button":
-		return "a button, which is pressed by on"
+		return "button; on presses it"
 	case "", "string":
-		return "not a number, cannot be set here"
+		return "not a number; cannot be set"
 	case "bool":
-		usual = "on or off"
+		values = "on or off"
 	case "menu", "intmenu":
 		var names []string
 		for _, m := range c.Menu {
 			names = append(names, m.Name)
 		}
-		usual = strings.Join(names, " | ")
+		values = strings.Join(names, " | ")
 	case "bitmask":
-		usual = fmt.Sprintf("bits of 0x%x", c.Max)
+		values = fmt.Sprintf("bits of 0x%x", c.Max)
 	default:
-		usual = fmt.Sprintf("%d to %d", c.Min, c.Max)
+		values = fmt.Sprintf("%d to %d", c.Min, c.Max)
 		if c.Step > 1 {
-			usual += fmt.Sprintf(" in steps of %d", c.Step)
+			values += fmt.Sprintf(" in steps of %d", c.Step)
 		}
 	}
 	switch {
 	case c.ReadOnly:
-		return join("; ", usual, "can only be read")
+		return join("; ", values, "read-only")
 	case c.Inactive:
-		flags = "no effect now: another control decides"
+		note = "inactive: overridden by another control"
 	}
-	return join("; ", usual, "default "+valueText(c, &c.Default), flags)
+	return join("; ", values, "default "+valueText(c, &c.Default), note)
 }

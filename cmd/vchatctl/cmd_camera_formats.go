@@ -12,7 +12,7 @@ import (
 func writeFormats(w io.Writer, all api.Formats) {
 	fmt.Fprintln(w, join("  ", all.Device, all.Name))
 	for _, f := range all.Formats {
-		use := "not used by vchat"
+		use := "not supported by vchat"
 		if f.Config != "" {
 			use = "format: " + f.Config
 		}
@@ -23,7 +23,7 @@ func writeFormats(w io.Writer, all api.Formats) {
 			}
 		})
 		if len(f.Sizes) == 0 {
-			fmt.Fprintln(w, "  the driver does not say in which sizes")
+			fmt.Fprintln(w, "  the driver lists no sizes")
 		}
 	}
 }

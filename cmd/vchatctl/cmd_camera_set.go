@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,15 +17,16 @@ import (
 
 func (a *app) cameraSetCmd() *cobra.Command {
 	var device string
-	cmd := ofCamera(&cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "set NAME=VALUE…",
-		Short: "Set controls of a camera, also while it streams",
-		Long: `Set controls of a camera, by the names that controls shows. A value is a number, on, off, or an entry of a menu, as in
-power_line_frequency=50hz. It takes effect at once and lasts until vchatd ends, or reads another value for it in the
-configuration file, whatever becomes of the camera meanwhile; camera.controls in that file lasts for good.`,
-		Args: atLeastOne,
+		Short: "Set a camera's controls, also while it streams",
+		Long: `Set a camera's controls. The command controls lists the names. A value is a number, on, off, or
+a menu entry, as in power_line_frequency=50hz. It takes effect at once. It lasts until vchatd
+stops or reads another value from its configuration file, even if the camera is replugged. For a
+permanent setting, use camera.controls in that file.`,
+		Args: argCount(1, anyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			want, err := wishes(args)
+			want, err := parseSettings(args)
 			if err != nil {
 				return err
 			}
@@ -34,25 +34,20 @@ configuration file, whatever becomes of the camera meanwhile; camera.controls in
 			if err != nil {
 				return err
 			}
-			if lines := yamlOf(c, want); c.Kept && lines != "" {
-				a.tell("hint: it lasts until vchatd ends; for good by this line under camera in /etc/vchat.yaml:\n  controls: {%s}", lines)
+			if settings := yamlSettings(c, want); c.Kept && settings != "" {
+				a.noticef("hint: set until vchatd stops; to keep it, add this line under camera in /etc/vchat.yaml:\n"+
+					"  controls: {%s}", settings)
 			}
 			return a.print(c, func(w io.Writer) { writeChanges(w, c) })
 		},
-	}, &device)
+	}
+	addDeviceFlag(cmd, &device)
 	cmd.ValidArgsFunction = a.completeControls(&device)
 	return cmd
 }
 
-func atLeastOne(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return usagef("it is used as: vchatctl camera %s", cmd.Use)
-	}
-	return nil
-}
-
-// wishes reads NAME=VALUE.
-func wishes(args []string) (map[string]string, error) {
+// parseSettings parses arguments of the form NAME=VALUE.
+func parseSettings(args []string) (map[string]string, error) {
 	want := map[string]string{}
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
@@ -61,14 +56,15 @@ func wishes(args []string) (map[string]string, error) {
 			return nil, usagef("%q is not NAME=VALUE", arg)
 		}
 		if _, twice := want[name]; twice {
-			return nil, usagef("%s is to be set twice", name)
+			return nil, usagef("%s is set twice", name)
 		}
 		want[name] = strings.TrimSpace(value)
 	}
 	return want, nil
 }
 
-// controlName is a name as the daemon has it, of what people copy from elsewhere: "Power Line Frequency".
+// controlName converts a name as other programs show it, such as "Power Line
+// Frequency", to the daemon's: power_line_frequency.
 func controlName(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
@@ -79,7 +75,7 @@ func writeChanges(w io.Writer, all api.Controls) {
 	for _, change := range all.Changed {
 		i := slices.IndexFunc(all.Controls, func(c api.Control) bool { return c.Name == change.Name })
 		if i < 0 {
-			continue // gone with what was set before it
+			continue // an earlier setting has removed this control
 		}
 		c := all.Controls[i]
 		if c.Type == "button" {
@@ -90,18 +86,19 @@ func writeChanges(w io.Writer, all api.Controls) {
 	}
 }
 
-// plain are the values that YAML takes for a text as they stand.
-var plain = regexp.MustCompile(`^[-A-Za-z0-9][A-Za-z0-9_.]*( [A-Za-z0-9_.]+)*$`)
+// plainYAML matches values that need no quotes in YAML.
+var plainYAML = regexp.MustCompile(`^[-A-Za-z0-9][A-Za-z0-9_.]*( [A-Za-z0-9_.]+)*$`)
 
-// yamlOf is what was set as it is written in the configuration file. To press a button each time would be odd.
-func yamlOf(all api.Controls, want map[string]string) string {
+// yamlSettings returns the settings in the form of camera.controls. It leaves
+// out buttons: the configuration would press them each time the camera opens.
+func yamlSettings(all api.Controls, want map[string]string) string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if slices.ContainsFunc(all.Controls, func(c api.Control) bool { return c.Name == name && c.Type == "button" }) {
 			continue
 		}
 		value := want[name]
-		if !plain.MatchString(value) {
+		if !plainYAML.MatchString(value) {
 			value = strconv.Quote(value)
 		}
 		lines = append(lines, name+": "+value)
@@ -109,21 +106,21 @@ func yamlOf(all api.Controls, want map[string]string) string {
 	return strings.Join(lines, ", ")
 }
 
-// completeControls offers names, and after the = what there is to choose from.
+// completeControls completes control names and, after the =, their values.
 func (a *app) completeControls(device *string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
 		all, err := a.client().Controls(ctx, *device)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		name, _, valued := strings.Cut(typed, "=")
+		name, _, hasName := strings.Cut(typed, "=")
 		var offers []string
 		for _, c := range all.Controls {
 			switch {
 			case c.ReadOnly:
-			case !valued:
+			case !hasName:
 				offers = append(offers, c.Name+"=")
 			case c.Name == name:
 				for _, value := range choices(c) {
@@ -131,14 +128,15 @@ func (a *app) completeControls(device *string) cobra.CompletionFunc {
 				}
 			}
 		}
-		if valued {
+		if hasName {
 			return offers, cobra.ShellCompDirectiveNoFileComp
 		}
 		return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
 }
 
-// choices are the values of a control that has few. An entry is found without its blanks, which a shell would stumble over.
+// choices returns the values of a control that has a list of them. Menu entries
+// are returned as names: a shell would split them at their spaces.
 func choices(c api.Control) []string {
 	switch c.Type {
 	case "bool":

@@ -9,14 +9,15 @@ import (
 func (a *app) completionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
-		Short: "A script that completes commands and peers in a shell",
-		Long: `A script that completes commands and peers in a shell. In the present one:
+		Short: "Print a shell completion script",
+		Long: `Print a script that completes commands and peers. To load it into the current shell:
 
   bash, zsh  source <(vchatctl completion bash)
   fish       vchatctl completion fish | source
 
-The same line in ~/.bashrc, ~/.zshrc (after compinit) or ~/.config/fish/config.fish does it for all to come.`,
-		Args:      takes(1, 1),
+To load it into every shell, add that line to ~/.bashrc, ~/.zshrc (after compinit) or
+~/.config/fish/config.fish.`,
+		Args:      argCount(1, 1),
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch root := cmd.Root(); args[0] {
@@ -24,20 +25,21 @@ The same line in ~/.bashrc, ~/.zshrc (after compinit) or ~/.config/fish/config.f
 				if err := root.GenBashCompletionV2(a.stdout, true); err != nil {
 					return err
 				}
-				_, err := fmt.Fprint(a.stdout, bareBash)
+				_, err := fmt.Fprint(a.stdout, bashInit)
 				return err
 			case "zsh":
 				return root.GenZshCompletion(a.stdout)
 			case "fish":
 				return root.GenFishCompletion(a.stdout, true)
 			}
-			return usagef("there is no script for %s: only for bash, zsh and fish", args[0])
+			return usagef("unknown shell %q; use bash, zsh or fish", args[0])
 		},
 	}
 }
 
-// bareBash stands in for what cobra's script takes from the package bash-completion, which a small system lacks.
-const bareBash = `
+// bashInit replaces the function that cobra's script calls from the package
+// bash-completion, which a small system lacks.
+const bashInit = `
 if ! declare -F _get_comp_words_by_ref >/dev/null; then
     __vchatctl_init_completion()
     {

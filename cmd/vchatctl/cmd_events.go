@@ -13,31 +13,32 @@ import (
 func (a *app) eventsCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "events",
-		Short: "One line for each event, beginning with the present state",
-		Args:  takes(0, 0),
+		Short: "Print events as they happen, after the current state",
+		Args:  argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := a.whileRead(cmd.Context())
+			ctx, stop := a.readerContext(cmd.Context())
 			defer stop()
 			events, err := a.client().Events(ctx)
 			if err != nil {
 				return err
 			}
 			defer events.Close()
-			told := map[string]string{} // what was last written of a thing
+			printed := map[string]string{} // the last text of each subject
 			for {
 				e, err := events.Next()
 				if err != nil {
 					return err
 				}
 				if e.Event == api.EventStats && !a.json {
-					continue // that is what status --watch is for
+					continue // status --watch shows them
 				}
-				// An event tells more than its line: that, too, is new only if it says something new.
-				about, text := string(e.Event)+" "+e.Peer, eventText(e)
-				if !a.json && told[about] == text && isState(e.Event) {
+				// A change may not show in the text, which leaves out most
+				// fields.
+				subject, text := string(e.Event)+" "+e.Peer, eventText(e)
+				if !a.json && printed[subject] == text && isState(e.Event) {
 					continue
 				}
-				told[about] = text
+				printed[subject] = text
 				line := func(w io.Writer) {
 					fmt.Fprintf(w, "%s  %-7s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Event, text)
 				}
@@ -49,7 +50,7 @@ func (a *app) eventsCmd() *cobra.Command {
 	}
 }
 
-// isState says whether an event tells of a state: to tell it again tells nothing.
+// isState reports whether an event carries a state, which may repeat.
 func isState(e api.EventKind) bool {
 	return e == api.EventCall || e == api.EventLink || e == api.EventCamera || e == api.EventPrivacy
 }
@@ -78,7 +79,7 @@ func eventText(e api.Event) string {
 	case e.Event == api.EventText:
 		return e.Peer + ": " + e.Text
 	case e.Event == api.EventViewer && e.Viewer != nil && e.Gone:
-		return join("  ", e.Viewer.Feed, "gone", some(e.Viewer.Dropped, "dropped"))
+		return join("  ", e.Viewer.Feed, "gone", countText(e.Viewer.Dropped, "dropped"))
 	case e.Event == api.EventViewer && e.Viewer != nil:
 		return e.Viewer.Feed
 	}
@@ -89,7 +90,7 @@ func callText(c *api.Call) string {
 	if c.State == api.CallEnded {
 		by := ""
 		if c.Reason == api.ReasonHungUp {
-			by = map[api.Side]string{api.SideLocal: "by us", api.SideRemote: "by them"}[c.EndedBy]
+			by = map[api.Side]string{api.SideLocal: "by you", api.SideRemote: "by " + c.Peer}[c.EndedBy]
 		}
 		return join("  ", c.Peer, string(c.State), cmp.Or(c.ReasonText, string(c.Reason)), by)
 	}
@@ -98,7 +99,7 @@ func callText(c *api.Call) string {
 		frames = "with frames"
 	}
 	if pc := c.PeerCamera; pc != nil && pc.State != string(api.CameraStreaming) {
-		camera = join("  ", "camera there "+pc.State, pc.Reason)
+		camera = join("  ", "their camera "+pc.State, pc.Reason)
 	}
 	return join("  ", c.Peer, string(c.State), frames, camera)
 }

@@ -7,5 +7,11 @@ import (
 )
 
 func (a *app) hangupCmd() *cobra.Command {
-	return a.onCall("hangup [PEER]", "End a call", "there is no call", (*client.Client).Hangup)
+	return a.callActionCmd(callAction{
+		use:         "hangup [PEER]",
+		short:       "End a call",
+		noCall:      "no active call",
+		preposition: "with",
+		do:          (*client.Client).Hangup,
+	})
 }

@@ -11,8 +11,8 @@ import (
 func (a *app) idCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "id",
-		Short: "This device's id; on a terminal also as a QR code",
-		Args:  takes(0, 0),
+		Short: "Print this device's id; on a terminal also as a QR code",
+		Args:  argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := a.client().Identity(cmd.Context())
 			if err != nil {
@@ -28,23 +28,23 @@ func (a *app) idCmd() *cobra.Command {
 	}
 }
 
-// writeQR draws a QR code with two modules in each cell. It sets both colours, as a scanner wants dark on light, whatever
-// the terminal's colours are.
+// writeQR draws a QR code with two modules per character cell. It sets both
+// colors: a scanner needs dark on light, whatever the terminal's theme.
 func writeQR(w io.Writer, text string) {
 	code, err := qr.Encode(text, qr.M)
-	if err != nil { // too long for a QR code, which no id is
+	if err != nil { // the text is too long; an id never is
 		return
 	}
-	const quiet = 2 // modules around it; the standard wants four, scanners are content with two
+	const quiet = 2 // modules of margin; ISO/IEC 18004 wants 4, scanners accept 2
 	for y := -quiet; y < code.Size+quiet; y += 2 {
 		fmt.Fprint(w, "\x1b[30;107m")
 		for x := -quiet; x < code.Size+quiet; x++ {
-			switch up, low := code.Black(x, y), code.Black(x, y+1); {
-			case up && low:
+			switch upper, lower := code.Black(x, y), code.Black(x, y+1); {
+			case upper && lower:
 				fmt.Fprint(w, "█")
-			case up:
+			case upper:
 				fmt.Fprint(w, "▀")
-			case low:
+			case lower:
 				fmt.Fprint(w, "▄")
 			default:
 				fmt.Fprint(w, " ")

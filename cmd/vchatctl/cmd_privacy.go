@@ -13,13 +13,13 @@ import (
 func (a *app) privacyCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "privacy [on|off]",
-		Short: "Close the camera, whoever looks, or let it be opened again",
-		Long: `Close the camera at once and keep it closed, whoever looks and also after a restart, or let it be opened again. Peers see
-a card in place of the camera meanwhile; they cannot change it. Without an argument it says whether privacy is on.`,
-		Args:      takes(0, 1),
+		Short: "Turn the camera off for everyone, or allow it again",
+		Long: `Turn the camera off for everyone at once, or allow it again. It stays off across restarts. Peers see
+a card instead; only this command turns the camera on again. Without an argument, print on or off.`,
+		Args:      argCount(0, 1),
 		ValidArgs: []string{"on", "off"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			on, err := a.privacy(cmd.Context(), first(args))
+			on, err := a.privacy(cmd.Context(), firstArg(args))
 			if err != nil {
 				return err
 			}
@@ -32,13 +32,13 @@ a card in place of the camera meanwhile; they cannot change it. Without an argum
 	}
 }
 
-func (a *app) privacy(ctx context.Context, word string) (on bool, err error) {
-	switch word {
+func (a *app) privacy(ctx context.Context, setting string) (on bool, err error) {
+	switch setting {
 	case "on", "off":
-		on = word == "on"
+		on = setting == "on"
 		return on, a.client().SetPrivacy(ctx, on)
 	case "":
 		return a.client().Privacy(ctx)
 	}
-	return false, usagef("privacy is on or off, not %s", word)
+	return false, usagef("privacy must be on or off, got %q", setting)
 }

@@ -23,37 +23,35 @@ func (a *app) recordCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "record [PEER|self] FILE.mkv|FILE.mjpeg",
 		Short: "Save a feed's frames until Ctrl-C, the end of the call, or --for",
-		Long: `Save a feed's frames as they are, from the first one that comes until Ctrl-C, the end of the call, or --for. Without a
-name it is the feed of the peer of the only call, or else of this device's own camera. Whatever ends it, the file can be played.
+		Long: `Save a feed's frames unchanged, from the first frame until Ctrl-C, the end of the call, or --for.
+Without a name, record the peer of the only call, or this device's camera if there is no call.
+The file is playable however the recording ends.
 
-  FILE.mkv    Matroska, with the times at which the frames were taken
+  FILE.mkv    Matroska, with capture times
   FILE.mjpeg  JPEG frames one after the other, without times
 
-A lost link or a restart of vchatd leaves a gap. Cards that stand in for missing frames are recorded, too.`,
-		Args:              takes(1, 2),
-		ValidArgsFunction: a.completeSnapshot,
+A lost connection or a restart of vchatd leaves a gap. Status cards between frames are recorded too.`,
+		Args:              argCount(1, 2),
+		ValidArgsFunction: a.completeFeedFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("for") && limit <= 0 {
-				return usagef("--for %v: more than nothing", limit)
+				return usagef("--for must be positive, got %v", limit)
 			}
-			name, file := "", args[len(args)-1]
-			if len(args) == 2 {
-				name = args[0]
-			}
-			feed, err := a.feed(cmd.Context(), name)
+			name, file := splitFeedFile(args)
+			feed, err := a.resolveFeed(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
 			return a.record(cmd.Context(), feed, file, limit, force)
 		},
 	}
-	cmd.Flags().DurationVar(&limit, "for", 0, "how long to record, from the first frame on, such as 90s or 10m")
-	cmd.Flags().BoolVar(&force, "force", false, "replace a file that is there already")
+	cmd.Flags().DurationVar(&limit, "for", 0, "how long to record from the first frame, such as 90s or 10m")
+	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
 	return cmd
 }
 
-// recorded says what was recorded.
-type recorded struct {
+// recordResult is the output of record --json.
+type recordResult struct {
 	Feed       string `json:"feed"`
 	File       string `json:"file"`
 	Frames     uint64 `json:"frames"`
@@ -63,61 +61,62 @@ type recorded struct {
 	Bytes      int64  `json:"bytes"`
 }
 
-// The ends of a recording that are none of an error.
+// Ends of a recording that are not failures.
 var (
-	errLongEnough = errors.New("recorded for long enough")
-	errCallOver   = errors.New("the call is over")
+	errTimeUp   = errors.New("time is up")
+	errCallOver = errors.New("call ended")
 )
 
 func (a *app) record(ctx context.Context, feed, path string, limit time.Duration, force bool) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	first, err := a.client().Feed(ctx, feed) // before there is a file
+	first, err := a.client().Feed(ctx, feed) // before the file is created
 	if err != nil {
 		return err
 	}
 	file, err := record.Create(path, force)
 	if err != nil {
 		first.Close()
-		return createFailed(err)
+		return createError(path, err)
 	}
-	s := &session{app: a, feed: feed, file: file, limit: limit, end: cancel}
-	why := s.run(ctx, first)
+	r := &recorder{app: a, feed: feed, file: file, limit: limit, end: cancel}
+	cause := r.run(ctx, first)
 	err = file.Close()
 	t := file.Totals
 	if t.Frames > 0 {
-		fmt.Fprintf(a.stderr, "vchatctl: %s: %s in %v, %.1f MB\n", path, join(", ", fmt.Sprintf("%d frames", t.Frames), some(t.Cards, "cards"),
-			some(t.Lost, "lost")), t.Length.Round(100*time.Millisecond), float64(t.Bytes)/1e6)
+		counts := join(", ", fmt.Sprintf("%d frames", t.Frames), countText(t.Cards, "cards"), countText(t.Lost, "lost"))
+		a.logf("%s: %s in %v, %.1f MB", path, counts, t.Length.Round(100*time.Millisecond), float64(t.Bytes)/1e6)
 	}
-	switch asked := errors.Is(why, errInterrupted); {
-	case asked && t.Frames == 0:
-		return why
-	case asked, errors.Is(why, errLongEnough), errors.Is(why, errCallOver):
+	switch interrupted := errors.Is(cause, errInterrupted); {
+	case interrupted && t.Frames == 0:
+		return cause
+	case interrupted, errors.Is(cause, errTimeUp), errors.Is(cause, errCallOver):
 		if t.Frames == 0 {
-			return a.nothingCame(ctx, feed)
+			return a.noFrameRecorded(ctx, feed)
 		}
-	case why != nil:
-		return why
+	case cause != nil:
+		return cause
 	}
 	if err != nil {
-		return fmt.Errorf("recording: %w", err)
+		return fmt.Errorf("record: %w", err)
 	}
-	return a.print(recorded{feed, path, t.Frames, t.Cards, t.Lost, t.Length.Milliseconds(), t.Bytes}, func(io.Writer) {})
+	result := recordResult{feed, path, t.Frames, t.Cards, t.Lost, t.Length.Milliseconds(), t.Bytes}
+	return a.print(result, func(io.Writer) {})
 }
 
-func createFailed(err error) error {
+func createError(path string, err error) error {
 	switch {
 	case errors.Is(err, record.ErrExists):
-		return usagef("%w: --force replaces it", err)
+		return usagef("%s already exists; use --force to replace it", path)
 	case errors.Is(err, record.ErrFormat):
 		return usageError{err}
 	}
-	return fmt.Errorf("recording: %w", err)
+	return fmt.Errorf("record: %w", err)
 }
 
-// nothingCame says why there is nothing to record.
-func (a *app) nothingCame(ctx context.Context, feed string) error {
-	e := &api.Error{Kind: api.CameraUnavailable, Message: "no picture of " + feed + " has come", Hint: "vchatctl status says why"}
+// noFrameRecorded returns the reason why a feed had no frame to record.
+func (a *app) noFrameRecorded(ctx context.Context, feed string) error {
+	e := &api.Error{Kind: api.CameraUnavailable, Message: "no picture from " + feed, Hint: "see vchatctl status"}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if s, err := a.client().Status(ctx); err == nil && feed == api.Self {
@@ -126,52 +125,53 @@ func (a *app) nothingCame(ctx context.Context, feed string) error {
 			e.Kind, e.Message, e.Hint = api.PrivacyOn, "privacy is on: the camera is closed", "vchatctl privacy off"
 		}
 	} else if err == nil {
-		return peerShowsNothing(s, feed)
+		return noPictureError(s, feed)
 	}
 	return e
 }
 
-// session records one feed, over restarts of the daemon.
-type session struct {
+// recorder records one feed, across restarts of the daemon.
+type recorder struct {
 	*app
-	feed  string
-	file  *record.Recording
-	limit time.Duration
-	end   context.CancelCauseFunc
-	begun bool
-	late  *time.Timer // when the first frame should have come
-	stop  *time.Timer // when it is enough
+	feed    string
+	file    *record.Recording
+	limit   time.Duration // 0: no limit
+	end     context.CancelCauseFunc
+	begun   bool        // the first frame has arrived
+	noFrame *time.Timer // fires if the first frame is late
+	stop    *time.Timer // fires after limit
 }
 
 const (
-	patience = 5 * time.Second        // for the first frame: a camera opens in one to three
-	retry    = 250 * time.Millisecond // the daemon
+	firstFrameTimeout = 5 * time.Second // a camera takes 1 to 3 s to open
+	reopenInterval    = 250 * time.Millisecond
 )
 
-// run records until ctx ends, or the call, or what is recorded cannot be written. It closes the feed.
-func (s *session) run(ctx context.Context, f *client.Feed) error {
-	enough := func() { s.end(errLongEnough) }
-	late, within := enough, max(s.limit, patience)
-	if s.limit == 0 {
-		late = func() { s.tell("no picture of %s has come yet; vchatctl status says why", s.feed) }
+// run records until ctx or the call ends, or writing fails. It closes the feed.
+func (r *recorder) run(ctx context.Context, f *client.Feed) error {
+	timeUp := func() { r.end(errTimeUp) }
+	late, timeout := timeUp, max(r.limit, firstFrameTimeout)
+	if r.limit == 0 {
+		late = func() { r.noticef("no picture from %s yet; see vchatctl status", r.feed) }
 	}
-	s.late = time.AfterFunc(within, late)
-	defer s.late.Stop()
-	s.stop = time.AfterFunc(math.MaxInt64, enough)
-	defer s.stop.Stop()
+	r.noFrame = time.AfterFunc(timeout, late)
+	defer r.noFrame.Stop()
+	r.stop = time.AfterFunc(math.MaxInt64, timeUp)
+	defer r.stop.Stop()
 	for {
-		if err := s.copy(f); err != nil {
+		if err := r.copy(f); err != nil {
 			return err
 		}
 		var err error
-		if f, err = s.again(ctx); err != nil {
+		if f, err = r.reopen(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// copy writes what comes until the feed ends, and closes it; where it may go on the error is nil.
-func (s *session) copy(f *client.Feed) error {
+// copy writes frames until the feed ends, and closes it. It returns nil if the
+// feed may come back.
+func (r *recorder) copy(f *client.Feed) error {
 	ahead := record.ReadAhead(f)
 	defer ahead.Close()
 	defer f.Close()
@@ -182,41 +182,42 @@ func (s *session) copy(f *client.Feed) error {
 			return nil
 		case err != nil:
 			return err
-		case p.Card && !s.begun:
-			continue // there is nothing yet that it stands in for
+		case p.Card && !r.begun:
+			continue // a recording starts with a frame
 		}
-		if !s.begun {
-			s.begun = true
-			s.late.Stop()
-			if s.limit > 0 {
-				s.stop.Reset(s.limit)
+		if !r.begun {
+			r.begun = true
+			r.noFrame.Stop()
+			if r.limit > 0 {
+				r.stop.Reset(r.limit)
 			}
 		}
-		if err := s.file.Add(p); err != nil {
-			return fmt.Errorf("recording: %w", err)
+		if err := r.file.Add(p); err != nil {
+			return fmt.Errorf("record: %w", err)
 		}
 	}
 }
 
-// again opens the feed once more, after a daemon that was started anew. Where the daemon knows no such feed, the call is over.
-func (s *session) again(ctx context.Context) (*client.Feed, error) {
-	for told := false; ; {
+// reopen opens the feed again after a restart of the daemon. If the daemon does
+// not have the feed any more, reopen returns errCallOver.
+func (r *recorder) reopen(ctx context.Context) (*client.Feed, error) {
+	for notified := false; ; {
 		select {
-		case <-time.After(retry):
+		case <-time.After(reopenInterval):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		f, err := s.client().Feed(ctx, s.feed)
-		var refused *api.Error
-		switch gone := errors.Is(err, client.ErrUnreachable); {
+		f, err := r.client().Feed(ctx, r.feed)
+		refused := refusal(err)
+		switch down := errors.Is(err, client.ErrUnreachable); {
 		case err == nil:
 			return f, nil
-		case errors.As(err, &refused) && (refused.Kind == api.NoSuchFeed || refused.Kind == api.NoSuchPeer):
+		case refused != nil && (refused.Kind == api.NoSuchFeed || refused.Kind == api.NoSuchPeer):
 			return nil, errCallOver
-		case gone && !told:
-			told = true
-			s.tell("vchatd is gone: recording goes on when it is back")
-		case !gone && (refused == nil || refused.Kind != api.ShuttingDown):
+		case down && !notified:
+			notified = true
+			r.noticef("vchatd stopped; recording continues when it is back")
+		case !down && (refused == nil || refused.Kind != api.ShuttingDown):
 			return nil, err
 		}
 	}

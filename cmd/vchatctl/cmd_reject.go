@@ -7,5 +7,11 @@ import (
 )
 
 func (a *app) rejectCmd() *cobra.Command {
-	return a.onCall("reject [PEER]", "Decline the call that rings here", "there is no call to decline", (*client.Client).Reject)
+	return a.callActionCmd(callAction{
+		use:         "reject [PEER]",
+		short:       "Decline an incoming call",
+		noCall:      "no incoming call",
+		preposition: "from",
+		do:          (*client.Client).Reject,
+	})
 }

@@ -15,27 +15,29 @@ import (
 	"vchat/daemon/api"
 )
 
+// maxFreshAge is the age above which snapshot warns that a frame is old.
+const maxFreshAge = 2 * time.Second
+
 func (a *app) snapshotCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:               "snapshot [PEER|self] FILE.jpg|-",
-		Short:             "Save the newest frame of a feed; - is standard output",
-		Args:              takes(1, 2),
-		ValidArgsFunction: a.completeSnapshot,
+		Use:   "snapshot [PEER|self] FILE.jpg|-",
+		Short: "Save the newest frame of a feed as a JPEG file",
+		Long: `Save the newest frame of a feed as a JPEG file, or write it to standard output for -. Without a
+name, use the peer of the only call, or this device's camera if there is no call.`,
+		Args:              argCount(1, 2),
+		ValidArgsFunction: a.completeFeedFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, file := "", args[len(args)-1]
-			if len(args) == 2 {
-				name = args[0]
-			}
+			name, file := splitFeedFile(args)
 			if file == "" {
-				return usagef("the file needs a name")
+				return usagef("file name is empty")
 			}
-			if len(args) == 1 && filepath.Ext(file) == "" && file != "-" && a.mayCome(cmd.Context(), file) == nil {
-				return usagef("%s is whose frame it is: name its file too, as in vchatctl snapshot %s %s.jpg", file, file, file)
+			if len(args) == 1 && filepath.Ext(file) == "" && file != "-" && a.checkFeed(cmd.Context(), file) == nil {
+				return usagef("missing file name; usage: vchatctl snapshot %s %s.jpg", file, file)
 			}
 			if file == "-" && a.onTerminal() {
-				return usagef("a frame is nothing for a terminal: redirect it, or name a file")
+				return usagef("standard output is a terminal; redirect it or name a file")
 			}
-			feed, err := a.feed(cmd.Context(), name)
+			feed, err := a.resolveFeed(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
@@ -44,10 +46,10 @@ func (a *app) snapshotCmd() *cobra.Command {
 				return err
 			}
 			if f.Card {
-				return a.noFrame(cmd.Context(), feed)
+				return a.cardError(cmd.Context(), feed)
 			}
-			if f.Age > oldFrame {
-				fmt.Fprintf(a.stderr, "vchatctl: the newest frame of %s is %s old\n", feed, span(f.Age))
+			if f.Age > maxFreshAge {
+				a.logf("the newest frame of %s is %s old", feed, durationText(f.Age))
 			}
 			if file == "-" {
 				_, err = a.stdout.Write(f.Data)
@@ -55,17 +57,15 @@ func (a *app) snapshotCmd() *cobra.Command {
 				err = save(file, f.Data)
 			}
 			if err != nil {
-				return fmt.Errorf("saving the frame: %w", err)
+				return fmt.Errorf("save frame: %w", err)
 			}
 			return nil
 		},
 	}
 }
 
-// oldFrame is the age from which a frame does not show the present any more.
-const oldFrame = 2 * time.Second
-
-func (a *app) completeSnapshot(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+// completeFeedFile completes the arguments [PEER|self] FILE.
+func (a *app) completeFeedFile(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault // a file
 	}
@@ -73,16 +73,17 @@ func (a *app) completeSnapshot(cmd *cobra.Command, args []string, prefix string)
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-// save writes a file that is there as a whole or not at all, after a power cut too. What is no ordinary file is written as it is.
+// save replaces a file atomically, also across a power cut. A path that is not
+// a regular file, such as a device, is written in place.
 func save(path string, data []byte) error {
 	err := replace(path, data)
-	// The name of the file that is written first is of no use to anybody.
-	var of *fs.PathError
-	var rename *os.LinkError
-	if errors.As(err, &of) {
-		err = of.Err
-	} else if errors.As(err, &rename) {
-		err = rename.Err
+	// Errors name the temporary file, which means nothing to the user.
+	var pathErr *fs.PathError
+	var linkErr *os.LinkError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	} else if errors.As(err, &linkErr) {
+		err = linkErr.Err
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -93,17 +94,17 @@ func save(path string, data []byte) error {
 func replace(path string, data []byte) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return os.WriteFile(path, data, 0o666)
-	} else if real, linkErr := filepath.EvalSymlinks(path); err == nil && linkErr == nil {
-		path = real // what a link leads to is meant, not the link
+	} else if target, linkErr := filepath.EvalSymlinks(path); err == nil && linkErr == nil {
+		path = target // keep a symbolic link and replace its target
 	}
-	f, err := newFile(filepath.Dir(path))
+	f, err := createTemp(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // after the rename there is nothing of that name
+	defer os.Remove(f.Name()) // fails after the rename
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync() // or a power cut may leave the new name with nothing behind it
+		err = f.Sync() // else a power cut can leave the new name with no data
 	}
 	if err := cmp.Or(err, f.Close()); err != nil {
 		return err
@@ -111,10 +112,12 @@ func replace(path string, data []byte) error {
 	return os.Rename(f.Name(), path)
 }
 
-// newFile makes a file of a name that nobody else has, with the rights that the umask leaves; os.CreateTemp gives it fewer.
-func newFile(dir string) (*os.File, error) {
+// createTemp creates a file with a random name. Unlike os.CreateTemp, which
+// uses mode 0600, it leaves the mode to the umask.
+func createTemp(dir string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf(".vchat-%08x.jpg", rand.Uint32())), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		name := filepath.Join(dir, fmt.Sprintf(".vchat-%08x.jpg", rand.Uint32()))
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}

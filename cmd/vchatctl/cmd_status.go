@@ -15,16 +15,16 @@ import (
 	"vchat/daemon/api"
 )
 
-const watchEvery = time.Second
+const watchInterval = time.Second
 
 func (a *app) statusCmd() *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "This device, its camera, calls, peers and viewers, and what is not as it should be",
-		Args:  takes(0, 0),
+		Short: "Show this device's camera, calls, peers, viewers and problems",
+		Args:  argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := a.whileRead(cmd.Context())
+			ctx, stop := a.readerContext(cmd.Context())
 			defer stop()
 			if watch {
 				return a.watchStatus(ctx)
@@ -33,29 +33,30 @@ func (a *app) statusCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(s, func(w io.Writer) { writeStatus(w, s, time.Now(), a.colours()) })
+			return a.print(s, func(w io.Writer) { writeStatus(w, s, time.Now(), a.colors()) })
 		},
 	}
-	cmd.Flags().BoolVar(&watch, "watch", false, "print it again every second")
+	cmd.Flags().BoolVar(&watch, "watch", false, "repeat every second")
 	return cmd
 }
 
-// watchStatus prints the status again and again. On a terminal it stays in place, and outlives the daemon, which may come back.
+// watchStatus prints the status each second. On a terminal it redraws in place,
+// and keeps the last status while the daemon is down.
 func (a *app) watchStatus(ctx context.Context) error {
-	live, last := a.onTerminal() && !a.json, ""
+	inPlace, last := a.onTerminal() && !a.json, ""
 	for {
-		s, away := a.client().Status(ctx)
-		if away != nil && (!live || last == "" || ctx.Err() != nil) {
-			return away
+		s, statusErr := a.client().Status(ctx)
+		if statusErr != nil && (!inPlace || last == "" || ctx.Err() != nil) {
+			return statusErr
 		}
 		err := a.print(s, func(w io.Writer) {
 			var b strings.Builder
-			if away == nil {
-				writeStatus(&b, s, time.Now(), a.colours())
+			if statusErr == nil {
+				writeStatus(&b, s, time.Now(), a.colors())
 				last = b.String()
 			}
-			if live {
-				a.inPlace(w, last, away)
+			if inPlace {
+				a.redraw(w, last, statusErr)
 			} else {
 				io.WriteString(w, last)
 			}
@@ -64,30 +65,32 @@ func (a *app) watchStatus(ctx context.Context) error {
 			return err
 		}
 		select {
-		case <-time.After(watchEvery):
+		case <-time.After(watchInterval):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// inPlace writes text over what it wrote before, without a moment of emptiness between them. Under an error what was known
-// last is said to be that.
-func (a *app) inPlace(w io.Writer, text string, away error) {
-	if away != nil {
-		text = a.colours().bad(fmt.Sprintf("vchatctl: %v; it was last:", away)) + "\n\n" + text
+// redraw overwrites its last output without clearing the screen first, which
+// would flicker. With an error it shows the error above the last status.
+func (a *app) redraw(w io.Writer, text string, statusErr error) {
+	if statusErr != nil {
+		text = a.colors().red(fmt.Sprintf("vchatctl: %v; last status:", statusErr)) + "\n\n" + text
 	}
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if _, height, err := term.GetSize(int(a.stdout.Fd())); err == nil && height > 1 && len(lines) >= height {
 		lines = lines[:height-1]
 	}
-	// Home; lines are not wrapped meanwhile, so that each is one; and what is below is cleared.
+	// Cursor home, autowrap off, each line cleared to its end, autowrap on, and
+	// the rest of the screen cleared.
 	fmt.Fprint(w, "\x1b[H\x1b[?7l"+strings.Join(lines, "\x1b[K\n")+"\x1b[K\x1b[?7h\n\x1b[J")
 }
 
-// writeStatus is a status for people: a line for each thing, below it what is special about it, and at the end what is not
-// as it should be. A reason that stands there is told there alone: it may be longer than a line.
-func writeStatus(w io.Writer, s api.Status, now time.Time, in colours) {
+// writeStatus writes a status as text: a line for each item with its details
+// below, then the problems. A reason that is part of a problem is left out of
+// the item's line: it may be long.
+func writeStatus(w io.Writer, s api.Status, now time.Time, color colors) {
 	reason := func(r string) string {
 		if slices.ContainsFunc(s.Problems, func(p api.Problem) bool { return strings.Contains(p.Message, r) }) {
 			return ""
@@ -95,77 +98,83 @@ func writeStatus(w io.Writer, s api.Status, now time.Time, in colours) {
 		return r
 	}
 	table(w, func(w io.Writer) {
-		listens := "does not listen"
+		listens := "not listening"
 		if s.Listen != "" {
-			listens = "listens on " + s.Listen
+			listens = "listening on " + s.Listen
 		}
-		fmt.Fprintf(w, "%s\tvchat %s, up %s, %s\n", s.Name, s.Version, span(time.Duration(s.UptimeMS)*time.Millisecond), listens)
+		uptime := durationText(time.Duration(s.UptimeMS) * time.Millisecond)
+		fmt.Fprintf(w, "%s\tvchat %s, up %s, %s\n", s.Name, s.Version, uptime, listens)
 		fmt.Fprintf(w, "id\t%s\n", s.ID)
-		writeCamera(w, s, in)
+		writeCamera(w, s, color)
 		if s.Privacy {
-			fmt.Fprintf(w, "privacy\t%s: the camera stays closed, and peers see a card; vchatctl privacy off\n", in.doubtful("on"))
+			fmt.Fprintf(w, "privacy\t%s: the camera is off and peers see a card; end it with vchatctl privacy off\n",
+				color.yellow("on"))
 		}
 		if s.DoNotDisturb {
-			fmt.Fprintf(w, "calls\tdo not disturb: none is let in\n")
+			fmt.Fprintf(w, "calls\tdo not disturb: incoming calls are refused\n")
 		}
 		for _, c := range s.Calls {
-			writeCall(w, c, reason, now, in)
+			writeCall(w, c, reason, now, color)
 		}
 		if len(s.Calls) == 0 {
 			fmt.Fprintf(w, "call\tnone\n")
 		}
 		for _, p := range s.Peers {
-			fmt.Fprintf(w, "peer\t%s\n", join("  ", p.Name, in.link(&p.Link), reason(p.Link.Reason)))
+			fmt.Fprintf(w, "peer\t%s\n", join("  ", p.Name, color.link(&p.Link), reason(p.Link.Reason)))
 		}
 		if len(s.Peers) == 0 {
-			fmt.Fprintf(w, "peer\tnone is known\n")
+			fmt.Fprintf(w, "peer\tnone configured\n")
 		}
 		for _, v := range s.Viewers {
-			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fps(v.FPS), some(v.Dropped, "dropped")))
+			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped")))
 		}
 	})
 	for _, p := range s.Problems {
 		if p.Subject == "camera" {
-			continue // it stands with the camera
+			continue // writeCamera shows it
 		}
-		fmt.Fprintf(w, "\n%s %s\n", in.bad("!"), join(": ", join(" ", p.Subject, p.Peer), p.Message))
+		fmt.Fprintf(w, "\n%s %s\n", color.red("!"), join(": ", join(" ", p.Subject, p.Peer), p.Message))
 		if p.Hint != "" {
 			fmt.Fprintf(w, "  %s\n", p.Hint)
 		}
 	}
 }
 
-// writeCamera is all of a camera in one line, for whoever has just plugged it in, and below it what it does not do as wished.
-func writeCamera(w io.Writer, s api.Status, in colours) {
+// writeCamera writes a line for the camera. Lines that start with `!` list
+// configured settings the camera does not support.
+func writeCamera(w io.Writer, s api.Status, color colors) {
 	c, device, state, rate := s.Camera, s.Camera.Device, string(s.Camera.State), ""
 	if c.Name != "" {
 		device = fmt.Sprintf("%s (%s)", device, c.Name)
 	}
 	if c.State == api.CameraStreaming {
-		rate = fps(c.FPS)
+		rate = fpsText(c.FPS)
 	}
 	why := strings.TrimPrefix(c.Reason, c.Device+": ")
 	switch {
 	case s.Privacy:
 		state, why, rate = "off", "", ""
 	case c.State == api.CameraIdle && why != "":
-		why = "when somebody looked last, " + why
+		why = "when last used, " + why
 	}
-	fmt.Fprintf(w, "camera\t%s\n", join("  ", device, join(": ", in.camera(s, state), why), join(" ", c.Format, c.Size), rate))
+	state = join(": ", color.camera(s, state), why)
+	fmt.Fprintf(w, "camera\t%s\n", join("  ", device, state, join(" ", c.Format, c.Size), rate))
 	for _, r := range c.Warnings {
-		fmt.Fprintf(w, "\t%s %s\n", in.doubtful("!"), strings.TrimPrefix(r, c.Device+" "))
+		fmt.Fprintf(w, "\t%s %s\n", color.yellow("!"), strings.TrimPrefix(r, c.Device+" "))
 	}
-	if counts := join(", ", some(c.Dropped, "dropped"), some(c.Broken, "broken")+brokenBy(c.BrokenBy), some(c.Restarted, "× restarted"),
-		some(c.Reopened, "× reopened"), some(c.USBResets, "× reset by USB")); counts != "" {
+	counts := join(", ", countText(c.Dropped, "dropped"), countText(c.Broken, "broken")+brokenBy(c.BrokenBy),
+		countText(c.Restarted, "× restarted"), countText(c.Reopened, "× reopened"),
+		countText(c.USBResets, "× reset over USB"))
+	if counts != "" {
 		fmt.Fprintf(w, "\t%d frames, %s\n", c.Frames, counts)
 	}
 }
 
-// brokenBy is what was wrong with broken frames, in brackets.
+// brokenBy returns the defects of broken frames, in parentheses.
 func brokenBy(by map[string]uint64) string {
 	var all []string
 	for _, what := range slices.Sorted(maps.Keys(by)) {
-		all = append(all, some(by[what], what))
+		all = append(all, countText(by[what], what))
 	}
 	if text := join(", ", all...); text != "" {
 		return " (" + text + ")"
@@ -173,30 +182,33 @@ func brokenBy(by map[string]uint64) string {
 	return ""
 }
 
-func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Time, in colours) {
-	way := "we called"
+func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Time, color colors) {
+	direction := "outgoing"
 	if c.Direction == api.DirectionIn {
-		way = "they called"
+		direction = "incoming"
 	}
-	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, fmt.Sprintf("%s for %s", in.call(c.State), span(now.Sub(c.Since))), way))
+	state := fmt.Sprintf("%s for %s", color.call(c.State), durationText(now.Sub(c.Since)))
+	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, state, direction))
 	if c.Link != nil {
-		fmt.Fprintf(w, "\tlink       %s\n", join("  ", in.link(c.Link), reason(c.Link.Reason)))
+		fmt.Fprintf(w, "\tlink       %s\n", join("  ", color.link(c.Link), reason(c.Link.Reason)))
 	}
 	if pc := c.PeerCamera; pc != nil && pc.State != string(api.CameraStreaming) {
-		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "there", in.doubtful(pc.State), reason(pc.Reason)))
+		fmt.Fprintf(w, "\tcamera     %s\n", join("  ", "theirs", color.yellow(pc.State), reason(pc.Reason)))
 	}
 	if s := c.Sending; s != nil {
 		quality := s.Reason
-		if s.Quality != api.QualityCamera { // as the camera gives them, which goes without saying
-			quality = join(": ", in.doubtful(string(s.Quality)), s.Reason)
+		if s.Quality != api.QualityCamera { // unchanged from the camera is the normal case
+			quality = join(": ", color.yellow(string(s.Quality)), s.Reason)
 		}
-		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fps(s.FPS), rate(s.MbitS), quality, some(s.Dropped, "dropped")))
+		dropped := countText(s.Dropped, "dropped")
+		fmt.Fprintf(w, "\tsending    %s\n", join("  ", s.Size, fpsText(s.FPS), bitrateText(s.MbitS), quality, dropped))
 	}
 	if r := c.Receiving; r != nil {
 		delay := ""
 		if r.LatencyMS.P99 > 0 {
-			delay = fmt.Sprintf("delay %s (p99 %s)", ms(r.LatencyMS.P50), ms(r.LatencyMS.P99))
+			delay = fmt.Sprintf("delay %s (p99 %s)", millisText(r.LatencyMS.P50), millisText(r.LatencyMS.P99))
 		}
-		fmt.Fprintf(w, "\treceiving  %s\n", join("  ", r.Size, fps(r.FPS), rate(r.MbitS), delay, some(r.Lost, "lost")))
+		lost := countText(r.Lost, "lost")
+		fmt.Fprintf(w, "\treceiving  %s\n", join("  ", r.Size, fpsText(r.FPS), bitrateText(r.MbitS), delay, lost))
 	}
 }

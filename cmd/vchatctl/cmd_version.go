@@ -12,8 +12,8 @@ import (
 func (a *app) versionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "The version of this program, and of the daemon if it runs",
-		Args:  takes(0, 0),
+		Short: "Print the versions of vchatctl and, if it runs, vchatd",
+		Args:  argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := struct {
 				Version string `json:"version"`

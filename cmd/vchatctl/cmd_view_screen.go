@@ -8,11 +8,10 @@ import (
 	"vchat/cmd/vchatctl/internal/view/screen"
 )
 
-// openScreen opens the monitor, in place of the console.
+// openScreen opens the monitor in place of the console.
 func (a *app) openScreen() (view.Display, error) {
 	d, err := screen.Open(screen.Options{Console: a.console, Stdin: a.stdin, Tell: func(message string) {
-		// Not for somebody who reads it at once: there is no monitor. It is for the journal.
-		fmt.Fprintf(a.stderr, "vchatctl: %s\n", message)
+		a.logf("%s", message) // for the journal: there may be no monitor
 	}})
 	if errors.Is(err, screen.ErrNoConsole) {
 		return nil, usageError{fmt.Errorf("--to screen: %w", err)}

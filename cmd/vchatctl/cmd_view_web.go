@@ -8,15 +8,17 @@ import (
 	"vchat/cmd/vchatctl/internal/view/web"
 )
 
-// viewWeb serves a page that shows a feed, or the peer of the call, whichever it is, until ctx ends.
+// viewWeb serves a page until ctx ends. The page shows a feed or, without one,
+// the peer of each call in turn.
 func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
-	// Of a command that ssh runs, Ctrl-C over there ends the reader alone: nobody would know of the page any more.
-	ctx, stop := a.whileRead(ctx)
+	// Ctrl-C in ssh HOST vchatctl … ends only the local ssh. The page must
+	// end with it: the user cannot know that it is still served.
+	ctx, stop := a.readerContext(ctx)
 	defer stop()
 	if port < 0 || port > 65535 {
-		return usagef("--port %d: it is a number from 1 to 65535, or 0 for any that is free", port)
+		return usagef("--port must be 1 to 65535, or 0 for any free port; got %d", port)
 	}
-	if err := a.mayCome(ctx, feed); err != nil {
+	if err := a.checkFeed(ctx, feed); err != nil {
 		return err
 	}
 	s, err := web.Listen(a.client(), web.Options{Feed: feed, Port: port})
@@ -24,17 +26,17 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 		return err
 	}
 	defer s.Close()
-	where := struct {
+	page := struct {
 		URL string `json:"url"`
 	}{s.URL()}
-	if err := a.print(where, func(w io.Writer) { fmt.Fprintln(w, where.URL) }); err != nil {
+	if err := a.print(page, func(w io.Writer) { fmt.Fprintln(w, page.URL) }); err != nil {
 		return err
 	}
 	if a.onTerminal() {
 		if err := s.Open(); err != nil {
-			a.tell("%v", err)
+			a.noticef("%v", err)
 		}
-		a.tell("the page is there until Ctrl-C")
+		a.noticef("serving the page until Ctrl-C")
 	}
 	return s.Serve(ctx)
 }

@@ -14,9 +14,10 @@ import (
 	"vchat/daemon/client"
 )
 
-// The exit codes. They are part of the interface: exitCodes documents them for the user.
+// Exit codes. They are part of the interface; the text in exitCodes documents
+// them.
 const (
-	exitDone        = 0
+	exitSuccess     = 0
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNoDaemon    = 3
@@ -30,39 +31,50 @@ const (
 )
 
 const exitCodes = `Exit codes:
-  0    done
-  1    failed for another reason
+  0    success
+  1    other failure
   2    wrong usage
-  3    the daemon cannot be reached
-  4    not permitted
+  3    cannot reach vchatd
+  4    permission denied
   5    no such peer, call or feed
   6    peer unreachable
-  7    peer busy, declined, or did not answer
-  8    peer's identity is not the known one
+  7    peer busy, declined or did not answer
+  8    peer key mismatch
   9    camera unavailable
   130  interrupted`
 
 var errInterrupted = errors.New("interrupted")
 
-// usageError is an error of whoever typed the command.
+// usageError marks an error in the command line.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// exitCode is the one place that decides what an error means.
+// refusal returns the daemon's answer if err wraps one, else nil.
+func refusal(err error) *api.Error {
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return nil
+}
+
+// exitCode returns the exit code for the error of a command.
 func exitCode(err error) int {
 	var refused *api.Error
 	switch {
 	case err == nil:
-		return exitDone
-	case errors.Is(err, syscall.EPIPE) && !errors.Is(err, client.ErrUnreachable): // the reader of our output has enough, not the daemon
-		return exitDone
+		return exitSuccess
+	// The reader of standard output has closed it, as head does. An EPIPE from
+	// the daemon's socket is a failure.
+	case errors.Is(err, syscall.EPIPE) && !errors.Is(err, client.ErrUnreachable):
+		return exitSuccess
 	case errors.Is(err, errInterrupted), errors.Is(err, view.ErrInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &usageError{}):
 		return exitUsage
 	case errors.As(err, &refused):
-		return exitCodeOf(refused.Kind)
+		return exitCodeForKind(refused.Kind)
 	case errors.Is(err, client.ErrPermission), errors.Is(err, screen.ErrPermission):
 		return exitPermission
 	case errors.Is(err, client.ErrUnreachable):
@@ -71,7 +83,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func exitCodeOf(k api.Kind) int {
+func exitCodeForKind(k api.Kind) int {
 	switch k {
 	case api.NotPermitted:
 		return exitPermission
@@ -93,35 +105,35 @@ func exitCodeOf(k api.Kind) int {
 	return exitFailed
 }
 
-// hint is what can be done about an error of a command, or "".
+// hint returns what the user can do about an error of a command, or "".
 func hint(command string, err error) string {
 	var refused *api.Error
 	switch {
 	case errors.As(err, &refused):
 		return refused.Hint
 	case errors.Is(err, client.ErrPermission):
-		return "join the group that owns the socket (sudo adduser $USER vchat) and log in again"
+		return "join the socket's group (sudo adduser $USER vchat), then log in again"
 	case errors.Is(err, client.ErrUnreachable):
-		return "is vchatd running? systemctl status vchatd says so; --socket names another socket"
+		return "check that vchatd is running: systemctl status vchatd; use --socket for another socket"
 	case errors.Is(err, window.ErrNoDisplay), errors.Is(err, window.ErrNoVisual):
-		return "--to terminal needs no display; over ssh, ssh -X lends one"
+		return "use --to terminal, or ssh -X if you are connected by ssh"
 	case errors.As(err, &usageError{}):
-		return command + " --help shows how"
+		return "see " + command + " --help"
 	}
 	return ""
 }
 
-// finish tells the user of an error of a command and gives the exit code.
+// finish prints the error of a command, with a hint, and returns the exit code.
 func (a *app) finish(command string, err error) int {
 	if err != nil && !a.started && !errors.As(err, &usageError{}) {
-		err = usageError{err} // cobra's own: it has not come to running anything
+		err = usageError{err} // cobra rejected the command line
 	}
 	code := exitCode(err)
-	if code != exitDone && code != exitInterrupted {
-		// To an unknown command cobra adds lines of its own about those that it resembles.
-		text, resembles, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if code != exitSuccess && code != exitInterrupted {
+		// cobra appends similar commands to the error about an unknown one.
+		text, similar, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 		fmt.Fprintf(a.stderr, "vchatctl: error: %s\n", text)
-		if names := strings.Fields(resembles); len(names) > 0 {
+		if names := strings.Fields(similar); len(names) > 0 {
 			fmt.Fprintf(a.stderr, "vchatctl: hint: did you mean %s?\n", strings.Join(names, " or "))
 		} else if h := hint(command, err); h != "" {
 			fmt.Fprintf(a.stderr, "vchatctl: hint: %s\n", h)

@@ -8,16 +8,19 @@ import (
 	"vchat/daemon/client"
 )
 
-func TestAReaderThatHasEnoughIsToldFromADaemonThatIsGone(t *testing.T) {
+func TestExitCode_brokenPipe(t *testing.T) {
 	for _, tt := range []struct {
+		name string
 		err  error
 		want int
 	}{
-		{fmt.Errorf("writing to standard output: %w", syscall.EPIPE), exitDone},
-		{fmt.Errorf("%w at %s (%w)", client.ErrUnreachable, "/run/x", syscall.EPIPE), exitNoDaemon},
+		{"standard output", fmt.Errorf("write standard output: %w", syscall.EPIPE), exitSuccess},
+		{"daemon", fmt.Errorf("%w at %s (%w)", client.ErrUnreachable, "/run/x", syscall.EPIPE), exitNoDaemon},
 	} {
-		if got := exitCode(tt.err); got != tt.want {
-			t.Errorf("%v: exit code %d, want %d", tt.err, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if got := exitCode(tt.err); got != tt.want {
+				t.Errorf("%v: got exit code %d, want %d", tt.err, got, tt.want)
+			}
+		})
 	}
 }

@@ -9,8 +9,12 @@ import (
 	"vchat/daemon/api"
 )
 
-// feed decides which feed is meant by what was typed.
-func (a *app) feed(ctx context.Context, name string) (string, error) {
+// peerPrivacy is the state of a peer's camera that its user has turned off.
+const peerPrivacy = "privacy"
+
+// resolveFeed returns the feed for a name. Without a name it is the peer of the
+// only call, or this device's camera if there is no call.
+func (a *app) resolveFeed(ctx context.Context, name string) (string, error) {
 	if name != "" {
 		return name, nil
 	}
@@ -30,38 +34,47 @@ func (a *app) feed(ctx context.Context, name string) (string, error) {
 	case 1:
 		return peers[0], nil
 	}
-	return "", usagef("there are several calls: say which one, of %s", strings.Join(peers, ", "))
+	return "", usagef("there are several calls; name one of %s", strings.Join(peers, ", "))
 }
 
-// mayCome says whether there can ever be such a feed, for those who wait for it.
-func (a *app) mayCome(ctx context.Context, feed string) error {
+// checkFeed returns an error if no feed can ever have this name. A viewer that
+// waits for a feed needs it to be possible, not present.
+func (a *app) checkFeed(ctx context.Context, name string) error {
 	peers, err := a.client().Peers(ctx)
 	if err != nil {
 		return err
 	}
-	if feed == "" || feed == api.Self || slices.ContainsFunc(peers, func(p api.Peer) bool { return p.Name == feed }) {
+	if name == "" || name == api.Self || slices.ContainsFunc(peers, func(p api.Peer) bool { return p.Name == name }) {
 		return nil
 	}
-	return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer is called %q", feed), Hint: "vchatctl peers lists them"}
+	return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer %q", name), Hint: "vchatctl peers lists them"}
 }
 
-// noFrame says why a peer sends a card in place of its camera's frames.
-func (a *app) noFrame(ctx context.Context, peer string) error {
+// splitFeedFile returns the name and the file of [PEER|self] FILE.
+func splitFeedFile(args []string) (name, file string) {
+	if len(args) == 2 {
+		return args[0], args[1]
+	}
+	return "", args[0]
+}
+
+// cardError returns the reason why a peer sends a card instead of its camera.
+func (a *app) cardError(ctx context.Context, peer string) error {
 	s, err := a.client().Status(ctx)
 	if err != nil {
 		s = api.Status{}
 	}
-	return peerShowsNothing(s, peer)
+	return noPictureError(s, peer)
 }
 
-// peerShowsNothing is the error of a peer of which there is no picture.
-func peerShowsNothing(s api.Status, peer string) error {
-	e := &api.Error{Kind: api.CameraUnavailable, Message: "the camera of " + peer + " gives no picture"}
+// noPictureError returns the error of a peer that sends no frames.
+func noPictureError(s api.Status, peer string) error {
+	e := &api.Error{Kind: api.CameraUnavailable, Message: "no picture from " + peer}
 	for _, c := range s.Calls {
 		if pc := c.PeerCamera; c.Peer == peer && pc != nil {
 			e.Message = join(": ", e.Message, pc.Reason)
-			if pc.State == "privacy" {
-				e.Message = peer + " has switched its camera off (privacy)"
+			if pc.State == peerPrivacy {
+				e.Message = peer + " has turned the camera off"
 			}
 		}
 	}

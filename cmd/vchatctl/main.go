@@ -1,7 +1,18 @@
-// Command vchatctl controls the daemon of this device over its control socket and shows its feeds.
+// Command vchatctl controls vchatd over its control socket and shows its feeds.
 //
-// Each command is in a file of its own. What all of them share: app.go makes them from the command line, exit.go alone
-// decides what an error means for the exit code, and output.go writes what goes to standard output, which is data only.
+// Guarantees:
+//   - Standard output carries data only; messages go to standard error.
+//   - Each error has one exit code, chosen in exit.go.
+//   - call --view hangs up when its viewer ends.
+//
+// Each command has a file of its own, cmd_NAME.go. They share these:
+//
+//	app.go           the root command and how to add one
+//	exit.go          exit codes, error and hint lines
+//	feed.go          which feed a name means, and why it has no frames
+//	output*.go       standard output: JSON, tables, units, colors
+//	call_action.go   answer, reject and hangup
+//	internal/view    displays;  internal/record  files
 package main
 
 import (
@@ -14,8 +25,9 @@ import (
 	"vchat/cmd/vchatctl/internal/view/screen"
 )
 
-// twice is for how long a second signal is the first one again.
-const twice = 500 * time.Millisecond
+// A signal within duplicateSignalWindow of the first one counts as the same:
+// timeout(1) signals both the program and its process group.
+const duplicateSignalWindow = 500 * time.Millisecond
 
 func main() { os.Exit(run()) }
 
@@ -23,9 +35,10 @@ func run() int {
 	if len(os.Args) == 2 && os.Args[1] == screen.GuardCommand {
 		return screen.Guard()
 	}
-	// A reader of our output that has enough ends a command by EPIPE, as an error that can be told from others.
+	// A write to a closed pipe then fails with EPIPE, which exitCode knows.
 	signal.Ignore(syscall.SIGPIPE)
-	// As the end of a full disk does: the write fails, and what was written before it is kept.
+	// A write beyond the file size limit then fails as on a full disk, and the
+	// recording is closed properly.
 	signal.Ignore(syscall.SIGXFSZ)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -41,14 +54,13 @@ func run() int {
 		case <-done:
 			return
 		}
-		// timeout(1) sends its signal twice, to the program and to its group.
-		for early := time.After(twice); ; {
+		for duplicates := time.After(duplicateSignalWindow); ; {
 			select {
-			case <-early:
-				early = nil
+			case <-duplicates:
+				duplicates = nil
 			case <-signals:
-				if early == nil { // it was meant: do not wait for anything any more
-					os.Exit(exitInterrupted)
+				if duplicates == nil {
+					os.Exit(exitInterrupted) // a second signal skips the cleanup
 				}
 			case <-done:
 				return

@@ -7,16 +7,17 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"vchat/daemon/api"
 
 	"golang.org/x/term"
+
+	"vchat/daemon/api"
 )
 
-// print writes v as JSON if that is asked for, else as text does.
+// print writes v to standard output: as one line of JSON with --json, else as
+// text writes it.
 func (a *app) print(v any, text func(io.Writer)) error {
 	var b strings.Builder
 	if a.json {
-		// An array that is empty is an array, and a line is a document: both are easy to read for programs.
 		if err := json.NewEncoder(&b).Encode(v); err != nil {
 			return err
 		}
@@ -24,20 +25,55 @@ func (a *app) print(v any, text func(io.Writer)) error {
 		text(&b)
 	}
 	if _, err := io.WriteString(a.stdout, b.String()); err != nil {
-		return fmt.Errorf("writing to standard output: %w", err)
+		return fmt.Errorf("write standard output: %w", err)
 	}
 	return nil
 }
 
-// table aligns what is written to it at tabs.
+// noticef prints a message to a user at a terminal. It is left out of logs.
+func (a *app) noticef(format string, args ...any) {
+	if term.IsTerminal(int(a.stderr.Fd())) {
+		a.logf(format, args...)
+	}
+}
+
+// logf prints a message to standard error.
+func (a *app) logf(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "vchatctl: "+format+"\n", args...)
+}
+
+// onTerminal reports whether standard output is a terminal.
+func (a *app) onTerminal() bool { return term.IsTerminal(int(a.stdout.Fd())) }
+
+// table aligns the columns of write, which separates them by tabs.
 func table(w io.Writer, write func(w io.Writer)) {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	write(t)
 	t.Flush()
 }
 
-// span is a duration as one says it.
-func span(d time.Duration) string {
+// join joins the parts that are not empty.
+func join(sep string, parts ...string) string {
+	var nonEmpty []string
+	for _, p := range parts {
+		if p != "" {
+			nonEmpty = append(nonEmpty, p)
+		}
+	}
+	return strings.Join(nonEmpty, sep)
+}
+
+// countText returns "n what", or "" if n is 0.
+func countText(n uint64, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// durationText rounds down to the unit that a reader would use: "59 s",
+// "2 h 3 min", "5 days".
+func durationText(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Minute:
 		return fmt.Sprintf("%d s", int(d.Seconds()))
@@ -49,31 +85,30 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours())/24)
 }
 
-// ms is a delay in milliseconds.
-func ms(v float64) string {
+// millisText formats milliseconds.
+func millisText(v float64) string {
 	if v < 10 {
 		return fmt.Sprintf("%.1f ms", v)
 	}
 	return fmt.Sprintf("%.0f ms", v)
 }
 
-// join puts together what is not empty.
-func join(sep string, parts ...string) string {
-	var some []string
-	for _, p := range parts {
-		if p != "" {
-			some = append(some, p)
-		}
+func fpsText(v float64) string { return fmt.Sprintf("%.1f fps", v) }
+
+// bitrateText formats Mbit/s, in kbit/s below 1 Mbit/s.
+func bitrateText(v float64) string {
+	if v < 0.9995 {
+		return fmt.Sprintf("%.0f kbit/s", v*1000)
 	}
-	return strings.Join(some, sep)
+	return fmt.Sprintf("%.1f Mbit/s", v)
 }
 
-// some is "n what" unless n is 0.
-func some(n uint64, what string) string {
-	if n == 0 {
-		return ""
+func linkText(l *api.Link) string {
+	rtt := ""
+	if l.State == api.LinkUp && l.RTTMS > 0 {
+		rtt = millisText(l.RTTMS)
 	}
-	return fmt.Sprintf("%d %s", n, what)
+	return join("  ", string(l.State), rtt, countText(l.Reconnects, "× reconnected"))
 }
 
 func onOff(on bool) string {
@@ -81,32 +116,4 @@ func onOff(on bool) string {
 		return "on"
 	}
 	return "off"
-}
-
-func linkText(l *api.Link) string {
-	rtt := ""
-	if l.State == api.LinkUp && l.RTTMS > 0 {
-		rtt = ms(l.RTTMS)
-	}
-	return join("  ", string(l.State), rtt, some(l.Reconnects, "× reconnected"))
-}
-
-func fps(v float64) string { return fmt.Sprintf("%.1f fps", v) }
-
-// rate is a number of Mbit/s, in kbit/s where few would be left of it.
-func rate(v float64) string {
-	if v < 0.9995 {
-		return fmt.Sprintf("%.0f kbit/s", v*1000)
-	}
-	return fmt.Sprintf("%.1f Mbit/s", v)
-}
-
-// onTerminal says whether data goes to a terminal.
-func (a *app) onTerminal() bool { return term.IsTerminal(int(a.stdout.Fd())) }
-
-// tell writes a message that is only for somebody who reads it at once.
-func (a *app) tell(format string, args ...any) {
-	if term.IsTerminal(int(a.stderr.Fd())) {
-		fmt.Fprintf(a.stderr, "vchatctl: "+format+"\n", args...)
-	}
 }

@@ -6,50 +6,53 @@ import (
 	"vchat/daemon/api"
 )
 
-// colours are those of a terminal. They only say again what the words say.
-type colours bool
+// colors adds colors to text if true. A color never carries information that
+// the text does not.
+type colors bool
 
-// colours are used on a terminal that has them, unless its user does not want any (https://no-color.org).
-func (a *app) colours() colours {
-	return colours(a.onTerminal() && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+// colors returns true on a terminal with colors, unless the user has set
+// NO_COLOR (https://no-color.org).
+func (a *app) colors() colors {
+	return colors(a.onTerminal() && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
 }
 
-func (in colours) good(text string) string     { return in.sgr("32", text) } // green
-func (in colours) doubtful(text string) string { return in.sgr("33", text) } // yellow
-func (in colours) bad(text string) string      { return in.sgr("31", text) } // red
+func (c colors) green(text string) string  { return c.sgr("32", text) }
+func (c colors) yellow(text string) string { return c.sgr("33", text) }
+func (c colors) red(text string) string    { return c.sgr("31", text) }
 
-// sgr is ECMA-48's "select graphic rendition".
-func (in colours) sgr(code, text string) string {
-	if !in || text == "" {
+// sgr wraps text in ECMA-48's Select Graphic Rendition.
+func (c colors) sgr(code, text string) string {
+	if !c || text == "" {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[m"
 }
 
-func (in colours) camera(s api.Status, state string) string {
+func (c colors) camera(s api.Status, state string) string {
 	switch {
 	case s.Privacy || s.Camera.State == api.CameraOpening:
-		return in.doubtful(state)
+		return c.yellow(state)
 	case s.Camera.State == api.CameraStreaming:
-		return in.good(state)
+		return c.green(state)
 	case s.Camera.State == api.CameraIdle:
 		return state
 	}
-	return in.bad(state)
+	return c.red(state)
 }
 
-func (in colours) call(s api.CallState) string {
+func (c colors) call(s api.CallState) string {
 	if s == api.CallActive {
-		return in.good(string(s))
+		return c.green(string(s))
 	}
-	return in.doubtful(string(s))
+	return c.yellow(string(s))
 }
 
-// link is linkText with the state in colour; a peer that is away is nothing bad by itself.
-func (in colours) link(l *api.Link) string {
+// link returns linkText with the state in color. A link that is down stays
+// plain: the peer may just be off.
+func (c colors) link(l *api.Link) string {
 	text := linkText(l)
 	if l.State == api.LinkUp {
-		return in.good(string(l.State)) + text[len(l.State):]
+		return c.green(string(l.State)) + text[len(l.State):]
 	}
 	return text
 }

@@ -9,9 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// whileRead gives a context that also ends when nobody reads standard output any more: where little is written, as by
-// events, the next write could be hours away. Its cause is EPIPE then. The caller calls stop.
-func (a *app) whileRead(ctx context.Context) (_ context.Context, stop func()) {
+// readerContext returns a context that is also canceled when standard output is
+// a pipe and its last reader closes it; the cause wraps EPIPE. Commands such as
+// events need it: their next write, which would fail, can be hours away. The
+// caller must call stop.
+func (a *app) readerContext(ctx context.Context) (_ context.Context, stop func()) {
 	info, err := a.stdout.Stat()
 	if err != nil || info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
 		return ctx, func() {}
@@ -24,7 +26,8 @@ func (a *app) whileRead(ctx context.Context) (_ context.Context, stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// Without events asked for, poll(2) tells of errors alone: of a pipe, that its last reader has gone.
+		// With no events requested, poll(2) reports errors only. POLLERR on a
+		// pipe means that its last reader has closed it.
 		fds := []unix.PollFd{{Fd: int32(a.stdout.Fd())}, {Fd: int32(wakeR.Fd())}}
 		for {
 			_, err := unix.Poll(fds, -1)

@@ -13,15 +13,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// display is an X server for a script: without an argument it begins, and "gone" ends it. "shows" waits for a frame in the
-// middle of it, and "types" presses a key. A script begins with [!xvfb] skip.
-func display(ts *testscript.TestScript, _ bool, args []string) {
+// displayCmd is the script command display [kill|wait-frame|key CHAR]. Without
+// an argument it starts an X server. kill ends the server, wait-frame waits for
+// a pixel that is not black in the middle of the screen, and key presses and
+// releases a key. A script that uses it starts with [!xvfb] skip.
+func displayCmd(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) == 0 {
 		startDisplay(ts)
 		return
 	}
-	if args[0] == "gone" {
-		ts.Check(ts.Value("world").(*world).display.Kill())
+	if args[0] == "kill" {
+		ts.Check(deviceOf(ts).display.Kill())
 		return
 	}
 	conn, err := xgb.NewConnDisplay(ts.Getenv("DISPLAY"))
@@ -29,21 +31,22 @@ func display(ts *testscript.TestScript, _ bool, args []string) {
 	defer conn.Close()
 	screen := xproto.Setup(conn).DefaultScreen(conn)
 	switch args[0] {
-	case "shows":
+	case "wait-frame":
 		for range 3000 {
-			middle, err := xproto.GetImage(conn, xproto.ImageFormatZPixmap, xproto.Drawable(screen.Root),
+			center, err := xproto.GetImage(conn, xproto.ImageFormatZPixmap, xproto.Drawable(screen.Root),
 				int16(screen.WidthInPixels/2), int16(screen.HeightInPixels/2), 1, 1, 0xffffff).Reply()
 			ts.Check(err)
-			if xgb.Get32(middle.Data) != 0 {
+			if xgb.Get32(center.Data) != 0 {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		ts.Fatalf("nothing is shown")
-	case "types": // a keysym of ASCII
+		ts.Fatalf("the screen stays black")
+	case "key": // CHAR: an ASCII character, which is its own keysym
 		ts.Check(xtest.Init(conn))
 		setup := xproto.Setup(conn)
-		keys, err := xproto.GetKeyboardMapping(conn, setup.MinKeycode, byte(setup.MaxKeycode-setup.MinKeycode+1)).Reply()
+		count := byte(setup.MaxKeycode - setup.MinKeycode + 1)
+		keys, err := xproto.GetKeyboardMapping(conn, setup.MinKeycode, count).Reply()
 		ts.Check(err)
 		for i := 0; i < len(keys.Keysyms); i += int(keys.KeysymsPerKeycode) {
 			if keys.Keysyms[i] == xproto.Keysym(args[1][0]) {
@@ -53,9 +56,9 @@ func display(ts *testscript.TestScript, _ bool, args []string) {
 				return
 			}
 		}
-		ts.Fatalf("no key is %s", args[1])
+		ts.Fatalf("no key for %q", args[1])
 	default:
-		ts.Fatalf("display does not know %s", args[0])
+		ts.Fatalf("unknown display command %q", args[0])
 	}
 }
 
@@ -74,6 +77,6 @@ func startDisplay(ts *testscript.TestScript) {
 	})
 	number, err := bufio.NewReader(r).ReadString('\n')
 	ts.Check(err)
-	ts.Value("world").(*world).display = server.Process
+	deviceOf(ts).display = server.Process
 	ts.Setenv("DISPLAY", ":"+strings.TrimSpace(number))
 }
