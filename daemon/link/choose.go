@@ -25,7 +25,7 @@ func (p *peer) offer(l *Link) error {
 	defer p.telling.Unlock()
 	now := p.link()
 	switch {
-	case now == nil, now.ctx.Err() != nil, now.conn.Suspected():
+	case now == nil, now.ctx.Err() != nil, now.conn.Stale():
 		return p.take(l)
 	case time.Since(now.began) < youngLink:
 		return errReplaced

@@ -65,7 +65,7 @@ func (p *peer) urgency() (urgency, time.Time) {
 		return notAtAll, time.Time{}
 	case p.current == nil && !p.wanted.Load():
 		return singly, p.notUntil
-	case p.current == nil || p.current.conn.Suspected():
+	case p.current == nil || p.current.conn.Stale():
 		return haste, p.notUntil
 	}
 	return notAtAll, time.Time{}

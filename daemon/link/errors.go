@@ -64,7 +64,7 @@ func classify(err error) error {
 		return fmt.Errorf("no answer within %v: %w", handshakeTime, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded)
-	case transport.Closed(err):
+	case transport.IsClosed(err):
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err

@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,9 +23,6 @@ const farewellTime = 300 * time.Millisecond
 type Link struct {
 	peer    *peer
 	conn    *transport.Conn
-	batch   *transport.Batch // under tls
-	socket  *transport.Socket
-	tls     *tls.Conn
 	in      *wire.Reader
 	theirs  wire.Hello
 	agreed  []string // features
@@ -54,17 +50,12 @@ type Link struct {
 	decoder  *framecodec.Decoder
 }
 
-func newLink(p *peer, c *transport.Conn, t *tls.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
-	l := &Link{peer: p, conn: c, tls: t, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled,
+func newLink(p *peer, c *transport.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
+	l := &Link{peer: p, conn: c, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled,
 		began: time.Now(), clockBase: frame.Now(),
 		decoder: framecodec.NewDecoder(in),
 		out:     make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
 		told: make(chan struct{}, 1), word: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
-	l.batch = t.NetConn().(*transport.Batch)
-	l.batch.ReadAhead()
-	l.socket = transport.NewSocket(c.Conn)
-	l.socket.Steady()
-	c.Bytes, c.Patience, c.Doubt = &p.bytes, p.patience, p.poke
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
@@ -126,8 +117,8 @@ func (l *Link) probe() {
 // run serves the link until ctx or the link ends and returns why.
 func (l *Link) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { l.end(shutdown(ctx)) })()
-	defer context.AfterFunc(l.ctx, func() { l.conn.EndBy(time.Now().Add(farewellTime)) })()
-	l.conn.Watch()
+	defer context.AfterFunc(l.ctx, func() { l.conn.SetFinalDeadline(time.Now().Add(farewellTime)) })()
+	l.conn.Start(transport.Options{Counters: &l.peer.bytes, LivenessTimeout: l.peer.patience, OnStale: l.peer.poke})
 	wrote := make(chan struct{})
 	go func() {
 		defer close(wrote)
@@ -139,11 +130,11 @@ func (l *Link) run(ctx context.Context) error {
 	l.end(l.read())
 	why := context.Cause(l.ctx)
 	if farewell(why) != nil {
-		_, _ = io.Copy(io.Discard, l.tls) // or what is under way would reset the connection, and with it the Bye
+		_, _ = io.Copy(io.Discard, l.conn) // or what is under way would reset the connection, and with it the Bye
 		<-wrote
 	}
 	if errors.Is(why, ErrDead) || errors.Is(why, errReplaced) {
-		l.conn.Abandon()
+		l.conn.Abort()
 	}
 	_ = l.conn.Close()
 	<-wrote

@@ -248,7 +248,7 @@ func TestSilenceEndsTheLinkWithinThreeSeconds(t *testing.T) {
 			}
 		}
 		after(time.Minute)
-		if n := strings.Count(b.logged(), "nothing heard"); n > 2 {
+		if n := strings.Count(b.logged(), "peer is silent"); n > 2 {
 			t.Errorf("the cause was logged %d times", n)
 		}
 		b.net.Stall(false)

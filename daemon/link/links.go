@@ -42,8 +42,8 @@ import (
 
 const (
 	handshakeTime = 5 * time.Second        // for each of TLS, hello and nomination
-	pingEvery     = 700 * time.Millisecond // so that three of them fit into transport.DeadAfter
-	pingOften     = 200 * time.Millisecond // in a call: two of them fit into transport.SuspectAfter
+	pingEvery     = 700 * time.Millisecond // so that three of them fit into transport.DeadTimeout
+	pingOften     = 200 * time.Millisecond // in a call: two of them fit into transport.StaleTimeout
 	youngLink     = time.Second            // a second connection within this time is the other half of a simultaneous dial
 	maxStrangers  = 64                     // connections that have not yet shown a known key
 	maxGreeting   = 8                      // connections of one peer that have not yet said hello: in haste it makes several

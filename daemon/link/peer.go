@@ -20,12 +20,12 @@ type peer struct {
 	links  *Links
 	ctx    context.Context // set by Links.start
 	cancel context.CancelCauseFunc
-	wake   chan struct{}     // something has changed that decides on dialling
-	wanted atomic.Bool       // a call waits for the link, or is on it
-	door   gate              // connections that come from there, before the hello
-	pace   pace              // of the messages that come from there
-	bytes  transport.Traffic // over all links there have been
-	most   atomic.Uint64     // max_bitrate in bytes a second, the bits of a float64
+	wake   chan struct{}      // something has changed that decides on dialling
+	wanted atomic.Bool        // a call waits for the link, or is on it
+	door   gate               // connections that come from there, before the hello
+	pace   pace               // of the messages that come from there
+	bytes  transport.Counters // over all links there have been
+	most   atomic.Uint64      // max_bitrate in bytes a second, the bits of a float64
 
 	// telling is held while one link takes the place of another or of none and while the Handler is told so, so that what
 	// it hears is in the order of what has happened. Peers of one name, one after the other, share it.
@@ -143,9 +143,9 @@ func (p *peer) stop(why error) {
 // patience is how much silence makes a link suspect: without a call it is not worth another connection, and pings are rare.
 func (p *peer) patience() time.Duration {
 	if p.wanted.Load() {
-		return transport.SuspectAfter
+		return transport.StaleTimeout
 	}
-	return transport.DeadAfter
+	return transport.DeadTimeout
 }
 
 // rhythm is the pause between two pings.

@@ -122,15 +122,7 @@ func (v *video) newest() error {
 // write hands a frame to the kernel. Its head is a record of its own, so that the receiver knows when its first byte came.
 func (v *video) write(p *wire.Frame, data []byte) error {
 	v.head = wire.AppendFrame(v.head[:0], p)
-	v.link.batch.Hold()
-	_, err := v.link.tls.Write(v.head)
-	if err == nil {
-		_, err = v.link.tls.Write(data)
-	}
-	if released := v.link.batch.Release(); err == nil {
-		err = released
-	}
-	return err
+	return v.link.conn.WriteFrame(v.head, data)
 }
 
 // allow sets max_bitrate, in Mbit/s; it takes effect with the next frame.

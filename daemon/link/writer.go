@@ -26,7 +26,7 @@ type writer struct {
 const feedbackEvery = 20 * time.Millisecond
 
 func newWriter(l *Link) *writer {
-	w := &writer{link: l, video: video{link: l, control: congestion.New(l.socket), encoder: framecodec.NewEncoder(l.agreed)}, ask: time.NewTimer(0), tell: time.NewTimer(0)}
+	w := &writer{link: l, video: video{link: l, control: congestion.New(l.conn), encoder: framecodec.NewEncoder(l.agreed)}, ask: time.NewTimer(0), tell: time.NewTimer(0)}
 	w.ask.Stop()
 	w.tell.Stop()
 	return w
@@ -64,7 +64,7 @@ func (w *writer) message(m wire.Message) error {
 	if w.buf, err = wire.Append(w.buf[:0], m); err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	if _, err := w.link.tls.Write(w.buf); err != nil {
+	if _, err := w.link.conn.Write(w.buf); err != nil {
 		return fmt.Errorf("write to %s: %w", w.link.Peer(), classify(err))
 	}
 	return nil
@@ -95,6 +95,6 @@ func (w *writer) goodbye(why error) {
 		}
 	}
 	if w.message(bye) == nil {
-		_ = w.link.tls.CloseWrite()
+		_ = w.link.conn.CloseWrite()
 	}
 }

@@ -1,0 +1,79 @@
+package transport
+
+import (
+	"bufio"
+	"net"
+	"sync"
+)
+
+// coalescer lies between crypto/tls and the TCP connection. crypto/tls writes each record of 16 KiB by itself, and a frame
+// has several of them. One system call for all of them costs less on both sides. BenchmarkCoalescer, frames of 100 KB over
+// loopback: CPU_RATIO of the CPU time.
+type coalescer struct {
+	net.Conn
+
+	// Also held while writing: the reading goroutine answers key updates, and records must not overtake each other.
+	mu     sync.Mutex
+	corked bool
+	buf    []byte
+
+	reader *bufio.Reader // nil before bufferReads
+}
+
+// corkSize is the most that one write takes: the frames of most cameras.
+const corkSize = 128 << 10
+
+// readBufferSize holds four records.
+const readBufferSize = 64 << 10
+
+func newCoalescer(c net.Conn) *coalescer { return &coalescer{Conn: c} }
+
+// bufferReads combines the small reads of crypto/tls from now on. The reading goroutine calls it.
+func (c *coalescer) bufferReads() { c.reader = bufio.NewReaderSize(c.Conn, readBufferSize) }
+
+func (c *coalescer) Read(b []byte) (int, error) {
+	if c.reader == nil {
+		return c.Conn.Read(b)
+	}
+	return c.reader.Read(b)
+}
+
+// cork holds back what is written until uncork.
+func (c *coalescer) cork() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corked = true
+}
+
+// uncork writes what was held back.
+func (c *coalescer) uncork() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corked = false
+	return c.flush()
+}
+
+func (c *coalescer) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.corked {
+		return c.Conn.Write(b)
+	}
+	if len(c.buf)+len(b) > corkSize {
+		if err := c.flush(); err != nil {
+			return 0, err
+		}
+	}
+	c.buf = append(c.buf, b...)
+	return len(b), nil
+}
+
+// flush is called with mu held.
+func (c *coalescer) flush() error {
+	if len(c.buf) == 0 {
+		return nil
+	}
+	_, err := c.Conn.Write(c.buf)
+	c.buf = c.buf[:0]
+	return err
+}
