@@ -48,7 +48,7 @@ var rooms = map[string]struct {
 	"daemon/metrics/metricstest":        {nil, "for tests"},
 	"cmd/vchatctl/internal/record":      {[]string{"daemon/client", "daemon/api", "daemon/mjpeg"}, "files stay on the client's side"},
 	"daemon/control/controltest":        {[]string{"daemon/control", "daemon/api", "daemon/frame"}, "a pretend device behind the socket"},
-	"daemon/benchmark":                  {[]string{"daemon/client", "daemon/api"}, "it measures the programs from outside, as it does others"},
+	"cmd/vchat-bench":                   {[]string{"daemon/client", "daemon/api"}, "it measures the programs from outside, as it does others"},
 	"daemon/daemontest/...":             {[]string{"..."}, "for tests"},
 	"daemon/vmtest/...":                 {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
 	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",

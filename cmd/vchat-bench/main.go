@@ -1,6 +1,6 @@
-// Command benchmark measures vchat beside µStreamer and ffmpeg on one camera, in one run and one after the other:
+// Command vchat-bench measures vchat beside µStreamer and ffmpeg on one camera, in one run and one after the other:
 //
-//	go run ./daemon/benchmark -camera /dev/video0
+//	go run ./cmd/vchat-bench -camera /dev/video0
 //
 //	cost    on loopback, with 1 and with 8 clients: CPU, context switches and memory of the program that has the camera, and
 //	        the delay from capture to a client that has the whole frame
