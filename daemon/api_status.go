@@ -120,7 +120,7 @@ func sendingView(s link.Sending) *api.Sending {
 	if s.Width > 0 {
 		v.Size = size(s.Width, s.Height)
 	}
-	for reason, n := range map[string]uint64{dropLink: s.Drops.Link, dropLimit: s.Drops.Limit, dropTooBig: s.Drops.TooBig} {
+	for reason, n := range map[string]uint64{dropLink: s.Drops.Link, dropLimit: s.Drops.MaxBitrate, dropTooBig: s.Drops.TooBig} {
 		if n > 0 {
 			if v.DroppedBy == nil {
 				v.DroppedBy = map[string]uint64{}
@@ -129,7 +129,7 @@ func sendingView(s link.Sending) *api.Sending {
 		}
 	}
 	if f := s.Feedback; f.At > 0 {
-		v.Received = &api.Received{Frames: f.Frames, Lost: f.Lost, LatencyMS: ms(f.Delay), DelayMS: quantiles(s.There)}
+		v.Received = &api.Received{Frames: f.Frames, Lost: f.Lost, LatencyMS: ms(f.Delay), DelayMS: quantiles(s.Remote)}
 	}
 	return v
 }

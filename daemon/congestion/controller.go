@@ -19,17 +19,18 @@ type Controller struct {
 
 	most    float64       // max_bitrate in bytes a second; 0: there is none
 	paid    time.Duration // max_bitrate is kept for what was sent, if nothing more is sent until then
-	blocked Limit
+	blocked Reason
 	bound   bool // frames like the latest have to be made smaller
 }
 
-// Limit is what holds a frame up, or makes it smaller.
-type Limit uint8
+// Reason is what delays a frame or makes it smaller.
+type Reason uint8
 
+// The reasons. The zero Reason is none.
 const (
-	NoLimit Limit = iota
-	LinkLimit
-	MaxBitrateLimit
+	Unlimited Reason = iota
+	LimitedByNetwork
+	LimitedByMaxBitrate
 )
 
 // SentFrame describes a frame that is about to be written.
@@ -57,30 +58,33 @@ func (c *Controller) OnNewSource() { c.pulse.pause() }
 // CanSend reports whether a frame may be sent now, and if not, when to ask again.
 func (c *Controller) CanSend(now time.Duration) (ok bool, retryAt time.Duration) {
 	if now < c.paid && c.most > 0 {
-		c.blocked = MaxBitrateLimit
+		c.blocked = LimitedByMaxBitrate
 		return false, c.paid
 	}
 	if ok, retryAt = c.window.open(now, c.pulse.interval(), c.rate.slowness(len(c.rate.recent)), c.kernel); !ok {
-		c.blocked = LinkLimit
+		c.blocked = LimitedByNetwork
 	}
 	return ok, retryAt
 }
 
 // BlockedBy returns why CanSend reported false.
-func (c *Controller) BlockedBy() Limit { return c.blocked }
+func (c *Controller) BlockedBy() Reason { return c.blocked }
 
 // Budget returns how many bytes the next frame may have, and why no more; 0: any number.
-func (c *Controller) Budget() (bytes int, by Limit) {
+func (c *Controller) Budget(f *frame.Frame) (bytes int, reason Reason) {
+	if f.Card {
+		return 0, Unlimited // its text must stay readable, and there is one a second
+	}
 	interval := c.pulse.interval()
 	if bytes = c.rate.room(interval); bytes > 0 {
-		by = LinkLimit
+		reason = LimitedByNetwork
 	}
 	if c.most > 0 {
 		if capped := int(min(max(1, c.most*interval.Seconds()), wire.MaxFrame)); bytes == 0 || capped < bytes {
-			bytes, by = capped, MaxBitrateLimit
+			bytes, reason = capped, LimitedByMaxBitrate
 		}
 	}
-	return bytes, by
+	return bytes, reason
 }
 
 // OnSent notes a frame that is about to be written.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"time"
 
@@ -33,20 +32,20 @@ type Link struct {
 
 	nominated bool // set by adopt, before anything is handed to the Handler
 
-	out  chan wire.Message
-	pong chan *wire.Pong // the answer to the newest ping
-	show chan *frame.Hub
-	told chan struct{} // a frame has come of which the other side should hear
-	word chan struct{} // the other side has told of one
-	ask  chan struct{} // a ping, now
-	ctx  context.Context
-	end  context.CancelCauseFunc
+	out             chan wire.Message
+	pong            chan *wire.Pong // the answer to the newest ping
+	show            chan *frame.Hub
+	feedbackDue     chan struct{} // a frame has arrived, and the other side expects a Feedback
+	feedbackArrived chan struct{} // sent has a new Feedback
+	ask             chan struct{} // a ping, now
+	ctx             context.Context
+	end             context.CancelCauseFunc
 
 	choice *time.Timer // until when the other side has to choose this link; nil where we choose
 
 	clock    clock
-	received inbound
-	sent     outbound
+	received receiveStats
+	sent     sendStats
 	decoder  *framecodec.Decoder
 }
 
@@ -55,7 +54,7 @@ func newLink(p *peer, c *transport.Conn, in *wire.Reader, ours, theirs wire.Hell
 		began: time.Now(), clockBase: frame.Now(),
 		decoder: framecodec.NewDecoder(in),
 		out:     make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
-		told: make(chan struct{}, 1), word: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
+		feedbackDue: make(chan struct{}, 1), feedbackArrived: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
@@ -122,7 +121,7 @@ func (l *Link) run(ctx context.Context) error {
 	wrote := make(chan struct{})
 	go func() {
 		defer close(wrote)
-		l.end(l.write())
+		l.end(newSender(l).run())
 	}()
 	if err := l.nominate(); err != nil {
 		l.end(err)
@@ -168,168 +167,6 @@ func (l *Link) stopWaiting() {
 // chooses says whether this device is the one of the two that chooses among connections.
 func (l *Link) chooses() bool {
 	return l.peer.links.cfg.Identity.ID().Compare(l.peer.ID) < 0
-}
-
-// write is the writing goroutine.
-func (l *Link) write() error {
-	ping := time.NewTimer(l.peer.rhythm())
-	defer ping.Stop()
-	w := newWriter(l)
-	defer w.close()
-	for l.ctx.Err() == nil {
-		var err error
-		select { // messages go before frames
-		case m := <-l.out:
-			err = w.message(m)
-		case m := <-l.pong:
-			err = w.message(m)
-		default:
-			select {
-			case m := <-l.out:
-				err = w.message(m)
-			case m := <-l.pong:
-				err = w.message(m)
-			case <-ping.C:
-				err = w.message(&wire.Ping{})
-				ping.Reset(l.peer.rhythm())
-			case <-l.told:
-				err = w.feedback()
-			case <-w.tell.C:
-				err = w.feedback()
-			case <-l.word:
-				f, at := l.sent.latest()
-				w.video.control.OnFeedback(at, &f)
-			case <-l.ask:
-				err = w.message(&wire.Ping{})
-				ping.Reset(l.peer.rhythm())
-			case h := <-l.show:
-				w.video.look(h)
-			case <-w.frames():
-				err = w.video.newest()
-			case <-w.ask.C: // the window may have opened
-			case <-l.ctx.Done():
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	w.goodbye(context.Cause(l.ctx))
-	return nil
-}
-
-// read is the reading goroutine. It returns why the link ends.
-func (l *Link) read() error {
-	for {
-		m, err := l.in.Next()
-		if l.ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return classify(err)
-		}
-		if err := l.heard(m); err != nil {
-			return err
-		}
-	}
-}
-
-// heard handles one message. What it returns ends the link.
-func (l *Link) heard(m wire.Message) error {
-	now := frame.Now()
-	switch m := m.(type) {
-	case *wire.Ping:
-		select { // of several that wait for their answer, only the last one needs it
-		case <-l.pong:
-		default:
-		}
-		l.pong <- &wire.Pong{T1: m.T1, T2: now}
-	case *wire.Pong:
-		l.clock.add(m, now)
-		return l.peer.answered(l, m.T1)
-	case *wire.Bye:
-		return &ByeError{*m}
-	case *wire.Hello:
-		return fmt.Errorf("%w: a second hello", wire.ErrProtocol)
-	case *wire.Nominate:
-		switch {
-		case l.chooses():
-			return fmt.Errorf("%w: nominated by the side that does not choose", wire.ErrProtocol)
-		case !l.nominated:
-			l.peer.adopt(l)
-		}
-	default:
-		if !l.nominated {
-			return fmt.Errorf("%w: %v before the connection was nominated", wire.ErrProtocol, m.Type())
-		}
-		switch m := m.(type) {
-		case *wire.Frame:
-			return l.frame(m)
-		case *wire.Refresh:
-			l.sent.refresh.Store(true)
-		case *wire.Feedback:
-			l.sent.word(m, l.elapsed())
-			poke(l.word)
-		default:
-			l.peer.pace.wait(l.ctx)
-			l.peer.links.cfg.Handler.Message(l, m)
-		}
-	}
-	return nil
-}
-
-// frame receives one frame. One that is not what it says it is gets counted and is not shown.
-func (l *Link) frame(m *wire.Frame) error {
-	if !m.Codec.Allowed(l.agreed) {
-		return fmt.Errorf("%w: a frame as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
-	}
-	began := l.elapsed()
-	f, err := l.unpacked(m)
-	if err != nil {
-		return classify(err)
-	}
-	whole, now := l.elapsed(), frame.Now()
-	captured, known := l.clock.local(m.Captured, now)
-	delay := now - captured
-	if !known {
-		delay = 0
-	}
-	if f != nil {
-		f.Captured, f.Arrived = captured, now
-		f.Card = m.Flags&wire.Card != 0
-		if framecodec.Valid(f) {
-			l.received.count(f, m.Size)
-			l.peer.links.cfg.Handler.Frame(l, f)
-		} else {
-			l.received.spoil()
-			f.Release()
-		}
-	}
-	l.received.landed(wire.Feedback{Seq: m.Seq, At: l.clockBase + whole, Took: whole - began, Delay: delay})
-	poke(l.told)
-	// Behind a hole that TCP has mended several frames come at once. With one processor, viewers would see the last of them.
-	runtime.Gosched()
-	return nil
-}
-
-// unpacked reads a frame, or nil where it is of no use. Then its data is skipped, and not unpacked: that would be work
-// that anybody we know could make us do.
-func (l *Link) unpacked(m *wire.Frame) (*frame.Frame, error) {
-	switch {
-	case !l.peer.links.cfg.Handler.Wants(l):
-		return nil, l.decoder.Discard()
-	case !l.received.newer(m.Seq):
-		l.received.spoil()
-		return nil, l.in.Skip()
-	}
-	f, needRefresh, err := l.decoder.Decode(m)
-	if needRefresh {
-		l.Send(&wire.Refresh{})
-	}
-	if f == nil && err == nil {
-		l.received.spoil()
-	}
-	return f, err
 }
 
 // poke leaves a message that one is enough of.

@@ -80,7 +80,7 @@ func (p *peer) status() Status {
 		s.Up, s.Since, s.Err = true, l.began, nil
 		s.RTT, s.RTTLeast, s.Offset = l.clock.measured()
 		s.Software = l.theirs.Software
-		s.Sending, s.Receiving = l.sending(), l.receiving()
+		s.Sending, s.Receiving = l.sent.sending(), l.received.receiving()
 	}
 	return s
 }

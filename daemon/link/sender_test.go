@@ -37,7 +37,7 @@ func TestMaxBitrateIsKept(t *testing.T) {
 		alice.links.Link("bob").Show(hub)
 		next := film(hub, pool, 50, 20_000, 1, 8*time.Second)
 		s := alice.links.Status("bob").Sending
-		if !s.Reduced || s.Why != "max_bitrate" || s.Dropped != s.Drops.Limit+s.Drops.Link {
+		if !s.Reduced || s.Why != "max_bitrate" || s.Dropped != s.Drops.MaxBitrate+s.Drops.Link {
 			t.Errorf("%+v, want frames that are reduced for max_bitrate's sake", s)
 		}
 		if n := s.Feedback.Bytes; n < 800_000 || n > 1_030_000 {

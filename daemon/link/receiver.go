@@ -1,0 +1,128 @@
+package link
+
+import (
+	"fmt"
+	"runtime"
+
+	"vchat/daemon/frame"
+	"vchat/daemon/framecodec"
+	"vchat/daemon/wire"
+)
+
+// read is the reading goroutine. It hands frames and messages to the Handler,
+// and returns why the link ends.
+func (l *Link) read() error {
+	for {
+		m, err := l.in.Next()
+		if l.ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return classify(err)
+		}
+		if err := l.receive(m); err != nil {
+			return err
+		}
+	}
+}
+
+// receive handles one message. An error ends the link.
+func (l *Link) receive(m wire.Message) error {
+	now := frame.Now()
+	switch m := m.(type) {
+	case *wire.Ping:
+		select { // only the newest of several pings needs an answer
+		case <-l.pong:
+		default:
+		}
+		l.pong <- &wire.Pong{T1: m.T1, T2: now}
+	case *wire.Pong:
+		l.clock.add(m, now)
+		return l.peer.answered(l, m.T1)
+	case *wire.Bye:
+		return &ByeError{*m}
+	case *wire.Hello:
+		return fmt.Errorf("%w: a second hello", wire.ErrProtocol)
+	case *wire.Nominate:
+		switch {
+		case l.chooses():
+			return fmt.Errorf("%w: nominated by the side that does not choose", wire.ErrProtocol)
+		case !l.nominated:
+			l.peer.adopt(l)
+		}
+	default:
+		if !l.nominated {
+			return fmt.Errorf("%w: %v before the connection was nominated", wire.ErrProtocol, m.Type())
+		}
+		switch m := m.(type) {
+		case *wire.Frame:
+			return l.receiveFrame(m)
+		case *wire.Refresh:
+			l.sent.refresh.Store(true)
+		case *wire.Feedback:
+			l.sent.onFeedback(m, l.elapsed())
+			poke(l.feedbackArrived)
+		default:
+			l.peer.pace.wait(l.ctx)
+			l.peer.links.cfg.Handler.Message(l, m)
+		}
+	}
+	return nil
+}
+
+// receiveFrame reads one frame and hands it to the Handler. A frame that is not
+// what its header says is counted and dropped.
+func (l *Link) receiveFrame(m *wire.Frame) error {
+	if !m.Codec.Allowed(l.agreed) {
+		return fmt.Errorf("%w: a frame as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
+	}
+	began := l.elapsed()
+	f, err := l.decodeFrame(m)
+	if err != nil {
+		return classify(err)
+	}
+	complete, now := l.elapsed(), frame.Now()
+	captured, known := l.clock.local(m.Captured, now)
+	delay := now - captured
+	if !known {
+		delay = 0
+	}
+	if f != nil {
+		f.Captured, f.Arrived = captured, now
+		f.Card = m.Flags&wire.Card != 0
+		if framecodec.Valid(f) {
+			l.received.onFrame(f, m.Size)
+			l.peer.links.cfg.Handler.Frame(l, f)
+		} else {
+			l.received.onBroken()
+			f.Release()
+		}
+	}
+	l.received.onArrival(wire.Feedback{Seq: m.Seq, At: l.clockBase + complete, Took: complete - began, Delay: delay})
+	poke(l.feedbackDue)
+	// After TCP has repeated a lost packet, several frames arrive at once. On one
+	// processor the viewers would only run after the last of them.
+	runtime.Gosched()
+	return nil
+}
+
+// decodeFrame reads the data of a frame. It returns nil for a frame that is not
+// wanted, is older than one before, or lacks its base. Those are skipped and
+// not decoded, so that a peer cannot make us work for nothing.
+func (l *Link) decodeFrame(m *wire.Frame) (*frame.Frame, error) {
+	switch {
+	case !l.peer.links.cfg.Handler.Wants(l):
+		return nil, l.decoder.Discard()
+	case !l.received.isNewer(m.Seq):
+		l.received.onBroken()
+		return nil, l.in.Skip()
+	}
+	f, needRefresh, err := l.decoder.Decode(m)
+	if needRefresh {
+		l.Send(&wire.Refresh{})
+	}
+	if f == nil && err == nil {
+		l.received.onBroken()
+	}
+	return f, err
+}

@@ -1,0 +1,264 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"vchat/daemon/congestion"
+	"vchat/daemon/frame"
+	"vchat/daemon/framecodec"
+	"vchat/daemon/wire"
+)
+
+// sender is the state of a link's writing goroutine. It writes messages as
+// they come, and the newest frame of a hub whenever the controller lets it.
+// A frame that has to wait is dropped as soon as the camera delivers a newer
+// one, so no queue of old frames forms.
+//
+//	Hub ─▶ sub (the newest frame) ─▶ CanSend? ─▶ Encode within Budget ─▶ TLS ─▶ socket
+//	                                    ▲              ▲                  │
+//	                                    └── Controller ┴───── OnSent ◀────┘
+//	                                             ▲
+//	                                             └─ OnFeedback ◀─ the receiver
+type sender struct {
+	link    *Link
+	sub     *frame.Reader // of the hub whose frames are sent; nil: none are
+	control *congestion.Controller
+	encoder *framecodec.Encoder
+	quality qualityReporter
+
+	counted uint64            // drops of sub that are in drops already
+	blocked congestion.Reason // why CanSend refused since the last frame
+	drops   Drops
+
+	retry         *time.Timer // when CanSend is worth another call
+	feedbackTimer *time.Timer // when the next Feedback may be sent
+	lastFeedback  time.Time
+	feedback      wire.Feedback // reused, so that nothing is allocated
+
+	buf []byte // an encoded message, or the header of a frame
+}
+
+// feedbackInterval is the shortest time between two Feedbacks: 50 a second, as
+// PROTOCOL.md has it.
+const feedbackInterval = 20 * time.Millisecond
+
+func newSender(l *Link) *sender {
+	s := &sender{link: l, control: congestion.New(l.conn), encoder: framecodec.NewEncoder(l.agreed),
+		retry: time.NewTimer(0), feedbackTimer: time.NewTimer(0)}
+	s.retry.Stop()
+	s.feedbackTimer.Stop()
+	return s
+}
+
+func (s *sender) close() {
+	s.subscribe(nil)
+	s.retry.Stop()
+	s.feedbackTimer.Stop()
+}
+
+// run writes until the link ends. Messages go before frames.
+func (s *sender) run() error {
+	l := s.link
+	defer s.close()
+	ping := time.NewTimer(l.peer.rhythm())
+	defer ping.Stop()
+	for l.ctx.Err() == nil {
+		var err error
+		select {
+		case m := <-l.out:
+			err = s.sendMessage(m)
+		case m := <-l.pong:
+			err = s.sendMessage(m)
+		default:
+			select {
+			case m := <-l.out:
+				err = s.sendMessage(m)
+			case m := <-l.pong:
+				err = s.sendMessage(m)
+			case <-ping.C:
+				err = s.sendMessage(&wire.Ping{})
+				ping.Reset(l.peer.rhythm())
+			case <-l.ask:
+				err = s.sendMessage(&wire.Ping{})
+				ping.Reset(l.peer.rhythm())
+			case <-l.feedbackDue:
+				err = s.sendFeedback()
+			case <-s.feedbackTimer.C:
+				err = s.sendFeedback()
+			case <-l.feedbackArrived:
+				f, at := l.sent.latestFeedback()
+				s.control.OnFeedback(at, &f)
+			case h := <-l.show:
+				s.subscribe(h)
+			case <-s.frameReady():
+				err = s.sendFrame()
+			case <-s.retry.C: // frameReady asks CanSend again
+			case <-l.ctx.Done():
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	s.sendGoodbye(context.Cause(l.ctx))
+	return nil
+}
+
+// frameReady returns a channel that receives when there is a new frame. It
+// returns nil, and sets the retry timer, while no frame may be sent.
+func (s *sender) frameReady() <-chan struct{} {
+	if s.sub == nil {
+		return nil
+	}
+	now := s.link.elapsed()
+	s.control.SetMaxRate(s.link.peer.maxBytes())
+	if ok, retryAt := s.control.CanSend(now); !ok {
+		s.blocked = s.control.BlockedBy()
+		s.retry.Reset(retryAt - now)
+		return nil
+	}
+	return s.sub.Ready()
+}
+
+// sendFrame writes the newest frame, unless it was sent already.
+func (s *sender) sendFrame() error {
+	f := s.sub.Take()
+	if f == nil {
+		return nil
+	}
+	defer f.Release()
+	s.countDrops()
+	if s.link.sent.refresh.Swap(false) {
+		s.encoder.Reset()
+	}
+	s.control.OnFrame(f)
+	budget, reason := s.control.Budget(f)
+	began := s.link.elapsed()
+	enc, err := s.encoder.Encode(f, budget, began)
+	if err != nil {
+		return err
+	}
+	if enc.Header.Check() != nil {
+		s.drops.TooBig++ // a raw frame above 16 MiB, which the protocol has no room for
+		s.link.sent.onDropped(s.drops)
+		return nil
+	}
+	now := s.link.elapsed()
+	s.control.OnSent(now, congestion.SentFrame{Seq: f.Seq, Bytes: len(enc.Data), FullBytes: enc.FullBytes, Budget: budget,
+		Raw: f.Format != frame.JPEG, Card: f.Card, EncodeTime: now - began})
+	quality := s.qualityOf(f, &enc, budget, reason)
+	if err := s.writeFrame(&enc); err != nil {
+		return fmt.Errorf("write a frame to %s: %w", s.link.Peer(), classify(err))
+	}
+	s.encoder.OnSent(&enc.Header, f)
+	s.link.sent.onSent(&enc.Header, quality, s.drops)
+	if s.quality.changed(quality, now) {
+		s.link.peer.links.cfg.Handler.Quality(s.link)
+	}
+	return nil
+}
+
+// writeFrame hands a frame to the kernel. Its header is a TLS record of its
+// own, so that the receiver knows when the first byte arrived.
+func (s *sender) writeFrame(enc *framecodec.Encoded) error {
+	s.buf = wire.AppendFrame(s.buf[:0], &enc.Header)
+	return s.link.conn.WriteFrame(s.buf, enc.Data)
+}
+
+// subscribe sends the frames of another hub from now on; nil: of none.
+func (s *sender) subscribe(h *frame.Hub) {
+	if s.sub != nil {
+		s.sub.Close()
+		s.countDrops()
+		s.counted, s.sub = 0, nil
+	}
+	s.encoder.Reset()
+	if h != nil {
+		s.sub = h.Subscribe()
+		s.control.OnNewSource()
+	}
+}
+
+// countDrops counts the frames that the hub has dropped since the last call,
+// under the reason for which none was taken.
+func (s *sender) countDrops() {
+	if n := s.sub.Dropped(); n > s.counted {
+		reason := &s.drops.Link // also when the goroutine was still writing the frame before
+		if s.blocked == congestion.LimitedByMaxBitrate {
+			reason = &s.drops.MaxBitrate
+		}
+		*reason += n - s.counted
+		s.counted = n
+	}
+	s.blocked = congestion.Unlimited
+}
+
+// qualityOf returns in which quality a frame is sent. A card is no part of the
+// video and has none.
+func (s *sender) qualityOf(f *frame.Frame, enc *framecodec.Encoded, budget int, reason congestion.Reason) qualityState {
+	if f.Card {
+		return qualityState{}
+	}
+	q := judgeQuality(s.control.Constrained(), len(enc.Data), enc.FullBytes, budget)
+	q.byMaxBitrate, q.capacity = reason == congestion.LimitedByMaxBitrate, s.control.Capacity()
+	return q
+}
+
+// sendMessage writes one message. It stamps pings and pongs as late as possible.
+func (s *sender) sendMessage(m wire.Message) error {
+	switch t := m.(type) {
+	case *wire.Ping:
+		t.T1 = frame.Now()
+		s.link.clock.ask(t.T1)
+	case *wire.Pong:
+		t.T3 = frame.Now()
+	}
+	var err error
+	if s.buf, err = wire.Append(s.buf[:0], m); err != nil {
+		return fmt.Errorf("encode message: %w", err)
+	}
+	if _, err := s.link.conn.Write(s.buf); err != nil {
+		return fmt.Errorf("write to %s: %w", s.link.Peer(), classify(err))
+	}
+	return nil
+}
+
+// sendFeedback reports the frames that have arrived to their sender, or sets
+// the feedback timer if the last Feedback is too recent.
+func (s *sender) sendFeedback() error {
+	if wait := feedbackInterval - time.Since(s.lastFeedback); wait > 0 {
+		s.feedbackTimer.Reset(wait)
+		return nil
+	}
+	s.feedbackTimer.Stop()
+	s.lastFeedback = time.Now()
+	s.feedback = s.link.received.latest()
+	return s.sendMessage(&s.feedback)
+}
+
+// sendGoodbye sends the queued messages and a Bye with the reason for the end
+// of the link. A replaced link sends no queued messages: they are for its
+// successor. Errors are ignored: the link is over anyway.
+func (s *sender) sendGoodbye(why error) {
+	bye := farewell(why)
+	if bye == nil {
+		return
+	}
+	for waiting := len(s.link.out); waiting > 0 && bye.Code != wire.CodeReplaced; waiting-- {
+		if s.sendMessage(<-s.link.out) != nil {
+			return
+		}
+	}
+	if s.sendMessage(bye) == nil {
+		_ = s.link.conn.CloseWrite()
+	}
+}
+
+// allow sets max_bitrate, in Mbit/s; it takes effect with the next frame.
+func (p *peer) allow(mbit float64) { p.most.Store(math.Float64bits(mbit * 1e6 / 8)) }
+
+// maxBytes returns max_bitrate in bytes a second; 0: there is none.
+func (p *peer) maxBytes() float64 { return math.Float64frombits(p.most.Load()) }
