@@ -48,7 +48,7 @@ func (b *bench) cuts(ctx context.Context) error {
 }
 
 func (b *bench) cutOf(ctx context.Context, p program, length, patience time.Duration) (float64, error) {
-	l, err := newLink(ctx, conditions{tcp: b.tcp}, b.tun)
+	l, err := newLink(ctx, conditions{tcp: b.tcp})
 	if err != nil {
 		return 0, err
 	}

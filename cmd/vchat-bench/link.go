@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -32,27 +31,6 @@ const serverAddr = "10.213.1.2"
 const clientAddr = "10.213.2.2"
 
 var errNeedsRoot = errors.New("network namespaces need root")
-
-// newLink makes a link by the kernel's tbf and netem, or by our own shaper where the kernel has not what it needs.
-func newLink(ctx context.Context, c conditions, own bool) (*link, error) {
-	if os.Geteuid() != 0 {
-		return nil, errNeedsRoot
-	}
-	var why error
-	if !own {
-		l, err := newRouter(ctx, c)
-		if err == nil || !errors.Is(err, errNoQdisc) {
-			return l, err
-		}
-		why = err
-	}
-	l, err := newTunnel(ctx, c)
-	if err != nil {
-		return nil, errors.Join(why, err)
-	}
-	l.shaped = "own shaper"
-	return l, nil
-}
 
 // ends makes the two namespaces.
 func (c conditions) ends(ctx context.Context) (server, client *namespace, err error) {

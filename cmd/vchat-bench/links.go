@@ -89,7 +89,7 @@ func (b *bench) links(ctx context.Context) error {
 }
 
 func (b *bench) linkOf(ctx context.Context, p program, c conditions, settle, window time.Duration) (g got, by string, err error) {
-	l, err := newLink(ctx, c, b.tun)
+	l, err := newLink(ctx, c)
 	if err != nil {
 		return g, "kernel, not", err
 	}
@@ -112,7 +112,7 @@ func (b *bench) linkOf(ctx context.Context, p program, c conditions, settle, win
 
 // withoutRoot says so where there is no root.
 func (b *bench) withoutRoot(what string) bool {
-	l, err := newLink(context.Background(), conditions{tcp: b.tcp}, b.tun)
+	l, err := newLink(context.Background(), conditions{tcp: b.tcp})
 	if err == nil {
 		l.close()
 		return false

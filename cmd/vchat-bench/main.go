@@ -14,8 +14,8 @@
 // then one clock can tell the delay.
 //
 // links and cuts need root and the programs ip and tc: server and clients get network namespaces of their own, without
-// names, so that they are gone with this process however it ends. So are the programs (PR_SET_PDEATHSIG). What the kernel
-// lacks of tbf and netem is done by a shaper in this process, between two TUN devices.
+// names, so that they are gone with this process however it ends. So are the programs (PR_SET_PDEATHSIG). A link that
+// needs tbf or netem is left out where the kernel lacks it, as Debian's cloud kernels lack netem.
 //
 // A run measures each program once in each case; the table gives the median of the runs and their range. It is markdown
 // on standard output, and what is going on is on standard error.
@@ -48,7 +48,6 @@ type options struct {
 	vchatd   string        // built here if empty
 	queue    time.Duration // of the shaped link
 	tcp      string        // congestion control on the links
-	tun      bool          // our own shaper, whatever the kernel has
 }
 
 var experiments = []string{"cost", "links", "cuts"}
@@ -67,7 +66,6 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	f.StringVar(&o.vchatd, "vchatd", "", "this vchatd, where there is no Go to build one from the source tree")
 	f.DurationVar(&o.queue, "queue", 50*time.Millisecond, "how much the queue before the shaped link holds, at its rate")
 	f.StringVar(&o.tcp, "tcp", "", "TCP's congestion control on the links; empty: cubic, which most have, or else the machine's")
-	f.BoolVar(&o.tun, "tun", false, "shape by this program even where the kernel has tbf and netem")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -10,9 +10,12 @@ import (
 // errNoQdisc says that the kernel has not what a link needs. Debian's cloud kernels, for one, lack netem.
 var errNoQdisc = errors.New("the kernel does not have it")
 
-// newRouter joins the ends by a third namespace that forwards between two veth pairs, with tbf or netem on its way to the
+// newLink joins the ends by a third namespace that forwards between two veth pairs, with tbf or netem on its way to the
 // clients. On the server's own device they would be another thing: there TCP sees its packets queue, and sends fewer.
-func newRouter(ctx context.Context, c conditions) (_ *link, err error) {
+func newLink(ctx context.Context, c conditions) (_ *link, err error) {
+	if os.Geteuid() != 0 {
+		return nil, errNeedsRoot
+	}
 	server, client, err := c.ends(ctx)
 	if err != nil {
 		return nil, err
