@@ -124,7 +124,7 @@ func (a *app) placeCall(ctx context.Context, req api.CallRequest) (api.Call, err
 // if the call has not ended.
 func (a *app) viewCall(ctx context.Context, opt view.Options, to string) error {
 	err := a.view(ctx, opt, to)
-	if over := (*view.Over)(nil); errors.As(err, &over) {
+	if over := (*view.EndedError)(nil); errors.As(err, &over) {
 		return a.reportEnd(over)
 	}
 	a.hangUp(opt.Feed)

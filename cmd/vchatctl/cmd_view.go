@@ -70,7 +70,7 @@ Keys in window, screen and terminal:
 			if cmd.Flags().Changed("port") {
 				return usagef("--port requires --to web")
 			}
-			opt := view.Options{Feed: firstArg(args), Follow: follow, Turn: len(args) == 0}
+			opt := view.Options{Feed: firstArg(args), Follow: follow, SwitchToCaller: len(args) == 0}
 			if follow { // also waits for the daemon, so only a wrong name is an error
 				err = a.checkFeed(cmd.Context(), opt.Feed)
 			} else {
@@ -80,7 +80,7 @@ Keys in window, screen and terminal:
 				return err
 			}
 			err = a.view(cmd.Context(), opt, to)
-			if over := (*view.Over)(nil); errors.As(err, &over) {
+			if over := (*view.EndedError)(nil); errors.As(err, &over) {
 				return a.reportEnd(over)
 			}
 			return err
@@ -128,7 +128,7 @@ func (a *app) viewTarget(to string) (string, error) {
 func (a *app) view(ctx context.Context, opt view.Options, to string) (err error) {
 	ctx, stop := a.readerContext(ctx)
 	defer stop()
-	opt.Figures = to == toTerminal // the terminal has a status line
+	opt.ShowStats = to == toTerminal // the terminal has a status line
 	s, err := view.Start(ctx, a.client(), opt)
 	if err != nil {
 		return err
@@ -166,7 +166,7 @@ func (a *app) openDisplay(ctx context.Context, s *view.Session, to, title string
 
 // reportEnd prints why a feed has ended. It returns an error for an end that is
 // a failure.
-func (a *app) reportEnd(o *view.Over) error {
+func (a *app) reportEnd(o *view.EndedError) error {
 	switch c := o.Call; {
 	case c.State == "":
 		a.noticef("%v", o)

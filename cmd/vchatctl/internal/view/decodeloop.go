@@ -9,65 +9,70 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// decoded is a frame as it is painted. Its planes belong to its decoder.
+// decoded is a decoded frame. Its planes belong to its decoder.
 type decoded struct {
 	decoder mjpeg.Decoder
 	render.Frame
-	Shown
-	err error
+	DisplayedFrame
+	err error // why Planes is nil
 }
 
-// decodeLoop decodes the newest frame of a feed while the one before is painted, and no more of them than are painted.
+// decodeLoop decodes the newest frame while the one before is painted. It waits
+// for a free buffer, so it decodes no frame that is not painted.
 //
-//	free ─▶ goroutine: wait for the newest ─▶ decode, at the scale that the display needs ─▶ ready ─▶ painter ─▶ free
+//	free ─▶ goroutine: wait for a frame ─▶ decode, scaled down ─▶ ready
+//	  ▲                                                             │
+//	  └────────────────── previous frame ◀── show ◀─────────────────┘
 type decodeLoop struct {
 	newest *Newest
 	free   chan *decoded
 	ready  chan *decoded
-	box    atomic.Uint64 // the pixels that there are for it: width<<32 | height
+	size   atomic.Uint64 // available pixels: width<<32 | height
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	now *decoded // that is painted; nil: none yet
+	current *decoded // the frame to paint; nil: none yet
 }
 
-// newDecodeLoop begins to decode for a place of w by h pixels. Guard is deferred by its goroutine.
-func newDecodeLoop(ctx context.Context, n *Newest, w, h int, guard func()) *decodeLoop {
+// newDecodeLoop starts decoding for a place of w by h pixels. Its goroutine
+// defers recoverPanic.
+func newDecodeLoop(ctx context.Context, n *Newest, w, h int, recoverPanic func()) *decodeLoop {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &decodeLoop{newest: n, free: make(chan *decoded, 2), ready: make(chan *decoded, 1), cancel: cancel}
-	r.free <- &decoded{}
-	r.free <- &decoded{}
-	r.setBox(w, h)
-	r.wg.Go(func() {
-		defer guard()
-		r.run(ctx)
+	l := &decodeLoop{newest: n, free: make(chan *decoded, 2), ready: make(chan *decoded, 1), cancel: cancel}
+	l.free <- &decoded{}
+	l.free <- &decoded{}
+	l.setSize(w, h)
+	l.wg.Go(func() {
+		defer recoverPanic()
+		l.run(ctx)
 	})
-	return r
+	return l
 }
 
-func (r *decodeLoop) close() {
-	r.cancel()
-	r.wg.Wait()
+// close stops the goroutine and waits for it.
+func (l *decodeLoop) close() {
+	l.cancel()
+	l.wg.Wait()
 }
 
-func (r *decodeLoop) setBox(w, h int) { r.box.Store(uint64(w)<<32 | uint64(h)) }
+func (l *decodeLoop) setSize(w, h int) { l.size.Store(uint64(w)<<32 | uint64(h)) }
 
-func (r *decodeLoop) run(ctx context.Context) {
+func (l *decodeLoop) run(ctx context.Context) {
 	for {
 		var d *decoded
 		select {
-		case d = <-r.free:
+		case d = <-l.free:
 		case <-ctx.Done():
 			return
 		}
-		p, err := r.newest.Next(ctx)
+		p, err := l.newest.Next(ctx)
 		if err != nil {
 			return
 		}
-		box := r.box.Load()
-		d.decode(p, int(box>>32), int(box&(1<<32-1)))
+		size := l.size.Load()
+		d.decode(p, int(size>>32), int(size&(1<<32-1)))
 		select {
-		case r.ready <- d:
+		case l.ready <- d:
 		case <-ctx.Done():
 			return
 		}
@@ -76,7 +81,7 @@ func (r *decodeLoop) run(ctx context.Context) {
 
 // decode decodes a frame for a place of w by h pixels.
 func (d *decoded) decode(p *Frame, w, h int) {
-	d.Shown = Shown{Received: p.Received, Captured: p.Received.Add(-p.Frame.Age), Card: p.Card}
+	d.DisplayedFrame = DisplayedFrame{Received: p.Received, Captured: p.Received.Add(-p.Frame.Age), Card: p.Card}
 	d.Rotate = p.Rotate
 	scale := 1
 	if info, err := mjpeg.Check(p.Data); err == nil {
@@ -92,34 +97,43 @@ func (d *decoded) decode(p *Frame, w, h int) {
 	}
 }
 
-// take makes a frame the one that is painted. One that could not be decoded leaves the one before where it is.
-func (r *decodeLoop) take(d *decoded) {
+// show makes d the current frame. If d could not be decoded, the current frame
+// stays and records the error.
+func (l *decodeLoop) show(d *decoded) {
 	if d.Planes == nil {
-		if r.now != nil {
-			r.now.Broken = d.err
+		if l.current != nil {
+			l.current.DecodeErr = d.err
 		}
-		r.free <- d
+		l.free <- d
 		return
 	}
-	if r.now != nil {
-		r.free <- r.now
+	if l.current != nil {
+		l.free <- l.current
 	}
-	r.now = d
+	l.current = d
 }
 
-// frame is the one that is painted, or nil.
-func (r *decodeLoop) frame() *render.Frame {
-	if r.now == nil {
+// frame returns the current frame, or nil.
+func (l *decodeLoop) frame() *render.Frame {
+	if l.current == nil {
 		return nil
 	}
-	return &r.now.Frame
+	return &l.current.Frame
 }
 
-// poll takes a frame if one is ready.
-func (r *decodeLoop) poll() bool {
+// displayed returns what is known of the current frame. l may be nil.
+func (l *decodeLoop) displayed() DisplayedFrame {
+	if l == nil || l.current == nil {
+		return DisplayedFrame{}
+	}
+	return l.current.DisplayedFrame
+}
+
+// poll shows the next frame if it is decoded, and reports whether it was.
+func (l *decodeLoop) poll() bool {
 	select {
-	case d := <-r.ready:
-		r.take(d)
+	case d := <-l.ready:
+		l.show(d)
 		return true
 	default:
 		return false

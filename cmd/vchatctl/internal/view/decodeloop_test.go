@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -9,7 +10,7 @@ import (
 	"time"
 )
 
-// encoded is a JPEG frame of w by h pixels.
+// encoded returns a JPEG of w by h pixels.
 func encoded(t testing.TB, w, h int, at func(x, y int) color.Color) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -25,7 +26,7 @@ func encoded(t testing.TB, w, h int, at func(x, y int) color.Color) []byte {
 	return b.Bytes()
 }
 
-// quarters is a frame of four colours: red, green, blue and white, from the upper left in reading order.
+// quarters returns an image of four colors: red and green above blue and white.
 func quarters(w, h int) func(x, y int) color.Color {
 	return func(x, y int) color.Color {
 		return [...]color.Color{color.RGBA{255, 0, 0, 255}, color.RGBA{0, 255, 0, 255},
@@ -33,7 +34,7 @@ func quarters(w, h int) func(x, y int) color.Color {
 	}
 }
 
-// decodedFor decodes a frame as a decodeLoop does for a place.
+// decodedFor decodes a frame as a decodeLoop does for a place of w by h pixels.
 func decodedFor(t testing.TB, data []byte, rotate, w, h int) *decoded {
 	t.Helper()
 	p := &Frame{Received: time.Now()}
@@ -45,20 +46,28 @@ func decodedFor(t testing.TB, data []byte, rotate, w, h int) *decoded {
 	return d
 }
 
-func TestItIsDecodedNoLargerThanShown(t *testing.T) {
+func TestDecode_scalesDown(t *testing.T) {
 	data := encoded(t, 640, 480, quarters(640, 480))
 	for _, tt := range []struct{ rotate, w, h, want int }{
-		{0, 640, 480, 640}, {0, 641, 481, 640}, {0, 1920, 1080, 640}, {0, 639, 480, 640}, {0, 320, 240, 320}, {0, 320, 1000, 320}, {0, 321, 1000, 640},
-		{0, 80, 60, 80}, {0, 1, 1, 80}, {90, 240, 320, 320}, {90, 320, 240, 320}, {270, 480, 640, 640},
+		{0, 640, 480, 640}, {0, 641, 481, 640}, {0, 1920, 1080, 640}, {0, 639, 480, 640}, {0, 320, 240, 320},
+		{0, 320, 1000, 320}, {0, 321, 1000, 640}, {0, 80, 60, 80}, {0, 1, 1, 80},
+		{90, 240, 320, 320}, {90, 320, 240, 320}, {270, 480, 640, 640},
 	} {
-		if d := decodedFor(t, data, tt.rotate, tt.w, tt.h); d.Planes.W != tt.want || d.W*d.H != 640*480 || d.Rotate != tt.rotate {
-			t.Errorf("for %dx%d, turned by %d, it is decoded %d wide, want %d", tt.w, tt.h, tt.rotate, d.Planes.W, tt.want)
-		}
+		t.Run(fmt.Sprintf("%dx%d rotated by %d", tt.w, tt.h, tt.rotate), func(t *testing.T) {
+			d := decodedFor(t, data, tt.rotate, tt.w, tt.h)
+			if d.Planes.W != tt.want {
+				t.Errorf("got %d pixels wide, want %d", d.Planes.W, tt.want)
+			}
+			if d.W*d.H != 640*480 || d.Rotate != tt.rotate {
+				t.Errorf("got %dx%d rotated by %d, want the size and rotation as sent", d.W, d.H, d.Rotate)
+			}
+		})
 	}
 }
 
 func BenchmarkDecode(b *testing.B) {
-	data := encoded(b, 1280, 720, func(x, y int) color.Color { return color.RGBA{uint8(x), uint8(y), uint8(x * y >> 4), 255} })
+	gradient := func(x, y int) color.Color { return color.RGBA{uint8(x), uint8(y), uint8(x * y >> 4), 255} }
+	data := encoded(b, 1280, 720, gradient)
 	p := &Frame{}
 	p.Data = data
 	d := &decoded{}

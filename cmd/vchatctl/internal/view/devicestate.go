@@ -9,22 +9,29 @@ import (
 	"vchat/daemon/api"
 )
 
-// deviceState is what the daemon has told of the device.
+// deviceState is the state of this device as the daemon reports it.
 type deviceState struct {
-	up     bool      // the daemon is there
-	since  time.Time // of up
-	status api.Status
-	ended  map[string]api.Call // the last call with each peer that has ended while we listened
+	daemonUp bool
+	since    time.Time // of daemonUp; zero: never connected
+	status   api.Status
+	ended    map[string]api.Call // the last call with each peer that ended
 }
 
-// hear takes an event.
-func (d *deviceState) hear(e api.Event) {
+// setDaemonUp records whether the daemon answers.
+func (d *deviceState) setDaemonUp(up bool) {
+	if d.daemonUp != up {
+		d.daemonUp, d.since = up, time.Now()
+	}
+}
+
+// apply updates the state with an event.
+func (d *deviceState) apply(e api.Event) {
 	s := &d.status
 	switch {
 	case e.Event == api.EventState && e.Status != nil:
 		*s = *e.Status
 	case e.Event == api.EventCall && e.Call != nil:
-		d.hearCall(*e.Call)
+		d.applyCall(*e.Call)
 	case e.Event == api.EventLink && e.Link != nil:
 		s.Calls = slices.Clone(s.Calls)
 		for i := range s.Calls {
@@ -39,15 +46,17 @@ func (d *deviceState) hear(e api.Event) {
 	}
 }
 
-// hearCall takes what has become of a call. There is at most one with a peer, but if both sides have called each other its
-// id changes, and the end of the other one is no end.
-func (d *deviceState) hearCall(c api.Call) {
-	over := c.State == api.CallEnded
-	if now := d.call(c.Peer); over && now != nil && now.ID != c.ID {
+// applyCall updates the call with a peer, of which there is at most one. If
+// both sides call each other, the id of the call changes; the end of the other
+// id is then ignored.
+func (d *deviceState) applyCall(c api.Call) {
+	ended := c.State == api.CallEnded
+	if present := d.call(c.Peer); ended && present != nil && present.ID != c.ID {
 		return
 	}
-	d.status.Calls = slices.DeleteFunc(slices.Clone(d.status.Calls), func(e api.Call) bool { return e.Peer == c.Peer })
-	if !over {
+	samePeer := func(old api.Call) bool { return old.Peer == c.Peer }
+	d.status.Calls = slices.DeleteFunc(slices.Clone(d.status.Calls), samePeer)
+	if !ended {
 		d.status.Calls = append(d.status.Calls, c)
 		return
 	}
@@ -57,7 +66,7 @@ func (d *deviceState) hearCall(c api.Call) {
 	d.ended[c.Peer] = c
 }
 
-// call is the call with a peer, or nil.
+// call returns the call with a peer, or nil.
 func (d *deviceState) call(peer string) *api.Call {
 	i := slices.IndexFunc(d.status.Calls, func(c api.Call) bool { return c.Peer == peer })
 	if i < 0 {
@@ -66,8 +75,8 @@ func (d *deviceState) call(peer string) *api.Call {
 	return &d.status.Calls[i]
 }
 
-// connected is the peer of the newest call that is answered, or "".
-func (d *deviceState) connected() string {
+// connectedPeer returns the peer of the call answered last, or "".
+func (d *deviceState) connectedPeer() string {
 	peer, newest := "", time.Time{}
 	for _, c := range d.status.Calls {
 		if answered(c.State) && (peer == "" || c.Answered.After(newest)) {
@@ -77,8 +86,8 @@ func (d *deviceState) connected() string {
 	return peer
 }
 
-// rings is the peer whose call rings here, or "".
-func (d *deviceState) rings() string {
+// caller returns the peer of an incoming call, or "".
+func (d *deviceState) caller() string {
 	for _, c := range d.status.Calls {
 		if c.State == api.CallIncoming {
 			return c.Peer
@@ -89,28 +98,28 @@ func (d *deviceState) rings() string {
 
 func answered(s api.CallState) bool { return s == api.CallActive || s == api.CallResuming }
 
-// staleReason says in words why there is no fresh frame of a feed.
+// staleReason returns why there is no new frame of a feed.
 func (d *deviceState) staleReason(feed string, now time.Time) string {
 	switch {
-	case !d.up && d.since.IsZero():
+	case !d.daemonUp && d.since.IsZero():
 		return "waiting for vchatd"
-	case !d.up:
-		return StaleReason{"vchatd ended", d.since, ", waiting for it"}.At(now)
+	case !d.daemonUp:
+		return DaemonStopped(d.since).At(now)
 	case feed == api.Self:
-		return cmp.Or(LocalReason(&d.status).At(now), "the camera sends no frames")
+		return cmp.Or(LocalReason(&d.status).At(now), "no picture from the camera")
 	}
 	c := d.call(feed)
 	if text := PeerReason(feed, c).At(now); text != "" {
 		return text
 	}
 	if !c.HasFrames {
-		return "waiting for the first frame of " + feed
+		return "waiting for the first frame from " + feed
 	}
-	return "nothing comes from " + feed
+	return "no picture from " + feed
 }
 
-// span is a duration as one says it.
-func span(d time.Duration) string {
+// formatAge formats a duration in its largest unit, rounded down.
+func formatAge(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < 100*time.Second:
 		return fmt.Sprintf("%d s", int(d.Seconds()))

@@ -1,98 +1,144 @@
 package view
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"vchat/daemon/api"
 )
 
-func TestWhyThereIsNoFrame(t *testing.T) {
+func TestDeviceState_staleReason(t *testing.T) {
 	now := time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
 	before := func(s int) time.Time { return now.Add(-time.Duration(s) * time.Second) }
-	in := func(c api.Call) deviceState {
+	withCall := func(c api.Call) deviceState {
 		c.Peer = "workshop"
-		return deviceState{up: true, since: before(60), status: api.Status{Calls: []api.Call{{Peer: "attic", State: api.CallIncoming}, c}}}
+		calls := []api.Call{{Peer: "attic", State: api.CallIncoming}, c}
+		return deviceState{daemonUp: true, since: before(60), status: api.Status{Calls: calls}}
 	}
-	there := func(c api.PeerCamera) deviceState {
-		return in(api.Call{State: api.CallActive, HasFrames: true, Link: &api.Link{State: api.LinkUp}, PeerCamera: &c})
+	peerCamera := func(c api.PeerCamera) deviceState {
+		return withCall(api.Call{
+			State: api.CallActive, HasFrames: true, Link: &api.Link{State: api.LinkUp}, PeerCamera: &c,
+		})
 	}
-	here := func(c api.Camera) deviceState {
+	localCamera := func(c api.Camera) deviceState {
 		c.Device = "/dev/video0"
-		return deviceState{up: true, status: api.Status{Camera: c}}
+		return deviceState{daemonUp: true, status: api.Status{Camera: c}}
 	}
+	linkDown := &api.Link{State: api.LinkDown, Since: before(130)}
 	for _, tt := range []struct {
+		name   string
 		device deviceState
 		feed   string
 		want   string
 	}{
-		{deviceState{}, "workshop", "waiting for vchatd"},
-		{deviceState{since: before(4)}, "workshop", "vchatd ended 4 s ago, waiting for it"},
-		{deviceState{up: true}, "workshop", "there is no call with workshop"},
-		{in(api.Call{State: api.CallCalling}), "workshop", "calling workshop"},
-		{in(api.Call{State: api.CallRinging}), "workshop", "it rings at workshop"},
-		{in(api.Call{State: api.CallIncoming}), "workshop", "workshop is calling"},
-		{in(api.Call{State: api.CallResuming, Since: before(7)}), "workshop", "link lost 7 s ago, reconnecting"},
-		{in(api.Call{State: api.CallActive, Link: &api.Link{State: api.LinkDown, Since: before(130)}}), "workshop", "link lost 2 min ago, reconnecting"},
-		{in(api.Call{State: api.CallActive}), "workshop", "waiting for the first frame of workshop"},
-		{there(api.PeerCamera{State: "streaming"}), "workshop", "nothing comes from workshop"},
-		{there(api.PeerCamera{State: "unknown"}), "workshop", "nothing comes from workshop"},
-		{there(api.PeerCamera{State: "privacy", Since: before(9)}), "workshop", "workshop has privacy on"},
-		{there(api.PeerCamera{State: "opening"}), "workshop", "workshop's camera is starting"},
-		{there(api.PeerCamera{State: "lost", Since: before(12), Reason: "the camera is gone; it was unplugged, or it broke down"}), "workshop",
-			"workshop's camera was unplugged 12 s ago"},
-		{there(api.PeerCamera{State: "lost", Reason: "the camera sends no frames"}), "workshop", "workshop's camera was lost: the camera sends no frames"},
-		{there(api.PeerCamera{State: "failed", Since: before(7200), Reason: "no usable format"}), "workshop", "workshop's camera has failed 2 h ago: no usable format"},
-		{here(api.Camera{State: api.CameraIdle}), api.Self, "the camera is starting"},
-		{here(api.Camera{State: api.CameraOpening}), api.Self, "the camera is starting"},
-		{here(api.Camera{State: api.CameraStreaming}), api.Self, "the camera sends no frames"},
-		{here(api.Camera{State: api.CameraLost, Since: before(3), Reason: "/dev/video0: in use by ffmpeg"}), api.Self, "the camera was lost 3 s ago: in use by ffmpeg"},
-		{deviceState{up: true, status: api.Status{Privacy: true}}, api.Self, "privacy is on: the camera is closed"},
+		{"no daemon yet", deviceState{}, "workshop", "waiting for vchatd"},
+		{"daemon stopped", deviceState{since: before(4)}, "workshop",
+			"vchatd stopped 4 s ago; waiting for it to restart"},
+		{"no call", deviceState{daemonUp: true}, "workshop", "no call with workshop"},
+		{"calling", withCall(api.Call{State: api.CallCalling}), "workshop", "calling workshop"},
+		{"ringing", withCall(api.Call{State: api.CallRinging}), "workshop", "ringing at workshop"},
+		{"incoming", withCall(api.Call{State: api.CallIncoming}), "workshop", "workshop is calling"},
+		{"resuming", withCall(api.Call{State: api.CallResuming, Since: before(7)}), "workshop",
+			"connection lost 7 s ago; reconnecting"},
+		{"link down", withCall(api.Call{State: api.CallActive, Link: linkDown}), "workshop",
+			"connection lost 2 min ago; reconnecting"},
+		{"no frame yet", withCall(api.Call{State: api.CallActive}), "workshop",
+			"waiting for the first frame from workshop"},
+		{"peer camera streams", peerCamera(api.PeerCamera{State: "streaming"}), "workshop", "no picture from workshop"},
+		{"peer camera unknown", peerCamera(api.PeerCamera{State: "unknown"}), "workshop", "no picture from workshop"},
+		{"peer privacy", peerCamera(api.PeerCamera{State: "privacy", Since: before(9)}), "workshop",
+			"workshop has turned the camera off"},
+		{"peer camera opens", peerCamera(api.PeerCamera{State: "opening"}), "workshop",
+			"workshop's camera is starting"},
+		{"peer camera unplugged",
+			peerCamera(api.PeerCamera{State: "lost", Since: before(12), Reason: "the camera was unplugged or failed"}),
+			"workshop", "workshop's camera was unplugged 12 s ago"},
+		{"peer camera lost, time unknown",
+			peerCamera(api.PeerCamera{State: "lost", Reason: "the camera delivers no frames"}),
+			"workshop", "workshop's camera was lost: the camera delivers no frames"},
+		{"peer camera failed",
+			peerCamera(api.PeerCamera{State: "failed", Since: before(7200), Reason: "no usable format"}),
+			"workshop", "workshop's camera failed 2 h ago: no usable format"},
+		{"camera idle", localCamera(api.Camera{State: api.CameraIdle}), api.Self, "the camera is starting"},
+		{"camera opens", localCamera(api.Camera{State: api.CameraOpening}), api.Self, "the camera is starting"},
+		{"camera streams", localCamera(api.Camera{State: api.CameraStreaming}), api.Self, "no picture from the camera"},
+		{"camera lost",
+			localCamera(api.Camera{State: api.CameraLost, Since: before(3), Reason: "/dev/video0: in use by ffmpeg"}),
+			api.Self, "the camera was lost 3 s ago: in use by ffmpeg"},
+		{"privacy", deviceState{daemonUp: true, status: api.Status{Privacy: true}}, api.Self,
+			"privacy mode is on; the camera is off"},
 	} {
-		if got := tt.device.staleReason(tt.feed, now); got != tt.want {
-			t.Errorf("%s: got %q, want %q", tt.feed, got, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.device.staleReason(tt.feed, now); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 
-// TestWhatIsKnown goes through events and looks at what they leave.
-func TestWhatIsKnown(t *testing.T) {
-	var k deviceState
+// The rows are one sequence of events: each builds on the state before.
+func TestDeviceState_apply(t *testing.T) {
+	var d deviceState
 	yes := true
 	call := func(id, peer string, s api.CallState) api.Event {
 		return api.Event{Event: api.EventCall, Peer: peer, Call: &api.Call{ID: id, Peer: peer, State: s}}
 	}
+	first := &api.Status{Calls: []api.Call{{ID: "1", Peer: "attic", State: api.CallIncoming}}}
+	linkDown := &api.Link{State: api.LinkDown}
 	for _, tt := range []struct {
-		event            api.Event
-		connected, rings string
-		calls            int
+		name              string
+		event             api.Event
+		connected, caller string
+		calls             int
 	}{
-		{api.Event{Event: api.EventState, Status: &api.Status{Calls: []api.Call{{ID: "1", Peer: "attic", State: api.CallIncoming}}}}, "", "attic", 1},
-		{call("1", "attic", api.CallActive), "attic", "", 1},
-		{call("2", "workshop", api.CallIncoming), "attic", "workshop", 2},
-		{call("9", "attic", api.CallEnded), "attic", "workshop", 2}, // another one, long over
-		{call("1", "attic", api.CallEnded), "", "workshop", 1},
-		{call("3", "workshop", api.CallResuming), "workshop", "", 1}, // by the other's id
-		{api.Event{Event: api.EventLink, Peer: "workshop", Link: &api.Link{State: api.LinkDown}}, "workshop", "", 1},
-		{api.Event{Event: api.EventCamera, Camera: &api.Camera{State: api.CameraLost}}, "workshop", "", 1},
-		{api.Event{Event: api.EventPrivacy, Privacy: &yes}, "workshop", "", 1},
-		{api.Event{Event: "of another version"}, "workshop", "", 1},
+		{"first state", api.Event{Event: api.EventState, Status: first}, "", "attic", 1},
+		{"answered", call("1", "attic", api.CallActive), "attic", "", 1},
+		{"second call", call("2", "workshop", api.CallIncoming), "attic", "workshop", 2},
+		{"end of an older call", call("9", "attic", api.CallEnded), "attic", "workshop", 2},
+		{"end", call("1", "attic", api.CallEnded), "", "workshop", 1},
+		{"id of the other side", call("3", "workshop", api.CallResuming), "workshop", "", 1},
+		{"link down", api.Event{Event: api.EventLink, Peer: "workshop", Link: linkDown}, "workshop", "", 1},
+		{"camera", api.Event{Event: api.EventCamera, Camera: &api.Camera{State: api.CameraLost}}, "workshop", "", 1},
+		{"privacy", api.Event{Event: api.EventPrivacy, Privacy: &yes}, "workshop", "", 1},
+		{"unknown event", api.Event{Event: "of another version"}, "workshop", "", 1},
 	} {
-		k.hear(tt.event)
-		if k.connected() != tt.connected || k.rings() != tt.rings || len(k.status.Calls) != tt.calls {
-			t.Errorf("after %+v: in a call with %q, %q rings, %d calls", tt.event, k.connected(), k.rings(), len(k.status.Calls))
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			d.apply(tt.event)
+			if got := d.connectedPeer(); got != tt.connected {
+				t.Errorf("connected peer: got %q, want %q", got, tt.connected)
+			}
+			if got := d.caller(); got != tt.caller {
+				t.Errorf("caller: got %q, want %q", got, tt.caller)
+			}
+			if got := len(d.status.Calls); got != tt.calls {
+				t.Errorf("got %d calls, want %d", got, tt.calls)
+			}
+		})
 	}
-	if k.call("workshop").Link.State != api.LinkDown || k.status.Camera.State != api.CameraLost || !k.status.Privacy || k.ended["attic"].ID != "1" {
-		t.Errorf("it knows %+v", k)
+	if got := d.call("workshop").Link.State; got != api.LinkDown {
+		t.Errorf("link: got %q, want %q", got, api.LinkDown)
+	}
+	if got := d.status.Camera.State; got != api.CameraLost {
+		t.Errorf("camera: got %q, want %q", got, api.CameraLost)
+	}
+	if !d.status.Privacy {
+		t.Error("privacy: got off, want on")
+	}
+	if got := d.ended["attic"].ID; got != "1" {
+		t.Errorf("ended call with attic: got %q, want 1", got)
 	}
 }
 
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{-time.Second: "0 s", 1900 * time.Millisecond: "1 s", 99 * time.Second: "99 s", 100 * time.Second: "1 min",
-		2 * time.Hour: "2 h", 50 * time.Hour: "2 days"} {
-		if got := span(d); got != want {
-			t.Errorf("%v is %q, want %q", d, got, want)
-		}
+func TestFormatAge(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 s", 1900 * time.Millisecond: "1 s", 99 * time.Second: "99 s", 100 * time.Second: "1 min",
+		2 * time.Hour: "2 h", 50 * time.Hour: "2 days",
+	} {
+		t.Run(fmt.Sprint(d), func(t *testing.T) {
+			if got := formatAge(d); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }

@@ -6,31 +6,35 @@ import (
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
-// A Display is what frames are painted on: a window, or a console's screen. Next and Show are for one goroutine, and Run's.
+// A Display shows frames: a window, the screen of a console, a terminal. Next
+// and Show are for one goroutine.
 type Display interface {
-	// Next gives memory of the display's present size to paint on, which holds no particular content. It waits while all
-	// that the display has is still being shown, but no longer than ctx. A display that is not to be seen at present (a
-	// window that is iconified, a console that is switched away) waits too.
+	// Next returns memory of the display's present size to paint into. Its
+	// contents are undefined. Next waits while all buffers are being shown or
+	// the display is not visible: an iconified window, an inactive console. It
+	// returns an error if ctx ends or the display is gone.
 	Next(ctx context.Context) (render.Pixels, error)
 
-	// Show shows what was painted on the memory that Next gave last.
+	// Show shows the memory that Next returned last.
 	Show() error
 
-	// Input is what its user does. The display closes it when it is gone, and Err says why.
+	// Input returns the channel of the user's input. The display closes it when
+	// it is gone; see Err.
 	Input() <-chan Input
 
-	// Err is why the display is gone: nil if its user closed it.
+	// Err returns why the display is gone: nil if its user closed it.
 	Err() error
 
-	// Close takes the display away and gives back what it had, such as the console; only then it returns.
+	// Close releases the display and restores the state before it, for example
+	// that of the console.
 	Close() error
 }
 
-// Input is one thing that the user of a display did.
+// Input is one action of the user.
 type Input struct {
-	Key     Key  // KeyNone: something else
-	Rune    rune // of KeyRune
-	Resized bool // or uncovered: all has to be painted again
+	Key     Key  // KeyNone if Resized
+	Rune    rune // for KeyRune
+	Resized bool // resized or uncovered: paint everything again
 }
 
 // Key is a key that was pressed.
@@ -38,14 +42,20 @@ type Key int
 
 const (
 	KeyNone Key = iota
-	KeyRune     // a character, see Input.Rune
+	KeyRune     // a character: Input.Rune
 	KeyEnter
 	KeyEscape
 	KeyBackspace
-	KeyInterrupt // Ctrl-C, or the window's close button: the viewer ends
+	KeyInterrupt // Ctrl-C, or the window's close button
 )
 
-// A Fullscreener is a Display that can be made as large as the whole screen, and small again.
+// A Fullscreener is a Display that can cover the whole screen.
 type Fullscreener interface {
 	SetFullscreen(on bool) error
+}
+
+// A TextDisplay is a Display that shows texts itself, such as a terminal.
+type TextDisplay interface {
+	SetOverlay(render.Overlay) // for the next Show
+	Aspect() float64           // height of a pixel divided by its width
 }

@@ -11,41 +11,45 @@ import (
 )
 
 const (
-	retryEvery = 250 * time.Millisecond // a daemon that is started again is back within a second
-	patience   = 30 * time.Second       // for such a daemon, if nobody said to wait for ever: that is to be noticed
-	settling   = 2 * time.Second        // for a daemon to have its calls back after that
+	retryInterval  = 250 * time.Millisecond // systemd restarts the daemon within a second
+	restartTimeout = 30 * time.Second       // how long to wait for the daemon without Options.Follow
+	restoreTimeout = 2 * time.Second        // how long a restarted daemon takes to restore its calls
 )
 
-// feed is a source that outlives the streams it reads: it opens the feed that is wanted again and again. Next is for one
-// goroutine, look for any.
+// feed is a Source that reads the wanted feed and reopens it when the stream
+// ends or another feed is wanted. Next is for one goroutine, recheck for any.
 type feed struct {
-	ctx    context.Context
-	client *client.Client
-	want   func() string // the name of the feed, or "": none at present
-	stay   bool          // nothing but ctx ends it
+	ctx        context.Context
+	client     *client.Client
+	wanted     func() string // name of the feed to read; "": none at present
+	persistent bool          // only ctx ends it
 
-	patience time.Duration
+	restartTimeout time.Duration
 
 	changed chan struct{}
 
 	mu    sync.Mutex
 	open  *client.Feed
-	name  string    // of the feed that is open, or was
-	since time.Time // of the name: frames that came before are of another feed
+	name  string    // of the present or last feed
+	since time.Time // of name: older frames belong to another feed
 }
 
-func newFeed(ctx context.Context, c *client.Client, want func() string, stay bool) *feed {
-	return &feed{ctx: ctx, client: c, want: want, stay: stay, patience: patience, changed: make(chan struct{}, 1)}
+func newFeed(ctx context.Context, c *client.Client, wanted func() string, persistent bool) *feed {
+	return &feed{
+		ctx: ctx, client: c, wanted: wanted, persistent: persistent,
+		restartTimeout: restartTimeout, changed: make(chan struct{}, 1),
+	}
 }
 
-// Next gives the next frame. Its errors are those that mend themselves by no waiting, and the cause of ctx.
+// Next returns the next frame. It returns only permanent errors, or the cause
+// of ctx.
 func (f *feed) Next() (client.Frame, error) {
 	for {
 		f.mu.Lock()
 		open := f.open
 		f.mu.Unlock()
 		if open == nil {
-			if err := f.begin(); err != nil {
+			if err := f.reopen(); err != nil {
 				return client.Frame{}, err
 			}
 			continue
@@ -54,21 +58,21 @@ func (f *feed) Next() (client.Frame, error) {
 		if err == nil {
 			return p, nil
 		}
-		f.end()
+		f.closeStream()
 		if errors.Is(err, client.ErrProtocol) {
 			return client.Frame{}, err
 		}
 	}
 }
 
-// begin opens the feed that is wanted, as soon as that works.
-func (f *feed) begin() error {
-	var lost, back time.Time // the daemon
+// reopen opens the wanted feed as soon as that is possible.
+func (f *feed) reopen() error {
+	var lost, back time.Time // when the daemon went away, and returned
 	for {
 		if f.ctx.Err() != nil {
 			return context.Cause(f.ctx)
 		}
-		name, first := f.turn()
+		name, first := f.selectFeed()
 		if name == "" {
 			f.pause(time.Hour)
 			continue
@@ -78,42 +82,42 @@ func (f *feed) begin() error {
 			f.mu.Lock()
 			f.open = open
 			f.mu.Unlock()
-			f.look() // it may have changed meanwhile
+			f.recheck() // another feed may be wanted by now
 			return nil
 		}
 		switch {
-		case f.ctx.Err() != nil || name != f.want():
+		case f.ctx.Err() != nil || name != f.wanted():
 			continue
-		case away(err):
+		case daemonGone(err):
 			if lost.IsZero() {
 				lost = time.Now()
 			}
 			back = time.Time{}
-			if !f.stay && (first || time.Since(lost) > f.patience) {
+			if !f.persistent && (first || time.Since(lost) > f.restartTimeout) {
 				return err
 			}
 		default:
 			if back.IsZero() {
 				back = time.Now()
 			}
-			returned := !lost.IsZero() && time.Since(back) < settling
-			if !returned && (!f.stay || errors.Is(err, client.ErrPermission)) {
+			restoring := !lost.IsZero() && time.Since(back) < restoreTimeout
+			if !restoring && (!f.persistent || errors.Is(err, client.ErrPermission)) {
 				return err
 			}
 		}
-		f.pause(retryEvery)
+		f.pause(retryInterval)
 	}
 }
 
-// away says that the daemon is not to be reached, which a restart of it mends.
-func away(err error) bool {
+// daemonGone reports whether an error goes away when the daemon is restarted.
+func daemonGone(err error) bool {
 	var refused *api.Error
 	return errors.Is(err, client.ErrUnreachable) || errors.As(err, &refused) && refused.Kind == api.ShuttingDown
 }
 
-// turn turns to the feed that is wanted; first says that there was none yet.
-func (f *feed) turn() (name string, first bool) {
-	name = f.want()
+// selectFeed switches to the wanted feed. It reports whether it is the first.
+func (f *feed) selectFeed() (name string, first bool) {
+	name = f.wanted()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	first = f.since.IsZero()
@@ -131,34 +135,27 @@ func (f *feed) pause(d time.Duration) {
 	}
 }
 
-// look leaves a feed that is not wanted any more.
-func (f *feed) look() {
-	name := f.want()
+// recheck ends the open stream if its feed is no longer wanted.
+func (f *feed) recheck() {
+	name := f.wanted()
 	f.mu.Lock()
 	if f.open != nil && (f.name != name || f.ctx.Err() != nil) {
 		f.open.Close()
 	}
 	f.mu.Unlock()
-	poke(f.changed)
+	notify(f.changed)
 }
 
-func (f *feed) end() {
+func (f *feed) closeStream() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open.Close()
 	f.open = nil
 }
 
-// showing is the feed whose frames Next gives, and since when.
-func (f *feed) showing() (name string, since time.Time) {
+// current returns the name of the feed that Next reads, and since when.
+func (f *feed) current() (name string, since time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.name, f.since
-}
-
-func poke(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -12,21 +13,22 @@ import (
 )
 
 const (
-	doWithin = 10 * time.Second // what a key asks of the daemon
-	maxTyped = 512              // characters of a line
+	commandTimeout = 10 * time.Second // for a command to the daemon
+	maxTyped       = 512              // characters of a message
 )
 
-// Press does what a key is for. Fullscreen says that it is for the display itself.
+// Press handles a key. It reports whether the display has to toggle its full
+// screen.
 //
-//	q quit  f full screen  s snapshot  p own picture  h hang up  i figures  a answer  d decline
-//	Enter begins a line of text, Enter again says it, Escape leaves it
+//	q quit  f full screen  s snapshot  p own picture  h hang up  i statistics
+//	a answer  d decline  Enter message, Enter again sends, Escape discards
 func (s *Session) Press(in Input) (fullscreen bool) {
 	if in.Key == KeyInterrupt {
 		s.end(ErrInterrupted)
 		return false
 	}
-	defer poke(s.changed)
-	if s.compose(in) || in.Key != KeyRune {
+	defer notify(s.changed)
+	if s.edit(in) || in.Key != KeyRune {
 		return false
 	}
 	switch unicode.ToLower(in.Rune) {
@@ -36,24 +38,25 @@ func (s *Session) Press(in Input) (fullscreen bool) {
 		return true
 	case 'i':
 		s.mu.Lock()
-		s.info, s.rate = !s.info, rate{}
+		s.showStats, s.stats = !s.showStats, frameStats{}
 		s.mu.Unlock()
 	case 'p':
 		s.togglePIP()
 	case 's':
-		s.do("snapshot", s.snapshot)
+		s.runCommand("snapshot", s.snapshot)
 	case 'h':
-		s.do("hang up", s.hangUp)
+		s.runCommand("hang up", s.hangUp)
 	case 'a':
-		s.do("answer", s.answer)
+		s.runCommand("answer", s.answer)
 	case 'd':
-		s.do("decline", s.decline)
+		s.runCommand("decline", s.decline)
 	}
 	return false
 }
 
-// compose takes a key for the line that is being typed, if there is one or the key begins it.
-func (s *Session) compose(in Input) bool {
+// edit handles a key of the message being typed. It reports whether the key
+// belongs to a message.
+func (s *Session) edit(in Input) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.typing {
@@ -73,7 +76,7 @@ func (s *Session) compose(in Input) bool {
 	case KeyEnter:
 		s.typing = false
 		if text := strings.TrimSpace(string(s.typed)); text != "" {
-			s.do("say", func(ctx context.Context) error { return s.tell(ctx, text) })
+			s.runCommand("message", func(ctx context.Context) error { return s.sendMessage(ctx, text) })
 		}
 	default:
 		return false
@@ -81,29 +84,25 @@ func (s *Session) compose(in Input) bool {
 	return true
 }
 
-// do does what may take a while. What goes wrong is shown.
-func (s *Session) do(what string, f func(context.Context) error) {
-	s.goes(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, doWithin)
+// runCommand runs a command in a goroutine and shows its error.
+func (s *Session) runCommand(name string, command func(context.Context) error) {
+	s.goGuarded(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, commandTimeout)
 		defer cancel()
-		s.done(what, f(ctx))
+		if err := command(ctx); err != nil && s.ctx.Err() == nil {
+			s.addLine(fmt.Sprintf("%s: %v", name, err))
+		}
 	})
 }
 
-func (s *Session) done(what string, err error) {
-	if err != nil && s.ctx.Err() == nil {
-		s.say(fmt.Sprintf("%s: %v", what, err))
-	}
-}
-
-func (s *Session) rings() string {
+func (s *Session) caller() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.device.rings()
+	return s.device.caller()
 }
 
 func (s *Session) decline(ctx context.Context) error {
-	peer := s.rings()
+	peer := s.caller()
 	if peer == "" {
 		return nil
 	}
@@ -112,51 +111,56 @@ func (s *Session) decline(ctx context.Context) error {
 }
 
 func (s *Session) answer(ctx context.Context) error {
-	peer := s.rings()
+	peer := s.caller()
 	if peer == "" {
 		return nil
 	}
 	c, err := s.client.Answer(ctx, peer)
-	if err == nil && s.opt.Turn && !s.opt.Follow {
+	if err == nil && s.opt.SwitchToCaller && !s.opt.Follow {
 		s.mu.Lock()
-		s.feedOf = c.Peer
+		s.feedName = c.Peer
 		s.mu.Unlock()
-		s.feed.look()
+		s.feed.recheck()
 	}
 	return err
 }
 
-// tell says a line to the other side of the call.
-func (s *Session) tell(ctx context.Context, text string) error {
-	peer := s.wanted()
-	if peer == api.Self {
-		peer = ""
-	}
-	return s.client.Say(ctx, peer, text)
+// sendMessage sends a message to the peer of the call that is shown.
+func (s *Session) sendMessage(ctx context.Context, text string) error {
+	return s.client.Say(ctx, s.shownPeer(), text)
 }
 
-// hangUp ends the call that is shown, or the one that is being made.
+// hangUp ends the call that is shown, or the one being made.
 func (s *Session) hangUp(ctx context.Context) error {
-	peer := s.wanted()
+	_, err := s.client.Hangup(ctx, s.shownPeer())
+	return err
+}
+
+// shownPeer returns the peer whose feed is shown, or "": then the daemon picks
+// the only call.
+func (s *Session) shownPeer() string {
+	peer := s.wantedFeed()
 	if peer == api.Self {
 		peer = ""
 	}
-	_, err := s.client.Hangup(ctx, peer)
-	return err
+	return peer
 }
 
 // snapshot saves the newest frame in the working directory.
 func (s *Session) snapshot(ctx context.Context) error {
-	feed := s.wanted()
+	feed := s.wantedFeed()
 	if feed == "" {
-		return fmt.Errorf("there is no picture")
+		return errors.New("no picture")
 	}
 	f, err := s.client.Newest(ctx, feed)
 	if err != nil {
 		return err
 	}
 	if f.Card {
-		return fmt.Errorf("%s's camera gives no picture", feed)
+		if feed == api.Self {
+			return errors.New("no picture from the camera")
+		}
+		return fmt.Errorf("no picture from %s", feed)
 	}
 	name := strings.Map(func(r rune) rune {
 		if r == '/' || r == 0 {
@@ -164,15 +168,15 @@ func (s *Session) snapshot(ctx context.Context) error {
 		}
 		return r
 	}, feed) + time.Now().Format("-20060102-150405.000") + ".jpg"
-	if err := write(name, f.Data); err != nil {
+	if err := writeNew(name, f.Data); err != nil {
 		return err
 	}
-	s.say("saved " + name)
+	s.addLine("saved " + name)
 	return nil
 }
 
-// write writes a new file that is there as a whole or not at all.
-func write(name string, data []byte) error {
+// writeNew writes a new file. After an error it removes the file again.
+func writeNew(name string, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err

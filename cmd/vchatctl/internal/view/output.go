@@ -10,44 +10,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Output is where a viewer writes. A write to it ends with the context even where the reader has stopped reading.
+// Output is a file whose writes end with a context, even if its reader has
+// stopped reading.
 type Output struct {
 	*os.File
-	again bool // opened by us
-	stop  func() bool
-	fired chan struct{}
+	reopened bool // File is ours to close
+	stop     func() bool
+	expired  chan struct{}
 }
 
-// Interruptible opens out a second time, without blocking, so that a deadline can end a write. Out itself is left as it
-// is, for other programs may share it. It works on pipes and terminals; anything else, and what may not be opened again,
-// is written as it is. The caller closes the output; that leaves out open.
+// Interruptible opens out a second time, without blocking, so that a deadline
+// can end a write. It leaves out itself unchanged, because other programs may
+// share it.
+//
+// This works for pipes and terminals. Other files, and those that cannot be
+// opened again, are written to directly and without a deadline. The caller
+// closes the Output; that does not close out.
 func Interruptible(ctx context.Context, out *os.File) *Output {
-	o := &Output{File: out, fired: make(chan struct{})}
+	o := &Output{File: out, expired: make(chan struct{})}
 	if info, err := out.Stat(); err == nil && info.Mode()&(fs.ModeNamedPipe|fs.ModeCharDevice) != 0 {
 		path := fmt.Sprintf("/proc/self/fd/%d", out.Fd())
 		if f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0); err == nil {
-			o.File, o.again = f, true
+			o.File, o.reopened = f, true
 		}
 	}
 	o.stop = context.AfterFunc(ctx, func() {
-		defer close(o.fired)
-		_ = o.SetWriteDeadline(time.Now()) // refused by what cannot be interrupted
+		defer close(o.expired)
+		_ = o.SetWriteDeadline(time.Now()) // fails for files without deadlines
 	})
 	return o
 }
 
-// Finish gives what is still to be written a time of its own, whether the context has ended or not.
-func (o *Output) Finish(within time.Duration) {
+// Finish sets a new deadline for the last writes, whether or not the context
+// has ended.
+func (o *Output) Finish(timeout time.Duration) {
 	if !o.stop() {
-		<-o.fired
+		<-o.expired
 	}
-	_ = o.SetWriteDeadline(time.Now().Add(within))
+	_ = o.SetWriteDeadline(time.Now().Add(timeout))
 }
 
-// Close closes what was opened.
+// Close releases the Output and leaves the original file open.
 func (o *Output) Close() error {
 	o.stop()
-	if !o.again {
+	if !o.reopened {
 		return nil
 	}
 	return o.File.Close()

@@ -9,83 +9,84 @@ import (
 )
 
 const (
-	staleAfter = time.Second     // the newest frame is not the present any more
-	cardAfter  = 3 * time.Second // the same of a card, which comes anew every second
-	linesFor   = 12 * time.Second
-	mostLines  = 4
-	rateOver   = time.Second
+	staleAfter     = time.Second     // age from which a frame is dimmed
+	staleCardAfter = 3 * time.Second // the same for cards, which come once a second
+	lineDuration   = 12 * time.Second
+	maxLines       = 4
+	statsInterval  = time.Second
 )
 
-// line is something said, or that the viewer has to say.
+// line is a message, or a report of the viewer.
 type line struct {
 	text string
 	at   time.Time
 }
 
-// Shown is what is known of a frame that is being shown.
-type Shown struct {
-	Captured time.Time // on this program's clock
-	Received time.Time // zero: there is none
-	W, H     int       // as it was sent
-	Card     bool
-	Broken   error // why frames after it could not be decoded
+// DisplayedFrame describes a frame that is on the display.
+type DisplayedFrame struct {
+	Captured  time.Time // on this program's clock
+	Received  time.Time // zero: there is no frame
+	W, H      int       // upright, as sent
+	Card      bool
+	DecodeErr error // why newer frames could not be decoded
 }
 
-func (p *Shown) age(now time.Time) time.Duration { return now.Sub(p.Captured) }
+func (p *DisplayedFrame) age(now time.Time) time.Duration { return now.Sub(p.Captured) }
 
-func (p *Shown) stale(now time.Time) bool {
-	return p.age(now) > cardAfter || p.age(now) > staleAfter && !p.Card
+func (p *DisplayedFrame) stale(now time.Time) bool {
+	return p.age(now) > staleCardAfter || p.age(now) > staleAfter && !p.Card
 }
 
-// Words says what there is to say while a frame is shown, and the own one in the corner.
-func (s *Session) Overlay(now time.Time, p, own Shown) render.Overlay {
-	feed, since := s.feed.showing()
+// Overlay returns what to show besides the main frame p and the frame of the
+// picture-in-picture.
+func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
+	feed, since := s.feed.current()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := render.Overlay{Title: feed, PIP: s.pip != nil && feed != api.Self}
-	if w.Title == "" {
-		w.Title = "vchat"
+	o := render.Overlay{Title: feed, PIP: s.pip != nil && feed != api.Self}
+	if o.Title == "" {
+		o.Title = "vchat"
 	}
 	if p.Received.Before(since) {
-		p.Received = time.Time{} // of another feed
+		p.Received = time.Time{} // it belongs to another feed
 	}
-	w.PIPStale = own.stale(now)
+	o.PIPStale = pip.stale(now)
 	switch {
 	case feed == "":
-		w.Blank, w.Notice = true, s.idle(now)
+		o.Blank, o.Notice = true, s.idleNotice(now)
 	case p.Received.IsZero():
-		w.Blank, w.Notice = true, s.device.staleReason(feed, now)
+		o.Blank, o.Notice = true, s.device.staleReason(feed, now)
 	case p.stale(now):
-		w.Stale, w.Headline, w.Notice = true, span(p.age(now))+" old", s.device.staleReason(feed, now)
-		if p.Broken != nil {
-			w.Notice = "the frames cannot be read: " + p.Broken.Error()
+		o.Stale, o.Headline, o.Notice = true, formatAge(p.age(now))+" old", s.device.staleReason(feed, now)
+		if p.DecodeErr != nil {
+			o.Notice = "cannot decode frames: " + p.DecodeErr.Error()
 		}
 	}
-	if peer := s.device.rings(); peer != "" {
-		calling, keys := peer+" is calling", "a answers, d declines"
+	if peer := s.device.caller(); peer != "" {
+		calling, keys := peer+" is calling", "a answer · d decline"
 		if feed == "" {
-			w.Headline, w.Notice = calling, keys
+			o.Headline, o.Notice = calling, keys
 		} else {
-			w.Banner = calling + ": " + keys
+			o.Banner = calling + ": " + keys
 		}
 	}
-	if s.info {
-		w.Info = s.figures(now, p)
+	if s.showStats {
+		o.Info = s.statsLine(now, p)
 	}
 	if s.typing {
-		w.Typing = "say: " + string(s.typed) + "_"
+		o.Typing = "message: " + string(s.typed) + "_"
 	}
 	for _, l := range s.lines {
-		if now.Sub(l.at) < linesFor {
-			w.Lines = append(w.Lines, l.text)
+		if now.Sub(l.at) < lineDuration {
+			o.Lines = append(o.Lines, l.text)
 		}
 	}
-	return w
+	return o
 }
 
-// idle says what a viewer waits for that follows calls.
-func (s *Session) idle(now time.Time) string {
-	if !s.device.up {
+// idleNotice returns what a session with Options.Follow waits for.
+func (s *Session) idleNotice(now time.Time) string {
+	if !s.device.daemonUp {
 		return s.device.staleReason("", now)
 	}
 	for _, c := range s.device.status.Calls {
@@ -96,36 +97,37 @@ func (s *Session) idle(now time.Time) string {
 	return "waiting for calls"
 }
 
-// figures is the line of figures: frames a second, their delay, bits a second, their size.
-func (s *Session) figures(now time.Time, p Shown) string {
+// statsLine returns frames per second, age, bit rate and size of the frames.
+func (s *Session) statsLine(now time.Time, p DisplayedFrame) string {
 	frames, bytes := s.newest.Totals()
-	if d := now.Sub(s.rate.at); d >= rateOver {
-		if !s.rate.at.IsZero() {
-			s.rate.fps = float64(frames-s.rate.frames) / d.Seconds()
-			s.rate.mbits = float64(bytes-s.rate.bytes) * 8 / 1e6 / d.Seconds()
-			s.rate.age = p.age(now)
+	if d := now.Sub(s.stats.at); d >= statsInterval {
+		if !s.stats.at.IsZero() {
+			s.stats.fps = float64(frames-s.stats.frames) / d.Seconds()
+			s.stats.mbits = float64(bytes-s.stats.bytes) * 8 / 1e6 / d.Seconds()
+			s.stats.age = p.age(now)
 		}
-		s.rate.at, s.rate.frames, s.rate.bytes = now, frames, bytes
+		s.stats.at, s.stats.frames, s.stats.bytes = now, frames, bytes
 	}
-	if p.Received.IsZero() { // there is none that could be old
-		return fmt.Sprintf("%.1f fps · %.1f Mbit/s", s.rate.fps, s.rate.mbits)
+	if p.Received.IsZero() { // no frame, so no age and size
+		return fmt.Sprintf("%.1f fps · %.1f Mbit/s", s.stats.fps, s.stats.mbits)
 	}
-	return fmt.Sprintf("%.1f fps · %d ms old · %.1f Mbit/s · %dx%d", s.rate.fps, max(0, s.rate.age.Milliseconds()), s.rate.mbits, p.W, p.H)
+	age := max(0, s.stats.age.Milliseconds())
+	return fmt.Sprintf("%.1f fps · %d ms old · %.1f Mbit/s · %dx%d", s.stats.fps, age, s.stats.mbits, p.W, p.H)
 }
 
-// rate is what figures measures.
-type rate struct {
-	at            time.Time
-	frames, bytes uint64
+// frameStats are the statistics of the last statsInterval.
+type frameStats struct {
+	at            time.Time // when it ended
+	frames, bytes uint64    // totals at that time
 	fps, mbits    float64
 	age           time.Duration
 }
 
-// say adds a line to those that are shown.
-func (s *Session) say(text string) {
+// addLine shows a line for lineDuration.
+func (s *Session) addLine(text string) {
 	s.mu.Lock()
 	s.lines = append(s.lines, line{text, time.Now()})
-	s.lines = s.lines[max(0, len(s.lines)-mostLines):]
+	s.lines = s.lines[max(0, len(s.lines)-maxLines):]
 	s.mu.Unlock()
-	poke(s.changed)
+	notify(s.changed)
 }

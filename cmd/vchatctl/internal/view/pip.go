@@ -6,36 +6,36 @@ import (
 	"vchat/daemon/api"
 )
 
-// corner is the feed of the own picture that is shown beside another.
+// pip is the picture-in-picture: this device's own feed in a corner.
 type pip struct {
 	newest *Newest
 	cancel context.CancelFunc
 	feed   *feed
 }
 
-// togglePIP switches the own picture on or off.
+// togglePIP shows or hides the picture-in-picture.
 func (s *Session) togglePIP() {
 	s.mu.Lock()
-	c := s.pip
+	old := s.pip
 	s.pip = nil
-	if c == nil && s.ctx.Err() == nil {
+	if old == nil && s.ctx.Err() == nil {
 		ctx, cancel := context.WithCancel(s.ctx)
 		f := newFeed(ctx, s.client, func() string { return api.Self }, true)
-		s.pip = &pip{newest: Follow(f), cancel: cancel, feed: f}
+		s.pip = &pip{newest: ReadNewest(f), cancel: cancel, feed: f}
 	}
 	s.mu.Unlock()
-	if c != nil {
-		c.close()
+	if old != nil {
+		old.close()
 	}
 }
 
-func (c *pip) close() {
-	c.cancel()
-	c.feed.look()
-	c.newest.Wait()
+func (p *pip) close() {
+	p.cancel()
+	p.feed.recheck()
+	p.newest.Wait()
 }
 
-// Corner gives the own frames while they are wanted, else nil.
+// PIP returns the frames of the picture-in-picture, or nil if it is hidden.
 func (s *Session) PIP() *Newest {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,41 +10,38 @@ import (
 )
 
 const (
-	tickEvery   = 100 * time.Millisecond // for what changes by time alone
-	pipInterval = 66 * time.Millisecond  // the own picture need not be as lively, and costs as much
+	tickInterval = 100 * time.Millisecond // for texts that change with time alone
+	pipInterval  = 66 * time.Millisecond  // the picture-in-picture does with 15 fps
 )
 
-// A Worder is a Display that writes words by itself, such as a terminal, and whose pixels need not be square.
-type Worder interface {
-	Words(render.Overlay) // what is to be written by the next Show
-	Aspect() float64      // of a pixel: its height by its width
-}
-
-// Run shows a session on a display until either ends. The error is that of the display, or of the session: see
-// Session.Err. It closes neither.
+// Run shows a session on a display until either ends. It returns the error of
+// the display, or that of Session.Err. It closes neither of them.
 //
-//	display's keys ─▶ goroutine ─▶ Session.Press
-//	feed ─▶ decodeLoop (a goroutine) ─▶ loop: Next ─▶ paint ─▶ Show
+//	keys ─▶ goroutine ─▶ Session.Press
+//	feed ─▶ decodeLoop (a goroutine) ─▶ run: Next ─▶ paint ─▶ Show
 func Run(ctx context.Context, s *Session, d Display) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	v := &viewer{session: s, display: d, painter: render.NewPainter(s.guard), aspect: 1, again: make(chan struct{}, 1)}
-	v.worder, _ = d.(Worder)
+	v := &viewer{
+		session: s, display: d, painter: render.NewPainter(s.recoverPanic), aspect: 1,
+		repaint: make(chan struct{}, 1),
+	}
+	v.textDisplay, _ = d.(TextDisplay)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() {
 		defer cancel()
-		defer s.guard()
-		v.listen(ctx)
+		defer s.recoverPanic()
+		v.readInput(ctx)
 	})
 	err := v.run(ctx)
 	v.stop()
 	switch {
 	case s.ctx.Err() != nil:
 		return s.Err()
-	case ctx.Err() != nil && v.gone.Load():
+	case ctx.Err() != nil && v.displayGone.Load():
 		return d.Err()
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -52,38 +49,39 @@ func Run(ctx context.Context, s *Session, d Display) error {
 	return err
 }
 
-// viewer is what Run knows between two frames.
+// viewer is the state of Run.
 type viewer struct {
-	session *Session
-	display Display
-	worder  Worder
-	painter *render.Painter
-	aspect  float64
+	session     *Session
+	display     Display
+	textDisplay TextDisplay // display, or nil
+	painter     *render.Painter
+	aspect      float64
 
-	main       *decodeLoop
+	main       *decodeLoop // nil until the size of the display is known
 	pip        *decodeLoop
 	pipSource  *Newest
 	pipShownAt time.Time
-	again      chan struct{} // all has to be painted
-	fullscreen atomic.Bool   // was asked for, or the opposite of what is
-	gone       atomic.Bool   // the display
+
+	repaint          chan struct{} // paint everything again
+	toggleFullscreen atomic.Bool
+	displayGone      atomic.Bool
 }
 
-// listen hands on keys until the display is gone.
-func (v *viewer) listen(ctx context.Context) {
+// readInput passes on keys until the display is gone.
+func (v *viewer) readInput(ctx context.Context) {
 	for {
 		select {
 		case in, ok := <-v.display.Input():
 			if !ok {
-				v.gone.Store(true)
+				v.displayGone.Store(true)
 				return
 			}
 			if in.Resized {
-				poke(v.again)
+				notify(v.repaint)
 			}
 			if in.Key != KeyNone && v.session.Press(in) {
-				v.fullscreen.Store(true)
-				poke(v.again)
+				v.toggleFullscreen.Store(true)
+				notify(v.repaint)
 			}
 		case <-ctx.Done():
 			return
@@ -92,84 +90,78 @@ func (v *viewer) listen(ctx context.Context) {
 }
 
 func (v *viewer) run(ctx context.Context) error {
-	tick := time.NewTicker(tickEvery)
+	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
 	var (
-		last  render.Overlay
-		all   = true
-		full  = false
-		ready chan *decoded // nil until the display's size is known
+		last       render.Overlay
+		dirty      = true
+		fullscreen = false
+		ready      chan *decoded // nil until the size of the display is known
 	)
 	for {
-		if v.fullscreen.Swap(false) {
+		if v.toggleFullscreen.Swap(false) {
 			if f, ok := v.display.(Fullscreener); ok {
-				full = !full
-				if err := f.SetFullscreen(full); err != nil {
-					v.session.say(err.Error())
+				fullscreen = !fullscreen
+				if err := f.SetFullscreen(fullscreen); err != nil {
+					v.session.addLine(err.Error())
 				}
 			}
 		}
-		fresh := v.updatePIP(ctx)
-		words := v.session.Overlay(time.Now(), shown(v.main), shown(v.pip))
-		if all || fresh || !words.Equal(&last) {
+		newPIP := v.updatePIP(ctx)
+		overlay := v.session.Overlay(time.Now(), v.main.displayed(), v.pip.displayed())
+		if dirty || newPIP || !overlay.Equal(&last) {
 			if err := v.paint(ctx, &last); err != nil {
 				return err
 			}
 			ready = v.main.ready
-			all = false
+			dirty = false
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case d := <-ready:
-			v.main.take(d)
-			all = true
+			v.main.show(d)
+			dirty = true
 		case <-v.session.Changed():
 		case <-tick.C:
-		case <-v.again:
-			all = true
+		case <-v.repaint:
+			dirty = true
 		}
 	}
 }
 
-// paint paints what there is when the display has room for it.
+// paint waits for the display, paints, and stores what it painted in last.
 func (v *viewer) paint(ctx context.Context, last *render.Overlay) error {
 	px, err := v.display.Next(ctx)
 	if err != nil {
 		return err
 	}
-	if v.worder != nil {
-		v.aspect = v.worder.Aspect()
+	if v.textDisplay != nil {
+		v.aspect = v.textDisplay.Aspect()
 	}
 	if v.main == nil {
-		v.main = newDecodeLoop(ctx, v.session.Newest(), px.W, px.H, v.session.guard)
+		v.main = newDecodeLoop(ctx, v.session.Newest(), px.W, px.H, v.session.recoverPanic)
 	}
-	v.main.setBox(px.W, px.H)
+	v.main.setSize(px.W, px.H)
 	if v.pip != nil {
-		v.pip.setBox(px.W/render.PIPDivisor, px.H/render.PIPDivisor)
+		v.pip.setSize(px.W/render.PIPDivisor, px.H/render.PIPDivisor)
 	}
 	v.main.poll()
-	words := v.session.Overlay(time.Now(), shown(v.main), shown(v.pip))
-	var own *render.Frame
-	if v.pip != nil && words.PIP {
-		own = v.pip.frame()
+	overlay := v.session.Overlay(time.Now(), v.main.displayed(), v.pip.displayed())
+	var pipFrame *render.Frame
+	if v.pip != nil && overlay.PIP {
+		pipFrame = v.pip.frame()
 	}
-	v.painter.Paint(px, v.main.frame(), own, v.aspect, &words, v.worder == nil)
-	if v.worder != nil {
-		v.worder.Words(words)
+	v.painter.Paint(px, v.main.frame(), pipFrame, v.aspect, &overlay, v.textDisplay == nil)
+	if v.textDisplay != nil {
+		v.textDisplay.SetOverlay(overlay)
 	}
-	*last = words
+	*last = overlay
 	return v.display.Show()
 }
 
-func shown(r *decodeLoop) Shown {
-	if r == nil || r.now == nil {
-		return Shown{}
-	}
-	return r.now.Shown
-}
-
-// updatePIP keeps the decodeLoop of the own picture, and says whether it has a new one.
+// updatePIP starts and stops the decodeLoop of the picture-in-picture. It
+// reports whether there is a new frame to paint.
 func (v *viewer) updatePIP(ctx context.Context) bool {
 	if n := v.session.PIP(); n != v.pipSource {
 		if v.pip != nil {
@@ -178,7 +170,7 @@ func (v *viewer) updatePIP(ctx context.Context) bool {
 		}
 		v.pipSource = n
 		if n != nil {
-			v.pip = newDecodeLoop(ctx, n, 1, 1, v.session.guard)
+			v.pip = newDecodeLoop(ctx, n, 1, 1, v.session.recoverPanic)
 		}
 	}
 	if v.pip == nil || time.Since(v.pipShownAt) < pipInterval || !v.pip.poll() {
@@ -189,9 +181,9 @@ func (v *viewer) updatePIP(ctx context.Context) bool {
 }
 
 func (v *viewer) stop() {
-	for _, r := range [...]*decodeLoop{v.main, v.pip} {
-		if r != nil {
-			r.close()
+	for _, l := range [...]*decodeLoop{v.main, v.pip} {
+		if l != nil {
+			l.close()
 		}
 	}
 }

@@ -13,37 +13,42 @@ import (
 	"vchat/daemon/client"
 )
 
-// ErrInterrupted is why a session has ended when Ctrl-C was pressed, or a window closed.
+// ErrInterrupted ends a session when the user presses Ctrl-C or closes the
+// window.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrFault is why a session has ended when this program has a fault. The display is given back all the same.
-var ErrFault = errors.New("a fault of this program")
+// ErrInternal ends a session when one of its goroutines panics. The display can
+// then still be restored.
+var ErrInternal = errors.New("internal error")
 
-var errEnough = errors.New("the user has seen enough")
+var errQuit = errors.New("the user quit")
 
-// Over is why a session has ended when its call has.
-type Over struct {
+// EndedError ends a session when its call ends.
+type EndedError struct {
 	Feed string
 	Call api.Call // as it ended; State is "" if that is not known
 }
 
-func (o *Over) Error() string { return "the feed of " + o.Feed + " is over" }
+func (e *EndedError) Error() string { return "the feed of " + e.Feed + " has ended" }
 
 // Options say what a session shows.
 type Options struct {
-	Feed   string // api.Self or a peer; with Follow "" is whoever is in a call
-	Follow bool   // waits for calls, and for the daemon, for ever
-	Turn   bool   // to the peer whose call is answered here: Feed was not chosen
+	Feed           string // api.Self or a peer; with Follow, "" is the peer of any call
+	Follow         bool   // wait for calls and for the daemon without a limit
+	SwitchToCaller bool   // without Follow: show the peer when its call is answered
+	ShowStats      bool   // from the start
 
-	Patience time.Duration // for a daemon that is gone, without Follow; 0: half a minute, as for one that is started again
+	// RestartTimeout is how long to wait for a stopped daemon without Follow.
+	// 0 means 30 seconds.
+	RestartTimeout time.Duration
 
-	Figures bool // are shown from the beginning
-
-	// Events are those of a call that was made just now: its end may be among them already. The session closes them.
+	// Events is a stream opened before the call was made, so that it includes
+	// the end of the call. nil: Start opens one. The session closes it.
 	Events *client.Events
 }
 
-// Session is one user who looks at a feed. Its methods are safe for concurrent use.
+// Session is one user who watches a feed. Its methods are safe for concurrent
+// use.
 type Session struct {
 	client *client.Client
 	opt    Options
@@ -53,28 +58,28 @@ type Session struct {
 
 	feed    *feed
 	newest  *Newest
-	changed chan struct{} // something else than a frame is new
+	changed chan struct{}
 
-	mu     sync.Mutex
-	device deviceState
-	feedOf string // what is wanted, without Follow
-	lines  []line
-	info   bool
-	typing bool
-	typed  []rune
-	pip    *pip // the own picture, if it is wanted
-	rate   rate
+	mu        sync.Mutex
+	device    deviceState
+	feedName  string // the wanted feed, without Options.Follow
+	lines     []line
+	showStats bool
+	stats     frameStats
+	typing    bool
+	typed     []rune
+	pip       *pip // nil: hidden
 }
 
-// Start begins a session. Without Follow the feed has to be there: the errors are those of client.Client.Feed. The caller
-// closes the session.
+// Start starts a session. Without Options.Follow it first opens the feed, and
+// returns the errors of client.Client.Feed. The caller closes the session.
 func Start(ctx context.Context, c *client.Client, opt Options) (*Session, error) {
-	s := &Session{client: c, opt: opt, feedOf: opt.Feed, info: opt.Figures, changed: make(chan struct{}, 1)}
+	s := &Session{client: c, opt: opt, feedName: opt.Feed, showStats: opt.ShowStats, changed: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	s.feed = newFeed(s.ctx, c, s.wanted, opt.Follow)
-	s.feed.patience = cmp.Or(opt.Patience, patience)
+	s.feed = newFeed(s.ctx, c, s.wantedFeed, opt.Follow)
+	s.feed.restartTimeout = cmp.Or(opt.RestartTimeout, restartTimeout)
 	if !opt.Follow {
-		if err := s.feed.begin(); err != nil {
+		if err := s.feed.reopen(); err != nil {
 			s.cancel(nil)
 			if opt.Events != nil {
 				opt.Events.Close()
@@ -82,16 +87,16 @@ func Start(ctx context.Context, c *client.Client, opt Options) (*Session, error)
 			return nil, err
 		}
 	}
-	s.newest = Follow(source{s})
-	s.goes(s.listen)
-	s.goes(func() {
+	s.newest = ReadNewest(source{s})
+	s.goGuarded(s.readEvents)
+	s.goGuarded(func() {
 		<-s.ctx.Done()
-		s.feed.look()
+		s.feed.recheck()
 	})
 	return s, nil
 }
 
-// Close ends the session and waits until nothing of it runs.
+// Close ends the session and waits for its goroutines.
 func (s *Session) Close() {
 	s.end(nil)
 	s.newest.Wait()
@@ -104,101 +109,106 @@ func (s *Session) Close() {
 	}
 }
 
-// Newest gives the frames.
+// Newest returns the frames of the session.
 func (s *Session) Newest() *Newest { return s.newest }
 
-// Changed receives a value when Words may have changed by other than time.
+// Changed receives a value when Overlay may return something else, other than
+// by the passing of time.
 func (s *Session) Changed() <-chan struct{} { return s.changed }
 
-// Context ends with the session, and Err says why.
+// Context returns a context that ends with the session. See Err for the cause.
 func (s *Session) Context() context.Context { return s.ctx }
 
-// Err is why the session has ended: nil if its user had enough, ErrInterrupted, *Over, the cause of its context, or an
-// error of the daemon.
+// Err returns why the session ended: nil if the user quit, ErrInterrupted,
+// ErrInternal, *EndedError, the cause of its context, or an error of the
+// daemon.
 func (s *Session) Err() error {
-	if err := context.Cause(s.ctx); err != errEnough {
+	if err := context.Cause(s.ctx); err != errQuit {
 		return err
 	}
 	return nil
 }
 
-// goes starts a goroutine.
-func (s *Session) goes(f func()) {
+// goGuarded runs f in a goroutine that recovers from panics.
+func (s *Session) goGuarded(f func()) {
 	s.wg.Go(func() {
-		defer s.guard()
+		defer s.recoverPanic()
 		f()
 	})
 }
 
-// guard is deferred by goroutines: a fault in one of them ends the session, and not the program with the terminal raw.
-func (s *Session) guard() {
-	if fault := recover(); fault != nil {
-		s.end(fmt.Errorf("%w: %v\n%s", ErrFault, fault, debug.Stack()))
+// recoverPanic ends the session after a panic. Goroutines defer it: a panic
+// must not end the program while the terminal is in raw mode.
+func (s *Session) recoverPanic() {
+	if v := recover(); v != nil {
+		s.end(fmt.Errorf("%w: %v\n%s", ErrInternal, v, debug.Stack()))
 	}
 }
 
-func (s *Session) end(err error) { s.cancel(cmp.Or(err, errEnough)) }
+func (s *Session) end(err error) { s.cancel(cmp.Or(err, errQuit)) }
 
-// source is the session's feed as Newest reads it. Its end is that of the session.
+// source is the feed as Newest reads it. When the feed ends, so does the
+// session.
 type source struct{ *Session }
 
 func (s source) Next() (client.Frame, error) {
-	defer s.guard()
+	defer s.recoverPanic()
 	f, err := s.feed.Next()
 	if err == nil {
 		return f, nil
 	}
 	var refused *api.Error
 	if errors.As(err, &refused) && refused.Kind == api.NoSuchFeed {
-		err = s.over()
+		err = s.endedError()
 	}
 	s.end(err)
 	return client.Frame{}, context.Cause(s.ctx)
 }
 
-// callEnded ends a session whose call has ended, or tells why it has.
+// callEnded shows why a call ended, or ends the session with it.
 func (s *Session) callEnded(c api.Call) {
 	if s.opt.Follow && (c.EndedBy != api.SideLocal || c.Reason != api.ReasonHungUp) {
-		s.say(fmt.Sprintf("%s: %s", c.Peer, cmp.Or(c.ReasonText, string(c.Reason))))
+		s.addLine(fmt.Sprintf("call with %s ended: %s", c.Peer, cmp.Or(c.ReasonText, string(c.Reason))))
 	}
 	s.mu.Lock()
-	over := !s.opt.Follow && s.feedOf == c.Peer && s.device.call(c.Peer) == nil
+	ended := !s.opt.Follow && s.feedName == c.Peer && s.device.call(c.Peer) == nil
 	s.mu.Unlock()
-	if over {
-		s.end(&Over{Feed: c.Peer, Call: c})
+	if ended {
+		s.end(&EndedError{Feed: c.Peer, Call: c})
 	}
 }
 
-// over waits for the events to tell how the call has ended, which come on a connection of their own.
-func (s *Session) over() *Over {
-	o := &Over{Feed: s.wanted()}
+// endedError waits up to 500 ms for the event that says how the call ended: it
+// arrives on another connection than the frames.
+func (s *Session) endedError() *EndedError {
+	e := &EndedError{Feed: s.wantedFeed()}
 	for range 10 {
 		s.mu.Lock()
-		o.Call = s.device.ended[o.Feed]
+		e.Call = s.device.ended[e.Feed]
 		s.mu.Unlock()
-		if o.Call.State != "" {
+		if e.Call.State != "" {
 			break
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-s.ctx.Done():
-			return o
+			return e
 		}
 	}
-	return o
+	return e
 }
 
-// wanted is the feed to be shown now, or "".
-func (s *Session) wanted() string {
+// wantedFeed returns the feed to show now, or "" if there is none.
+func (s *Session) wantedFeed() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case !s.opt.Follow:
-		return s.feedOf
+		return s.feedName
 	case s.opt.Feed == api.Self:
 		return api.Self
 	case s.opt.Feed == "":
-		return s.device.connected()
+		return s.device.connectedPeer()
 	}
 	if c := s.device.call(s.opt.Feed); c != nil && answered(c.State) {
 		return s.opt.Feed
@@ -206,27 +216,27 @@ func (s *Session) wanted() string {
 	return ""
 }
 
-// listen hears what happens on the device, as long as the session lasts.
-func (s *Session) listen() {
+// readEvents follows the events of the device, across restarts of the daemon.
+func (s *Session) readEvents() {
 	for events := s.opt.Events; s.ctx.Err() == nil; events = nil {
-		if err := s.hear(events); errors.Is(err, client.ErrPermission) || errors.Is(err, client.ErrProtocol) {
+		err := s.readEventStream(events)
+		if errors.Is(err, client.ErrPermission) || errors.Is(err, client.ErrProtocol) {
 			s.end(err)
 		}
 		s.mu.Lock()
-		if s.device.up {
-			s.device.up, s.device.since = false, time.Now()
-		}
+		s.device.setDaemonUp(false)
 		s.mu.Unlock()
-		poke(s.changed)
+		notify(s.changed)
 		select {
-		case <-time.After(retryEvery):
+		case <-time.After(retryInterval):
 		case <-s.ctx.Done():
 		}
 	}
 }
 
-// hear hears until the events end. It opens them if there are none, for then they begin with the present state.
-func (s *Session) hear(events *client.Events) error {
+// readEventStream reads a stream of events until it ends. If events is nil, it
+// opens one, which starts with the present state.
+func (s *Session) readEventStream(events *client.Events) error {
 	if events == nil {
 		var err error
 		if events, err = s.client.Events(s.ctx); err != nil {
@@ -234,7 +244,8 @@ func (s *Session) hear(events *client.Events) error {
 		}
 	} else if status, err := s.client.Status(s.ctx); err == nil {
 		s.mu.Lock()
-		s.device.up, s.device.since, s.device.status = true, time.Now(), status
+		s.device.setDaemonUp(true)
+		s.device.status = status
 		s.mu.Unlock()
 	}
 	defer context.AfterFunc(s.ctx, events.Close)()
@@ -245,22 +256,20 @@ func (s *Session) hear(events *client.Events) error {
 			return err
 		}
 		s.mu.Lock()
-		if !s.device.up {
-			s.device.up, s.device.since = true, time.Now()
-		}
-		s.device.hear(e)
+		s.device.setDaemonUp(true)
+		s.device.apply(e)
 		s.mu.Unlock()
 		if c := e.Call; c != nil && c.State == api.CallEnded {
 			s.callEnded(*c)
 		}
 		if e.Event == api.EventText {
-			who := e.Peer
+			sender := e.Peer
 			if e.From == api.SideLocal {
-				who = "you"
+				sender = "you"
 			}
-			s.say(fmt.Sprintf("%s: %s", who, e.Text))
+			s.addLine(fmt.Sprintf("%s: %s", sender, e.Text))
 		}
-		s.feed.look()
-		poke(s.changed)
+		s.feed.recheck()
+		notify(s.changed)
 	}
 }

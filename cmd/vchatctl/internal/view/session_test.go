@@ -16,7 +16,7 @@ import (
 	"vchat/daemon/control/controltest"
 )
 
-// rig is a pretend device that can be stopped and started again, and a session of its user.
+// rig is a fake device that can be stopped and restarted, and a session.
 type rig struct {
 	t      *testing.T
 	device *controltest.Device
@@ -27,7 +27,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "view") // the test's own directory may be too deep for a socket's path
+	dir, err := os.MkdirTemp("", "view") // the path of t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,12 +53,12 @@ func (r *rig) serve() {
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := wait(); err != nil {
-			r.t.Errorf("the control server: %v", err)
+			r.t.Errorf("control server: %v", err)
 		}
 	})
 }
 
-func (r *rig) look(opt Options) {
+func (r *rig) start(opt Options) {
 	r.t.Helper()
 	c := client.New(r.socket)
 	r.t.Cleanup(c.Close)
@@ -70,13 +70,15 @@ func (r *rig) look(opt Options) {
 
 // inCall puts the device into a call with workshop.
 func (r *rig) inCall(state api.CallState) api.Call {
-	c := api.Call{ID: "1", Peer: "workshop", State: state, Direction: api.DirectionIn, Since: time.Now(), HasFrames: true}
+	c := api.Call{
+		ID: "1", Peer: "workshop", State: state, Direction: api.DirectionIn, Since: time.Now(), HasFrames: true,
+	}
 	r.device.Change(c)
 	return c
 }
 
-// frame publishes frames of a feed until the viewer has one, and gives it.
-func (r *rig) frame(feed, data string) *Frame {
+// awaitFrame publishes frames of a feed until the session has one.
+func (r *rig) awaitFrame(feed, data string) *Frame {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
 	defer cancel()
@@ -89,49 +91,56 @@ func (r *rig) frame(feed, data string) *Frame {
 			return p
 		}
 		if ctx.Err() != nil || err != nil && soon.Err() == nil {
-			r.t.Fatalf("no picture %q of %s: %v", data, feed, err)
+			r.t.Fatalf("no frame %q from %s: %v", data, feed, err)
 		}
 	}
 }
 
-// says waits until the session says something.
-func (r *rig) says(what string, get func(render.Overlay) string) {
+// awaitText waits until a text of the overlay contains want.
+func (r *rig) awaitText(want string, get func(render.Overlay) string) {
 	r.t.Helper()
 	text := ""
 	for range 1000 {
-		if text = get(r.Overlay(time.Now(), Shown{}, Shown{})); strings.Contains(text, what) {
+		if text = get(r.overlay()); strings.Contains(text, want) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	r.t.Fatalf("it says %q, want %q", text, what)
+	r.t.Fatalf("got text %q, want %q", text, want)
 }
 
-func notice(w render.Overlay) string { return w.Headline + "|" + w.Notice }
-func lines(w render.Overlay) string  { return strings.Join(w.Lines, "|") }
+func notice(o render.Overlay) string { return o.Headline + "|" + o.Notice }
+func lines(o render.Overlay) string  { return strings.Join(o.Lines, "|") }
 
-func (r *rig) done(what string) {
+func (r *rig) overlay() render.Overlay {
+	return r.Overlay(time.Now(), DisplayedFrame{}, DisplayedFrame{})
+}
+
+// awaitCommand waits until the device has received a command.
+func (r *rig) awaitCommand(want string) {
 	r.t.Helper()
 	for range 1000 {
-		if slices.Contains(r.device.Did(), what) {
+		if slices.Contains(r.device.Did(), want) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	r.t.Fatalf("the device was told %q, want %q; the session says %q, %v", r.device.Did(), what, lines(r.Overlay(time.Now(), Shown{}, Shown{})), r.Err())
+	r.t.Fatalf("got commands %q, want %q; lines %q, error %v", r.device.Did(), want, lines(r.overlay()), r.Err())
 }
 
-func (r *rig) ended() error {
+// awaitEnd waits for the session to end and returns its error.
+func (r *rig) awaitEnd() error {
 	r.t.Helper()
 	select {
 	case <-r.Context().Done():
 		return r.Err()
 	case <-time.After(10 * time.Second):
-		r.t.Fatal("the session goes on")
+		r.t.Fatal("the session does not end")
 		return nil
 	}
 }
 
+// press types a text: \n is Enter, \b Backspace, \x1b Escape.
 func (r *rig) press(text string) {
 	for _, c := range text {
 		in := Input{Key: KeyRune, Rune: c}
@@ -147,203 +156,210 @@ func (r *rig) press(text string) {
 	}
 }
 
-func TestASessionOutlivesTheDaemon(t *testing.T) {
+func TestSession_survivesRestartOfDaemon(t *testing.T) {
 	r := newRig(t)
 	r.inCall(api.CallActive)
-	r.look(Options{Feed: "workshop"})
-	r.frame("workshop", "before")
-	r.says("nothing comes", notice)
+	r.start(Options{Feed: "workshop"})
+	r.awaitFrame("workshop", "before")
+	r.awaitText("no picture", notice)
 	r.stop()
-	r.says("vchatd ended", notice)
+	r.awaitText("vchatd stopped", notice)
 	r.serve()
-	r.frame("workshop", "after")
-	r.says("nothing comes from workshop", notice) // of the words that are for no picture
+	r.awaitFrame("workshop", "after")
+	r.awaitText("no picture from workshop", notice)
 }
 
-func TestASessionDoesNotWaitForEver(t *testing.T) {
+func TestSession_restartTimeout(t *testing.T) {
 	r := newRig(t)
 	r.inCall(api.CallActive)
-	r.look(Options{Feed: "workshop", Patience: 300 * time.Millisecond})
-	r.frame("workshop", "before")
+	r.start(Options{Feed: "workshop", RestartTimeout: 300 * time.Millisecond})
+	r.awaitFrame("workshop", "before")
 	r.stop()
-	if err := r.ended(); !errors.Is(err, client.ErrUnreachable) {
-		t.Errorf("got %v", err)
+	if err := r.awaitEnd(); !errors.Is(err, client.ErrUnreachable) {
+		t.Errorf("got %v, want %v", err, client.ErrUnreachable)
 	}
 	r.serve()
 }
 
-func TestWhatIsNotThereAtTheBeginningIsAnError(t *testing.T) {
+func TestStart_errors(t *testing.T) {
 	r := newRig(t)
 	c := client.New(r.socket)
 	defer c.Close()
 	var refused *api.Error
-	if _, err := Start(t.Context(), c, Options{Feed: "attic"}); !errors.As(err, &refused) || refused.Kind != api.NoSuchFeed {
-		t.Errorf("got %v", err)
+	_, err := Start(t.Context(), c, Options{Feed: "attic"})
+	if !errors.As(err, &refused) || refused.Kind != api.NoSuchFeed {
+		t.Errorf("no such feed: got %v, want kind %v", err, api.NoSuchFeed)
 	}
-	nobody := client.New(r.socket + "x")
-	defer nobody.Close()
-	if _, err := Start(t.Context(), nobody, Options{Feed: "workshop"}); !errors.Is(err, client.ErrUnreachable) {
-		t.Errorf("got %v", err)
+	unreachable := client.New(r.socket + "x")
+	defer unreachable.Close()
+	if _, err := Start(t.Context(), unreachable, Options{Feed: "workshop"}); !errors.Is(err, client.ErrUnreachable) {
+		t.Errorf("no daemon: got %v, want %v", err, client.ErrUnreachable)
 	}
 }
 
-func TestTheEndOfTheCallEndsIt(t *testing.T) {
+func TestSession_endsWithItsCall(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		end  func(*rig)
 		want api.Reason
 	}{
-		{"told by an event", func(r *rig) {
+		{"event first", func(r *rig) {
 			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonLostTooLong})
 		}, api.ReasonLostTooLong},
-		{"the feed first", func(r *rig) {
+		{"feed first", func(r *rig) {
 			r.device.End("workshop")
 			time.Sleep(100 * time.Millisecond)
 			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonHungUp})
 		}, api.ReasonHungUp},
-		{"for a reason that is lost", func(r *rig) { r.device.End("workshop") }, ""},
+		{"reason unknown", func(r *rig) { r.device.End("workshop") }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
 			r.inCall(api.CallActive)
-			r.look(Options{Feed: "workshop"})
-			r.frame("workshop", "frame")
-			r.says("nothing comes", notice)
+			r.start(Options{Feed: "workshop"})
+			r.awaitFrame("workshop", "frame")
+			r.awaitText("no picture", notice)
 			tt.end(r)
-			var over *Over
-			if err := r.ended(); !errors.As(err, &over) || over.Feed != "workshop" || over.Call.Reason != tt.want {
-				t.Errorf("got %+v", err)
+			var ended *EndedError
+			err := r.awaitEnd()
+			if !errors.As(err, &ended) || ended.Feed != "workshop" || ended.Call.Reason != tt.want {
+				t.Errorf("got %+v, want reason %q", err, tt.want)
 			}
 		})
 	}
 }
 
-func TestTheEndOfAnotherCallDoesNot(t *testing.T) {
+func TestSession_ignoresEndOfOtherCalls(t *testing.T) {
 	r := newRig(t)
 	r.inCall(api.CallActive)
-	r.look(Options{Feed: "workshop"})
-	r.says("nothing comes", notice)
-	r.device.Events.Publish(api.Event{Event: api.EventCall, Peer: "workshop", Call: &api.Call{ID: "0", Peer: "workshop", State: api.CallEnded}})
+	r.start(Options{Feed: "workshop"})
+	r.awaitText("no picture", notice)
+	older := &api.Call{ID: "0", Peer: "workshop", State: api.CallEnded}
+	r.device.Events.Publish(api.Event{Event: api.EventCall, Peer: "workshop", Call: older})
 	r.device.Change(api.Call{ID: "7", Peer: "attic", State: api.CallEnded})
-	r.frame("workshop", "after")
+	r.awaitFrame("workshop", "after")
 	if err := r.Err(); err != nil {
-		t.Errorf("it ended: %v", err)
+		t.Errorf("session ended: %v", err)
 	}
 }
 
-func TestFollowGoesFromCallToCall(t *testing.T) {
+func TestSession_followsCalls(t *testing.T) {
 	r := newRig(t)
-	r.stop() // it need not be there
-	r.look(Options{Follow: true})
-	r.says("waiting for vchatd", notice)
+	r.stop() // Follow waits for the daemon, too
+	r.start(Options{Follow: true})
+	r.awaitText("waiting for vchatd", notice)
 	r.serve()
-	r.says("waiting for calls", notice)
+	r.awaitText("waiting for calls", notice)
 	for range 2 {
 		r.inCall(api.CallIncoming)
-		r.says("workshop is calling|a answers, d declines", notice)
+		r.awaitText("workshop is calling|a answer · d decline", notice)
 		r.press("a")
-		r.done("answer workshop")
-		r.frame("workshop", "frame")
+		r.awaitCommand("answer workshop")
+		r.awaitFrame("workshop", "frame")
 		c := r.inCall(api.CallActive)
 		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.ReasonHungUp, "hung up", api.SideRemote
 		r.device.Change(c)
-		r.says("waiting for calls", notice)
-		r.says("workshop: hung up", lines)
+		r.awaitText("waiting for calls", notice)
+		r.awaitText("call with workshop ended: hung up", lines)
 	}
 	r.press("q")
-	if err := r.ended(); err != nil {
-		t.Errorf("got %v", err)
+	if err := r.awaitEnd(); err != nil {
+		t.Errorf("quit: got %v, want nil", err)
 	}
 }
 
-func TestWhoeverAnswersSeesTheCaller(t *testing.T) {
+func TestSession_switchesToCaller(t *testing.T) {
 	r := newRig(t)
-	r.look(Options{Feed: api.Self, Turn: true})
-	r.frame(api.Self, "own")
+	r.start(Options{Feed: api.Self, SwitchToCaller: true})
+	r.awaitFrame(api.Self, "own")
 	r.inCall(api.CallIncoming)
-	r.says("workshop is calling: a answers", func(w render.Overlay) string { return w.Banner })
+	r.awaitText("workshop is calling: a answer", func(o render.Overlay) string { return o.Banner })
 	r.press("a")
-	r.frame("workshop", "theirs")
+	r.awaitFrame("workshop", "theirs")
 }
 
-func TestKeys(t *testing.T) {
+func TestSession_Press(t *testing.T) {
 	t.Chdir(t.TempDir())
 	r := newRig(t)
 	r.inCall(api.CallActive)
-	r.look(Options{Feed: "workshop"})
-	r.frame("workshop", "a frame")
-	r.says("nothing comes", notice)
+	r.start(Options{Feed: "workshop"})
+	r.awaitFrame("workshop", "a frame")
+	r.awaitText("no picture", notice)
 
-	// What is typed is for the line, until it is said or left.
+	// Keys belong to the message until it is sent or discarded.
 	r.press("\nhq\x1b")
 	r.press("\nGrüße an ällle\b\be\n")
-	r.says("you: Grüße an älle", lines)
-	r.done("say workshop Grüße an älle")
+	r.awaitText("you: Grüße an älle", lines)
+	r.awaitCommand("say workshop Grüße an älle")
 	r.press("\n  \n")
 
 	if r.Press(Input{Key: KeyRune, Rune: 'x'}) || !r.Press(Input{Key: KeyRune, Rune: 'f'}) {
-		t.Error("not f alone is for the display")
+		t.Error("x: got full screen, or f: got no full screen")
 	}
 	r.press("i")
-	r.says("fps · ", func(w render.Overlay) string { return w.Info })
-	if w := r.Overlay(time.Now(), Shown{}, Shown{}); strings.Contains(w.Info, "old") {
-		t.Errorf("there is no picture, and it is %q", w.Info)
+	r.awaitText("fps · ", func(o render.Overlay) string { return o.Info })
+	if o := r.overlay(); strings.Contains(o.Info, "old") {
+		t.Errorf("without a frame: got statistics %q, want no age", o.Info)
 	}
 
 	r.device.Publish("workshop", 100, false, []byte("the newest"))
 	r.press("s")
-	r.says("saved workshop-", lines)
+	r.awaitText("saved workshop-", lines)
 	files, err := os.ReadDir(".")
 	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
+		t.Fatalf("got files %v, %v; want one", files, err)
 	}
 	if b, err := os.ReadFile(files[0].Name()); err != nil || string(b) != "the newest" {
-		t.Errorf("the file has %q, %v", b, err)
+		t.Errorf("snapshot: got %q, %v; want the newest frame", b, err)
 	}
 
 	r.press("p")
 	if r.PIP() == nil {
-		t.Error("there is no own picture")
+		t.Error("no picture-in-picture after p")
 	}
 	r.device.Publish(api.Self, 1, false, []byte("own"))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if p, err := r.PIP().Next(ctx); err != nil || string(p.Data) != "own" {
-		t.Errorf("the own picture: %+v, %v", p, err)
+		t.Errorf("picture-in-picture: got %+v, %v", p, err)
 	}
 	r.press("p")
 	if r.PIP() != nil {
-		t.Error("the own picture stays")
+		t.Error("picture-in-picture still there after the second p")
 	}
 
-	r.press("ad") // nobody calls
+	r.press("ad") // no incoming call
 	r.press("h")
-	r.done("hangup workshop")
-	var over *Over
-	if err := r.ended(); !errors.As(err, &over) {
-		t.Errorf("got %v", err)
+	r.awaitCommand("hangup workshop")
+	var ended *EndedError
+	if err := r.awaitEnd(); !errors.As(err, &ended) {
+		t.Errorf("hung up: got %v, want an EndedError", err)
 	}
 	if got := r.device.Did(); slices.ContainsFunc(got, func(s string) bool {
 		return strings.Contains(s, "say workshop h") || strings.HasPrefix(s, "answer") || strings.HasPrefix(s, "reject")
 	}) {
-		t.Errorf("the device was told %q", got)
+		t.Errorf("got commands %q, want only the message and hangup", got)
 	}
 }
 
-func TestInterrupted(t *testing.T) {
+func TestSession_Press_interrupt(t *testing.T) {
 	r := newRig(t)
-	r.look(Options{Feed: api.Self})
+	r.start(Options{Feed: api.Self})
 	r.Press(Input{Key: KeyInterrupt})
-	if err := r.ended(); err != ErrInterrupted {
-		t.Errorf("got %v", err)
+	if err := r.awaitEnd(); err != ErrInterrupted {
+		t.Errorf("got %v, want %v", err, ErrInterrupted)
 	}
 }
 
-func TestAFaultEndsTheSessionAndNotTheProgram(t *testing.T) {
+func TestSession_panicEndsIt(t *testing.T) {
 	r := newRig(t)
-	r.look(Options{Feed: api.Self})
-	r.goes(func() { panic("oh") })
-	if err := r.ended(); !errors.Is(err, ErrFault) || !strings.Contains(err.Error(), "oh") || !strings.Contains(err.Error(), "session_test.go") {
-		t.Errorf("got %v", err)
+	r.start(Options{Feed: api.Self})
+	r.goGuarded(func() { panic("oh") })
+	err := r.awaitEnd()
+	if !errors.Is(err, ErrInternal) {
+		t.Errorf("got %v, want %v", err, ErrInternal)
+	}
+	if text := err.Error(); !strings.Contains(text, "oh") || !strings.Contains(text, "session_test.go") {
+		t.Errorf("got %v, want the panic and its stack", err)
 	}
 }

@@ -7,62 +7,61 @@ import (
 	"vchat/daemon/api"
 )
 
-// StaleReason is the reason why there may be no fresh frame: Text, and if it is known since when, how long ago that was, and After.
-// The zero StaleReason is none.
+// StaleReason is the reason why there is no new frame. If Since is set, the
+// text says between Text and After how long ago that was. The zero value means
+// that no reason is known.
 type StaleReason struct {
 	Text  string
 	Since time.Time
 	After string
 }
 
-// At is the reason as it is said now.
-func (w StaleReason) At(now time.Time) string {
-	if w.Since.IsZero() {
-		return w.Text + w.After
-	}
-	return w.Text + " " + span(now.Sub(w.Since)) + " ago" + w.After
+// DaemonStopped returns the reason while the daemon does not answer.
+func DaemonStopped(since time.Time) StaleReason {
+	return StaleReason{"vchatd stopped", since, "; waiting for it to restart"}
 }
 
-// LocalReason is what this device's camera says.
+// LocalReason returns why this device's camera delivers no frames.
 func LocalReason(s *api.Status) StaleReason {
 	c := s.Camera
 	switch {
 	case s.Privacy:
-		return StaleReason{Text: "privacy is on: the camera is closed"}
+		return StaleReason{Text: "privacy mode is on; the camera is off"}
 	case c.State == api.CameraIdle:
 		return StaleReason{Text: "the camera is starting"}
 	}
 	return cameraReason("the camera", string(c.State), strings.TrimPrefix(c.Reason, c.Device+": "), c.Since)
 }
 
-// PeerReason is what is known of a peer's frames. Call is that with the peer, or nil.
+// PeerReason returns why no frames come from a peer. call is the call with the
+// peer, or nil.
 func PeerReason(peer string, call *api.Call) StaleReason {
 	if call == nil {
-		return StaleReason{Text: "there is no call with " + peer}
+		return StaleReason{Text: "no call with " + peer}
 	}
 	switch call.State {
 	case api.CallCalling:
 		return StaleReason{Text: "calling " + peer}
 	case api.CallRinging:
-		return StaleReason{Text: "it rings at " + peer}
+		return StaleReason{Text: "ringing at " + peer}
 	case api.CallIncoming:
 		return StaleReason{Text: peer + " is calling"}
 	}
-	const after = ", reconnecting"
+	const after = "; reconnecting"
 	switch {
 	case call.Link != nil && call.Link.State == api.LinkDown:
-		return StaleReason{"link lost", call.Link.Since, after}
+		return StaleReason{"connection lost", call.Link.Since, after}
 	case call.State == api.CallResuming:
-		return StaleReason{"link lost", call.Since, after}
+		return StaleReason{"connection lost", call.Since, after}
 	case call.PeerCamera == nil:
 		return StaleReason{}
 	case call.PeerCamera.State == "privacy":
-		return StaleReason{Text: peer + " has privacy on"}
+		return StaleReason{Text: peer + " has turned the camera off"}
 	}
 	return cameraReason(peer+"'s camera", call.PeerCamera.State, call.PeerCamera.Reason, call.PeerCamera.Since)
 }
 
-// cameraReason says why a camera gives no frames, as far as it does not.
+// cameraReason returns why a camera in this state delivers no frames.
 func cameraReason(camera, state, reason string, since time.Time) StaleReason {
 	after := ""
 	if reason != "" {
@@ -72,7 +71,7 @@ func cameraReason(camera, state, reason string, since time.Time) StaleReason {
 	case string(api.CameraOpening):
 		return StaleReason{Text: camera + " is starting"}
 	case string(api.CameraFailed):
-		return StaleReason{camera + " has failed", since, after}
+		return StaleReason{camera + " failed", since, after}
 	case string(api.CameraLost):
 		if strings.Contains(reason, "unplugged") {
 			return StaleReason{camera + " was unplugged", since, ""}
@@ -80,4 +79,12 @@ func cameraReason(camera, state, reason string, since time.Time) StaleReason {
 		return StaleReason{camera + " was lost", since, after}
 	}
 	return StaleReason{}
+}
+
+// At returns the reason as a text for time now.
+func (r StaleReason) At(now time.Time) string {
+	if r.Since.IsZero() {
+		return r.Text + r.After
+	}
+	return r.Text + " " + formatAge(now.Sub(r.Since)) + " ago" + r.After
 }

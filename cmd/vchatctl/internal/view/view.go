@@ -1,21 +1,32 @@
-// Package view is what all viewers have in common: it follows a feed, knows why there is no fresh frame, and paints.
+// Package view shows the frames of a feed, with the reason if there are none.
+// All viewers share it: window, screen, terminal, pipe and web.
 //
-//	daemon ── feed ──▶ Session's goroutine ─▶ Newest, one slot ─▶ decodeLoop's goroutine: decodes ─▶ Run: paints ─▶ Display
-//	       ── events ▶ Session's goroutine ─▶ what is known of the device ─▶ Words ──────────────▲
-//	       ◀─ hang up, answer, say … ─ goroutines of Press ◀── keys ◀── Run's goroutine ◀────────┘
+//	vchatd ─ frames ─▶ feed ─▶ Newest ─▶ decodeLoop ─▶ render ─▶ Display
+//	       ─ events ─▶ Session (deviceState) ─▶ Overlay ─▲          │
+//	       ◀ commands ─ Session.Press ◀───────── keys ◀─────────────┘
 //
-// It promises that the feed is always read at once, so that no old frames wait in the socket; that a viewer which is slow
-// loses frames and not time; that no more frames are decoded than are painted, and no larger than they are shown; that
-// a frame which is old never looks as if it were not; and that a session outlives its daemon. A Display is written to
-// from top to bottom and never read.
+// A pipe reads Newest itself and writes to an Output.
 //
-// A session waits in one of these states:
+// Guarantees:
+//   - The feed is read at once, so no old frames wait in the socket.
+//   - A slow viewer drops frames; it does not fall behind.
+//   - No frame is decoded that is not painted, and none larger than needed.
+//   - An old frame is dimmed and shows its age.
+//   - A session survives a restart of the daemon.
+//   - A Display is written row by row and never read.
 //
-//	watching ──stream ends──▶ reopening ──opened──▶ watching
-//	                          reopening ──the call is over──▶ ended, with Follow idle ──a call──▶ reopening
-//	                          reopening ──no daemon for half a minute──▶ ended, with Follow never
+// A session is in one of these states:
 //
-// Session.Close returns when none of its goroutines runs, Run when none of its own does.
+//	watching ─ stream ends ─▶ reopening ─ opened ─▶ watching
+//	                          reopening ─ call over ─▶ ended
+//	                          reopening ─ no daemon for 30 s ─▶ ended
+//
+// With Options.Follow it waits for the next call, or for the daemon, instead of
+// ending.
+//
+// Goroutines: a Session runs one that reads frames, one that reads events, and
+// one for each command in progress; Close waits for all of them. Run adds one
+// for keys and one for each decodeLoop, and waits for them before it returns.
 package view
 
 import (
@@ -26,38 +37,40 @@ import (
 	"vchat/daemon/client"
 )
 
-// Source is a feed: client.Feed.
+// Source is a feed, such as client.Feed. Next may reuse the memory of the frame
+// before.
 type Source interface {
 	Next() (client.Frame, error)
 }
 
-// Frame is a frame and when it came.
+// Frame is a frame and the time at which it arrived.
 type Frame struct {
 	client.Frame
 	Received time.Time
 }
 
-// Age is how old the frame is now.
+// Age returns the present age of the frame.
 func (p *Frame) Age() time.Duration { return p.Frame.Age + time.Since(p.Received) }
 
-// Newest keeps the newest frame of a source. Take and Next are for one goroutine at a time.
+// Newest holds the newest frame of a source. Take and Next are for one
+// goroutine at a time; the other methods are safe for concurrent use.
 type Newest struct {
 	ready chan struct{}
 	done  chan struct{}
 
 	mu       sync.Mutex
 	slot     *Frame   // not taken yet
-	spare    []*Frame // memory to be used again; two at most
-	err      error    // why the source has ended
+	spare    []*Frame // for reuse; at most two
+	err      error    // why the source ended
 	received uint64
-	dropped  uint64
 	bytes    uint64
 
-	taken *Frame // the viewer's
+	taken *Frame // in use by the caller of Take
 }
 
-// Follow begins to read a source, until that gives an error. The caller ends the source and then waits by Wait.
-func Follow(src Source) *Newest {
+// ReadNewest starts a goroutine that reads a source until it returns an error.
+// To stop it, end the source; then call Wait.
+func ReadNewest(src Source) *Newest {
 	n := &Newest{ready: make(chan struct{}, 1), done: make(chan struct{})}
 	go n.read(src)
 	return n
@@ -71,7 +84,7 @@ func (n *Newest) read(src Source) {
 			n.mu.Lock()
 			n.err = err
 			n.mu.Unlock()
-			n.wake()
+			notify(n.ready)
 			return
 		}
 		n.put(f)
@@ -87,7 +100,7 @@ func (n *Newest) put(f client.Frame) {
 		p = &Frame{}
 	}
 	n.mu.Unlock()
-	// The source uses its memory again for the next frame, hence the copy.
+	// Copy the data: the source reuses its memory.
 	data := append(p.Data[:0], f.Data...)
 	p.Frame, p.Received = f, time.Now()
 	p.Data = data
@@ -96,26 +109,19 @@ func (n *Newest) put(f client.Frame) {
 	n.received++
 	n.bytes += uint64(len(data))
 	if n.slot != nil {
-		n.dropped++
 		n.spare = append(n.spare, n.slot)
 	}
 	n.slot = p
 	n.mu.Unlock()
-	n.wake()
+	notify(n.ready)
 }
 
-func (n *Newest) wake() {
-	select {
-	case n.ready <- struct{}{}:
-	default:
-	}
-}
-
-// Ready receives a value when Take may have something new, or the source has ended.
+// Ready receives a value when Take may return a new frame or an error.
 func (n *Newest) Ready() <-chan struct{} { return n.ready }
 
-// Take gives the newest frame, valid until the next Take, or nil if there is none newer than the last. Once the source
-// has ended and all is taken, it gives the source's error.
+// Take returns the newest frame, or nil if the caller already has it. The frame
+// is valid until the next Take. After the last frame, Take returns the error of
+// the source.
 func (n *Newest) Take() (*Frame, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -127,12 +133,13 @@ func (n *Newest) Take() (*Frame, error) {
 	}
 	n.taken, n.slot = n.slot, nil
 	if n.err != nil {
-		n.wake() // whoever waits for Ready is to see the end too
+		notify(n.ready) // the caller still has to see the error
 	}
 	return n.taken, nil
 }
 
-// Next waits for the newest frame. The error is that of ctx, or of the source.
+// Next waits for a newer frame, which is valid until the call after. It returns
+// the error of the source or the cause of ctx.
 func (n *Newest) Next(ctx context.Context) (*Frame, error) {
 	for {
 		if p, err := n.Take(); p != nil || err != nil {
@@ -146,19 +153,20 @@ func (n *Newest) Next(ctx context.Context) (*Frame, error) {
 	}
 }
 
-// Counts says how many frames came, and how many of them the viewer was too slow for.
-func (n *Newest) Counts() (received, dropped uint64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.received, n.dropped
-}
-
-// Totals says how many frames came, and of how many bytes.
+// Totals returns how many frames and bytes the source has delivered.
 func (n *Newest) Totals() (frames, bytes uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.received, n.bytes
 }
 
-// Wait waits until the source is read no more.
+// Wait waits until the reading goroutine has ended.
 func (n *Newest) Wait() { <-n.done }
+
+// notify wakes the reader of a channel of capacity 1.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -19,26 +19,26 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// film is a source that gives what is sent to it, in memory that it uses again.
-type film struct {
-	frames chan uint64
-	buf    [8]byte
+// numberSource is a source of frames that hold a number. It reuses its memory.
+type numberSource struct {
+	numbers chan uint64
+	buf     [8]byte
 }
 
-func (r *film) Next() (client.Frame, error) {
-	n, ok := <-r.frames
+func (s *numberSource) Next() (client.Frame, error) {
+	n, ok := <-s.numbers
 	if !ok {
 		return client.Frame{}, io.EOF
 	}
-	return client.Frame{Seq: n, Data: fmt.Appendf(r.buf[:0], "%d", n), Age: time.Millisecond}, nil
+	return client.Frame{Seq: n, Data: fmt.Appendf(s.buf[:0], "%d", n), Age: time.Millisecond}, nil
 }
 
-func TestTheNewestFrameIsShownAndTheOthersCounted(t *testing.T) {
+func TestNewest_Next(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		src := &film{frames: make(chan uint64)}
-		n := Follow(src)
+		src := &numberSource{numbers: make(chan uint64)}
+		n := ReadNewest(src)
 		for i := uint64(1); i <= 5; i++ {
-			src.frames <- i
+			src.numbers <- i
 			synctest.Wait()
 		}
 		p, err := n.Next(t.Context())
@@ -47,48 +47,48 @@ func TestTheNewestFrameIsShownAndTheOthersCounted(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if got, want := p.Age(), time.Second+time.Millisecond; got != want {
-			t.Errorf("it is %v old, want %v", got, want)
+			t.Errorf("age: got %v, want %v", got, want)
 		}
 		for i := uint64(6); i <= 9; i++ {
-			src.frames <- i
+			src.numbers <- i
 			synctest.Wait()
 		}
 		if string(p.Data) != "5" {
-			t.Errorf("the frame that was taken has become %s", p.Data)
+			t.Errorf("taken frame: got %s, want it unchanged", p.Data)
 		}
-		if received, dropped := n.Counts(); received != 9 || dropped != 7 {
-			t.Errorf("received %d, dropped %d; want 9 and 7", received, dropped)
+		if frames, bytes := n.Totals(); frames != 9 || bytes != 9 {
+			t.Errorf("totals: got %d frames, %d bytes; want 9 and 9", frames, bytes)
 		}
-		close(src.frames)
+		close(src.numbers)
 		n.Wait()
 		if p, err := n.Next(t.Context()); err != nil || p.Seq != 9 {
-			t.Errorf("last: got %+v, %v", p, err)
+			t.Errorf("last: got %+v, %v; want frame 9", p, err)
 		}
 		if _, err := n.Next(t.Context()); err != io.EOF {
-			t.Errorf("after the last: %v", err)
+			t.Errorf("after the last: got %v, want EOF", err)
 		}
 		select {
 		case <-n.Ready():
 		default:
-			t.Error("who waits for Ready does not see the end")
+			t.Error("Ready does not report the end")
 		}
 	})
 }
 
-func TestNextEndsWithItsContext(t *testing.T) {
-	src := &film{frames: make(chan uint64)}
-	n := Follow(src)
-	why := errors.New("enough")
+func TestNewest_Next_endsWithItsContext(t *testing.T) {
+	src := &numberSource{numbers: make(chan uint64)}
+	n := ReadNewest(src)
+	cause := errors.New("cause")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(why)
-	if _, err := n.Next(ctx); err != why {
-		t.Errorf("got %v", err)
+	cancel(cause)
+	if _, err := n.Next(ctx); err != cause {
+		t.Errorf("got %v, want %v", err, cause)
 	}
-	close(src.frames)
+	close(src.numbers)
 	n.Wait()
 }
 
-func TestOnceWarmAFrameTakesNoMemory(t *testing.T) {
+func TestNewest_allocations(t *testing.T) {
 	n := &Newest{ready: make(chan struct{}, 1)}
 	f := client.Frame{Data: make([]byte, 1000)}
 	round := func() {
@@ -104,18 +104,18 @@ func TestOnceWarmAFrameTakesNoMemory(t *testing.T) {
 	}
 	round()
 	if got := testing.AllocsPerRun(100, round); got > 0 {
-		t.Errorf("%v allocations", got)
+		t.Errorf("got %v allocations, want none", got)
 	}
 }
 
-func TestAWriteEndsWithItsContext(t *testing.T) {
+func TestOutput_writeEndsWithContext(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	defer w.Close()
-	w.Fd() // blocking, as standard output is
+	w.Fd() // makes it blocking, like standard output
 	ctx, cancel := context.WithCancel(t.Context())
 	out := Interruptible(ctx, w)
 	defer out.Close()
@@ -123,10 +123,10 @@ func TestAWriteEndsWithItsContext(t *testing.T) {
 	go func() { _, err := out.Write(make([]byte, 1<<20)); wrote <- err }()
 	cancel()
 	if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want %v", err, os.ErrDeadlineExceeded)
 	}
 	if flags, err := unix.FcntlInt(w.Fd(), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
-		t.Errorf("the pipe itself has become non-blocking: %#x, %v", flags, err)
+		t.Errorf("original pipe: got flags %#x, %v; want it blocking", flags, err)
 	}
 	go io.Copy(io.Discard, r)
 	out.Finish(time.Minute)

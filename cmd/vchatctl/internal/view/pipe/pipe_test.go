@@ -43,7 +43,7 @@ func TestFramesAreWrittenAsTheyCame(t *testing.T) {
 		src.frames = append(src.frames, bytes.Repeat([]byte{0xff, byte(i)}, 50_000*i+1))
 	}
 	frames := src.frames
-	n := view.Follow(src)
+	n := view.ReadNewest(src)
 	done := make(chan error, 1)
 	go func() { done <- Copy(t.Context(), w, n) }()
 	for i, want := range frames {
@@ -90,7 +90,7 @@ func TestTheEnds(t *testing.T) {
 			src := &reel{token: make(chan struct{}), end: io.EOF, frames: [][]byte{make([]byte, 1<<20)}}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			n := view.Follow(src)
+			n := view.ReadNewest(src)
 			done := make(chan error, 1)
 			go func() { done <- Copy(ctx, w, n) }()
 			tt.run(src, r, cancel)

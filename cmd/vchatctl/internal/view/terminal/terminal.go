@@ -44,7 +44,7 @@ type Options struct {
 	Remote     bool // over a network: bytes cost more than time
 }
 
-// Terminal is a view.Display and a view.Worder.
+// Terminal is a view.Display and a view.TextDisplay.
 type Terminal struct {
 	opt   Options
 	tty   *tty
@@ -285,8 +285,8 @@ func (t *Terminal) await(ctx context.Context) error {
 	}
 }
 
-// Words is what is to be written by the next Show.
-func (t *Terminal) Words(w render.Overlay) { t.words = w }
+// SetOverlay sets what the next Show shows besides the frame.
+func (t *Terminal) SetOverlay(w render.Overlay) { t.words = w }
 
 // Show writes what has changed.
 func (t *Terminal) Show() error {

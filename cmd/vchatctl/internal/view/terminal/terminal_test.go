@@ -43,7 +43,7 @@ func show(t *testing.T, ctx context.Context, d *Terminal, c uint8, w render.Over
 	for i := range px.Pix {
 		px.Pix[i] = c
 	}
-	d.Words(w)
+	d.SetOverlay(w)
 	return d.Show()
 }
 
@@ -214,7 +214,7 @@ func TestFramesInATerminalThatShowsThem(t *testing.T) {
 			px.Pix[i], px.Pix[i+1], px.Pix[i+2] = byte(i), byte(i>>8), byte(i>>16)
 			want = append(want, px.Pix[i:i+3]...)
 		}
-		d.Words(render.Overlay{Lines: []string{"hello"}})
+		d.SetOverlay(render.Overlay{Lines: []string{"hello"}})
 		if err := d.Show(); err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +242,7 @@ func TestFramesInATerminalThatShowsThem(t *testing.T) {
 		if _, err := d.Next(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		d.Words(render.Overlay{Lines: []string{"goodbye"}})
+		d.SetOverlay(render.Overlay{Lines: []string{"goodbye"}})
 		if err := d.Show(); err != nil {
 			t.Fatal(err)
 		}

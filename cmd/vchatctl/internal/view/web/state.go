@@ -86,7 +86,7 @@ func present(s *scene) state {
 	}
 	if s.gone != nil {
 		p.Words = "The daemon of this device, vchatd, is not reached. It is tried again and again."
-		p.Why = reason(view.StaleReason{Text: "vchatd ended", Since: s.since, After: ", waiting for it"})
+		p.Why = reason(view.DaemonStopped(s.since))
 		p.Ringing, p.Peers = []ring{}, []peer{}
 		return p
 	}
