@@ -12,29 +12,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// putImageHead is the length of a PutImage request without its pixels.
-const putImageHead = 24
+// putImageHeaderLen is the size in bytes of the header of PutImage in the core
+// protocol.
+const putImageHeaderLen = 24
 
-// buffer is memory for one frame: a segment that the server has mapped too, or memory of ours alone, whose first bytes are
-// for the head of a request, so that the pixels need no copy to follow it.
+// buffer holds one frame: either in a segment that the X server has mapped, or
+// in private memory. Private memory starts with room for the header of
+// PutImage, so that the request needs no copy of the pixels.
 type buffer struct {
 	mem      []byte
 	segment  shm.Seg
 	busy     bool   // the server may still read it
-	sequence uint16 // of the request that the server reads it for
+	sequence uint16 // of the request that makes the server read it
 }
 
 func (b *buffer) shared() bool { return b.segment != 0 }
 
-// pixels is where to paint.
+// pixels returns the memory to paint on.
 func (b *buffer) pixels() []byte {
 	if b.shared() || len(b.mem) == 0 {
 		return b.mem
 	}
-	return b.mem[putImageHead:]
+	return b.mem[putImageHeaderLen:]
 }
 
-// release gives the memory back. The server's own mapping ends with the connection, or by a request.
+// release frees the memory. The server unmaps it with the connection, or on a
+// ShmDetach request.
 func (b *buffer) release() {
 	if b.shared() {
 		_ = unix.SysvShmDetach(b.mem)
@@ -42,12 +45,12 @@ func (b *buffer) release() {
 	b.mem, b.segment = nil, 0
 }
 
-// grow gives a free buffer at least n bytes, shared if that is possible.
-func (w *Window) grow(b *buffer, n int) {
+// allocate makes a free buffer at least n bytes large, in shared memory if possible.
+func (w *Window) allocate(b *buffer, n int) {
 	w.mu.Lock()
-	plain := w.plain
+	noShm := w.noShm
 	w.mu.Unlock()
-	if len(b.pixels()) >= n && b.shared() != plain {
+	if len(b.pixels()) >= n && b.shared() != noShm {
 		return
 	}
 	if b.shared() {
@@ -55,30 +58,32 @@ func (w *Window) grow(b *buffer, n int) {
 	}
 	var mem []byte
 	var segment shm.Seg
-	if !plain {
-		// As much as the screen needs, at once: memory that is not touched is none, and the window can be made larger.
+	if !noShm {
+		// Allocate for the whole screen, so that a larger window needs no new
+		// segment. Linux allocates pages on first use.
 		whole := w.visual.stride(int(w.screen.WidthInPixels)) * int(w.screen.HeightInPixels)
 		var err error
-		mem, segment, err = w.share(max(n, whole))
-		plain = err != nil
+		mem, segment, err = w.newSegment(max(n, whole))
+		noShm = err != nil
 	}
-	if plain {
-		mem = make([]byte, putImageHead+n)
+	if noShm {
+		mem = make([]byte, putImageHeaderLen+n)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.release()
-	b.mem, b.segment, w.plain = mem, segment, plain
+	b.mem, b.segment, w.noShm = mem, segment, noShm
 }
 
-// share makes memory that both we and the server have mapped.
-func (w *Window) share(n int) ([]byte, shm.Seg, error) {
+// newSegment creates memory that both this process and the server have mapped.
+func (w *Window) newSegment(n int) ([]byte, shm.Seg, error) {
 	id, err := unix.SysvShmGet(unix.IPC_PRIVATE, n, unix.IPC_CREAT|0o600)
 	if err != nil {
 		return nil, 0, fmt.Errorf("shmget: %w", err)
 	}
 	mem, err := unix.SysvShmAttach(id, 0, 0)
-	// Linux lets the server map it even after that, as long as we have it mapped.
+	// Linux keeps a segment that is marked for removal until its last mapping
+	// ends, and still lets the server map it. So it never outlives the process.
 	_, _ = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
 	if err != nil {
 		return nil, 0, fmt.Errorf("shmat: %w", err)
@@ -94,14 +99,15 @@ func (w *Window) share(n int) ([]byte, shm.Seg, error) {
 	return mem[:n], segment, nil
 }
 
-// sharesMemory tries whether the server sees what we write. That it maps a segment does not say so: in another container, or
-// on another machine, the same number may be another program's memory.
-func (w *Window) sharesMemory() bool {
+// canShareMemory reports whether the server reads what this process writes. A
+// successful ShmAttach does not prove it: in another container or on another
+// machine, the same id can be another program's segment.
+func (w *Window) canShareMemory() bool {
 	const width = 4
 	if shm.Init(w.conn) != nil {
 		return false
 	}
-	mem, segment, err := w.share(w.visual.stride(width))
+	mem, segment, err := w.newSegment(w.visual.stride(width))
 	if err != nil {
 		return false
 	}
@@ -109,7 +115,7 @@ func (w *Window) sharesMemory() bool {
 	defer shm.Detach(w.conn, segment)
 	_, _ = rand.Read(mem)
 	for i := 3; w.visual.format.BytesPerPixel() == 4 && i < len(mem); i += 4 {
-		mem[i] = 0 // the byte that is no colour
+		mem[i] = 0 // the server does not keep the padding byte
 	}
 	pixmap, err := xproto.NewPixmapId(w.conn)
 	if err != nil {
@@ -121,15 +127,17 @@ func (w *Window) sharesMemory() bool {
 		w.visual.depth, xproto.ImageFormatZPixmap, 0, segment, 0).Check() != nil {
 		return false
 	}
-	got, err := xproto.GetImage(w.conn, xproto.ImageFormatZPixmap, xproto.Drawable(pixmap), 0, 0, width, 1, 0xffffffff).Reply()
+	got, err := xproto.GetImage(w.conn, xproto.ImageFormatZPixmap, xproto.Drawable(pixmap),
+		0, 0, width, 1, 0xffffffff).Reply()
 	return err == nil && len(got.Data) >= len(mem) && bytes.Equal(got.Data[:len(mem)], mem)
 }
 
-// putShared tells the server to show a segment, and to say when it has done so.
-func (w *Window) putShared(b *buffer) {
+// putSegment asks the server to show a segment and to send a completion event.
+func (w *Window) putSegment(b *buffer) {
 	width, height := uint16(w.painted.W), uint16(w.painted.H)
-	// Under the lock, so that nothing is heard of the request before its number is known. It never waits long: with two
-	// frames at most on the way the connection takes it at once.
+	// With the lock held, an error for the request cannot be handled before its
+	// sequence number is stored. The lock is held briefly: with at most two
+	// frames under way, the connection takes the request at once.
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.busy = true
@@ -138,21 +146,24 @@ func (w *Window) putShared(b *buffer) {
 	b.sequence = cookie.Sequence
 }
 
-// putPlain sends the pixels in strips that the server takes in one request each, and asks it to say when it has them.
-func (w *Window) putPlain(b *buffer) error {
+// putImage sends the pixels in strips of the server's maximum request size. A
+// client message to the own window, sent last, comes back when the server has
+// read them.
+func (w *Window) putImage(b *buffer) error {
 	p := w.painted
-	rows := (int(w.setup.MaximumRequestLength)*4 - putImageHead) / p.Stride
+	rows := (int(w.setup.MaximumRequestLength)*4 - putImageHeaderLen) / p.Stride
 	if rows == 0 {
-		return fmt.Errorf("the X display takes no row of %d pixels", p.W)
+		return fmt.Errorf("X display: a row of %d pixels exceeds the maximum request size", p.W)
 	}
 	w.mu.Lock()
 	b.busy = true
 	w.mu.Unlock()
 	for y := 0; y < p.H; y += rows {
 		n := min(rows, p.H-y)
-		// A strip's head goes over the end of the strip before it, which is sent by then: NewRequest returns when it is.
-		request := b.mem[y*p.Stride : putImageHead+(y+n)*p.Stride]
-		w.putImageHead(request, y, n)
+		// The header overwrites the end of the previous strip, which has been
+		// written to the socket when NewRequest returns.
+		request := b.mem[y*p.Stride : putImageHeaderLen+(y+n)*p.Stride]
+		w.writePutImageHeader(request, y, n)
 		w.conn.NewRequest(request, w.conn.NewCookie(false, false))
 	}
 	done := xproto.ClientMessageEvent{Format: 32, Window: w.id, Type: w.atoms.shown,
@@ -161,11 +172,11 @@ func (w *Window) putPlain(b *buffer) error {
 	return nil
 }
 
-// putImageHead writes the head of a request by the core protocol's PutImage: n rows from y on.
-func (w *Window) putImageHead(request []byte, y, n int) {
-	request[0] = 72 // its number
+// writePutImageHeader writes the header of PutImage for n rows from row y.
+func (w *Window) writePutImageHeader(request []byte, y, n int) {
+	request[0] = 72 // opcode of PutImage
 	request[1] = xproto.ImageFormatZPixmap
-	le := binary.LittleEndian // as xgb has told the server
+	le := binary.LittleEndian // the byte order that xgb sets up
 	le.PutUint16(request[2:], uint16(len(request)/4))
 	le.PutUint32(request[4:], uint32(w.id))
 	le.PutUint32(request[8:], uint32(w.gc))
@@ -177,13 +188,14 @@ func (w *Window) putImageHead(request []byte, y, n int) {
 	request[21] = w.visual.depth
 }
 
-// failed is told of a request that the server has refused.
-func (w *Window) failed(err xgb.Error) {
+// requestFailed handles a server error for a request. If the request is for a
+// segment, frames go by PutImage from then on.
+func (w *Window) requestFailed(err xgb.Error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.buffers {
 		if b := &w.buffers[i]; b.busy && b.shared() && b.sequence == err.SequenceId() {
-			b.busy, w.plain = false, true
+			b.busy, w.noShm = false, true
 		}
 	}
 }

@@ -13,13 +13,15 @@ import (
 	"github.com/jezek/xgb"
 )
 
-// What xgb would log, such as the end of the connection, is told by errors.
+// xgb logs to standard error, for example the end of the connection. This
+// package reports these events as errors.
 func init() { xgb.Logger = log.New(io.Discard, "", 0) }
 
-// Available says whether there is a display to try.
+// Available reports whether $DISPLAY names a display.
 func Available() bool { return os.Getenv("DISPLAY") != "" }
 
-// connect connects to a server, by $XAUTHORITY if that is needed. The net.Conn is for deadlines alone.
+// connect connects to a server and authenticates with $XAUTHORITY. The net.Conn
+// is for deadlines only.
 func connect(ctx context.Context, display string) (*xgb.Conn, net.Conn, error) {
 	if display == "" && !Available() {
 		return nil, nil, fmt.Errorf("%w: $DISPLAY is not set", ErrNoDisplay)
@@ -42,7 +44,8 @@ func connect(ctx context.Context, display string) (*xgb.Conn, net.Conn, error) {
 	select {
 	case r := <-results:
 		if r.err != nil {
-			return nil, nil, fmt.Errorf("%w: %s", ErrNoDisplay, strings.TrimSpace(r.err.Error())) // the server's words end with a newline
+			// The server's message ends with a newline.
+			return nil, nil, fmt.Errorf("%w: %s", ErrNoDisplay, strings.TrimSpace(r.err.Error()))
 		}
 		socket, err := socketOf(r.conn)
 		if err != nil {
@@ -51,18 +54,18 @@ func connect(ctx context.Context, display string) (*xgb.Conn, net.Conn, error) {
 		}
 		return r.conn, socket, nil
 	case <-ctx.Done():
-		// xgb connects without a context, and waits for a server that does not answer as long as that likes. The goroutine is
-		// left to it: it holds nothing but the socket, which a failed greeting leaves to the garbage collector.
+		// xgb has no context, and waits forever for a server that does not
+		// answer. The goroutine stays until then. It holds only the socket.
 		return nil, nil, context.Cause(ctx)
 	}
 }
 
-// socketOf gives the socket of a connection, which xgb keeps to itself. Without a deadline on it a server that is stopped
-// would keep its clients for ever.
+// socketOf returns the private socket of an xgb connection. Without a deadline
+// on it, a write to a stopped server would block forever.
 func socketOf(conn *xgb.Conn) (net.Conn, error) {
 	field := reflect.ValueOf(conn).Elem().FieldByName("conn")
 	if !field.IsValid() || field.Type() != reflect.TypeFor[net.Conn]() {
-		return nil, fmt.Errorf("%w: this xgb has no socket", ErrNoDisplay)
+		return nil, fmt.Errorf("%w: xgb.Conn has no net.Conn", ErrNoDisplay)
 	}
 	return *(*net.Conn)(field.Addr().UnsafePointer()), nil
 }

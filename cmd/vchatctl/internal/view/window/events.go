@@ -7,57 +7,58 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// listen takes what the server says, until that is gone.
+// listen handles the server's events until the connection ends.
 func (w *Window) listen() {
 	defer close(w.input)
 	defer close(w.done)
 	for {
-		event, refused := w.conn.WaitForEvent()
+		event, requestErr := w.conn.WaitForEvent()
 		switch {
-		case refused != nil:
-			w.failed(refused)
+		case requestErr != nil:
+			w.requestFailed(requestErr)
 		case event == nil:
 			return
 		}
 		switch e := event.(type) {
 		case shm.CompletionEvent:
-			w.isShown(e.Shmseg)
+			w.markIdle(e.Shmseg)
 		case xproto.ClientMessageEvent:
-			w.message(e)
+			w.clientMessage(e)
 		case xproto.ConfigureNotifyEvent:
 			w.resized(int(e.Width), int(e.Height))
 		case xproto.ExposeEvent:
 			if e.Count == 0 {
-				w.tell(view.Input{Resized: true})
+				w.sendInput(view.Input{Resized: true})
 			}
 		case xproto.MapNotifyEvent:
-			w.seen(func() { w.mapped, w.covered = true, false })
-			w.focus()
+			w.setVisibility(func() { w.mapped, w.obscured = true, false })
+			w.takeFocus()
 		case xproto.UnmapNotifyEvent:
-			w.seen(func() { w.mapped = false })
+			w.setVisibility(func() { w.mapped = false })
 		case xproto.VisibilityNotifyEvent:
-			w.seen(func() { w.covered = e.State == xproto.VisibilityFullyObscured })
+			w.setVisibility(func() { w.obscured = e.State == xproto.VisibilityFullyObscured })
 		case xproto.KeyPressEvent:
 			if in, ok := w.keys.input(e.Detail, e.State); ok {
-				w.tell(in)
+				w.sendInput(in)
 			}
 		case xproto.MappingNotifyEvent:
-			_ = w.keys.load(w.conn, w.setup) // the keys stay what they were
+			_ = w.keys.load(w.conn, w.setup) // on an error, keep the old map
 		}
-		w.wake()
+		w.notify()
 	}
 }
 
-func (w *Window) wake() {
+func (w *Window) notify() {
 	select {
-	case w.poke <- struct{}{}:
+	case w.activity <- struct{}{}:
 	default:
 	}
 }
 
-// tell hands on what the user does, and never waits for a viewer that does not listen, as it may wait for us. Keys are then
-// lost. That the window is to close, or to be painted, is not: something older is.
-func (w *Window) tell(in view.Input) {
+// sendInput sends user input to the viewer without blocking: the viewer may wait
+// for an event from this goroutine. If the channel is full, a key is dropped. A
+// close or repaint request replaces the oldest input.
+func (w *Window) sendInput(in view.Input) {
 	select {
 	case w.input <- in:
 		return
@@ -70,11 +71,12 @@ func (w *Window) tell(in view.Input) {
 	case <-w.input:
 	default:
 	}
-	w.input <- in // there is room: nobody else sends
+	w.input <- in // there is room: this is the only sender
 }
 
-// isShown is told that the server has read a segment, or, by 0, what was sent otherwise.
-func (w *Window) isShown(segment shm.Seg) {
+// markIdle marks the buffer with this segment as read by the server. Segment 0
+// stands for the buffers that PutImage sent.
+func (w *Window) markIdle(segment shm.Seg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.buffers {
@@ -84,12 +86,12 @@ func (w *Window) isShown(segment shm.Seg) {
 	}
 }
 
-func (w *Window) message(e xproto.ClientMessageEvent) {
+func (w *Window) clientMessage(e xproto.ClientMessageEvent) {
 	switch {
 	case e.Type == w.atoms.shown:
-		w.isShown(0)
+		w.markIdle(0)
 	case e.Type == w.atoms.protocols && e.Format == 32 && xproto.Atom(e.Data.Data32[0]) == w.atoms.deleteWindow:
-		w.tell(view.Input{Key: view.KeyInterrupt})
+		w.sendInput(view.Input{Key: view.KeyInterrupt})
 	}
 }
 
@@ -99,12 +101,12 @@ func (w *Window) resized(width, height int) {
 	w.width, w.height = max(1, width), max(1, height)
 	w.mu.Unlock()
 	if !same {
-		w.tell(view.Input{Resized: true})
+		w.sendInput(view.Input{Resized: true})
 	}
 }
 
-// seen changes whether somebody can see the window.
-func (w *Window) seen(change func()) {
+// setVisibility runs change with the lock held.
+func (w *Window) setVisibility(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()

@@ -7,48 +7,50 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// geometry is where a window is on the screen.
+// geometry is the place and size of a window, in pixels of the root window.
 type geometry struct{ x, y, width, height int }
 
-// SetFullscreen makes the window as large as the screen and takes the pointer off it, or makes it what it was before: by the
-// window manager, or, where there is none that can, by the window's size. Errors are ErrGone.
+// SetFullscreen makes the window fill the screen and hides the pointer, or
+// restores both. It asks the window manager; without one that supports it, it
+// sets the window's geometry. The error is ErrGone or nil.
 func (w *Window) SetFullscreen(on bool) error {
-	if w.isDone() {
+	if w.isGone() {
 		return ErrGone
 	}
-	cursor := xproto.Cursor(xproto.CursorNone) // that of the screen
+	cursor := xproto.Cursor(xproto.CursorNone) // the parent's cursor
 	if on {
-		cursor = w.nowhere
+		cursor = w.blankCursor
 	}
 	xproto.ChangeWindowAttributes(w.conn, w.id, xproto.CwCursor, []uint32{uint32(cursor)})
 	switch {
-	case w.restore == nil && w.knowsFullscreen():
-		w.askFullscreen(on)
-	case on && w.restore == nil:
-		before, screen, err := w.sizes()
+	case w.windowed == nil && w.managerSupportsFullscreen():
+		w.requestFullscreen(on)
+	case on && w.windowed == nil:
+		before, screen, err := w.geometries()
 		if err != nil {
 			return ErrGone
 		}
-		w.restore = &before
-		w.place(screen)
-	case !on && w.restore != nil:
-		w.place(*w.restore)
-		w.restore = nil
+		w.windowed = &before
+		w.setGeometry(screen)
+	case !on && w.windowed != nil:
+		w.setGeometry(*w.windowed)
+		w.windowed = nil
 	}
 	return nil
 }
 
-// knowsFullscreen says whether there is a window manager that makes windows as large as a screen. One that is gone has left
-// what it could, and a window to check that it lives.
-func (w *Window) knowsFullscreen() bool {
-	check := w.words(w.screen.Root, w.atoms.supporting)
-	if len(check) != 1 || !slices.Equal(w.words(xproto.Window(check[0]), w.atoms.supporting), check) {
+// managerSupportsFullscreen reports whether a running window manager supports
+// _NET_WM_STATE_FULLSCREEN. A manager that has exited leaves its properties on
+// the root window, so EWMH adds a child window that proves it is running.
+func (w *Window) managerSupportsFullscreen() bool {
+	check := w.property32(w.screen.Root, w.atoms.supporting)
+	if len(check) != 1 || !slices.Equal(w.property32(xproto.Window(check[0]), w.atoms.supporting), check) {
 		return false
 	}
-	return slices.Contains(w.words(w.screen.Root, w.atoms.supported), uint32(w.atoms.fullscreen))
+	return slices.Contains(w.property32(w.screen.Root, w.atoms.supported), uint32(w.atoms.fullscreen))
 }
 
-func (w *Window) askFullscreen(on bool) {
+func (w *Window) requestFullscreen(on bool) {
 	const remove, add, application = 0, 1, 1
 	data := []uint32{remove, uint32(w.atoms.fullscreen), 0, application, 0}
 	if on {
@@ -60,8 +62,9 @@ func (w *Window) askFullscreen(on bool) {
 		xproto.EventMaskSubstructureRedirect|xproto.EventMaskSubstructureNotify, string(ask.Bytes()))
 }
 
-// sizes gives where the window is, and the screen, which may have changed since we came.
-func (w *Window) sizes() (window, screen geometry, err error) {
+// geometries returns the geometry of the window and of the screen. The screen
+// can have changed since the connection was set up.
+func (w *Window) geometries() (window, screen geometry, err error) {
 	at, err := xproto.TranslateCoordinates(w.conn, w.id, w.screen.Root, 0, 0).Reply()
 	if err != nil {
 		return geometry{}, geometry{}, err
@@ -72,17 +75,20 @@ func (w *Window) sizes() (window, screen geometry, err error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return geometry{int(at.DstX), int(at.DstY), w.width, w.height}, geometry{0, 0, int(root.Width), int(root.Height)}, nil
+	window = geometry{int(at.DstX), int(at.DstY), w.width, w.height}
+	screen = geometry{0, 0, int(root.Width), int(root.Height)}
+	return window, screen, nil
 }
 
-func (w *Window) place(g geometry) {
+func (w *Window) setGeometry(g geometry) {
 	xproto.ConfigureWindow(w.conn, w.id,
-		xproto.ConfigWindowX|xproto.ConfigWindowY|xproto.ConfigWindowWidth|xproto.ConfigWindowHeight|xproto.ConfigWindowStackMode,
+		xproto.ConfigWindowX|xproto.ConfigWindowY|
+			xproto.ConfigWindowWidth|xproto.ConfigWindowHeight|xproto.ConfigWindowStackMode,
 		[]uint32{uint32(int32(g.x)), uint32(int32(g.y)), uint32(g.width), uint32(g.height), xproto.StackModeAbove})
 }
 
-// noCursor makes a pointer without a pixel.
-func (w *Window) noCursor() (xproto.Cursor, error) {
+// newBlankCursor creates a cursor without visible pixels.
+func (w *Window) newBlankCursor() (xproto.Cursor, error) {
 	cursor, err := xproto.NewCursorId(w.conn)
 	if err != nil {
 		return 0, err
@@ -104,13 +110,15 @@ func (w *Window) noCursor() (xproto.Cursor, error) {
 	return cursor, nil
 }
 
-// stayAwake keeps the screen from going dark as long as we are here: who looks at a call touches nothing. A desktop that
-// has its own clock for that does not hear of it.
-func (w *Window) stayAwake() {
+// suspendScreenSaver keeps the screen on while the connection is open: the
+// viewer of a call may touch no key for long. It has no effect on a desktop
+// that blanks the screen with a timer of its own.
+func (w *Window) suspendScreenSaver() {
 	if screensaver.Init(w.conn) != nil {
 		return
 	}
-	if v, err := screensaver.QueryVersion(w.conn, 1, 1).Reply(); err == nil && (v.ServerMajorVersion > 1 || v.ServerMinorVersion >= 1) {
+	v, err := screensaver.QueryVersion(w.conn, 1, 1).Reply()
+	if err == nil && (v.ServerMajorVersion > 1 || v.ServerMinorVersion >= 1) { // Suspend is new in 1.1
 		screensaver.Suspend(w.conn, 1)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// The keysyms of keysymdef.h that mean something here and are no characters.
+// Keysyms of keysymdef.h with a meaning here that are not characters.
 const (
 	symBackspace   = 0xff08
 	symReturn      = 0xff0d
@@ -23,19 +23,20 @@ const (
 	symUnicode     = 0x01000000
 )
 
-// keymap says which characters the keys of the keyboard are.
+// keymap maps keys to characters.
 type keymap struct {
 	first   xproto.Keycode
 	columns int
 	syms    []xproto.Keysym
 
-	dead xproto.Keysym // was pressed before; 0: none
+	dead xproto.Keysym // dead key pressed before; 0: none
 
-	// Modifiers, which may be on different bits: 0 where no key is one.
+	// Bits of the modifiers that have no fixed bit; 0 if no key has the
+	// modifier.
 	level3, numLock, modeSwitch uint16
 }
 
-// load asks the server for its keyboard.
+// load reads the keyboard mapping from the server.
 func (m *keymap) load(conn *xgb.Conn, setup *xproto.SetupInfo) error {
 	count := byte(setup.MaxKeycode - setup.MinKeycode + 1)
 	keys, err := xproto.GetKeyboardMapping(conn, setup.MinKeycode, count).Reply()
@@ -49,7 +50,7 @@ func (m *keymap) load(conn *xgb.Conn, setup *xproto.SetupInfo) error {
 	*m = keymap{first: setup.MinKeycode, columns: int(keys.KeysymsPerKeycode), syms: keys.Keysyms}
 	per := int(modifiers.KeycodesPerModifier)
 	for i, code := range modifiers.Keycodes {
-		if i/max(1, per) < 3 { // Shift, Lock and Control are what they are called
+		if i/max(1, per) < 3 { // Shift, Lock and Control have fixed bits
 			continue
 		}
 		bit := uint16(1) << (i / per)
@@ -75,7 +76,8 @@ func (m *keymap) at(code xproto.Keycode, column int) xproto.Keysym {
 	return m.syms[i]
 }
 
-// input is what a key means that was pressed in a state of the modifiers. Most keys that are no characters mean nothing.
+// input returns the input of a pressed key, with state the modifiers. It
+// returns false for keys without a meaning here.
 func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 	if state&xproto.ModMaskControl != 0 {
 		s := m.at(code, 0)
@@ -93,7 +95,8 @@ func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 		m.dead = 0
 		return view.Input{Key: view.KeyBackspace}, true
 	}
-	// With Alt or the logo key it is meant for somebody else. Either may be on the same bit as AltGr.
+	// Alt and Super combinations belong to the window manager. Either modifier
+	// can share its bit with AltGr.
 	if others := uint16(xproto.ModMask1|xproto.ModMask4) &^ (m.level3 | m.numLock | m.modeSwitch); state&others != 0 {
 		return view.Input{}, false
 	}
@@ -104,18 +107,19 @@ func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 		if sym != dead {
 			return view.Input{}, false
 		}
-		r, m.dead = accented(dead, ' '), 0 // twice is once
+		r, m.dead = accented(dead, ' '), 0 // pressed twice: the accent alone
 	case dead != 0 && r != 0:
 		r, m.dead = accented(dead, r), 0
 	}
 	return view.Input{Key: view.KeyRune, Rune: r}, r != 0
 }
 
-// sym chooses among a key's columns. The first two are its first group (plain, with Shift), the next two its second, and so
-// far the core protocol; then, as the X keyboard extension has it for clients of the core protocol, come both with AltGr.
+// sym returns the keysym of a key from its columns. In the core protocol
+// columns 0 and 1 are group 1 without and with Shift, and 2 and 3 are group 2.
+// The XKB extension adds the same four with AltGr (level 3) for core clients.
 func (m *keymap) sym(code xproto.Keycode, state uint16) xproto.Keysym {
 	column := 0
-	if state&m.modeSwitch != 0 || state>>13&3 != 0 { // the extension puts the group into these two bits
+	if state&m.modeSwitch != 0 || state>>13&3 != 0 { // XKB: bits 13 and 14 are the group
 		column = 2
 	}
 	if state&m.level3 != 0 && m.at(code, column+4) != 0 {
@@ -135,7 +139,7 @@ func (m *keymap) sym(code xproto.Keycode, state uint16) xproto.Keysym {
 	if !shift {
 		return plain
 	}
-	if shifted == 0 { // a letter may be given alone
+	if shifted == 0 { // core protocol: a lone letter also means its upper case
 		if r := character(plain); unicode.IsLower(r) {
 			return symUnicode + xproto.Keysym(unicode.ToUpper(r))
 		}
@@ -144,7 +148,7 @@ func (m *keymap) sym(code xproto.Keycode, state uint16) xproto.Keysym {
 	return shifted
 }
 
-// character is the character of a keysym, or 0.
+// character returns the character of a keysym, or 0.
 func character(s xproto.Keysym) rune {
 	switch {
 	case s >= 0x20 && s <= 0x7e, s >= 0xa0 && s <= 0xff: // Latin-1
@@ -155,8 +159,8 @@ func character(s xproto.Keysym) rune {
 		return rune(s - symUnicode)
 	case s == symKeypadFirst:
 		return ' '
-	case s >= 0xffaa && s <= 0xffb9, s == symKeypadLast: // of the keypad: * + , - . / 0 to 9 and =
+	case s >= 0xffaa && s <= 0xffb9, s == symKeypadLast: // keypad: * + , - . / 0 to 9 and =
 		return rune(s & 0x7f)
 	}
-	return legacy(s)
+	return legacyCharacter(s)
 }

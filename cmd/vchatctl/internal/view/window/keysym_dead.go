@@ -2,10 +2,11 @@ package window
 
 import "github.com/jezek/xgb/xproto"
 
-// Dead keys print nothing, and an accent over the next letter.
-const symDeadFirst = 0xfe50 // dead_grave; the others follow in the order of accents
+// A dead key types nothing; it puts an accent on the next letter.
+const symDeadFirst = 0xfe50 // XK_dead_grave; accents has the order of keysymdef.h
 
-// accents has what each of them is without a letter, and each letter followed by what it becomes.
+// accents has, for each dead key, the accent alone and pairs of a letter and
+// the accented letter.
 var accents = []struct {
 	alone   rune
 	letters string
@@ -25,13 +26,13 @@ var accents = []struct {
 	{'˛', "AĄEĘIĮOǪUŲaąeęiįoǫuų"},                                               // ogonek
 }
 
-// isDead says whether it is a dead key.
+// isDead reports whether s is a dead key in accents.
 func isDead(s xproto.Keysym) bool {
 	return s >= symDeadFirst && s < symDeadFirst+xproto.Keysym(len(accents))
 }
 
-// accented is what comes of a dead key and the character after it: with a space the accent alone, and the character
-// unchanged where the two do not go together.
+// accented returns the character that a dead key and r make. A space gives the
+// accent alone. If the two do not combine, it returns r.
 func accented(dead xproto.Keysym, r rune) rune {
 	a := accents[dead-symDeadFirst]
 	if r == ' ' {

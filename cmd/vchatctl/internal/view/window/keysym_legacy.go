@@ -2,9 +2,10 @@ package window
 
 import "github.com/jezek/xgb/xproto"
 
-// older are the keysyms that keysymdef.h gave to letters before there was Unicode, which keyboards still have: runs of them,
-// with a space where there is none. Kana, Hangul and Thai come by an input method, if at all.
-var older = []struct {
+// legacyKeysyms are keysyms of keysymdef.h that predate Unicode keysyms;
+// keyboard maps still use them. They are runs of consecutive keysyms; a space
+// marks a gap. Kana, Hangul and Thai are missing: they need an input method.
+var legacyKeysyms = []struct {
 	first xproto.Keysym
 	chars string
 }{
@@ -16,14 +17,18 @@ var older = []struct {
 	{0x7a1, "ΆΈΉΊΪ ΌΎΫ Ώ     άέήίϊΐόύϋΰώ     ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣ ΤΥΦΧΨΩ       αβγδεζηθικλμνξοπρσςτυφχψω"},       // Greek
 	{0xce0, "אבגדהוזחטיךכלםמןנסעףפץצקרשת"},                                                                     // Hebrew
 	{0x13bc, "ŒœŸ"}, // Latin-9
-	{0x20ac, "€"},   // the euro
+	{0x20ac, "€"},   // EuroSign
 }
 
-// legacy is the character of such a keysym, or 0.
-func legacy(s xproto.Keysym) rune {
-	for _, run := range older {
-		if chars := []rune(run.chars); s >= run.first && s < run.first+xproto.Keysym(len(chars)) && chars[s-run.first] != ' ' {
-			return chars[s-run.first]
+// legacyCharacter returns the character of a legacy keysym, or 0.
+func legacyCharacter(s xproto.Keysym) rune {
+	for _, run := range legacyKeysyms {
+		chars := []rune(run.chars)
+		if s < run.first || s >= run.first+xproto.Keysym(len(chars)) {
+			continue
+		}
+		if r := chars[s-run.first]; r != ' ' {
+			return r
 		}
 	}
 	return 0

@@ -8,8 +8,9 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// atoms are the names that are said to the server and the window manager: those of ICCCM and of the Extended Window Manager
-// Hints, and one of our own.
+// atoms are the atoms in use: those of ICCCM and of EWMH (Extended Window
+// Manager Hints), and _VCHAT_SHOWN for the client message that follows
+// PutImage.
 type atoms struct {
 	protocols, deleteWindow, clientMachine   xproto.Atom
 	utf8, name, pid                          xproto.Atom
@@ -43,25 +44,26 @@ func (a *atoms) intern(conn *xgb.Conn) error {
 	return nil
 }
 
-// describe tells the window manager what the window is.
-func (w *Window) describe(title string) {
+// setProperties sets the properties that the window manager reads.
+func (w *Window) setProperties(title string) {
 	host, _ := os.Hostname()
-	w.setText(xproto.AtomWmName, xproto.AtomString, latin1(title))
-	w.setText(w.atoms.name, w.atoms.utf8, title)
-	w.setText(xproto.AtomWmClass, xproto.AtomString, "vchat\x00Vchat\x00")
-	w.setText(w.atoms.clientMachine, xproto.AtomString, latin1(host))
-	w.setWords(w.atoms.pid, xproto.AtomCardinal, uint32(os.Getpid()))
-	w.setWords(w.atoms.protocols, xproto.AtomAtom, uint32(w.atoms.deleteWindow))
-	// A window manager that frames the window puts the window where place says, and not the frame.
+	w.setProperty8(xproto.AtomWmName, xproto.AtomString, latin1(title))
+	w.setProperty8(w.atoms.name, w.atoms.utf8, title)
+	w.setProperty8(xproto.AtomWmClass, xproto.AtomString, "vchat\x00Vchat\x00")
+	w.setProperty8(w.atoms.clientMachine, xproto.AtomString, latin1(host))
+	w.setProperty32(w.atoms.pid, xproto.AtomCardinal, uint32(os.Getpid()))
+	w.setProperty32(w.atoms.protocols, xproto.AtomAtom, uint32(w.atoms.deleteWindow))
+	// StaticGravity: setGeometry places the window itself, not the frame that
+	// the window manager adds (ICCCM 4.1.2.3).
 	const winGravity = 1 << 9
 	hints := make([]uint32, 18)
 	hints[0], hints[17] = winGravity, xproto.GravityStatic
-	w.setWords(xproto.AtomWmNormalHints, xproto.AtomWmSizeHints, hints...)
+	w.setProperty32(xproto.AtomWmNormalHints, xproto.AtomWmSizeHints, hints...)
 	const inputHint, normalState = 1, 1
-	w.setWords(xproto.AtomWmHints, xproto.AtomWmHints, inputHint, 1, normalState, 0, 0, 0, 0, 0, 0)
+	w.setProperty32(xproto.AtomWmHints, xproto.AtomWmHints, inputHint, 1, normalState, 0, 0, 0, 0, 0, 0)
 }
 
-// latin1 is what may stand in a STRING.
+// latin1 converts s to the encoding of a STRING property (ICCCM 2.7.1).
 func latin1(s string) string {
 	var b []byte
 	for _, r := range s {
@@ -73,40 +75,41 @@ func latin1(s string) string {
 	return string(b)
 }
 
-func (w *Window) setText(property, kind xproto.Atom, text string) {
+func (w *Window) setProperty8(property, kind xproto.Atom, text string) {
 	xproto.ChangeProperty(w.conn, xproto.PropModeReplace, w.id, property, kind, 8, uint32(len(text)), []byte(text))
 }
 
-func (w *Window) setWords(property, kind xproto.Atom, words ...uint32) {
+func (w *Window) setProperty32(property, kind xproto.Atom, values ...uint32) {
 	var b []byte
-	for _, word := range words {
-		b = binary.LittleEndian.AppendUint32(b, word)
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	xproto.ChangeProperty(w.conn, xproto.PropModeReplace, w.id, property, kind, 32, uint32(len(words)), b)
+	xproto.ChangeProperty(w.conn, xproto.PropModeReplace, w.id, property, kind, 32, uint32(len(values)), b)
 }
 
-// words reads a property of a window, or of none.
-func (w *Window) words(of xproto.Window, property xproto.Atom) []uint32 {
+// property32 returns a property of 32-bit values, or nil.
+func (w *Window) property32(of xproto.Window, property xproto.Atom) []uint32 {
 	reply, err := xproto.GetProperty(w.conn, false, of, property, xproto.GetPropertyTypeAny, 0, 4096).Reply()
 	if err != nil || reply.Format != 32 {
 		return nil
 	}
-	var words []uint32
+	var values []uint32
 	for b := reply.Value; len(b) >= 4; b = b[4:] {
-		words = append(words, binary.LittleEndian.Uint32(b))
+		values = append(values, binary.LittleEndian.Uint32(b))
 	}
-	return words
+	return values
 }
 
-// isManaged says whether there is a window manager at all: only one client may have the right to decide about windows.
-func (w *Window) isManaged() bool {
+// hasWindowManager reports whether a window manager is running: it is the one
+// client that can select SubstructureRedirect on the root window.
+func (w *Window) hasWindowManager() bool {
 	root, err := xproto.GetWindowAttributes(w.conn, w.screen.Root).Reply()
 	return err == nil && root.AllEventMasks&xproto.EventMaskSubstructureRedirect != 0
 }
 
-// focus gives the window the keyboard where no window manager does.
-func (w *Window) focus() {
-	if !w.isManaged() {
+// takeFocus focuses the window if no window manager does.
+func (w *Window) takeFocus() {
+	if !w.hasWindowManager() {
 		xproto.SetInputFocus(w.conn, xproto.InputFocusPointerRoot, w.id, xproto.TimeCurrentTime)
 	}
 }

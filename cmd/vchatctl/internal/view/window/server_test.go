@@ -21,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// patience is when a test gives up.
-const patience = time.Minute
+// testTimeout bounds each wait of a test.
+const testTimeout = time.Minute
 
-// server is an X server of the test's own, and a second client of it: the test.
+// server is an Xvfb for one test, with a client connection of the test.
 type server struct {
 	t       *testing.T
 	display string
@@ -48,8 +48,8 @@ func startServer(t *testing.T, args ...string) *server {
 	defer r.Close()
 	cmd := exec.Command(path, append([]string{"-displayfd", "3", "-nolisten", "tcp", "-noreset"}, args...)...)
 	cmd.ExtraFiles = []*os.File{w}
-	var said strings.Builder
-	cmd.Stderr = &said
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	err = cmd.Start()
 	w.Close()
 	if err != nil {
@@ -61,7 +61,7 @@ func startServer(t *testing.T, args ...string) *server {
 	})
 	number, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil && err != io.EOF || number == "" {
-		t.Fatalf("Xvfb has not started: %v\n%s", err, said.String())
+		t.Fatalf("start Xvfb: %v\n%s", err, stderr.String())
 	}
 	s := &server{t: t, display: ":" + strings.TrimSpace(number), process: cmd.Process}
 	t.Setenv("XAUTHORITY", os.DevNull)
@@ -70,7 +70,7 @@ func startServer(t *testing.T, args ...string) *server {
 	}
 	t.Cleanup(func() {
 		s.conn.Close()
-		for { // until the last of it is gone
+		for { // until xgb's goroutines have ended
 			if event, err := s.conn.WaitForEvent(); event == nil && err == nil {
 				return
 			}
@@ -83,7 +83,7 @@ func startServer(t *testing.T, args ...string) *server {
 	return s
 }
 
-// open opens a window that somebody can see.
+// open opens a window and waits until it is mapped.
 func (s *server) open(o Options) *Window {
 	s.t.Helper()
 	o.Display = s.display
@@ -92,24 +92,24 @@ func (s *server) open(o Options) *Window {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { w.Close() })
-	s.until("the window is mapped", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.mapped })
+	s.waitFor("mapped window", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return w.mapped })
 	return w
 }
 
-// until waits for what happens behind our backs.
-func (s *server) until(what string, is func() bool) {
+// waitFor polls until cond is true.
+func (s *server) waitFor(what string, cond func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(testTimeout); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("never: %s", what)
+			s.t.Fatalf("timeout waiting for %s", what)
 		}
 	}
 }
 
-// hear waits for what a user did, and passes over what else there is.
-func (s *server) hear(w *Window, want view.Input) {
+// expectInput waits for an input, and skips resizes before it.
+func (s *server) expectInput(w *Window, want view.Input) {
 	s.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(testTimeout)
 	for {
 		select {
 		case in, ok := <-w.Input():
@@ -117,15 +117,15 @@ func (s *server) hear(w *Window, want view.Input) {
 				return
 			}
 			if !ok || !in.Resized {
-				s.t.Fatalf("heard %+v (open: %v), want %+v", in, ok, want)
+				s.t.Fatalf("got input %+v (open: %v), want %+v", in, ok, want)
 			}
 		case <-timeout:
-			s.t.Fatalf("heard nothing, want %+v", want)
+			s.t.Fatalf("got no input, want %+v", want)
 		}
 	}
 }
 
-// press presses and lets go the keys.
+// press presses keys together and releases them.
 func (s *server) press(codes ...xproto.Keycode) {
 	for _, c := range codes {
 		xtest.FakeInput(s.conn, xproto.KeyPress, byte(c), 0, s.root, 0, 0, 0)
@@ -136,20 +136,21 @@ func (s *server) press(codes ...xproto.Keycode) {
 	s.conn.Sync()
 }
 
-// at gives the screen's pixel at a place of the window.
-func (s *server) at(w *Window, x, y int) []byte {
+// pixelAt returns the pixel on the screen at a position in the window.
+func (s *server) pixelAt(w *Window, x, y int) []byte {
 	s.t.Helper()
-	got, err := xproto.GetImage(s.conn, xproto.ImageFormatZPixmap, xproto.Drawable(w.id), int16(x), int16(y), 1, 1, 0xffffffff).Reply()
+	got, err := xproto.GetImage(s.conn, xproto.ImageFormatZPixmap, xproto.Drawable(w.id),
+		int16(x), int16(y), 1, 1, 0xffffffff).Reply()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return got.Data[:w.visual.format.BytesPerPixel()]
 }
 
-// next gives memory, at once where there is some.
-func (s *server) next(w *Window) render.Pixels {
+// nextPixels returns the result of Next.
+func (s *server) nextPixels(w *Window) render.Pixels {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), testTimeout)
 	defer cancel()
 	p, err := w.Next(ctx)
 	if err != nil {

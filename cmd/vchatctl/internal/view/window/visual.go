@@ -8,43 +8,46 @@ import (
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
-// visual is how the server understands pixels.
+// visual is the server's pixel format.
 type visual struct {
 	id     xproto.Visualid
 	depth  byte
 	format render.Format
-	pad    int // bytes: rows begin at multiples of it
+	pad    int // bytes; rows start at multiples of it
 }
 
-// stride is the length of a row: the server takes rows without anything between them but what makes them begin well.
+// stride returns the length of a row in bytes. ZPixmap images have no other
+// padding than pad.
 func (v visual) stride(width int) int {
 	n := width * v.format.BytesPerPixel()
 	return (n + v.pad - 1) / v.pad * v.pad
 }
 
-// findVisual prefers the root window's, and takes any other that we can paint for: a screen of 8 or 30 bits often has one
-// of 24, too.
+// findVisual returns the root window's visual if render supports its format,
+// else another one: a screen with depth 8 or 30 often has one with depth 24
+// too.
 func findVisual(setup *xproto.SetupInfo, screen *xproto.ScreenInfo) (visual, error) {
 	var found []visual
 	for _, d := range screen.AllowedDepths {
 		for _, info := range d.Visuals {
-			v, ok := known(setup, d.Depth, info)
+			v, ok := newVisual(setup, d.Depth, info)
 			if ok && info.VisualId == screen.RootVisual {
 				return v, nil
 			}
-			if ok && d.Depth != 32 { // whose fourth byte is how opaque the pixel is
+			if ok && d.Depth != 32 { // depth 32 has alpha in the fourth byte
 				found = append(found, v)
 			}
 		}
 	}
 	if len(found) == 0 {
-		return visual{}, fmt.Errorf("%w: its depth is %d; TrueColor of 24 or 16 bits is needed", ErrNoVisual, screen.RootDepth)
+		return visual{}, fmt.Errorf("%w: depth %d; need TrueColor with 24 or 16 bits", ErrNoVisual, screen.RootDepth)
 	}
 	return found[0], nil
 }
 
-// known says how pixels of a visual are painted.
-func known(setup *xproto.SetupInfo, depth byte, info xproto.VisualInfo) (visual, bool) {
+// newVisual returns the format of a visual, and false if render does not
+// support it.
+func newVisual(setup *xproto.SetupInfo, depth byte, info xproto.VisualInfo) (visual, bool) {
 	if info.Class != xproto.VisualClassTrueColor || setup.ImageByteOrder != xproto.ImageOrderLSBFirst {
 		return visual{}, false
 	}

@@ -1,21 +1,29 @@
-// Package window shows frames in a window of the X Window System: it is the view.Display of a desktop. A Wayland
-// desktop has such windows too, by Xwayland.
+// Package window shows frames in a window of the X Window System. It implements
+// view.Display for desktops, including Wayland desktops with Xwayland.
 //
-// It promises that frames are painted straight into memory that the X server reads (MIT-SHM), two frames in turn; that
-// memory which the server may still read is not given to be painted on; and that nothing is painted while nobody sees the
-// window. Where the server cannot read our memory (it is on another machine, or in another container) frames go to it
-// by PutImage, one at a time. Shared memory is marked to be destroyed as soon as it is mapped, so that nothing of it is
-// left whatever ends the program.
+// Guarantees:
 //
-//	Run's goroutine:   Next ──▶ paint ──▶ Show ──▶ requests ─▶ X server
-//	                    ▲                                          │
-//	                    └── poke ◀── listen's goroutine ◀── events ┘
-//	                                    └──▶ Input
+//   - Frames are painted into memory that the X server reads (MIT-SHM), in two
+//     buffers. A buffer that the server may still read is not painted on.
 //
-// A buffer is free ──Next, Show──▶ busy ──the server's completion event──▶ free.
+//   - A server that cannot read this memory, because it runs on another machine
+//     or in another container, gets frames with PutImage, one at a time.
 //
-// Listen's goroutine ends with the connection, and Close waits for it; the connection's own goroutines are xgb's, which end
-// with it, too.
+//   - Nothing is painted while the window is not visible.
+//
+//   - No shared memory is left behind, even after SIGKILL.
+//
+//   - A server that has stopped does not block Close for more than a second.
+//
+//     view.Run:   Next ──▶ paint ──▶ Show ──▶ requests ──▶ X server
+//     ▲                                           │
+//     └──── activity ◀──── listen ◀──── events ◀──┘
+//     └──▶ Input
+//
+// A buffer is free ──Next, Show──▶ busy ──completion event──▶ free.
+//
+// Goroutines: listen handles the server's events and ends with the connection;
+// Close waits for it. The goroutines of xgb end with the connection too.
 package window
 
 import (
@@ -34,61 +42,62 @@ import (
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
-// Errors that tell why there is no window.
+// Errors, for errors.Is.
 var (
-	ErrNoDisplay = errors.New("no X display")                                // there is no server, or it does not let us in
-	ErrNoVisual  = errors.New("the X display has no colours that are known") // see format
-	ErrGone      = errors.New("the X display is gone")                       // the server ended, or ended our connection
+	ErrNoDisplay = errors.New("no X display")         // no server, or it refused the connection
+	ErrNoVisual  = errors.New("unsupported X visual") // see findVisual
+	ErrGone      = errors.New("lost the X display")   // the server closed the connection
 )
 
-// closeTimeout bounds the goodbye to a server that answers no more.
+// closeTimeout bounds writes to a server that has stopped.
 const closeTimeout = time.Second
 
-// Options is how a window begins.
+// Options configure a window.
 type Options struct {
 	Title         string
-	Width, Height int    // of the frame; 0: 1280×720. It is made smaller to fit the screen
+	Width, Height int    // of the frames in pixels; 0: 1280×720. Open shrinks it to fit the screen
 	Display       string // "": $DISPLAY
 
-	plain bool // no shared memory
+	noShm bool // use PutImage
 }
 
-// Window is a view.Display and a view.Fullscreener.
+// Window implements view.Display and view.Fullscreener.
 type Window struct {
-	conn   *xgb.Conn
-	socket net.Conn
-	setup  *xproto.SetupInfo
-	screen *xproto.ScreenInfo
-	visual visual
-	id     xproto.Window
-	gc     xproto.Gcontext
-	atoms  atoms
-	input  chan view.Input
-	poke   chan struct{} // Next is to look again
-	done   chan struct{} // nothing comes from the server any more
-	stop   func() bool
-	once   sync.Once
+	conn     *xgb.Conn
+	socket   net.Conn
+	setup    *xproto.SetupInfo
+	screen   *xproto.ScreenInfo
+	visual   visual
+	id       xproto.Window
+	gc       xproto.Gcontext
+	atoms    atoms
+	input    chan view.Input
+	activity chan struct{} // wakes Next; capacity 1
+	done     chan struct{} // closed when the connection has ended
+	stop     func() bool
+	once     sync.Once
 
-	// Run's goroutine's.
-	painted  render.Pixels
-	painting *buffer
-	nowhere  xproto.Cursor // over what is as large as the screen
-	restore  *geometry     // what the window was before it was made as large as the screen by ourselves
+	// Owned by the goroutine of view.Run.
+	painted     render.Pixels
+	painting    *buffer       // the buffer that Next returned; nil after Show
+	blankCursor xproto.Cursor // hides the pointer in full screen
+	windowed    *geometry     // before full screen, if this package set it
 
-	keys keymap // listen's goroutine's
+	keys keymap // owned by listen
 
-	mu      sync.Mutex
-	width   int
-	height  int
-	mapped  bool
-	covered bool
-	closing bool
-	plain   bool // no shared memory from now on
-	buffers [2]buffer
+	mu       sync.Mutex
+	width    int
+	height   int
+	mapped   bool // on the screen, not minimized
+	obscured bool // fully covered by other windows
+	closing  bool // by Close, not by the server
+	noShm    bool // use PutImage from now on
+	buffers  [2]buffer
 }
 
-// Open opens a window, which ends with ctx at the latest. The errors wrap ErrNoDisplay or ErrNoVisual, or are ctx's. It is for
-// one window at a time: xgb learns a server's extensions in tables that all connections read.
+// Open opens a window. The end of ctx ends it. The errors wrap ErrNoDisplay or
+// ErrNoVisual, or are the cause of ctx. A process can have one window at a
+// time: xgb keeps the extensions of a server in global tables.
 func Open(ctx context.Context, o Options) (*Window, error) {
 	conn, socket, err := connect(ctx, o.Display)
 	if err != nil {
@@ -96,12 +105,12 @@ func Open(ctx context.Context, o Options) (*Window, error) {
 	}
 	w := &Window{
 		conn: conn, socket: socket,
-		input: make(chan view.Input, 64),
-		poke:  make(chan struct{}, 1),
-		done:  make(chan struct{}),
-		plain: o.plain,
+		input:    make(chan view.Input, 64),
+		activity: make(chan struct{}, 1),
+		done:     make(chan struct{}),
+		noShm:    o.noShm,
 	}
-	// What waits for a server that is stuck ends with ctx too.
+	// ctx also ends writes to a server that has stopped.
 	w.stop = context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Now().Add(closeTimeout)) })
 	err = w.open(o)
 	go w.listen()
@@ -118,7 +127,7 @@ func Open(ctx context.Context, o Options) (*Window, error) {
 func (w *Window) open(o Options) error {
 	w.setup = xproto.Setup(w.conn)
 	if w.conn.DefaultScreen >= len(w.setup.Roots) {
-		return fmt.Errorf("%w: there is no screen %d", ErrNoDisplay, w.conn.DefaultScreen)
+		return fmt.Errorf("%w: no screen %d", ErrNoDisplay, w.conn.DefaultScreen)
 	}
 	w.screen = &w.setup.Roots[w.conn.DefaultScreen]
 	var err error
@@ -126,32 +135,33 @@ func (w *Window) open(o Options) error {
 		return err
 	}
 	if err := w.atoms.intern(w.conn); err != nil {
-		return w.refused("intern atoms", err)
+		return w.openError("intern atoms", err)
 	}
 	if err := w.keys.load(w.conn, w.setup); err != nil {
-		return w.refused("ask for the keyboard", err)
+		return w.openError("read the keyboard mapping", err)
 	}
 	w.width, w.height = fit(o.Width, o.Height, int(w.screen.WidthInPixels), int(w.screen.HeightInPixels))
 	if err := w.create(); err != nil {
-		return w.refused("make a window", err)
+		return w.openError("create window", err)
 	}
-	if !w.plain {
-		w.plain = !w.sharesMemory()
+	if !w.noShm {
+		w.noShm = !w.canShareMemory()
 	}
-	w.describe(o.Title)
-	w.stayAwake()
+	w.setProperties(o.Title)
+	w.suspendScreenSaver()
 	if err := xproto.MapWindowChecked(w.conn, w.id).Check(); err != nil {
-		return w.refused("show a window", err)
+		return w.openError("map window", err)
 	}
 	return nil
 }
 
-// refused is the error of a request that opens a window.
-func (w *Window) refused(what string, err error) error {
-	return fmt.Errorf("%w: cannot %s: %w", ErrNoDisplay, what, err)
+// openError wraps the error of a request in Open.
+func (w *Window) openError(request string, err error) error {
+	return fmt.Errorf("%w: %s: %w", ErrNoDisplay, request, err)
 }
 
-// fit gives the size of a window for a frame: that of the frame, or less, where the screen is not much larger.
+// fit returns the size of a window for a frame: the frame's, but at most 90 %
+// of the screen.
 func fit(width, height, screenW, screenH int) (int, int) {
 	if width <= 0 || height <= 0 {
 		width, height = 1280, 720
@@ -172,18 +182,21 @@ func (w *Window) create() error {
 	if w.id, err = xproto.NewWindowId(w.conn); err != nil {
 		return err
 	}
-	// By the bit gravity the old frame stays until there is a new one. What it does not cover is black: with no background
-	// at all it would be what the window manager's frame is.
-	err = xproto.CreateWindowChecked(w.conn, w.visual.depth, w.id, w.screen.Root, 0, 0, uint16(w.width), uint16(w.height), 0,
+	// NorthWest bit gravity keeps the old frame on a resize until the next
+	// frame. The back pixel makes new areas black; without one, they would show
+	// what is below the window.
+	err = xproto.CreateWindowChecked(w.conn, w.visual.depth, w.id, w.screen.Root,
+		0, 0, uint16(w.width), uint16(w.height), 0,
 		xproto.WindowClassInputOutput, w.visual.id,
 		xproto.CwBackPixel|xproto.CwBorderPixel|xproto.CwBitGravity|xproto.CwEventMask|xproto.CwColormap,
 		[]uint32{0, 0, xproto.GravityNorthWest,
-			xproto.EventMaskKeyPress | xproto.EventMaskExposure | xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange,
+			xproto.EventMaskKeyPress | xproto.EventMaskExposure |
+				xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange,
 			uint32(colormap)}).Check()
 	if err != nil {
 		return err
 	}
-	if w.nowhere, err = w.noCursor(); err != nil {
+	if w.blankCursor, err = w.newBlankCursor(); err != nil {
 		return err
 	}
 	if w.gc, err = xproto.NewGcontextId(w.conn); err != nil {
@@ -192,17 +205,17 @@ func (w *Window) create() error {
 	return xproto.CreateGCChecked(w.conn, w.gc, xproto.Drawable(w.id), xproto.GcGraphicsExposures, []uint32{0}).Check()
 }
 
-// Next gives memory to paint on. It is not to be touched after Close.
+// Next implements view.Display. Its memory is invalid after Close.
 func (w *Window) Next(ctx context.Context) (render.Pixels, error) {
 	for {
-		if w.isDone() {
+		if w.isGone() {
 			return render.Pixels{}, ErrGone
 		}
-		if b, width, height := w.free(); b != nil {
-			return w.give(b, width, height), nil
+		if b, width, height := w.freeBuffer(); b != nil {
+			return w.prepare(b, width, height), nil
 		}
 		select {
-		case <-w.poke:
+		case <-w.activity:
 		case <-w.done:
 		case <-ctx.Done():
 			return render.Pixels{}, context.Cause(ctx)
@@ -210,14 +223,15 @@ func (w *Window) Next(ctx context.Context) (render.Pixels, error) {
 	}
 }
 
-// free finds a buffer that the server does not read, if somebody can see the window.
-func (w *Window) free() (b *buffer, width, height int) {
+// freeBuffer returns a buffer that the server does not read, or nil. It returns
+// nil if the window is not visible.
+func (w *Window) freeBuffer() (b *buffer, width, height int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.mapped || w.covered {
+	if !w.mapped || w.obscured {
 		return nil, 0, 0
 	}
-	for i := range w.inTurn() {
+	for i := range w.maxBuffers() {
 		if !w.buffers[i].busy {
 			return &w.buffers[i], w.width, w.height
 		}
@@ -225,61 +239,68 @@ func (w *Window) free() (b *buffer, width, height int) {
 	return nil, 0, 0
 }
 
-// inTurn is how many frames are on the way at once: by PutImage each of them is copied, and they would only wait there.
-func (w *Window) inTurn() int {
-	if w.plain {
+// maxBuffers returns how many frames may be under way at once. With PutImage it
+// is one: the server copies frames, so a second one would only wait.
+func (w *Window) maxBuffers() int {
+	if w.noShm {
 		return 1
 	}
 	return len(w.buffers)
 }
 
-func (w *Window) give(b *buffer, width, height int) render.Pixels {
+func (w *Window) prepare(b *buffer, width, height int) render.Pixels {
 	stride := w.visual.stride(width)
-	w.grow(b, stride*height)
+	w.allocate(b, stride*height)
 	w.painting = b
-	w.painted = render.Pixels{Pix: b.pixels()[:stride*height], Stride: stride, W: width, H: height, Format: w.visual.format}
+	w.painted = render.Pixels{
+		Pix: b.pixels()[:stride*height], Stride: stride,
+		W: width, H: height,
+		Format: w.visual.format,
+	}
 	return w.painted
 }
 
-// Show sends what was painted, or where it is, to the server.
+// Show implements view.Display. It sends the pixels, or the id of their
+// segment, to the server.
 func (w *Window) Show() error {
 	b := w.painting
 	if b == nil {
-		return errors.New("show: nothing was painted")
+		return errors.New("show: no frame painted")
 	}
 	w.painting = nil
-	if w.isDone() {
+	if w.isGone() {
 		return ErrGone
 	}
 	if b.shared() {
-		w.putShared(b)
-	} else if err := w.putPlain(b); err != nil {
+		w.putSegment(b)
+	} else if err := w.putImage(b); err != nil {
 		return err
 	}
-	if w.isDone() { // requests that are not sent say nothing
+	if w.isGone() { // xgb drops requests without an error then
 		return ErrGone
 	}
 	return nil
 }
 
-// Input gives what the user does.
+// Input implements view.Display.
 func (w *Window) Input() <-chan view.Input { return w.input }
 
-// Err is ErrGone once the server or the connection to it is gone.
+// Err implements view.Display. It returns ErrGone if the server has closed the
+// connection.
 func (w *Window) Err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.isDone() && !w.closing {
+	if w.isGone() && !w.closing {
 		return ErrGone
 	}
 	return nil
 }
 
-// Close takes the window away, and the memory that Next gave.
+// Close implements view.Display. It frees the memory that Next returned.
 func (w *Window) Close() error {
 	w.once.Do(func() {
 		w.mu.Lock()
-		w.closing = !w.isDone()
+		w.closing = !w.isGone()
 		w.mu.Unlock()
 		w.stop()
 		_ = w.socket.SetDeadline(time.Now().Add(closeTimeout))
@@ -292,7 +313,7 @@ func (w *Window) Close() error {
 	return nil
 }
 
-func (w *Window) isDone() bool {
+func (w *Window) isGone() bool {
 	select {
 	case <-w.done:
 		return true
