@@ -32,7 +32,7 @@ func (d *Daemon) publishNumbers() bool {
 	defer d.mu.Unlock()
 	calls := d.calls.List()
 	for _, c := range calls {
-		if c.State == call.Active && d.events.Heard() {
+		if c.State == call.Active && d.events.HasSubscribers() {
 			view := d.callView(c)
 			d.events.Publish(api.Event{Event: api.EventStats, Peer: c.Peer, Call: &view})
 		}

@@ -149,7 +149,7 @@ func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
 	stdout.Close()
 	ts.Check(err)
 	for range 1000 {
-		when, requests := args[2], strings.Join(d.Did(), "\n")
+		when, requests := args[2], strings.Join(d.Commands(), "\n")
 		if when == "watched" && d.Feed("workshop").Readers() > 0 || strings.Contains(requests, when) {
 			break
 		}
@@ -175,7 +175,7 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	switch args[0] {
 	case "call": // STATE: the device has a call with workshop
-		d.Change(call)
+		d.SetCall(call)
 	case "call-ends": // REASON [TEXT]: calls end without an answer
 		text := strings.Join(args[2:], " ")
 		d.onCallStates(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: text})
@@ -199,15 +199,15 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 			return api.Call{}, &api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: "a hint"}
 		})
 	case "refuse-camera": // KIND MESSAGE [HINT]: the daemon refuses camera and privacy requests
-		d.Refuse(&api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: strings.Join(args[3:], " ")})
+		d.FailCameras(&api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: strings.Join(args[3:], " ")})
 	case "camera": // STATE REASON
-		d.Set(func(s *api.Status) {
+		d.Update(func(s *api.Status) {
 			s.Camera = api.Camera{Device: "/dev/video0", State: api.CameraState(args[1]), Reason: args[2]}
 		})
 	case "privacy": // privacy is on
-		d.Set(func(s *api.Status) { s.Privacy, s.Camera.State = true, api.CameraIdle })
+		d.Update(func(s *api.Status) { s.Privacy, s.Camera.State = true, api.CameraIdle })
 	case "full-status": // the status has every field that vchatctl can show
-		d.Set(fillStatus)
+		d.Update(fillStatus)
 	case "frame", "card": // FEED: its newest frame is a JPEG frame, or a card
 		d.Publish(args[1], 1, args[0] == "card", jpegFrame())
 	case "numbered-frames": // FEED: each frame is its number and a comma
@@ -215,7 +215,7 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 	case "jpeg-frames": // FEED: each frame is a JPEG frame
 		d.wg.Go(func() { d.publishFrames(args[1], func(uint64) []byte { return jpegFrame() }) })
 	case "end-feed": // FEED
-		d.End(args[1])
+		d.EndFeed(args[1])
 	case "restart": // the control socket is gone for 100 ms
 		ts.Check(d.stop())
 		time.Sleep(100 * time.Millisecond)
@@ -225,7 +225,7 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 	case "chat": // both sides of the call send messages
 		d.wg.Go(d.publishChat)
 	case "requests": // REQUEST…: the device was asked for exactly these
-		if got, want := strings.Join(d.Did(), ", "), strings.Join(args[1:], " "); got != want {
+		if got, want := strings.Join(d.Commands(), ", "), strings.Join(args[1:], " "); got != want {
 			ts.Fatalf("got requests %q, want %q", got, want)
 		}
 	default:
@@ -237,13 +237,13 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 func (d *scriptDevice) onCallStates(states ...api.Call) {
 	d.OnCall(func(r api.CallRequest) (api.Call, error) {
 		c := api.Call{ID: "1", Peer: r.Peer, Direction: api.DirectionOut, State: api.CallCalling, Since: time.Now()}
-		d.Change(c)
+		d.SetCall(c)
 		for _, s := range states {
 			s.Peer, s.Direction, s.Since = c.Peer, c.Direction, c.Since
 			if s.ID == "" {
 				s.ID = c.ID
 			}
-			d.Change(s)
+			d.SetCall(s)
 		}
 		return c, nil
 	})
@@ -266,7 +266,7 @@ func (d *scriptDevice) publishEvery(publish func(n int)) {
 func (d *scriptDevice) publishCall(c api.Call) {
 	d.publishEvery(func(n int) {
 		c.State = []api.CallState{api.CallActive, api.CallActive, api.CallResuming, api.CallResuming}[n%4]
-		d.Change(c)
+		d.SetCall(c)
 	})
 }
 

@@ -67,7 +67,7 @@ func TestCommands(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != api.NoSuchCall {
 		t.Errorf("reject: %v", err)
 	}
-	if diff := cmp.Diff([]string{"call workshop 7", "answer ", "hangup workshop", "reject workshop"}, d.Did()); diff != "" {
+	if diff := cmp.Diff([]string{"call workshop 7", "answer ", "hangup workshop", "reject workshop"}, d.Commands()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -96,10 +96,10 @@ func TestCamerasAndPrivacy(t *testing.T) {
 		t.Errorf("set: %+v, %v", v, err)
 	}
 	want := []string{fmt.Sprintf("privacy true uid %d", os.Getuid()), "formats /dev/a b?c&d", "controls ", "set  power_line_frequency=50hz"}
-	if diff := cmp.Diff(want, d.Did()); diff != "" {
+	if diff := cmp.Diff(want, d.Commands()); diff != "" {
 		t.Error(diff)
 	}
-	d.Refuse(&api.Error{Kind: api.PrivacyOn, Message: "privacy is on"})
+	d.FailCameras(&api.Error{Kind: api.PrivacyOn, Message: "privacy is on"})
 	var e *api.Error
 	if _, err := c.Formats(ctx, ""); !errors.As(err, &e) || e.Kind != api.PrivacyOn {
 		t.Errorf("refused: %v", err)

@@ -6,17 +6,18 @@ import (
 	"vchat/daemon/api"
 )
 
-// The routes about this device's own cameras.
+// The routes of the cameras.
 
 func (s *Server) privacy(w http.ResponseWriter, _ *http.Request) error {
 	return answer(w, api.Privacy{Privacy: s.backend.Privacy()})
 }
 
-// setPrivacy takes no silence for an answer: an empty request must not switch the camera on.
+// setPrivacy refuses an empty request: it must not turn the camera on.
 func (s *Server) setPrivacy(w http.ResponseWriter, r *http.Request) error {
 	return command(w, r, func(req api.PrivacyRequest) (api.Privacy, error) {
 		if req.Privacy == nil {
-			return api.Privacy{}, &api.Error{Kind: api.BadRequest, Message: `the request does not say whether privacy is to be on: {"privacy": true}`}
+			return api.Privacy{}, &api.Error{Kind: api.BadRequest, Message: `missing field "privacy"`,
+				Hint: `send {"privacy": true} or {"privacy": false}`}
 		}
 		uid := -1
 		if cred := connOf(r.Context()).cred; cred != nil {
@@ -53,7 +54,7 @@ func (s *Server) controls(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) setControls(w http.ResponseWriter, r *http.Request) error {
 	return command(w, r, func(req api.ControlsRequest) (api.Controls, error) {
 		if len(req.Controls) == 0 {
-			return api.Controls{}, &api.Error{Kind: api.BadRequest, Message: "the request names no control"}
+			return api.Controls{}, &api.Error{Kind: api.BadRequest, Message: "no controls in the request"}
 		}
 		return s.backend.SetControls(r.Context(), req)
 	})

@@ -1,19 +1,24 @@
-// Package control serves the control socket: HTTP/1.1 with JSON on a unix socket, for those who control this device and
-// those who look at its feeds.
+// Package control serves the control socket: HTTP/1.1 with JSON on a unix
+// socket.
 //
-// It promises that whoever may open the socket, and nobody else, is served; that a client which is slow, silent, broken
-// or one of ten thousand costs the device a bounded amount of memory and delays neither the cameras nor other clients;
-// and that nothing of it runs any more when Serve returns.
+// Guarantees:
+//   - Only processes that may open the socket are served.
+//   - Slow, idle or misbehaving clients, even ten thousand, use a bounded amount
+//     of memory. They delay neither the cameras nor other clients.
+//   - No goroutine is left when Serve returns.
 //
-//	Serve ─┬─ accept ── conns: at most maxConns; the one that has been silent longest makes room
-//	       └─ one goroutine for each connection:
+// Serve runs one goroutine that accepts, and one for each connection:
 //
-//	          waiting ──whole request──▶ serving ──answered──▶ waiting …
-//	             │ silent, or in the way      │ the stream of a client that takes nothing for 30 s
-//	             ▼                            ▼
-//	           closed                       closed
+//	Serve ─┬─ accept ── limitListener: at most maxConns, evicts the idle
+//	       └─ one goroutine per connection:
 //
-// What is served stands in one table, routes; the device itself is a Backend.
+//	          idle ──whole request──▶ serving ──answered──▶ idle …
+//	           │ timeout, or evicted     │ the client reads nothing for 30 s
+//	           ▼                         ▼
+//	         closed                    closed
+//
+// The table routes lists what is served, with the right each route needs. A
+// Backend implements the device.
 package control
 
 import (
@@ -29,18 +34,18 @@ import (
 
 const (
 	maxConns       = 256              // connections at once; a household has a handful of viewers
-	headerTimeout  = 5 * time.Second  // for a whole request, once a connection is open or its next request has begun
+	headerTimeout  = 5 * time.Second  // for a whole request, from the accept or its first byte
 	idleTimeout    = 60 * time.Second // between two requests
-	stallTimeout   = 30 * time.Second // for a client to take the next frame or event of a stream
+	stallTimeout   = 30 * time.Second // for a client to read the next frame or event of a stream
 	maxHeader      = 8 << 10          // bytes
-	shutdownBudget = time.Second      // for answers under way; the process has two seconds in all
+	shutdownBudget = time.Second      // for answers in progress; the process has two seconds in all
 )
 
-// Config is what a server needs to know.
+// Config configures a Server.
 type Config struct {
 	Socket  string // path
-	Group   string // that may control the device; "": that of this process
-	Version string // api.Version, on every answer
+	Group   string // name or number of the group that may connect; "": the group of this process
+	Version string // value of api.VersionHeader on every answer
 }
 
 // Server is the control socket of one device.
@@ -48,32 +53,33 @@ type Server struct {
 	cfg     Config
 	backend Backend
 	log     *slog.Logger
-
-	socket *socket
+	socket  *socket
 }
 
-// New makes a server; nothing is opened before Listen.
+// New returns a server. It does not open the socket: see Listen.
 func New(cfg Config, backend Backend, log *slog.Logger) *Server {
 	return &Server{cfg: cfg, backend: backend, log: log}
 }
 
-// Listen makes the socket. After it, clients may connect; they are answered once Serve runs. Errors: ErrInUse, and
-// those of the file system. After a success Serve must be called, which also takes the socket away again.
+// Listen creates the socket. From then on clients can connect; Serve answers
+// them. It returns ErrInUse or an error of the file system. After success the
+// caller must call Serve, which also removes the socket.
 func (s *Server) Listen() error {
 	sock, err := listen(s.cfg.Socket, s.cfg.Group, s.log)
 	if err != nil {
-		return fmt.Errorf("control socket %s: %w", s.cfg.Socket, err)
+		return fmt.Errorf("listen on control socket %s: %w", s.cfg.Socket, err)
 	}
 	s.socket = sock
 	return nil
 }
 
-// Serve answers until ctx ends, which gives nil, or the socket fails. It returns when all handlers have ended and the
-// socket is removed; after the end of ctx that is within two seconds.
+// Serve answers requests until ctx ends or the socket fails. It returns nil
+// after the end of ctx, within two seconds. When it returns, all handlers have
+// ended and the socket is removed.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conns := newConns(s.socket.listener, maxConns, s.cfg.Version)
+	listener := newLimitListener(s.socket.listener, maxConns, s.cfg.Version)
 	var open sync.WaitGroup
 	srv := &http.Server{
 		Handler:                      s.handler(),
@@ -88,21 +94,20 @@ func (s *Server) Serve(ctx context.Context) error {
 			case http.StateNew:
 				open.Add(1)
 			case http.StateClosed:
-				conns.ended()
+				listener.handlerDone()
 				open.Done()
 			}
 		},
-		// What a stranger sends is not worth a line of the journal each.
+		// Malformed requests would flood the journal above the debug level.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(conns) }()
-
+	go func() { failed <- srv.Serve(listener) }()
 	var err error
 	select {
 	case <-ctx.Done():
-		// Streams end with ctx; connections on which nothing is under way have nothing to wait for.
-		conns.closeWaiting()
+		// Streams end with ctx. Idle connections need not be waited for.
+		listener.closeIdle()
 		end, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownBudget)
 		if srv.Shutdown(end) != nil {
 			srv.Close()
@@ -110,7 +115,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		stop()
 		<-failed
 	case err = <-failed:
-		err = fmt.Errorf("control socket %s: %w", s.cfg.Socket, err)
+		err = fmt.Errorf("serve control socket %s: %w", s.cfg.Socket, err)
 		cancel()
 		srv.Close()
 	}

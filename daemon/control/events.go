@@ -8,12 +8,12 @@ import (
 	"vchat/daemon/api"
 )
 
-// queued is how many events wait for one reader. A reader who is further behind than that is better served by the
-// present state than by a history. It is twice what a peer may say at once.
-const queued = 128
+// maxQueued bounds the events queued for one subscription. Beyond it the reader
+// gets the present state instead. It is twice the burst of messages of a peer.
+const maxQueued = 128
 
-// Events hands what happens to all who listen. It starts no goroutine and never waits for a listener; it is safe for
-// concurrent use.
+// Events distributes events to subscriptions. It starts no goroutine, never
+// blocks on a subscription, and is safe for concurrent use.
 type Events struct {
 	present func() api.Status
 
@@ -21,14 +21,16 @@ type Events struct {
 	subs map[*Subscription]struct{}
 }
 
-// NewEvents makes the stream of a device. Present gives its state at this moment. It is called by listeners, without
-// locks of this package held, so Publish may be called under the very lock that present needs.
+// NewEvents returns the events of a device. The function present returns the
+// state of the device. Subscription.Next calls it without any lock of this
+// package, so Publish may be called under the lock that present takes.
 func NewEvents(present func() api.Status) *Events {
 	return &Events{present: present, subs: map[*Subscription]struct{}{}}
 }
 
-// Publish tells all listeners of e and stamps it if its Time is zero. What has changed must be in the present state
-// already. What e points to is not to be changed afterwards.
+// Publish sends e to all subscriptions, with the current time if e.Time is
+// zero. The present state must include the change already. The caller must not
+// modify what e points to afterwards.
 func (ev *Events) Publish(e api.Event) {
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
@@ -40,36 +42,36 @@ func (ev *Events) Publish(e api.Event) {
 	}
 }
 
-// Heard says whether anybody listens.
-func (ev *Events) Heard() bool {
+// HasSubscribers reports whether there is a subscription.
+func (ev *Events) HasSubscribers() bool {
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
 	return len(ev.subs) > 0
 }
 
-// Subscribe adds a listener, which is to be closed.
+// Subscribe returns a new subscription. The caller closes it.
 func (ev *Events) Subscribe() *Subscription {
-	s := &Subscription{events: ev, behind: true, ready: make(chan struct{}, 1)}
+	s := &Subscription{events: ev, stateDue: true, ready: make(chan struct{}, 1)}
 	ev.mu.Lock()
 	ev.subs[s] = struct{}{}
 	ev.mu.Unlock()
 	return s
 }
 
-// Subscription is one listener. Next is for one goroutine at a time.
+// Subscription is one reader of Events. Next is for one goroutine at a time.
 type Subscription struct {
 	events *Events
 	ready  chan struct{}
 
 	// Guarded by events.mu.
-	queue  []api.Event
-	behind bool // the present state is owed: at the beginning, and where events were lost
+	queue    []api.Event
+	stateDue bool // Next returns the state first: at the beginning, and after dropped events
 }
 
-// put is called with events.mu held.
+// put requires events.mu.
 func (s *Subscription) put(e api.Event) {
-	if len(s.queue) == queued {
-		s.queue, s.behind = s.queue[:0], true
+	if len(s.queue) == maxQueued {
+		s.queue, s.stateDue = s.queue[:0], true
 	}
 	s.queue = append(s.queue, e)
 	select {
@@ -78,15 +80,16 @@ func (s *Subscription) put(e api.Event) {
 	}
 }
 
-// Next waits for the next event. The first one is the present state; a listener who was too slow gets it again in place
-// of the events that it has lost. The error is that of ctx.
+// Next waits for the next event. The first one is the present state. A reader
+// that was too slow gets the state again, in place of the dropped events. The
+// error is ctx.Err().
 func (s *Subscription) Next(ctx context.Context) (api.Event, error) {
 	for {
 		s.events.mu.Lock()
 		switch {
-		case s.behind:
-			// Whatever is queued until now is part of the state that is asked for after this.
-			s.queue, s.behind = s.queue[:0], false
+		case s.stateDue:
+			// The state read below includes all events queued so far.
+			s.queue, s.stateDue = s.queue[:0], false
 			s.events.mu.Unlock()
 			e := api.Event{Time: time.Now(), Event: api.EventState}
 			status := s.events.present()
@@ -107,7 +110,7 @@ func (s *Subscription) Next(ctx context.Context) (api.Event, error) {
 	}
 }
 
-// Close takes the listener off the stream. It may be called more than once.
+// Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() {
 	s.events.mu.Lock()
 	delete(s.events.subs, s)

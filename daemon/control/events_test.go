@@ -12,14 +12,14 @@ import (
 	"vchat/daemon/daemontest/faketime"
 )
 
-// told reads the events that are there, as short words.
-func told(t *testing.T, s *Subscription) (words []string) {
+// drain reads the pending events, each as its kind and peer.
+func drain(t *testing.T, s *Subscription) (events []string) {
 	t.Helper()
 	for {
 		ctx, cancel := context.WithCancel(context.Background())
-		if len(s.ready) == 0 && len(s.queue) == 0 && !s.behind {
+		if len(s.ready) == 0 && len(s.queue) == 0 && !s.stateDue {
 			cancel()
-			return words
+			return events
 		}
 		e, err := s.Next(ctx)
 		cancel()
@@ -28,9 +28,9 @@ func told(t *testing.T, s *Subscription) (words []string) {
 		}
 		switch {
 		case e.Status != nil:
-			words = append(words, "state "+e.Status.Name)
+			events = append(events, "state "+e.Status.Name)
 		default:
-			words = append(words, string(e.Event)+" "+e.Peer)
+			events = append(events, string(e.Event)+" "+e.Peer)
 		}
 		if len(s.queue) == 0 {
 			select {
@@ -41,62 +41,62 @@ func told(t *testing.T, s *Subscription) (words []string) {
 	}
 }
 
-func TestEventsBeginWithThePresentState(t *testing.T) {
+func TestSubscription_beginsWithState(t *testing.T) {
 	name := "before"
 	ev := NewEvents(func() api.Status { return api.Status{Name: name} })
-	ev.Publish(api.Event{Event: api.EventLink, Peer: "nobody listens"})
+	ev.Publish(api.Event{Event: api.EventLink, Peer: "no subscription"})
 	s := ev.Subscribe()
 	defer s.Close()
-	ev.Publish(api.Event{Event: api.EventLink, Peer: "in the state already"})
+	ev.Publish(api.Event{Event: api.EventLink, Peer: "part of the state"})
 	name = "now"
-	if diff := cmp.Diff([]string{"state now"}, told(t, s)); diff != "" {
+	if diff := cmp.Diff([]string{"state now"}, drain(t, s)); diff != "" {
 		t.Error(diff)
 	}
 	ev.Publish(api.Event{Event: api.EventLink, Peer: "workshop"})
 	ev.Publish(api.Event{Event: api.EventText, Peer: "attic"})
-	if diff := cmp.Diff([]string{"link workshop", "text attic"}, told(t, s)); diff != "" {
+	if diff := cmp.Diff([]string{"link workshop", "text attic"}, drain(t, s)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestASlowListenerGetsTheStateInPlaceOfWhatItLost(t *testing.T) {
+func TestSubscription_slowReader(t *testing.T) {
 	ev := NewEvents(func() api.Status { return api.Status{Name: "kitchen"} })
-	slow, quick := ev.Subscribe(), ev.Subscribe()
+	slow, fast := ev.Subscribe(), ev.Subscribe()
 	defer slow.Close()
-	defer quick.Close()
-	told(t, slow)
-	told(t, quick)
-	for i := range queued + 3 {
+	defer fast.Close()
+	drain(t, slow)
+	drain(t, fast)
+	for i := range maxQueued + 3 {
 		e := api.Event{Event: api.EventText, Peer: fmt.Sprint(i)}
 		ev.Publish(e)
-		if diff := cmp.Diff([]string{"text " + e.Peer}, told(t, quick)); diff != "" {
+		if diff := cmp.Diff([]string{"text " + e.Peer}, drain(t, fast)); diff != "" {
 			t.Fatal(diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"state kitchen"}, told(t, slow)); diff != "" {
+	if diff := cmp.Diff([]string{"state kitchen"}, drain(t, slow)); diff != "" {
 		t.Error(diff)
 	}
 	ev.Publish(api.Event{Event: api.EventText, Peer: "later"})
-	if diff := cmp.Diff([]string{"text later"}, told(t, slow)); diff != "" {
+	if diff := cmp.Diff([]string{"text later"}, drain(t, slow)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestNextWaitsForAnEventOrItsContext(t *testing.T) {
+func TestSubscription_nextWaits(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		ev := NewEvents(func() api.Status { return api.Status{} })
 		s := ev.Subscribe()
 		defer s.Close()
-		told(t, s)
+		drain(t, s)
 		got := make(chan api.Event, 1)
 		go func() { e, _ := s.Next(t.Context()); got <- e }()
 		synctest.Wait()
 		if len(got) != 0 {
-			t.Fatal("an event came from nothing")
+			t.Fatal("Next returned without an event")
 		}
 		ev.Publish(api.Event{Event: api.EventCamera})
 		if e := <-got; e.Event != api.EventCamera || e.Time.IsZero() {
-			t.Errorf("got %+v", e)
+			t.Errorf("got %+v, want a camera event with its time", e)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -104,7 +104,7 @@ func TestNextWaitsForAnEventOrItsContext(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		if err := <-ended; err != context.Canceled {
-			t.Errorf("got %v", err)
+			t.Errorf("got %v, want context.Canceled", err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -14,68 +15,74 @@ import (
 	"vchat/daemon/api"
 )
 
-// right is what a route lets its user do. Whoever may open the socket has both today; what is done is told apart from
-// what is looked at, in the log and for finer rights later.
+// right is what a client needs to use a route. At present every process that
+// can open the socket has both. The log and finer rights need the distinction.
 type right string
 
 const (
-	look right = "look"
-	act  right = "act"
+	rightRead    right = "read"
+	rightControl right = "control"
 )
+
+type handlerFunc func(*Server, http.ResponseWriter, *http.Request) error
 
 type route struct {
 	method string
-	path   string // one that ends in a slash takes a name after it
+	path   string // a pattern of http.ServeMux
 	right  right
-	handle func(*Server, http.ResponseWriter, *http.Request) error
+	handle handlerFunc
 }
 
-// routes is all that is served.
+// feedName is the wildcard of a feed's name with its suffix. It matches slashes
+// too, so that an odd name gets NoSuchFeed and not NotFound.
+const feedName = "{feed...}"
+
+// routes lists everything that is served.
 var routes = []route{
-	{"GET", api.PathStatus, look, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
+	{"GET", api.PathStatus, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Status())
 	}},
-	{"GET", api.PathPeers, look, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
+	{"GET", api.PathPeers, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, api.Peers{Peers: s.backend.Peers()})
 	}},
-	{"GET", api.PathIdentity, look, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
+	{"GET", api.PathIdentity, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Identity())
 	}},
-	{"GET", api.PathMetrics, look, (*Server).metrics},
-	{"GET", api.PathEvents, look, (*Server).events},
-	{"GET", api.PathFeeds, look, (*Server).feed},
-	{"POST", api.PathCalls, act, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+	{"GET", api.PathMetrics, rightRead, (*Server).metrics},
+	{"GET", api.PathEvents, rightRead, (*Server).events},
+	{"GET", api.PathFeeds + feedName, rightRead, (*Server).feed},
+	{"POST", api.PathCalls, rightControl, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(w, r, s.backend.Call)
 	}},
-	{"POST", api.PathAnswer, act, onPeer(Backend.Answer)},
-	{"POST", api.PathReject, act, onPeer(Backend.Reject)},
-	{"POST", api.PathHangup, act, onPeer(Backend.Hangup)},
-	{"POST", api.PathSay, act, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+	{"POST", api.PathAnswer, rightControl, peerCommand(Backend.Answer)},
+	{"POST", api.PathReject, rightControl, peerCommand(Backend.Reject)},
+	{"POST", api.PathHangup, rightControl, peerCommand(Backend.Hangup)},
+	{"POST", api.PathSay, rightControl, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(w, r, s.backend.Say)
 	}},
-	{"GET", api.PathPrivacy, look, (*Server).privacy},
-	{"PUT", api.PathPrivacy, act, (*Server).setPrivacy},
-	{"GET", api.PathCameras, look, (*Server).cameras},
-	{"GET", api.PathFormats, look, (*Server).formats},
-	{"GET", api.PathControls, look, (*Server).controls},
-	{"POST", api.PathControls, act, (*Server).setControls},
+	{"GET", api.PathPrivacy, rightRead, (*Server).privacy},
+	{"PUT", api.PathPrivacy, rightControl, (*Server).setPrivacy},
+	{"GET", api.PathCameras, rightRead, (*Server).cameras},
+	{"GET", api.PathFormats, rightRead, (*Server).formats},
+	{"GET", api.PathControls, rightRead, (*Server).controls},
+	{"POST", api.PathControls, rightControl, (*Server).setControls},
 }
 
-func onPeer(do func(Backend, string) (api.Call, error)) func(*Server, http.ResponseWriter, *http.Request) error {
+func peerCommand(do func(Backend, string) (api.Call, error)) handlerFunc {
 	return func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(w, r, func(req api.PeerRequest) (api.Call, error) { return do(s.backend, req.Peer) })
 	}
 }
 
-// command reads a request, does what it asks, and answers with what came of it.
+// command decodes a request, runs do, and writes its result.
 func command[T, A any](w http.ResponseWriter, r *http.Request, do func(T) (A, error)) error {
 	var req T
 	if err := readBody(w, r, &req); err != nil {
 		return err
 	}
 	c := connOf(r.Context())
-	c.serve()
-	defer c.done()
+	c.beginRequest()
+	defer c.endRequest()
 	a, err := do(req)
 	if err != nil {
 		return err
@@ -83,70 +90,91 @@ func command[T, A any](w http.ResponseWriter, r *http.Request, do func(T) (A, er
 	return answer(w, a)
 }
 
+// handler serves routes. The patterns without a method replace the plain text
+// answers of ServeMux for a wrong method and an unknown path.
 func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	methods := make(map[string][]string) // of each path
+	for _, rt := range routes {
+		methods[rt.path] = append(methods[rt.path], rt.method)
+		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != rt.method { // ServeMux routes HEAD to GET
+				s.refuse(w, r, wrongMethod(r, methods[rt.path]))
+			} else if err := s.run(rt, w, r); err != nil {
+				s.refuse(w, r, err)
+			}
+		})
+	}
+	for path, allowed := range methods {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, wrongMethod(r, allowed)) })
+	}
+	notFound := func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, unknownPath(r)) }
+	mux.HandleFunc("/", notFound)
+	mux.HandleFunc(strings.TrimSuffix(api.PathFeeds, "/"), notFound) // no redirect to PathFeeds
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(api.VersionHeader, s.cfg.Version)
-		rt, err := find(r)
-		if err == nil {
-			err = s.run(rt, w, r)
+		if !isClean(r.URL.Path) { // ServeMux would redirect to the clean path
+			notFound(w, r)
+			return
 		}
-		if err != nil {
-			s.refuse(w, r, err)
-		}
+		mux.ServeHTTP(w, r)
 	})
 }
 
-func find(r *http.Request) (*route, error) {
-	var others []string // that the path takes
-	for i, rt := range routes {
-		named := strings.HasSuffix(rt.path, "/") && strings.HasPrefix(r.URL.Path, rt.path)
-		if r.URL.Path != rt.path && !named {
-			continue
-		}
-		if r.Method == rt.method {
-			return &routes[i], nil
-		}
-		others = append(others, rt.method)
-	}
-	if len(others) > 0 {
-		return nil, &api.Error{Kind: api.BadRequest, Message: fmt.Sprintf("%s takes %s, not %s", r.URL.Path, strings.Join(others, " or "), r.Method)}
-	}
-	return nil, &api.Error{Kind: api.NotFound, Message: "there is no " + r.URL.Path + " in this version of the control API"}
+// isClean reports whether ServeMux routes a path as it is.
+func isClean(p string) bool {
+	c := path.Clean(p)
+	return strings.HasPrefix(p, "/") && (c == p || c+"/" == p)
 }
 
-func (s *Server) run(rt *route, w http.ResponseWriter, r *http.Request) error {
+func wrongMethod(r *http.Request, allowed []string) error {
+	return &api.Error{Kind: api.BadRequest,
+		Message: fmt.Sprintf("method not allowed: %s %s; use %s", r.Method, r.URL.Path, strings.Join(allowed, " or "))}
+}
+
+func unknownPath(r *http.Request) error {
+	if name, ok := strings.CutPrefix(r.URL.Path, api.PathFeeds); ok {
+		return noSuchFeed(name)
+	}
+	return &api.Error{Kind: api.NotFound, Message: "no such route: " + r.URL.Path}
+}
+
+func (s *Server) run(rt route, w http.ResponseWriter, r *http.Request) error {
 	c := connOf(r.Context())
-	if rt.right == act {
+	if rt.right == rightControl {
 		if c.cred != nil {
-			s.log.Debug("control", "path", r.URL.Path, "uid", c.cred.Uid, "gid", c.cred.Gid, "pid", c.cred.Pid)
+			s.log.Debug("control request", "path", r.URL.Path, "uid", c.cred.Uid, "gid", c.cred.Gid, "pid", c.cred.Pid)
 		}
 		return rt.handle(s, w, r)
 	}
 	if r.ContentLength != 0 {
-		return &api.Error{Kind: api.BadRequest, Message: r.URL.Path + " takes no body"}
+		return &api.Error{Kind: api.BadRequest, Message: fmt.Sprintf("%s %s does not accept a body", r.Method,
+			r.URL.Path)}
 	}
-	c.serve()
-	defer c.done()
+	c.beginRequest()
+	defer c.endRequest()
 	return rt.handle(s, w, r)
 }
 
-// refuse answers with an error. A stream that has begun is past that: there the client sees the connection end early.
+// refuse answers with an error. Once a stream has begun, it can only abort it:
+// the client sees the connection end early.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, errStream) {
-		s.log.Debug("control stream", "path", r.URL.Path, "err", err)
+		s.log.Debug("control stream aborted", "path", r.URL.Path, "err", err)
 		panic(http.ErrAbortHandler)
 	}
 	var e *api.Error
 	if !errors.As(err, &e) {
-		s.log.Error("control request", "path", r.URL.Path, "err", err)
+		s.log.Error("control request failed", "path", r.URL.Path, "err", err)
 		e = &api.Error{Kind: api.Internal, Message: err.Error()}
 	}
-	// The rest of a request that was not understood is not waited for.
+	// Do not wait for the rest of a refused request.
 	w.Header().Set("Connection", "close")
 	_ = write(w, e.Kind.HTTPStatus(), api.ErrorBody{Error: e})
 }
 
-// readBody reads the one JSON document of a request, in the time that a request has. An empty body is an empty request.
+// readBody decodes the JSON document of a request within headerTimeout. An
+// empty body is an empty request.
 func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	rc := http.NewResponseController(w)
 	if err := rc.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
@@ -154,7 +182,7 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, api.MaxBody))
 	if err != nil {
-		return &api.Error{Kind: api.BadRequest, Message: "reading the request: " + err.Error()}
+		return &api.Error{Kind: api.BadRequest, Message: "read request: " + err.Error()}
 	}
 	if err := rc.SetReadDeadline(time.Time{}); err != nil {
 		return err
@@ -165,10 +193,10 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return &api.Error{Kind: api.BadRequest, Message: "understanding the request: " + strings.TrimPrefix(err.Error(), "json: ")}
+		return &api.Error{Kind: api.BadRequest, Message: "decode request: " + strings.TrimPrefix(err.Error(), "json: ")}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return &api.Error{Kind: api.BadRequest, Message: "understanding the request: there is something after its end"}
+		return &api.Error{Kind: api.BadRequest, Message: "decode request: data after the JSON document"}
 	}
 	return nil
 }
@@ -179,26 +207,28 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 
 func answer(w http.ResponseWriter, v any) error { return write(w, http.StatusOK, v) }
 
-// write sends a whole answer in JSON. That the client has gone meanwhile is nobody's error, here and in writeAs.
+// write sends a whole answer in JSON. Like writeAs it ignores a client that has
+// disconnected.
 func write(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("writing the answer: %w", err)
+		return fmt.Errorf("encode answer: %w", err)
 	}
 	return writeAs(w, status, "application/json", append(body, '\n'))
 }
 
-func writeAs(w http.ResponseWriter, status int, kind string, body []byte) error {
+func writeAs(w http.ResponseWriter, status int, contentType string, body []byte) error {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTimeout))
 	h := w.Header()
-	h.Set("Content-Type", kind)
+	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 	return nil
 }
 
-// rawAnswer is an error as a whole HTTP answer, for a connection that no server reads.
+// rawAnswer returns an error as a whole HTTP answer, for a connection that has
+// no server.
 func rawAnswer(version string, e *api.Error) []byte {
 	body, _ := json.Marshal(api.ErrorBody{Error: e}) // strings only: it cannot fail
 	var b bytes.Buffer

@@ -15,27 +15,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrInUse is returned by Listen when another process serves the socket.
-var ErrInUse = errors.New("another process serves it")
+// ErrInUse is returned by Listen if another process serves the socket.
+var ErrInUse = errors.New("in use by another process")
 
 const (
 	socketMode = 0o660
 	backlog    = 128
-	maxPath    = len(unix.RawSockaddrUnix{}.Path) - 1 // unix(7): sun_path, with its final zero byte
+	maxPath    = len(unix.RawSockaddrUnix{}.Path) - 1 // unix(7): sun_path, less its zero byte
 )
 
-// socket is the listening socket and its place in the file system.
+// socket is the listening socket with its file.
 type socket struct {
 	path     string
 	listener *net.UnixListener
-	file     os.FileInfo // to know it again
+	file     os.FileInfo // identifies the file in remove
 }
 
-// listen makes the socket at path. Nobody can connect before its mode and group are set: between bind and listen the
-// kernel refuses everybody.
+// listen creates the socket at path. It sets the mode and the group between
+// bind and listen, while the kernel refuses every connection.
 func listen(path, group string, log *slog.Logger) (*socket, error) {
 	if len(path) > maxPath {
-		return nil, fmt.Errorf("the path has %d bytes, and a unix socket's may have %d", len(path), maxPath)
+		return nil, fmt.Errorf("path too long: %d bytes, at most %d", len(path), maxPath)
 	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -54,7 +54,7 @@ func listen(path, group string, log *slog.Logger) (*socket, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	file := os.NewFile(uintptr(fd), path)
-	defer file.Close() // FileListener takes a duplicate
+	defer file.Close() // FileListener duplicates it
 	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		return nil, os.NewSyscallError("bind", err)
 	}
@@ -70,10 +70,10 @@ func (s *socket) open(fd int, file *os.File, group string, log *slog.Logger) (er
 	if s.file, err = os.Lstat(s.path); err != nil {
 		return err
 	}
-	// The group first: with the wider mode first, the group of this process would be let in for a moment.
-	if err := giveTo(s.path, group); err != nil {
-		log.Warn("the control socket keeps the group of this process, so only its members may use it",
-			"socket", s.path, "group", group, "err", err)
+	// Change the group before the mode. Otherwise the group of this process
+	// could connect for a moment.
+	if err := chgrp(s.path, group); err != nil {
+		log.Warn("control socket group not set", "socket", s.path, "group", group, "err", err)
 	}
 	if err := os.Chmod(s.path, socketMode); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (s *socket) open(fd int, file *os.File, group string, log *slog.Logger) (er
 	return nil
 }
 
-// remove takes the socket away, if what lies there is still this one.
+// remove deletes the socket file if it is still the one of s.
 func (s *socket) remove() error {
 	unlock, err := lockDir(filepath.Dir(s.path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,14 +100,14 @@ func (s *socket) remove() error {
 	}
 	defer unlock()
 	now, err := os.Lstat(s.path)
-	// The number of an inode is used again at once, so the time at which it was made is compared too.
+	// Inode numbers are reused at once, so compare the modification time too.
 	if err != nil || !os.SameFile(now, s.file) || !now.ModTime().Equal(s.file.ModTime()) {
 		return nil
 	}
 	return os.Remove(s.path)
 }
 
-// removeStale makes room at path: what nobody listens on is left over from a process that was killed.
+// removeStale deletes a socket that nothing listens on: its process was killed.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +117,7 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("something else than a socket is there (%s)", info.Mode())
+		return fmt.Errorf("the file exists and is not a socket (%s)", info.Mode())
 	}
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	switch {
@@ -129,13 +129,14 @@ func removeStale(path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w, and it is overrun: %w", ErrInUse, err)
+		return fmt.Errorf("%w, which accepts no connections: %w", ErrInUse, err)
 	}
 	return err
 }
 
-// lockDir keeps two processes that start at the same moment from taking each other's fresh socket for a stale one. Any
-// reader of the directory could hold that lock for ever, so after a second it goes on without.
+// lockDir keeps two processes that start at once from deleting each other's new
+// socket as stale. Any process that can read the directory can hold the lock,
+// so after a second lockDir continues without it.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -150,8 +151,8 @@ func lockDir(dir string) (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
-// giveTo gives the socket to a group, by name or number.
-func giveTo(path, group string) error {
+// chgrp changes the group of a file. The group is a name or a number.
+func chgrp(path, group string) error {
 	if group == "" {
 		return nil
 	}

@@ -3,7 +3,6 @@ package control
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -13,12 +12,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
-var quiet = slog.New(slog.DiscardHandler)
+var discard = slog.New(slog.DiscardHandler)
 
-// stale leaves at path what a killed process leaves.
+// stale creates a socket at path that nothing listens on, as a killed process
+// leaves it.
 func stale(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
@@ -42,7 +41,7 @@ func TestListen(t *testing.T) {
 		name    string
 		prepare func(t *testing.T, path string)
 		group   string
-		wantErr string // "" is success
+		wantErr string // part of the error; "": success
 	}{
 		{name: "in an empty directory"},
 		{name: "in a missing directory", prepare: func(t *testing.T, path string) {
@@ -51,12 +50,12 @@ func TestListen(t *testing.T) {
 			}
 		}},
 		{name: "over a stale socket", prepare: stale},
-		{name: "over a file", wantErr: "something else than a socket", prepare: func(t *testing.T, path string) {
+		{name: "over a file", wantErr: "not a socket", prepare: func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{name: "over a link to a socket", wantErr: "something else than a socket", prepare: func(t *testing.T, path string) {
+		{name: "over a link to a socket", wantErr: "not a socket", prepare: func(t *testing.T, path string) {
 			stale(t, path+"2")
 			if err := os.Symlink(path+"2", path); err != nil {
 				t.Fatal(err)
@@ -71,13 +70,13 @@ func TestListen(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(t, path)
 			}
-			s, err := listen(path, tt.group, quiet)
+			s, err := listen(path, tt.group, discard)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 					t.Fatalf("got %v, want an error with %q", err, tt.wantErr)
 				}
 				if _, err := os.Lstat(path); err != nil {
-					t.Errorf("what was there is gone: %v", err)
+					t.Errorf("the existing file is gone: %v", err)
 				}
 				return
 			}
@@ -89,66 +88,66 @@ func TestListen(t *testing.T) {
 				t.Fatal(err)
 			}
 			if info.Mode() != fs.ModeSocket|0o660 {
-				t.Errorf("mode %v, want a socket with 0660", info.Mode())
+				t.Errorf("got mode %v, want a socket with 0660", info.Mode())
 			}
 			closeSocket(t, s)
 			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("after removal: %v", err)
+				t.Errorf("after remove: got %v, want ErrNotExist", err)
 			}
 		})
 	}
 }
 
-func TestALiveSocketIsNeverTaken(t *testing.T) {
+func TestListen_inUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	first, err := listen(path, "", quiet)
+	first, err := listen(path, "", discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeSocket(t, first)
-	if _, err := listen(path, "", quiet); !errors.Is(err, ErrInUse) {
+	if _, err := listen(path, "", discard); !errors.Is(err, ErrInUse) {
 		t.Fatalf("got %v, want ErrInUse", err)
 	}
 	conn, err := net.Dial("unix", path)
 	if err != nil {
-		t.Fatalf("the first is not reachable any more: %v", err)
+		t.Fatalf("dial the first socket: %v", err)
 	}
 	conn.Close()
 }
 
-func TestOfManyThatStartAtOnceOneWins(t *testing.T) {
+func TestListen_concurrent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
 	stale(t, path)
 	var wg sync.WaitGroup
-	won := make(chan *socket, 8)
-	for range cap(won) {
+	winners := make(chan *socket, 8)
+	for range cap(winners) {
 		wg.Go(func() {
-			s, err := listen(path, "", quiet)
+			s, err := listen(path, "", discard)
 			if err == nil {
-				won <- s
+				winners <- s
 			} else if !errors.Is(err, ErrInUse) {
 				t.Errorf("got %v, want ErrInUse", err)
 			}
 		})
 	}
 	wg.Wait()
-	close(won)
-	if len(won) != 1 {
-		t.Errorf("%d won", len(won))
+	close(winners)
+	if len(winners) != 1 {
+		t.Errorf("%d calls succeeded, want 1", len(winners))
 	}
-	for s := range won {
+	for s := range winners {
 		closeSocket(t, s)
 	}
 }
 
-func TestASocketThatIsNotOursStays(t *testing.T) {
+func TestRemove_otherSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	first, err := listen(path, "", quiet)
+	first, err := listen(path, "", discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.listener.Close() // now it looks stale to others
-	second, err := listen(path, "", quiet)
+	first.listener.Close() // now it looks stale
+	second, err := listen(path, "", discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,46 +160,47 @@ func TestASocketThatIsNotOursStays(t *testing.T) {
 	}
 }
 
-func TestAGroupHasANameOrANumber(t *testing.T) {
+func TestChgrp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := giveTo(path, strconv.Itoa(os.Getgid())); err != nil { // one's own is the one that everybody may give
+	if err := chgrp(path, strconv.Itoa(os.Getgid())); err != nil { // any user may set its own group
 		t.Errorf("by number: %v", err)
 	}
-	if err := giveTo(path, "99999999999"); err == nil {
-		t.Error("an impossible number was taken")
+	if err := chgrp(path, "99999999999"); err == nil {
+		t.Error("an impossible number was accepted")
 	}
 }
 
-func TestAGroupThatDoesNotExistIsToldOnce(t *testing.T) {
+func TestListen_unknownGroup(t *testing.T) {
 	var out bytes.Buffer
-	s, err := listen(filepath.Join(t.TempDir(), "control.sock"), "no-such-group-here", slog.New(slog.NewTextHandler(&out, nil)))
+	s, err := listen(filepath.Join(t.TempDir(), "control.sock"), "no-such-group-here",
+		slog.New(slog.NewTextHandler(&out, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	closeSocket(t, s)
 	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "no-such-group-here") {
-		t.Errorf("%d lines: %s", n, out.String())
+		t.Errorf("got %d lines, want 1 with the group: %s", n, out.String())
 	}
 }
 
-func TestALongPathIsRefusedInWords(t *testing.T) {
-	_, err := listen("/tmp/"+strings.Repeat("x", 120), "", quiet)
+func TestListen_longPath(t *testing.T) {
+	_, err := listen("/tmp/"+strings.Repeat("x", 120), "", discard)
 	if err == nil || !strings.Contains(err.Error(), "125 bytes") {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want an error with the length", err)
 	}
 }
 
-func TestADirectoryLockedByAStrangerDelaysOnly(t *testing.T) {
+func TestListen_lockedDirectory(t *testing.T) {
 	dir := t.TempDir()
 	unlock, err := lockDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer unlock()
-	s, err := listen(filepath.Join(dir, "control.sock"), "", quiet)
+	s, err := listen(filepath.Join(dir, "control.sock"), "", discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,66 +208,5 @@ func TestADirectoryLockedByAStrangerDelaysOnly(t *testing.T) {
 	unlock()
 	if err := s.remove(); err != nil {
 		t.Error(err)
-	}
-}
-
-// The connection that has been silent longest makes room; one that is being served never does.
-func TestWhoMakesRoom(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "control.sock")
-	s, err := listen(path, "", quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeSocket(t, s)
-	cs := newConns(s.listener, 3, "1")
-	next := func() (client net.Conn, server *conn) {
-		t.Helper()
-		client, err := net.Dial("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { client.Close() })
-		got, err := cs.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { got.Close() })
-		return client, got.(*conn)
-	}
-	ended := func(c net.Conn) bool {
-		c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
-		_, err := c.Read(make([]byte, 1))
-		return errors.Is(err, io.EOF)
-	}
-	a, sa := next()
-	b, sb := next()
-	c, _ := next()
-	sa.serve()
-	sb.serve()
-	sb.done() // b has been answered, and waits since a moment later than c
-	d, sd := next()
-	for _, tt := range []struct {
-		name string
-		conn net.Conn
-		want bool
-	}{{"being served", a, false}, {"answered", b, false}, {"silent longest", c, true}, {"new", d, false}} {
-		if got := ended(tt.conn); got != tt.want {
-			t.Errorf("%s: closed is %v, want %v", tt.name, got, tt.want)
-		}
-	}
-	sb.serve()
-	sd.serve()
-	client, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	s.listener.SetDeadline(time.Now().Add(200 * time.Millisecond))
-	if _, err := cs.Accept(); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("a place was found where none is: %v", err)
-	}
-	said, err := io.ReadAll(client)
-	if err != nil || !strings.Contains(string(said), "as many as it takes") || !strings.Contains(string(said), "Vchat-Version: 1\r\n") {
-		t.Errorf("the one too many heard %q, %v", said, err)
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// errStream marks what went wrong after a stream had begun.
-var errStream = errors.New("the stream broke off")
+// errStream marks an error after the begin of a stream.
+var errStream = errors.New("stream aborted")
 
-// events writes one event a line until the client goes or the server ends.
+// events writes one event a line until the client or the server closes.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	sub := s.backend.Subscribe()
 	defer sub.Close()
@@ -44,16 +44,15 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) feed(w http.ResponseWriter, r *http.Request) error {
-	name := strings.TrimPrefix(r.URL.Path, api.PathFeeds)
+	name := r.PathValue("feed")
 	serve := s.stream
 	feed, ok := strings.CutSuffix(name, api.StreamSuffix)
 	if !ok {
-		serve = s.newest
+		serve = s.snapshot
 		feed, ok = strings.CutSuffix(name, api.SnapshotSuffix)
 	}
 	if !ok || feed == "" {
-		return &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("%q is no feed", name),
-			Hint: "feeds are self" + api.StreamSuffix + ", PEER" + api.StreamSuffix + " and the same with " + api.SnapshotSuffix}
+		return noSuchFeed(name)
 	}
 	v, err := s.backend.Watch(feed)
 	if err != nil {
@@ -63,9 +62,16 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request) error {
 	return serve(w, r, feed, v)
 }
 
+func noSuchFeed(name string) error {
+	return &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("no such feed: %q", name),
+		Hint: "feeds are self" + api.StreamSuffix + ", PEER" + api.StreamSuffix + ", self" + api.SnapshotSuffix +
+			" and PEER" + api.SnapshotSuffix}
+}
+
 const boundary = "vchat"
 
-// stream writes a part for each frame. A client that is slow gets fewer frames; the viewer counts the others.
+// stream writes a part for each frame. A slow client gets fewer frames; the
+// viewer counts the dropped ones.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v Viewer) error {
 	h := w.Header()
 	h.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
@@ -77,7 +83,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v View
 	for {
 		f, err := v.Next(r.Context())
 		if err != nil {
-			// The end of the feed, of the client, or of the server: each is a proper end of the stream.
+			// The feed, the client or the server has ended: a regular end of
+			// the stream.
 			return nil
 		}
 		err = p.write(f)
@@ -95,7 +102,8 @@ type parts struct {
 	head []byte // reused
 }
 
-// The boundary stands after a frame, not before the next one: a browser shows a frame when it has seen its end.
+// The boundary follows a frame at once, and does not wait for the next one: a
+// browser shows a frame when it has read the boundary.
 var (
 	firstBoundary = []byte("--" + boundary + "\r\n")
 	nextBoundary  = []byte("\r\n--" + boundary + "\r\n")
@@ -143,7 +151,7 @@ func appendTimestamp(b []byte, f *frame.Frame, now time.Duration) []byte {
 	return appendSeconds(b, time.Now().Add(f.Captured-now).UnixMicro())
 }
 
-// appendSeconds appends microseconds, not below 0, as seconds.
+// appendSeconds appends microseconds as seconds; a negative value as 0.
 func appendSeconds(b []byte, us int64) []byte {
 	us = max(us, 0)
 	b = strconv.AppendInt(b, us/1e6, 10)
@@ -158,7 +166,7 @@ func appendAge(b []byte, f *frame.Frame, now time.Duration) []byte {
 	return appendPadded(b, us%1e3, 3)
 }
 
-// appendPadded appends n, which is not negative, with leading zeros to width digits.
+// appendPadded appends n ≥ 0 with leading zeros to width digits.
 func appendPadded(b []byte, n int64, width int) []byte {
 	at := len(b) + width
 	b = append(b, "000000"[:width]...)
@@ -169,16 +177,16 @@ func appendPadded(b []byte, n int64, width int) []byte {
 }
 
 const (
-	firstFrame = 5 * time.Second // how long newest waits: a camera that nobody looked at opens in one to three
-	fresh      = time.Second     // an older frame is only given if no newer one comes
+	snapshotTimeout = 5 * time.Second // a closed camera needs one to three seconds to open
+	maxSnapshotAge  = time.Second     // an older frame is the answer only after snapshotTimeout
 )
 
-// newest answers with one frame.
-func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v Viewer) error {
+// snapshot answers with one frame.
+func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, feed string, v Viewer) error {
 	if feed == api.Self && s.backend.Privacy() {
-		return s.noFrame(feed, nil) // the newest one may be from before
+		return s.noFrame(feed, nil) // the newest frame may be older than privacy mode
 	}
-	f, err := freshest(r.Context(), v)
+	f, err := freshFrame(r.Context(), v)
 	if err != nil {
 		return s.noFrame(feed, err)
 	}
@@ -187,7 +195,7 @@ func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v V
 		return s.noFrame(feed, nil)
 	}
 	data := f.Data
-	if f.Rotate != 0 && !f.Card { // it becomes a file, whose reader sees no header
+	if f.Rotate != 0 && !f.Card { // the client saves a file without the headers, so EXIF carries it
 		data = mjpeg.Orient(nil, data, f.Rotate)
 	}
 	h, now := w.Header(), frame.Now()
@@ -208,9 +216,10 @@ func (s *Server) newest(w http.ResponseWriter, r *http.Request, feed string, v V
 	return nil
 }
 
-// freshest waits for a frame that is fresh; if none comes in time it gives the newest old one. The caller releases it.
-func freshest(ctx context.Context, v Viewer) (*frame.Frame, error) {
-	ctx, cancel := context.WithTimeout(ctx, firstFrame)
+// freshFrame waits for a frame of at most maxSnapshotAge. After snapshotTimeout
+// it returns the newest older frame, if any. The caller releases it.
+func freshFrame(ctx context.Context, v Viewer) (*frame.Frame, error) {
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	var old *frame.Frame
 	for {
@@ -224,7 +233,7 @@ func freshest(ctx context.Context, v Viewer) (*frame.Frame, error) {
 		if old != nil {
 			old.Release()
 		}
-		if f.Card || frame.Now()-f.Captured < fresh {
+		if f.Card || frame.Now()-f.Captured < maxSnapshotAge {
 			return f, nil
 		}
 		old = f
@@ -233,16 +242,18 @@ func freshest(ctx context.Context, v Viewer) (*frame.Frame, error) {
 
 func (s *Server) noFrame(feed string, cause error) error {
 	if feed != api.Self {
-		return &api.Error{Kind: api.NoFrame, Message: "no picture of " + feed + " has come", Hint: "vchatctl status says what the link does"}
+		return &api.Error{Kind: api.NoFrame, Message: "no picture from " + feed,
+			Hint: "vchatctl status shows the state of the link"}
 	}
 	if s.backend.Privacy() {
-		return &api.Error{Kind: api.PrivacyOn, Message: "privacy is on: the camera is closed", Hint: "vchatctl privacy off"}
+		return &api.Error{Kind: api.PrivacyOn, Message: "privacy is on: the camera is closed",
+			Hint: "vchatctl privacy off"}
 	}
-	e := &api.Error{Kind: api.CameraUnavailable, Message: "the camera gives no picture"}
+	e := &api.Error{Kind: api.CameraUnavailable, Message: "no picture from the camera"}
 	if cam := s.backend.Status().Camera; cam.Reason != "" {
 		e.Message += ": " + cam.Reason
 	} else if errors.Is(cause, context.DeadlineExceeded) {
-		e.Message += fmt.Sprintf(", not within %v", firstFrame)
+		e.Message += fmt.Sprintf(" within %v", snapshotTimeout)
 	}
 	return e
 }

@@ -11,71 +11,79 @@ import (
 	"vchat/daemon/api"
 )
 
-// Refuse lets all that is asked of cameras and privacy end in err from now on; nil: be answered.
-func (d *Device) Refuse(err error) {
+// FailCameras makes later commands of cameras and privacy fail with err. Nil
+// makes them succeed again.
+func (d *Device) FailCameras(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refuse = err
+	d.cameraErr = err
 }
 
-func (d *Device) refused() error {
+func (d *Device) cameraError() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.refuse
+	return d.cameraErr
 }
 
 func (d *Device) Privacy() bool { return d.Status().Privacy }
 
 func (d *Device) SetPrivacy(on bool, uid int) error {
-	d.note("privacy %v uid %d", on, uid)
-	if err := d.refused(); err != nil {
+	d.record("privacy %v uid %d", on, uid)
+	if err := d.cameraError(); err != nil {
 		return err
 	}
-	d.Set(func(s *api.Status) { s.Privacy = on })
+	d.Update(func(s *api.Status) { s.Privacy = on })
 	d.Events.Publish(api.Event{Event: api.EventPrivacy, Privacy: &on})
 	return nil
 }
 
-// Cameras are the one that the status shows, and another one that somebody else has.
+// Cameras returns the camera of the status, and one that another program uses.
 func (d *Device) Cameras(context.Context) (api.Cameras, error) {
 	own := d.Status().Camera
 	return api.Cameras{Cameras: []api.CameraInfo{
-		{Path: own.Device, Node: own.Device, Name: "HD Webcam C270", Driver: "uvcvideo", Bus: "usb-0000:01:00.0-1.3", Formats: []string{"MJPG", "YUYV"},
-			Used: true, State: own.State, Reason: own.Reason},
-		{Path: "/dev/video2", Node: "/dev/video2", Name: "Pretend", Driver: "uvcvideo", Bus: "usb-1", Formats: []string{"YUYV"}, InUseBy: []string{"cheese (pid 812)"}},
-	}, Privacy: d.Privacy()}, d.refused()
+		{Path: own.Device, Node: own.Device, Name: "HD Webcam C270", Driver: "uvcvideo", Bus: "usb-0000:01:00.0-1.3",
+			Formats: []string{"MJPG", "YUYV"},
+			Used:    true, State: own.State, Reason: own.Reason},
+		{Path: "/dev/video2", Node: "/dev/video2", Name: "Pretend", Driver: "uvcvideo", Bus: "usb-1",
+			Formats: []string{"YUYV"}, InUseBy: []string{"cheese (pid 812)"}},
+	}, Privacy: d.Privacy()}, d.cameraError()
 }
 
 func (d *Device) Formats(_ context.Context, device string) (api.Formats, error) {
-	d.note("formats %s", device)
+	d.record("formats %s", device)
 	return api.Formats{Device: "/dev/video0", Name: "HD Webcam C270", Formats: []api.Format{
 		{FourCC: "MJPG", Config: "mjpeg", Description: "Motion-JPEG", Sizes: []api.FrameSize{
 			{Size: "1280x720", FPS: []float64{30, 15, 7.5}}, {Size: "640x480", FPS: []float64{30}}}},
-		{FourCC: "NV24", Description: "Y/CbCr 4:4:4", Sizes: []api.FrameSize{{Size: "16x16", MaxSize: "640x480", Step: "2x2", FPS: []float64{}}}},
-	}}, d.refused()
+		{FourCC: "NV24", Description: "Y/CbCr 4:4:4", Sizes: []api.FrameSize{{Size: "16x16", MaxSize: "640x480",
+			Step: "2x2", FPS: []float64{}}}},
+	}}, d.cameraError()
 }
 
 func number(n int64) *int64 { return &n }
 
 func (d *Device) Controls(_ context.Context, device string) (api.Controls, error) {
-	d.note("controls %s", device)
-	return controls(), d.refused()
+	d.record("controls %s", device)
+	return controls(), d.cameraError()
 }
 
 func controls() api.Controls {
 	return api.Controls{Device: "/dev/video0", Name: "HD Webcam C270", Controls: []api.Control{
-		{Name: "brightness", Title: "Brightness", Type: "int", Min: -64, Max: 64, Step: 1, Default: 0, Value: number(10)},
-		{Name: "power_line_frequency", Title: "Power Line Frequency", Type: "menu", Max: 2, Step: 1, Default: 1, Value: number(2),
-			Menu: []api.MenuEntry{{Value: 0, Name: "Disabled"}, {Value: 1, Name: "50 Hz"}, {Value: 2, Name: "60 Hz"}}},
-		{Name: "white_balance_automatic", Title: "White Balance, Automatic", Type: "bool", Max: 1, Step: 1, Default: 1, Value: number(1)},
-		{Name: "white_balance_temperature", Title: "White Balance Temperature", Type: "int", Min: 2000, Max: 6500, Step: 10, Default: 4000,
+		{Name: "brightness", Title: "Brightness", Type: "int", Min: -64, Max: 64, Step: 1, Default: 0,
+			Value: number(10)},
+		{Name: "power_line_frequency", Title: "Power Line Frequency", Type: "menu", Max: 2, Step: 1, Default: 1,
+			Value: number(2),
+			Menu:  []api.MenuEntry{{Value: 0, Name: "Disabled"}, {Value: 1, Name: "50 Hz"}, {Value: 2, Name: "60 Hz"}}},
+		{Name: "white_balance_automatic", Title: "White Balance, Automatic", Type: "bool", Max: 1, Step: 1,
+			Default: 1, Value: number(1)},
+		{Name: "white_balance_temperature", Title: "White Balance Temperature", Type: "int", Min: 2000, Max: 6500,
+			Step: 10, Default: 4000,
 			Value: number(4000), Inactive: true},
 		{Name: "pixel_rate", Title: "Pixel Rate", Type: "int64", Max: 1 << 30, Step: 1, ReadOnly: true},
 		{Name: "push", Title: "Push", Type: "button"},
 	}}
 }
 
-// SetControls takes numbers, and 50hz.
+// SetControls accepts numbers, and 50hz.
 func (d *Device) SetControls(_ context.Context, r api.ControlsRequest) (api.Controls, error) {
 	var set []string
 	c := controls()
@@ -84,11 +92,13 @@ func (d *Device) SetControls(_ context.Context, r api.ControlsRequest) (api.Cont
 		set = append(set, name+"="+value)
 		i := slices.IndexFunc(c.Controls, func(c api.Control) bool { return c.Name == name })
 		if i < 0 {
-			return c, &api.Error{Kind: api.NoSuchControl, Message: fmt.Sprintf("control %s: the camera has no such control; it has: brightness, …", name)}
+			return c, &api.Error{Kind: api.NoSuchControl,
+				Message: fmt.Sprintf("control %s: the camera has no such control; it has: brightness, …", name)}
 		}
 		n, err := strconv.ParseInt(strings.TrimSuffix(value, "hz"), 10, 64)
 		if err != nil {
-			return c, &api.Error{Kind: api.BadValue, Message: fmt.Sprintf("control %s=%s: expected a number", name, value)}
+			return c, &api.Error{Kind: api.BadValue, Message: fmt.Sprintf("control %s=%s: expected a number", name,
+				value)}
 		}
 		if value == "50hz" {
 			n = 1
@@ -97,6 +107,6 @@ func (d *Device) SetControls(_ context.Context, r api.ControlsRequest) (api.Cont
 		c.Controls[i].Value = &n
 	}
 	c.Kept = r.Device == ""
-	d.note("set %s %s", r.Device, strings.Join(set, " "))
-	return c, d.refused()
+	d.record("set %s %s", r.Device, strings.Join(set, " "))
+	return c, d.cameraError()
 }

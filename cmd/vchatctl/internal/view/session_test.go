@@ -73,7 +73,7 @@ func (r *rig) inCall(state api.CallState) api.Call {
 	c := api.Call{
 		ID: "1", Peer: "workshop", State: state, Direction: api.DirectionIn, Since: time.Now(), HasFrames: true,
 	}
-	r.device.Change(c)
+	r.device.SetCall(c)
 	return c
 }
 
@@ -120,12 +120,12 @@ func (r *rig) overlay() render.Overlay {
 func (r *rig) awaitCommand(want string) {
 	r.t.Helper()
 	for range 1000 {
-		if slices.Contains(r.device.Did(), want) {
+		if slices.Contains(r.device.Commands(), want) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	r.t.Fatalf("got commands %q, want %q; lines %q, error %v", r.device.Did(), want, lines(r.overlay()), r.Err())
+	r.t.Fatalf("got commands %q, want %q; lines %q, error %v", r.device.Commands(), want, lines(r.overlay()), r.Err())
 }
 
 // awaitEnd waits for the session to end and returns its error.
@@ -204,14 +204,14 @@ func TestSession_endsWithItsCall(t *testing.T) {
 		want api.Reason
 	}{
 		{"event first", func(r *rig) {
-			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonLostTooLong})
+			r.device.SetCall(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonLostTooLong})
 		}, api.ReasonLostTooLong},
 		{"feed first", func(r *rig) {
-			r.device.End("workshop")
+			r.device.EndFeed("workshop")
 			time.Sleep(100 * time.Millisecond)
-			r.device.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonHungUp})
+			r.device.SetCall(api.Call{ID: "1", Peer: "workshop", State: api.CallEnded, Reason: api.ReasonHungUp})
 		}, api.ReasonHungUp},
-		{"reason unknown", func(r *rig) { r.device.End("workshop") }, ""},
+		{"reason unknown", func(r *rig) { r.device.EndFeed("workshop") }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
@@ -236,7 +236,7 @@ func TestSession_ignoresEndOfOtherCalls(t *testing.T) {
 	r.awaitText("no picture", notice)
 	older := &api.Call{ID: "0", Peer: "workshop", State: api.CallEnded}
 	r.device.Events.Publish(api.Event{Event: api.EventCall, Peer: "workshop", Call: older})
-	r.device.Change(api.Call{ID: "7", Peer: "attic", State: api.CallEnded})
+	r.device.SetCall(api.Call{ID: "7", Peer: "attic", State: api.CallEnded})
 	r.awaitFrame("workshop", "after")
 	if err := r.Err(); err != nil {
 		t.Errorf("session ended: %v", err)
@@ -258,7 +258,7 @@ func TestSession_followsCalls(t *testing.T) {
 		r.awaitFrame("workshop", "frame")
 		c := r.inCall(api.CallActive)
 		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.ReasonHungUp, "hung up", api.SideRemote
-		r.device.Change(c)
+		r.device.SetCall(c)
 		r.awaitText("waiting for calls", notice)
 		r.awaitText("call with workshop ended: hung up", lines)
 	}
@@ -335,7 +335,7 @@ func TestSession_Press(t *testing.T) {
 	if err := r.awaitEnd(); !errors.As(err, &ended) {
 		t.Errorf("hung up: got %v, want an EndedError", err)
 	}
-	if got := r.device.Did(); slices.ContainsFunc(got, func(s string) bool {
+	if got := r.device.Commands(); slices.ContainsFunc(got, func(s string) bool {
 		return strings.Contains(s, "say workshop h") || strings.HasPrefix(s, "answer") || strings.HasPrefix(s, "reject")
 	}) {
 		t.Errorf("got commands %q, want only the message and hangup", got)

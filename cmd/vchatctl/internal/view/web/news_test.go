@@ -102,20 +102,20 @@ func TestAPageIsToldWhatGoesOn(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	call := api.Call{ID: "1", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn}
-	r.device.Change(call)
+	r.device.SetCall(call)
 	l.state("it rings", func(s state) bool {
 		return len(s.Ringing) == 1 && s.Ringing[0].Peer == "workshop" && s.Words == "workshop is calling."
 	})
 	call.State = api.CallActive
-	r.device.Change(call)
+	r.device.SetCall(call)
 	l.state("the peer is shown", func(s state) bool { return s.Feed == "workshop" && s.Live && s.Call == "active" })
 	call.PeerCamera = &api.PeerCamera{State: "lost", Reason: "no camera is connected", Since: time.Now()}
-	r.device.Change(call)
+	r.device.SetCall(call)
 	l.state("its camera is gone", func(s state) bool {
 		return s.Why != nil && s.Why.Text == "workshop's camera was lost" && s.Why.Since > 0 && s.Why.After == " ago: no camera is connected"
 	})
 	call.State, call.Reason, call.EndedBy = api.CallEnded, api.ReasonHungUp, api.SideRemote
-	r.device.Change(call)
+	r.device.SetCall(call)
 	l.state("the end", func(s state) bool { return s.Feed == api.Self && s.Words == "No call: workshop has hung up." })
 }
 
@@ -174,7 +174,7 @@ func TestTheDaemonIsOutlived(t *testing.T) {
 	down := up()
 	r := &rig{t: t, device: d, server: start(t, socket, ""), http: &http.Client{}}
 	t.Cleanup(r.http.CloseIdleConnections)
-	d.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallActive})
+	d.SetCall(api.Call{ID: "1", Peer: "workshop", State: api.CallActive})
 	l := r.listen("")
 	l.state("the call", func(s state) bool { return s.Reached && s.Feed == "workshop" })
 	down()

@@ -322,7 +322,7 @@ func TestOtherSitesGetNothing(t *testing.T) {
 			t.Errorf("%s: %s, %v", js, got, err)
 		}
 	}
-	if did := r.device.Did(); len(did) != 0 {
+	if did := r.device.Commands(); len(did) != 0 {
 		t.Errorf("the device was told %q", did)
 	}
 	if n := r.device.Feed(api.Self).Readers(); n != 0 {

@@ -168,7 +168,7 @@ func TestOnlyThePageItselfIsLetIn(t *testing.T) {
 			}
 		}
 	}
-	if did := r.device.Did(); len(did) != 1 || did[0] != "hangup " {
+	if did := r.device.Commands(); len(did) != 1 || did[0] != "hangup " {
 		t.Errorf("the device was told %q", did)
 	}
 }
@@ -209,7 +209,7 @@ func TestABrowserIsLetInOnceByThePathItIsStartedWith(t *testing.T) {
 
 func TestCommands(t *testing.T) {
 	r := serve(t, "")
-	r.device.Change(api.Call{ID: "7", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn})
+	r.device.SetCall(api.Call{ID: "7", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn})
 	long := strings.Repeat("a", maxBody)
 	for _, c := range []struct {
 		path, body string
@@ -231,21 +231,21 @@ func TestCommands(t *testing.T) {
 		{"answer", `{"peer": "` + long + `"}`, 400, ""},
 		{"call", `{"peer": "workshop", "ring_timeout_ms": 1}`, 400, ""},
 	} {
-		before := len(r.device.Did())
+		before := len(r.device.Commands())
 		res := r.do("POST", c.path, c.body, nil)
 		if body := r.text(res); res.StatusCode != c.want {
 			t.Errorf("%s %.60s: %d %s, want %d", c.path, c.body, res.StatusCode, body, c.want)
 		}
-		if did := strings.Join(r.device.Did()[before:], ", "); c.did != "" && did != c.did {
+		if did := strings.Join(r.device.Commands()[before:], ", "); c.did != "" && did != c.did {
 			t.Errorf("%s %.60s: the device was told %q, want %q", c.path, c.body, did, c.did)
 		}
-		if c.want == 400 && len(r.device.Did()) != before {
+		if c.want == 400 && len(r.device.Commands()) != before {
 			t.Errorf("%s %.60s: it was done", c.path, c.body)
 		}
 	}
 	res := r.do("POST", "call", `{"peer": "nobody"}`, nil)
 	var e api.ErrorBody
-	if err := json.Unmarshal([]byte(r.text(res)), &e); err != nil || e.Error.Kind != api.NoSuchPeer || e.Error.Message != `there is no peer "nobody"` || e.Error.Hint != "" {
+	if err := json.Unmarshal([]byte(r.text(res)), &e); err != nil || e.Error.Kind != api.NoSuchPeer || e.Error.Message != `no peer named "nobody"` || e.Error.Hint != "" {
 		t.Errorf("refused with %+v, %v", e.Error, err)
 	}
 }

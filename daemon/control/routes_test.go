@@ -27,14 +27,14 @@ import (
 	"vchat/daemon/control/controltest"
 )
 
-// browser is a client that knows nothing of ours.
-func browser(t *testing.T, socket string) *http.Client {
+// httpClient returns a plain HTTP client of the socket.
+func httpClient(t *testing.T, socket string) *http.Client {
 	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial(socket) }}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &http.Client{Transport: tr}
 }
 
-// dial connects, however full the socket's queue is: it is emptied meanwhile.
+// dial connects, and retries while the backlog of the socket is full.
 func dial(socket string) (conn net.Conn, err error) {
 	for range 1000 {
 		if conn, err = net.Dial("unix", socket); err == nil {
@@ -68,78 +68,100 @@ func TestRoutes(t *testing.T) {
 		name, method, path, body string
 		status                   int
 		kind                     api.Kind
-		says                     string // part of the answer
-		did                      string // last command that reached the device
+		contains                 string // part of the answer
+		command                  string // last one that the device recorded
 	}{
-		{name: "status", method: "GET", path: "/v1/status", status: 200, says: `"name":"kitchen"`},
-		{name: "peers", method: "GET", path: "/v1/peers", status: 200, says: `"name":"workshop"`},
-		{name: "id", method: "GET", path: "/v1/id", status: 200, says: `"id":"AAAAA`},
-		{name: "call", method: "POST", path: "/v1/calls", body: `{"peer":"workshop","ring_timeout_ms":5000}`, status: 200, says: `"state":"calling"`, did: "call workshop 5000"},
-		{name: "unknown peer", method: "POST", path: "/v1/calls", body: `{"peer":"cellar"}`, status: 404, kind: api.NoSuchPeer, says: "cellar", did: "call cellar 0"},
-		{name: "answer", method: "POST", path: "/v1/calls/answer", body: `{"peer":"workshop"}`, status: 404, kind: api.NoSuchCall, did: "answer workshop"},
-		{name: "an empty body is an empty request", method: "POST", path: "/v1/calls/hangup", status: 404, kind: api.NoSuchCall, did: "hangup "},
-		{name: "unknown field", method: "POST", path: "/v1/calls/reject", body: `{"pear":"workshop"}`, status: 400, kind: api.BadRequest, says: "pear"},
-		{name: "wrong type", method: "POST", path: "/v1/calls", body: `{"peer":7}`, status: 400, kind: api.BadRequest, says: "peer"},
+		{name: "status", method: "GET", path: "/v1/status", status: 200, contains: `"name":"kitchen"`},
+		{name: "peers", method: "GET", path: "/v1/peers", status: 200, contains: `"name":"workshop"`},
+		{name: "id", method: "GET", path: "/v1/id", status: 200, contains: `"id":"AAAAA`},
+		{name: "call", method: "POST", path: "/v1/calls", body: `{"peer":"workshop","ring_timeout_ms":5000}`,
+			status: 200, contains: `"state":"calling"`, command: "call workshop 5000"},
+		{name: "unknown peer", method: "POST", path: "/v1/calls", body: `{"peer":"cellar"}`, status: 404,
+			kind: api.NoSuchPeer, contains: "cellar", command: "call cellar 0"},
+		{name: "answer", method: "POST", path: "/v1/calls/answer", body: `{"peer":"workshop"}`, status: 404,
+			kind: api.NoSuchCall, command: "answer workshop"},
+		{name: "an empty body is an empty request", method: "POST", path: "/v1/calls/hangup", status: 404,
+			kind: api.NoSuchCall, command: "hangup "},
+		{name: "unknown field", method: "POST", path: "/v1/calls/reject", body: `{"pear":"workshop"}`, status: 400,
+			kind: api.BadRequest, contains: "pear"},
+		{name: "wrong type", method: "POST", path: "/v1/calls", body: `{"peer":7}`, status: 400, kind: api.BadRequest,
+			contains: "peer"},
 		{name: "no JSON", method: "POST", path: "/v1/calls", body: `workshop`, status: 400, kind: api.BadRequest},
-		{name: "two documents", method: "POST", path: "/v1/calls", body: `{} {}`, status: 400, kind: api.BadRequest, says: "after its end"},
-		{name: "too large", method: "POST", path: "/v1/calls", body: `{"peer":"` + strings.Repeat("x", api.MaxBody) + `"}`, status: 400, kind: api.BadRequest, says: "too large"},
-		{name: "body where none is taken", method: "GET", path: "/v1/status", body: "{}", status: 400, kind: api.BadRequest},
-		{name: "privacy", method: "GET", path: "/v1/privacy", status: 200, says: `{"privacy":false}`},
-		{name: "privacy on", method: "PUT", path: "/v1/privacy", body: `{"privacy":true}`, status: 200, says: `{"privacy":true}`, did: fmt.Sprintf("privacy true uid %d", os.Getuid())},
-		{name: "privacy off", method: "PUT", path: "/v1/privacy", body: `{"privacy":false}`, status: 200, says: `{"privacy":false}`, did: fmt.Sprintf("privacy false uid %d", os.Getuid())},
-		{name: "an empty request leaves privacy alone", method: "PUT", path: "/v1/privacy", status: 400, kind: api.BadRequest, says: "privacy"},
-		{name: "cameras", method: "GET", path: "/v1/cameras", status: 200, says: `"in_use_by":["cheese (pid 812)"]`},
-		{name: "formats", method: "GET", path: "/v1/camera/formats", status: 200, says: `"fps":[30,15,7.5]`, did: "formats "},
-		{name: "controls of another camera", method: "GET", path: "/v1/camera/controls?device=/dev/video2", status: 200, says: `"name":"brightness"`, did: "controls /dev/video2"},
-		{name: "set controls", method: "POST", path: "/v1/camera/controls", body: `{"device":"/dev/video2","controls":{"brightness":"5"}}`, status: 200,
-			says: `"changed":[{"name":"brightness","from":10,"to":5}]`, did: "set /dev/video2 brightness=5"},
-		{name: "set an unknown control", method: "POST", path: "/v1/camera/controls", body: `{"controls":{"shine":"5"}}`, status: 404, kind: api.NoSuchControl, says: "shine"},
-		{name: "set no control", method: "POST", path: "/v1/camera/controls", body: `{"device":"auto"}`, status: 400, kind: api.BadRequest, says: "no control"},
-		{name: "another wrong method", method: "DELETE", path: "/v1/camera/controls", status: 400, kind: api.BadRequest, says: "takes GET or POST"},
-		{name: "wrong method", method: "POST", path: "/v1/status", status: 400, kind: api.BadRequest, says: "takes GET"},
+		{name: "two documents", method: "POST", path: "/v1/calls", body: `{} {}`, status: 400, kind: api.BadRequest,
+			contains: "data after the JSON"},
+		{name: "too large", method: "POST", path: "/v1/calls", body: `{"peer":"` + strings.Repeat("x", api.MaxBody) +
+			`"}`, status: 400, kind: api.BadRequest, contains: "too large"},
+		{name: "body where none is taken", method: "GET", path: "/v1/status", body: "{}", status: 400,
+			kind: api.BadRequest},
+		{name: "privacy", method: "GET", path: "/v1/privacy", status: 200, contains: `{"privacy":false}`},
+		{name: "privacy on", method: "PUT", path: "/v1/privacy", body: `{"privacy":true}`, status: 200,
+			contains: `{"privacy":true}`, command: fmt.Sprintf("privacy true uid %d", os.Getuid())},
+		{name: "privacy off", method: "PUT", path: "/v1/privacy", body: `{"privacy":false}`, status: 200,
+			contains: `{"privacy":false}`, command: fmt.Sprintf("privacy false uid %d", os.Getuid())},
+		{name: "an empty request leaves privacy alone", method: "PUT", path: "/v1/privacy", status: 400,
+			kind: api.BadRequest, contains: "privacy"},
+		{name: "cameras", method: "GET", path: "/v1/cameras", status: 200,
+			contains: `"in_use_by":["cheese (pid 812)"]`},
+		{name: "formats", method: "GET", path: "/v1/camera/formats", status: 200, contains: `"fps":[30,15,7.5]`,
+			command: "formats "},
+		{name: "controls of another camera", method: "GET", path: "/v1/camera/controls?device=/dev/video2",
+			status: 200, contains: `"name":"brightness"`, command: "controls /dev/video2"},
+		{name: "set controls", method: "POST", path: "/v1/camera/controls",
+			body: `{"device":"/dev/video2","controls":{"brightness":"5"}}`, status: 200,
+			contains: `"changed":[{"name":"brightness","from":10,"to":5}]`, command: "set /dev/video2 brightness=5"},
+		{name: "set an unknown control", method: "POST", path: "/v1/camera/controls",
+			body: `{"controls":{"shine":"5"}}`, status: 404, kind: api.NoSuchControl, contains: "shine"},
+		{name: "set no control", method: "POST", path: "/v1/camera/controls", body: `{"device":"auto"}`, status: 400,
+			kind: api.BadRequest, contains: "no controls"},
+		{name: "another wrong method", method: "DELETE", path: "/v1/camera/controls", status: 400,
+			kind: api.BadRequest, contains: "use GET or POST"},
+		{name: "wrong method", method: "POST", path: "/v1/status", status: 400, kind: api.BadRequest,
+			contains: "use GET"},
 		{name: "no such route", method: "GET", path: "/v2/status", status: 404, kind: api.NotFound},
-		{name: "no such feed", method: "GET", path: "/v1/feeds/cellar.mjpeg", status: 404, kind: api.NoSuchFeed, says: "cellar"},
-		{name: "no such form of a feed", method: "GET", path: "/v1/feeds/self.png", status: 404, kind: api.NoSuchFeed, says: ".mjpeg"},
+		{name: "no such feed", method: "GET", path: "/v1/feeds/cellar.mjpeg", status: 404, kind: api.NoSuchFeed,
+			contains: "cellar"},
+		{name: "no such form of a feed", method: "GET", path: "/v1/feeds/self.png", status: 404, kind: api.NoSuchFeed,
+			contains: ".mjpeg"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := controltest.New()
-			c := browser(t, controltest.Start(t, d))
+			c := httpClient(t, controltest.Start(t, d))
 			status, header, body := do(t, c, tt.method, tt.path, tt.body)
-			if status != tt.status || !strings.Contains(body, tt.says) {
-				t.Errorf("got %d %s, want %d with %q", status, body, tt.status, tt.says)
+			if status != tt.status || !strings.Contains(body, tt.contains) {
+				t.Errorf("got %d %s, want %d with %q", status, body, tt.status, tt.contains)
 			}
 			if got := header.Get(api.VersionHeader); got != api.Version {
-				t.Errorf("version %q", got)
+				t.Errorf("got version %q, want %q", got, api.Version)
 			}
 			var e api.ErrorBody
 			if err := json.Unmarshal([]byte(body), &e); err != nil {
-				t.Fatalf("no JSON: %s", body)
+				t.Fatalf("got %q, want JSON", body)
 			}
 			if tt.kind != "" && (e.Error == nil || e.Error.Kind != tt.kind) {
 				t.Errorf("got %s, want kind %s", body, tt.kind)
 			}
-			did := ""
-			if all := d.Did(); len(all) > 0 {
-				did = all[len(all)-1]
+			command := ""
+			if all := d.Commands(); len(all) > 0 {
+				command = all[len(all)-1]
 			}
-			if did != tt.did {
-				t.Errorf("the device was told %q, want %q", did, tt.did)
+			if command != tt.command {
+				t.Errorf("the device got command %q, want %q", command, tt.command)
 			}
 		})
 	}
 }
 
-func TestAnErrorOfAnotherKindIsInternal(t *testing.T) {
+func TestRoutes_internalError(t *testing.T) {
 	d := controltest.New()
 	d.OnCall(func(api.CallRequest) (api.Call, error) { return api.Call{}, errors.New("the disk is full") })
-	c := browser(t, controltest.Start(t, d))
+	c := httpClient(t, controltest.Start(t, d))
 	status, _, body := do(t, c, "POST", "/v1/calls", `{"peer":"workshop"}`)
 	if status != 500 || !strings.Contains(body, `"kind":"internal","message":"the disk is full"`) {
-		t.Errorf("got %d %s", status, body)
+		t.Errorf("got %d %s, want 500 with kind internal", status, body)
 	}
 }
 
-func TestWhoActsIsLogged(t *testing.T) {
+func TestServe_logsCommands(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	socket := t.TempDir() + "/control.sock"
@@ -150,7 +172,7 @@ func TestWhoActsIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { done <- s.Serve(ctx) }()
-	c := browser(t, socket)
+	c := httpClient(t, socket)
 	do(t, c, "GET", "/v1/status", "")
 	do(t, c, "POST", "/v1/calls/hangup", "")
 	c.CloseIdleConnections()
@@ -163,13 +185,13 @@ func TestWhoActsIsLogged(t *testing.T) {
 		t.Errorf("log: %s\nwant only: %s", out.String(), want)
 	}
 	if _, err := os.Lstat(socket); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the socket is still there: %v", err)
+		t.Errorf("the socket still exists: %v", err)
 	}
 }
 
-func TestEventsAreLinesThatBeginWithTheState(t *testing.T) {
+func TestEvents_beginWithState(t *testing.T) {
 	d := controltest.New()
-	c := browser(t, controltest.Start(t, d))
+	c := httpClient(t, controltest.Start(t, d))
 	res, err := c.Get("http://device/v1/events")
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +201,7 @@ func TestEventsAreLinesThatBeginWithTheState(t *testing.T) {
 	next := func() (e api.Event) {
 		t.Helper()
 		if !lines.Scan() {
-			t.Fatalf("no line: %v", lines.Err())
+			t.Fatalf("read event: %v", lines.Err())
 		}
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			t.Fatal(err)
@@ -187,17 +209,17 @@ func TestEventsAreLinesThatBeginWithTheState(t *testing.T) {
 		return e
 	}
 	if e := next(); e.Event != api.EventState || e.Status == nil || e.Status.Name != "kitchen" {
-		t.Errorf("first: %+v", e)
+		t.Errorf("first event: got %+v, want the state", e)
 	}
-	d.Change(api.Call{ID: "1", Peer: "workshop", State: api.CallRinging})
+	d.SetCall(api.Call{ID: "1", Peer: "workshop", State: api.CallRinging})
 	if e := next(); e.Event != api.EventCall || e.Call == nil || e.Call.State != api.CallRinging {
-		t.Errorf("second: %+v", e)
+		t.Errorf("second event: got %+v, want a ringing call", e)
 	}
 }
 
-func TestAStreamIsFramesByteForByte(t *testing.T) {
+func TestStream_frames(t *testing.T) {
 	d := controltest.New()
-	c := browser(t, controltest.Start(t, d))
+	c := httpClient(t, controltest.Start(t, d))
 	res, err := c.Get("http://device/v1/feeds/workshop.mjpeg")
 	if err != nil {
 		t.Fatal(err)
@@ -205,11 +227,11 @@ func TestAStreamIsFramesByteForByte(t *testing.T) {
 	defer res.Body.Close()
 	kind, params, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/x-mixed-replace" {
-		t.Fatalf("content type %q, %v", kind, err)
+		t.Fatalf("got content type %q, %v", kind, err)
 	}
 	parts := multipart.NewReader(res.Body, params["boundary"])
 	for seq := uint64(1); seq <= 20; seq++ {
-		// Frames of every size around those of the buffers between here and there.
+		// Sizes below and above those of all buffers on the way.
 		want := bytes.Repeat([]byte{0xff, byte(seq), '\r', '\n', '-'}, 1+int(seq)*int(seq)*300)
 		before := time.Now()
 		d.Publish("workshop", seq, seq == 3, want)
@@ -222,7 +244,7 @@ func TestAStreamIsFramesByteForByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("frame %d: %d bytes came of %d, or others", seq, len(got), len(want))
+			t.Errorf("frame %d: got %d bytes, want the %d published ones", seq, len(got), len(want))
 		}
 		card := ""
 		if seq == 3 {
@@ -230,7 +252,7 @@ func TestAStreamIsFramesByteForByte(t *testing.T) {
 		}
 		if h := p.Header; h.Get("Content-Type") != "image/jpeg" || h.Get("Content-Length") != fmt.Sprint(len(want)) ||
 			h.Get("X-Sequence") != fmt.Sprint(seq) || h.Get("X-Card") != card {
-			t.Errorf("frame %d has %v", seq, h)
+			t.Errorf("frame %d: got headers %v", seq, h)
 		}
 		var stamp, age float64
 		if _, err := fmt.Sscan(p.Header.Get("X-Timestamp"), &stamp); err != nil {
@@ -241,14 +263,14 @@ func TestAStreamIsFramesByteForByte(t *testing.T) {
 		}
 		taken := time.UnixMicro(int64(stamp * 1e6))
 		if taken.Before(before.Add(-time.Millisecond)) || taken.After(time.Now()) || age < 0 {
-			t.Errorf("frame %d says it was taken at %v, %v ms ago; it was at %v", seq, taken, age, before)
+			t.Errorf("frame %d: got capture time %v, age %v ms; want %v", seq, taken, age, before)
 		}
 	}
 }
 
-func TestTheEndOfAFeedEndsItsStream(t *testing.T) {
+func TestStream_feedEnds(t *testing.T) {
 	d := controltest.New()
-	c := browser(t, controltest.Start(t, d))
+	c := httpClient(t, controltest.Start(t, d))
 	res, err := c.Get("http://device/v1/feeds/workshop.mjpeg")
 	if err != nil {
 		t.Fatal(err)
@@ -256,13 +278,13 @@ func TestTheEndOfAFeedEndsItsStream(t *testing.T) {
 	defer res.Body.Close()
 	d.Feed("workshop").End(nil)
 	if b, err := io.ReadAll(res.Body); err != nil || string(b) != "--vchat\r\n" {
-		t.Errorf("got %q, %v", b, err)
+		t.Errorf("got %q, %v; want the first boundary only", b, err)
 	}
 }
 
-func TestAViewerThatGoesIsForgotten(t *testing.T) {
+func TestStream_clientDisconnects(t *testing.T) {
 	d := controltest.New()
-	c := browser(t, controltest.Start(t, d))
+	c := httpClient(t, controltest.Start(t, d))
 	ctx, cancel := context.WithCancel(context.Background())
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://device/v1/feeds/self.mjpeg", nil)
 	if err != nil {
@@ -276,7 +298,7 @@ func TestAViewerThatGoesIsForgotten(t *testing.T) {
 	h := d.Feed(api.Self)
 	await(t, "a reader", func() bool { return h.Readers() == 1 })
 	cancel()
-	await(t, "no reader, without a frame having come", func() bool { return h.Readers() == 0 })
+	await(t, "no reader, without a frame", func() bool { return h.Readers() == 0 })
 }
 
 func await(t *testing.T, what string, ok func() bool) {
@@ -287,48 +309,50 @@ func await(t *testing.T, what string, ok func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("never came: %s", what)
+	t.Fatalf("timeout waiting for %s", what)
 }
 
-func TestNewest(t *testing.T) {
+func TestSnapshot(t *testing.T) {
 	for _, tt := range []struct {
 		name, feed string
 		card       bool
 		status     int
-		says       string
+		contains   string
 	}{
-		{name: "frame of a peer", feed: "workshop", status: 200, says: "frame"},
-		{name: "frame of its own", feed: "self", status: 200, says: "frame"},
-		{name: "card of a peer", feed: "workshop", card: true, status: 200, says: "frame"},
-		{name: "card of its own", feed: "self", card: true, status: 503, says: `"kind":"camera_unavailable","message":"the camera gives no picture: unplugged"`},
+		{name: "frame of a peer", feed: "workshop", status: 200, contains: "frame"},
+		{name: "frame of its own camera", feed: "self", status: 200, contains: "frame"},
+		{name: "card of a peer", feed: "workshop", card: true, status: 200, contains: "frame"},
+		{name: "card of its own camera", feed: "self", card: true, status: 503,
+			contains: `"kind":"camera_unavailable","message":"no picture from the camera: unplugged"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := controltest.New()
-			d.Set(func(s *api.Status) { s.Camera.Reason = "unplugged" })
-			c := browser(t, controltest.Start(t, d))
+			d.Update(func(s *api.Status) { s.Camera.Reason = "unplugged" })
+			c := httpClient(t, controltest.Start(t, d))
 			d.Publish(tt.feed, 9, tt.card, []byte("frame"))
 			status, header, body := do(t, c, "GET", "/v1/feeds/"+tt.feed+".jpg", "")
-			if status != tt.status || !strings.Contains(body, tt.says) {
-				t.Errorf("got %d %s", status, body)
+			if status != tt.status || !strings.Contains(body, tt.contains) {
+				t.Errorf("got %d %s, want %d with %q", status, body, tt.status, tt.contains)
 			}
 			if status == 200 && (header.Get("X-Sequence") != "9" || (header.Get("X-Card") == "1") != tt.card) {
-				t.Errorf("headers %v", header)
+				t.Errorf("got headers %v, want sequence 9, card %v", header, tt.card)
 			}
 		})
 	}
 }
 
-func TestNoFrameWhilePrivacyIsOn(t *testing.T) {
+func TestSnapshot_privacy(t *testing.T) {
 	d := controltest.New()
-	d.Set(func(s *api.Status) { s.Privacy = true })
-	c := browser(t, controltest.Start(t, d))
+	d.Update(func(s *api.Status) { s.Privacy = true })
+	c := httpClient(t, controltest.Start(t, d))
 	d.Publish(api.Self, 9, true, []byte("card"))
-	if status, _, body := do(t, c, "GET", "/v1/feeds/self.jpg", ""); status != 409 || !strings.Contains(body, `"kind":"privacy"`) {
-		t.Errorf("got %d %s", status, body)
+	if status, _, body := do(t, c, "GET", "/v1/feeds/self.jpg", ""); status != 409 ||
+		!strings.Contains(body, `"kind":"privacy"`) {
+		t.Errorf("got %d %s, want 409 with kind privacy", status, body)
 	}
 }
 
-func TestTheServerEndsWithItsStreams(t *testing.T) {
+func TestServe_endsStreams(t *testing.T) {
 	d := controltest.New()
 	socket := t.TempDir() + "/control.sock"
 	ctx, cancel := context.WithCancel(context.Background())
@@ -339,7 +363,8 @@ func TestTheServerEndsWithItsStreams(t *testing.T) {
 	}
 	go func() { done <- s.Serve(ctx) }()
 
-	// One who waits for events, one who waits for a frame, one who has stopped reading, one who has said half a word.
+	// The clients wait for events, wait for a frame, do not read, and have sent
+	// half a request line.
 	for _, request := range []string{
 		"GET /v1/events HTTP/1.1\r\nHost: d\r\n\r\n", "GET /v1/feeds/self.mjpeg HTTP/1.1\r\nHost: d\r\n\r\n",
 		"GET /v1/feeds/workshop.mjpeg HTTP/1.1\r\nHost: d\r\n\r\n", "GET /v1/sta",
@@ -359,20 +384,21 @@ func TestTheServerEndsWithItsStreams(t *testing.T) {
 	}
 	cancel()
 	if err := <-done; err != nil {
-		t.Errorf("ended with %v", err)
+		t.Errorf("Serve returned %v, want nil", err)
 	}
 	if n := d.Feed("workshop").Readers() + d.Feed("self").Readers(); n != 0 {
-		t.Errorf("%d readers are left", n)
+		t.Errorf("got %d readers after Serve, want 0", n)
 	}
 }
 
-// What every port sees some day: many who connect and say nothing, or half of something. The streams that are
-// there go on, the next honest client is served, and nothing grows.
-func TestAFloodOfConnections(t *testing.T) {
+// TestServe_connectionFlood opens thousands of connections that send nothing or
+// an incomplete request. Established streams continue, a regular client is
+// served, and memory stays bounded.
+func TestServe_connectionFlood(t *testing.T) {
 	const flood, kept = 10_000, 3_000
 	d := controltest.New()
 	socket := controltest.Start(t, d)
-	c := browser(t, socket)
+	c := httpClient(t, socket)
 	res, err := c.Get("http://device/v1/feeds/workshop.mjpeg")
 	if err != nil {
 		t.Fatal(err)
@@ -380,10 +406,10 @@ func TestAFloodOfConnections(t *testing.T) {
 	defer res.Body.Close()
 	stream := bufio.NewReader(res.Body)
 	if line, _ := stream.ReadString('\n'); line != "--vchat\r\n" {
-		t.Fatalf("the stream begins with %q", line)
+		t.Fatalf("got first line %q, want the boundary", line)
 	}
 	frame := bytes.Repeat([]byte("x"), 100_000)
-	see := func(seq uint64) {
+	readFrame := func(seq uint64) {
 		t.Helper()
 		d.Publish("workshop", seq, false, frame)
 		for {
@@ -399,13 +425,14 @@ func TestAFloodOfConnections(t *testing.T) {
 			t.Fatalf("the established stream broke: %v", err)
 		}
 	}
-	see(1)
+	readFrame(1)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 
-	says := []string{"", "G", "GET /v1/status HTTP/1.1\r\n", "GET /v1/status HTTP/1.1\r\nHost: d\r\nX: ",
-		"POST /v1/calls HTTP/1.1\r\nHost: d\r\nContent-Length: 99999999999\r\n\r\n{", "\x16\x03\x01\x00", strings.Repeat("A", 20000)}
+	requests := []string{"", "G", "GET /v1/status HTTP/1.1\r\n", "GET /v1/status HTTP/1.1\r\nHost: d\r\nX: ",
+		"POST /v1/calls HTTP/1.1\r\nHost: d\r\nContent-Length: 99999999999\r\n\r\n{", "\x16\x03\x01\x00",
+		strings.Repeat("A", 20000)}
 	var held []net.Conn
 	defer func() {
 		for _, conn := range held {
@@ -417,29 +444,29 @@ func TestAFloodOfConnections(t *testing.T) {
 		if err != nil {
 			t.Fatalf("connection %d: %v", i, err)
 		}
-		_, _ = io.WriteString(conn, says[i%len(says)]) // it may be closed already
+		_, _ = io.WriteString(conn, requests[i%len(requests)]) // the server may have closed it
 		held = append(held, conn)
 		if len(held) > kept {
 			held[0].Close()
 			held = held[1:]
 		}
 		if i%1000 == 0 {
-			see(uint64(2 + i/1000))
+			readFrame(uint64(2 + i/1000))
 		}
 	}
 	if status, _, body := do(t, c, "GET", "/v1/status", ""); status != 200 {
-		t.Errorf("an honest client got %d %s", status, body)
+		t.Errorf("a regular client got %d %s, want 200", status, body)
 	}
-	see(1000)
-	if n := runtime.NumGoroutine(); n > 2*256+50 { // the bound of conns, and those of this test
-		t.Errorf("%d goroutines", n)
+	readFrame(1000)
+	if n := runtime.NumGoroutine(); n > 2*256+50 { // the handlers of limitListener, and those of this test
+		t.Errorf("got %d goroutines, want at most %d", n, 2*256+50)
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 16<<20 {
-		t.Errorf("the heap grew by %d MiB", grown>>20)
+		t.Errorf("the heap grew by %d MiB, want at most 16", grown>>20)
 	}
-	if diff := cmp.Diff([]string(nil), d.Did()); diff != "" {
-		t.Errorf("the flood made the device do something: %s", diff)
+	if diff := cmp.Diff([]string(nil), d.Commands()); diff != "" {
+		t.Errorf("commands of the device: %s", diff)
 	}
 }

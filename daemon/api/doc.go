@@ -1,0 +1,109 @@
+// Package api defines the types, routes and error kinds of the control API:
+// HTTP/1.1 with JSON under /v1, on a unix socket.
+//
+// Guarantees:
+//   - Routes, fields, event kinds and error kinds are only added, never renamed
+//     or removed.
+//   - Field names are in snake_case, times in RFC 3339, durations in milliseconds
+//     with the suffix _ms, bit rates in Mbit/s as mbit_s.
+//   - The package holds no logic and imports only the standard library, so any
+//     program can import it.
+//
+// A client ignores fields and events that it does not know. The daemon refuses
+// a request with an unknown field.
+//
+// # Routes
+//
+// Each route with a request and its answer, shortened by "…". S is
+// /run/vchat/control.sock.
+//
+//	GET /v1/status
+//	    curl --unix-socket $S http://vchat/v1/status
+//	    {"name":"kitchen",…"camera":{"device":"/dev/video0",…},
+//	     "privacy":false,…"calls":[…],"peers":[…],"viewers":[…]}
+//
+//	GET /v1/peers
+//	    curl --unix-socket $S http://vchat/v1/peers
+//	    {"peers":[{"name":"attic","address":"attic.local:7450",…
+//	     "link":{"state":"down",…"reason":"connection refused"}},…]}
+//
+//	GET /v1/id
+//	    curl --unix-socket $S http://vchat/v1/id
+//	    {"name":"kitchen","id":"AAAAA-BBBBB-…"}
+//
+//	GET /v1/metrics
+//	    curl --unix-socket $S http://vchat/v1/metrics
+//	    # HELP …
+//
+//	GET /v1/events
+//	    curl --unix-socket $S --no-buffer http://vchat/v1/events
+//	    {"time":"…","event":"state","status":{"name":"kitchen",…}}
+//
+//	POST /v1/calls
+//	    curl --unix-socket $S -d '{"peer":"workshop"}' http://vchat/v1/calls
+//	    {"id":"…","peer":"workshop","state":"calling","since":"…",
+//	     "direction":"out",…}
+//
+//	POST /v1/calls/answer
+//	    curl --unix-socket $S -d '{"peer":"workshop"}' \
+//	        http://vchat/v1/calls/answer
+//	    {"id":"…","peer":"workshop","state":"active",…}
+//
+//	POST /v1/say
+//	    curl --unix-socket $S -d '{"text":"tea?"}' http://vchat/v1/say
+//	    {"peer":"workshop","text":"tea?"}
+//
+//	GET /v1/feeds/{feed...}
+//	    curl --unix-socket $S http://vchat/v1/feeds/workshop.jpg -o frame.jpg
+//	    curl --unix-socket $S http://vchat/v1/feeds/self.mjpeg -o -
+//	    --vchat
+//	    Content-Type: image/jpeg
+//	    Content-Length: …
+//	    X-Timestamp: …
+//	    X-Monotonic: …
+//	    X-Sequence: …
+//	    X-Age-Ms: …
+//
+//	POST /v1/calls/hangup
+//	    curl --unix-socket $S -d '{}' http://vchat/v1/calls/hangup
+//	    {"id":"…","peer":"workshop","state":"ended",…"reason":"hung_up",…}
+//
+//	POST /v1/calls/reject
+//	    curl --unix-socket $S -d '{}' http://vchat/v1/calls/reject
+//	    {"error":{"kind":"no_such_call","message":"…"}}
+//
+//	GET /v1/privacy
+//	    curl --unix-socket $S http://vchat/v1/privacy
+//	    {"privacy":false}
+//
+//	PUT /v1/privacy
+//	    curl --unix-socket $S -X PUT -d '{"privacy":true}' \
+//	        http://vchat/v1/privacy
+//	    {"privacy":true}
+//
+//	GET /v1/cameras
+//	    curl --unix-socket $S http://vchat/v1/cameras
+//	    {"cameras":[{"path":"/dev/video0",…"used":true,"state":"streaming"},…
+//	     ],"privacy":true}
+//
+//	GET /v1/camera/formats
+//	    curl --unix-socket $S \
+//	        http://vchat/v1/camera/formats?device=/dev/video0
+//	    {"device":"/dev/video0",…"formats":[{"fourcc":"MJPG",…
+//	     "sizes":[{"size":"1280x720","fps":[30,15,7.5]},…]},…]}
+//
+//	GET /v1/camera/controls
+//	    curl --unix-socket $S http://vchat/v1/camera/controls
+//	    {"device":"/dev/video0",…"controls":[{"name":"brightness",…"min":-64,
+//	     "max":64,…"value":10},…]}
+//
+//	POST /v1/camera/controls
+//	    curl --unix-socket $S -d '{"controls":{"brightness":"5"}}' \
+//	        http://vchat/v1/camera/controls
+//	    {"device":"/dev/video0",…"changed":[{"name":"brightness","from":10,
+//	     "to":5}],"kept":true}
+//
+// Every answer that is not 200 OK is an error:
+//
+//	{"error":{"kind":"no_such_peer","message":"…","hint":"…"}}
+package api
