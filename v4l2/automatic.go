@@ -6,18 +6,19 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// What automatic controls do to others. By the ids of linux/v4l2-controls.h: the names changed with Linux 5.18.
+// This file describes the effects of automatic controls on others. It uses the
+// ids of linux/v4l2-controls.h, because the names changed with Linux 5.18.
 
 const (
 	exposureAuto         = 0x009a0901
 	exposureAutoPriority = 0x009a0903
 
 	exposureManual          = 1
-	exposureShutterPriority = 2 // the exposure time is by hand as well
+	exposureShutterPriority = 2 // the exposure time is manual, too
 )
 
-// automatics tells by which control another one is taken out of the user's hands.
-var automatics = map[uint32]uint32{
+// automaticFor maps a control to the automatic control that overrides it.
+var automaticFor = map[uint32]uint32{
 	0x00980900: 0x00980920, // brightness: autobrightness
 	0x00980903: 0x00980919, // hue: hue auto
 	0x0098090e: 0x0098090c, // red balance: auto white balance
@@ -29,49 +30,54 @@ var automatics = map[uint32]uint32{
 	0x009a090a: 0x009a090c,   // focus: continuous autofocus
 }
 
-func automatic(id uint32, value int64) bool {
+// isAutomatic reports whether an automatic control with this value overrides
+// others.
+func isAutomatic(id uint32, value int64) bool {
 	if id == exposureAuto {
 		return value != exposureManual && value != exposureShutterPriority
 	}
 	return value != 0
 }
 
-// whyInactive says what to do for c to take effect.
-func (s *setter) whyInactive(c Control) string {
-	const unknown = "it has no effect as the camera's other controls are set"
-	q := uapi.QueryExtCtrl{ID: automatics[c.id]}
+// inactiveReason returns why c has no effect, and what to set first if that is
+// known.
+func (s *setter) inactiveReason(c Control) string {
+	const unknown = "it has no effect with the present values of other controls"
+	q := uapi.QueryExtCtrl{ID: automaticFor[c.id]}
 	if q.ID == 0 || s.handle.QueryControl(&q) != nil {
 		return unknown
 	}
 	a := describe(s.handle, &q)
-	if err := a.read(s.handle); err != nil || a.Unread || !automatic(a.id, a.Value) {
+	if err := a.read(s.handle); err != nil || a.Unread || !isAutomatic(a.id, a.Value) {
 		return unknown
 	}
 	is, instead := "on", "off"
 	if a.Type == "menu" {
-		is, instead = a.entry(a.Value), a.entry(exposureManual)
+		is, instead = a.entryName(a.Value), a.entryName(exposureManual)
 	}
 	return fmt.Sprintf("it has no effect while %s is %q; set %s to %q first", a.Name, is, a.Name, instead)
 }
 
-// LowRateReason is the reason if the camera may give fewer frames a second than it agreed to: automatic exposure that is allowed to. It is
-// "" otherwise, or if the camera does not tell. For the goroutine that calls Next.
+// LowRateReason returns, in words for users, why the camera may deliver fewer
+// frames a second than negotiated: automatic exposure may lower the rate. It
+// returns "" if that is off or unknown. Call it from the goroutine that calls
+// Next.
 func (c *Camera) LowRateReason() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.usable() != nil {
+	if c.checkUsable() != nil {
 		return ""
 	}
-	return whySlow(c.handle)
+	return lowRateReason(c.handle)
 }
 
-func whySlow(h Handle) string {
+func lowRateReason(h Handle) string {
 	priority := uapi.ExtControl{ID: exposureAutoPriority}
 	if err := h.GetControl(&priority); err != nil || priority.Value() == 0 {
 		return ""
 	}
 	auto := uapi.ExtControl{ID: exposureAuto}
-	if err := h.GetControl(&auto); err == nil && !automatic(exposureAuto, auto.Value()) {
+	if err := h.GetControl(&auto); err == nil && !isAutomatic(exposureAuto, auto.Value()) {
 		return ""
 	}
 	q := uapi.QueryExtCtrl{ID: exposureAutoPriority}
@@ -79,5 +85,5 @@ func whySlow(h Handle) string {
 		return ""
 	}
 	name := controlName(text(q.Name[:]))
-	return fmt.Sprintf("%s is on, by which automatic exposure halves the rate in dim light; set it to off for the full rate", name)
+	return name + " is on, so automatic exposure lowers the rate in dim light; set it to off for the full rate"
 }

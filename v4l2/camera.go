@@ -11,54 +11,56 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// Config says which camera to open, and what is wished of it.
+// Config is the camera to open and the requested mode.
 type Config struct {
 	Kernel             Kernel            // nil: Linux
 	Device             string            // "auto" or a path, as for Find
-	Width, Height, FPS int               // wished; 0: the driver's choice
-	Format             PixelFormat       // the one to try first; 0: MJPEG. Then YUYV, NV12, GREY
-	Controls           map[string]string // by the names that v4l2-ctl prints; what fails is among Warnings
-	Buffers            int               // 0: 4
+	Width, Height, FPS int               // requested: pixels and frames a second; 0: the driver's choice
+	Format             PixelFormat       // tried first; 0: MJPEG. Then MJPEG, YUYV, NV12, GREY
+	Controls           map[string]string // values by v4l2-ctl's control names; failures are in Warnings
+	Buffers            int               // 1 to 32; 0: 4
 }
 
-// Mode is what the driver settled on, by its own word.
+// Mode is the mode that the driver reports after negotiation.
 type Mode struct {
-	Format            PixelFormat
-	Width, Height     int     // pixels
-	Stride, SizeImage int     // bytes; Stride is from row to row, of both planes if there are two; 0 for compressed frames
-	FPS               float64 // frames a second; 0: the driver does not say
+	Format        PixelFormat
+	Width, Height int     // pixels, 1 to 16384
+	Stride        int     // bytes from row to row, the same in both planes of NV12; 0 for compressed frames
+	SizeImage     int     // bytes, as the driver reports it: the largest frame
+	FPS           float64 // frames a second; 0: unknown
 }
 
 // Buffer is a frame in the driver's memory.
 type Buffer struct {
-	Data     []byte        // valid until Release or Close; empty if the driver gave nothing
-	Sequence uint32        // of the driver: a gap means frames lost
-	Time     time.Duration // of capture, CLOCK_MONOTONIC
-	Error    bool          // flagged by the driver, or not of a size that can be: not to be shown
+	Data     []byte        // valid until Release or Close; may be empty
+	Sequence uint32        // the driver's number of the frame; a gap means lost frames
+	Time     time.Duration // CLOCK_MONOTONIC time of capture
+	Error    bool          // flagged by the driver, empty, or too short for a raw frame: do not show it
 	index    uint32
 }
 
-// Camera is an open, streaming camera. One goroutine calls Next, Release and Restart and looks at what Next gives; Wake may be called
-// from any goroutine, and Close too while no Buffer is held.
+// Camera is an open, streaming camera. One goroutine calls Next, Release,
+// Restart and LowRateReason and reads the frames. Wake may be called from any
+// goroutine. So may Close, while no Buffer is held.
 type Camera struct {
 	kernel   Kernel
 	device   Device
 	handle   Handle
 	mode     Mode
-	fourcc   PixelFormat // of mode, as the driver names it
+	fourcc   PixelFormat // the driver's name of mode.Format, MJPEG or JPEG
 	warnings []error
 
-	closing atomic.Bool // Close was called: the owner of mu is to give it up
+	closing atomic.Bool // Close was called: the holder of mu must return
 
 	mu     sync.Mutex
-	bufs   []mapped
+	bufs   []mappedBuffer
 	closed bool
-	lost   error       // set: the descriptor is closed, and this is why
-	arg    uapi.Buffer // of QBUF and DQBUF, kept here so that a frame costs no allocation
+	lost   error       // not nil: the cause why the descriptor is closed
+	arg    uapi.Buffer // argument of QBUF and DQBUF, reused to avoid an allocation per frame
 }
 
-// mapped is one buffer. It is ours while held, the driver's while not.
-type mapped struct {
+// mappedBuffer is one buffer. The driver owns it unless it is held.
+type mappedBuffer struct {
 	data []byte
 	held bool
 }
@@ -66,28 +68,34 @@ type mapped struct {
 const (
 	defaultBuffers = 4
 	maxBuffers     = 32        // VIDEO_MAX_FRAME of videodev2.h
-	maxSide        = 16384     // pixels; no camera is larger
-	maxLength      = 256 << 20 // bytes of one buffer
-	maxFruitless   = 16        // times that poll may promise a frame and DQBUF not give it
+	maxSide        = 16384     // pixels; larger values are invalid
+	maxLength      = 256 << 20 // bytes of one buffer; larger values are invalid
+	// maxEmptyDequeues is how often DQBUF may fail in a row although poll
+	// reported a frame.
+	maxEmptyDequeues = 16
 )
 
-// Device is the camera that was found.
+// Device returns the camera that Open found.
 func (c *Camera) Device() Device { return c.device }
 
-// Mode is what was negotiated.
+// Mode returns the negotiated mode.
 func (c *Camera) Mode() Mode { return c.mode }
 
-// Warnings are the wishes that the camera did not fulfil.
+// Warnings returns the settings of Config that the camera did not apply, in
+// words for users.
 func (c *Camera) Warnings() []error { return c.warnings }
 
-// Next waits for the next frame, for at most wait (0 or less: without limit).
+// Next waits up to wait for the next frame; 0 or less means no limit. Pass each
+// frame to Release.
 //
-// ErrTimeout: none came. ErrWoken: Wake was called. ErrClosed: Close was. ErrUnplugged, ErrFailed: the camera is lost; the descriptor
-// is closed already, so that the kernel can give its number to the camera when it comes back, and only Release and Close are left to call.
+// Errors: ErrTimeout; ErrWoken after Wake; ErrClosed after Close; ErrUnplugged
+// or ErrFailed if the camera is lost. A lost camera's descriptor is closed at
+// once, so that the kernel can reuse its number. Only Release and Close remain
+// to be called.
 func (c *Camera) Next(wait time.Duration) (Buffer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.usable(); err != nil {
+	if err := c.checkUsable(); err != nil {
 		return Buffer{}, err
 	}
 	left, end := time.Duration(-1), time.Duration(0)
@@ -95,21 +103,21 @@ func (c *Camera) Next(wait time.Duration) (Buffer, error) {
 		end = c.kernel.Now() + wait
 	}
 	var err error
-	for range maxFruitless {
+	for range maxEmptyDequeues {
 		if wait > 0 {
 			left = max(0, end-c.kernel.Now())
 		}
 		ev, perr := c.handle.Poll(left)
 		switch {
 		case perr != nil:
-			return Buffer{}, c.lose("poll", perr)
+			return Buffer{}, c.fail("poll", perr)
 		case ev&EventWake != 0:
 			if c.closing.Load() {
 				return Buffer{}, ErrClosed
 			}
 			return Buffer{}, ErrWoken
 		case ev&EventHangup != 0:
-			return Buffer{}, c.lose("poll", unix.ENODEV)
+			return Buffer{}, c.fail("poll", unix.ENODEV)
 		case ev == 0:
 			return Buffer{}, ErrTimeout
 		}
@@ -119,20 +127,20 @@ func (c *Camera) Next(wait time.Duration) (Buffer, error) {
 		case err == nil:
 			return b, nil
 		case ev&EventError != 0:
-			return Buffer{}, c.lose("DQBUF", brokenDown(c.device, "DQBUF", err))
+			return Buffer{}, c.fail("DQBUF", lostError(c.device, "DQBUF", err))
 		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EIO):
-			return Buffer{}, c.lose("DQBUF", err)
+			return Buffer{}, c.fail("DQBUF", err)
 		}
 	}
 	if errors.Is(err, unix.EAGAIN) {
-		err = nonsense(c.device, "a frame that is there, and then is not")
+		err = invalidAnswer(c.device, "poll reports a frame, DQBUF has none")
 	} else {
-		err = brokenDown(c.device, "DQBUF", err)
+		err = lostError(c.device, "DQBUF", err)
 	}
-	return Buffer{}, c.lose("DQBUF", err)
+	return Buffer{}, c.fail("DQBUF", err)
 }
 
-// dequeue takes a frame, if there is one, and believes little of what is told about it.
+// dequeue takes a filled buffer and checks what the driver reports about it.
 func (c *Camera) dequeue() (Buffer, error) {
 	c.arg = uapi.Buffer{Type: uapi.BufTypeVideoCapture, Memory: uapi.MemoryMMAP}
 	if err := c.handle.DQBuf(&c.arg); err != nil {
@@ -140,23 +148,24 @@ func (c *Camera) dequeue() (Buffer, error) {
 	}
 	a := &c.arg
 	if int(a.Index) >= len(c.bufs) || c.bufs[a.Index].held {
-		return Buffer{}, nonsense(c.device, "a frame in buffer %d, which it does not have", a.Index)
+		return Buffer{}, invalidAnswer(c.device, "a frame in buffer %d, which is not queued", a.Index)
 	}
 	m := &c.bufs[a.Index]
 	m.held = true
 	used := int(min(a.BytesUsed, uint32(len(m.data))))
+	badSize := used == 0 || a.BytesUsed > uint32(len(m.data)) || used < c.mode.Bytes()
 	return Buffer{
 		Data:     m.data[:used:used],
 		Sequence: a.Sequence,
-		Time:     c.stamp(a),
-		Error:    a.Flags&uapi.BufFlagError != 0 || used == 0 || a.BytesUsed > uint32(len(m.data)) || used < c.mode.Bytes(),
+		Time:     c.captureTime(a),
+		Error:    a.Flags&uapi.BufFlagError != 0 || badSize,
 		index:    a.Index,
 	}, nil
 }
 
-// stamp is when the frame was taken. A driver that stamps by another clock, or with what cannot be, is overruled: the frame was
-// taken just now.
-func (c *Camera) stamp(a *uapi.Buffer) time.Duration {
+// captureTime returns the time of capture. It is the time of DQBUF if the
+// driver uses another clock or an impossible value.
+func (c *Camera) captureTime(a *uapi.Buffer) time.Duration {
 	now := c.kernel.Now()
 	if a.Flags&uapi.BufFlagTimestampMask != uapi.BufFlagTimestampMonotonic {
 		return now
@@ -168,7 +177,9 @@ func (c *Camera) stamp(a *uapi.Buffer) time.Duration {
 	return t
 }
 
-// Release gives a buffer of Next back to the driver. After a loss of the camera it frees the memory.
+// Release returns a buffer of Next to the driver. If the camera is lost,
+// Release unmaps the buffer and returns the cause. The other errors are
+// ErrClosed, and one without kind for a buffer that is not held.
 func (c *Camera) Release(b Buffer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,7 +195,7 @@ func (c *Camera) Release(b Buffer) error {
 		return c.lost
 	}
 	if err := c.enqueue(b.index); err != nil {
-		return c.lose("QBUF", err)
+		return c.fail("QBUF", err)
 	}
 	return nil
 }
@@ -194,62 +205,68 @@ func (c *Camera) enqueue(index uint32) error {
 	return c.handle.QBuf(&c.arg)
 }
 
-// Wake makes the present Next, or the next one, return ErrWoken at once. From any goroutine.
+// Wake makes the current Next, or else the next one, return ErrWoken. Several
+// calls wake Next once.
 func (c *Camera) Wake() { c.handle.Wake() }
 
-// Restart stops the stream and starts it again, with the buffers that are not held: the first thing to try when frames stay away.
+// Restart stops and starts the stream. Held buffers stay held. It is the first
+// thing to try if no frames arrive. The errors are those of Next; after a
+// failure the camera is lost.
 func (c *Camera) Restart() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.usable(); err != nil {
+	if err := c.checkUsable(); err != nil {
 		return err
 	}
 	if err := c.handle.StreamOff(); err != nil {
-		return c.lose("STREAMOFF", err)
+		return c.fail("STREAMOFF", err)
 	}
 	return c.start()
 }
 
-// start hands the driver all buffers that are not held, and lets it stream.
+// start queues all buffers that are not held and starts the stream.
 func (c *Camera) start() error {
 	for i := range c.bufs {
 		if c.bufs[i].held {
 			continue
 		}
 		if err := c.enqueue(uint32(i)); err != nil {
-			return c.lose("QBUF", err)
+			return c.fail("QBUF", err)
 		}
 	}
 	if err := c.handle.StreamOn(); err != nil {
-		return c.lose("STREAMON", err)
+		return c.fail("STREAMON", err)
 	}
 	return nil
 }
 
-func (c *Camera) usable() error {
+func (c *Camera) checkUsable() error {
 	if c.closed || c.closing.Load() {
 		return ErrClosed
 	}
 	return c.lost
 }
 
-// lose gives the camera up after a failed call: all that keeps the kernel's device alive is let go of at once, and that is the
-// descriptor and every mapping. A held buffer stays mapped until it is released: its reader would die.
-func (c *Camera) lose(doing string, err error) error {
-	var f *fault
+// fail marks the camera as lost and returns the error of the failed call. It
+// closes the descriptor and all mappings at once, because they keep the
+// kernel's device alive. Held buffers stay mapped until Release: their reader
+// would get SIGBUS.
+func (c *Camera) fail(op string, err error) error {
+	var f *cameraError
 	if !errors.As(err, &f) {
-		err = diagnose(c.kernel, c.device, doing, err)
+		err = diagnose(c.kernel, c.device, op, err)
 	}
 	if errors.As(err, &f) && f.kind == ErrNoSpace {
-		f.says += c.smaller()
+		f.message += c.smallerMode()
 	}
 	c.lost = err
-	c.shut(false)
+	c.tearDown(false)
 	return err
 }
 
-// Close stops the stream and frees everything; data of a buffer still held must not be touched any more. A Next that waits in another
-// goroutine returns ErrClosed first. Calling it again does nothing.
+// Close stops the stream and frees all buffers, held ones included: do not read
+// their Data any more. A Next in another goroutine returns ErrClosed. A second
+// Close does nothing and returns nil.
 func (c *Camera) Close() error {
 	c.closing.Store(true)
 	c.handle.Wake()
@@ -262,23 +279,25 @@ func (c *Camera) Close() error {
 	if c.lost != nil {
 		return c.unmap(true)
 	}
-	return c.shut(true)
+	return c.tearDown(true)
 }
 
-// shut undoes what Open did, in the opposite order. Only what could not be given back is an error: the rest fails after an unplug.
-func (c *Camera) shut(heldToo bool) error {
+// tearDown undoes Open in reverse order. It reports only failures to unmap or
+// close: the other calls fail after every unplug.
+func (c *Camera) tearDown(includeHeld bool) error {
 	_ = c.handle.StreamOff()
-	err := c.unmap(heldToo)
-	// Older kernels refuse to free mapped buffers; newer ones would keep held ones as orphans. Either way close does the rest.
+	err := c.unmap(includeHeld)
+	// Before Linux 4.20 this fails while buffers are mapped; later kernels
+	// orphan them. In both cases close frees them.
 	_ = c.handle.ReqBufs(&uapi.RequestBuffers{Type: uapi.BufTypeVideoCapture, Memory: uapi.MemoryMMAP})
 	return errors.Join(err, c.handle.Close())
 }
 
-func (c *Camera) unmap(heldToo bool) error {
+func (c *Camera) unmap(includeHeld bool) error {
 	var all error
 	for i := range c.bufs {
 		b := &c.bufs[i]
-		if b.data == nil || b.held && !heldToo {
+		if b.data == nil || b.held && !includeHeld {
 			continue
 		}
 		all = errors.Join(all, c.handle.Unmap(b.data))

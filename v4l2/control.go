@@ -12,38 +12,46 @@ import (
 
 // Control is a control of a camera.
 type Control struct {
-	Name                           string // as v4l2-ctl prints it: lower case, underscores
-	Title                          string // as the driver has it
-	Type                           string // int, bool, menu, intmenu, button, int64, bitmask, string; "" for what has no single value
-	Min, Max, Step, Default, Value int64
-	Menu                           []MenuItem // of menu and intmenu
+	Name                           string // v4l2-ctl's name: lower case, underscores
+	Title                          string // the driver's name
+	Type                           string // int, bool, menu, intmenu, button, int64, bitmask, string; "": other
+	Min, Max, Step, Default, Value int64  // in units of the driver; of a menu the index
+	Menu                           []MenuItem
 	ReadOnly                       bool
-	Inactive                       bool // has no effect now: another control is in its place, such as automatic exposure
-	Unread                         bool // Value is not known: the camera does not tell it
+	Inactive                       bool // has no effect now: another control, such as automatic exposure, overrides it
+	Unread                         bool // Value is unknown
 	id                             uint32
-	mute                           bool // has no value to read
+	writeOnly                      bool // has no value to read
 }
 
-// MenuItem is an entry of a menu; not every index between Min and Max has one.
+// MenuItem is an entry of a menu or intmenu. Not every index between Min and
+// Max has one.
 type MenuItem struct {
 	Index int64
-	Name  string // of an intmenu the number that it stands for
+	Name  string // of an intmenu its number
 }
 
 const (
-	maxControls = 512
-	maxMenu     = 64 // the longest menu of the kernel's own controls has some 25 entries
+	maxControls = 512 // limit for drivers whose enumeration never ends
+	maxMenu     = 64  // the longest menu of the kernel's own controls has about 25 entries
 )
 
 var controlTypes = map[uint32]string{
-	uapi.CtrlTypeInteger: "int", uapi.CtrlTypeBoolean: "bool", uapi.CtrlTypeMenu: "menu", uapi.CtrlTypeButton: "button",
-	uapi.CtrlTypeInteger64: "int64", uapi.CtrlTypeString: "string", uapi.CtrlTypeBitmask: "bitmask", uapi.CtrlTypeIntegerMenu: "intmenu",
+	uapi.CtrlTypeInteger:     "int",
+	uapi.CtrlTypeBoolean:     "bool",
+	uapi.CtrlTypeMenu:        "menu",
+	uapi.CtrlTypeButton:      "button",
+	uapi.CtrlTypeInteger64:   "int64",
+	uapi.CtrlTypeString:      "string",
+	uapi.CtrlTypeBitmask:     "bitmask",
+	uapi.CtrlTypeIntegerMenu: "intmenu",
 }
 
-// Controls is what can be set, in the driver's order. It may be asked while another handle streams. The errors are those of Find.
+// Controls returns the controls in the driver's order. It does not disturb a
+// stream. The errors are those of Find.
 func Controls(k Kernel, device string) ([]Control, error) {
 	var all []Control
-	err := ask(orLinux(k), device, func(_ Device, h Handle) (err error) {
+	err := withHandle(orLinux(k), device, func(_ Device, h Handle) (err error) {
 		if all, err = enumControls(h); err != nil {
 			return err
 		}
@@ -57,15 +65,16 @@ func Controls(k Kernel, device string) ([]Control, error) {
 	return all, err
 }
 
-// enumControls tells all but the values: each takes the camera milliseconds. It asks by ioctls of our own: webcam v0.6.1 leaves types,
-// defaults, menu entries and flags out.
+// enumControls returns the controls without their values, because a camera
+// takes milliseconds for each. It does not use webcam v0.6.1, which omits
+// types, defaults, menu entries and flags.
 func enumControls(h Handle) ([]Control, error) {
 	var all []Control
 	q := uapi.QueryExtCtrl{}
 	for range maxControls {
 		q = uapi.QueryExtCtrl{ID: q.ID | uapi.CtrlFlagNextCtrl}
 		if err := h.QueryControl(&q); err != nil {
-			return all, unlessLast(err)
+			return all, ignoreEnd(err)
 		}
 		if q.Type == uapi.CtrlTypeCtrlClass || q.Flags&uapi.CtrlFlagDisabled != 0 {
 			continue
@@ -75,29 +84,30 @@ func enumControls(h Handle) ([]Control, error) {
 	return all, nil
 }
 
+// describe converts the answer of QUERY_EXT_CTRL. The value is not read yet.
 func describe(h Handle, q *uapi.QueryExtCtrl) Control {
 	title := text(q.Name[:])
 	c := Control{
 		Name: controlName(title), Title: title, Type: controlTypes[q.Type],
 		Min: q.Minimum, Max: q.Maximum, Step: int64(q.Step), Default: q.Default,
-		ReadOnly: q.Flags&uapi.CtrlFlagReadOnly != 0,
-		Inactive: q.Flags&uapi.CtrlFlagInactive != 0,
-		id:       q.ID,
-		Unread:   true,
-		mute:     q.Flags&uapi.CtrlFlagWriteOnly != 0,
+		ReadOnly:  q.Flags&uapi.CtrlFlagReadOnly != 0,
+		Inactive:  q.Flags&uapi.CtrlFlagInactive != 0,
+		id:        q.ID,
+		Unread:    true,
+		writeOnly: q.Flags&uapi.CtrlFlagWriteOnly != 0,
 	}
-	if c.Type == "bitmask" { // the highest of 32 bits is no sign
+	if c.Type == "bitmask" { // bit 31 is not a sign
 		c.Max, c.Default = int64(uint32(c.Max)), int64(uint32(c.Default))
 	}
 	if c.Type == "menu" || c.Type == "intmenu" {
-		c.Menu = menu(h, c)
+		c.Menu = menuItems(h, c)
 	}
 	return c
 }
 
-// read asks for the value. Only the loss of the camera is an error.
+// read reads the value. It returns an error only if the camera is lost.
 func (c *Control) read(h Handle) error {
-	if c.Type == "" || c.Type == "button" || c.Type == "string" || c.mute {
+	if c.Type == "" || c.Type == "button" || c.Type == "string" || c.writeOnly {
 		return nil
 	}
 	v := uapi.ExtControl{ID: c.id}
@@ -105,7 +115,7 @@ func (c *Control) read(h Handle) error {
 		if errors.Is(err, unix.ENODEV) {
 			return err
 		}
-		return nil // cheap cameras stall the request for a control that they claim to have
+		return nil // cheap cameras stall this request for some of their controls
 	}
 	c.Unread = false
 	switch c.Type {
@@ -119,8 +129,8 @@ func (c *Control) read(h Handle) error {
 	return nil
 }
 
-// menu asks for the entries of a menu. Not every number in the range has one.
-func menu(h Handle, c Control) []MenuItem {
+// menuItems queries the entries of a menu.
+func menuItems(h Handle, c Control) []MenuItem {
 	var all []MenuItem
 	for i := max(0, c.Min); i <= c.Max && i < maxMenu; i++ {
 		m := uapi.QueryMenu{ID: c.id, Index: uint32(i)}
@@ -136,8 +146,8 @@ func menu(h Handle, c Control) []MenuItem {
 	return all
 }
 
-// entry is the name of a menu's entry.
-func (c Control) entry(index int64) string {
+// entryName returns the name of a menu entry.
+func (c Control) entryName(index int64) string {
 	for _, m := range c.Menu {
 		if m.Index == index {
 			return m.Name
@@ -146,12 +156,14 @@ func (c Control) entry(index int64) string {
 	return strconv.FormatInt(index, 10)
 }
 
-// controlName is a control's name as v4l2-ctl prints it: "Exposure Time, Absolute" is exposure_time_absolute.
+// controlName returns a control's name as v4l2-ctl prints it: "Exposure Time,
+// Absolute" is exposure_time_absolute.
 func controlName(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(s), notAlnum), "_")
 }
 
-func bare(s string) string {
+// lettersAndDigits returns the lower-case letters and digits of s.
+func lettersAndDigits(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(s), notAlnum), "")
 }
 

@@ -13,20 +13,22 @@ import (
 // PixelFormat is a V4L2 fourcc.
 type PixelFormat uint32
 
-// The formats that Open can settle on. JPEG is MJPEG under another name: no Device or Mode shows it.
+// Formats that Open can negotiate. JPEG is another name of MJPEG; Device and
+// Mode report it as MJPEG.
 const (
 	MJPEG PixelFormat = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24
 	JPEG  PixelFormat = 'J' | 'P'<<8 | 'E'<<16 | 'G'<<24
 	YUYV  PixelFormat = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24 // packed 4:2:2
-	NV12  PixelFormat = 'N' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0: a plane of Y, then one of Cb and Cr in turn
-	GREY  PixelFormat = 'G' | 'R'<<8 | 'E'<<16 | 'Y'<<24 // 8 bits of Y: infrared cameras
+	NV12  PixelFormat = 'N' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0: a Y plane, then a plane of interleaved Cb and Cr
+	GREY  PixelFormat = 'G' | 'R'<<8 | 'E'<<16 | 'Y'<<24 // 8-bit Y, as infrared cameras have
 )
 
-// usable are the formats for Open, the best one first: what the camera compresses itself spares the bus and us, and then the one
-// with most colour.
-var usable = []PixelFormat{MJPEG, JPEG, YUYV, NV12, GREY}
+// usableFormats are the formats for Open, best first. Frames that the camera
+// compresses save bus bandwidth and CPU time. The raw formats follow by chroma
+// resolution.
+var usableFormats = []PixelFormat{MJPEG, JPEG, YUYV, NV12, GREY}
 
-// String is the fourcc as v4l2-ctl prints it.
+// String returns the fourcc as v4l2-ctl prints it, such as MJPG.
 func (f PixelFormat) String() string {
 	b := []byte{byte(f), byte(f >> 8), byte(f >> 16), byte(f >> 24)}
 	for i, c := range b {
@@ -37,56 +39,60 @@ func (f PixelFormat) String() string {
 	return strings.TrimRight(string(b), " ")
 }
 
-// plain is f under the name by which the rest of the program knows it.
-func (f PixelFormat) plain() PixelFormat {
+// canonical returns MJPEG for JPEG, else f.
+func (f PixelFormat) canonical() PixelFormat {
 	if f == JPEG {
 		return MJPEG
 	}
 	return f
 }
 
-// preferring is usable with f in front, if it is there.
-func preferring(f PixelFormat) []PixelFormat {
-	var wished, rest []PixelFormat
-	for _, u := range usable {
-		if u.plain() == f.plain() {
-			wished = append(wished, u)
+// byPreference returns usableFormats with f first, if f is one of them.
+func byPreference(f PixelFormat) []PixelFormat {
+	var preferred, others []PixelFormat
+	for _, u := range usableFormats {
+		if u.canonical() == f.canonical() {
+			preferred = append(preferred, u)
 		} else {
-			rest = append(rest, u)
+			others = append(others, u)
 		}
 	}
-	return append(wished, rest...)
+	return append(preferred, others...)
 }
 
 // Device is a camera that was found.
 type Device struct {
-	Path              string // what to open and to show: as it was asked for, else the by-id name, else the node
-	Node              string // /dev/videoN, good until the next unplug
-	Card, Driver, Bus string // as the driver calls them
-	Formats           []PixelFormat
+	Path              string        // to open and to show: the requested path, else the by-id name, else the node
+	Node              string        // /dev/videoN, valid until the next unplug
+	Card, Driver, Bus string        // the driver's names, printable characters only
+	Formats           []PixelFormat // what the camera offers, also formats that Open does not use
 }
 
-// pipelineDrivers make nodes that are single stages of a system-on-chip's frame pipeline. They look like cameras and
-// give no picture by themselves: auto leaves them alone (on a Raspberry Pi they are many). They can be named outright.
+// pipelineDrivers have nodes that are single stages of a system-on-chip's image
+// pipeline. They look like cameras, but deliver no frames on their own; a
+// Raspberry Pi has many. Find "auto" skips them. A path still selects them.
 var pipelineDrivers = []string{"bcm2835-isp", "pispbe", "rp1-cfe", "unicam"}
 
-// rank orders devices for auto; from unfit on they are not taken.
+// rank orders devices for Find "auto". From unfitRank on it skips them.
 func (d Device) rank() int {
 	if !slices.Contains(pipelineDrivers, d.Driver) {
-		for i, f := range usable {
+		for i, f := range usableFormats {
 			if slices.Contains(d.Formats, f) {
 				return i
 			}
 		}
 	}
-	return unfit
+	return unfitRank
 }
 
-var unfit = len(usable)
+var unfitRank = len(usableFormats)
 
-// List finds the capture nodes, in the order in which auto prefers them: MJPEG, YUYV, NV12, GREY, then what it would not take.
-// Nodes that vanish meanwhile, and those that carry metadata or belong to a converter, are left out. A node that cannot
-// be looked at is an error only if there is no other. A camera that streams elsewhere is not disturbed.
+// List returns the capture nodes in the order in which Find "auto" prefers
+// them: MJPEG, YUYV, NV12, GREY, then those it skips. It leaves out metadata
+// nodes, converters, and nodes that disappear during the call. Nodes that
+// cannot be opened are left out too, unless there is no other: then List
+// returns their error. The errors are those of Find. It does not disturb a
+// stream.
 func List(k Kernel) ([]Device, error) {
 	k = orLinux(k)
 	all, err := survey(k)
@@ -109,8 +115,12 @@ func List(k Kernel) ([]Device, error) {
 	return found, nil
 }
 
-// Find finds one camera: "auto" takes the first of List that gives a format for Open; anything else is a path, of a
-// node or of a link to one. Without one the error is ErrNotFound, or says why the one that is there cannot be looked at.
+// Find returns one camera. "auto" selects the first of List with a format for
+// Open. Anything else is the path of a node, or of a link to one. It does not
+// disturb a stream.
+//
+// Errors: ErrNotFound, ErrNotCamera, ErrPermission, ErrBusy, ErrUnplugged,
+// ErrFailed.
 func Find(k Kernel, device string) (Device, error) {
 	k = orLinux(k)
 	if device != "auto" {
@@ -121,17 +131,17 @@ func Find(k Kernel, device string) (Device, error) {
 		return Device{}, err
 	}
 	if len(all) == 0 {
-		return Device{}, &fault{device: device, kind: ErrNotFound, says: "no camera is connected"}
+		return Device{}, &cameraError{device: device, kind: ErrNotFound, message: "no camera is connected"}
 	}
-	if all[0].rank() < unfit {
+	if all[0].rank() < unfitRank {
 		return all[0], nil
 	}
-	var not []string
+	var skipped []string
 	for _, d := range all {
-		not = append(not, fmt.Sprintf("%s (%s) has %v", d.Path, d.Card, d.Formats))
+		skipped = append(skipped, fmt.Sprintf("%s (%s) has %v", d.Path, d.Card, d.Formats))
 	}
-	return Device{}, &fault{device: device, kind: ErrNotFound,
-		says: "no camera with MJPEG, YUYV, NV12 or GREY is connected; " + strings.Join(not, "; ")}
+	return Device{}, &cameraError{device: device, kind: ErrNotFound,
+		message: "no camera with MJPEG, YUYV, NV12 or GREY is connected; " + strings.Join(skipped, "; ")}
 }
 
 func findPath(k Kernel, path string) (Device, error) {
@@ -141,14 +151,15 @@ func findPath(k Kernel, path string) (Device, error) {
 		return Device{}, diagnose(k, d, "find", err)
 	}
 	d.Node = node
-	if err := look(k, &d); err != nil {
+	if err := inspect(k, &d); err != nil {
 		return Device{}, err
 	}
 	return d, nil
 }
 
-// look fills in what d.Node says of itself. Not a camera: ErrNotCamera.
-func look(k Kernel, d *Device) error {
+// inspect opens d.Node and fills in the rest of d. It returns ErrNotCamera for
+// other nodes.
+func inspect(k Kernel, d *Device) error {
 	h, err := k.Open(d.Node)
 	if err != nil {
 		return diagnose(k, *d, "open", err)
@@ -164,15 +175,16 @@ func look(k Kernel, d *Device) error {
 	if err != nil {
 		return diagnose(k, *d, "open", err)
 	}
-	for _, f := range formats(p) {
-		if f = f.plain(); !slices.Contains(d.Formats, f) {
+	for _, f := range probeFormats(p) {
+		if f = f.canonical(); !slices.Contains(d.Formats, f) {
 			d.Formats = append(d.Formats, f)
 		}
 	}
 	return p.Close()
 }
 
-// identify asks an open node what it is, and refuses all but single-planar capture nodes.
+// identify queries an open node. It returns ErrNotCamera for all but
+// single-planar capture nodes.
 func identify(k Kernel, h Handle, d *Device) error {
 	var c uapi.Capability
 	if err := h.QueryCap(&c); err != nil {
@@ -181,20 +193,26 @@ func identify(k Kernel, h Handle, d *Device) error {
 	d.Card, d.Driver, d.Bus = text(c.Card[:]), text(c.Driver[:]), text(c.BusInfo[:])
 	caps := c.Capabilities
 	if caps&uapi.CapDeviceCaps != 0 {
-		caps = c.DeviceCaps // a UVC camera's metadata node carries the capture bit of its sibling in the other field
+		// Capabilities is for the whole device: a UVC camera's metadata node
+		// has the capture bit of its sibling there.
+		caps = c.DeviceCaps
 	}
+	message := ""
 	switch {
 	case caps&(uapi.CapVideoM2M|uapi.CapVideoM2MMP) != 0:
-		return &fault{device: d.Path, kind: ErrNotCamera, says: fmt.Sprintf("%s is a converter, not a camera", d.Card)}
+		message = fmt.Sprintf("%s is a converter, not a camera", d.Card)
 	case caps&uapi.CapVideoCapture == 0:
-		return &fault{device: d.Path, kind: ErrNotCamera, says: fmt.Sprintf("this node of %s does not give frames", d.Card)}
+		message = fmt.Sprintf("this node of %s does not capture frames", d.Card)
 	case caps&uapi.CapStreaming == 0:
-		return &fault{device: d.Path, kind: ErrNotCamera, says: fmt.Sprintf("%s cannot stream", d.Card)}
+		message = fmt.Sprintf("%s cannot stream", d.Card)
+	default:
+		return nil
 	}
-	return nil
+	return &cameraError{device: d.Path, kind: ErrNotCamera, message: message}
 }
 
-// text is a C string as far as it is printable: drivers pass on what the camera's firmware says.
+// text returns the printable part of a C string. Drivers pass on unchecked
+// strings of the camera's firmware.
 func text(b []byte) string {
 	b, _, _ = bytes.Cut(b, []byte{0})
 	return strings.TrimSpace(strings.Map(func(r rune) rune {

@@ -21,7 +21,7 @@ var (
 	bayerOnly = []v4l2test.Format{{FourCC: 'B' | 'A'<<8 | '8'<<16 | '1'<<24, Sizes: [][2]int{{640, 480}}}}
 )
 
-func TestAuto(t *testing.T) {
+func TestFind_auto(t *testing.T) {
 	metadata := v4l2test.Device{Kind: v4l2test.Metadata, ID: "usb-index1"}
 	converter := v4l2test.Device{Kind: v4l2test.Converter}
 	for _, x := range []struct {
@@ -31,21 +31,28 @@ func TestAuto(t *testing.T) {
 		auto    string            // "": not found
 	}{
 		{"none", nil, nil, ""},
-		{"by its id", []v4l2test.Device{{ID: "usb-A-index0"}}, []string{"/dev/v4l/by-id/usb-A-index0"}, "/dev/v4l/by-id/usb-A-index0"},
-		{"by its node without id", []v4l2test.Device{{}}, []string{"/dev/video0"}, "/dev/video0"},
-		{"MJPEG before YUYV", []v4l2test.Device{{Formats: yuyvOnly}, {Formats: mjpegOnly}}, []string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
-		{"JPEG counts as MJPEG", []v4l2test.Device{{Formats: yuyvOnly}, {Formats: jpegOnly}}, []string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
-		{"lowest number among equals", []v4l2test.Device{{Number: 10}, {Number: 2}}, []string{"/dev/video2", "/dev/video10"}, "/dev/video2"},
+		{"path by id", []v4l2test.Device{{ID: "usb-A-index0"}},
+			[]string{"/dev/v4l/by-id/usb-A-index0"}, "/dev/v4l/by-id/usb-A-index0"},
+		{"path by node without id", []v4l2test.Device{{}}, []string{"/dev/video0"}, "/dev/video0"},
+		{"MJPEG before YUYV", []v4l2test.Device{{Formats: yuyvOnly}, {Formats: mjpegOnly}},
+			[]string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
+		{"JPEG counts as MJPEG", []v4l2test.Device{{Formats: yuyvOnly}, {Formats: jpegOnly}},
+			[]string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
+		{"lowest number among equals", []v4l2test.Device{{Number: 10}, {Number: 2}},
+			[]string{"/dev/video2", "/dev/video10"}, "/dev/video2"},
 		{"GREY after NV12 after YUYV", []v4l2test.Device{{Formats: greyOnly}, {Formats: nv12Only}, {Formats: yuyvOnly}},
 			[]string{"/dev/video2", "/dev/video1", "/dev/video0"}, "/dev/video2"},
-		{"NV12 alone", []v4l2test.Device{{Formats: nv12Only}}, []string{"/dev/video0"}, "/dev/video0"},
-		{"GREY alone", []v4l2test.Device{{Formats: greyOnly}}, []string{"/dev/video0"}, "/dev/video0"},
-		{"YUYV alone", []v4l2test.Device{{Formats: yuyvOnly}}, []string{"/dev/video0"}, "/dev/video0"},
-		{"metadata and converters left out", []v4l2test.Device{metadata, converter, {}}, []string{"/dev/video2"}, "/dev/video2"},
-		{"nothing but metadata and converters", []v4l2test.Device{metadata, converter}, nil, ""},
-		{"pipeline stages listed, not taken", []v4l2test.Device{{Driver: "bcm2835-isp", Formats: yuyvOnly}}, []string{"/dev/video0"}, ""},
-		{"raw sensor listed, not taken", []v4l2test.Device{{Formats: bayerOnly}}, []string{"/dev/video0"}, ""},
-		{"raw sensor last", []v4l2test.Device{{Formats: bayerOnly}, {Formats: yuyvOnly}}, []string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
+		{"NV12 only", []v4l2test.Device{{Formats: nv12Only}}, []string{"/dev/video0"}, "/dev/video0"},
+		{"GREY only", []v4l2test.Device{{Formats: greyOnly}}, []string{"/dev/video0"}, "/dev/video0"},
+		{"YUYV only", []v4l2test.Device{{Formats: yuyvOnly}}, []string{"/dev/video0"}, "/dev/video0"},
+		{"metadata and converter left out", []v4l2test.Device{metadata, converter, {}},
+			[]string{"/dev/video2"}, "/dev/video2"},
+		{"metadata and converter only", []v4l2test.Device{metadata, converter}, nil, ""},
+		{"pipeline stage listed, not selected", []v4l2test.Device{{Driver: "bcm2835-isp", Formats: yuyvOnly}},
+			[]string{"/dev/video0"}, ""},
+		{"Bayer sensor listed, not selected", []v4l2test.Device{{Formats: bayerOnly}}, []string{"/dev/video0"}, ""},
+		{"Bayer sensor last", []v4l2test.Device{{Formats: bayerOnly}, {Formats: yuyvOnly}},
+			[]string{"/dev/video1", "/dev/video0"}, "/dev/video1"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			k := v4l2test.New()
@@ -65,7 +72,7 @@ func TestAuto(t *testing.T) {
 			}
 			got, err := v4l2.Find(k, "auto")
 			if got.Path != x.auto || x.auto == "" && !errors.Is(err, v4l2.ErrNotFound) || x.auto != "" && err != nil {
-				t.Errorf("Find auto: %q, %v; want %q", got.Path, err, x.auto)
+				t.Errorf("Find auto: got %q, %v; want %q", got.Path, err, x.auto)
 			}
 			if err := k.Leaks(); err != nil {
 				t.Error(err)
@@ -74,67 +81,78 @@ func TestAuto(t *testing.T) {
 	}
 }
 
-func TestFindPath(t *testing.T) {
+func TestFind_path(t *testing.T) {
 	k := v4l2test.New()
 	k.Plug(v4l2test.Device{ID: "usb-A-index0", Card: "Kitchen\x01 Cam ", Formats: append(jpegOnly, yuyvOnly...)})
 	k.Plug(v4l2test.Device{Kind: v4l2test.Metadata})
 	k.Plug(v4l2test.Device{Kind: v4l2test.Converter})
-	want := v4l2.Device{Path: "/dev/v4l/by-id/usb-A-index0", Node: "/dev/video0", Card: "Kitchen Cam", Driver: "uvcvideo",
-		Bus: "usb-0000:00:14.0-1", Formats: []v4l2.PixelFormat{v4l2.MJPEG, v4l2.YUYV}}
+	want := v4l2.Device{Path: "/dev/v4l/by-id/usb-A-index0", Node: "/dev/video0", Card: "Kitchen Cam",
+		Driver: "uvcvideo", Bus: "usb-0000:00:14.0-1", Formats: []v4l2.PixelFormat{v4l2.MJPEG, v4l2.YUYV}}
 	got, err := v4l2.Find(k, want.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
+		t.Errorf("Find (-want +got):\n%s", d)
 	}
 	if got, err := v4l2.Find(k, "/dev/video0"); err != nil || got.Path != "/dev/video0" {
-		t.Errorf("a node that was asked for became %q, %v", got.Path, err)
+		t.Errorf("got path %q, %v; want /dev/video0", got.Path, err)
 	}
-	for path, kind := range map[string]error{"/dev/video1": v4l2.ErrNotCamera, "/dev/video2": v4l2.ErrNotCamera, "/dev/video3": v4l2.ErrNotFound} {
-		if _, err := v4l2.Find(k, path); !errors.Is(err, kind) {
-			t.Errorf("%s: %v, want %v", path, err, kind)
-		}
+	for path, kind := range map[string]error{
+		"/dev/video1": v4l2.ErrNotCamera,
+		"/dev/video2": v4l2.ErrNotCamera,
+		"/dev/video3": v4l2.ErrNotFound,
+	} {
+		t.Run(path, func(t *testing.T) {
+			if _, err := v4l2.Find(k, path); !errors.Is(err, kind) {
+				t.Errorf("got %v, want %v", err, kind)
+			}
+		})
 	}
 }
 
-// A node that cannot be looked at must not hide the others, and must not be passed over in silence if there is no other.
-func TestListWithFaultyNodes(t *testing.T) {
+// A node that cannot be opened does not hide the others. If there is no other,
+// its error is returned.
+func TestList_faultyNode(t *testing.T) {
 	k := v4l2test.New()
 	a := k.Plug(v4l2test.Device{})
 	a.Script(func(f *v4l2test.Faults) { f.Open = unix.EACCES })
-	if _, err := v4l2.List(k); !errors.Is(err, v4l2.ErrPermission) || !errors.Is(err, unix.EACCES) || !strings.Contains(err.Error(), `group "video"`) {
-		t.Errorf("List: %v, want ErrPermission with EACCES and the group", err)
+	_, err := v4l2.List(k)
+	if !errors.Is(err, v4l2.ErrPermission) || !errors.Is(err, unix.EACCES) {
+		t.Fatalf("List: got %v, want ErrPermission with EACCES", err)
+	}
+	if !strings.Contains(err.Error(), `group "video"`) {
+		t.Errorf("List: got %v, want it to name the group", err)
 	}
 	if _, err := v4l2.Find(k, "auto"); !errors.Is(err, v4l2.ErrPermission) {
-		t.Errorf("Find: %v, want ErrPermission", err)
+		t.Errorf("Find: got %v, want ErrPermission", err)
 	}
 	k.Plug(v4l2test.Device{})
 	if d, err := v4l2.Find(k, "auto"); err != nil || d.Node != "/dev/video1" {
-		t.Errorf("Find: %v, %v; want /dev/video1", d.Node, err)
+		t.Errorf("Find: got %v, %v; want /dev/video1", d.Node, err)
 	}
 	a.Script(func(f *v4l2test.Faults) { *f = v4l2test.Faults{VanishAtOpen: true} })
 	if all, err := v4l2.List(k); err != nil || len(all) != 1 {
-		t.Errorf("List beside a node that vanishes: %v, %v", all, err)
+		t.Errorf("List while a node is unplugged: got %v, %v; want one camera", all, err)
 	}
 	if all, err := v4l2.List(k); err != nil || len(all) != 1 {
-		t.Errorf("List after it: %v, %v", all, err)
+		t.Errorf("List after the unplug: got %v, %v; want one camera", all, err)
 	}
 	if err := k.Leaks(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestTheOnlyCameraVanishes(t *testing.T) {
+func TestFind_onlyCameraUnplugged(t *testing.T) {
 	k := v4l2test.New()
 	k.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.VanishAtOpen = true })
 	if _, err := v4l2.Find(k, "auto"); !errors.Is(err, v4l2.ErrNotFound) {
-		t.Errorf("%v, want ErrNotFound", err)
+		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
 
-// While a camera streams for somebody else, looking for cameras opens it and asks, and no more.
-func TestListDoesNotDisturb(t *testing.T) {
+// List opens and queries a streaming camera, but does not change the stream.
+func TestList_duringStream(t *testing.T) {
 	k := v4l2test.New()
 	cam := k.Plug(v4l2test.Device{})
 	c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "auto", Width: 320, Height: 240})
@@ -148,6 +166,6 @@ func TestListDoesNotDisturb(t *testing.T) {
 	}
 	after := k.Counts()
 	if !cam.Streaming() || after.StreamOns != before.StreamOns || after.Maps != before.Maps || c.Mode().Width != 320 {
-		t.Errorf("List changed the stream: %+v became %+v", before, after)
+		t.Errorf("List changed the stream: got %+v, want %+v", after, before)
 	}
 }

@@ -1,9 +1,19 @@
-// Package v4l2 takes frames from Linux cameras: it finds them, probes them, negotiates and streams. It knows nothing of calls.
+// Package v4l2 captures frames from Linux cameras: it finds, probes and
+// negotiates with them, and streams.
 //
-// It promises that a frame is handed on with the driver's own sequence number and the CLOCK_MONOTONIC time of its capture; that a
-// wait ends at once when it is told to; that after an unplug the descriptor and the memory are let go of at once, since the kernel
-// gives the number N of /dev/videoN free only then; that nothing the driver says is believed before it is checked; and that every
-// error is one of a few kinds, keeps its errno, and reads as a sentence. It starts no goroutine but a Watcher's own.
+// Guarantees:
+//
+//   - Each frame has the driver's sequence number and the CLOCK_MONOTONIC time
+//     of its capture.
+//   - Wake and Close end a wait at once.
+//   - After an unplug the descriptor and the mappings are closed at once. Only
+//     then can the kernel reuse the number N of /dev/videoN.
+//   - No value from the driver is used before it is checked.
+//   - Each error matches one of the Err values and its errno by errors.Is, and
+//     its text is meant for users.
+//   - The only goroutine belongs to a Watcher. Close ends it.
+//
+// Life of a Camera:
 //
 //	Open: find ─▶ open ─▶ S_FMT, S_PARM ─▶ controls ─▶ REQBUFS, mmap, QBUF ─▶ STREAMON
 //	                                                                             │
@@ -12,14 +22,40 @@
 //	          streaming ── Next: poll{camera, eventfd}, DQBUF ─▶ Buffer ──┴─ Release: QBUF
 //	              │
 //	              ├─ Close ────────────────────────────────▶ closed
-//	              └─ ENODEV, POLLERR, … ─▶ lost: closed and unmapped already, but for held buffers ── Close ─▶ closed
+//	              └─ ENODEV, POLLERR, … ─▶ lost: closed, held buffers still mapped ── Close ─▶ closed
 //
-// A camera is opened by two descriptors. Ours streams. The other is github.com/blackjack/webcam's, stands beside it only while Open
-// probes, and is asked for formats and sizes; webcam does not tell negotiated sizes, time stamps, sequence numbers and errors, nor a
-// control's value, default and menu, and cannot be woken (v0.6.1).
+// # System calls
 //
-// Watch tells of hot-plug by inotify on /dev, as the kernel makes and removes nodes and udev hands them to their group. Formats, Controls
-// and SetControl open the camera for a moment, also beside a stream. ResetUSB is the last resort when a camera is frozen.
+// Package internal/uapi has one function per ioctl. A camera works without the
+// optional ones. "controls" are Controls, SetControl
+// and SetControls. In Find and Open the enumerations are made by webcam.
 //
-// Descriptors are never given to Go's poller: epoll begins the read() emulation of some drivers, and REQBUFS then answers EBUSY.
+//	ioctl               called by               needed    failure means
+//	QUERYCAP            each open               yes       ErrNotCamera
+//	ENUM_FMT            Find, Open; Formats     yes       ErrNoFormat
+//	ENUM_FRAMESIZES     Open; Formats           optional  sizes unknown: the driver chooses
+//	ENUM_FRAMEINTERVALS Open; Formats           optional  rates unknown
+//	G_FMT               Open                    yes       Open fails
+//	S_FMT               Open                    yes       EINVAL: next format; EBUSY: ErrBusy
+//	S_PARM, G_PARM      Open                    optional  ENOTTY, EINVAL: no rate setting
+//	QUERY_EXT_CTRL      Open, controls          optional  EINVAL: no (more) controls
+//	QUERYMENU           Open, controls          optional  no menu entry at this index
+//	G_EXT_CTRLS         Open, controls          optional  the value is unknown
+//	S_EXT_CTRLS         Open, controls          optional  an error; in Open a warning
+//	REQBUFS             Open, Close             yes       EBUSY: ErrBusy
+//	QUERYBUF, mmap      Open                    yes       Open fails
+//	QBUF                Open, Release, Restart  yes       camera lost
+//	DQBUF               Next                    yes       EAGAIN, EIO: 15 retries; else lost
+//	STREAMON            Open, Restart           yes       ENOSPC: ErrNoSpace; else lost
+//	STREAMOFF           Restart, Close          yes       Restart: camera lost
+//	USBDEVFS_RESET      ResetUSB                optional  EACCES, EPERM: ErrPermission
+//
+// Find and Open use a second descriptor, of github.com/blackjack/webcam, for a
+// moment. It lists formats and sizes. webcam (v0.6.1) does not report
+// negotiated sizes, time stamps, sequence numbers, errors, or a control's
+// value, default and menu, and its wait cannot be interrupted. The streaming
+// descriptor is this package's own.
+//
+// No camera descriptor is added to Go's runtime poller. epoll starts the read()
+// emulation of some drivers, and REQBUFS then fails with EBUSY.
 package v4l2

@@ -8,36 +8,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What can be wrong, for errors.Is. Errors of this package also wrap the errno where there was one, and their text is a
-// sentence for whoever set the device up.
+// Errors of this package match one of these by errors.Is. They also wrap the
+// errno, if a call failed.
 var (
 	ErrNotFound   = errors.New("no such camera")
-	ErrUnplugged  = errors.New("the camera is gone") // ENODEV, POLLERR, POLLHUP, EIO for ever: open it anew
-	ErrBusy       = errors.New("the camera is in use")
-	ErrPermission = errors.New("no permission for the camera")
+	ErrUnplugged  = errors.New("camera unplugged") // ENODEV, POLLERR, POLLHUP, or EIO every time: open it again
+	ErrBusy       = errors.New("camera in use")
+	ErrPermission = errors.New("permission denied")
 	ErrNoSpace    = errors.New("not enough USB bandwidth")
 	ErrNoFormat   = errors.New("no usable frame format")
 	ErrNotCamera  = errors.New("not a camera")
 	ErrNotUSB     = errors.New("not a USB camera")
 	ErrNoControl  = errors.New("no such control")
-	ErrBadValue   = errors.New("no value for this control")
-	ErrInactive   = errors.New("the control cannot be set") // because of another one, while the camera streams, or never
-	ErrFailed     = errors.New("the camera does not work")  // any other errno from the driver, or nonsense from it
-	ErrTimeout    = errors.New("no picture in time")
+	ErrBadValue   = errors.New("invalid control value")
+	ErrInactive   = errors.New("control cannot be set") // overridden by another, read-only, or fixed during the stream
+	ErrFailed     = errors.New("camera does not work")  // any other errno or invalid answer of the driver
+	ErrTimeout    = errors.New("timed out waiting for a frame")
 	ErrWoken      = errors.New("woken while waiting for a frame")
-	ErrClosed     = errors.New("the camera is closed")
+	ErrClosed     = errors.New("camera closed")
 )
 
-// Class says what to do about an error.
+// Class is the way to handle an error.
 type Class int
 
+// Classes of errors.
 const (
-	Fatal        Class = iota // stays until the configuration or the device is changed
-	RetryQuietly              // happens in daily life: unplugged, not there yet
-	RetryLoudly               // may pass by itself, but somebody may have to do something
+	Fatal        Class = iota // permanent until the configuration or the device changes
+	RetryQuietly              // normal operation, such as an unplugged camera
+	RetryLoudly               // may be temporary, but may need a user: log it
 )
 
-// Classify is what every error of this package calls for; errors of others are for RetryLoudly.
+// Classify returns the class of an error of this package. Other errors are
+// RetryLoudly, nil is RetryQuietly.
 func Classify(err error) Class {
 	switch {
 	case errors.Is(err, ErrNotCamera), errors.Is(err, ErrNoFormat):
@@ -50,68 +52,73 @@ func Classify(err error) Class {
 	}
 }
 
-// fault is an error of a camera: what it means, in a sentence, and what came of which call.
-type fault struct {
-	device string
-	kind   error
-	says   string
-	doing  string
-	errno  error // nil: found out without a failing call
+// cameraError is an error of one camera.
+type cameraError struct {
+	device  string
+	kind    error  // one of the Err values
+	message string // for users
+	op      string // the call that failed
+	errno   error  // of that call; nil: no call failed
 }
 
-func (f *fault) Error() string {
+func (f *cameraError) Error() string {
 	if f.errno == nil {
-		return fmt.Sprintf("%s: %s", f.device, f.says)
+		return fmt.Sprintf("%s: %s", f.device, f.message)
 	}
-	return fmt.Sprintf("%s: %s (%s: %v)", f.device, f.says, f.doing, f.errno)
+	return fmt.Sprintf("%s: %s (%s: %v)", f.device, f.message, f.op, f.errno)
 }
 
-func (f *fault) Unwrap() []error {
+func (f *cameraError) Unwrap() []error {
 	if f.errno == nil {
 		return []error{f.kind}
 	}
 	return []error{f.kind, f.errno}
 }
 
-// diagnose is the one place where an errno becomes a cause. doing names the failed call for whoever reads the log.
-func diagnose(k Kernel, d Device, doing string, errno error) error {
-	f := &fault{device: d.Path, doing: doing, errno: errno}
+// diagnose turns the errno of a failed call into an error. All errnos but those
+// of controls are mapped here.
+func diagnose(k Kernel, d Device, op string, errno error) error {
+	f := &cameraError{device: d.Path, op: op, errno: errno}
 	switch {
 	case errors.Is(errno, unix.ENODEV), errors.Is(errno, unix.ENXIO):
-		return brokenDown(d, doing, errno)
+		return lostError(d, op, errno)
 	case errors.Is(errno, unix.ENOENT), errors.Is(errno, unix.ENOTDIR), errors.Is(errno, unix.ELOOP):
-		f.kind, f.says = ErrNotFound, "there is no such camera"
+		f.kind, f.message = ErrNotFound, "no such camera"
 	case errors.Is(errno, unix.EACCES), errors.Is(errno, unix.EPERM):
-		f.kind, f.says = ErrPermission, "this user may not use the camera"
+		f.kind, f.message = ErrPermission, "permission denied"
 		if g := k.Group(d.Node); g != "" {
-			f.says += fmt.Sprintf("; make it a member of the group %q", g)
+			f.message += fmt.Sprintf("; add this user to the group %q", g)
 		}
 	case errors.Is(errno, unix.EBUSY):
-		f.kind, f.says = ErrBusy, "the camera is in use elsewhere"
+		f.kind, f.message = ErrBusy, "camera in use by another program"
 		if h := k.Holders(d.Node); len(h) > 0 {
-			f.says = "the camera is in use by " + strings.Join(h, ", ")
+			f.message = "camera in use by " + strings.Join(h, ", ")
 		}
 	case errors.Is(errno, unix.ENOSPC):
-		f.kind, f.says = ErrNoSpace, "the USB bus has no room for this stream beside another camera's; plug the camera into another port"
-	case errors.Is(errno, unix.ENOTTY), errors.Is(errno, unix.EISDIR), errors.Is(errno, errForeign),
-		errors.Is(errno, unix.ENOSYS): // qemu-user's answer to every V4L2 ioctl
-		f.kind, f.says = ErrNotCamera, "this is not a camera"
+		f.kind = ErrNoSpace
+		f.message = "not enough bandwidth left on the USB bus; plug the camera into another port"
+	case errors.Is(errno, unix.ENOTTY), errors.Is(errno, unix.EISDIR), errors.Is(errno, errOtherDriver),
+		errors.Is(errno, unix.ENOSYS): // qemu-user returns ENOSYS for every V4L2 ioctl
+		f.kind, f.message = ErrNotCamera, "not a camera"
 	default:
-		f.kind, f.says = ErrFailed, "the camera does not work; unplug it and plug it in again"
+		f.kind, f.message = ErrFailed, "camera does not work; unplug it and plug it in again"
 	}
 	return f
 }
 
-// brokenDown is for a stream that has ended for good. Drivers tell an unplug and a crash of the camera's firmware apart no better.
-func brokenDown(d Device, doing string, errno error) error {
-	var f *fault
+// lostError returns the error of a stream that has ended. Drivers report an
+// unplug and a crash of the camera's firmware alike.
+func lostError(d Device, op string, errno error) error {
+	var f *cameraError
 	if errors.As(errno, &f) {
 		return errno
 	}
-	return &fault{device: d.Path, kind: ErrUnplugged, says: "the camera is gone; it was unplugged, or it broke down", doing: doing, errno: errno}
+	return &cameraError{device: d.Path, kind: ErrUnplugged, op: op, errno: errno,
+		message: "camera unplugged or crashed"}
 }
 
-// nonsense is for an answer of the driver that cannot be true.
-func nonsense(d Device, format string, args ...any) error {
-	return &fault{device: d.Path, kind: ErrFailed, says: "the camera's driver talks nonsense: " + fmt.Sprintf(format, args...)}
+// invalidAnswer returns the error for an impossible value from the driver.
+func invalidAnswer(d Device, format string, args ...any) error {
+	return &cameraError{device: d.Path, kind: ErrFailed,
+		message: "invalid answer from the camera driver: " + fmt.Sprintf(format, args...)}
 }

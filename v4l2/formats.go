@@ -11,40 +11,42 @@ import (
 
 // FormatInfo is a format that a camera offers.
 type FormatInfo struct {
-	Format      PixelFormat // as the driver names it: MJPEG may be JPEG here
-	Description string      // the driver's, as "Motion-JPEG"
-	Sizes       []FrameSize // in the driver's order; empty: it does not say
+	Format      PixelFormat // the driver's name, which may be JPEG for MJPEG
+	Description string      // the driver's, such as "Motion-JPEG"
+	Sizes       []FrameSize // in the driver's order; empty: unknown
 }
 
-// FrameSize is a size, or a range of sizes, and its rates.
+// FrameSize is a size or a range of sizes, with its rates.
 type FrameSize struct {
-	Width, Height         int // pixels; the smallest ones of a range
-	MaxWidth, MaxHeight   int // 0 unless a range
-	StepWidth, StepHeight int
-	FPS                   []float64 // frames a second, highest first; of a range its ends; empty: the driver does not say
+	Width, Height         int       // pixels; of a range the smallest
+	MaxWidth, MaxHeight   int       // pixels; 0 unless it is a range
+	StepWidth, StepHeight int       // pixels; 0 unless it is a range
+	FPS                   []float64 // frames a second, highest first; of a range the ends; empty: unknown
 }
 
-// What is asked for at most of a driver that never says that there is no more.
+// Limits for drivers whose enumerations never end.
 const (
 	maxFormats = 64
 	maxSizes   = 256
 	maxRates   = 64
 )
 
-// Formats is all that the camera offers, also what Open does not use, in the driver's order. A camera that streams is not disturbed.
-// The errors are those of Find.
+// Formats returns all formats of the camera in the driver's order, also those
+// that Open does not use. It does not disturb a stream. The errors are those of
+// Find.
 func Formats(k Kernel, device string) ([]FormatInfo, error) {
 	k = orLinux(k)
 	var all []FormatInfo
-	err := ask(k, device, func(d Device, h Handle) (err error) {
+	err := withHandle(k, device, func(d Device, h Handle) (err error) {
 		all, err = enumFormats(h)
 		return err
 	})
 	return all, err
 }
 
-// ask opens a camera for questions.
-func ask(k Kernel, device string, questions func(Device, Handle) error) error {
+// withHandle finds and opens a camera and calls do with it. It diagnoses bare
+// errnos of do.
+func withHandle(k Kernel, device string, do func(Device, Handle) error) error {
 	d, err := Find(k, device)
 	if err != nil {
 		return err
@@ -55,9 +57,9 @@ func ask(k Kernel, device string, questions func(Device, Handle) error) error {
 	}
 	err = identify(k, h, &d)
 	if err == nil {
-		err = questions(d, h)
+		err = do(d, h)
 	}
-	var f *fault
+	var f *cameraError
 	if err != nil && !errors.As(err, &f) {
 		err = diagnose(k, d, "enumerate", err)
 	}
@@ -67,19 +69,22 @@ func ask(k Kernel, device string, questions func(Device, Handle) error) error {
 	return err
 }
 
-// enumFormats asks by ioctls of our own: webcam v0.6.1 forgets the order, gives zeros for continuous sizes and panics on ranges of rates.
+// enumFormats does not use webcam v0.6.1, which loses the order, returns zeros
+// for continuous sizes, and panics on rate ranges.
 func enumFormats(h Handle) ([]FormatInfo, error) {
 	var all []FormatInfo
 	for i := range uint32(maxFormats) {
 		f := uapi.FormatDesc{Index: i, Type: uapi.BufTypeVideoCapture}
 		if err := h.EnumFormat(&f); err != nil {
-			return all, unlessLast(err)
+			return all, ignoreEnd(err)
 		}
 		sizes, err := enumSizes(h, f.PixelFormat)
 		if err != nil {
 			return all, err
 		}
-		all = append(all, FormatInfo{Format: PixelFormat(f.PixelFormat), Description: text(f.Description[:]), Sizes: sizes})
+		all = append(all, FormatInfo{
+			Format: PixelFormat(f.PixelFormat), Description: text(f.Description[:]), Sizes: sizes,
+		})
 	}
 	return all, nil
 }
@@ -89,7 +94,7 @@ func enumSizes(h Handle, format uint32) ([]FrameSize, error) {
 	for i := range uint32(maxSizes) {
 		f := uapi.FrameSize{Index: i, PixelFormat: format}
 		if err := h.EnumFrameSize(&f); err != nil {
-			return all, unlessLast(err)
+			return all, ignoreEnd(err)
 		}
 		s := FrameSize{
 			Width: int(f.MinWidth), MaxWidth: int(f.MaxWidth), StepWidth: int(f.StepWidth),
@@ -105,7 +110,7 @@ func enumSizes(h Handle, format uint32) ([]FrameSize, error) {
 		}
 		all = append(all, s)
 		if f.Type != uapi.FrmTypeDiscrete {
-			break // a range is the only answer; some drivers repeat it for every index
+			break // a range is the only entry, but some drivers repeat it for every index
 		}
 	}
 	return all, nil
@@ -116,7 +121,7 @@ func enumRates(h Handle, format uint32, width, height int) ([]float64, error) {
 	for i := range uint32(maxRates) {
 		f := uapi.FrameInterval{Index: i, PixelFormat: format, Width: uint32(width), Height: uint32(height)}
 		if err := h.EnumFrameInterval(&f); err != nil {
-			if err := unlessLast(err); err != nil {
+			if err := ignoreEnd(err); err != nil {
 				return all, err
 			}
 			break
@@ -132,7 +137,7 @@ func enumRates(h Handle, format uint32, width, height int) ([]float64, error) {
 	return all, nil
 }
 
-// rate is frames a second; 0 for an interval that cannot be.
+// rate returns frames a second; 0 for an invalid interval.
 func rate(interval uapi.Fract) float64 {
 	if interval.Numerator == 0 {
 		return 0
@@ -140,16 +145,18 @@ func rate(interval uapi.Fract) float64 {
 	return float64(interval.Denominator) / float64(interval.Numerator)
 }
 
-// unlessLast is nil if an enumeration only says that there is no more, or that the driver does not have it.
-func unlessLast(err error) error {
-	if noSuchCall(err) {
+// ignoreEnd returns nil for the end of an enumeration, and for a driver without
+// that enumeration.
+func ignoreEnd(err error) error {
+	if isUnsupported(err) {
 		return nil
 	}
 	return err
 }
 
-// smaller is advice, if the bus is full: the next smaller mode that the camera offers, by size or else by rate. "" if there is none.
-func (c *Camera) smaller() string {
+// smallerMode returns advice for a lack of USB bandwidth: the next smaller
+// size, else the next lower rate, else "".
+func (c *Camera) smallerMode() string {
 	all, err := enumFormats(c.handle)
 	if err != nil {
 		return ""
@@ -176,9 +183,9 @@ func (c *Camera) smaller() string {
 	}
 	switch {
 	case best.Width > 0:
-		return fmt.Sprintf(", or ask for the next smaller size, %dx%d", best.Width, best.Height)
+		return fmt.Sprintf(", or set the next smaller size, %dx%d", best.Width, best.Height)
 	case slower > 0:
-		return fmt.Sprintf(", or ask for a lower rate, %.3g frames a second", slower)
+		return fmt.Sprintf(", or set a lower rate, %.3g frames a second", slower)
 	}
 	return ""
 }

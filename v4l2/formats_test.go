@@ -14,28 +14,35 @@ import (
 
 func TestFormats(t *testing.T) {
 	h264 := v4l2.PixelFormat('H' | '2'<<8 | '6'<<16 | '4'<<24)
-	offers := []v4l2test.Format{{FourCC: v4l2.YUYV, Sizes: [][2]int{{640, 480}, {320, 240}}}, {FourCC: h264, Sizes: [][2]int{{1280, 720}}}}
-	some := func(fps ...float64) []v4l2.FormatInfo {
+	offers := []v4l2test.Format{
+		{FourCC: v4l2.YUYV, Sizes: [][2]int{{640, 480}, {320, 240}}},
+		{FourCC: h264, Sizes: [][2]int{{1280, 720}}},
+	}
+	discrete := func(fps ...float64) []v4l2.FormatInfo {
 		return []v4l2.FormatInfo{
-			{Format: v4l2.YUYV, Description: "Format YUYV", Sizes: []v4l2.FrameSize{{Width: 640, Height: 480, FPS: fps}, {Width: 320, Height: 240, FPS: fps}}},
+			{Format: v4l2.YUYV, Description: "Format YUYV", Sizes: []v4l2.FrameSize{
+				{Width: 640, Height: 480, FPS: fps}, {Width: 320, Height: 240, FPS: fps},
+			}},
 			{Format: h264, Description: "Format H264", Sizes: []v4l2.FrameSize{{Width: 1280, Height: 720, FPS: fps}}},
 		}
 	}
-	whole := v4l2.FrameSize{Width: 16, Height: 16, MaxWidth: 4096, MaxHeight: 2304, StepWidth: 1, StepHeight: 1, FPS: []float64{30, 15}}
+	sizeRange := v4l2.FrameSize{
+		Width: 16, MaxWidth: 4096, StepWidth: 1, Height: 16, MaxHeight: 2304, StepHeight: 1, FPS: []float64{30, 15},
+	}
 	for _, x := range []struct {
 		name   string
 		rates  []int
 		faults v4l2test.Faults
 		want   []v4l2.FormatInfo
 	}{
-		{"discrete", []int{5, 30, 15, 30}, v4l2test.Faults{}, some(30, 15, 5)},
-		{"no rates", []int{}, v4l2test.Faults{}, some()},
-		{"range of rates", []int{30, 20, 10}, v4l2test.Faults{StepwiseRates: true}, some(30, 10)},
+		{"discrete", []int{5, 30, 15, 30}, v4l2test.Faults{}, discrete(30, 15, 5)},
+		{"no rates", []int{}, v4l2test.Faults{}, discrete()},
+		{"range of rates", []int{30, 20, 10}, v4l2test.Faults{StepwiseRates: true}, discrete(30, 10)},
 		{"range of sizes", []int{30, 15}, v4l2test.Faults{ContinuousSizes: true}, []v4l2.FormatInfo{
-			{Format: v4l2.YUYV, Description: "Format YUYV", Sizes: []v4l2.FrameSize{whole}},
-			{Format: h264, Description: "Format H264", Sizes: []v4l2.FrameSize{whole}},
+			{Format: v4l2.YUYV, Description: "Format YUYV", Sizes: []v4l2.FrameSize{sizeRange}},
+			{Format: h264, Description: "Format H264", Sizes: []v4l2.FrameSize{sizeRange}},
 		}},
-		{"while it streams elsewhere", []int{30}, v4l2test.Faults{Busy: "firefox (pid 42)"}, some(30)},
+		{"in use by another program", []int{30}, v4l2test.Faults{Busy: "firefox (pid 42)"}, discrete(30)},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			k := v4l2test.New()
@@ -45,28 +52,30 @@ func TestFormats(t *testing.T) {
 				t.Fatal(err)
 			}
 			if d := cmp.Diff(x.want, got); d != "" {
-				t.Errorf("(-want +got):\n%s", d)
+				t.Errorf("Formats (-want +got):\n%s", d)
 			}
 			if err := k.Leaks(); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	if _, err := v4l2.Formats(v4l2test.New(), "auto"); !errors.Is(err, v4l2.ErrNotFound) {
-		t.Errorf("without a camera: %v, want ErrNotFound", err)
-	}
+	t.Run("no camera", func(t *testing.T) {
+		if _, err := v4l2.Formats(v4l2test.New(), "auto"); !errors.Is(err, v4l2.ErrNotFound) {
+			t.Errorf("got %v, want ErrNotFound", err)
+		}
+	})
 }
 
-// Two cameras on one bus: the advice names what this camera has.
-func TestNoSpaceNamesASmallerMode(t *testing.T) {
+// If the USB bus is full, the error names a smaller mode of this camera.
+func TestOpen_noSpaceHint(t *testing.T) {
 	for _, x := range []struct {
-		name string
-		cfg  v4l2.Config
-		says string
+		name    string
+		cfg     v4l2.Config
+		message string
 	}{
-		{"size", v4l2.Config{Width: 1280, Height: 720}, "ask for the next smaller size, 640x480 ("},
-		{"the next size", v4l2.Config{Width: 640, Height: 480}, "ask for the next smaller size, 320x240 ("},
-		{"rate", v4l2.Config{Width: 320, Height: 240, FPS: 30}, "ask for a lower rate, 15 frames a second ("},
+		{"size", v4l2.Config{Width: 1280, Height: 720}, "set the next smaller size, 640x480 ("},
+		{"smallest size", v4l2.Config{Width: 640, Height: 480}, "set the next smaller size, 320x240 ("},
+		{"rate", v4l2.Config{Width: 320, Height: 240, FPS: 30}, "set a lower rate, 15 frames a second ("},
 		{"none", v4l2.Config{Width: 320, Height: 240, FPS: 15}, "plug the camera into another port ("},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -74,8 +83,8 @@ func TestNoSpaceNamesASmallerMode(t *testing.T) {
 			k.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.StreamOn = unix.ENOSPC })
 			x.cfg.Kernel, x.cfg.Device = k, "auto"
 			_, err := v4l2.Open(x.cfg)
-			if !errors.Is(err, v4l2.ErrNoSpace) || !strings.Contains(err.Error(), x.says) {
-				t.Errorf("%v, want %q", err, x.says)
+			if !errors.Is(err, v4l2.ErrNoSpace) || !strings.Contains(err.Error(), x.message) {
+				t.Errorf("got %v, want ErrNoSpace with %q", err, x.message)
 			}
 			if err := k.Leaks(); err != nil {
 				t.Error(err)

@@ -11,20 +11,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inotify watches a /dev: for nodes, and for the links that udev makes to them, which come last.
+// inotify watches a /dev directory for nodes and for udev's links to them. udev
+// creates the links last.
 type inotify struct {
-	file *linuxHandle // of inotify's descriptor: it waits and wakes as a camera's does
+	file *linuxHandle // the inotify descriptor; Poll and Wake work as for a camera
 	dev  string
-	root int32 // the watch of dev itself
+	root int32 // watch descriptor of dev itself
 	buf  [4096]byte
 }
 
-// linkDirs come and go with the first and the last camera.
+// linkDirs exist only while a camera is plugged in. The order is from the
+// outermost inwards.
 var linkDirs = []string{"v4l", "v4l/by-id", "v4l/by-path"}
 
-// watched are the events. udev makes a link under another name and then renames it; it gives the node to its group by chown and chmod,
-// and only from then on may an ordinary user open it.
-const watched = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_ONLYDIR
+// watchMask selects the events. IN_MOVED_TO: udev creates a link under a
+// temporary name and renames it. IN_ATTRIB: ordinary users can open a node only
+// after udev's chown and chmod.
+const watchMask = unix.IN_CREATE | unix.IN_DELETE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_ONLYDIR
 
 func (linux) Watch() (NodeWatch, error) { return watchDev("/dev") }
 
@@ -38,25 +41,25 @@ func watchDev(dev string) (*inotify, error) {
 		return nil, err
 	}
 	n := &inotify{file: h, dev: dev}
-	root, err := unix.InotifyAddWatch(fd, dev, watched)
+	root, err := unix.InotifyAddWatch(fd, dev, watchMask)
 	if err != nil {
 		_ = h.Close()
 		return nil, fmt.Errorf("inotify_add_watch %s: %w", dev, err)
 	}
 	n.root = int32(root)
-	n.follow()
+	n.watchLinkDirs()
 	return n, nil
 }
 
-// follow watches the folders of links that are there; those that are watched already stay so. From the outermost inwards: what is made
-// meanwhile shows in the one before.
-func (n *inotify) follow() {
+// watchLinkDirs watches the link directories that exist. Existing watches stay.
+// A directory created during the call is reported by the watch of its parent.
+func (n *inotify) watchLinkDirs() {
 	for _, d := range linkDirs {
-		_, _ = unix.InotifyAddWatch(n.file.fd, filepath.Join(n.dev, d), watched)
+		_, _ = unix.InotifyAddWatch(n.file.fd, filepath.Join(n.dev, d), watchMask)
 	}
 }
 
-// Wait returns when cameras may have changed. Other devices' events do not count.
+// Wait blocks until cameras may have changed. It ignores other devices.
 func (n *inotify) Wait() (woken bool, err error) {
 	for {
 		ev, err := n.file.Poll(-1)
@@ -75,8 +78,8 @@ func (n *inotify) Wait() (woken bool, err error) {
 		if err != nil {
 			return false, fmt.Errorf("read: %w", err)
 		}
-		if n.concern(n.buf[:size]) {
-			n.follow()
+		if n.anyRelevant(n.buf[:size]) {
+			n.watchLinkDirs()
 			return false, nil
 		}
 	}
@@ -86,8 +89,8 @@ func (n *inotify) Wake() { n.file.Wake() }
 
 func (n *inotify) Close() error { return n.file.Close() }
 
-// concern tells whether one of the events, which lie one after the other in b, is about cameras.
-func (n *inotify) concern(b []byte) bool {
+// anyRelevant reports whether one of the events in b is about cameras.
+func (n *inotify) anyRelevant(b []byte) bool {
 	const head = unix.SizeofInotifyEvent
 	found := false
 	for len(b) >= head {
@@ -96,22 +99,23 @@ func (n *inotify) concern(b []byte) bool {
 		length := binary.NativeEndian.Uint32(b[unsafe.Offsetof(unix.InotifyEvent{}.Len):])
 		end := head + int(min(length, uint32(len(b)-head)))
 		name, _, _ := bytes.Cut(b[head:end], []byte{0})
-		found = found || n.concerns(wd, mask, string(name))
+		found = found || n.isRelevant(wd, mask, string(name))
 		b = b[end:]
 	}
 	return found
 }
 
-func (n *inotify) concerns(wd int32, mask uint32, name string) bool {
+// isRelevant reports whether one event is about cameras. Lost events are.
+func (n *inotify) isRelevant(wd int32, mask uint32, name string) bool {
 	switch {
 	case mask&unix.IN_Q_OVERFLOW != 0:
 		return true
-	case mask&unix.IN_IGNORED != 0, strings.HasPrefix(name, ".#"): // a folder that went; a link of udev's before it is renamed
-		return false
+	case mask&unix.IN_IGNORED != 0, strings.HasPrefix(name, ".#"):
+		return false // a removed directory; udev's temporary name of a link
 	case wd != n.root:
-		return true // a folder of links to cameras
+		return true // a link directory
 	case mask&unix.IN_MOVED_TO != 0:
-		return true // a link of udev's: any name can be somebody's rule for a camera
+		return true // a udev link: a user's rule may give a camera any name
 	}
 	return strings.HasPrefix(name, "video") || name == "v4l"
 }

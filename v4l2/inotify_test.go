@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pending tells whether something that concerns cameras has happened, without waiting.
+// pending reports, without waiting, whether an event about cameras arrived.
 func (n *inotify) pending(t *testing.T) bool {
 	t.Helper()
 	found := false
@@ -25,8 +25,8 @@ func (n *inotify) pending(t *testing.T) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n.concern(n.buf[:size]) {
-			n.follow()
+		if n.anyRelevant(n.buf[:size]) {
+			n.watchLinkDirs()
 			found = true
 		}
 	}
@@ -42,7 +42,7 @@ func TestInotify(t *testing.T) {
 		}
 	}
 	create := func(name string) { must(os.WriteFile(at(name), nil, 0o600)) }
-	// link makes a link as udev does.
+	// link creates a link as udev does.
 	link := func(name string) {
 		tmp := filepath.Join(filepath.Dir(at(name)), ".#"+filepath.Base(name)+"4711")
 		must(os.Symlink("/dev/null", tmp))
@@ -56,50 +56,52 @@ func TestInotify(t *testing.T) {
 		do   func()
 		want bool
 	}{
-		{"nothing", func() {}, false},
-		{"a node", func() { create("video0") }, true},
-		{"its group", func() { must(os.Chmod(at("video0"), 0o660)) }, true},
-		{"opened and read", func() {
+		{"start", func() {}, false},
+		{"node created", func() { create("video0") }, true},
+		{"node mode changed", func() { must(os.Chmod(at("video0"), 0o660)) }, true},
+		{"node opened and read", func() {
 			_, err := os.ReadFile(at("video0"))
 			must(err)
 		}, false},
-		{"another device", func() { create("sda"); must(os.Chmod(at("sda"), 0o644)); must(os.Remove(at("sda"))) }, false},
-		{"the folder of links", func() { must(os.Mkdir(at("v4l"), 0o700)) }, true},
-		{"the folder in it", func() { must(os.Mkdir(at("v4l/by-id"), 0o700)) }, true},
-		{"a link in that", func() { link("v4l/by-id/usb-A-index0") }, true},
-		{"a link by somebody's own rule", func() { link("doorcam") }, true},
-		{"a link half made", func() { must(os.Symlink("/dev/null", at(".#doorcam1"))) }, false},
-		{"links that go", func() { must(os.RemoveAll(at("v4l"))) }, true},
-		{"and come again at once", func() {
+		{"other device", func() { create("sda"); must(os.Chmod(at("sda"), 0o644)); must(os.Remove(at("sda"))) }, false},
+		{"link directory created", func() { must(os.Mkdir(at("v4l"), 0o700)) }, true},
+		{"inner link directory created", func() { must(os.Mkdir(at("v4l/by-id"), 0o700)) }, true},
+		{"link created", func() { link("v4l/by-id/usb-A-index0") }, true},
+		{"link of a user's udev rule", func() { link("doorcam") }, true},
+		{"temporary link", func() { must(os.Symlink("/dev/null", at(".#doorcam1"))) }, false},
+		{"link directories removed", func() { must(os.RemoveAll(at("v4l"))) }, true},
+		{"link directories created at once", func() {
 			must(os.MkdirAll(at("v4l/by-id"), 0o700))
 		}, true},
-		{"with a link", func() { link("v4l/by-id/usb-A-index0") }, true},
-		{"a node that goes", func() { must(os.Remove(at("video0"))) }, true},
-		{"nothing more", func() {}, false},
+		{"link created again", func() { link("v4l/by-id/usb-A-index0") }, true},
+		{"node removed", func() { must(os.Remove(at("video0"))) }, true},
+		{"end", func() {}, false},
 	} {
-		x.do()
-		if got := n.pending(t); got != x.want {
-			t.Errorf("%s: %v, want %v", x.name, got, x.want)
-		}
+		t.Run(x.name, func(t *testing.T) {
+			x.do()
+			if got := n.pending(t); got != x.want {
+				t.Errorf("got %v, want %v", got, x.want)
+			}
+		})
 	}
-	if !n.concerns(-1, unix.IN_Q_OVERFLOW, "") {
-		t.Error("lost events do not count")
+	if !n.isRelevant(-1, unix.IN_Q_OVERFLOW, "") {
+		t.Error("overflow: got irrelevant, want relevant")
 	}
 }
 
-// What the kernel writes is believed no further than it reaches.
-func TestInotifyCutShort(t *testing.T) {
+// A length beyond the buffer, or half an event, is not read past the end.
+func TestInotify_truncatedEvents(t *testing.T) {
 	n := &inotify{root: 1}
 	b := make([]byte, unix.SizeofInotifyEvent)
-	b[0], b[4] = 1, unix.IN_ATTRIB // and a length beyond all, in every byte order
-	b[12], b[13], b[14], b[15] = 0xff, 0xff, 0xff, 0xff
+	b[0], b[4] = 1, unix.IN_ATTRIB
+	b[12], b[13], b[14], b[15] = 0xff, 0xff, 0xff, 0xff // the length, too large in every byte order
 	for _, tail := range []string{"", "video0", "tty0\x00\x00\x00\x00"} {
-		if got := n.concern(append(b[:len(b):len(b)], tail...)); got != (tail == "video0") {
-			t.Errorf("%q: %v", tail, got)
+		if got, want := n.anyRelevant(append(b[:len(b):len(b)], tail...)), tail == "video0"; got != want {
+			t.Errorf("name %q: got %v, want %v", tail, got, want)
 		}
 	}
-	if n.concern(b[:10]) {
-		t.Error("half an event counts")
+	if n.anyRelevant(b[:10]) {
+		t.Error("half an event: got relevant, want irrelevant")
 	}
 }
 
@@ -116,20 +118,20 @@ func TestWatchDev(t *testing.T) {
 	select {
 	case <-w.Changed():
 	case <-time.After(20 * time.Second):
-		t.Error("the watch does not tell")
+		t.Error("no change reported within 20 s")
 	}
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
 	if err := n.Close(); err != unix.EBADF {
-		t.Errorf("the descriptors are open after Close: %v", err)
+		t.Errorf("second Close: got %v, want EBADF", err)
 	}
 	if _, err := watchDev(filepath.Join(dev, "no")); err == nil {
-		t.Error("a folder that is not there is watched")
+		t.Error("missing directory: got no error")
 	}
 }
 
-func TestWatchOnThisMachine(t *testing.T) {
+func TestWatch_thisMachine(t *testing.T) {
 	w, err := Watch(nil)
 	if err != nil {
 		t.Fatal(err)

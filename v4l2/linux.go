@@ -32,8 +32,8 @@ func orLinux(k Kernel) Kernel {
 	return k
 }
 
-// errForeign is for a device node that belongs to another kind of driver.
-var errForeign = errors.New("not a video4linux device")
+// errOtherDriver is the error for device nodes of other drivers.
+var errOtherDriver = errors.New("not a video4linux device")
 
 // videoMajor is VIDEO_MAJOR of the kernel's v4l2-dev.c.
 const videoMajor = 81
@@ -61,7 +61,7 @@ func (linux) Nodes() ([]string, error) {
 func (linux) ByID() map[string]string {
 	const dir = "/dev/v4l/by-id"
 	names := make(map[string]string)
-	entries, _ := os.ReadDir(dir) // sorted; missing without udev
+	entries, _ := os.ReadDir(dir) // sorted; the directory is missing without udev
 	for _, e := range entries {
 		name := filepath.Join(dir, e.Name())
 		if node, err := filepath.EvalSymlinks(name); err == nil && names[node] == "" {
@@ -73,15 +73,15 @@ func (linux) ByID() map[string]string {
 
 func (linux) Resolve(path string) (string, error) {
 	if _, err := os.Stat(path); err != nil {
-		return "", err // EvalSymlinks keeps not every errno
+		return "", err // EvalSymlinks loses some errnos
 	}
 	return filepath.EvalSymlinks(path)
 }
 
 func (linux) Now() time.Duration {
 	var t unix.Timespec
-	// Cannot fail: the clock is there on every Linux. It is asked several times for each frame, so the scheduler is not told:
-	// see uapi.
+	// It cannot fail: every Linux has this clock. RawSyscall, because it is
+	// called several times per frame: see ioctlNonblocking in package uapi.
 	_, _, _ = unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&t)), 0)
 	return time.Duration(t.Nano())
 }
@@ -92,7 +92,7 @@ func (linux) Group(node string) string {
 		return ""
 	}
 	if st.Gid == 0 {
-		return "" // root's: belonging to it is no advice
+		return "" // root: adding a user to it is no good advice
 	}
 	id := strconv.FormatUint(uint64(st.Gid), 10)
 	if g, err := user.LookupGroupId(id); err == nil {
@@ -101,12 +101,12 @@ func (linux) Group(node string) string {
 	return id
 }
 
-func (linux) Label(node string) (name string, index int) { return label("/sys", node) }
+func (linux) Label(node string) (name string, index int) { return sysfsLabel("/sys", node) }
 
 func (linux) Holders(node string) []string { return holders("/proc", node) }
 
 func (linux) Open(path string) (Handle, error) {
-	if err := mayOpen(path); err != nil {
+	if err := checkDriver(path); err != nil {
 		return nil, err
 	}
 	fd, err := openRetry(path)
@@ -120,7 +120,7 @@ func (linux) Open(path string) (Handle, error) {
 	return h, nil
 }
 
-// newHandle takes fd over, also when it fails.
+// newHandle takes ownership of fd, also if it fails.
 func newHandle(fd int) (*linuxHandle, error) {
 	event, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -131,20 +131,23 @@ func newHandle(fd int) (*linuxHandle, error) {
 	return h, nil
 }
 
-// mayOpen refuses devices of other drivers before they are opened: to open a watchdog or a tape has effects.
-func mayOpen(path string) error {
+// checkDriver rejects devices of other drivers before they are opened: opening
+// a watchdog or a tape has side effects.
+func checkDriver(path string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return err
 	}
-	if t := st.Mode & unix.S_IFMT; (t == unix.S_IFCHR || t == unix.S_IFBLK) && unix.Major(uint64(st.Rdev)) != videoMajor {
-		return errForeign
+	t := st.Mode & unix.S_IFMT
+	if (t == unix.S_IFCHR || t == unix.S_IFBLK) && unix.Major(uint64(st.Rdev)) != videoMajor {
+		return errOtherDriver
 	}
 	return nil
 }
 
-// openRetry opens by the bare system call: os.OpenFile would hand the descriptor to the runtime's poller, and epoll makes some
-// drivers start their read() emulation, after which REQBUFS answers EBUSY.
+// openRetry opens path by the system call. os.OpenFile would add the descriptor
+// to the runtime's poller, and epoll starts the read() emulation of some
+// drivers: REQBUFS then returns EBUSY.
 func openRetry(path string) (int, error) {
 	for {
 		fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
@@ -154,8 +157,8 @@ func openRetry(path string) (int, error) {
 	}
 }
 
-// Probe opens by webcam, and mends that it leaves O_CLOEXEC out: no child of this process may keep a camera open. Children are
-// started under the other side of ForkLock.
+// Probe opens the node by webcam, which omits O_CLOEXEC. ForkLock keeps
+// children of this process from inheriting the descriptor.
 func (linux) Probe(path string) (Prober, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -166,22 +169,23 @@ func (linux) Probe(path string) (Prober, error) {
 	if err != nil {
 		return nil, err
 	}
-	unix.CloseOnExec(int(descriptor(w)))
+	unix.CloseOnExec(int(webcamFD(w)))
 	return w, nil
 }
 
-// descriptor reads webcam's private field; a test holds that it is there in the pinned version.
-func descriptor(w *webcam.Webcam) uint64 {
+// webcamFD reads a private field of webcam. A test checks that the pinned
+// version has it.
+func webcamFD(w *webcam.Webcam) uint64 {
 	return reflect.ValueOf(w).Elem().FieldByName("fd").Uint()
 }
 
-// linuxHandle is a descriptor of our own, with an eventfd beside it that ends a poll.
+// linuxHandle is the streaming descriptor and an eventfd that ends Poll.
 type linuxHandle struct {
 	fd   int
-	wait *waiter // made by the first Poll
+	wait *waiter // created by the first Poll
 
-	mu    sync.Mutex // holds event open while Wake writes: its number may be another's after Close
-	event int        // -1 after Close
+	mu    sync.Mutex // keeps event open during Wake: after Close its number may be reused
+	event int        // eventfd; -1 after Close
 }
 
 func (h *linuxHandle) QueryCap(c *uapi.Capability) error { return uapi.QueryCap(h.fd, c) }
@@ -195,12 +199,12 @@ func (h *linuxHandle) DQBuf(b *uapi.Buffer) error        { return uapi.DQBuf(h.f
 func (h *linuxHandle) StreamOn() error                   { return uapi.StreamOn(h.fd) }
 
 func (h *linuxHandle) ReqBufs(r *uapi.RequestBuffers) error {
-	h.rest()
+	h.stopPolling()
 	return uapi.ReqBufs(h.fd, r)
 }
 
 func (h *linuxHandle) StreamOff() error {
-	h.rest()
+	h.stopPolling()
 	return uapi.StreamOff(h.fd)
 }
 
@@ -242,7 +246,8 @@ func (h *linuxHandle) Poll(wait time.Duration) (Events, error) {
 func (h *linuxHandle) events(s unix.EpollEvent) (ev Events) {
 	if int(s.Fd) == h.event {
 		var count [8]byte
-		// Only one goroutine reads it, and it does not block; what is in it does not matter.
+		// Reset the counter. Only this goroutine reads it, and it does not
+		// block.
 		_, _ = unix.Read(h.event, count[:])
 		return EventWake
 	}
@@ -258,8 +263,8 @@ func (h *linuxHandle) events(s unix.EpollEvent) (ev Events) {
 	return ev
 }
 
-// rest takes the device out of what is waited for, until the next Poll.
-func (h *linuxHandle) rest() {
+// stopPolling removes the device from the epoll until the next Poll.
+func (h *linuxHandle) stopPolling() {
 	if h.wait != nil {
 		h.wait.drop(h.fd)
 	}
@@ -273,7 +278,7 @@ func (h *linuxHandle) Wake() {
 	}
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(h.event, one[:]) // EAGAIN: it is full of wakes already
+	_, _ = unix.Write(h.event, one[:]) // EAGAIN: the counter is full, so a wake is pending
 }
 
 func (h *linuxHandle) Close() error {
@@ -282,7 +287,7 @@ func (h *linuxHandle) Close() error {
 	if h.event < 0 {
 		return unix.EBADF
 	}
-	h.rest()
+	h.stopPolling()
 	err := errors.Join(unix.Close(h.fd), unix.Close(h.event))
 	if h.wait != nil {
 		err = errors.Join(err, h.wait.close())

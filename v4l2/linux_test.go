@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestNotACamera(t *testing.T) {
+func TestFind_notACamera(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	loop := filepath.Join(dir, "loop")
@@ -33,41 +33,43 @@ func TestNotACamera(t *testing.T) {
 		"":                  ErrNotFound,
 		"/dev/v4l/by-id/no": ErrNotFound,
 	} {
-		if _, err := Find(nil, path); !errors.Is(err, kind) {
-			t.Errorf("%q: %v, want %v", path, err, kind)
-		}
+		t.Run(path, func(t *testing.T) {
+			if _, err := Find(nil, path); !errors.Is(err, kind) {
+				t.Errorf("got %v, want %v", err, kind)
+			}
+		})
 	}
-	// ENOTTY would be as good a proof, and come too late.
-	if _, err := Find(nil, "/dev/null"); !errors.Is(err, errForeign) {
-		t.Errorf("/dev/null was opened to find out: %v", err)
+	// ENOTTY would mean that the device was opened.
+	if _, err := Find(nil, "/dev/null"); !errors.Is(err, errOtherDriver) {
+		t.Errorf("/dev/null: got %v, want %v", err, errOtherDriver)
 	}
 }
 
-func TestListOnThisMachine(t *testing.T) {
+func TestList_thisMachine(t *testing.T) {
 	all, err := List(nil)
 	if err != nil && !errors.Is(err, ErrPermission) && !errors.Is(err, ErrBusy) {
 		t.Fatal(err)
 	}
 	for _, d := range all {
 		if !strings.HasPrefix(d.Node, "/dev/video") || d.Card == "" {
-			t.Errorf("%+v", d)
+			t.Errorf("got %+v, want a node and a card", d)
 		}
 	}
 }
 
-// Probe relies on a field that webcam keeps to itself.
-func TestWebcamHasItsDescriptor(t *testing.T) {
+// Probe reads a private field of webcam.
+func TestWebcamFD(t *testing.T) {
 	f, ok := reflect.TypeOf(webcam.Webcam{}).FieldByName("fd")
 	if !ok || f.Type.Kind() != reflect.Uintptr {
-		t.Fatalf("webcam.Webcam has no fd of type uintptr any more: %v", f)
+		t.Fatalf("got %v, want webcam.Webcam to have a field fd of type uintptr", f)
 	}
 }
 
-// No child may keep the camera open. Looked at in a child, which is where it matters.
-func TestChildrenGetNoDescriptor(t *testing.T) {
+// No child process may inherit a descriptor of the camera.
+func TestOpen_closeOnExec(t *testing.T) {
 	device := os.Getenv("VCHAT_TEST_CAMERA")
 	if device == "" {
-		t.Skip("VCHAT_TEST_CAMERA names no camera")
+		t.Skip("VCHAT_TEST_CAMERA is not set")
 	}
 	h, err := linux{}.Open(device)
 	if err != nil {
@@ -79,15 +81,15 @@ func TestChildrenGetNoDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if !holds("/proc/self/fd", device) {
-		t.Fatal("the camera is not open: this test is blind")
+	if !hasOpen("/proc/self/fd", device) {
+		t.Fatal("hasOpen does not find the open camera")
 	}
 	out, err := exec.Command("ls", "-l", "/proc/self/fd").CombinedOutput()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(out), device) {
-		t.Errorf("a child has the camera open:\n%s", out)
+		t.Errorf("the child has the camera open:\n%s", out)
 	}
 }
 
@@ -107,21 +109,22 @@ func TestHolders(t *testing.T) {
 	process(8, "bash", "/dev/null", "/dev/video01")
 	process(9, "my\tcam", "/dev/video0", "/dev/video0")
 	process(os.Getpid(), "v4l2.test", "/dev/video0")
-	if err := os.MkdirAll(filepath.Join(proc, "10"), 0o700); err != nil { // its fd is not to be read
+	if err := os.MkdirAll(filepath.Join(proc, "10"), 0o700); err != nil { // its fd cannot be read
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]string{"firefox (pid 7)", "mycam (pid 9)"}, holders(proc, "/dev/video0")); d != "" {
-		t.Error(d)
+		t.Errorf("holders (-want +got):\n%s", d)
 	}
 	if got := holders(proc, "/dev/video1"); got != nil {
-		t.Errorf("%v hold what nobody holds", got)
+		t.Errorf("free node: got %v, want none", got)
 	}
 	if got := holders(filepath.Join(proc, "none"), "/dev/video0"); got != nil {
-		t.Errorf("%v without /proc", got)
+		t.Errorf("without /proc: got %v, want none", got)
 	}
 }
 
-// pipeHandle is a handle on the reading end of a pipe, whose poll is as good as a camera's.
+// pipeHandle returns a handle on the read end of a pipe, which polls like a
+// camera.
 func pipeHandle(t *testing.T) (h *linuxHandle, writeEnd int) {
 	t.Helper()
 	var p [2]int
@@ -141,7 +144,7 @@ func TestPoll(t *testing.T) {
 	poll := func(wait time.Duration, want Events) {
 		t.Helper()
 		if ev, err := h.Poll(wait); ev != want || err != nil {
-			t.Errorf("Poll: %#x, %v; want %#x", ev, err, want)
+			t.Errorf("Poll(%v): got %#x, %v; want %#x", wait, ev, err, want)
 		}
 	}
 	poll(0, 0)
@@ -164,12 +167,12 @@ func TestPoll(t *testing.T) {
 		t.Error(err)
 	}
 	if err := h.Close(); err != unix.EBADF {
-		t.Errorf("second Close: %v, want EBADF", err)
+		t.Errorf("second Close: got %v, want EBADF", err)
 	}
 	h.Wake()
 }
 
-func TestWakeDuringPoll(t *testing.T) {
+func TestPoll_wake(t *testing.T) {
 	h, w := pipeHandle(t)
 	defer unix.Close(w)
 	got := make(chan Events)
@@ -179,28 +182,41 @@ func TestWakeDuringPoll(t *testing.T) {
 	}()
 	h.Wake()
 	if ev := <-got; ev != EventWake {
-		t.Errorf("Poll: %#x, want Woken", ev)
+		t.Errorf("Poll: got %#x, want EventWake", ev)
 	}
 }
 
-func TestClassOfOthers(t *testing.T) {
+func TestClassify(t *testing.T) {
 	for _, x := range []struct {
 		err  error
 		want Class
 	}{
-		{nil, RetryQuietly}, {ErrTimeout, RetryQuietly}, {ErrWoken, RetryQuietly}, {ErrClosed, RetryQuietly},
-		{errors.New("something else"), RetryLoudly}, {fmt.Errorf("camera: %w", ErrNotCamera), Fatal},
+		{nil, RetryQuietly},
+		{ErrTimeout, RetryQuietly},
+		{ErrWoken, RetryQuietly},
+		{ErrClosed, RetryQuietly},
+		{errors.New("something else"), RetryLoudly},
+		{fmt.Errorf("camera: %w", ErrNotCamera), Fatal},
 	} {
-		if got := Classify(x.err); got != x.want {
-			t.Errorf("%v: %d, want %d", x.err, got, x.want)
-		}
+		t.Run(fmt.Sprint(x.err), func(t *testing.T) {
+			if got := Classify(x.err); got != x.want {
+				t.Errorf("got %d, want %d", got, x.want)
+			}
+		})
 	}
 }
 
-func TestPixelFormatString(t *testing.T) {
-	for f, want := range map[PixelFormat]string{MJPEG: "MJPG", YUYV: "YUYV", 'Y' | '1'<<8 | '6'<<16 | ' '<<24: "Y16", 0x80 | 'A'<<8: "?A??"} {
-		if got := f.String(); got != want {
-			t.Errorf("%#x: %q, want %q", uint32(f), got, want)
-		}
+func TestPixelFormat_String(t *testing.T) {
+	for f, want := range map[PixelFormat]string{
+		MJPEG:                            "MJPG",
+		YUYV:                             "YUYV",
+		'Y' | '1'<<8 | '6'<<16 | ' '<<24: "Y16",
+		0x80 | 'A'<<8:                    "?A??",
+	} {
+		t.Run(want, func(t *testing.T) {
+			if got := f.String(); got != want {
+				t.Errorf("%#x: got %q, want %q", uint32(f), got, want)
+			}
+		})
 	}
 }

@@ -8,9 +8,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain wants no goroutine and no descriptor left behind by all tests together.
+// TestMain fails if the tests leave a goroutine or a descriptor behind.
 func TestMain(m *testing.M) {
-	// A pipe makes the runtime open its own poller, which it keeps.
+	// A pipe makes the runtime open its poller, which stays open.
 	r, w, err := os.Pipe()
 	if err != nil {
 		panic(err)
@@ -39,7 +39,7 @@ func descriptors() map[string]string {
 		panic(err)
 	}
 	for _, e := range entries {
-		// What ReadDir itself had open is gone by now.
+		// The descriptor of ReadDir itself is closed by now.
 		if target, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil {
 			all[e.Name()] = target
 		}

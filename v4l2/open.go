@@ -11,10 +11,13 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// Open finds the camera, negotiates, and starts the stream. On error nothing stays open. It may take seconds, and cannot be ended
-// sooner: a camera whose firmware hangs lets the kernel wait for each of its USB requests.
+// Open finds the camera, negotiates the mode, sets the controls, and starts the
+// stream. On error nothing stays open.
 //
-// The errors: those of Find; ErrBusy, ErrPermission, ErrNoSpace, ErrNoFormat, ErrUnplugged, ErrFailed.
+// Open may block for seconds and cannot be interrupted: if the camera's
+// firmware hangs, each USB request runs into its timeout.
+//
+// Errors: those of Find; ErrNoSpace, ErrNoFormat.
 func Open(cfg Config) (*Camera, error) {
 	k := orLinux(cfg.Kernel)
 	d, err := Find(k, cfg.Device)
@@ -26,9 +29,9 @@ func Open(cfg Config) (*Camera, error) {
 		return nil, diagnose(k, d, "open", err)
 	}
 	c := &Camera{kernel: k, device: d, handle: h}
-	if err := c.begin(cfg); err != nil {
+	if err := c.setUp(cfg); err != nil {
 		if c.lost == nil {
-			c.lose("open", err)
+			c.fail("open", err)
 		}
 		c.closed = true
 		return nil, err
@@ -36,21 +39,22 @@ func Open(cfg Config) (*Camera, error) {
 	return c, nil
 }
 
-func (c *Camera) begin(cfg Config) error {
+func (c *Camera) setUp(cfg Config) error {
 	if err := identify(c.kernel, c.handle, &c.device); err != nil {
-		return err // another device took the number since it was found
+		return err // since Find the number may have passed to another device
 	}
-	if err := c.probed(cfg); err != nil {
+	if err := c.configure(cfg); err != nil {
 		return err
 	}
-	if err := c.request(cfg.Buffers); err != nil {
+	if err := c.requestBuffers(cfg.Buffers); err != nil {
 		return err
 	}
 	return c.start()
 }
 
-// probed does what takes webcam's second open file beside our own, and the controls.
-func (c *Camera) probed(cfg Config) error {
+// configure negotiates the mode and sets the controls. It opens the second
+// descriptor, of webcam, for that time.
+func (c *Camera) configure(cfg Config) error {
 	p, err := c.kernel.Probe(c.device.Node)
 	if err != nil {
 		return diagnose(c.kernel, c.device, "open", err)
@@ -63,14 +67,15 @@ func (c *Camera) probed(cfg Config) error {
 	return errors.Join(err, p.Close())
 }
 
-// negotiate settles format, size and rate. Whatever was asked for, the answers of G_FMT and G_PARM are what counts.
+// negotiate sets format, size and rate. The answers of G_FMT and G_PARM count,
+// not the request.
 func (c *Camera) negotiate(p Prober, cfg Config) error {
-	all := formats(p)
-	for _, f := range preferring(cfg.Format) {
+	all := probeFormats(p)
+	for _, f := range byPreference(cfg.Format) {
 		if !slices.Contains(all, f) {
 			continue
 		}
-		ok, err := c.setFormat(p, f, cfg.Width, cfg.Height)
+		ok, err := c.tryFormat(p, f, cfg.Width, cfg.Height)
 		if err != nil {
 			return err
 		}
@@ -78,20 +83,22 @@ func (c *Camera) negotiate(p Prober, cfg Config) error {
 			return c.setRate(cfg.FPS)
 		}
 	}
-	return &fault{device: c.device.Path, kind: ErrNoFormat,
-		says: fmt.Sprintf("the camera gives none of %v, but %v", usable, all)}
+	return &cameraError{device: c.device.Path, kind: ErrNoFormat,
+		message: fmt.Sprintf("no usable format: the camera offers %v, not one of %v", all, usableFormats)}
 }
 
-// setFormat is false if the driver offers the format and does not take it.
-func (c *Camera) setFormat(p Prober, f PixelFormat, width, height int) (bool, error) {
-	got, err := c.askFormat(f, width, height)
+// tryFormat sets a format. It reports false if the driver offers the format but
+// sets another one.
+func (c *Camera) tryFormat(p Prober, f PixelFormat, width, height int) (bool, error) {
+	got, err := c.setFormat(f, width, height)
 	if err != nil {
 		return false, err
 	}
-	// A driver may answer a size that it has not with any one that it has: see whether there is a nearer one.
+	// Some drivers replace an unsupported size by a distant one.
 	if width > 0 && height > 0 && (int(got.Width) != width || int(got.Height) != height) {
-		if w, h, ok := nearestSize(p, f, width, height); ok && unshared(w, h, width, height) < unshared(int(got.Width), int(got.Height), width, height) {
-			if got, err = c.askFormat(f, w, h); err != nil {
+		off := mismatch(int(got.Width), int(got.Height), width, height)
+		if w, h, ok := nearestSize(p, f, width, height); ok && mismatch(w, h, width, height) < off {
+			if got, err = c.setFormat(f, w, h); err != nil {
 				return false, err
 			}
 		}
@@ -99,24 +106,27 @@ func (c *Camera) setFormat(p Prober, f PixelFormat, width, height int) (bool, er
 	if PixelFormat(got.PixelFormat) != f {
 		return false, nil
 	}
-	m := Mode{Format: f.plain(), Width: int(got.Width), Height: int(got.Height), SizeImage: int(got.SizeImage)}
+	m := Mode{Format: f.canonical(), Width: int(got.Width), Height: int(got.Height), SizeImage: int(got.SizeImage)}
 	if got.Width == 0 || got.Height == 0 || got.Width > maxSide || got.Height > maxSide ||
 		got.BytesPerLine > 8*maxSide || got.SizeImage > maxLength {
-		return false, nonsense(c.device, "frames of %dx%d, %d bytes", got.Width, got.Height, got.SizeImage)
+		return false, invalidAnswer(c.device, "frames of %dx%d, %d bytes", got.Width, got.Height, got.SizeImage)
 	}
 	m.Stride = f.stride(m.Width, m.Height, got.BytesPerLine, got.SizeImage)
-	if f.size(m.Width, m.Height, m.Stride) > maxLength {
-		return false, nonsense(c.device, "frames of %dx%d, %d bytes a row", got.Width, got.Height, got.BytesPerLine)
+	if f.frameBytes(m.Width, m.Height, m.Stride) > maxLength {
+		return false, invalidAnswer(c.device, "frames of %dx%d, %d bytes a row",
+			got.Width, got.Height, got.BytesPerLine)
 	}
 	if width > 0 && height > 0 && (m.Width != width || m.Height != height) {
-		c.warnings = append(c.warnings, fmt.Errorf("%s has no %dx%d in %v; %dx%d is what comes nearest", c.device.Path, width, height, m.Format, m.Width, m.Height))
+		c.warnings = append(c.warnings, fmt.Errorf("%s has no %dx%d in %v; using the nearest size, %dx%d",
+			c.device.Path, width, height, m.Format, m.Width, m.Height))
 	}
 	c.mode, c.fourcc = m, f
 	return true, nil
 }
 
-// askFormat sets a format and returns the one that then is set. Without a size the present one stays.
-func (c *Camera) askFormat(f PixelFormat, width, height int) (uapi.PixFormat, error) {
+// setFormat sets a format and returns what the driver made of it. Without a
+// size it keeps the current one.
+func (c *Camera) setFormat(f PixelFormat, width, height int) (uapi.PixFormat, error) {
 	a := uapi.Format{Type: uapi.BufTypeVideoCapture}
 	if err := c.handle.GetFormat(&a); err != nil {
 		return a.Pix, diagnose(c.kernel, c.device, "G_FMT", err)
@@ -126,7 +136,8 @@ func (c *Camera) askFormat(f PixelFormat, width, height int) (uapi.PixFormat, er
 	}
 	a = uapi.Format{Type: uapi.BufTypeVideoCapture}
 	a.Pix.PixelFormat, a.Pix.Width, a.Pix.Height = uint32(f), uint32(width), uint32(height)
-	// EINVAL is a driver's way to refuse a format, though it should have put another in its place; G_FMT then tells.
+	// S_FMT should replace an unsupported format, but some drivers return
+	// EINVAL. G_FMT then shows that the format was not set.
 	if err := c.handle.SetFormat(&a); err != nil && !errors.Is(err, unix.EINVAL) {
 		return a.Pix, diagnose(c.kernel, c.device, "S_FMT", err)
 	}
@@ -137,17 +148,18 @@ func (c *Camera) askFormat(f PixelFormat, width, height int) (uapi.PixFormat, er
 	return a.Pix, nil
 }
 
-// setRate wishes for a rate; a driver without that choice is as good.
+// setRate requests a rate and stores the actual one. Drivers without a rate
+// setting are accepted.
 func (c *Camera) setRate(fps int) error {
 	a := uapi.StreamParm{Type: uapi.BufTypeVideoCapture}
 	if fps > 0 {
 		a.TimePerFrame = uapi.Fract{Numerator: 1, Denominator: uint32(fps)}
-		if err := c.handle.SetParm(&a); err != nil && !noSuchCall(err) {
+		if err := c.handle.SetParm(&a); err != nil && !isUnsupported(err) {
 			return diagnose(c.kernel, c.device, "S_PARM", err)
 		}
 	}
 	a = uapi.StreamParm{Type: uapi.BufTypeVideoCapture}
-	if err := c.handle.GetParm(&a); err != nil && !noSuchCall(err) {
+	if err := c.handle.GetParm(&a); err != nil && !isUnsupported(err) {
 		return diagnose(c.kernel, c.device, "G_PARM", err)
 	}
 	if t := a.TimePerFrame; t.Numerator > 0 && t.Denominator > 0 {
@@ -156,7 +168,8 @@ func (c *Camera) setRate(fps int) error {
 	return nil
 }
 
-// checkRate warns of a rate below the wish, when the controls are as they will be.
+// checkRate warns if the rate is below the request. It runs after the controls
+// are set, because they affect the rate.
 func (c *Camera) checkRate(fps int) error {
 	m := c.mode
 	if m.FPS == 0 || math.Round(m.FPS) >= float64(fps) {
@@ -166,34 +179,38 @@ func (c *Camera) checkRate(fps int) error {
 	if err != nil {
 		return diagnose(c.kernel, c.device, "ENUM_FRAMEINTERVALS", err)
 	}
-	most := m.FPS
+	highest := m.FPS
 	if len(offered) > 0 {
-		most = offered[0]
+		highest = offered[0]
 	}
-	says := fmt.Sprintf("%s gives %.3g frames a second, not %d; its most at %dx%d %v is %.3g",
-		c.device.Path, m.FPS, fps, m.Width, m.Height, m.Format, most)
-	if why := whySlow(c.handle); why != "" {
-		says += "; " + why
+	message := fmt.Sprintf("%s gives %.3g frames a second, not %d; its maximum at %dx%d %v is %.3g",
+		c.device.Path, m.FPS, fps, m.Width, m.Height, m.Format, highest)
+	if reason := lowRateReason(c.handle); reason != "" {
+		message += "; " + reason
 	}
-	c.warnings = append(c.warnings, errors.New(says))
+	c.warnings = append(c.warnings, errors.New(message))
 	return nil
 }
 
-func noSuchCall(err error) bool {
+// isUnsupported reports whether the driver lacks the call or the setting.
+func isUnsupported(err error) bool {
 	return errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL)
 }
 
-// request gets buffers and maps them. The driver may give more or fewer than asked.
-func (c *Camera) request(count int) error {
+// requestBuffers allocates and maps the buffers. The driver may allocate more
+// or fewer than requested.
+func (c *Camera) requestBuffers(count int) error {
 	if count <= 0 {
 		count = defaultBuffers
 	}
-	r := uapi.RequestBuffers{Count: uint32(min(count, maxBuffers)), Type: uapi.BufTypeVideoCapture, Memory: uapi.MemoryMMAP}
+	r := uapi.RequestBuffers{
+		Count: uint32(min(count, maxBuffers)), Type: uapi.BufTypeVideoCapture, Memory: uapi.MemoryMMAP,
+	}
 	if err := c.handle.ReqBufs(&r); err != nil {
 		return diagnose(c.kernel, c.device, "REQBUFS", err)
 	}
 	if r.Count == 0 {
-		return nonsense(c.device, "no buffers")
+		return invalidAnswer(c.device, "no buffers")
 	}
 	for i := range min(r.Count, maxBuffers) {
 		b := uapi.Buffer{Index: i, Type: uapi.BufTypeVideoCapture, Memory: uapi.MemoryMMAP}
@@ -201,16 +218,17 @@ func (c *Camera) request(count int) error {
 			return diagnose(c.kernel, c.device, "QUERYBUF", err)
 		}
 		if b.Length == 0 || b.Length > maxLength {
-			return nonsense(c.device, "a buffer of %d bytes", b.Length)
+			return invalidAnswer(c.device, "a buffer of %d bytes", b.Length)
 		}
 		if int(b.Length) < c.mode.Bytes() {
-			return nonsense(c.device, "a buffer of %d bytes for %dx%d %v", b.Length, c.mode.Width, c.mode.Height, c.mode.Format)
+			return invalidAnswer(c.device, "a buffer of %d bytes for %dx%d %v",
+				b.Length, c.mode.Width, c.mode.Height, c.mode.Format)
 		}
 		data, err := c.handle.Map(b.Offset, b.Length)
 		if err != nil {
 			return diagnose(c.kernel, c.device, "mmap", err)
 		}
-		c.bufs = append(c.bufs, mapped{data: data})
+		c.bufs = append(c.bufs, mappedBuffer{data: data})
 	}
 	return nil
 }

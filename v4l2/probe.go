@@ -6,10 +6,11 @@ import (
 	"github.com/blackjack/webcam"
 )
 
-// What the webcam package tells of a camera, minus its surprises.
+// This file reads the answers of package webcam.
 
-// formats lists the fourccs, as the driver names them, in an order that does not change (webcam gives a map).
-func formats(p Prober) []PixelFormat {
+// probeFormats returns the driver's fourccs, sorted: webcam returns a map,
+// whose order changes.
+func probeFormats(p Prober) []PixelFormat {
 	var all []PixelFormat
 	for f := range p.GetSupportedFormats() {
 		all = append(all, PixelFormat(f))
@@ -18,8 +19,8 @@ func formats(p Prober) []PixelFormat {
 	return all
 }
 
-// nearestSize is the size among those offered that is nearest to the wish by area not shared; false if none is known:
-// webcam gives zeros for continuous sizes.
+// nearestSize returns the offered size with the least mismatch. It reports
+// false if no size is known: for continuous sizes webcam returns zeros.
 func nearestSize(p Prober, f PixelFormat, width, height int) (w, h int, ok bool) {
 	best := -1
 	for _, s := range p.GetSupportedFrameSizes(webcam.PixelFormat(f)) {
@@ -28,14 +29,15 @@ func nearestSize(p Prober, f PixelFormat, width, height int) (w, h int, ok bool)
 		if sw == 0 || sh == 0 {
 			continue
 		}
-		if d := unshared(sw, sh, width, height); best < 0 || d < best {
+		if d := mismatch(sw, sh, width, height); best < 0 || d < best {
 			w, h, best = sw, sh, d
 		}
 	}
 	return w, h, best >= 0
 }
 
-// clampStep is the value of the range that is nearest to v from below; 0 for a range that cannot be.
+// clampStep returns the value of the range that is nearest to v, rounded down;
+// 0 for an invalid range.
 func clampStep(v int, lo, hi, step uint32) int {
 	if lo > hi || hi > maxSide {
 		return 0
@@ -47,7 +49,8 @@ func clampStep(v int, lo, hi, step uint32) int {
 	return v
 }
 
-// unshared is the area that one of two frames has and the other has not, laid upon each other.
-func unshared(w1, h1, w2, h2 int) int {
+// mismatch returns the area in pixels that only one of two frames covers, if
+// both share a corner.
+func mismatch(w1, h1, w2, h2 int) int {
 	return w1*h1 + w2*h2 - 2*min(w1, w2)*min(h1, h2)
 }

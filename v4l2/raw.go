@@ -1,10 +1,12 @@
 package v4l2
 
-// Raw formats: how many bytes their frames have. As the kernel's documentation has it ("YUV Formats"), the chroma plane of NV12
-// follows its luma plane at once, with as many bytes a row and half as many rows.
+// This file computes the sizes of raw frames. In NV12 the chroma plane directly
+// follows the luma plane, with the same stride and half the rows ("YUV Formats"
+// in the kernel's documentation).
 
-// row is how many bytes a row has without padding, of the luma plane if there are two; 0 for compressed formats.
-func (f PixelFormat) row(width int) int {
+// rowBytes returns the bytes of a row of the first plane without padding; 0 for
+// compressed formats.
+func (f PixelFormat) rowBytes(width int) int {
 	switch f {
 	case YUYV:
 		return 2 * width
@@ -14,31 +16,37 @@ func (f PixelFormat) row(width int) int {
 	return 0
 }
 
-// size is how many bytes a frame has if a row takes stride bytes and the last one need not be padded. In 64 bits: an absurd
-// stride is more than an int holds on 32-bit machines.
-func (f PixelFormat) size(width, height, stride int) int64 {
+// frameBytes returns the bytes of a frame whose last row is not padded. It is
+// an int64: with an invalid stride the result overflows an int on 32-bit
+// machines.
+func (f PixelFormat) frameBytes(width, height, stride int) int64 {
 	rows := int64(height)
 	if f == NV12 {
 		rows += (rows + 1) / 2
 	}
-	return (rows-1)*int64(stride) + int64(f.row(width))
+	return (rows-1)*int64(stride) + int64(f.rowBytes(width))
 }
 
-// stride is the driver's bytesperline, 0 for compressed formats. It is not believed if that cannot be: some leave it 0 or as it was
-// for another format, and with rows that have no place in sizeimage every frame would count as cut off.
+// stride returns the driver's bytesperline if it is plausible, else rowBytes; 0
+// for compressed formats. Some drivers leave bytesperline 0 or as it was for
+// another format. If it does not fit sizeimage, every frame would look
+// truncated.
 func (f PixelFormat) stride(width, height int, bytesPerLine, sizeImage uint32) int {
-	row := f.row(width)
-	if told := int(bytesPerLine); row > 0 && told > row && (sizeImage == 0 || f.size(width, height, told) <= int64(sizeImage)) {
-		return told
+	row := f.rowBytes(width)
+	reported := int(bytesPerLine)
+	fits := sizeImage == 0 || f.frameBytes(width, height, reported) <= int64(sizeImage)
+	if row > 0 && reported > row && fits {
+		return reported
 	}
 	return row
 }
 
-// Bytes is how many bytes a raw frame has at least; 0 for compressed ones. A Buffer with fewer has Error set, so that readers of
-// others may index rows without looking.
+// Bytes returns the minimum size of a raw frame in bytes; 0 for compressed
+// formats. A Buffer with fewer bytes has Error set, so readers of the others
+// can index all rows.
 func (m Mode) Bytes() int {
 	if m.Stride == 0 {
 		return 0
 	}
-	return int(m.Format.size(m.Width, m.Height, m.Stride))
+	return int(m.Format.frameBytes(m.Width, m.Height, m.Stride))
 }

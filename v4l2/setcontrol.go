@@ -12,54 +12,62 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// SetControl sets a control, also while another handle streams. value is a number, true, false, on, off, or the name of a menu's entry,
-// in which only letters and digits count: 50hz is "50 Hz". A button is pressed by on.
+// SetControl sets a control, also during a stream. value is a number, true,
+// false, on, off, or the name of a menu entry, in which only letters and digits
+// count: 50hz is "50 Hz". The value on presses a button.
 //
-// The errors: those of Find; ErrNoControl, ErrBadValue, ErrInactive, ErrFailed. Each says what would do.
+// Errors: those of Find; ErrNoControl, ErrBadValue, ErrInactive, ErrFailed. The
+// text names the valid controls or values.
 func SetControl(k Kernel, device, name, value string) error {
 	k = orLinux(k)
-	return ask(k, device, func(d Device, h Handle) error {
+	return withHandle(k, device, func(d Device, h Handle) error {
 		s := setter{kernel: k, device: d, handle: h}
-		if err := s.find(name, value); err != nil {
+		if err := s.add(name, value); err != nil {
 			return err
 		}
-		return s.set(s.wishes[0])
+		return s.set(s.requests[0])
 	})
 }
 
 // setter sets controls through an open handle.
 type setter struct {
-	kernel Kernel
-	device Device
-	handle Handle
-	has    []Control
-	wishes []wish
+	kernel   Kernel
+	device   Device
+	handle   Handle
+	controls []Control // of the camera; nil: not yet enumerated
+	requests []request
 }
 
-type wish struct {
+// request is a value to set.
+type request struct {
 	Control
 	value string
 }
 
-const readOnly = "it can only be read"
+const (
+	readOnlyMessage  = "it is read-only"
+	streamingMessage = "it cannot be set while the camera streams"
+)
 
-// setControls sets what is wished and makes warnings of what cannot be.
+// setControls sets the controls of Config. Failures become warnings.
 func (c *Camera) setControls(want map[string]string) {
 	s := setter{kernel: c.kernel, device: c.device, handle: c.handle}
 	for name, value := range want {
-		if err := s.find(name, value); err != nil {
+		if err := s.add(name, value); err != nil {
 			c.warnings = append(c.warnings, err)
 		}
 	}
-	// Switches first: a camera refuses an exposure time while its automatic exposure is on.
-	slices.SortFunc(s.wishes, byRank)
-	for _, w := range s.wishes {
+	// Switches first: cameras reject an exposure time while automatic exposure
+	// is on.
+	slices.SortFunc(s.requests, byRank)
+	for _, w := range s.requests {
 		if err := s.set(w); err != nil {
 			c.warnings = append(c.warnings, err)
 		}
 	}
 }
 
+// rank orders switches before the controls that they may enable.
 func (c Control) rank() int {
 	if c.Type == "bool" || c.Type == "menu" {
 		return 0
@@ -67,75 +75,97 @@ func (c Control) rank() int {
 	return 1
 }
 
-// standard are the controls of UVC cameras, by linux/v4l2-controls.h and their names since Linux 5.18. To ask for one of them is much
-// quicker than for all: the driver asks the camera for the range of each, and that is at every open when frames are waited for.
-var standard = map[string]uint32{
-	"brightness": 0x00980900, "contrast": 0x00980901, "saturation": 0x00980902, "hue": 0x00980903,
-	"white_balance_automatic": 0x0098090c, "gamma": 0x00980910, "gain": 0x00980913, "power_line_frequency": 0x00980918,
-	"white_balance_temperature": 0x0098091a, "sharpness": 0x0098091b, "backlight_compensation": 0x0098091c,
-	"auto_exposure": exposureAuto, "exposure_time_absolute": 0x009a0902, "exposure_dynamic_framerate": exposureAutoPriority,
-	"pan_absolute": 0x009a0908, "tilt_absolute": 0x009a0909, "focus_absolute": 0x009a090a,
-	"focus_automatic_continuous": 0x009a090c, "zoom_absolute": 0x009a090d,
+// standardControls maps the names of UVC controls since Linux 5.18 to their ids
+// in linux/v4l2-controls.h. Querying one is much faster than enumerating all,
+// for which the driver queries the range of each from the camera. Open does
+// this before the first frame.
+var standardControls = map[string]uint32{
+	"brightness":                 0x00980900,
+	"contrast":                   0x00980901,
+	"saturation":                 0x00980902,
+	"hue":                        0x00980903,
+	"white_balance_automatic":    0x0098090c,
+	"gamma":                      0x00980910,
+	"gain":                       0x00980913,
+	"power_line_frequency":       0x00980918,
+	"white_balance_temperature":  0x0098091a,
+	"sharpness":                  0x0098091b,
+	"backlight_compensation":     0x0098091c,
+	"auto_exposure":              exposureAuto,
+	"exposure_time_absolute":     0x009a0902,
+	"exposure_dynamic_framerate": exposureAutoPriority,
+	"pan_absolute":               0x009a0908,
+	"tilt_absolute":              0x009a0909,
+	"focus_absolute":             0x009a090a,
+	"focus_automatic_continuous": 0x009a090c,
+	"zoom_absolute":              0x009a090d,
 }
 
-// known asks for a standard control; false if there is none of that name there.
-func (s *setter) known(name string) (Control, bool) {
-	q := uapi.QueryExtCtrl{ID: standard[name]}
-	if q.ID == 0 || s.handle.QueryControl(&q) != nil || controlName(text(q.Name[:])) != name || q.Flags&uapi.CtrlFlagDisabled != 0 {
+// standardControl queries a standard control. It reports false if the camera
+// has none of this name.
+func (s *setter) standardControl(name string) (Control, bool) {
+	q := uapi.QueryExtCtrl{ID: standardControls[name]}
+	if q.ID == 0 || s.handle.QueryControl(&q) != nil {
+		return Control{}, false
+	}
+	if controlName(text(q.Name[:])) != name || q.Flags&uapi.CtrlFlagDisabled != 0 {
 		return Control{}, false
 	}
 	return describe(s.handle, &q), true
 }
 
-// find takes a wish down.
-func (s *setter) find(name, value string) error {
-	if c, ok := s.known(controlName(name)); ok {
-		s.wishes = append(s.wishes, wish{c, value})
+// add appends a request. It returns ErrNoControl for an unknown name.
+func (s *setter) add(name, value string) error {
+	if c, ok := s.standardControl(controlName(name)); ok {
+		s.requests = append(s.requests, request{c, value})
 		return nil
 	}
-	if s.has == nil {
+	if s.controls == nil {
 		var err error
-		if s.has, err = enumControls(s.handle); err != nil {
+		if s.controls, err = enumControls(s.handle); err != nil {
 			return diagnose(s.kernel, s.device, "QUERY_EXT_CTRL", err)
 		}
 	}
 	var names []string
-	for _, c := range s.has {
+	for _, c := range s.controls {
 		if c.Name == controlName(name) {
-			s.wishes = append(s.wishes, wish{c, value})
+			s.requests = append(s.requests, request{c, value})
 			return nil
 		}
 		names = append(names, c.Name)
 	}
 	slices.Sort(names)
-	says := "the camera has no such control; it has: " + strings.Join(names, ", ")
+	message := "the camera has no such control; it has: " + strings.Join(names, ", ")
 	if len(names) == 0 {
-		says = "the camera has no controls"
+		message = "the camera has no controls"
 	}
-	return s.refuse(wish{Control{Name: name}, value}, ErrNoControl, says, nil)
+	return s.reject(request{Control{Name: name}, value}, ErrNoControl, message, nil)
 }
 
-func (s *setter) refuse(w wish, kind error, says string, errno error) error {
-	return &fault{device: s.device.Path, kind: kind, says: fmt.Sprintf("control %s=%s: %s", w.Name, w.value, says), doing: "S_EXT_CTRLS", errno: errno}
+// reject returns an error about one request.
+func (s *setter) reject(w request, kind error, message string, errno error) error {
+	return &cameraError{device: s.device.Path, kind: kind, op: "S_EXT_CTRLS", errno: errno,
+		message: fmt.Sprintf("control %s=%s: %s", w.Name, w.value, message)}
 }
 
-func (s *setter) set(w wish) error {
-	n, why := w.number(w.value)
-	if why != "" {
-		return s.refuse(w, ErrBadValue, why, nil)
+// set executes one request.
+func (s *setter) set(w request) error {
+	n, problem := w.parse(w.value)
+	if problem != "" {
+		return s.reject(w, ErrBadValue, problem, nil)
 	}
-	// Asked anew: a wish fulfilled before this one may have made it active.
+	// Query again: an earlier request may have made this control active.
 	q := uapi.QueryExtCtrl{ID: w.id}
 	if err := s.handle.QueryControl(&q); err != nil {
-		return s.failed(w, err)
+		return s.setError(w, err)
 	}
 	switch {
 	case q.Flags&uapi.CtrlFlagReadOnly != 0:
-		return s.refuse(w, ErrInactive, readOnly, nil)
+		return s.reject(w, ErrInactive, readOnlyMessage, nil)
 	case q.Flags&uapi.CtrlFlagInactive != 0:
-		return s.refuse(w, ErrInactive, s.whyInactive(w.Control), nil)
+		return s.reject(w, ErrInactive, s.inactiveReason(w.Control), nil)
 	case q.Flags&uapi.CtrlFlagGrabbed != 0:
-		return s.refuse(w, ErrInactive, "it cannot be set while the camera streams", nil)
+		return s.reject(w, ErrInactive, streamingMessage, nil)
 	}
 	v := uapi.ExtControl{ID: w.id}
 	if w.Type == "int64" {
@@ -144,28 +174,29 @@ func (s *setter) set(w wish) error {
 		v.SetValue(n)
 	}
 	if err := s.handle.SetControl(&v); err != nil {
-		return s.failed(w, err)
+		return s.setError(w, err)
 	}
 	return nil
 }
 
-// failed is the one place where an errno of setting a control becomes a cause.
-func (s *setter) failed(w wish, errno error) error {
+// setError turns the errno of S_EXT_CTRLS into an error.
+func (s *setter) setError(w request, errno error) error {
 	switch {
 	case errors.Is(errno, unix.ENODEV), errors.Is(errno, unix.ENXIO):
 		return diagnose(s.kernel, s.device, "S_EXT_CTRLS", errno)
-	case errors.Is(errno, unix.EACCES): // how kernels before 6.1 tell of an inactive control of a UVC camera
-		return s.refuse(w, ErrInactive, s.whyInactive(w.Control), errno)
+	case errors.Is(errno, unix.EACCES): // an inactive UVC control before Linux 6.1
+		return s.reject(w, ErrInactive, s.inactiveReason(w.Control), errno)
 	case errors.Is(errno, unix.EBUSY):
-		return s.refuse(w, ErrInactive, "it cannot be set while the camera streams", errno)
+		return s.reject(w, ErrInactive, streamingMessage, errno)
 	case errors.Is(errno, unix.ERANGE), errors.Is(errno, unix.EINVAL):
-		return s.refuse(w, ErrBadValue, "the camera does not take this value", errno)
+		return s.reject(w, ErrBadValue, "the camera rejected this value", errno)
 	}
-	return s.refuse(w, ErrFailed, "the camera refuses it", errno)
+	return s.reject(w, ErrFailed, "the camera rejected the request", errno)
 }
 
-// number reads a value; why not, if it cannot be.
-func (c Control) number(value string) (n int64, why string) {
+// parse converts a value to a number. problem is the error message if it
+// cannot.
+func (c Control) parse(value string) (n int64, problem string) {
 	value = strings.TrimSpace(value)
 	n, err := strconv.ParseInt(value, 0, 64)
 	switch c.Type {
@@ -183,10 +214,10 @@ func (c Control) number(value string) (n int64, why string) {
 		}
 		return 0, "expected on or off"
 	case "menu", "intmenu":
-		return c.choose(value)
+		return c.parseMenu(value)
 	case "int", "int64", "bitmask":
 	default:
-		return 0, "it is no number, and only numbers can be set"
+		return 0, "only numeric controls can be set"
 	}
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange):
@@ -197,8 +228,9 @@ func (c Control) number(value string) (n int64, why string) {
 	return n, ""
 }
 
-// choose takes an entry by its number, as v4l2-ctl does, or by its name.
-func (c Control) choose(value string) (n int64, why string) {
+// parseMenu converts the index of a menu entry, as v4l2-ctl takes it, or its
+// name.
+func (c Control) parseMenu(value string) (n int64, problem string) {
 	index, err := strconv.ParseInt(value, 0, 64)
 	var names []string
 	for _, m := range c.Menu {
@@ -208,7 +240,7 @@ func (c Control) choose(value string) (n int64, why string) {
 		names = append(names, m.Name)
 	}
 	for _, m := range c.Menu {
-		if bare(m.Name) == bare(value) {
+		if lettersAndDigits(m.Name) == lettersAndDigits(value) {
 			return m.Index, ""
 		}
 	}

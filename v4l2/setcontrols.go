@@ -11,29 +11,33 @@ import (
 // Change is a control before and after it was set.
 type Change struct {
 	Before, After Control
-	Requested     string // the value as it was asked for
+	Requested     string // the value as given to SetControls
 }
 
-// SetControls sets several controls as SetControl does, switches before what they switch. All names and values are checked before the
-// first one is set. What the camera itself refuses then ends it: the changes are those made until then, also beside an error.
+// SetControls sets several controls like SetControl. It sets switches before
+// the controls that they enable. It checks all names and values before it sets
+// the first one. If the camera then rejects one, SetControls stops.
+//
+// It returns the changes that were made, also together with an error. The
+// errors are those of SetControl.
 func SetControls(k Kernel, device string, want map[string]string) ([]Change, error) {
 	k = orLinux(k)
 	var made []Change
-	err := ask(k, device, func(d Device, h Handle) error {
+	err := withHandle(k, device, func(d Device, h Handle) error {
 		s := setter{kernel: k, device: d, handle: h}
 		for _, name := range slices.Sorted(maps.Keys(want)) {
-			if err := s.find(name, want[name]); err != nil {
+			if err := s.add(name, want[name]); err != nil {
 				return err
 			}
 		}
-		for _, w := range s.wishes {
-			if err := s.check(w); err != nil {
+		for _, w := range s.requests {
+			if err := s.validate(w); err != nil {
 				return err
 			}
 		}
-		slices.SortStableFunc(s.wishes, byRank)
-		for _, w := range s.wishes {
-			c, err := s.change(w)
+		slices.SortStableFunc(s.requests, byRank)
+		for _, w := range s.requests {
+			c, err := s.apply(w)
 			if err != nil {
 				return err
 			}
@@ -44,20 +48,24 @@ func SetControls(k Kernel, device string, want map[string]string) ([]Change, err
 	return made, err
 }
 
-func byRank(a, b wish) int { return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.id, b.id)) }
+func byRank(a, b request) int {
+	return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.id, b.id))
+}
 
-// check finds what is wrong with a wish before it is tried. Whether it is inactive shows only when the others are set.
-func (s *setter) check(w wish) error {
-	if _, why := w.number(w.value); why != "" {
-		return s.refuse(w, ErrBadValue, why, nil)
+// validate checks a request before any is set. It cannot check Inactive, which
+// depends on the earlier requests.
+func (s *setter) validate(w request) error {
+	if _, problem := w.parse(w.value); problem != "" {
+		return s.reject(w, ErrBadValue, problem, nil)
 	}
 	if w.ReadOnly {
-		return s.refuse(w, ErrInactive, readOnly, nil)
+		return s.reject(w, ErrInactive, readOnlyMessage, nil)
 	}
 	return nil
 }
 
-func (s *setter) change(w wish) (Change, error) {
+// apply executes one request and reads the control before and after.
+func (s *setter) apply(w request) (Change, error) {
 	c := Change{Before: w.Control, Requested: w.value}
 	if err := c.Before.read(s.handle); err != nil {
 		return c, err
@@ -65,10 +73,10 @@ func (s *setter) change(w wish) (Change, error) {
 	if err := s.set(w); err != nil {
 		return c, err
 	}
-	// Described anew: to set one control may move the range of another, and its own flags.
+	// Query again: setting a control may change its flags and other ranges.
 	q := uapi.QueryExtCtrl{ID: w.id}
 	if err := s.handle.QueryControl(&q); err != nil {
-		return c, s.failed(w, err)
+		return c, s.setError(w, err)
 	}
 	c.After = describe(s.handle, &q)
 	return c, c.After.read(s.handle)

@@ -14,10 +14,10 @@ import (
 
 const byID = "/dev/v4l/by-id/usb-Pretend_0001-video-index0"
 
-func TestSuiteOnPretendedKernel(t *testing.T) {
+func TestSuite_fakeKernel(t *testing.T) {
 	sizes := [][2]int{{1280, 720}, {640, 480}, {320, 240}}
 	for _, formats := range [][]v4l2test.Format{
-		nil, // as a UVC camera
+		nil, // the default: a UVC camera
 		{{FourCC: v4l2.NV12, Sizes: sizes, Padding: 64}},
 		{{FourCC: v4l2.GREY, Sizes: sizes}},
 	} {
@@ -37,16 +37,17 @@ func TestSuiteOnPretendedKernel(t *testing.T) {
 	}
 }
 
-// TestSuiteOnRealCamera is for a camera that this machine has:
+// TestSuiteOnRealCamera runs the suite with a camera of this machine:
 //
 //	VCHAT_TEST_CAMERA=/dev/video0 go test ./v4l2 -run RealCamera
 //
-// VCHAT_TEST_CAMERA_CTL is a command that makes an emulated camera fail; it is given the words of v4l2test.Subject.Do. Without it
-// those cases are left out.
+// VCHAT_TEST_CAMERA_CTL is a command that makes an emulated camera fail. Its
+// arguments are those of v4l2test.Subject.Do. Without it the cases with faults
+// are skipped.
 func TestSuiteOnRealCamera(t *testing.T) {
 	device := os.Getenv("VCHAT_TEST_CAMERA")
 	if device == "" {
-		t.Skip("VCHAT_TEST_CAMERA names no camera")
+		t.Skip("VCHAT_TEST_CAMERA is not set")
 	}
 	s := v4l2test.Subject{Device: device}
 	if ctl := strings.Fields(os.Getenv("VCHAT_TEST_CAMERA_CTL")); len(ctl) > 0 {

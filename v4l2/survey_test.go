@@ -6,10 +6,14 @@ import (
 	"testing"
 )
 
-func TestLabel(t *testing.T) {
+func TestSysfsLabel(t *testing.T) {
 	sys := t.TempDir()
 	for path, text := range map[string]string{
-		"video0/name": "HD Webcam C270\n", "video0/index": "0\n", "video1/name": "HD Webcam C270\n", "video1/index": "1\n", "video2/name": "C\n",
+		"video0/name":  "HD Webcam C270\n",
+		"video0/index": "0\n",
+		"video1/name":  "HD Webcam C270\n",
+		"video1/index": "1\n",
+		"video2/name":  "C\n",
 	} {
 		file := filepath.Join(sys, "class/video4linux", path)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -23,10 +27,15 @@ func TestLabel(t *testing.T) {
 		node, name string
 		index      int
 	}{
-		{"/dev/video0", "HD Webcam C270", 0}, {"/dev/video1", "HD Webcam C270", 1}, {"/dev/video2", "C", 0}, {"/dev/video3", "", 0},
+		{"/dev/video0", "HD Webcam C270", 0},
+		{"/dev/video1", "HD Webcam C270", 1},
+		{"/dev/video2", "C", 0},
+		{"/dev/video3", "", 0},
 	} {
-		if name, index := label(sys, tt.node); name != tt.name || index != tt.index {
-			t.Errorf("%s: %q, %d", tt.node, name, index)
-		}
+		t.Run(tt.node, func(t *testing.T) {
+			if name, index := sysfsLabel(sys, tt.node); name != tt.name || index != tt.index {
+				t.Errorf("got %q, %d; want %q, %d", name, index, tt.name, tt.index)
+			}
+		})
 	}
 }

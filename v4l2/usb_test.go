@@ -19,7 +19,7 @@ func TestUSBDevice(t *testing.T) {
 		must(os.MkdirAll(filepath.Dir(filepath.Join(sys, name)), 0o700))
 		must(os.WriteFile(filepath.Join(sys, name), []byte(content+"\n"), 0o600))
 	}
-	// node makes a node of the device at dir; "": of none.
+	// node creates a node of the device at dir; of no device if dir is "".
 	node := func(name, dir string) {
 		own := filepath.Join(sys, "class/video4linux", name)
 		must(os.MkdirAll(own, 0o700))
@@ -53,9 +53,11 @@ func TestUSBDevice(t *testing.T) {
 		{"/dev/video4", USBDevice{}, ErrNotUSB},
 		{"/dev/video5", USBDevice{}, os.ErrNotExist},
 	} {
-		got, err := usbDevice(sys, x.node)
-		if got != x.want || !errors.Is(err, x.err) {
-			t.Errorf("%s: %+v, %v; want %+v, %v", x.node, got, err, x.want, x.err)
-		}
+		t.Run(x.node, func(t *testing.T) {
+			got, err := usbDevice(sys, x.node)
+			if got != x.want || !errors.Is(err, x.err) {
+				t.Errorf("got %+v, %v; want %+v, %v", got, err, x.want, x.err)
+			}
+		})
 	}
 }

@@ -12,21 +12,25 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// waiter waits for a few descriptors by the runtime's poller, which parks a goroutine. A blocking poll(2) parks a thread: for
-// each frame the scheduler would find out that it blocks, put another thread in its place, and change them back.
+// waiter waits for a few descriptors through the runtime's poller, which parks
+// a goroutine. A blocking poll(2) parks a thread: for each frame the scheduler
+// would notice the block, start another thread in its place, and switch back.
 //
-// The descriptors are in an epoll of their own, and that alone is handed to the runtime: drivers must not be polled before
-// they have buffers (videobuf2 starts its emulation of read() then), and from the runtime's poller nothing can be taken out
-// but by closing it. It is for one goroutine.
+// The descriptors are in their own epoll. Only that epoll is added to the
+// runtime's poller, for two reasons. videobuf2 starts its read() emulation if
+// it is polled before it has buffers. And the runtime's poller removes a
+// descriptor only on close.
+//
+// A waiter is for one goroutine at a time.
 type waiter struct {
-	epoll int
-	file  *os.File // the same, as the runtime knows it
-	raw   syscall.RawConn
-	look  func(uintptr) bool // made once, so that a wait allocates nothing
-	in    []int              // descriptors that are waited for
-	seen  [2]unix.EpollEvent
-	n     int // of seen
-	err   error
+	epoll  int
+	file   *os.File // epoll, as the runtime knows it
+	conn   syscall.RawConn
+	check  func(uintptr) bool // calls ready; made once, so that wait does not allocate
+	fds    []int
+	events [2]unix.EpollEvent
+	count  int // valid events
+	err    error
 }
 
 func newWaiter() (*waiter, error) {
@@ -34,42 +38,44 @@ func newWaiter() (*waiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // else os takes it for a file that never blocks
+	if err := unix.SetNonblock(fd, true); err != nil { // os.NewFile polls only nonblocking descriptors
 		unix.Close(fd)
 		return nil, err
 	}
 	w := &waiter{epoll: fd, file: os.NewFile(uintptr(fd), "epoll")}
-	if w.raw, err = w.file.SyscallConn(); err == nil {
-		err = w.file.SetReadDeadline(time.Time{}) // it fails where the poller has refused it
+	if w.conn, err = w.file.SyscallConn(); err == nil {
+		err = w.file.SetReadDeadline(time.Time{}) // fails if the poller rejected the descriptor
 	}
 	if err != nil {
 		return nil, errors.Join(err, w.file.Close())
 	}
-	w.look = func(uintptr) bool { return w.ready() }
+	w.check = func(uintptr) bool { return w.ready() }
 	return w, nil
 }
 
-// add has fd waited for until drop.
+// add adds fd to the wait until drop. It does nothing if fd is already in.
 func (w *waiter) add(fd int) error {
-	if slices.Contains(w.in, fd) {
+	if slices.Contains(w.fds, fd) {
 		return nil
 	}
-	w.in = append(w.in, fd)
+	w.fds = append(w.fds, fd)
 	return unix.EpollCtl(w.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
+// drop removes fd. It does nothing if fd is not in.
 func (w *waiter) drop(fd int) {
-	if i := slices.Index(w.in, fd); i >= 0 {
-		w.in = slices.Delete(w.in, i, i+1)
-		_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, fd, nil) // it fails only where there is none
+	if i := slices.Index(w.fds, fd); i >= 0 {
+		w.fds = slices.Delete(w.fds, i, i+1)
+		_ = unix.EpollCtl(w.epoll, unix.EPOLL_CTL_DEL, fd, nil) // fails only if fd is not in
 	}
 }
 
-// wait gives what is the matter with which descriptor: nothing, if that does not change for d (below 0: no end).
+// wait returns the pending events, or none after d. A negative d has no end.
+// The slice is valid until the next wait.
 func (w *waiter) wait(d time.Duration) ([]unix.EpollEvent, error) {
 	if d == 0 {
 		w.ready()
-		return w.seen[:w.n], w.err
+		return w.events[:w.count], w.err
 	}
 	end := time.Time{}
 	if d > 0 {
@@ -77,21 +83,22 @@ func (w *waiter) wait(d time.Duration) ([]unix.EpollEvent, error) {
 	}
 	err := w.file.SetReadDeadline(end)
 	if err == nil {
-		err = w.raw.Read(w.look)
+		err = w.conn.Read(w.check)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		w.ready() // where d is short it has not looked even once
+		w.ready() // after a very short d Read has not called check
 		err = nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return w.seen[:w.n], w.err
+	return w.events[:w.count], w.err
 }
 
+// ready stores the pending events. It reports whether the wait is over.
 func (w *waiter) ready() bool {
-	w.n, w.err = uapi.EpollWait(w.epoll, w.seen[:])
-	return w.n > 0 || w.err != nil
+	w.count, w.err = uapi.EpollWait(w.epoll, w.events[:])
+	return w.count > 0 || w.err != nil
 }
 
 func (w *waiter) close() error { return w.file.Close() }

@@ -33,27 +33,27 @@ func TestWaiter(t *testing.T) {
 			}
 		}
 		if err != nil || got != events {
-			t.Errorf("%s: events %#x, %v; want %#x", what, got, err, events)
+			t.Errorf("%s: got events %#x, %v; want %#x", what, got, err, events)
 		}
 	}
-	expect("nothing there", 0, 0)
-	expect("nothing comes", time.Millisecond, 0)
+	expect("empty, no wait", 0, 0)
+	expect("empty, timeout", time.Millisecond, 0)
 	go func() {
 		time.Sleep(time.Millisecond)
 		w.WriteString("x")
 	}()
-	expect("something comes", -1, unix.EPOLLIN)
-	expect("it is still there", time.Hour, unix.EPOLLIN)
-	expect("it is there, and no time to look", time.Nanosecond, unix.EPOLLIN)
+	expect("data arrives", -1, unix.EPOLLIN)
+	expect("data still there", time.Hour, unix.EPOLLIN)
+	expect("data there, very short wait", time.Nanosecond, unix.EPOLLIN)
 	if n := testing.AllocsPerRun(100, func() { _, _ = x.wait(time.Hour) }); n > 0 {
-		t.Errorf("a wait allocates %v times", n)
+		t.Errorf("got %v allocations per wait, want 0", n)
 	}
 	x.drop(fd)
-	expect("taken out", time.Millisecond, 0)
+	expect("dropped", time.Millisecond, 0)
 	if err := x.add(fd); err != nil {
 		t.Error(err)
 	}
-	expect("put in again", -1, unix.EPOLLIN)
+	expect("added again", -1, unix.EPOLLIN)
 	w.Close()
 	expect("hung up", -1, unix.EPOLLIN|unix.EPOLLHUP)
 }

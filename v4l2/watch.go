@@ -5,17 +5,19 @@ import (
 	"sync"
 )
 
-// Watcher tells when cameras may have come, gone, or changed their owner: by the kernel's own event, without polling. It owns one
-// goroutine, which Close ends and waits for.
+// Watcher reports that cameras may have appeared, disappeared, or changed their
+// owner. It uses kernel events, not polling. It owns one goroutine, which Close
+// ends and waits for. Its methods may be called from any goroutine.
 type Watcher struct {
-	notices NodeWatch
+	nodes   NodeWatch
 	changed chan struct{}
 	done    chan struct{}
 	end     sync.Once
-	err     error // of the watching; to be read after done
+	err     error // why run ended; read after done
 }
 
-// Watch begins to watch. What happened before is not told: look for cameras after Watch, not before.
+// Watch starts a Watcher. It does not report earlier changes, so list the
+// cameras after Watch. An error wraps its errno.
 func Watch(k Kernel) (*Watcher, error) {
 	n, err := orLinux(k).Watch()
 	if err != nil {
@@ -25,20 +27,22 @@ func Watch(k Kernel) (*Watcher, error) {
 }
 
 func watch(n NodeWatch) *Watcher {
-	w := &Watcher{notices: n, changed: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &Watcher{nodes: n, changed: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.run()
 	return w
 }
 
-// Changed is given one value for any number of changes since the last one was taken. It is never closed.
+// Changed returns a channel that receives one value for all changes since the
+// last receive. It is never closed.
 func (w *Watcher) Changed() <-chan struct{} { return w.changed }
 
-// Close ends the watching. Its error is why the watching had ended before, if it had. Calling it again does nothing more.
+// Close ends the Watcher. It returns the error that ended it earlier, if any.
+// Later calls return the same.
 func (w *Watcher) Close() error {
 	w.end.Do(func() {
-		w.notices.Wake()
+		w.nodes.Wake()
 		<-w.done
-		if err := w.notices.Close(); w.err == nil && err != nil {
+		if err := w.nodes.Close(); w.err == nil && err != nil {
 			w.err = fmt.Errorf("watch for cameras: %w", err)
 		}
 	})
@@ -48,7 +52,7 @@ func (w *Watcher) Close() error {
 func (w *Watcher) run() {
 	defer close(w.done)
 	for {
-		woken, err := w.notices.Wait()
+		woken, err := w.nodes.Wait()
 		if woken {
 			return
 		}
@@ -57,10 +61,10 @@ func (w *Watcher) run() {
 		}
 		select {
 		case w.changed <- struct{}{}:
-		default: // there is one already
+		default: // one is pending
 		}
 		if err != nil {
-			return // whoever hears of the last change looks once more; what comes later is found by the next try
+			return // after the value above the reader lists the cameras once more
 		}
 	}
 }

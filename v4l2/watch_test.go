@@ -16,7 +16,7 @@ func TestWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rung := func() bool {
+		changed := func() bool {
 			synctest.Wait()
 			select {
 			case <-w.Changed():
@@ -30,23 +30,23 @@ func TestWatch(t *testing.T) {
 			do   func()
 			want bool
 		}{
-			{"at first", func() {}, false},
+			{"start", func() {}, false},
 			{"unplug", cam.Unplug, true},
-			{"nothing more", func() {}, false},
+			{"nothing after the unplug", func() {}, false},
 			{"replug", cam.Replug, true},
 			{"another camera", func() { k.Plug(v4l2test.Device{}).Unplug() }, true},
-			{"many at once are one", func() { cam.Unplug(); cam.Replug(); cam.Unplug(); cam.Replug() }, true},
-			{"and no second", func() {}, false},
+			{"several changes", func() { cam.Unplug(); cam.Replug(); cam.Unplug(); cam.Replug() }, true},
+			{"nothing after several changes", func() {}, false},
 			{"owner", func() { cam.Script(func(f *v4l2test.Faults) { f.Open = unix.EACCES }) }, true},
-			{"another fault", func() { cam.Script(func(f *v4l2test.Faults) { f.Freeze = true }) }, false},
+			{"other fault", func() { cam.Script(func(f *v4l2test.Faults) { f.Freeze = true }) }, false},
 		} {
-			x.do()
-			if got := rung(); got != x.want {
-				t.Errorf("%s: %v, want %v", x.name, got, x.want)
+			x.do() // the rows build on each other, and a bubble has no subtests
+			if got := changed(); got != x.want {
+				t.Errorf("%s: got %v, want %v", x.name, got, x.want)
 			}
 		}
 		if n := k.Counts().Watches; n != 1 || k.Leaks() == nil {
-			t.Errorf("%d watches open, want 1", n)
+			t.Errorf("got %d open watches, want 1 and a leak", n)
 		}
 		for range 2 {
 			if err := w.Close(); err != nil {
@@ -54,7 +54,7 @@ func TestWatch(t *testing.T) {
 			}
 		}
 		if n := k.Counts().Watches; n != 0 {
-			t.Errorf("%d watches left open", n)
+			t.Errorf("got %d open watches, want 0", n)
 		}
 	})
 }

@@ -18,7 +18,7 @@ func TestReasons(t *testing.T) {
 
 	t.Run("dim light", func(t *testing.T) {
 		alice.camera.tell(t, "fps 10") // as a camera that takes longer for a frame, which its controls permit
-		const why = "exposure_dynamic_framerate is on, by which automatic exposure halves the rate in dim light"
+		const why = "exposure_dynamic_framerate is on, so automatic exposure lowers the rate in dim light"
 		warned := func(st deviceStatus) bool { return strings.Contains(strings.Join(st.Camera.Warnings, "\n"), why) }
 		alice.has(t, "warning", warned)
 		if log := log(); len(about(why, log)) == 0 {

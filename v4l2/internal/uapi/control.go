@@ -5,14 +5,15 @@ import (
 	"unsafe"
 )
 
-// Values of linux/videodev2.h for controls, by the header's names without V4L2_.
+// Values of linux/videodev2.h for controls, with the header's names without
+// V4L2_.
 const (
 	CtrlTypeInteger     = 1
 	CtrlTypeBoolean     = 2
 	CtrlTypeMenu        = 3
 	CtrlTypeButton      = 4
 	CtrlTypeInteger64   = 5
-	CtrlTypeCtrlClass   = 6 // a heading, no control
+	CtrlTypeCtrlClass   = 6 // a heading, not a control
 	CtrlTypeString      = 7
 	CtrlTypeBitmask     = 8
 	CtrlTypeIntegerMenu = 9
@@ -22,7 +23,7 @@ const (
 	CtrlFlagReadOnly  = 0x0004
 	CtrlFlagInactive  = 0x0010
 	CtrlFlagWriteOnly = 0x0040
-	CtrlFlagNextCtrl  = 0x80000000 // in an id: ask for the first control after it
+	CtrlFlagNextCtrl  = 0x80000000 // in QueryExtCtrl.ID: query the first control with a greater id
 )
 
 // QueryExtCtrl is struct v4l2_query_ext_ctrl.
@@ -41,7 +42,8 @@ type QueryExtCtrl struct {
 	_                [32]uint32
 }
 
-// QueryMenu is struct v4l2_querymenu (packed in C; without padding here as well).
+// QueryMenu is struct v4l2_querymenu. It is packed in C and has no padding
+// here.
 type QueryMenu struct {
 	ID    uint32
 	Index uint32
@@ -49,30 +51,34 @@ type QueryMenu struct {
 	_     uint32
 }
 
-// Value is the other member of the union with Name: the number that an entry of an integer menu stands for.
+// Value returns the other member of the union with Name: the number of an
+// integer menu's entry.
 func (m *QueryMenu) Value() int64 { return int64(binary.NativeEndian.Uint64(m.Name[:])) }
 
-// ExtControl is struct v4l2_ext_control (packed in C: its 64 bits are not aligned), for controls that are numbers.
+// ExtControl is struct v4l2_ext_control for numeric controls. It is packed in
+// C: its 64-bit value is not aligned.
 type ExtControl struct {
 	ID    uint32
-	_     uint32 // of what a pointer in the union points to
+	_     uint32 // size, for members of the union that are pointers
 	_     uint32
 	value [8]byte
 }
 
-// Value is for controls of all types but CtrlTypeInteger64.
+// Value returns the value of a control of any type but CtrlTypeInteger64.
 func (c *ExtControl) Value() int64 { return int64(int32(binary.NativeEndian.Uint32(c.value[:]))) }
 
-// SetValue is for the same; it takes the lower 32 bits of v.
+// SetValue sets the value of a control of any type but CtrlTypeInteger64. It
+// uses the lower 32 bits of v.
 func (c *ExtControl) SetValue(v int64) { binary.NativeEndian.PutUint32(c.value[:], uint32(v)) }
 
-// Value64 is for CtrlTypeInteger64.
+// Value64 returns the value of a CtrlTypeInteger64 control.
 func (c *ExtControl) Value64() int64 { return int64(binary.NativeEndian.Uint64(c.value[:])) }
 
-// SetValue64 is for CtrlTypeInteger64.
+// SetValue64 sets the value of a CtrlTypeInteger64 control.
 func (c *ExtControl) SetValue64(v int64) { binary.NativeEndian.PutUint64(c.value[:], uint64(v)) }
 
-// extControls is struct v4l2_ext_controls; which 0 means the present values of controls of any class.
+// extControls is struct v4l2_ext_controls. which 0 selects current values of
+// controls of any class.
 type extControls struct {
 	which     uint32
 	count     uint32
@@ -89,20 +95,23 @@ const (
 	vidiocQueryExtCtrl = (dirRead|dirWrite)<<30 | unsafe.Sizeof(QueryExtCtrl{})<<16 | 'V'<<8 | 103
 )
 
-// QueryMenuItem asks for entry m.Index of menu control m.ID (VIDIOC_QUERYMENU); EINVAL if there is none.
+// QueryMenuItem reads entry m.Index of menu control m.ID (VIDIOC_QUERYMENU). It
+// returns EINVAL if there is none.
 func QueryMenuItem(fd int, m *QueryMenu) error { return ioctl(fd, vidiocQueryMenu, unsafe.Pointer(m)) }
 
-// QueryControl asks what control q.ID is (VIDIOC_QUERY_EXT_CTRL); EINVAL if there is none.
+// QueryControl reads the description of control q.ID (VIDIOC_QUERY_EXT_CTRL).
+// It returns EINVAL if there is none.
 func QueryControl(fd int, q *QueryExtCtrl) error {
 	return ioctl(fd, vidiocQueryExtCtrl, unsafe.Pointer(q))
 }
 
-// GetControl asks for the value of control c.ID (VIDIOC_G_EXT_CTRLS).
+// GetControl reads the value of control c.ID (VIDIOC_G_EXT_CTRLS).
 func GetControl(fd int, c *ExtControl) error {
 	return ioctl(fd, vidiocGExtCtrls, unsafe.Pointer(&extControls{count: 1, controls: c}))
 }
 
-// SetControl sets control c.ID (VIDIOC_S_EXT_CTRLS); the driver writes into c what it made of the wish.
+// SetControl sets control c.ID (VIDIOC_S_EXT_CTRLS). The driver writes the
+// actual value to c.
 func SetControl(fd int, c *ExtControl) error {
 	return ioctl(fd, vidiocSExtCtrls, unsafe.Pointer(&extControls{count: 1, controls: c}))
 }

@@ -20,7 +20,8 @@ type FormatDesc struct {
 	_           [3]uint32
 }
 
-// FrameSize is struct v4l2_frmsizeenum. Of its union, a discrete size has but the first two fields: they are width and height.
+// FrameSize is struct v4l2_frmsizeenum with the stepwise member of its union.
+// For a discrete size use Discrete.
 type FrameSize struct {
 	Index                            uint32
 	PixelFormat                      uint32
@@ -30,10 +31,10 @@ type FrameSize struct {
 	_                                [2]uint32
 }
 
-// Discrete is the other member of the union.
+// Discrete returns the discrete member of the union, in pixels.
 func (f *FrameSize) Discrete() (width, height uint32) { return f.MinWidth, f.MaxWidth }
 
-// FrameInterval is struct v4l2_frmivalenum. A discrete interval is Min alone.
+// FrameInterval is struct v4l2_frmivalenum. A discrete interval is in Min.
 type FrameInterval struct {
 	Index          uint32
 	PixelFormat    uint32
@@ -49,15 +50,18 @@ const (
 	vidiocEnumFrameIntervals = (dirRead|dirWrite)<<30 | unsafe.Sizeof(FrameInterval{})<<16 | 'V'<<8 | 75
 )
 
-// EnumFormat asks for format f.Index of queue f.Type (VIDIOC_ENUM_FMT); EINVAL after the last.
+// EnumFormat reads format f.Index of queue f.Type (VIDIOC_ENUM_FMT). It returns
+// EINVAL after the last.
 func EnumFormat(fd int, f *FormatDesc) error { return ioctl(fd, vidiocEnumFmt, unsafe.Pointer(f)) }
 
-// EnumFrameSize asks for size f.Index of f.PixelFormat (VIDIOC_ENUM_FRAMESIZES); EINVAL after the last.
+// EnumFrameSize reads size f.Index of f.PixelFormat (VIDIOC_ENUM_FRAMESIZES).
+// It returns EINVAL after the last.
 func EnumFrameSize(fd int, f *FrameSize) error {
 	return ioctl(fd, vidiocEnumFrameSizes, unsafe.Pointer(f))
 }
 
-// EnumFrameInterval asks for interval f.Index of a format and size (VIDIOC_ENUM_FRAMEINTERVALS); EINVAL after the last.
+// EnumFrameInterval reads interval f.Index of a format and size
+// (VIDIOC_ENUM_FRAMEINTERVALS). It returns EINVAL after the last.
 func EnumFrameInterval(fd int, f *FrameInterval) error {
 	return ioctl(fd, vidiocEnumFrameIntervals, unsafe.Pointer(f))
 }

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The direction bits of asm-generic/ioctl.h, which amd64, arm64 and arm share.
+// Direction bits of asm-generic/ioctl.h, the same on amd64, arm64 and arm.
 const (
 	dirWrite = 1
 	dirRead  = 2
@@ -26,7 +26,7 @@ const (
 	vidiocSParm     = (dirRead|dirWrite)<<30 | unsafe.Sizeof(StreamParm{})<<16 | 'V'<<8 | 22
 )
 
-// ioctl tries again when a signal came in between: the Go runtime sends itself some all the time.
+// ioctl retries after EINTR: the Go runtime sends signals to its own threads.
 func ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
 	for {
 		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
@@ -39,11 +39,13 @@ func ioctl(fd int, request uintptr, arg unsafe.Pointer) error {
 	}
 }
 
-// quick is ioctl for calls that come with each frame and wait for no device: the scheduler is not told of them. It would
-// wake its monitor thread for each frame, which looks every 20 µs whether the call has come back, until all is idle again,
-// and so takes a fifth of all the time that a frame costs. The price is that the scheduler is held up where a driver holds
-// its queue's lock for long; but then it is held up in its own poller, too.
-func quick(fd int, request uintptr, arg unsafe.Pointer) error {
+// ioctlNonblocking is ioctl for calls that run once per frame and do not block.
+// It does not notify the scheduler. With ioctl each frame wakes the scheduler's
+// monitor thread, which polls every 20 µs: a fifth of the CPU time per frame.
+//
+// The price: if a driver holds its queue lock for long, the scheduler stalls.
+// But then its own poller stalls, too.
+func ioctlNonblocking(fd int, request uintptr, arg unsafe.Pointer) error {
 	for {
 		_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), request, uintptr(arg))
 		if errno == 0 {
@@ -55,38 +57,44 @@ func quick(fd int, request uintptr, arg unsafe.Pointer) error {
 	}
 }
 
-// QueryCap asks what the node is (VIDIOC_QUERYCAP).
+// QueryCap reads the capabilities of the node (VIDIOC_QUERYCAP).
 func QueryCap(fd int, c *Capability) error { return ioctl(fd, vidiocQueryCap, unsafe.Pointer(c)) }
 
-// GetFormat asks for the format that is set (VIDIOC_G_FMT); f.Type says of which queue.
+// GetFormat reads the format of queue f.Type (VIDIOC_G_FMT).
 func GetFormat(fd int, f *Format) error { return ioctl(fd, vidiocGFmt, unsafe.Pointer(f)) }
 
-// SetFormat sets the format (VIDIOC_S_FMT); the driver writes into f what it made of the wish.
+// SetFormat sets the format of queue f.Type (VIDIOC_S_FMT). The driver writes
+// the actual format to f.
 func SetFormat(fd int, f *Format) error { return ioctl(fd, vidiocSFmt, unsafe.Pointer(f)) }
 
-// GetParm asks for the frame interval (VIDIOC_G_PARM).
+// GetParm reads the frame interval (VIDIOC_G_PARM).
 func GetParm(fd int, p *StreamParm) error { return ioctl(fd, vidiocGParm, unsafe.Pointer(p)) }
 
-// SetParm wishes a frame interval (VIDIOC_S_PARM).
+// SetParm sets the frame interval (VIDIOC_S_PARM). The driver writes the actual
+// interval to p.
 func SetParm(fd int, p *StreamParm) error { return ioctl(fd, vidiocSParm, unsafe.Pointer(p)) }
 
-// ReqBufs asks for r.Count buffers, 0 to free them (VIDIOC_REQBUFS); the driver writes how many there are.
+// ReqBufs allocates r.Count buffers, or frees all for 0 (VIDIOC_REQBUFS). The
+// driver writes the actual count to r.
 func ReqBufs(fd int, r *RequestBuffers) error { return ioctl(fd, vidiocReqBufs, unsafe.Pointer(r)) }
 
-// QueryBuf asks where buffer b.Index lies and how long it is (VIDIOC_QUERYBUF).
+// QueryBuf reads the offset and length of buffer b.Index, in bytes
+// (VIDIOC_QUERYBUF).
 func QueryBuf(fd int, b *Buffer) error { return ioctl(fd, vidiocQueryBuf, unsafe.Pointer(b)) }
 
-// QBuf gives buffer b.Index to the driver (VIDIOC_QBUF). The descriptor must not block.
-func QBuf(fd int, b *Buffer) error { return quick(fd, vidiocQBuf, unsafe.Pointer(b)) }
+// QBuf queues buffer b.Index (VIDIOC_QBUF). fd must be nonblocking.
+func QBuf(fd int, b *Buffer) error { return ioctlNonblocking(fd, vidiocQBuf, unsafe.Pointer(b)) }
 
-// DQBuf takes a filled buffer from the driver (VIDIOC_DQBUF); EAGAIN if there is none. The descriptor must not
-// block.
-func DQBuf(fd int, b *Buffer) error { return quick(fd, vidiocDQBuf, unsafe.Pointer(b)) }
+// DQBuf dequeues a filled buffer (VIDIOC_DQBUF). It returns EAGAIN if there is
+// none. fd must be nonblocking.
+func DQBuf(fd int, b *Buffer) error { return ioctlNonblocking(fd, vidiocDQBuf, unsafe.Pointer(b)) }
 
-// EpollWait gives what there is to be told at once (epoll_wait(2)), up to len(events), which is not 0.
+// EpollWait returns the pending events without waiting (epoll_wait(2)). events
+// must not be empty.
 func EpollWait(epoll int, events []unix.EpollEvent) (n int, err error) {
 	for {
-		r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+		r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT,
+			uintptr(epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 		if errno == 0 {
 			return int(r), nil
 		}
@@ -96,13 +104,14 @@ func EpollWait(epoll int, events []unix.EpollEvent) (n int, err error) {
 	}
 }
 
-// StreamOn begins streaming on the capture queue (VIDIOC_STREAMON).
+// StreamOn starts the stream of the capture queue (VIDIOC_STREAMON).
 func StreamOn(fd int) error {
 	t := int32(BufTypeVideoCapture)
 	return ioctl(fd, vidiocStreamOn, unsafe.Pointer(&t))
 }
 
-// StreamOff ends it and takes all buffers out of the driver's hands (VIDIOC_STREAMOFF).
+// StreamOff stops the stream and removes all buffers from the queue
+// (VIDIOC_STREAMOFF).
 func StreamOff(fd int) error {
 	t := int32(BufTypeVideoCapture)
 	return ioctl(fd, vidiocStreamOff, unsafe.Pointer(&t))

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// The numbers are what a C compiler makes of linux/videodev2.h, and not worked out from the Go side.
-// Sizes and offsets that differ between 32 and 64 bit come as a pair.
+// pair is a number that a C compiler prints for linux/videodev2.h on 32-bit and
+// on 64-bit machines.
 type pair struct{ bits32, bits64 uintptr }
 
 func same(n uintptr) pair { return pair{n, n} }
@@ -19,7 +19,7 @@ func (p pair) here(t *testing.T) uintptr {
 	case "arm", "386":
 		return p.bits32
 	}
-	t.Fatalf("no numbers for %s: add what its C compiler says", runtime.GOARCH)
+	t.Fatalf("no numbers for %s: add those that its C compiler prints", runtime.GOARCH)
 	return 0
 }
 
@@ -83,9 +83,11 @@ func TestLayout(t *testing.T) {
 		{"sizeof v4l2_ext_controls", unsafe.Sizeof(l), pair{24, 32}},
 		{"v4l2_ext_controls.controls", unsafe.Offsetof(l.controls), pair{20, 24}},
 	} {
-		if want := x.want.here(t); x.got != want {
-			t.Errorf("%s is %d, in C %d", x.name, x.got, want)
-		}
+		t.Run(x.name, func(t *testing.T) {
+			if want := x.want.here(t); x.got != want {
+				t.Errorf("got %d, want %d as in C", x.got, want)
+			}
+		})
 	}
 }
 
@@ -115,13 +117,16 @@ func TestIoctlNumbers(t *testing.T) {
 		{"VIDIOC_S_EXT_CTRLS", vidiocSExtCtrls, pair{0xc0185648, 0xc0205648}},
 		{"USBDEVFS_RESET", usbdevfsReset, same(0x5514)},
 	} {
-		if want := x.want.here(t); x.got != want {
-			t.Errorf("%s is %#x, in C %#x", x.name, x.got, want)
-		}
+		t.Run(x.name, func(t *testing.T) {
+			if want := x.want.here(t); x.got != want {
+				t.Errorf("got %#x, want %#x as in C", x.got, want)
+			}
+		})
 	}
 }
 
-// Most controls have 32 bits in a union of 64, of which the others mean nothing.
+// TestExtControlValue checks that the upper half of the union is ignored for
+// 32-bit values.
 func TestExtControlValue(t *testing.T) {
 	for _, v := range []int64{0, 1, -1, 1<<31 - 1, -1 << 31} {
 		var c ExtControl
@@ -129,11 +134,11 @@ func TestExtControlValue(t *testing.T) {
 		c.SetValue(v)
 		copy(c.value[4:], "\xdb\xdb\xdb\xdb")
 		if got := c.Value(); got != v {
-			t.Errorf("%d became %d", v, got)
+			t.Errorf("Value: got %d, want %d", got, v)
 		}
 		c.SetValue64(v << 20)
 		if got := c.Value64(); got != v<<20 {
-			t.Errorf("%d became %d", v<<20, got)
+			t.Errorf("Value64: got %d, want %d", got, v<<20)
 		}
 	}
 }

@@ -1,12 +1,19 @@
-// Package uapi is the part of the Linux V4L2 interface (linux/videodev2.h) that capturing by mmap and a camera's controls need: the structures
-// as the kernel lays them out, and one function per ioctl. It knows no policy and keeps no state.
+// Package uapi is the part of the Linux V4L2 interface (linux/videodev2.h) for
+// capture by mmap and for controls.
 //
-// It promises that every structure has the size and the offsets of the C one on amd64, arm64 and 32-bit arm (the tests
-// hold all three to numbers from the header), and that every error is the kernel's own unix.Errno.
+// It has the structures in the kernel's layout and one function per ioctl. It
+// has no policy and no state. Its functions may be called from any goroutine.
 //
-// The ioctl numbers encode the size of their argument. On 32-bit arm v4l2_buffer therefore is the one with the 32-bit
-// timeval: the layout that every kernel serves a 32-bit program, also a 64-bit kernel through its compat layer.
-// CLOCK_MONOTONIC counts from boot, so 32 bits of seconds are enough.
+// Guarantees:
+//
+//   - Each structure has the size and offsets of the C structure on amd64, arm64 and 32-bit arm. The tests compare them with the
+//     numbers of a C compiler.
+//   - Each error is the kernel's unix.Errno. EINTR is retried.
+//
+// An ioctl number contains the size of its argument. On 32-bit arm Buffer
+// therefore is the v4l2_buffer with a 32-bit timeval. All kernels support that
+// layout for 32-bit programs, 64-bit kernels by their compat layer.
+// CLOCK_MONOTONIC starts at boot, so 32 bits of seconds are enough.
 package uapi
 
 import (
@@ -15,14 +22,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Values of linux/videodev2.h, by the header's names without V4L2_.
+// Values of linux/videodev2.h, with the header's names without V4L2_.
 const (
 	CapVideoCapture = 0x00000001
 	CapVideoM2M     = 0x00008000
 	CapVideoM2MMP   = 0x00004000
 	CapMetaCapture  = 0x00800000
 	CapStreaming    = 0x04000000
-	CapDeviceCaps   = 0x80000000 // DeviceCaps is valid and speaks of this node alone
+	CapDeviceCaps   = 0x80000000 // DeviceCaps is valid
 
 	BufTypeVideoCapture = 1
 	MemoryMMAP          = 1
@@ -41,7 +48,7 @@ type Capability struct {
 	Card         [32]byte
 	BusInfo      [32]byte
 	Version      uint32
-	Capabilities uint32 // of the whole device, all its nodes together
+	Capabilities uint32 // of all nodes of the device
 	DeviceCaps   uint32 // of this node
 	_            [3]uint32
 }
@@ -64,7 +71,7 @@ type PixFormat struct {
 // Format is struct v4l2_format with the single-planar member of its union.
 type Format struct {
 	Type uint32
-	_    [0]uintptr // the C union has members with pointers: 8-aligned where pointers are
+	_    [0]uintptr // the C union has members with pointers, so it has their alignment
 	Pix  PixFormat
 	_    [200 - unsafe.Sizeof(PixFormat{})]byte
 }
