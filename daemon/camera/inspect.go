@@ -300,7 +300,7 @@ func (c *Camera) Label(device string) (name, missing string) {
 	}
 	node := v4l2.NodeOf(cfg.Kernel, device)
 	if node == "" {
-		return "", fmt.Sprintf("%s: there is no such camera", device)
+		return "", fmt.Sprintf("%s: no such camera", device)
 	}
 	for _, d := range all {
 		if d.Node == node {

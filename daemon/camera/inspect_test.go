@@ -297,7 +297,7 @@ func TestLabel(t *testing.T) {
 		}
 	}
 	check("auto", "", "auto: no camera is connected")
-	check("/dev/video0", "", "/dev/video0: there is no such camera")
+	check("/dev/video0", "", "/dev/video0: no such camera")
 	check("test", "", "")
 	kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
 	kernel.Plug(v4l2test.Device{Card: "Good", Kind: v4l2test.Metadata})
