@@ -20,12 +20,13 @@ import (
 // and hello into the race, so that a wrong device at one of them is in nobody's way. Most of the attempts in haste give up
 // early; one in patientOne has all the time that slow networks need.
 const (
-	hasteEvery   = 150 * time.Millisecond
-	hasteTime    = time.Second // for TCP and TLS
-	patientOne   = 6
-	addressDelay = 150 * time.Millisecond // between two addresses (RFC 8305, section 8: 100 ms at least)
-	maxTries     = 32                     // connections under way to one peer: about 12 for each of its addresses
-	rareDial     = 10 * time.Second       // the longest pause after a hopeless try
+	hasteEvery    = 150 * time.Millisecond
+	hasteTime     = time.Second // for TCP and TLS
+	patientOne    = 6
+	addressDelay  = 150 * time.Millisecond // between two addresses (RFC 8305, section 8: 100 ms at least)
+	maxTries      = 32                     // connections under way to one peer: about 12 for each of its addresses
+	neighbourTime = 5 * time.Minute        // into a cut
+	rareDial      = 10 * time.Second       // the longest pause after a hopeless try
 )
 
 // dialler is the state of keepDialling.
@@ -130,8 +131,8 @@ func (d *dialler) start() {
 	if !a.patient && len(a.waiting) == 0 {
 		return // the name is being looked up
 	}
-	if a.patient && p.wanted.Load() && d.last.Sub(d.begun) < transport.NeighbourTime {
-		_ = transport.KeepNeighbour(neighbour)
+	if a.patient && p.wanted.Load() && d.last.Sub(d.begun) < neighbourTime {
+		_ = transport.ConfirmNeighbour(neighbour)
 	}
 	d.running++
 	ctx := d.ctx

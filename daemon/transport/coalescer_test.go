@@ -67,8 +67,8 @@ func now() usage {
 	return usage{time.Duration(r.Utime.Nano() + r.Stime.Nano()), r.Nvcsw + r.Nivcsw}
 }
 
-// compareFrames sends frames of 100 KB in two ways, by turns, one frame every interval. It reports what the second way uses
-// as a share of the first.
+// compareFrames sends frames of 100 KB in two ways, by turns, one frame every
+// interval. It reports what the second way uses as a share of the first.
 func compareFrames(b *testing.B, interval time.Duration, before, after stream) {
 	const framesPerTurn = 20
 	var used [2]usage

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// liveness is a TCP connection that turns silence into errors. After start, a silence makes it stale and later ends Read;
-// a Write without progress ends, too. Before start, the deadlines are the caller's.
+// liveness is a TCP connection that turns silence into errors. After start, a
+// silence makes it stale and later ends Read; a Write without progress ends,
+// too. Before start, the deadlines are the caller's.
 type liveness struct {
 	net.Conn
 	io io.ReadWriter // Conn, or the rawIO below it
@@ -28,8 +29,9 @@ type liveness struct {
 	stale   bool
 }
 
-// unsentLimit bounds the bytes that the kernel holds and has not sent (TCP_NOTSENT_LOWAT, tcp(7)). The sender then
-// chooses the newest frame as late as possible.
+// unsentLimit bounds the bytes that the kernel holds and has not sent
+// (TCP_NOTSENT_LOWAT, tcp(7)). The sender then chooses the newest frame as late
+// as possible.
 const unsentLimit = 64 << 10
 
 func newLiveness(c net.Conn) *liveness {
@@ -43,10 +45,12 @@ func newLiveness(c net.Conn) *liveness {
 		return l
 	}
 	if raw, err := t.SyscallConn(); err == nil {
-		// Both options exist since Linux 3.12. Without them a slow network only delays more.
+		// Both options exist since Linux 3.12. Without them a slow network only
+		// delays more.
 		_ = raw.Control(func(fd uintptr) {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
-			// The kernel would retransmit for 15 minutes by default, also after close (tcp(7)).
+			// The kernel would retransmit for 15 minutes by default, also after
+			// close (tcp(7)).
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(WriteTimeout.Milliseconds()))
 		})
 	}
@@ -96,8 +100,8 @@ func (l *liveness) abort() {
 	_ = l.Conn.Close()
 }
 
-// SetWriteDeadline is called by crypto/tls, which gives its close_notify five seconds. It does not move the final
-// deadline.
+// SetWriteDeadline is called by crypto/tls, which gives its close_notify five
+// seconds. It does not move the final deadline.
 func (l *liveness) SetWriteDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,7 +126,8 @@ func (l *liveness) Read(b []byte) (int, error) {
 	}
 }
 
-// beginRead starts to measure the silence. It starts now: while no goroutine reads, nothing can arrive.
+// beginRead starts to measure the silence. It starts now: while no goroutine
+// reads, nothing can arrive.
 func (l *liveness) beginRead() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,7 +150,8 @@ func (l *liveness) setReadDeadline() {
 	_ = l.Conn.SetReadDeadline(until)
 }
 
-// expired handles a read deadline that has passed. It reports whether the Read must end.
+// expired handles a read deadline that has passed. It reports whether the Read
+// must end.
 func (l *liveness) expired() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,7 +178,8 @@ func (l *liveness) received() {
 	}
 }
 
-// Write fails when the kernel accepts nothing of b for WriteTimeout. It may take longer while there is progress.
+// Write fails when the kernel accepts nothing of b for WriteTimeout. It may
+// take longer while there is progress.
 func (l *liveness) Write(b []byte) (int, error) {
 	done, progress := 0, time.Now()
 	for {
@@ -189,7 +196,8 @@ func (l *liveness) Write(b []byte) (int, error) {
 	}
 }
 
-// limitWrite sets the deadline of the next write. It reports false where the deadline is the caller's.
+// limitWrite sets the deadline of the next write. It reports false where the
+// deadline is the caller's.
 func (l *liveness) limitWrite(t time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,7 +208,8 @@ func (l *liveness) limitWrite(t time.Time) bool {
 	return true
 }
 
-// explain wraps an exceeded deadline of our own. In the handshake, and at the end, the deadline is the caller's.
+// explain wraps an exceeded deadline of our own. In the handshake, and at the
+// end, the deadline is the caller's.
 func (l *liveness) explain(err, meaning error, limit time.Duration) error {
 	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err

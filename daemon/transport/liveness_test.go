@@ -12,7 +12,8 @@ import (
 	"vchat/daemon/daemontest/faketime"
 )
 
-// crypto/tls gives its close_notify five seconds, which a device that shuts down does not have.
+// crypto/tls gives its close_notify five seconds, which a device that shuts
+// down does not have.
 func TestLiveness_keepsFinalDeadline(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		const final = 300 * time.Millisecond

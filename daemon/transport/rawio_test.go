@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// tcpPair returns both ends of a TCP connection, which are closed at the end of the test.
+// tcpPair returns both ends of a TCP connection, which are closed at the end of
+// the test.
 func tcpPair(tb testing.TB) (here, there *net.TCPConn) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -67,7 +68,8 @@ func TestRawIO_transfersMoreThanBuffersHold(t *testing.T) {
 	}
 }
 
-// A partial write returns how many bytes went, so that a slow link is not taken for a stalled one.
+// A partial write returns how many bytes went, so that a slow link is not taken
+// for a stalled one.
 func TestRawIO_keepsDeadlines(t *testing.T) {
 	here, _ := tcpPair(t)
 	a := mustRawIO(t, here)
@@ -139,7 +141,8 @@ func TestRawIO_allocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkRawIO compares rawIO with the connection of package net on both sides.
+// BenchmarkRawIO compares rawIO with the connection of package net on both
+// sides.
 func BenchmarkRawIO(b *testing.B) {
 	compareFrames(b, time.Second/30,
 		stream{cork: true, io: func(c *net.TCPConn) io.ReadWriter { return c }},

@@ -13,8 +13,9 @@ import (
 
 const bbr = "bbr" // in /proc/sys/net/ipv4/tcp_available_congestion_control
 
-// socket asks the kernel about a TCP connection. The zero socket, that of a connection in memory, returns zeros. It belongs
-// to the writing goroutine. Its callbacks are made once, so that a call allocates nothing.
+// socket reads what the kernel knows of a TCP connection. The zero socket, that of a
+// connection in memory, returns zeros. It belongs to the writing goroutine. Its
+// callbacks are made once, so that a call allocates nothing.
 type socket struct {
 	raw syscall.RawConn
 
@@ -35,7 +36,8 @@ func newSocket(c net.Conn) *socket {
 	// Raw system calls, as in rawIO: these never block.
 	s.queueLength = func(fd uintptr) {
 		var n int32 // a C int
-		if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, uintptr(s.queue), uintptr(unsafe.Pointer(&n))); errno == 0 {
+		_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, uintptr(s.queue), uintptr(unsafe.Pointer(&n)))
+		if errno == 0 {
 			s.bytes = int(n)
 		}
 	}
@@ -48,7 +50,8 @@ func newSocket(c net.Conn) *socket {
 	return s
 }
 
-// TCPInfo returns what the kernel knows of the path; zero for a closed connection.
+// TCPInfo returns what the kernel knows of the path; zero for a closed
+// connection.
 func (s *socket) TCPInfo() congestion.TCPInfo {
 	s.info, s.infoOK = unix.TCPInfo{}, false
 	if s.raw == nil || s.raw.Control(s.getInfo) != nil || !s.infoOK {
@@ -69,9 +72,10 @@ func (s *socket) TCPInfo() congestion.TCPInfo {
 	return info
 }
 
-// useBBR selects BBR, which a single lost packet does not slow down; radio links lose some all the time. With cubic, a loss
-// of 1 % at 20 ms leaves 6 Mbit/s of any link. BBR needs no privilege where the kernel has loaded it. Elsewhere the default
-// stays.
+// useBBR selects BBR, which a single lost packet does not slow down; radio
+// links lose some all the time. With cubic, a loss of 1 % at 20 ms leaves 6
+// Mbit/s of any link. BBR needs no privilege where the kernel has loaded it.
+// Elsewhere the default stays.
 func (s *socket) useBBR() {
 	if s.raw != nil {
 		_ = s.raw.Control(func(fd uintptr) {
@@ -80,8 +84,9 @@ func (s *socket) useBBR() {
 	}
 }
 
-// ResetBBR restarts BBR's search for the capacity of the link, from a multiple of the present estimate. BBR starts anew only
-// if another algorithm was selected in between.
+// ResetBBR restarts BBR's search for the capacity of the link, from a multiple
+// of the present estimate. BBR starts anew only if another algorithm was
+// selected in between.
 func (s *socket) ResetBBR() {
 	if s.raw == nil {
 		return
@@ -95,7 +100,8 @@ func (s *socket) ResetBBR() {
 	})
 }
 
-// Unacked returns how many bytes the kernel holds that the peer's kernel has not acknowledged (tcp(7), SIOCOUTQ).
+// Unacked returns how many bytes the kernel holds that the peer's kernel has
+// not acknowledged (tcp(7), SIOCOUTQ).
 func (s *socket) Unacked() int { return s.length(unix.SIOCOUTQ) }
 
 // Unsent returns how many bytes the kernel holds and has not sent.

@@ -1,14 +1,19 @@
 // Package transport carries bytes over one TLS connection on TCP.
 //
 // Guarantees:
-//   - Read fails with [ErrDead] after a silence of [DeadTimeout]. Before that, Stale reports a shorter silence.
-//   - Write fails with [ErrSlow] when the kernel accepts no byte for [WriteTimeout].
-//   - Nothing extends the deadline that SetFinalDeadline has set, not even the close_notify of crypto/tls.
+//   - Read fails with [ErrDead] after a silence of [DeadTimeout]. Before that,
+//     Stale reports a shorter silence.
+//   - Write fails with [ErrSlow] when the kernel accepts no byte for
+//     [WriteTimeout].
+//   - Nothing moves the deadline of SetFinalDeadline, not even the
+//     close_notify of crypto/tls.
 //   - WriteFrame needs one system call for each 128 KiB.
-//   - Reading, writing and asking the kernel allocate nothing.
+//   - Reading and writing below TLS, and the kernel's numbers, allocate
+//     nothing.
 //
-// It starts no goroutines. One goroutine may read and one may write at the same time; all other methods are safe for
-// concurrent use.
+// It starts no goroutines. One goroutine may read and one may write at the same
+// time. The methods of congestion.Kernel belong to the writing one. All others
+// are safe for concurrent use.
 //
 //	Conn ─ crypto/tls ─ coalescer ── liveness ─── rawIO ─── kernel
 //	 │     records of   one write    deadlines    read(2)     │
@@ -17,12 +22,13 @@
 //
 // A connection is in one of these states:
 //
-//	            Start        silence of LivenessTimeout, or Probe unanswered
-//	handshake ────────▶ live ─────────────────────▶ stale
-//	    │                │  ◀──── bytes arrive ─────  │
-//	    │ the caller's   │ SetFinalDeadline           │ silence of DeadTimeout
-//	    ▼ deadline       ▼                            ▼
-//	  failed           closing ──▶ closed           dead: Read fails with ErrDead
+//	                 silence of LivenessTimeout,
+//	         Start   or an unanswered Probe
+//	handshake ──▶ live ────────────────────▶ stale
+//	    │          │ ◀──── bytes arrive ────── │
+//	    │ deadline │ SetFinalDeadline          │ silence of DeadTimeout
+//	    ▼          ▼                           ▼
+//	  failed    closing ──▶ closed          dead: Read returns ErrDead
 package transport
 
 import (
@@ -37,39 +43,44 @@ import (
 )
 
 const (
-	// StaleTimeout is the silence after which a connection that is in use is worth a second one. It is also how long
-	// Probe waits.
+	// StaleTimeout is the silence after which a connection that is in use is
+	// worth a second one. It is also how long Probe waits.
 	StaleTimeout = 500 * time.Millisecond
 	// DeadTimeout is the silence that ends a connection.
 	DeadTimeout = 2500 * time.Millisecond
-	// WriteTimeout is how long the kernel may accept nothing of what is written.
+	// WriteTimeout is how long the kernel may accept nothing of what is
+	// written.
 	WriteTimeout = 10 * time.Second
 )
 
 var (
 	// ErrDead is returned by Read after a silence of DeadTimeout.
 	ErrDead = errors.New("peer is silent")
-	// ErrSlow is returned by Write when the kernel accepts nothing for WriteTimeout.
+	// ErrSlow is returned by Write when the kernel accepts nothing for
+	// WriteTimeout.
 	ErrSlow = errors.New("peer does not read")
 )
 
-// IsClosed reports whether err means that one of the two sides has closed or reset the connection.
+// IsClosed reports whether err means that one of the two sides has closed or
+// reset the connection.
 func IsClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// Counters counts bytes on the wire, with those of TLS. It is safe for concurrent use.
+// Counters counts bytes on the wire, with those of TLS. It is safe for
+// concurrent use.
 type Counters struct{ In, Out atomic.Uint64 }
 
 // Options is what Start needs.
 type Options struct {
 	// Counters counts the bytes from now on. Several connections may share it.
 	Counters *Counters
-	// LivenessTimeout returns the silence that makes the connection stale, for example StaleTimeout. From DeadTimeout
-	// on it never becomes stale.
+	// LivenessTimeout returns the silence that makes the connection stale, for
+	// example StaleTimeout. From DeadTimeout on it never becomes stale.
 	LivenessTimeout func() time.Duration
-	// OnStale is called when Stale has changed. It must return soon and must not call the connection.
+	// OnStale is called when Stale has changed. It must return soon and must
+	// not call the connection.
 	OnStale func()
 }
 
@@ -81,8 +92,9 @@ type Conn struct {
 	liveness  *liveness
 }
 
-// Client performs the TLS handshake as the client on raw. It owns raw only if it succeeds. The caller sets the deadline of
-// the handshake on raw; it stays in force until Start.
+// Client performs the TLS handshake as the client on raw. It owns raw only if
+// it succeeds. The caller sets the deadline of the handshake on raw; it stays
+// in force until Start.
 func Client(ctx context.Context, raw net.Conn, config *tls.Config) (*Conn, error) {
 	return handshake(ctx, raw, config, tls.Client)
 }
@@ -103,15 +115,17 @@ func handshake(ctx context.Context, raw net.Conn, config *tls.Config,
 	return c, nil
 }
 
-// fullRecords lets TLS fill its records from the first frame on. By default it begins with small ones after each pause.
+// fullRecords lets TLS fill its records from the first frame on. By default it
+// begins with small ones after each pause.
 func fullRecords(c *tls.Config) *tls.Config {
 	c = c.Clone()
 	c.DynamicRecordSizingDisabled = true
 	return c
 }
 
-// Start begins to watch for silence and clears the deadline of the handshake. It is called once, by the reading goroutine,
-// when the peer has authenticated itself: only then is the connection worth its read buffer and BBR.
+// Start begins to watch for silence and clears the deadline of the handshake.
+// It is called once, by the reading goroutine, when the peer has authenticated
+// itself: only then is the connection worth its read buffer and BBR.
 func (c *Conn) Start(o Options) {
 	c.coalescer.bufferReads()
 	c.useBBR()
@@ -124,14 +138,17 @@ func (c *Conn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionSt
 // RemoteAddr returns the network address of the other side.
 func (c *Conn) RemoteAddr() net.Addr { return c.tls.RemoteAddr() }
 
-// Read reads decrypted bytes. It fails with ErrDead after a silence of DeadTimeout.
+// Read reads decrypted bytes. It fails with ErrDead after a silence of
+// DeadTimeout.
 func (c *Conn) Read(b []byte) (int, error) { return c.tls.Read(b) }
 
-// Write encrypts and sends b. It fails with ErrSlow when the kernel accepts nothing for WriteTimeout.
+// Write encrypts and sends b. It fails with ErrSlow when the kernel accepts
+// nothing for WriteTimeout.
 func (c *Conn) Write(b []byte) (int, error) { return c.tls.Write(b) }
 
-// WriteFrame sends head and data in few system calls. The head is a TLS record of its own, so that the receiver knows when
-// the first byte of the frame has arrived.
+// WriteFrame sends head and data in few system calls. The head is a TLS record
+// of its own, so that the receiver knows when the first byte of the frame has
+// arrived.
 func (c *Conn) WriteFrame(head, data []byte) error {
 	c.coalescer.cork()
 	_, err := c.tls.Write(head)
@@ -147,21 +164,25 @@ func (c *Conn) WriteFrame(head, data []byte) error {
 // SetHandshakeDeadline sets the deadline of reading and writing until Start.
 func (c *Conn) SetHandshakeDeadline(t time.Time) { _ = c.liveness.SetDeadline(t) }
 
-// SetFinalDeadline sets a deadline that nothing changes any more. It ends the watch for silence.
+// SetFinalDeadline sets a deadline that nothing changes any more. It ends the
+// watch for silence.
 func (c *Conn) SetFinalDeadline(t time.Time) { c.liveness.setFinalDeadline(t) }
 
-// Probe makes the connection stale unless bytes arrive within StaleTimeout. The caller sends something that the peer
-// answers.
+// Probe makes the connection stale unless bytes arrive within StaleTimeout. The
+// caller sends something that the peer answers.
 func (c *Conn) Probe() { c.liveness.probe() }
 
-// Stale reports whether the peer has been silent for longer than LivenessTimeout.
+// Stale reports whether the peer has been silent for longer than
+// LivenessTimeout.
 func (c *Conn) Stale() bool { return c.liveness.isStale() }
 
-// CloseWrite tells the peer that nothing follows. Read still works.
+// CloseWrite sends the close_notify of TLS. Read still works.
 func (c *Conn) CloseWrite() error { return c.tls.CloseWrite() }
 
-// Close closes the TCP connection without a close_notify. What the kernel holds is still sent.
+// Close closes the TCP connection without a close_notify. What the kernel holds
+// is still sent.
 func (c *Conn) Close() error { return c.liveness.Close() }
 
-// Abort closes the connection and discards what the kernel has not sent. A successor needs the capacity.
+// Abort closes the connection and discards what the kernel has not sent. A
+// successor needs the capacity.
 func (c *Conn) Abort() { c.liveness.abort() }
