@@ -16,24 +16,27 @@ import (
 
 var _ control.Backend = (*Daemon)(nil)
 
-// Identity is what this device is known by.
+// Identity returns the name and the id of this device.
 func (d *Daemon) Identity() api.Identity {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return api.Identity{Name: d.cfg.Name, ID: d.ID().String()}
 }
 
-// Subscribe begins a stream of events.
+// Subscribe starts a stream of events, which the caller closes.
 func (d *Daemon) Subscribe() *control.Subscription { return d.events.Subscribe() }
 
-// Call begins a call. Errors are *api.Error, as those of Answer, Reject and Hangup.
+// Call starts a call. Errors are *api.Error, as those of Answer, Reject and
+// Hangup.
 func (d *Daemon) Call(r api.CallRequest) (api.Call, error) {
 	var id call.ID
-	_, _ = rand.Read(id[:]) // it never fails: crypto/rand ends the process instead
-	return d.command(r.Peer, call.Dial{Peer: r.Peer, ID: id, RingTimeout: time.Duration(r.RingTimeoutMS) * time.Millisecond})
+	_, _ = rand.Read(id[:]) // never fails
+	return d.command(r.Peer, call.Dial{
+		Peer: r.Peer, ID: id, RingTimeout: time.Duration(r.RingTimeoutMS) * time.Millisecond,
+	})
 }
 
-// Answer takes an incoming call.
+// Answer answers an incoming call.
 func (d *Daemon) Answer(peer string) (api.Call, error) {
 	return d.command(peer, call.Answer{Peer: peer})
 }
@@ -48,7 +51,7 @@ func (d *Daemon) Hangup(peer string) (api.Call, error) {
 	return d.command(peer, call.Hangup{Peer: peer})
 }
 
-// command gives the calls a user's wish, which changes a call or is refused, and answers with that call.
+// command runs a user's command and returns the call that it changed.
 func (d *Daemon) command(peer string, ev call.Event) (api.Call, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -56,34 +59,39 @@ func (d *Daemon) command(peer string, ev call.Event) (api.Call, error) {
 	if err != nil {
 		return api.Call{}, d.apiError(peer, err)
 	}
-	if _, dialled := ev.(call.Dial); dialled && d.up[peer] == nil {
-		if why := d.links.Status(peer).Err; why != nil { // so that the call can say why it came to nothing
-			_, _ = d.step(call.LinkDown{Peer: peer, Err: why})
+	if _, isDial := ev.(call.Dial); isDial && d.up[peer] == nil {
+		// The link is already known to fail: the call's end can then say why.
+		if linkErr := d.links.Status(peer).Err; linkErr != nil {
+			_, _ = d.step(call.LinkDown{Peer: peer, Err: linkErr})
 		}
 	}
-	// A call that ran out in the same step is told first.
+	// Calls that timed out in the same step come before the one commanded.
 	return d.callView(changed[len(changed)-1]), nil
 }
 
-// apiError says in words for people why the calls refused a wish.
+// apiError returns the *api.Error for an error of the calls. The caller holds
+// mu.
 func (d *Daemon) apiError(peer string, err error) error {
-	var e *api.Error
-	switch {
-	case errors.As(err, &e):
+	if e, ok := errors.AsType[*api.Error](err); ok {
 		return e
+	}
+	switch {
 	case errors.Is(err, call.ErrUnknownPeer):
 		return d.unknownPeer(peer)
 	case errors.Is(err, call.ErrNoCall) && peer == "":
-		return &api.Error{Kind: api.NoSuchCall, Message: "there is no such call"}
+		return &api.Error{Kind: api.NoSuchCall, Message: "no such call"}
 	case errors.Is(err, call.ErrNoCall):
-		return &api.Error{Kind: api.NoSuchCall, Message: fmt.Sprintf("there is no such call with %s", peer)}
+		return &api.Error{Kind: api.NoSuchCall, Message: fmt.Sprintf("no such call with %s", peer)}
 	case errors.Is(err, call.ErrAmbiguous):
-		return &api.Error{Kind: api.BadRequest, Message: "there is more than one call", Hint: "name the peer that is meant"}
+		return &api.Error{Kind: api.BadRequest, Message: "there is more than one call", Hint: "name the peer"}
 	case errors.Is(err, call.ErrAlready):
-		return &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("there is a call with %s already", peer)}
+		return &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("you are already in a call with %s", peer)}
 	case errors.Is(err, call.ErrBusy):
-		return &api.Error{Kind: api.LimitReached, Message: fmt.Sprintf("this device is in as many calls as it may be in (calls.max: %d)", d.cfg.Calls.Max),
-			Hint: "hang up first: vchatctl hangup"}
+		return &api.Error{
+			Kind:    api.LimitReached,
+			Message: fmt.Sprintf("call limit reached (calls.max: %d)", d.cfg.Calls.Max),
+			Hint:    "hang up first: vchatctl hangup",
+		}
 	}
 	return &api.Error{Kind: api.Internal, Message: err.Error()}
 }
@@ -93,7 +101,7 @@ func (d *Daemon) unknownPeer(peer string) *api.Error {
 	if names := slices.Sorted(maps.Keys(d.cfg.Peers)); len(names) > 0 {
 		e.Hint = "known peers: " + strings.Join(names, ", ")
 	} else {
-		e.Hint = "no peers are configured: put them under peers in the configuration file and reload"
+		e.Hint = "add peers to the configuration file and reload vchatd"
 	}
 	return e
 }

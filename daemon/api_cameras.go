@@ -9,9 +9,11 @@ import (
 	"vchat/daemon/camera"
 )
 
-// What the cameras of this device say of themselves. They are asked beside mu: a driver may take seconds to answer.
+// The methods in this file query cameras without mu, because a driver may take
+// seconds to answer.
 
-// Cameras lists them. This device's own is among them, whatever it is and whether it is there or not.
+// Cameras lists the cameras of this device. The configured one is always among
+// them, even if it is not a V4L2 camera or not connected.
 func (d *Daemon) Cameras(ctx context.Context) (api.Cameras, error) {
 	found, err := d.inspector.List(ctx)
 	if err != nil {
@@ -19,13 +21,15 @@ func (d *Daemon) Cameras(ctx context.Context) (api.Cameras, error) {
 	}
 	all := api.Cameras{Cameras: []api.CameraInfo{}, Privacy: d.Privacy()}
 	for _, f := range found {
-		all.Cameras = append(all.Cameras, d.foundView(f))
+		all.Cameras = append(all.Cameras, d.cameraInfo(f))
 	}
 	return all, nil
 }
 
-func (d *Daemon) foundView(f camera.Found) api.CameraInfo {
-	v := api.CameraInfo{Path: f.Path, Node: f.Node, Name: f.Card, Driver: f.Driver, Bus: f.Bus, Used: f.Used, InUseBy: f.Holders}
+func (d *Daemon) cameraInfo(f camera.Found) api.CameraInfo {
+	v := api.CameraInfo{
+		Path: f.Path, Node: f.Node, Name: f.Card, Driver: f.Driver, Bus: f.Bus, Used: f.Used, InUseBy: f.Holders,
+	}
 	for _, format := range f.Formats {
 		v.Formats = append(v.Formats, format.String())
 	}
@@ -35,7 +39,7 @@ func (d *Daemon) foundView(f camera.Found) api.CameraInfo {
 		v.State, v.Reason = own.State, own.Reason
 	case errors.Is(f.Err, camera.ErrPrivacy):
 	case f.Err == nil && !f.Usable:
-		v.Reason = "auto does not take it"
+		v.Reason = "auto does not use it"
 	}
 	if f.Err != nil && v.Reason == "" && !errors.Is(f.Err, camera.ErrPrivacy) {
 		v.Reason = f.Err.Error()
@@ -43,10 +47,12 @@ func (d *Daemon) foundView(f camera.Found) api.CameraInfo {
 	return v
 }
 
-// configFormats are the words of camera.format.
+// configFormats maps FourCCs to the values of camera.format.
 var configFormats = map[string]string{"MJPG": "mjpeg", "JPEG": "mjpeg", "YUYV": "yuyv", "NV12": "nv12", "GREY": "grey"}
 
-// Formats is what a camera offers; device "" is the own one. Errors are *api.Error, as those of Controls and SetControls.
+// Formats returns the formats that a camera offers; device "" is the configured
+// one. Errors are *api.Error, as those of Controls and SetControls, or those of
+// ctx.
 func (d *Daemon) Formats(ctx context.Context, device string) (api.Formats, error) {
 	about, all, err := d.inspector.Formats(ctx, device)
 	if err != nil {
@@ -68,7 +74,7 @@ func (d *Daemon) Formats(ctx context.Context, device string) (api.Formats, error
 	return v, nil
 }
 
-// Controls is what can be set of a camera.
+// Controls returns the controls of a camera.
 func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, error) {
 	about, all, err := d.inspector.Controls(ctx, device)
 	if err != nil {
@@ -77,7 +83,8 @@ func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, err
 	return controlsView(camera.Settings{About: about, Controls: all}), nil
 }
 
-// SetControls sets controls, those of the own camera for all its openings until this program ends.
+// SetControls sets controls of a camera. Those of the configured camera also
+// apply when it is opened again, until the daemon ends.
 func (d *Daemon) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
 	s, err := d.inspector.Set(ctx, r.Device, r.Controls)
 	for _, c := range s.Changes {
@@ -94,19 +101,24 @@ func (d *Daemon) SetControls(ctx context.Context, r api.ControlsRequest) (api.Co
 func controlsView(s camera.Settings) api.Controls {
 	v := api.Controls{Device: s.Path, Name: s.Name, Controls: []api.Control{}}
 	for _, c := range s.Controls {
-		w := api.Control{Name: c.Name, Title: c.Title, Type: c.Type, Min: c.Min, Max: c.Max, Step: c.Step, Default: c.Default,
-			Value: controlValue(c), ReadOnly: c.ReadOnly, Inactive: c.Inactive}
+		w := api.Control{
+			Name: c.Name, Title: c.Title, Type: c.Type, Min: c.Min, Max: c.Max, Step: c.Step, Default: c.Default,
+			Value: controlValue(c), ReadOnly: c.ReadOnly, Inactive: c.Inactive,
+		}
 		for _, m := range c.Menu {
 			w.Menu = append(w.Menu, api.MenuEntry{Value: m.Index, Name: m.Name})
 		}
 		v.Controls = append(v.Controls, w)
 	}
 	for _, c := range s.Changes {
-		v.Changed = append(v.Changed, api.ControlChange{Name: c.After.Name, From: controlValue(c.Before), To: controlValue(c.After)})
+		v.Changed = append(v.Changed, api.ControlChange{
+			Name: c.After.Name, From: controlValue(c.Before), To: controlValue(c.After),
+		})
 	}
 	return v
 }
 
+// controlValue returns nil if the driver did not return the value.
 func controlValue(c camera.Control) *int64 {
 	if c.Unread {
 		return nil
@@ -114,12 +126,12 @@ func controlValue(c camera.Control) *int64 {
 	return &c.Value
 }
 
-// cameraError says in words for people why a camera was not asked, or refuses.
+// cameraError returns the *api.Error for an error of the camera package.
 func cameraError(err error) error {
 	kind, hint := api.CameraUnavailable, ""
 	switch {
 	case errors.Is(err, context.Canceled):
-		return err // nobody is there to read it
+		return err // the client has gone
 	case errors.Is(err, camera.ErrPrivacy):
 		kind, hint = api.PrivacyOn, "vchatctl privacy off"
 	case errors.Is(err, camera.ErrNoControl):
@@ -129,16 +141,19 @@ func cameraError(err error) error {
 	case errors.Is(err, camera.ErrInactive):
 		kind = api.Conflict
 	case errors.Is(err, camera.ErrNotAsked):
-		hint = "vchatctl camera list shows the cameras there are; --device asks one of them"
+		hint = "list the cameras with vchatctl camera list and select one with --device"
 	}
 	return &api.Error{Kind: kind, Message: fmt.Sprint(err), Hint: hint}
 }
 
-// cameraView is the camera for its owner. Its name is read from the kernel's files: the camera is not opened for it.
+// cameraView returns the API's view of our camera. It reads the camera's name
+// from sysfs, without opening the camera.
 func (d *Daemon) cameraView(s camera.Status) api.Camera {
-	v := api.Camera{Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, Format: s.Format,
-		FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, BrokenBy: s.BrokenBy, Restarted: s.Restarted,
-		Reopened: s.Reopened, USBResets: s.USBResets, Warnings: s.Warnings, Rotate: s.Rotate}
+	v := api.Camera{
+		Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, Format: s.Format,
+		FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, BrokenBy: s.BrokenBy,
+		Restarted: s.Restarted, Reopened: s.Reopened, USBResets: s.USBResets, Warnings: s.Warnings, Rotate: s.Rotate,
+	}
 	name, missing := d.camera.Label(s.Device)
 	v.Name = name
 	if s.State == camera.Idle && v.Reason == "" {

@@ -16,15 +16,18 @@ import (
 	"vchat/daemon/wire"
 )
 
-// Status is all of the present.
+// Status returns the state of the device.
 func (d *Daemon) Status() api.Status {
 	own := d.camera.Status()
-	cam := d.cameraView(own) // not under mu: it reads files
+	cam := d.cameraView(own) // without mu: it reads files
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := api.Status{Name: d.cfg.Name, ID: d.ID().String(), Version: api.Version,
-		UptimeMS: time.Since(d.started).Milliseconds(), Listen: d.listens(), DoNotDisturb: d.cfg.Calls.DoNotDisturb,
-		Camera: cam, Privacy: own.Privacy, Calls: []api.Call{}, Peers: d.peersView(), Viewers: []api.Viewer{}}
+	s := api.Status{
+		Name: d.cfg.Name, ID: d.ID().String(), Version: api.Version,
+		UptimeMS: time.Since(d.started).Milliseconds(), Listen: d.listenAddress(),
+		DoNotDisturb: d.cfg.Calls.DoNotDisturb, Camera: cam, Privacy: own.Privacy,
+		Calls: []api.Call{}, Peers: d.peersView(), Viewers: []api.Viewer{},
+	}
 	for _, c := range d.calls.List() {
 		s.Calls = append(s.Calls, d.callView(c))
 	}
@@ -38,7 +41,7 @@ func (d *Daemon) Status() api.Status {
 	return s
 }
 
-// Peers lists the known peers by name.
+// Peers returns the known peers, sorted by name.
 func (d *Daemon) Peers() []api.Peer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -49,15 +52,19 @@ func (d *Daemon) peersView() []api.Peer {
 	peers := []api.Peer{}
 	for _, name := range slices.Sorted(maps.Keys(d.cfg.Peers)) {
 		p := d.cfg.Peers[name]
-		peers = append(peers, api.Peer{Name: name, Address: p.Address, ID: p.ID, AutoAnswer: p.AutoAnswer, Link: d.linkView(name)})
+		peers = append(peers, api.Peer{
+			Name: name, Address: p.Address, ID: p.ID, AutoAnswer: p.AutoAnswer, Link: d.linkView(name),
+		})
 	}
 	return peers
 }
 
 func (d *Daemon) linkView(peer string) api.Link {
 	s := d.links.Status(peer)
-	v := api.Link{State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTMinMS: ms(s.RTTLeast), ClockOffsetMS: ms(s.Offset),
-		Reconnects: uint64(s.Reconnects), SentBytes: s.Sent, ReceivedBytes: s.Received}
+	v := api.Link{
+		State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTMinMS: ms(s.RTTLeast),
+		ClockOffsetMS: ms(s.Offset), Reconnects: uint64(s.Reconnects), SentBytes: s.Sent, ReceivedBytes: s.Received,
+	}
 	if s.Up {
 		v.State = api.LinkUp
 		if l := d.up[peer]; l != nil {
@@ -70,8 +77,10 @@ func (d *Daemon) linkView(peer string) api.Link {
 }
 
 func (d *Daemon) callView(c call.Call) api.Call {
-	v := api.Call{ID: c.ID.String(), Peer: c.Peer, State: api.CallState(c.State), Since: c.Since, Started: c.Started,
-		Answered: c.Answered, Direction: api.Direction(c.Direction)}
+	v := api.Call{
+		ID: c.ID.String(), Peer: c.Peer, State: api.CallState(c.State), Since: c.Since, Started: c.Started,
+		Answered: c.Answered, Direction: api.Direction(c.Direction),
+	}
 	if c.State == call.Ended {
 		v.Reason, v.ReasonText, v.EndedBy = api.Reason(c.Reason.Key()), c.Reason.String(), api.Side(c.EndedBy)
 		if c.Reason == 0 {
@@ -82,13 +91,15 @@ func (d *Daemon) callView(c call.Call) api.Call {
 		}
 		return v
 	}
-	there := d.linkView(c.Peer)
-	v.Link = &there
+	l := d.linkView(c.Peer)
+	v.Link = &l
 	s := d.links.Status(c.Peer)
-	if p := d.sessions[c.Peer]; p != nil {
-		v.HasFrames = p.frames
-		if p.camera != nil {
-			v.PeerCamera = &api.PeerCamera{State: p.camera.Camera.String(), Reason: p.camera.Reason, Since: p.heard, Rotate: degrees(p.camera)}
+	if session := d.sessions[c.Peer]; session != nil {
+		v.HasFrames = session.hasFrames
+		if pc := session.peerCamera; pc != nil {
+			v.PeerCamera = &api.PeerCamera{
+				State: pc.Camera.String(), Reason: pc.Reason, Since: session.peerCameraSince, Rotate: rotation(pc),
+			}
 		}
 	}
 	if !s.Up || c.State != call.Active {
@@ -96,15 +107,17 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	}
 	v.Sending = sendingView(s.Sending)
 	r := s.Receiving
-	v.Receiving = &api.Receiving{FPS: round1(r.FPS), MbitS: round3(r.MbitS), Frames: r.Frames, Lost: r.Lost, Broken: r.Broken,
-		AgeMS: ms(r.Age), LatencyMS: quantiles(r.Rate), TransferMS: quantiles(r.Transfer)}
+	v.Receiving = &api.Receiving{
+		FPS: round1(r.FPS), MbitS: round3(r.MbitS), Frames: r.Frames, Lost: r.Lost, Broken: r.Broken,
+		AgeMS: ms(r.Age), LatencyMS: quantiles(r.Rate), TransferMS: quantiles(r.Transfer),
+	}
 	if r.Width > 0 {
 		v.Receiving.Size = size(r.Width, r.Height)
 	}
 	return v
 }
 
-// Why frames are not sent.
+// The causes of dropped frames, as keys of api.Sending.DroppedBy.
 const (
 	dropLink   = "link"
 	dropLimit  = "max_bitrate"
@@ -112,15 +125,19 @@ const (
 )
 
 func sendingView(s link.Sending) *api.Sending {
-	v := &api.Sending{FPS: round1(s.FPS), MbitS: round3(s.MbitS), Frames: s.Frames, Dropped: s.Dropped, Quality: api.QualityCamera}
-	v.Reason = s.Why
+	v := &api.Sending{
+		FPS: round1(s.FPS), MbitS: round3(s.MbitS), Frames: s.Frames, Dropped: s.Dropped,
+		Quality: api.QualityCamera, Reason: s.Why,
+	}
 	if s.Reduced {
 		v.Quality = api.QualityReduced
 	}
 	if s.Width > 0 {
 		v.Size = size(s.Width, s.Height)
 	}
-	for reason, n := range map[string]uint64{dropLink: s.Drops.Link, dropLimit: s.Drops.MaxBitrate, dropTooBig: s.Drops.TooBig} {
+	for reason, n := range map[string]uint64{
+		dropLink: s.Drops.Link, dropLimit: s.Drops.MaxBitrate, dropTooBig: s.Drops.TooBig,
+	} {
 		if n > 0 {
 			if v.DroppedBy == nil {
 				v.DroppedBy = map[string]uint64{}
@@ -134,7 +151,8 @@ func sendingView(s link.Sending) *api.Sending {
 	return v
 }
 
-// problems says why something is not as it should be.
+// problems lists what does not work. A resuming call reports the loss of its
+// link, so that link is not listed again.
 func (d *Daemon) problems(s api.Status) []api.Problem {
 	var all []api.Problem
 	if c := s.Camera; c.State == api.CameraLost || c.State == api.CameraFailed {
@@ -143,35 +161,38 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 	for _, w := range s.Camera.Warnings {
 		all = append(all, api.Problem{Subject: "camera", Message: w})
 	}
-	told := map[string]bool{} // peers whose link is spoken of already
+	resuming := map[string]bool{}
 	for _, c := range s.Calls {
 		if c.State == api.CallResuming {
-			told[c.Peer] = true
-			m := "the call waits for the link to come back"
+			resuming[c.Peer] = true
+			m := "the call is waiting for the link"
 			if c.Link.Reason != "" {
 				m += ": " + c.Link.Reason
 			}
 			all = append(all, api.Problem{Subject: "call", Peer: c.Peer, Message: m})
 		}
 		if pc := c.PeerCamera; pc != nil && (pc.State == "lost" || pc.State == "failed") {
-			all = append(all, api.Problem{Subject: "call", Peer: c.Peer, Message: fmt.Sprintf("the camera there is %s: %s", pc.State, pc.Reason)})
+			m := fmt.Sprintf("%s's camera: %s: %s", c.Peer, pc.State, pc.Reason)
+			all = append(all, api.Problem{Subject: "call", Peer: c.Peer, Message: m})
 		}
 	}
 	for _, p := range s.Peers {
-		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" && !told[p.Name] {
-			all = append(all, api.Problem{Subject: "link", Peer: p.Name, Message: p.Link.Reason, Hint: linkHint(d.links.Status(p.Name).Err)})
+		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" && !resuming[p.Name] {
+			all = append(all, api.Problem{
+				Subject: "link", Peer: p.Name, Message: p.Link.Reason, Hint: linkHint(d.links.Status(p.Name).Err),
+			})
 		}
 	}
 	return all
 }
 
-// linkHint says what a person can do about a link that no dialling will mend.
+// linkHint returns what a user can do about a link that no retry can repair.
 func linkHint(err error) string {
 	switch {
 	case errors.Is(err, link.ErrWrongIdentity):
-		return "if that device was installed anew, put what `vchatctl id` prints there under peers here, and reload"
+		return "if the peer was reinstalled, put its new id (run vchatctl id there) under peers here, and reload"
 	case errors.Is(err, link.ErrRefused):
-		return "put what `vchatctl id` prints here under peers there, and reload vchatd there"
+		return "put this device's id (run vchatctl id here) under peers there, and reload vchatd there"
 	case errors.Is(err, wire.ErrVersion):
 		return "install the same version of vchat on both devices"
 	}
@@ -180,11 +201,12 @@ func linkHint(err error) string {
 
 func size(w, h int) string { return fmt.Sprintf("%dx%d", w, h) }
 
+// ms returns t in milliseconds with three decimals.
 func ms(t time.Duration) float64 { return math.Round(t.Seconds()*1e6) / 1e3 }
 
 func quantiles(r frame.Rate) api.Quantiles { return api.Quantiles{P50: ms(r.P50), P99: ms(r.P99)} }
 
-// round3 leaves something of the rate of a very narrow link.
+// round3 rounds a bit rate: three decimals still show that of a very slow link.
 func round3(x float64) float64 { return math.Round(x*1000) / 1000 }
 
 func round1(x float64) float64 { return math.Round(x*10) / 10 }

@@ -2,65 +2,73 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"vchat/daemon/api"
 	"vchat/daemon/call"
-	"vchat/daemon/frame"
 	"vchat/daemon/wire"
 )
 
-// step gives the calls an event and does what follows from it. The caller holds mu.
+// step feeds an event to the calls, runs the resulting actions and returns the
+// calls that changed. The caller holds mu.
 func (d *Daemon) step(ev call.Event) (changed []call.Call, err error) {
-	if d.ending {
-		return nil, errEnding
+	if d.stopping {
+		return nil, d.errStopping()
 	}
 	actions, err := d.calls.Step(ev, time.Now())
-	return d.do(actions), err
+	return d.run(actions), err
 }
 
-var errEnding = &api.Error{Kind: api.ShuttingDown, Message: "this device is about to stop"}
+// errStopping is the error of commands while the daemon stops. The caller
+// holds mu.
+func (d *Daemon) errStopping() error {
+	return &api.Error{Kind: api.ShuttingDown, Message: fmt.Sprintf("%s is shutting down", d.cfg.Name)}
+}
 
-func (d *Daemon) do(actions []call.Action) (changed []call.Call) {
+// run executes the actions of a step. The caller holds mu.
+func (d *Daemon) run(actions []call.Action) (changed []call.Call) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case call.Send:
 			d.send(a)
 		case call.Changed:
-			d.changed(a.Call)
+			d.callChanged(a.Call)
 			changed = append(changed, a.Call)
 		case call.Save:
-			poke(d.dirty)
+			notify(d.storeDirty)
 		}
 	}
-	for peer, p := range d.sessions {
-		d.attach(peer, p)
+	for peer, s := range d.sessions {
+		d.attachLink(peer, s)
 	}
-	d.setAlarm()
+	d.setDeadline()
 	return changed
 }
 
-// setAlarm sees to it that the calls hear of their next deadline.
-func (d *Daemon) setAlarm() {
+// setDeadline sets the timer for the next deadline of the calls.
+func (d *Daemon) setDeadline() {
 	at, ok := d.calls.Deadline()
 	switch {
-	case !ok && d.alarm != nil:
-		d.alarm.Stop()
-	case ok && d.alarm == nil:
-		d.alarm = time.AfterFunc(time.Until(at), func() {
+	case !ok && d.deadlineTimer != nil:
+		d.deadlineTimer.Stop()
+	case ok && d.deadlineTimer == nil:
+		d.deadlineTimer = time.AfterFunc(time.Until(at), func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			_, _ = d.step(call.Tick{})
 		})
 	case ok:
-		d.alarm.Reset(time.Until(at))
+		d.deadlineTimer.Reset(time.Until(at))
 	}
 }
 
+// send sends a message of a call. Without a link it is dropped: the calls
+// repeat what matters on the next one.
 func (d *Daemon) send(a call.Send) {
 	l := d.up[a.Peer]
 	if l == nil {
-		return // call: "If that link is gone by now, the message is dropped"
+		return
 	}
 	id := wire.CallID(a.ID)
 	switch a.Kind {
@@ -77,45 +85,47 @@ func (d *Daemon) send(a call.Send) {
 	}
 }
 
-// changed follows a call into its new state.
-func (d *Daemon) changed(c call.Call) {
-	p := d.sessions[c.Peer]
-	if p == nil && c.State != call.Ended {
-		p = &callSession{hub: frame.NewHub()}
-		d.sessions[c.Peer] = p
+// callChanged creates, updates or ends the session of a call that changed its
+// state, and reports the change.
+func (d *Daemon) callChanged(c call.Call) {
+	s := d.sessions[c.Peer]
+	if s == nil && c.State != call.Ended {
+		s = newCallSession()
+		d.sessions[c.Peer] = s
 	}
 	log := d.log.With("peer", c.Peer, "state", c.State, "direction", c.Direction)
 	_, live := d.calls.Get(c.Peer)
 	d.links.Want(c.Peer, live)
 	switch c.State {
 	case call.Resuming:
-		p.frames = false
-		if p.shown != nil {
-			d.hold(p)
+		s.hasFrames = false
+		if s.link != nil {
+			d.leaseCamera(s)
 		}
 	case call.Ended:
 		log = log.With("reason", c.Reason.Key(), "by", c.EndedBy)
 		if c.Text != "" {
 			log = log.With("text", c.Text)
 		}
-		// A call that was turned away at once has no party, unless there is another one with the same peer.
-		if p != nil && !live {
-			d.show(p, nil)
-			p.held.release()
-			p.hub.End(errors.New(c.Reason.String()))
+		// A call that was refused at once has no session. If there is one, it
+		// belongs to another call with the same peer.
+		if s != nil && !live {
+			d.showOn(s, nil)
+			s.lease.release()
+			s.hub.End(errors.New(c.Reason.String()))
 			delete(d.sessions, c.Peer)
 		}
 	}
 	log.Info("call")
-	view := d.callView(c)
-	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
-	poke(d.news)
-	poke(d.talks)
-	poke(stirred)
+	d.publishCall(c)
+	notify(d.statusDirty)
+	notify(d.statsDirty)
+	notify(activity)
 }
 
-// poke leaves a message that one is enough of.
-func poke(c chan struct{}) {
+// notify wakes the receiver of c, a channel with room for one value. Several
+// notifications may arrive as one.
+func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -10,46 +10,54 @@ import (
 	"vchat/daemon/wire"
 )
 
-// callSession is the other side of a call: its feed, and what was last heard of its camera.
+// callSession is the daemon's state of one call: the peer's feed, the peer's
+// camera and the chat. Daemon.mu guards it. It exists from the first state of
+// the call to its end, across reconnects.
 type callSession struct {
-	hub    *frame.Hub
-	shown  *link.Link  // the link that our frames go to; nil: none
-	held   hold        // on the camera, where that link was lost
-	frames bool        // its frames have come since the call is active
-	newest uint64      // the number of the last one
-	camera *wire.State // nil: nothing was heard of it
-	heard  time.Time   // when camera came
-	talk   talk
+	hub       *frame.Hub  // the peer's feed
+	link      *link.Link  // that our frames are sent to; nil: none
+	lease     cameraLease // keeps the camera open while the link is lost
+	hasFrames bool        // a frame has arrived since the call became active
+	lastSeq   uint64      // of the newest frame received
+	chat      chat
+
+	peerCamera      *wire.State // nil until the peer reports it
+	peerCameraSince time.Time   // begin of that state, on our clock
 }
 
-// attach shows our frames to a party whose call is active, over the link there is now.
-func (d *Daemon) attach(peer string, p *callSession) {
+func newCallSession() *callSession { return &callSession{hub: frame.NewHub(), chat: newChat()} }
+
+// attachLink sends our frames to an active call over its present link, and
+// stops sending in any other state.
+func (d *Daemon) attachLink(peer string, s *callSession) {
 	var l *link.Link
 	if c, ok := d.calls.Get(peer); ok && c.State == call.Active {
 		l = d.up[peer]
 	}
-	d.show(p, l)
+	d.showOn(s, l)
 }
 
-func (d *Daemon) show(p *callSession, l *link.Link) {
-	if p.shown == l {
+// showOn moves our frames to link l; nil stops them.
+func (d *Daemon) showOn(s *callSession, l *link.Link) {
+	if s.link == l {
 		return
 	}
-	if p.shown != nil {
-		p.shown.Show(nil)
-		p.talk.lost(time.Now())
+	if s.link != nil {
+		s.link.Show(nil)
+		s.chat.linkLost(time.Now())
 	}
-	p.shown = l
+	s.link = l
 	if l != nil {
 		l.Send(wireState(d.camera.Status()))
 		l.Show(d.camera.Hub())
-		p.talk.repeat(l)
-		p.held.release()
+		s.chat.resend(l)
+		s.lease.release()
 	}
 }
 
-// talking gives the party whose call is active over this link, or nil. The caller holds mu.
-func (d *Daemon) talking(l *link.Link) (*callSession, call.Call) {
+// activeSession returns the session and the call that are active over link l,
+// or nil. The caller holds mu.
+func (d *Daemon) activeSession(l *link.Link) (*callSession, call.Call) {
 	c, ok := d.calls.Get(l.Peer())
 	if !ok || c.State != call.Active || d.up[l.Peer()] != l {
 		return nil, call.Call{}
@@ -57,24 +65,30 @@ func (d *Daemon) talking(l *link.Link) (*callSession, call.Call) {
 	return d.sessions[l.Peer()], c
 }
 
-// feedOf gives the hub for what comes over a link, if it is wanted: not the newest frame once more, with which a link begins
-// that takes another's place. The first frame is news; a card is not one.
+// feedOf returns the hub for a frame from link l, or nil if the frame is
+// unwanted. A replacement link starts with the newest frame again: feedOf
+// drops such a duplicate. The first frame of a call is an event; cards are not.
 func (d *Daemon) feedOf(l *link.Link, f *frame.Frame) *frame.Hub {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, c := d.talking(l)
-	if p == nil || f.Seq == p.newest {
+	s, c := d.activeSession(l)
+	if s == nil || f.Seq == s.lastSeq {
 		return nil
 	}
-	p.newest = f.Seq
+	s.lastSeq = f.Seq
 	if !f.Card {
-		f.Rotate = degrees(p.camera)
+		f.Rotate = rotation(s.peerCamera)
 	}
-	if !p.frames && !f.Card {
-		p.frames = true
-		view := d.callView(c)
-		d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
-		d.log.Info("frames flow", "peer", c.Peer)
+	if !s.hasFrames && !f.Card {
+		s.hasFrames = true
+		d.publishCall(c)
+		d.log.Info("first frame received", "peer", c.Peer)
 	}
-	return p.hub
+	return s.hub
+}
+
+// publishCall publishes the present state of a call as an event.
+func (d *Daemon) publishCall(c call.Call) {
+	view := d.callView(c)
+	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
 }

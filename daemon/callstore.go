@@ -12,31 +12,35 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"vchat/daemon/call"
 )
 
-// CallsFile is what a call needs to survive a restart, in the state directory.
+// CallsFile is the name of the file in the state directory that keeps calls
+// across a restart.
 const CallsFile = "calls.json"
 
-// maxState bounds what is read of it: sixteen calls are about 4 KiB.
-const maxState = 64 << 10
+// maxCallsFile is the largest size of the file that is read, in bytes. Sixteen
+// calls take about 4 KiB.
+const maxCallsFile = 64 << 10
 
-// restore takes up the calls that were there before the restart. A file that cannot be used costs these calls and
-// nothing else.
-func (d *Daemon) restore() {
+// restoreCalls resumes the calls from before the restart. An unusable file
+// costs these calls and nothing else.
+func (d *Daemon) restoreCalls() {
 	saved, err := readCalls(d.callsFile)
 	if err != nil {
-		d.log.Warn("the calls before the restart are lost", "err", err)
+		d.log.Warn("saved calls lost", "err", err)
 	}
+	removeTemporaries(d.callsFile)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.do(d.calls.Restore(saved, time.Now()))
+	d.run(d.calls.Restore(saved, time.Now()))
 }
 
 func readCalls(path string) ([]call.Saved, error) {
-	// Without O_NONBLOCK a FIFO in the file's place would hold the start for ever.
+	// O_NONBLOCK: opening a FIFO at this path must not block the start.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -46,14 +50,14 @@ func readCalls(path string) ([]call.Saved, error) {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read saved calls: %s is not a file", path)
+		return nil, fmt.Errorf("read saved calls: %s is not a regular file", path)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxState+1))
+	b, err := io.ReadAll(io.LimitReader(f, maxCallsFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("read saved calls: %w", err)
 	}
-	if len(b) > maxState {
-		return nil, fmt.Errorf("read saved calls: %s has more than %d bytes", path, maxState)
+	if len(b) > maxCallsFile {
+		return nil, fmt.Errorf("read saved calls: %s exceeds %d bytes", path, maxCallsFile)
 	}
 	var saved []call.Saved
 	if err := json.Unmarshal(b, &saved); err != nil {
@@ -62,19 +66,31 @@ func readCalls(path string) ([]call.Saved, error) {
 	return saved, nil
 }
 
-// saveEvery is the pause between two writes: a peer that calls and hangs up all the time must not wear out the flash.
-const saveEvery = 250 * time.Millisecond
+// removeTemporaries removes what renameio leaves behind if the daemon is
+// killed while it writes path.
+func removeTemporaries(path string) {
+	dir, name := filepath.Split(path)
+	left, _ := filepath.Glob(filepath.Join(dir, "."+name+"*"))
+	for _, file := range left {
+		_ = os.Remove(file)
+	}
+}
 
-// keepState writes the calls whenever they have changed, and a last time at the end.
-func (d *Daemon) keepState(ctx context.Context) error {
-	told := ""
-	for over := false; !over; {
+// saveInterval is the least time between two writes. A peer that dials and
+// hangs up in a loop must not wear out the flash.
+const saveInterval = 250 * time.Millisecond
+
+// saveCalls writes the calls to disk whenever storeDirty reports a change, and
+// a last time when ctx is done. A repeated error is logged once.
+func (d *Daemon) saveCalls(ctx context.Context) error {
+	logged := ""
+	for last := false; !last; {
 		select {
-		case <-d.dirty:
+		case <-d.storeDirty:
 		case <-ctx.Done():
-			over = true
+			last = true
 			select {
-			case <-d.dirty:
+			case <-d.storeDirty:
 			default:
 				return nil
 			}
@@ -84,13 +100,13 @@ func (d *Daemon) keepState(ctx context.Context) error {
 		d.mu.Unlock()
 		switch err := writeCalls(d.callsFile, saved); {
 		case err == nil:
-			told = ""
-		case err.Error() != told:
-			told = err.Error()
-			d.log.Error("calls will not survive a restart", "err", err)
+			logged = ""
+		case err.Error() != logged:
+			logged = err.Error()
+			d.log.Error("calls not saved", "err", err)
 		}
 		select {
-		case <-time.After(saveEvery):
+		case <-time.After(saveInterval):
 		case <-ctx.Done():
 		}
 	}
@@ -103,32 +119,28 @@ func writeCalls(path string, saved []call.Saved) error {
 		err = replaceFile(path, append(b, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("write calls: %w", err)
+		return fmt.Errorf("save calls: %w", err)
 	}
 	return nil
 }
 
-// replaceFile replaces a file as a whole: a power cut leaves the old one or the new one, and once it returns nil the new one.
+// replaceFile replaces the content of a file. After a power cut it holds the
+// old content or the new one; once replaceFile has returned nil, the new one.
 func replaceFile(path string, b []byte) error {
-	// Always the same name, so that what a killed daemon leaves behind does not pile up.
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	dir := filepath.Dir(path)
+	err := renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(dir))
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		// Without the random name of the temporary file, so that a repeated
+		// error has the same text.
+		return &fs.PathError{Op: "replace", Path: path, Err: errno}
+	}
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	return err
+	return syncDir(dir) // renameio syncs the file only
 }
 
-// syncDir makes a rename last over a power cut.
+// syncDir makes changes of names in a directory survive a power cut.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -137,15 +149,17 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// lockState keeps two daemons from being the same device at once, who would take each other's links away. The lock goes
-// with the process, however that ends.
+// lockState locks the state directory. Two daemons with the same key would
+// take the links from each other. The kernel drops the lock when the process
+// ends, however it ends. Errors: ErrUnavailable.
 func lockState(dir string) (unlock func(), err error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("state directory: %w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("open state directory: %w: %w", ErrUnavailable, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("state directory %s: %w: another vchatd uses it: %w", dir, ErrUnavailable, err), f.Close())
+		err = fmt.Errorf("lock state directory %s: %w: another vchatd uses it: %w", dir, ErrUnavailable, err)
+		return nil, errors.Join(err, f.Close())
 	}
 	return func() { _ = f.Close() }, nil
 }

@@ -6,34 +6,36 @@ import (
 	"vchat/daemon/frame"
 )
 
-// holdCamera is how long a call that has lost its link keeps the camera open, so that its first frame on the next link
-// does not wait for a camera to start, which takes up to a second. After that the light goes out.
-const holdCamera = 90 * time.Second
+// cameraLeaseTime is how long a call without a link keeps the camera open. A
+// camera takes up to a second to start, which would delay the first frame on
+// the next link. Then the camera closes and its light goes out.
+const cameraLeaseTime = 90 * time.Second
 
-// hold looks at the camera in place of a link that has gone. The zero hold looks at nothing.
-type hold struct {
-	eyes *frame.Reader
-	end  *time.Timer
+// cameraLease keeps the camera open by a subscription to its feed, in place of
+// the lost link. The zero lease holds nothing. Daemon.mu guards it.
+type cameraLease struct {
+	sub    *frame.Reader
+	expiry *time.Timer
 }
 
-// hold begins p's hold on the camera. The caller holds mu.
-func (d *Daemon) hold(p *callSession) {
-	p.held.release()
-	eyes := d.camera.Hub().Subscribe()
-	p.held = hold{eyes: eyes, end: time.AfterFunc(holdCamera, func() {
+// leaseCamera starts the lease of s, or starts it again. The caller holds mu.
+func (d *Daemon) leaseCamera(s *callSession) {
+	s.lease.release()
+	sub := d.camera.Hub().Subscribe()
+	s.lease = cameraLease{sub: sub, expiry: time.AfterFunc(cameraLeaseTime, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if p.held.eyes == eyes {
-			p.held.release()
+		if s.lease.sub == sub { // not released and started again meanwhile
+			s.lease.release()
 		}
 	})}
 }
 
-// release ends the hold, if there is one. The caller holds the Daemon's mu.
-func (h *hold) release() {
-	if h.eyes != nil {
-		h.end.Stop()
-		h.eyes.Close()
+// release ends the lease, if there is one. The caller holds Daemon.mu.
+func (l *cameraLease) release() {
+	if l.sub != nil {
+		l.expiry.Stop()
+		l.sub.Close()
 	}
-	*h = hold{}
+	*l = cameraLease{}
 }

@@ -11,32 +11,38 @@ import (
 	"vchat/daemon/wire"
 )
 
-// followCamera passes the camera's state on to peers and listeners.
-func (d *Daemon) followCamera(ctx context.Context) error {
+// publishCamera sends each change of the camera's state to the peers of active
+// calls and publishes it as an event. It returns when ctx is done.
+func (d *Daemon) publishCamera(ctx context.Context) error {
 	for {
 		select {
 		case <-d.camera.Changed():
 		case <-ctx.Done():
 			return nil
 		}
-		s := d.camera.Status()
+		status := d.camera.Status()
 		d.mu.Lock()
-		for _, p := range d.sessions {
-			if p.shown != nil {
-				p.shown.Send(wireState(s))
+		for _, s := range d.sessions {
+			if s.link != nil {
+				s.link.Send(wireState(status))
 			}
 		}
 		d.mu.Unlock()
-		view := d.cameraView(s)
+		view := d.cameraView(status)
 		d.events.Publish(api.Event{Event: api.EventCamera, Camera: &view})
-		poke(d.news)
-		poke(stirred)
+		notify(d.statusDirty)
+		notify(activity)
 	}
 }
 
-// wireState is the state of our camera as a peer is told of it, in the same words as here.
+// wireState returns the message that reports the state of our camera to a
+// peer. Privacy hides every other state and its reason.
 func wireState(s camera.Status) *wire.State {
-	m := &wire.State{Since: frame.Now() - time.Since(s.Since), Reason: wire.Clean(cmp.Or(s.Reason, s.Headline), wire.MaxReason)}
+	m := &wire.State{
+		Since:  max(frame.Now()-time.Since(s.Since), 0),
+		Reason: wire.Clean(cmp.Or(s.Reason, s.Headline), wire.MaxReason),
+		Rotate: uint8(s.Rotate / 90),
+	}
 	switch s.State {
 	case camera.Streaming:
 		m.Camera = wire.CameraStreaming
@@ -47,15 +53,15 @@ func wireState(s camera.Status) *wire.State {
 	case camera.Failed:
 		m.Camera = wire.CameraFailed
 	}
-	if s.Privacy { // whatever else is the matter with it
+	if s.Privacy {
 		m.Camera, m.Reason = wire.CameraPrivacy, ""
 	}
-	m.Since, m.Rotate = max(m.Since, 0), uint8(s.Rotate/90)
 	return m
 }
 
-// degrees is how the frames of a peer are to be turned.
-func degrees(s *wire.State) int {
+// rotation returns the degrees clockwise to display the peer's frames at. An
+// unknown value counts as 0.
+func rotation(s *wire.State) int {
 	if s == nil || s.Rotate > 3 {
 		return 0
 	}

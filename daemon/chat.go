@@ -8,139 +8,180 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/time/rate"
+
 	"vchat/daemon/api"
 	"vchat/daemon/call"
 	"vchat/daemon/link"
 	"vchat/daemon/wire"
 )
 
-// talk is what is said in a call. It is under the Daemon's mu.
-type talk struct {
-	said  []line // lately: what was on its way when a link is lost may be lost with it
-	count uint32 // of what was said since this device has started
-	ours  allowance
+// chat is the text channel of one call. Daemon.mu guards it.
+type chat struct {
+	sentCount uint32     // since this daemon started
+	recent    []sentLine // resent after a reconnect
+	sendLimit *rate.Limiter
 
-	heard  bool // something was
-	newest uint64
-	theirs allowance
+	received     bool   // lastID is valid
+	lastID       uint64 // of the newest line received
+	receiveLimit *rate.Limiter
 }
 
-type line struct {
+type sentLine struct {
 	at   time.Time
 	text *wire.Text
 }
 
+// The last lines before the loss of a link may not have arrived, so they are
+// resent on the next one.
 const (
-	repeatSaid = 16               // lines that are said again on the next link
-	repeatFor  = 10 * time.Second // that were said in this time before the loss: a link counts as lost within three seconds
+	maxResend    = 16               // lines
+	resendWindow = 10 * time.Second // before the loss; a dead link is detected within 3 s
 )
 
-// Say says a line of text to the other side of a call. Errors are *api.Error.
+// The rate of text in each direction of a call.
+const (
+	linesPerSecond = 8
+	sendBurst      = 32 // lines
+	receiveBurst   = 64 // above sendBurst: a stalled link delivers lines in bursts
+)
+
+func newChat() chat {
+	return chat{
+		sendLimit:    rate.NewLimiter(linesPerSecond, sendBurst),
+		receiveLimit: rate.NewLimiter(linesPerSecond, receiveBurst),
+	}
+}
+
+// Say sends a line of text to the other side of a call. Errors are *api.Error.
 func (d *Daemon) Say(r api.MessageRequest) (api.Message, error) {
-	if err := sayable(r.Text); err != nil {
+	if err := checkText(r.Text); err != nil {
 		return api.Message{}, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, c, err := d.listener(r.Peer)
+	s, c, err := d.chatSession(r.Peer)
 	if err != nil {
 		return api.Message{}, err
 	}
 	now := time.Now()
-	if !p.talk.ours.take(now, lineBurst) {
-		return api.Message{}, &api.Error{Kind: api.RateLimited, Message: "more is said than anybody can read", Hint: "wait a second"}
+	if !s.chat.sendLimit.AllowN(now, 1) {
+		return api.Message{}, &api.Error{
+			Kind:    api.RateLimited,
+			Message: fmt.Sprintf("rate limit exceeded: %d lines a second", linesPerSecond),
+			Hint:    "wait a second",
+		}
 	}
-	// They grow within the call over restarts, too, and need no clock for that.
-	p.talk.count++
-	m := &wire.Text{ID: uint64(c.Restarts)<<32 | uint64(p.talk.count), Text: r.Text}
-	p.shown.Send(m)
-	p.talk.keep(line{now, m})
+	// The ids of a call must grow across restarts. The number of restarts in
+	// the upper half gives that without a clock.
+	s.chat.sentCount++
+	m := &wire.Text{ID: uint64(c.Restarts)<<32 | uint64(s.chat.sentCount), Text: r.Text}
+	s.link.Send(m)
+	s.chat.remember(sentLine{now, m})
 	d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.SideLocal, Text: r.Text})
 	return api.Message{Peer: c.Peer, Text: r.Text}, nil
 }
 
-// listener gives the party that a line can be said to: the named one, or the only one.
-func (d *Daemon) listener(peer string) (*callSession, call.Call, error) {
-	c, err := d.spokenTo(peer)
+// chatSession returns the session that can take a line of text: that of the
+// peer, or of the only call if peer is empty.
+func (d *Daemon) chatSession(peer string) (*callSession, call.Call, error) {
+	c, err := d.chatCall(peer)
 	switch {
-	case d.ending:
-		return nil, c, errEnding
+	case d.stopping:
+		return nil, c, d.errStopping()
 	case err != nil:
 		return nil, c, d.apiError(peer, err)
 	case c.State == call.Calling, c.State == call.Ringing, c.State == call.Incoming:
-		return nil, c, &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("the call with %s is not answered yet", c.Peer)}
+		message := fmt.Sprintf("the call with %s is not answered yet", c.Peer)
+		return nil, c, &api.Error{Kind: api.Conflict, Message: message}
 	}
-	p := d.sessions[c.Peer]
-	if p == nil || p.shown == nil {
-		return nil, c, &api.Error{Kind: api.PeerUnreachable, Hint: "say it again when the link is back; vchatctl status says what it does",
-			Message: fmt.Sprintf("the link to %s is lost: what is said now would not be heard", c.Peer)}
+	s := d.sessions[c.Peer]
+	if s == nil || s.link == nil {
+		return nil, c, &api.Error{
+			Kind:    api.PeerUnreachable,
+			Message: fmt.Sprintf("not sent: the connection to %s is lost", c.Peer),
+			Hint:    "send it again once the call resumes; see: vchatctl status",
+		}
 	}
-	if !p.shown.Can(wire.FeatureText) {
-		return nil, c, &api.Error{Kind: api.Unsupported, Message: c.Peer + " cannot show text"}
+	if !s.link.Can(wire.FeatureText) {
+		return nil, c, &api.Error{Kind: api.Unsupported, Message: fmt.Sprintf("%s does not support messages", c.Peer)}
 	}
-	return p, c, nil
+	return s, c, nil
 }
 
-// spokenTo gives the call with a peer, or the only one that is answered.
-func (d *Daemon) spokenTo(peer string) (call.Call, error) {
+// chatCall returns the call with a peer. Without a peer it returns the only
+// answered call, or else the only call.
+func (d *Daemon) chatCall(peer string) (call.Call, error) {
 	if peer != "" {
 		if _, known := d.cfg.Peers[peer]; !known {
 			return call.Call{}, call.ErrUnknownPeer
 		}
 		c, ok := d.calls.Get(peer)
 		if !ok {
-			return c, &api.Error{Kind: api.NoSuchCall, Message: fmt.Sprintf("there is no call with %s", peer), Hint: "vchatctl call " + peer}
+			return c, notInCall(peer)
 		}
 		return c, nil
 	}
 	all := d.calls.List()
-	answered := slices.DeleteFunc(slices.Clone(all), func(c call.Call) bool { return c.State != call.Active && c.State != call.Resuming })
+	answered := slices.DeleteFunc(slices.Clone(all), func(c call.Call) bool {
+		return c.State != call.Active && c.State != call.Resuming
+	})
 	if len(answered) > 0 {
 		all = answered
 	}
 	switch len(all) {
 	case 0:
-		return call.Call{}, &api.Error{Kind: api.NoSuchCall, Message: "there is no call in which anything could be said"}
+		return call.Call{}, &api.Error{Kind: api.NoSuchCall, Message: "you are not in a call"}
 	case 1:
 		return all[0], nil
 	}
 	return call.Call{}, call.ErrAmbiguous
 }
 
-// sayable says what is wrong with a line that somebody here wants to say.
-func sayable(text string) error {
+// notInCall is the error of a command that needs a call with a peer.
+func notInCall(peer string) *api.Error {
+	return &api.Error{
+		Kind:    api.NoSuchCall,
+		Message: fmt.Sprintf("you are not in a call with %s", peer),
+		Hint:    "vchatctl call " + peer,
+	}
+}
+
+// checkText returns an *api.Error if text cannot be sent as a line.
+func checkText(text string) error {
 	bad := func(format string, args ...any) error {
 		return &api.Error{Kind: api.BadValue, Message: fmt.Sprintf(format, args...)}
 	}
-	switch at := strings.IndexFunc(text, unprintable); {
+	switch at := strings.IndexFunc(text, isControl); {
 	case strings.TrimSpace(text) == "":
-		return bad("there is nothing to say")
+		return bad("the text is empty")
 	case len(text) > api.MaxText:
-		return bad("a text of %d bytes: at most %d", len(text), api.MaxText)
+		return bad("the text has %d bytes; the limit is %d", len(text), api.MaxText)
 	case !utf8.ValidString(text):
 		return bad("the text is not UTF-8")
 	case at >= 0 && text[at] == '\n':
-		return bad("a text is one line")
+		return bad("the text must be a single line")
 	case at >= 0:
 		r, _ := utf8.DecodeRuneInString(text[at:])
-		return bad("a text cannot hold the control character U+%04X", r)
+		return bad("the text contains the control character U+%04X", r)
 	}
 	return nil
 }
 
-// unprintable characters would do something to who shows them, or end the line.
-func unprintable(r rune) bool {
+// isControl reports whether r could end the line or control the display of
+// the receiver.
+func isControl(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
 }
 
-// heardText passes on a line that the other side has said. On a new link some may come again.
-func (d *Daemon) heardText(l *link.Link, m *wire.Text) {
-	p, c := d.talking(l)
-	if p == nil || !p.talk.hear(m.ID, time.Now()) {
+// receiveText publishes a line from the peer as an event.
+func (d *Daemon) receiveText(l *link.Link, m *wire.Text) {
+	s, c := d.activeSession(l)
+	if s == nil || !s.chat.accept(m.ID, time.Now()) {
 		return
 	}
 	text := strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unprintable(r) { // the protocol has texts of several lines
+		if isControl(r) { // the protocol allows texts of several lines
 			return ' '
 		}
 		return r
@@ -150,57 +191,40 @@ func (d *Daemon) heardText(l *link.Link, m *wire.Text) {
 	}
 }
 
-// hear says whether a line is new, and not one of more than anybody can read.
-func (t *talk) hear(id uint64, now time.Time) bool {
-	if t.heard && id <= t.newest {
+// accept reports whether a received line is new and within the rate limit. A
+// resent line has an id that was seen before.
+func (c *chat) accept(id uint64, now time.Time) bool {
+	if c.received && id <= c.lastID {
 		return false
 	}
-	t.heard, t.newest = true, id
-	return t.theirs.take(now, 2*lineBurst) // more than may be said, for a link can hold some up
+	c.received, c.lastID = true, id
+	return c.receiveLimit.AllowN(now, 1)
 }
 
-// anew forgets what was heard: who invites has no call, and so has said nothing in it, if it has lost this one in a restart.
-func (t *talk) anew() { t.heard, t.newest = false, 0 }
+// resetReceived forgets the last id. A peer that sends an invitation has lost
+// the call, for instance in a restart, and numbers its lines from the start.
+func (c *chat) resetReceived() { c.received, c.lastID = false, 0 }
 
-func (t *talk) keep(l line) {
-	if len(t.said) == repeatSaid {
-		t.said = slices.Delete(t.said, 0, 1)
+func (c *chat) remember(l sentLine) {
+	if len(c.recent) == maxResend {
+		c.recent = slices.Delete(c.recent, 0, 1)
 	}
-	t.said = append(t.said, l)
+	c.recent = append(c.recent, l)
 }
 
-// lost hears of the end of a link.
-func (t *talk) lost(now time.Time) {
-	t.said = slices.DeleteFunc(t.said, func(l line) bool { return now.Sub(l.at) > repeatFor })
+// linkLost drops the lines that were sent long enough before the loss to have
+// arrived.
+func (c *chat) linkLost(now time.Time) {
+	c.recent = slices.DeleteFunc(c.recent, func(l sentLine) bool { return now.Sub(l.at) > resendWindow })
 }
 
-// repeat says on a new link what may be lost with the last one. Who has heard it knows it by its id.
-func (t *talk) repeat(l *link.Link) {
+// resend sends the lines on a new link that may be lost with the previous one.
+// The receiver drops duplicates by their id.
+func (c *chat) resend(l *link.Link) {
 	if !l.Can(wire.FeatureText) {
 		return
 	}
-	for _, said := range t.said {
-		l.Send(said.text)
+	for _, sent := range c.recent {
+		l.Send(sent.text)
 	}
-}
-
-// allowance bounds how much is said. The zero allowance is ready.
-type allowance struct {
-	paid time.Time // what was said until now has had its time until then
-}
-
-const (
-	lineEvery = 125 * time.Millisecond
-	lineBurst = 32
-)
-
-func (a *allowance) take(now time.Time, burst time.Duration) bool {
-	if credit := now.Add(-burst * lineEvery); a.paid.Before(credit) {
-		a.paid = credit
-	}
-	if a.paid.Add(lineEvery).After(now) {
-		return false
-	}
-	a.paid = a.paid.Add(lineEvery)
-	return true
 }

@@ -46,11 +46,11 @@ func TestWhatIsSaidIsShownOnBothSides(t *testing.T) {
 		}
 	}
 	say(t, alice, "grüße, 你好 👋")
-	expect(here, "bob here grüße, 你好 👋")
-	expect(there, "alice there grüße, 你好 👋")
+	expect(here, "bob local grüße, 你好 👋")
+	expect(there, "alice remote grüße, 你好 👋")
 	say(t, bob, "and to you")
-	expect(there, "alice here and to you")
-	expect(here, "bob there and to you")
+	expect(there, "alice local and to you")
+	expect(here, "bob remote and to you")
 }
 
 func TestWhatCannotBeSaid(t *testing.T) {

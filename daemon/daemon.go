@@ -1,20 +1,28 @@
-// Package daemon is one vchat device: it puts the rooms below it together and is the only place that knows them all.
+// Package daemon is one vchat device. It wires the packages below it together
+// and is the only one that knows them all.
 //
-//	           ┌──────────── control socket ◀── vchatctl
-//	           ▼                   ▲
-//	        backend ─▶ calls ─▶ events
-//	           │         ▲  │
-//	           │         │  └─ what to send, whom to show ─┐
-//	camera ─▶ Hub ───────┼─────────────────────────────────▼
-//	   │       └─▶ viewers of self            links ◀──▶ peers
-//	   │                 └── what has come ─────┤
-//	   └ state ─▶ events, peers                 └─▶ party.hub ─▶ viewers of the peer
+//	           ┌───────── control socket ◀──▶ vchatctl
+//	           ▼                ▲
+//	         api_* ─▶ calls ─▶ events
+//	           │       ▲  └─ messages ─┐
+//	           ▼       │               ▼
+//	camera ─▶ Hub ─────┼─ frames ──▶ links ◀──▶ peers
+//	   │       │       │               │
+//	   │       ▼       └───────── linkHandler
+//	   │    viewers                    └─▶ callSession.hub ─▶ viewers
+//	   └ state ─▶ events, peers
 //
-// All state that is decided on (the calls, who is linked, who looks) lies under one mutex, which is never held while
-// waiting for anybody; frames pass beside it. Run owns every goroutine and waits for it: one that talks to systemd, one
-// that writes the calls to disk, the camera's, one that passes its state on and one that waits for the last question to a
-// camera, one that tells numbers, the links', the control socket's, that of the metrics. They are started in this order and
-// ended in the reverse one.
+// Guarantees:
+//   - One mutex, mu, guards the calls, the links that are up and the viewers.
+//     It is never held while waiting. The bytes of frames do not need it.
+//   - Calls survive a restart of the daemon and the loss of a link.
+//   - While privacy mode is on, no camera is open. Only SetPrivacy turns it
+//     off.
+//   - Run returns within two seconds after its context is done.
+//
+// Goroutines: Run starts one per part, in this order, and stops them in the
+// reverse order: systemd notifications, call store, camera, camera state,
+// camera inspector, stats, links, control socket, metrics.
 package daemon
 
 import (
@@ -43,116 +51,133 @@ import (
 	"vchat/daemon/netwatch"
 )
 
-// ErrUnavailable says that something the daemon cannot run without is not to be had: its port or its control socket is
-// taken, its state directory cannot be written.
+// ErrUnavailable reports that a required resource cannot be used: the port or
+// the control socket is taken, or the state directory is not writable.
 var ErrUnavailable = errors.New("not available")
 
-// Version is that of the programs of this tree.
+// Version is the version of the programs in this tree.
 const Version = api.Version
 
-// stopTime is how long an orderly end may take.
-const stopTime = 1800 * time.Millisecond
+const (
+	stopTimeout  = 1800 * time.Millisecond // for all parts together
+	extraTimeout = 100 * time.Millisecond  // for each part after one that timed out, so that calls are still saved
+)
 
-// lateTime is what the parts after one that is late still get, such as the one that writes the calls.
-const lateTime = 100 * time.Millisecond
-
-// Daemon is one device.
+// Daemon is one device. Its methods are safe for concurrent use.
 type Daemon struct {
-	log       *slog.Logger
-	level     *slog.LevelVar // nil: not ours to change
-	started   time.Time
-	first     *config.Config // that of the start, whose port, socket and state directory stay
-	identity  *identity.Identity
+	log         *slog.Logger
+	level       *slog.LevelVar // nil: the caller sets the level
+	started     time.Time
+	startConfig *config.Config // listen, control and state_dir apply until the end
+	callsFile   string
+	identity    *identity.Identity
+
 	camera    *camera.Camera
-	inspector *camera.Inspector // to cameras, beside its stream
+	inspector *camera.Inspector
 	links     *link.Links
 	control   *control.Server
 	metrics   *metrics.Server
 	events    *control.Events
-	pool      *frame.Pool // of frames that are encoded for viewers
-	ready     chan struct{}
-	dirty     chan struct{} // the calls on disk are not those in memory
-	news      chan struct{} // systemd is to be told
-	talks     chan struct{} // a call has changed: numbers may be to be told
+	pool      *frame.Pool // for frames encoded for viewers
 
-	callsFile string
-	deciding  sync.Mutex // about privacy: one at a time, the disk included
+	ready       chan struct{} // closed by Run
+	statusDirty chan struct{} // wakes notifySystemd
+	storeDirty  chan struct{} // wakes saveCalls
+	statsDirty  chan struct{} // wakes publishStats
 
-	mu        sync.Mutex
-	cfg       *config.Config
-	calls     *call.Calls
-	alarm     *time.Timer             // the calls' next deadline
-	up        map[string]*link.Link   // by peer
-	sessions  map[string]*callSession // by peer: those with whom there is a call
-	viewers   map[*viewer]struct{}
-	viewed    uint64                   // how many viewers there have been
-	encodings map[*frame.Hub]*encoding // of the feeds that somebody looks at
-	ending    bool                     // nothing is decided any more
+	privacyMu sync.Mutex // serialises SetPrivacy, disk included
+
+	mu            sync.Mutex
+	cfg           *config.Config
+	calls         *call.Calls
+	deadlineTimer *time.Timer             // for the next deadline of calls; nil until there is one
+	up            map[string]*link.Link   // by peer
+	sessions      map[string]*callSession // by peer
+	viewers       map[*viewer]struct{}
+	viewerCount   uint64                   // since the start
+	encodings     map[*frame.Hub]*encoding // of feeds with viewers
+	stopping      bool                     // step refuses every event
 }
 
-// New makes a device from its configuration and the key and calls in its state directory. Nothing is opened or started
-// before Run. The level, if not nil, follows the configuration. Errors: ErrUnavailable, or those of identity.
+// New returns a device with the key and the calls in its state directory. It
+// opens and starts nothing else before Run. The level, if not nil, follows the
+// configuration. Errors: ErrUnavailable, or those of package identity.
 func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, error) {
 	log = slog.New(logging.LimitPeers(log.Handler()))
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("state directory: %w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("create state directory: %w: %w", ErrUnavailable, err)
 	}
 	id, err := identity.LoadOrCreate(cfg.StateDir)
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		return nil, fmt.Errorf("key of this device: %w: %w", ErrUnavailable, err)
+		return nil, fmt.Errorf("load the key of this device: %w: %w", ErrUnavailable, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("key of this device: %w", err)
+		return nil, fmt.Errorf("load the key of this device: %w", err)
 	}
-	d := &Daemon{log: log, level: level, identity: id, first: cfg, cfg: cfg, started: time.Now(), pool: frame.NewPool(4),
-		callsFile: filepath.Join(cfg.StateDir, CallsFile),
-		calls:     call.New(callConfig(cfg)),
-		ready:     make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), talks: make(chan struct{}, 1),
-		up: map[string]*link.Link{}, sessions: map[string]*callSession{}, viewers: map[*viewer]struct{}{},
-		encodings: map[*frame.Hub]*encoding{}}
+	d := &Daemon{
+		log: log, level: level, started: time.Now(), startConfig: cfg, identity: id,
+		callsFile:   filepath.Join(cfg.StateDir, CallsFile),
+		pool:        frame.NewPool(4),
+		ready:       make(chan struct{}),
+		statusDirty: make(chan struct{}, 1),
+		storeDirty:  make(chan struct{}, 1),
+		statsDirty:  make(chan struct{}, 1),
+		cfg:         cfg,
+		calls:       call.New(callConfig(cfg)),
+		up:          map[string]*link.Link{},
+		sessions:    map[string]*callSession{},
+		viewers:     map[*viewer]struct{}{},
+		encodings:   map[*frame.Hub]*encoding{},
+	}
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}
-	warnOfIdleKeys(cfg, log)
+	warnUnsupportedKeys(cfg, log)
 	d.camera = camera.New(cameraConfig(cfg), log)
 	d.inspector = camera.NewInspector(d.camera)
-	d.links = link.New(link.Config{Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*linkHandler)(d),
-		Log: log, Network: netwatch.Watch})
+	d.links = link.New(link.Config{
+		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*linkHandler)(d), Log: log,
+		Network: netwatch.Watch,
+	})
 	peers, err := linkPeers(cfg)
 	if err != nil {
 		return nil, err
 	}
 	d.links.Configure(cfg.Name, peers)
 	d.events = control.NewEvents(d.Status)
-	d.control = control.New(control.Config{Socket: cfg.Control.Socket, Group: cfg.Control.Group, Version: Version},
-		d, log)
+	d.control = control.New(
+		control.Config{Socket: cfg.Control.Socket, Group: cfg.Control.Group, Version: Version}, d, log)
 	d.metrics = metrics.New(d.Metrics, log)
 	d.metrics.Listen(cfg.Metrics)
 	return d, nil
 }
 
-// ID is the fingerprint of this device's key.
+// ID returns the fingerprint of this device's key.
 func (d *Daemon) ID() identity.ID { return d.identity.ID() }
 
-// Ready is closed once Run listens on the control socket and for peers.
+// Ready returns a channel that is closed once Run listens on the control
+// socket and for peers.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
-// Addr is where peers reach this device after Ready; nil if it does not listen.
+// Addr returns the address for peers, or nil if the device does not listen. It
+// is valid after Ready.
 func (d *Daemon) Addr() net.Addr { return d.links.Addr() }
 
-// listens is Addr for people.
-func (d *Daemon) listens() string {
+// listenAddress returns Addr as text, "" for nil.
+func (d *Daemon) listenAddress() string {
 	if a := d.Addr(); a != nil {
 		return a.String()
 	}
 	return ""
 }
 
-// Run serves until ctx ends, which gives nil, or a part fails. Calls are not ended by it: they are resumed when the
-// device is back. It returns when nothing runs any more, but at the latest two seconds after the end of ctx: a driver
-// that does not let go of a camera is left behind, with an error.
+// Run serves until ctx is done, which returns nil, or until a part fails. It
+// leaves calls open: they resume when the device is back.
+//
+// Run returns at most two seconds after ctx is done. A driver that does not
+// close its camera by then is left behind and reported as an error.
 func (d *Daemon) Run(ctx context.Context) error {
-	unlock, err := lockState(d.first.StateDir)
+	unlock, err := lockState(d.startConfig.StateDir)
 	if err != nil {
 		return err
 	}
@@ -160,32 +185,33 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.listen(); err != nil {
 		return err
 	}
-	// Started from the inside out, stopped from the outside in: viewers first, then peers, then the camera they look at.
+	// Stopped in reverse: viewers and peers first, then the camera they use.
 	parts := []*part{
-		{name: "systemd", run: d.tellSystemd},
-		{name: "state", run: d.keepState},
+		{name: "systemd notifications", run: d.notifySystemd},
+		{name: "call store", run: d.saveCalls},
 		{name: "camera", run: d.camera.Run},
-		{name: "camera state", run: d.followCamera},
+		{name: "camera state", run: d.publishCamera},
 		{name: "camera inspector", run: d.inspector.Run},
-		{name: "numbers", run: d.tellNumbers},
+		{name: "stats", run: d.publishStats},
 		{name: "links", run: d.links.Run},
 		{name: "control", run: d.control.Serve},
 		{name: "metrics", run: d.metrics.Run},
 	}
 	d.restorePrivacy()
-	d.restore()
+	d.restoreCalls()
 	failed := make(chan error, len(parts))
 	for _, p := range parts {
 		p.start(failed)
 	}
 	close(d.ready)
-	d.log.Info("ready", "name", d.first.Name, "id", d.ID(), "listen", d.listens(), "control", d.first.Control.Socket, "version", Version)
+	d.log.Info("ready", "name", d.startConfig.Name, "id", d.ID(), "listen", d.listenAddress(),
+		"control", d.startConfig.Control.Socket, "version", Version)
 	select {
 	case <-ctx.Done():
 		d.log.Info("stopping")
 	case err = <-failed:
 	}
-	tell("STOPPING=1")
+	sdNotify("STOPPING=1")
 	return errors.Join(err, d.stop(parts))
 }
 
@@ -193,26 +219,26 @@ func (d *Daemon) listen() error {
 	if err := d.control.Listen(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if d.first.Listen == "" {
+	if d.startConfig.Listen == "" {
 		return nil
 	}
-	if err := d.links.Listen(d.first.Listen); err != nil {
-		// The control socket is taken away by Serve.
-		over, cancel := context.WithCancel(context.Background())
+	if err := d.links.Listen(d.startConfig.Listen); err != nil {
+		// Serve removes the control socket when its context is done.
+		done, cancel := context.WithCancel(context.Background())
 		cancel()
-		return errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), d.control.Serve(over))
+		return errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), d.control.Serve(done))
 	}
 	return nil
 }
 
-// stop ends the parts one after the other, the last one first.
+// stop stops the parts one by one, the last one first.
 func (d *Daemon) stop(parts []*part) error {
-	late := time.NewTimer(stopTime)
-	defer late.Stop()
+	timeout := time.NewTimer(stopTimeout)
+	defer timeout.Stop()
 	d.mu.Lock()
-	d.ending = true
-	if d.alarm != nil {
-		d.alarm.Stop()
+	d.stopping = true
+	if d.deadlineTimer != nil {
+		d.deadlineTimer.Stop()
 	}
 	d.mu.Unlock()
 	var err error
@@ -220,28 +246,29 @@ func (d *Daemon) stop(parts []*part) error {
 		p.cancel()
 		select {
 		case <-p.done:
-		case <-late.C: // the others get no time of their own, but are told, and most need none
-			err = errors.Join(err, fmt.Errorf("%s did not stop within %v", p.name, stopTime))
-			late.Reset(lateTime)
+		case <-timeout.C:
+			err = errors.Join(err, fmt.Errorf("stop %s: not done within %v", p.name, stopTimeout))
+			timeout.Reset(extraTimeout)
 		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, p := range d.sessions {
-		p.held.release()
-		p.hub.End(errors.New("this device stops"))
+	for _, s := range d.sessions {
+		s.lease.release()
+		s.hub.End(fmt.Errorf("%s is shutting down", d.cfg.Name))
 	}
 	return err
 }
 
-// part is one of the rooms that run.
+// part is a goroutine of Run.
 type part struct {
 	name   string
-	run    func(context.Context) error
+	run    func(context.Context) error // until its context is done
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
+// start runs the part. If it returns before cancel, failed receives the error.
 func (p *part) start(failed chan<- error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.done = cancel, make(chan struct{})
@@ -249,7 +276,7 @@ func (p *part) start(failed chan<- error) {
 		defer close(p.done)
 		err := p.run(ctx)
 		if ctx.Err() == nil {
-			failed <- errors.Join(fmt.Errorf("%s ended by itself", p.name), err)
+			failed <- errors.Join(fmt.Errorf("%s stopped unexpectedly", p.name), err)
 		}
 	}()
 }

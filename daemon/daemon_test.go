@@ -279,7 +279,7 @@ func TestDamagedStateCostsTheCallsAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(bob, alice)
-	if log := alice.Log(); !strings.Contains(log, "calls before the restart are lost") {
+	if log := alice.Log(); !strings.Contains(log, "saved calls lost") {
 		t.Errorf("no word of it in the log:\n%s", log)
 	}
 	call(t, alice, bob)

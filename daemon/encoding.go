@@ -8,25 +8,28 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// viewerQuality is the JPEG quality in which viewers on this device get raw frames. It does not travel, so it is high.
+// viewerQuality is the JPEG quality of raw frames for viewers on this device.
+// It is high because these JPEGs do not cross the network.
 const viewerQuality = 92
 
-// encoding makes JPEGs of one feed's raw frames for all who look at it here: each frame is encoded once, by the first
-// viewer that comes with it, in that viewer's goroutine; those who come meanwhile wait for it. So nothing runs, and nothing is
-// encoded, when nobody looks.
+// encoding encodes the raw frames of one feed as JPEG for all its viewers.
+//
+// The first viewer that reads a frame encodes it in its own goroutine; the
+// others wait and share the result. Without viewers nothing is encoded.
 type encoding struct {
-	hub     *frame.Hub
-	viewers int         // under Daemon.mu
-	told    atomic.Bool // that its frames cannot be encoded
-	pool    *frame.Pool
+	hub         *frame.Hub
+	pool        *frame.Pool
+	viewers     int         // guarded by Daemon.mu
+	errorLogged atomic.Bool // by the first frame that could not be encoded
 
-	mu     sync.Mutex
-	enc    *mjpeg.Encoder // made when the first raw frame comes
-	newest *frame.Frame   // that was encoded
+	mu      sync.Mutex
+	encoder *mjpeg.Encoder // nil until the first raw frame
+	newest  *frame.Frame   // the newest JPEG
 }
 
-// share gives the encoding of a hub to one more viewer. The caller holds mu.
-func (d *Daemon) share(hub *frame.Hub) *encoding {
+// shareEncoding returns the encoding of a hub for one more viewer. The caller
+// holds mu.
+func (d *Daemon) shareEncoding(hub *frame.Hub) *encoding {
 	e := d.encodings[hub]
 	if e == nil {
 		e = &encoding{hub: hub, pool: d.pool}
@@ -36,8 +39,9 @@ func (d *Daemon) share(hub *frame.Hub) *encoding {
 	return e
 }
 
-// unshare takes it from a viewer who encodes no more. The caller holds mu.
-func (d *Daemon) unshare(e *encoding) {
+// unshareEncoding removes a viewer, whose Next has returned. The caller holds
+// mu.
+func (d *Daemon) unshareEncoding(e *encoding) {
 	if e.viewers--; e.viewers > 0 {
 		return
 	}
@@ -48,17 +52,18 @@ func (d *Daemon) unshare(e *encoding) {
 	}
 }
 
-// jpeg gives a viewer the raw frame f as a JPEG, or a newer one if it has to wait for its turn. It takes over the
-// reference to f; the caller releases the JPEG. The error is mjpeg.ErrGeometry.
+// jpeg returns the raw frame f as JPEG. If a newer frame has arrived while v
+// waited for its turn, jpeg returns that one. It takes over the reference to
+// f; the caller releases the result. Errors: mjpeg.ErrGeometry.
 func (e *encoding) jpeg(v *viewer, f *frame.Frame) (*frame.Frame, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if newer := v.eyes.Take(); newer != nil {
+	if newer := v.sub.Take(); newer != nil {
 		f.Release()
 		f = newer
-		v.overtaken.Add(1)
+		v.skipped.Add(1)
 	}
-	if f.Format == frame.JPEG { // a card has overtaken it
+	if f.Format == frame.JPEG { // the newer frame is a card
 		return f, nil
 	}
 	defer f.Release()
@@ -79,16 +84,16 @@ func (e *encoding) jpeg(v *viewer, f *frame.Frame) (*frame.Frame, error) {
 }
 
 func (e *encoding) encode(f *frame.Frame) (*frame.Frame, error) {
-	if e.enc == nil {
-		e.enc = mjpeg.NewEncoder(viewerQuality)
+	if e.encoder == nil {
+		e.encoder = mjpeg.NewEncoder(viewerQuality)
 	}
 	g := e.pool.Get(f.Width * f.Height / 4)
 	var err error
-	if g.Data, err = e.enc.EncodeYUYV(g.Data[:0], f.Data, f.Width, f.Height, 2*f.Width); err != nil {
+	if g.Data, err = e.encoder.EncodeYUYV(g.Data[:0], f.Data, f.Width, f.Height, 2*f.Width); err != nil {
 		g.Release()
 		return nil, err
 	}
-	g.Seq, g.Captured, g.Arrived, g.Format, g.Card = f.Seq, f.Captured, f.Arrived, frame.JPEG, f.Card
-	g.Width, g.Height, g.Rotate = f.Width, f.Height, f.Rotate
+	g.Meta = f.Meta
+	g.Format = frame.JPEG
 	return g, nil
 }

@@ -37,7 +37,9 @@ func newRaws(t *testing.T) *raws {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.sessions["bob"] = &callSession{hub: r.hub}
+	s := newCallSession()
+	s.hub = r.hub
+	d.sessions["bob"] = s
 	r.Daemon = d
 	return r
 }
@@ -157,7 +159,7 @@ func TestACardOvertakesARawFrame(t *testing.T) {
 	r := newRaws(t)
 	v := r.watch(t).(*viewer)
 	r.publish(1)
-	old := v.eyes.Take()
+	old := v.sub.Take()
 	card := r.pool.Get(4)
 	card.Seq, card.Format, card.Card = 2, frame.JPEG, true
 	r.hub.Publish(card)
@@ -182,7 +184,7 @@ func TestARawFrameThatCannotBeEncodedIsToldOnce(t *testing.T) {
 			}
 		}
 	}
-	if n := strings.Count(r.log.String(), "cannot be shown"); n != 1 {
+	if n := strings.Count(r.log.String(), "raw frame not encoded"); n != 1 {
 		t.Errorf("told %d times, want once:\n%s", n, r.log.String())
 	}
 }

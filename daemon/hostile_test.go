@@ -204,7 +204,7 @@ func TestEveryDamageToTheStateCostsTheCallsAndNothingElse(t *testing.T) {
 			if n := len(alice.Status().Calls); n != tt.calls {
 				t.Errorf("%d calls, want %d", n, tt.calls)
 			}
-			if told := strings.Contains(alice.Log(), "calls before the restart are lost"); told != tt.told {
+			if told := strings.Contains(alice.Log(), "saved calls lost"); told != tt.told {
 				t.Errorf("told of it: %v, want %v\n%s", told, tt.told, alice.Log())
 			}
 		})
@@ -224,14 +224,14 @@ func TestStateThatCannotBeWrittenIsToldOnce(t *testing.T) {
 		bob.Wait("the end", daemontest.NoCall)
 	}
 	alice.Stop()
-	if n := strings.Count(alice.Log(), "calls will not survive a restart"); n != 1 {
+	if n := strings.Count(alice.Log(), "calls not saved"); n != 1 {
 		t.Errorf("it was told %d times, want once", n)
 	}
 }
 
 func TestNothingIsLeftBesideTheState(t *testing.T) {
 	alice, bob := two(t)
-	if err := os.WriteFile(filepath.Join(alice.Config.StateDir, "calls.json.new"), []byte("half a fi"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(alice.Config.StateDir, ".calls.json1234567890"), []byte("half a fi"), 0o600); err != nil {
 		t.Fatal(err) // as a kill in the middle of writing leaves it
 	}
 	start(bob, alice)
@@ -281,7 +281,7 @@ func TestReloadTouchesWhatHasChangedAndNothingElse(t *testing.T) {
 	}
 
 	alice.Reload(func(*config.Config) error { return errBadFile })
-	if text := told(); !strings.Contains(text, "stays as it was") {
+	if text := told(); !strings.Contains(text, "configuration not reloaded") {
 		t.Errorf("told %q of a faulty file", text)
 	}
 	same("after a faulty file")
@@ -304,7 +304,7 @@ func TestReloadTouchesWhatHasChangedAndNothingElse(t *testing.T) {
 	for range 2 { // it says so as long as it is so
 		alice.Reload(func(*config.Config) error { return nil })
 	}
-	if n := strings.Count(alice.Log(), `at the next start" key=listen`); n != 3 {
+	if n := strings.Count(alice.Log(), `requires a restart" key=listen`); n != 3 {
 		t.Errorf("told %d times of the address that takes effect later, want 3", n)
 	}
 	same("after more reloads")

@@ -10,12 +10,14 @@ import (
 	"vchat/daemon/wire"
 )
 
-// linkHandler is the Daemon as its links see it.
+// linkHandler implements link.Handler: it turns what happens on links into
+// events of the calls.
 type linkHandler Daemon
 
-// Up hears of a new link; one that takes the place of another is not told as lost first.
-func (s *linkHandler) Up(l *link.Link) {
-	d := (*Daemon)(s)
+// Up records a new link. It may replace another one to the same peer, for
+// which Down has not been called.
+func (h *linkHandler) Up(l *link.Link) {
+	d := (*Daemon)(h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.up[l.Peer()] = l
@@ -23,31 +25,37 @@ func (s *linkHandler) Up(l *link.Link) {
 	_, _ = d.step(call.LinkUp{Peer: l.Peer()})
 }
 
-func (s *linkHandler) Down(l *link.Link, why error) {
-	d := (*Daemon)(s)
+// Down removes a link, unless it was replaced. A peer without
+// wire.FeatureResume drops the call with its link, so the call ends here too.
+func (h *linkHandler) Down(l *link.Link, err error) {
+	d := (*Daemon)(h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.up[l.Peer()] != l {
-		return // another one took its place
+		return
 	}
 	if c, ok := d.calls.Get(l.Peer()); ok && !l.Can(wire.FeatureResume) {
-		_, _ = d.step(call.GotEnd{Peer: c.Peer, ID: c.ID, Reason: call.LostTooLong, Text: "the other side holds no call without a link"})
+		_, _ = d.step(call.GotEnd{
+			Peer: c.Peer, ID: c.ID, Reason: call.LostTooLong, Text: "the peer cannot resume calls",
+		})
 	}
 	delete(d.up, l.Peer())
 	d.publishLink(l.Peer())
-	_, _ = d.step(call.LinkDown{Peer: l.Peer(), Err: why})
+	_, _ = d.step(call.LinkDown{Peer: l.Peer(), Err: err})
 }
 
-func (s *linkHandler) Refused(peer string, why error) {
-	d := (*Daemon)(s)
+// Refused ends a call with a peer that no retry can reach.
+func (h *linkHandler) Refused(peer string, err error) {
+	d := (*Daemon)(h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	wrong := errors.Is(why, link.ErrWrongIdentity) || errors.Is(why, link.ErrRefused)
-	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Clean(why.Error(), wire.MaxReason)})
+	wrong := errors.Is(err, link.ErrWrongIdentity) || errors.Is(err, link.ErrRefused)
+	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Clean(err.Error(), wire.MaxReason)})
 }
 
-func (s *linkHandler) Message(l *link.Link, m wire.Message) {
-	d := (*Daemon)(s)
+// Message handles a message of the peer. Those of a replaced link are dropped.
+func (h *linkHandler) Message(l *link.Link, m wire.Message) {
+	d := (*Daemon)(h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	peer := l.Peer()
@@ -56,8 +64,8 @@ func (s *linkHandler) Message(l *link.Link, m wire.Message) {
 	}
 	switch m := m.(type) {
 	case *wire.Invite:
-		if p := d.sessions[peer]; p != nil {
-			p.talk.anew()
+		if s := d.sessions[peer]; s != nil {
+			s.chat.resetReceived()
 		}
 		_, _ = d.step(call.GotInvite{Peer: peer, ID: call.ID(m.Call)})
 	case *wire.Ringing:
@@ -69,40 +77,38 @@ func (s *linkHandler) Message(l *link.Link, m wire.Message) {
 	case *wire.End:
 		_, _ = d.step(call.GotEnd{Peer: peer, ID: call.ID(m.Call), Reason: call.Reason(m.Reason), Text: m.Text})
 	case *wire.State:
-		d.heardState(l, m)
+		d.receiveState(l, m)
 	case *wire.Text:
-		d.heardText(l, m)
+		d.receiveText(l, m)
 	}
 }
 
-// heardState notes what the other side's camera is like.
-func (d *Daemon) heardState(l *link.Link, m *wire.State) {
-	p, c := d.talking(l)
-	if p == nil {
+// receiveState records the state of the peer's camera and publishes a change.
+func (d *Daemon) receiveState(l *link.Link, m *wire.State) {
+	s, c := d.activeSession(l)
+	if s == nil {
 		return
 	}
-	before := p.camera
-	p.camera, p.heard = m, frame.Wall(l.Local(m.Since))
+	before := s.peerCamera
+	s.peerCamera, s.peerCameraSince = m, frame.Wall(l.Local(m.Since))
 	if before != nil && before.Camera == m.Camera && before.Reason == m.Reason && before.Rotate == m.Rotate {
 		return
 	}
-	view := d.callView(c)
-	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
+	d.publishCall(c)
 }
 
-// Wants says that frames are looked at: in an active call.
-func (s *linkHandler) Wants(l *link.Link) bool {
-	d := (*Daemon)(s)
+// Wants reports whether to decode frames of the link: those of an active call.
+func (h *linkHandler) Wants(l *link.Link) bool {
+	d := (*Daemon)(h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, _ := d.talking(l)
-	return p != nil
+	s, _ := d.activeSession(l)
+	return s != nil
 }
 
-// Frame passes a frame on to those who look at the peer.
-func (s *linkHandler) Frame(l *link.Link, f *frame.Frame) {
-	d := (*Daemon)(s)
-	hub := d.feedOf(l, f)
+// Frame publishes a frame on the peer's feed. It takes over the reference.
+func (h *linkHandler) Frame(l *link.Link, f *frame.Frame) {
+	hub := (*Daemon)(h).feedOf(l, f)
 	if hub == nil {
 		f.Release()
 		return
@@ -110,24 +116,23 @@ func (s *linkHandler) Frame(l *link.Link, f *frame.Frame) {
 	hub.Publish(f)
 }
 
-// Quality makes news of frames that are sent in another quality than before.
-func (s *linkHandler) Quality(l *link.Link) {
-	d := (*Daemon)(s)
+// Quality logs and publishes that the quality of sent frames has changed.
+func (h *linkHandler) Quality(l *link.Link) {
+	d := (*Daemon)(h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, c := d.talking(l)
-	if p == nil {
+	s, c := d.activeSession(l)
+	if s == nil {
 		return
 	}
-	view := d.callView(c)
-	if out := view.Sending; out != nil {
-		d.log.Info("frames go out in another quality", "peer", c.Peer, "quality", out.Quality, "why", out.Reason)
+	if out := d.callView(c).Sending; out != nil {
+		d.log.Info("send quality changed", "peer", c.Peer, "quality", out.Quality, "cause", out.Reason)
 	}
-	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
+	d.publishCall(c)
 }
 
 func (d *Daemon) publishLink(peer string) {
 	view := d.linkView(peer)
 	d.events.Publish(api.Event{Event: api.EventLink, Peer: peer, Link: &view})
-	poke(d.news)
+	notify(d.statusDirty)
 }

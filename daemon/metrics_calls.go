@@ -44,7 +44,7 @@ func writeSendingMetrics(t *metrics.Text, calls []api.Call) {
 			func(s *api.Sending) float64 { return float64(s.Frames) }},
 		{"vchat_sending_reduced", metrics.Gauge, "1 while frames are sent below the camera's quality.",
 			func(s *api.Sending) float64 { return truth(s.Quality == api.QualityReduced) }},
-		{"vchat_sending_lost_total", metrics.Counter, "Frames missing at the peer, by gaps in their numbers.",
+		{"vchat_sending_lost_total", metrics.Counter, "Frames missing at the peer, by gaps in the sequence.",
 			func(s *api.Sending) float64 {
 				if s.Received == nil {
 					return 0
@@ -84,7 +84,7 @@ func writeReceivingMetrics(t *metrics.Text, calls []api.Call) {
 			func(r *api.Receiving) float64 { return r.MbitS * 1e6 / 8 }},
 		{"vchat_receiving_frames_total", metrics.Counter, "Valid frames received.",
 			func(r *api.Receiving) float64 { return float64(r.Frames) }},
-		{"vchat_receiving_lost_total", metrics.Counter, "Frames missing here, by gaps in their numbers.",
+		{"vchat_receiving_lost_total", metrics.Counter, "Frames missing here, by gaps in the sequence.",
 			func(r *api.Receiving) float64 { return float64(r.Lost) }},
 		{"vchat_receiving_broken_total", metrics.Counter, "Invalid frames received.",
 			func(r *api.Receiving) float64 { return float64(r.Broken) }},
@@ -122,7 +122,7 @@ func writeDelayMetrics(t *metrics.Text, calls []api.Call) {
 				}
 				return &c.Receiving.TransferMS
 			}},
-		{"vchat_sending_delay_seconds", "From a frame's capture here to its arrival at the peer, as the peer reports it.",
+		{"vchat_sending_delay_seconds", "From a frame's capture here to its arrival at the peer.",
 			func(c api.Call) *api.Quantiles {
 				if c.Sending == nil || c.Sending.Received == nil {
 					return nil

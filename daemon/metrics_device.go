@@ -40,7 +40,7 @@ func writeCameraMetrics(t *metrics.Text, c api.Camera) {
 	t.Metric("vchat_camera_frames_per_second", metrics.Gauge, "Frames captured per second, lately.").Add(c.FPS)
 	counter := func(name, help string, n uint64) { t.Metric(name, metrics.Counter, help).Add(float64(n)) }
 	counter("vchat_camera_frames_total", "Valid frames captured.", c.Frames)
-	counter("vchat_camera_dropped_total", "Frames lost in the camera or driver, by gaps in their numbers.", c.Dropped)
+	counter("vchat_camera_dropped_total", "Frames lost in the camera or driver, by gaps in the sequence.", c.Dropped)
 	broken := t.Metric("vchat_camera_broken_total", metrics.Counter, "Invalid frames from the camera, by reason.")
 	for _, reason := range slices.Sorted(maps.Keys(c.BrokenBy)) {
 		broken.Add(float64(c.BrokenBy[reason]), "reason", reason)
@@ -81,7 +81,7 @@ func writeLinkMetrics(t *metrics.Text, peers []api.Peer) {
 }
 
 func writeViewerMetrics(t *metrics.Text, viewers []api.Viewer) {
-	rate := t.Metric("vchat_viewer_frames_per_second", metrics.Gauge, "Frames delivered to the viewer per second, lately.")
+	rate := t.Metric("vchat_viewer_frames_per_second", metrics.Gauge, "Frames per second to the viewer, lately.")
 	for _, v := range viewers {
 		rate.Add(v.FPS, "feed", v.Feed, "viewer", strconv.FormatUint(v.ID, 10))
 	}

@@ -12,101 +12,117 @@ import (
 	"vchat/daemon/api"
 )
 
-// privacyFile, in the state directory, is privacy: that there is something of this name means on, whatever it holds. A damaged
-// disk must never switch a camera on.
+// privacyFile is the name of the file in the state directory whose existence
+// means that privacy mode is on. Its content and type do not matter: a damaged
+// disk must never turn a camera on.
 const privacyFile = "privacy"
 
-// closeTime is for drivers to let go of the camera, and of the cameras that are being asked.
-const closeTime = 5 * time.Second
+// closeTimeout bounds the wait for drivers to close the cameras.
+const closeTimeout = 5 * time.Second
 
-// Privacy says whether the camera is switched off by its owner. Nothing but SetPrivacy changes that: no peer, no reload.
+// Privacy reports whether the owner has turned the camera off. Only SetPrivacy
+// changes it; no peer and no reload does.
 func (d *Daemon) Privacy() bool { return d.camera.Status().Privacy }
 
-// SetPrivacy switches the camera off at once, and keeps it so over a restart; or lets it be opened again. If what must stand on
-// disk for that cannot be written there, the error says so; on is on for now all the same, and off is not off.
+// SetPrivacy turns privacy mode on or off. uid is the user who asked for it,
+// for the log.
+//
+// On closes the camera at once and keeps it closed across restarts. If the
+// state cannot be written to disk, SetPrivacy returns an error: on then holds
+// until the restart, and off is not done. Errors are *api.Error.
 func (d *Daemon) SetPrivacy(on bool, uid int) error {
-	d.deciding.Lock()
-	defer d.deciding.Unlock()
+	d.privacyMu.Lock()
+	defer d.privacyMu.Unlock()
 	before := d.Privacy()
 	var err error
 	if on {
-		// At the same time: neither a slow disk nor a driver that hangs may stand in the way of the other.
-		kept := make(chan error, 1)
-		go func() { kept <- d.keepPrivacy() }()
-		open := d.closeCamera()
-		err = errors.Join(<-kept, open)
-	} else if err = d.forgetPrivacy(); err == nil {
-		err = d.camera.SetPrivacy(context.Background(), false) // waits for nothing
+		// Concurrently: a slow disk must not delay the camera, nor a hung
+		// driver the file.
+		written := make(chan error, 1)
+		go func() { written <- d.writePrivacyFile() }()
+		closed := d.closeCamera()
+		err = errors.Join(<-written, closed)
+	} else if err = d.removePrivacyFile(); err == nil {
+		err = d.camera.SetPrivacy(context.Background(), false) // does not block
 	}
 	if now := d.Privacy(); now != before {
-		d.log.Info("privacy", "on", now, "uid", uid)
+		d.log.Info("privacy mode changed", "on", now, "uid", uid)
 		d.events.Publish(api.Event{Event: api.EventPrivacy, Privacy: &now})
-		poke(d.news)
+		notify(d.statusDirty)
 	}
 	if err != nil {
-		d.log.Error("privacy is not as it was asked for", "on", on, "uid", uid, "err", err)
+		d.log.Error("privacy mode not set completely", "on", on, "uid", uid, "err", err)
 	}
 	return err
 }
 
-// closeCamera returns when nothing of ours has a camera open, and none can be opened any more.
+// closeCamera turns privacy mode on in the camera and waits until no camera is
+// open. It does not use the context of a request: the camera must be closed
+// even if the client has gone.
 func (d *Daemon) closeCamera() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime) // not the request's: half a command helps nobody
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	err := d.camera.SetPrivacy(ctx, true)
 	if err == nil {
 		err = d.inspector.Drain(ctx)
 	}
 	if err != nil {
-		return &api.Error{Kind: api.CameraUnavailable, Hint: "unplug it",
-			Message: fmt.Sprintf("privacy is on, but the camera's driver has not let go of it within %v", closeTime)}
+		return &api.Error{
+			Kind:    api.CameraUnavailable,
+			Message: fmt.Sprintf("privacy is on, but the driver did not close the camera within %v", closeTimeout),
+			Hint:    "unplug the camera",
+		}
 	}
 	return nil
 }
 
-func (d *Daemon) privacyPath() string { return filepath.Join(d.first.StateDir, privacyFile) }
+func (d *Daemon) privacyPath() string { return filepath.Join(d.startConfig.StateDir, privacyFile) }
 
-// restorePrivacy is called before the camera can be opened. What cannot be told counts as on.
+// restorePrivacy restores privacy mode from disk. It runs before the camera
+// can be opened. If the state cannot be read, privacy mode is on.
 func (d *Daemon) restorePrivacy() {
 	_, err := os.Lstat(d.privacyPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	_ = d.closeCamera() // nothing is open yet that could be late
+	_ = d.closeCamera() // no camera is open yet
 	if err != nil {
-		d.log.Error("privacy is on, because it cannot be read whether it is", "err", err)
+		d.log.Error("privacy mode on because its state cannot be read", "err", err)
 		return
 	}
-	d.log.Info("privacy is on since before the restart")
+	d.log.Info("privacy mode restored")
 }
 
-func (d *Daemon) keepPrivacy() error {
-	if err := d.makePrivacyFile(); err != nil {
-		return &api.Error{Kind: api.Internal, Message: fmt.Sprintf("privacy is on, but only until the next restart: %v", err)}
+func (d *Daemon) writePrivacyFile() error {
+	if err := d.createPrivacyFile(); err != nil {
+		message := fmt.Sprintf("privacy is on, but only until the next restart: %v", err)
+		return &api.Error{Kind: api.Internal, Message: message}
 	}
 	return nil
 }
 
-// makePrivacyFile leaves alone what is there already. That it is there is all that counts: a full disk has room for an empty file.
-func (d *Daemon) makePrivacyFile() error {
+// createPrivacyFile creates the file unless it exists. It ignores an error of
+// the content: an empty file suffices and fits on a full disk.
+func (d *Daemon) createPrivacyFile() error {
 	f, err := os.OpenFile(d.privacyPath(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
-		_, _ = f.WriteString("While this file is here the camera stays closed. vchatctl privacy off takes it away.\n")
+		_, _ = f.WriteString("While this file exists vchatd keeps the camera closed: vchatctl privacy off\n")
 		err = f.Close()
 	} else if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
-	return errors.Join(err, syncDir(d.first.StateDir)) // of the file itself only the name has to last
+	return errors.Join(err, syncDir(d.startConfig.StateDir)) // only the name must survive
 }
 
-func (d *Daemon) forgetPrivacy() error {
+func (d *Daemon) removePrivacyFile() error {
 	err := os.Remove(d.privacyPath())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return &api.Error{Kind: api.Internal, Message: fmt.Sprintf("privacy stays on: %v", err)}
 	}
-	// Where this fails, privacy may be back after a power cut. That is the good side to fail on.
-	if err := syncDir(d.first.StateDir); err != nil {
-		d.log.Warn("privacy is off, but may be on again after a power cut", "err", err)
+	// If the sync fails, the file may be back after a power cut. That errs on
+	// the safe side, so it is only a warning.
+	if err := syncDir(d.startConfig.StateDir); err != nil {
+		d.log.Warn("privacy mode may be on again after a power cut", "err", err)
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func TestPrivacyInACall(t *testing.T) {
 	bob.Wait("seeing alice again", told("streaming"))
 	log := alice.Log()
 	for _, on := range []bool{true, false} {
-		if n := strings.Count(log, fmt.Sprintf("msg=privacy on=%v uid=%d", on, os.Getuid())); n != 1 {
+		if n := strings.Count(log, fmt.Sprintf("msg=\"privacy mode changed\" on=%v uid=%d", on, os.Getuid())); n != 1 {
 			t.Errorf("on=%v is logged %d times:\n%s", on, n, log)
 		}
 	}

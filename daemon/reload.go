@@ -11,20 +11,21 @@ import (
 	"vchat/daemon/call"
 )
 
-// Reload takes what load gives for the configuration from now on. Calls and links that it does not touch go on; if load
-// fails, everything stays as it was.
+// Reload replaces the configuration by the one that load returns. Calls and
+// links that the change does not affect continue. If load fails, the old
+// configuration stays. Systemd, the log and an event report the result.
 func (d *Daemon) Reload(load func() (*config.Config, error)) {
-	tell(fmt.Sprintf("%s\n%s", daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()))
-	defer tell(daemon.SdNotifyReady)
+	sdNotify(fmt.Sprintf("%s\n%s", daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()))
+	defer sdNotify(daemon.SdNotifyReady)
 	cfg, err := load()
 	if err == nil {
 		err = d.configure(cfg)
 	}
-	text := "the configuration was read again"
+	text := "configuration reloaded"
 	if err != nil {
-		text = fmt.Sprintf("the configuration stays as it was: %v", err)
-		for _, line := range strings.Split(err.Error(), "\n") {
-			d.log.Error("the configuration stays as it was", "err", line)
+		text = fmt.Sprintf("configuration not reloaded: %v", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			d.log.Error("configuration not reloaded", "err", line)
 		}
 	} else {
 		d.log.Info(text)
@@ -39,22 +40,22 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	}
 	d.mu.Lock()
 	for _, fixed := range []struct {
-		key       string
-		different bool
+		key     string
+		changed bool
 	}{
-		{"listen", cfg.Listen != d.first.Listen},
-		{"control", cfg.Control != d.first.Control},
-		{"state_dir", cfg.StateDir != d.first.StateDir},
+		{"listen", cfg.Listen != d.startConfig.Listen},
+		{"control", cfg.Control != d.startConfig.Control},
+		{"state_dir", cfg.StateDir != d.startConfig.StateDir},
 	} {
-		if fixed.different {
-			d.log.Warn("a change that takes effect at the next start", "key", fixed.key)
+		if fixed.changed {
+			d.log.Warn("configuration change requires a restart", "key", fixed.key)
 		}
 	}
 	d.cfg = cfg
 	_, _ = d.step(call.Configure{Config: callConfig(cfg)})
 	d.mu.Unlock()
-	warnOfIdleKeys(cfg, d.log)
-	// Not under mu: both tell of what they change.
+	warnUnsupportedKeys(cfg, d.log)
+	// Without mu: both call back with what they change.
 	d.links.Configure(cfg.Name, peers)
 	d.camera.Reconfigure(cameraConfig(cfg))
 	d.metrics.Listen(cfg.Metrics)

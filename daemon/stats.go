@@ -8,26 +8,27 @@ import (
 	"vchat/daemon/call"
 )
 
-// tellNumbers lets listeners know, now and then, what is measured of the calls. Without a call it sleeps.
-func (d *Daemon) tellNumbers(ctx context.Context) error {
-	every := time.NewTicker(api.StatsInterval)
-	defer every.Stop()
+// publishStats publishes the measurements of active calls every
+// api.StatsInterval. Without a call it sleeps until statsDirty.
+func (d *Daemon) publishStats(ctx context.Context) error {
+	tick := time.NewTicker(api.StatsInterval)
+	defer tick.Stop()
 	for {
 		select {
-		case <-every.C:
-			if !d.publishNumbers() {
-				every.Stop()
+		case <-tick.C:
+			if !d.publishCallStats() {
+				tick.Stop()
 			}
-		case <-d.talks:
-			every.Reset(api.StatsInterval)
+		case <-d.statsDirty:
+			tick.Reset(api.StatsInterval)
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// publishNumbers says whether there are any.
-func (d *Daemon) publishNumbers() bool {
+// publishCallStats publishes once and reports whether there is a call.
+func (d *Daemon) publishCallStats() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	calls := d.calls.List()

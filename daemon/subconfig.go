@@ -10,17 +10,22 @@ import (
 	"vchat/daemon/link"
 )
 
-// What each room needs to know of the configuration.
+// The functions below return the part of the configuration that a package
+// needs, in that package's own type.
 
 func cameraConfig(cfg *config.Config) camera.Config {
 	c := cfg.Camera
-	return camera.Config{Device: c.Device, Width: c.Size.Width, Height: c.Size.Height, FPS: c.FPS, Format: c.Format, Raw: c.Raw,
-		Controls: c.Controls, Rotate: c.Rotate, USBReset: c.USBReset, Name: cfg.Name}
+	return camera.Config{
+		Device: c.Device, Width: c.Size.Width, Height: c.Size.Height, FPS: c.FPS, Format: c.Format, Raw: c.Raw,
+		Controls: c.Controls, Rotate: c.Rotate, USBReset: c.USBReset, Name: cfg.Name,
+	}
 }
 
 func callConfig(cfg *config.Config) call.Config {
-	c := call.Config{Max: cfg.Calls.Max, RingTimeout: cfg.Calls.RingTimeout, ResumeFor: cfg.Calls.ResumeFor,
-		DoNotDisturb: cfg.Calls.DoNotDisturb, AutoAnswer: map[string]bool{}, Known: map[string]bool{}}
+	c := call.Config{
+		Max: cfg.Calls.Max, RingTimeout: cfg.Calls.RingTimeout, ResumeFor: cfg.Calls.ResumeFor,
+		DoNotDisturb: cfg.Calls.DoNotDisturb, AutoAnswer: map[string]bool{}, Known: map[string]bool{},
+	}
 	for name, p := range cfg.Peers {
 		c.Known[name] = true
 		c.AutoAnswer[name] = p.AutoAnswer
@@ -33,7 +38,7 @@ func linkPeers(cfg *config.Config) ([]link.Peer, error) {
 	for name, p := range cfg.Peers {
 		id, err := identity.ParseID(p.ID)
 		if err != nil {
-			return nil, fmt.Errorf("id of peer %s: %w", name, err)
+			return nil, fmt.Errorf("parse id of peer %s: %w", name, err)
 		}
 		peers = append(peers, link.Peer{Name: name, Address: p.Address, ID: id, MaxBitrate: p.MaxBitrate})
 	}

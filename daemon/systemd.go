@@ -12,58 +12,59 @@ import (
 	"vchat/daemon/logging"
 )
 
-// tell sends a line to systemd, where there is one (sd_notify(3)).
-func tell(state string) {
-	// An error means that NOTIFY_SOCKET is broken; systemd then says so itself, by its own time-out.
-	_, _ = daemon.SdNotify(false, state)
-}
+// sdNotify sends a state to systemd, if it runs this process; see
+// sd_notify(3). An error means a broken NOTIFY_SOCKET, which systemd reports
+// itself by its timeout.
+func sdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
 
-// statusEvery is how often the STATUS line of `systemctl status` follows the rates of a call.
-const statusEvery = 10 * time.Second
+// statusInterval is how often the rates in the STATUS line of `systemctl
+// status` are updated during a call.
+const statusInterval = 10 * time.Second
 
-// tellSystemd says READY, then keeps STATUS true and feeds the watchdog, from which only a device that can still decide
-// gets food.
-func (d *Daemon) tellSystemd(ctx context.Context) error {
+// notifySystemd sends READY, then a STATUS line whenever it changes, and feeds
+// the watchdog. Taking mu before each watchdog message turns a deadlock into a
+// restart.
+func (d *Daemon) notifySystemd(ctx context.Context) error {
 	<-d.ready
-	tell(daemon.SdNotifyReady)
+	sdNotify(daemon.SdNotifyReady)
 	var watchdog <-chan time.Time
-	if every, err := daemon.SdWatchdogEnabled(false); err == nil && every > 0 {
-		t := time.NewTicker(every / 2)
+	if timeout, err := daemon.SdWatchdogEnabled(false); err == nil && timeout > 0 {
+		t := time.NewTicker(timeout / 2)
 		defer t.Stop()
 		watchdog = t.C
 	}
-	told := ""
+	sent := ""
 	for {
 		s := d.Status()
-		if line := summary(s); line != told {
-			told = line
-			tell("STATUS=" + logging.Printable(line)) // what follows a line end would be taken for more than a status
+		if line := statusLine(s); line != sent {
+			sent = line
+			sdNotify("STATUS=" + logging.Printable(line)) // a line break would start another assignment
 		}
-		var again <-chan time.Time
+		var refresh <-chan time.Time
 		if len(s.Calls) > 0 {
-			again = time.After(statusEvery)
+			refresh = time.After(statusInterval)
 		}
 		select {
 		case <-watchdog:
-			d.mu.Lock() // a deadlock ends here, and the watchdog ends the deadlock
+			d.mu.Lock()
 			d.mu.Unlock()
-			tell(daemon.SdNotifyWatchdog)
-		case <-d.news:
-		case <-again:
+			sdNotify(daemon.SdNotifyWatchdog)
+		case <-d.statusDirty:
+		case <-refresh:
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// summary is a device in one line.
-func summary(s api.Status) string {
+// statusLine returns the status of the device in one line.
+func statusLine(s api.Status) string {
 	camera := "camera " + string(s.Camera.State)
 	if s.Camera.Reason != "" {
 		camera += " (" + s.Camera.Reason + ")"
 	}
 	if s.Privacy {
-		camera = "privacy: camera off"
+		camera = "camera off (privacy)"
 	}
 	if len(s.Calls) == 0 {
 		up := 0

@@ -52,7 +52,7 @@ func fitProcessors() (stop func()) {
 				select {
 				case <-done:
 					return
-				case <-stirred:
+				case <-activity:
 				}
 				f = newFit()
 				tick.Reset(time.Second)
@@ -76,7 +76,7 @@ func fitProcessors() (stop func()) {
 }
 
 // stirred tells that work may have begun: that a camera or a call has changed. It is the process's, as its processors are.
-var stirred = make(chan struct{}, 1)
+var activity = make(chan struct{}, 1)
 
 // Of one processor. A call each way takes some hundredths on a fast processor, and less than plenty on a small board's;
 // frames that are made smaller take more than that on any.

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 
 	"vchat/daemon/api"
@@ -10,20 +9,21 @@ import (
 	"vchat/daemon/frame"
 )
 
-// viewer is somebody on this device who looks at a feed.
+// viewer implements control.Viewer: one reader of a feed on this device.
 type viewer struct {
 	daemon *Daemon
 	id     uint64
 	feed   string
-	eyes   *frame.Reader
+	sub    *frame.Reader
 	meter  frame.Meter
 	closed atomic.Bool
 
-	encoding  *encoding     // of this feed
-	overtaken atomic.Uint64 // raw frames that were old by the time they could be encoded
+	encoding *encoding     // of this feed
+	skipped  atomic.Uint64 // raw frames replaced by newer ones before they were encoded
 }
 
-// Watch begins to look at a feed: api.Self, or a peer with whom there is a call, if only one that is about to begin.
+// Watch opens a feed: api.Self, or that of a peer in a call, which may not be
+// answered yet. Errors are *api.Error.
 func (d *Daemon) Watch(feed string) (control.Viewer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -34,26 +34,28 @@ func (d *Daemon) Watch(feed string) (control.Viewer, error) {
 			e.Kind = api.NoSuchFeed
 			return nil, e
 		}
-		p := d.sessions[feed]
-		if p == nil {
-			return nil, &api.Error{Kind: api.NoSuchFeed, Message: fmt.Sprintf("there is no call with %s, so there are no frames of it", feed),
-				Hint: "vchatctl call " + feed}
+		s := d.sessions[feed]
+		if s == nil {
+			e := notInCall(feed)
+			e.Kind = api.NoSuchFeed
+			return nil, e
 		}
-		hub = p.hub
+		hub = s.hub
 	}
-	if d.ending {
-		return nil, errEnding
+	if d.stopping {
+		return nil, d.errStopping()
 	}
-	d.viewed++
-	v := &viewer{daemon: d, id: d.viewed, feed: feed, eyes: hub.Subscribe(), encoding: d.share(hub)}
+	d.viewerCount++
+	v := &viewer{daemon: d, id: d.viewerCount, feed: feed, sub: hub.Subscribe(), encoding: d.shareEncoding(hub)}
 	d.viewers[v] = struct{}{}
 	d.publishViewer(v, false)
 	return v, nil
 }
 
+// Next implements control.Viewer.
 func (v *viewer) Next(ctx context.Context) (*frame.Frame, error) {
 	for {
-		f, err := v.eyes.Next(ctx)
+		f, err := v.sub.Next(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -65,24 +67,26 @@ func (v *viewer) Next(ctx context.Context) (*frame.Frame, error) {
 		if f, err = v.encoding.jpeg(v, f); err == nil {
 			return f, nil
 		}
-		if v.encoding.told.CompareAndSwap(false, true) {
-			v.daemon.log.Warn("raw frames of a feed cannot be shown", "feed", v.feed, "err", err)
+		if v.encoding.errorLogged.CompareAndSwap(false, true) {
+			v.daemon.log.Warn("raw frame not encoded", "feed", v.feed, "err", err)
 		}
 	}
 }
 
-func (v *viewer) Dropped() uint64 { return v.eyes.Dropped() + v.overtaken.Load() }
+// Dropped implements control.Viewer.
+func (v *viewer) Dropped() uint64 { return v.sub.Dropped() + v.skipped.Load() }
 
+// Close implements control.Viewer. It may be called more than once.
 func (v *viewer) Close() {
 	if v.closed.Swap(true) {
 		return
 	}
-	v.eyes.Close()
+	v.sub.Close()
 	d := v.daemon
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.viewers, v)
-	d.unshare(v.encoding)
+	d.unshareEncoding(v.encoding)
 	d.publishViewer(v, true)
 }
 
