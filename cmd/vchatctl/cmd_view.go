@@ -159,8 +159,8 @@ func (a *app) openDisplay(ctx context.Context, s *view.Session, to, title string
 		return a.openScreen()
 	}
 	return terminal.Open(s.Context(), a.stdin, a.stdout, terminal.Options{
-		TrueColour: hasTrueColor(),
-		Remote:     os.Getenv("SSH_CONNECTION") != "",
+		TrueColor: hasTrueColor(),
+		Remote:    os.Getenv("SSH_CONNECTION") != "",
 	})
 }
 

@@ -1,6 +1,12 @@
-// Package pipe views a feed by writing its frames one after the other, byte for byte as they came, for other programs.
-// It promises that nothing else is written, and that a reader which is slow gets fewer frames instead of late ones. It
-// starts no goroutine.
+// Package pipe writes the frames of a feed to a pipe, as JPEG images one after
+// the other.
+//
+// Guarantees:
+//   - It writes the frames byte for byte as the daemon sends them, and nothing
+//     else.
+//   - A slow reader gets fewer frames, not older ones.
+//
+// It starts no goroutine.
 package pipe
 
 import (
@@ -15,8 +21,9 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// Copy writes frames to stdout until the feed or its reader ends, both of which give nil, or ctx, whose cause it gives.
-// Other errors are those of the feed and of writing.
+// Copy writes frames to stdout. It returns nil when the feed ends or the reader
+// closes the pipe, the cause of ctx when that ends, and otherwise the error of
+// the feed or of the write.
 func Copy(ctx context.Context, stdout *os.File, n *view.Newest) error {
 	out := view.Interruptible(ctx, stdout)
 	defer out.Close()
@@ -35,7 +42,7 @@ func Copy(ctx context.Context, stdout *os.File, n *view.Newest) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		default:
-			return fmt.Errorf("writing frames: %w", err)
+			return fmt.Errorf("write frame: %w", err)
 		}
 	}
 }

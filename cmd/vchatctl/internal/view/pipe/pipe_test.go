@@ -15,30 +15,30 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// reel gives a frame for each token, and then its end.
-type reel struct {
+// frameSource returns a frame for each token, and then end.
+type frameSource struct {
 	frames [][]byte
 	token  chan struct{}
 	end    error
 }
 
-func (r *reel) Next() (client.Frame, error) {
-	_, ok := <-r.token
-	if len(r.frames) == 0 || !ok {
-		return client.Frame{}, r.end
+func (s *frameSource) Next() (client.Frame, error) {
+	_, ok := <-s.token
+	if len(s.frames) == 0 || !ok {
+		return client.Frame{}, s.end
 	}
-	p := r.frames[0]
-	r.frames = r.frames[1:]
-	return client.Frame{Data: p}, nil
+	data := s.frames[0]
+	s.frames = s.frames[1:]
+	return client.Frame{Data: data}, nil
 }
 
-func TestFramesAreWrittenAsTheyCame(t *testing.T) {
+func TestCopy(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	src := &reel{token: make(chan struct{}), end: io.EOF}
+	src := &frameSource{token: make(chan struct{}), end: io.EOF}
 	for i := range 10 {
 		src.frames = append(src.frames, bytes.Repeat([]byte{0xff, byte(i)}, 50_000*i+1))
 	}
@@ -50,35 +50,41 @@ func TestFramesAreWrittenAsTheyCame(t *testing.T) {
 		src.token <- struct{}{}
 		got := make([]byte, len(want))
 		if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("frame %d: %v, or other bytes", i, err)
+			t.Fatalf("frame %d: got other bytes, or error %v", i, err)
 		}
 	}
 	close(src.token)
 	if err := <-done; err != nil {
-		t.Errorf("at the end of the feed: %v", err)
+		t.Errorf("end of the feed: got %v, want nil", err)
 	}
 	n.Wait()
 	w.Close()
 	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
-		t.Errorf("%d bytes too many, %v", len(rest), err)
+		t.Errorf("got %d bytes after the last frame, %v; want none", len(rest), err)
 	}
 }
 
-func TestTheEnds(t *testing.T) {
-	broken, enough := errors.New("broken"), errors.New("enough")
+func TestCopy_ends(t *testing.T) {
+	broken, quit := errors.New("broken"), errors.New("quit")
 	for _, tt := range []struct {
 		name string
-		run  func(src *reel, r *os.File, cancel context.CancelCauseFunc)
+		run  func(src *frameSource, r *os.File, cancel context.CancelCauseFunc)
 		want error
 	}{
-		{"the reader goes", func(src *reel, r *os.File, _ context.CancelCauseFunc) { r.Close(); src.token <- struct{}{} }, nil},
-		{"the feed breaks", func(src *reel, _ *os.File, _ context.CancelCauseFunc) { src.end = broken; close(src.token) }, broken},
-		{"the user has enough", func(_ *reel, _ *os.File, cancel context.CancelCauseFunc) { cancel(enough) }, enough},
-		{"the user has enough of a reader that does not read", func(src *reel, r *os.File, cancel context.CancelCauseFunc) {
+		{"reader closes", func(src *frameSource, r *os.File, _ context.CancelCauseFunc) {
+			r.Close()
 			src.token <- struct{}{}
-			_, _ = io.ReadFull(r, make([]byte, 1)) // it is being written
-			cancel(enough)
-		}, enough},
+		}, nil},
+		{"feed fails", func(src *frameSource, _ *os.File, _ context.CancelCauseFunc) {
+			src.end = broken
+			close(src.token)
+		}, broken},
+		{"user quits", func(_ *frameSource, _ *os.File, cancel context.CancelCauseFunc) { cancel(quit) }, quit},
+		{"user quits, reader does not read", func(src *frameSource, r *os.File, cancel context.CancelCauseFunc) {
+			src.token <- struct{}{}
+			_, _ = io.ReadFull(r, make([]byte, 1)) // the write has begun
+			cancel(quit)
+		}, quit},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, w, err := os.Pipe()
@@ -87,7 +93,7 @@ func TestTheEnds(t *testing.T) {
 			}
 			defer r.Close()
 			defer w.Close()
-			src := &reel{token: make(chan struct{}), end: io.EOF, frames: [][]byte{make([]byte, 1<<20)}}
+			src := &frameSource{token: make(chan struct{}), end: io.EOF, frames: [][]byte{make([]byte, 1<<20)}}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			n := view.ReadNewest(src)

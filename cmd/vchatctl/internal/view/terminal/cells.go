@@ -10,15 +10,15 @@ import (
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
-// cell is what one place of the terminal shows.
+// cell is the content of one cell of the terminal.
 type cell struct {
-	letter rune // halfBlock: two pixels; 0: nothing, and what lies below it is seen; wide: the right half of the letter before
-	fg, bg rgb  // of two pixels the upper one and the lower one
+	char   rune // 0: empty, the frame below shows through
+	fg, bg rgb  // for halfBlock: the upper and the lower pixel
 }
 
 const (
-	halfBlock = '▀'
-	wide      = -1
+	halfBlock = '▀' // two pixels above each other
+	wideTail  = -1  // the right half of a wide character
 )
 
 var (
@@ -27,47 +27,47 @@ var (
 	silver = rgb{192, 192, 192}
 )
 
-// cells is what the terminal is to show, and what it shows.
+// cells holds the present and the next content of the terminal.
 type cells struct {
 	cols, rows int
-	want       []cell
-	shown      []cell // as it was written; of another size than want: nothing is known
-	trueColour bool
+	next       []cell
+	shown      []cell // empty: unknown
+	trueColor  bool
 }
 
 func (c *cells) resize(cols, rows int) {
 	c.cols, c.rows = cols, rows
-	if n := cols * rows; cap(c.want) < n {
-		c.want = make([]cell, n)
+	if n := cols * rows; cap(c.next) < n {
+		c.next = make([]cell, n)
 	} else {
-		c.want = c.want[:n]
+		c.next = c.next[:n]
 	}
 	c.shown = c.shown[:0]
 }
 
-// empty begins anew.
-func (c *cells) empty() { clear(c.want) }
+// reset empties the next content.
+func (c *cells) reset() { clear(c.next) }
 
-// frame takes pixels, of which there are two in a cell.
-func (c *cells) frame(px render.Pixels) {
+// drawFrame draws a frame with two pixels in each cell.
+func (c *cells) drawFrame(px render.Pixels) {
 	for row := range px.H / 2 {
-		up, low := px.Pix[2*row*px.Stride:], px.Pix[(2*row+1)*px.Stride:]
+		upper, lower := px.Pix[2*row*px.Stride:], px.Pix[(2*row+1)*px.Stride:]
 		for col := range px.W {
-			u, l := up[4*col:4*col+3], low[4*col:4*col+3]
-			c.want[row*c.cols+col] = cell{halfBlock, rgb{u[0], u[1], u[2]}, rgb{l[0], l[1], l[2]}}
+			u, l := upper[4*col:4*col+3], lower[4*col:4*col+3]
+			c.next[row*c.cols+col] = cell{halfBlock, rgb{u[0], u[1], u[2]}, rgb{l[0], l[1], l[2]}}
 		}
 	}
 }
 
-// text writes a line, of which only what fits in the row is seen.
-func (c *cells) text(row, col int, text string, fg, bg rgb) {
+// drawText draws a line of text and cuts it off at the end of the row.
+func (c *cells) drawText(row, col int, text string, fg, bg rgb) {
 	if row < 0 || row >= c.rows {
 		return
 	}
-	line := c.want[row*c.cols : (row+1)*c.cols]
+	line := c.next[row*c.cols : (row+1)*c.cols]
 	for _, r := range text {
 		w := runewidth.RuneWidth(r)
-		if w == 0 || r < ' ' { // what does not stand by itself cannot be in a cell
+		if w == 0 || r < ' ' { // combining and control characters have no cell
 			continue
 		}
 		if col < 0 || col+w > c.cols {
@@ -75,93 +75,95 @@ func (c *cells) text(row, col int, text string, fg, bg rgb) {
 		}
 		line[col] = cell{r, fg, bg}
 		if w == 2 {
-			line[col+1] = cell{wide, fg, bg}
+			line[col+1] = cell{wideTail, fg, bg}
 		}
 		col += w
 	}
 }
 
-// centred writes lines below each other, around the middle of the rows.
-func (c *cells) centred(lines []string, middle int, fg, bg rgb) {
+// drawCentered draws lines below each other, centered on row middle.
+func (c *cells) drawCentered(lines []string, middle int, fg, bg rgb) {
 	for i, l := range lines {
 		l = " " + l + " "
-		c.text(middle-len(lines)/2+i, max(0, (c.cols-runewidth.StringWidth(l))/2), l, fg, bg)
+		c.drawText(middle-len(lines)/2+i, max(0, (c.cols-runewidth.StringWidth(l))/2), l, fg, bg)
 	}
 }
 
-// write writes the cells that have changed.
-func (c *cells) write(w *bytes.Buffer) {
-	all := len(c.shown) != len(c.want)
+// writeChanges writes the cells that have changed.
+func (c *cells) writeChanges(w *bytes.Buffer) {
+	all := len(c.shown) != len(c.next)
 	if all {
-		c.shown = append(c.shown[:0], c.want...)
+		c.shown = append(c.shown[:0], c.next...)
 	}
-	pen := pen{w: w, trueColour: c.trueColour}
-	at := -1 // where the terminal's cursor is
-	for i := range c.want {
-		want := c.want[i]
-		if want.letter == wide || !all && c.same(want, c.shown[i]) {
-			if want.letter == wide {
-				c.shown[i] = want
+	pen := pen{w: w, trueColor: c.trueColor}
+	cursor := -1 // its present cell
+	for i := range c.next {
+		next := c.next[i]
+		if next.char == wideTail || !all && c.looksEqual(next, c.shown[i]) {
+			if next.char == wideTail {
+				c.shown[i] = next
 			}
 			continue
 		}
-		c.shown[i] = want
-		if i != at || i%c.cols == 0 { // at the end of a row a cursor may wait there, or go on to the next
+		c.shown[i] = next
+		// At the end of a row, terminals differ in whether the cursor wraps.
+		if i != cursor || i%c.cols == 0 {
 			moveTo(w, i/c.cols, i%c.cols)
 		}
-		pen.write(want)
-		at = i + max(1, runewidth.RuneWidth(want.letter))
+		pen.write(next)
+		cursor = i + max(1, runewidth.RuneWidth(next.char))
 	}
-	pen.lift()
+	pen.reset()
 }
 
-// same says whether a cell need not be written again.
-func (c *cells) same(a, b cell) bool {
-	if a.letter != b.letter {
+// looksEqual reports whether a viewer cannot tell two cells apart.
+func (c *cells) looksEqual(a, b cell) bool {
+	if a.char != b.char {
 		return false
 	}
-	if a == b || a.letter == 0 {
+	if a == b || a.char == 0 {
 		return true
 	}
-	if !c.trueColour {
-		return palette(a.fg) == palette(b.fg) && palette(a.bg) == palette(b.bg)
+	if !c.trueColor {
+		return paletteIndex(a.fg) == paletteIndex(b.fg) && paletteIndex(a.bg) == paletteIndex(b.bg)
 	}
-	return a.letter == halfBlock && alike(a.fg, b.fg) && alike(a.bg, b.bg)
+	return a.char == halfBlock && similar(a.fg, b.fg) && similar(a.bg, b.bg)
 }
 
-// pen writes letters and sets a colour only where it changes.
+// pen writes characters and sets a color only where it changes.
 type pen struct {
-	w          *bytes.Buffer
-	trueColour bool
-	down       bool // fg and bg are set
-	fg, bg     rgb
+	w         *bytes.Buffer
+	trueColor bool
+	active    bool // fg and bg are set
+	fg, bg    rgb
 }
 
 func (p *pen) write(c cell) {
-	if c.letter == 0 {
-		p.lift()
+	if c.char == 0 {
+		p.reset()
 		p.w.WriteByte(' ')
 		return
 	}
-	if !p.down || !p.same(c.fg, p.fg) {
-		colour(p.w, 38, c.fg, p.trueColour)
+	if !p.active || !p.sameColor(c.fg, p.fg) {
+		setColor(p.w, 38, c.fg, p.trueColor)
 	}
-	if !p.down || !p.same(c.bg, p.bg) {
-		colour(p.w, 48, c.bg, p.trueColour)
+	if !p.active || !p.sameColor(c.bg, p.bg) {
+		setColor(p.w, 48, c.bg, p.trueColor)
 	}
-	p.down, p.fg, p.bg = true, c.fg, c.bg
-	p.w.WriteRune(c.letter)
+	p.active, p.fg, p.bg = true, c.fg, c.bg
+	p.w.WriteRune(c.char)
 }
 
-func (p *pen) same(a, b rgb) bool {
-	return a == b || !p.trueColour && palette(a) == palette(b)
+func (p *pen) sameColor(a, b rgb) bool {
+	return a == b || !p.trueColor && paletteIndex(a) == paletteIndex(b)
 }
 
-func (p *pen) lift() {
-	if p.down {
+// reset restores the default colors.
+func (p *pen) reset() {
+	if p.active {
 		p.w.WriteString("\x1b[0m")
 	}
-	p.down = false
+	p.active = false
 }
 
 func moveTo(w *bytes.Buffer, row, col int) {
@@ -171,21 +173,22 @@ func moveTo(w *bytes.Buffer, row, col int) {
 	w.Write(b)
 }
 
-// colour sets the foreground (38) or background (48).
-func colour(w *bytes.Buffer, what int64, p rgb, trueColour bool) {
+// setColor sets the foreground (38) or background (48) color.
+func setColor(w *bytes.Buffer, sgr int64, p rgb, trueColor bool) {
 	b := append(w.AvailableBuffer(), "\x1b["...)
-	b = strconv.AppendInt(b, what, 10)
-	if trueColour {
+	b = strconv.AppendInt(b, sgr, 10)
+	if trueColor {
 		for _, v := range [...]uint8{2, p.r, p.g, p.b} {
 			b = strconv.AppendUint(append(b, ';'), uint64(v), 10)
 		}
 	} else {
-		b = strconv.AppendUint(append(b, ";5;"...), uint64(palette(p)), 10)
+		b = strconv.AppendUint(append(b, ";5;"...), uint64(paletteIndex(p)), 10)
 	}
 	w.Write(append(b, 'm'))
 }
 
-// wrap cuts a text between words into lines of at most width columns.
+// wrap splits a text between words into lines of at most width columns. It also
+// splits wider words.
 func wrap(text string, width int) []string {
 	var lines []string
 	for _, word := range strings.Fields(text) {

@@ -9,30 +9,31 @@ import (
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
-// The graphics protocol of kitty, which other terminals know too: sw.kovidgoyal.net/kitty/graphics-protocol.
+// The kitty graphics protocol, which other terminals implement too. See
+// https://sw.kovidgoyal.net/kitty/graphics-protocol.
 const (
-	canYou       = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\" // a frame of one pixel, not to be shown
-	deleteAll    = "\x1b_Ga=d,d=A,q=2\x1b\\"
-	chunk        = 4096      // bytes of base64 in a piece; so says the protocol
-	mostGraphics = 640 * 400 // pixels: more is a megabyte a frame
+	queryGraphics     = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\" // one pixel that is not shown
+	deleteGraphics    = "\x1b_Ga=d,d=A,q=2\x1b\\"
+	chunkSize         = 4096      // bytes of base64; the limit of the protocol
+	maxGraphicsPixels = 640 * 400 // more would be over a megabyte a frame
 )
 
-// kitty makes frames for a terminal that shows them.
+// kitty encodes frames for the graphics protocol.
 type kitty struct {
-	compress bool // for an SSH connection; on the same machine it only takes time
-	raw      []byte
-	last     []byte // raw of the frame that is shown
+	compress bool   // for slow connections; on the same machine it costs time
+	raw      []byte // RGB
+	last     []byte // raw of the frame on the screen
 	packed   bytes.Buffer
 	zip      *zlib.Writer
 	base64   []byte
-	id       int
+	id       int // of the image on the screen: 1 or 2; 0: none
 }
 
-// forget makes the next frame be written in any case.
-func (k *kitty) forget() { k.last = k.last[:0] }
+// invalidate makes the next write write the frame even if it has not changed.
+func (k *kitty) invalidate() { k.last = k.last[:0] }
 
-// write writes a frame that fills cols by rows cells, below the text. The one before is taken away behind it, so that
-// nothing flickers.
+// write writes a frame that fills cols by rows cells, below the text. It
+// deletes the previous frame only afterwards, so the screen does not flicker.
 func (k *kitty) write(w *bytes.Buffer, px render.Pixels, cols, rows int) {
 	k.raw = k.raw[:0]
 	for y := range px.H {
@@ -42,21 +43,21 @@ func (k *kitty) write(w *bytes.Buffer, px render.Pixels, cols, rows int) {
 		}
 	}
 	if k.id != 0 && bytes.Equal(k.raw, k.last) {
-		return // only words have changed
+		return // only texts have changed
 	}
 	k.raw, k.last = k.last, k.raw
-	data, zipped := k.last, ""
+	data, option := k.last, ""
 	if k.compress {
-		data, zipped = k.zipped(), ",o=z"
+		data, option = k.compressed(), ",o=z"
 	}
 	k.base64 = base64.StdEncoding.AppendEncode(k.base64[:0], data)
-	before := k.id
-	k.id = before%2 + 1
+	previous := k.id
+	k.id = previous%2 + 1
 	moveTo(w, 0, 0)
-	fmt.Fprintf(w, "\x1b_Ga=T,q=1,i=%d,p=1,f=24,s=%d,v=%d%s,c=%d,r=%d,z=-1,C=1", k.id, px.W, px.H, zipped, cols, rows)
+	fmt.Fprintf(w, "\x1b_Ga=T,q=1,i=%d,p=1,f=24,s=%d,v=%d%s,c=%d,r=%d,z=-1,C=1", k.id, px.W, px.H, option, cols, rows)
 	rest := k.base64
 	for first := true; first || len(rest) > 0; first = false {
-		n := min(len(rest), chunk)
+		n := min(len(rest), chunkSize)
 		more := 0
 		if n < len(rest) {
 			more = 1
@@ -69,19 +70,19 @@ func (k *kitty) write(w *bytes.Buffer, px render.Pixels, cols, rows int) {
 		w.WriteString("\x1b\\")
 		rest = rest[n:]
 	}
-	if before != 0 {
-		fmt.Fprintf(w, "\x1b_Ga=d,d=I,i=%d,q=2\x1b\\", before)
+	if previous != 0 {
+		fmt.Fprintf(w, "\x1b_Ga=d,d=I,i=%d,q=2\x1b\\", previous)
 	}
 }
 
-func (k *kitty) zipped() []byte {
+func (k *kitty) compressed() []byte {
 	k.packed.Reset()
 	if k.zip == nil {
-		k.zip, _ = zlib.NewWriterLevel(&k.packed, zlib.BestSpeed) // the level is one that there is
+		k.zip, _ = zlib.NewWriterLevel(&k.packed, zlib.BestSpeed) // the level is valid
 	} else {
 		k.zip.Reset(&k.packed)
 	}
-	_, _ = k.zip.Write(k.last) // to memory
+	_, _ = k.zip.Write(k.last) // a bytes.Buffer returns no errors
 	_ = k.zip.Close()
 	return k.packed.Bytes()
 }

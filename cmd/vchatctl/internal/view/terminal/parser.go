@@ -7,29 +7,30 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// said is one thing that has come from a terminal: a key, or an answer.
-type said struct {
-	key    view.Input
-	answer answer
+// token is one input from a terminal: a key, or a reply to a query.
+type token struct {
+	key   view.Input
+	reply reply // noReply: it is a key
 }
 
-type answer int
+type reply int
 
 const (
-	noAnswer   answer = iota
-	isThere           // to areYouThere
-	attributes        // to whatAreYou
-	graphics          // it can show frames
-	noGraphics        // it could not show one
+	noReply             reply = iota
+	replyStatus               // to queryStatus
+	replyAttributes           // to queryAttributes
+	replyGraphicsOK           // the terminal can show frames
+	replyGraphicsFailed       // the terminal could not show a frame
 )
 
-const longest = 64 // bytes of a sequence; none that is of use to us is longer
+// maxSequence bounds an escape sequence, in bytes. All known ones are shorter.
+const maxSequence = 64
 
-// parser tells keys from answers in what comes from a terminal.
+// parser splits the input from a terminal into tokens.
 type parser struct{ pending []byte }
 
-// next takes a byte; ok says that something is complete by it.
-func (p *parser) next(b byte) (s said, ok bool) {
+// feed parses a byte. It reports whether that completes a token.
+func (p *parser) feed(b byte) (t token, ok bool) {
 	p.pending = append(p.pending, b)
 	first := p.pending[0]
 	switch {
@@ -38,76 +39,78 @@ func (p *parser) next(b byte) (s said, ok bool) {
 	case first < utf8.RuneSelf || utf8.FullRune(p.pending) || len(p.pending) >= utf8.UTFMax:
 		r, _ := utf8.DecodeRune(p.pending)
 		p.pending = p.pending[:0]
-		return keyOf(r)
+		return keyToken(r)
 	}
-	return said{}, false
+	return token{}, false
 }
 
-// alone says that an Escape stands at the end: if nothing follows, it is the key.
-func (p *parser) alone() bool { return len(p.pending) == 1 && p.pending[0] == 0x1b }
+// escapePending reports whether the last byte was an Escape. It is the key if
+// nothing follows.
+func (p *parser) escapePending() bool { return len(p.pending) == 1 && p.pending[0] == 0x1b }
 
-// nothing tells that nothing has followed.
-func (p *parser) nothing() said {
+// flushEscape returns the pending Escape as a key.
+func (p *parser) flushEscape() token {
 	p.pending = p.pending[:0]
-	return said{key: view.Input{Key: view.KeyEscape}}
+	return token{key: view.Input{Key: view.KeyEscape}}
 }
 
-func keyOf(r rune) (said, bool) {
+func keyToken(r rune) (token, bool) {
 	in := view.Input{Key: view.KeyRune, Rune: r}
 	switch r {
-	case 3: // Ctrl-C, which raw mode hands on as it is
+	case 3: // Ctrl-C; in raw mode it sends no signal
 		in = view.Input{Key: view.KeyInterrupt}
 	case '\r', '\n':
 		in = view.Input{Key: view.KeyEnter}
 	case 8, 0x7f:
 		in = view.Input{Key: view.KeyBackspace}
-	case 12: // Ctrl-L, which paints anew everywhere
+	case 12: // Ctrl-L repaints the screen in all programs
 		in = view.Input{Resized: true}
 	case utf8.RuneError:
-		return said{}, false
+		return token{}, false
 	}
 	if in.Key == view.KeyRune && r < ' ' {
-		return said{}, false
+		return token{}, false
 	}
-	return said{key: in}, true
+	return token{key: in}, true
 }
 
-// escape looks at a sequence: ECMA-48's control sequences and strings, of which an answer is known and a key is not.
-func (p *parser) escape() (said, bool) {
+// escape parses the control sequences and strings of ECMA-48. It returns
+// replies and drops keys.
+func (p *parser) escape() (token, bool) {
 	n, b := len(p.pending), p.pending[len(p.pending)-1]
 	if n == 1 {
-		return said{}, false
+		return token{}, false
 	}
-	over := n >= longest
+	complete := n >= maxSequence
 	switch p.pending[1] {
 	case '[':
-		// F1 to F5 of the Linux console are ESC [ [ A to E: the letter is no key of its own.
-		over = over || n > 2 && (b < 0x20 || b >= 0x40) && (n > 3 || b != '[')
-	case '_', 'P', ']', '^', 'X': // up to ST, or BEL
-		over = over || b == 7 || b == '\\' && p.pending[n-2] == 0x1b && n > 3
+		// F1 to F5 of the Linux console are ESC [ [ and a letter, A to E.
+		complete = complete || n > 2 && (b < 0x20 || b >= 0x40) && (n > 3 || b != '[')
+	case '_', 'P', ']', '^', 'X': // up to ST or BEL
+		complete = complete || b == 7 || b == '\\' && p.pending[n-2] == 0x1b && n > 3
 	case 'O': // a key of the keypad
-		over = n > 2
+		complete = n > 2
 	default: // Alt and a key
-		over = true
+		complete = true
 	}
-	if !over {
-		return said{}, false
+	if !complete {
+		return token{}, false
 	}
-	s := said{answer: answerOf(p.pending)}
+	t := token{reply: parseReply(p.pending)}
 	p.pending = p.pending[:0]
-	return s, s.answer != noAnswer
+	return t, t.reply != noReply
 }
 
-func answerOf(sequence []byte) answer {
+func parseReply(sequence []byte) reply {
 	switch {
 	case string(sequence) == "\x1b[0n":
-		return isThere
+		return replyStatus
 	case bytes.HasPrefix(sequence, []byte("\x1b[?")) && bytes.HasSuffix(sequence, []byte("c")):
-		return attributes
+		return replyAttributes
 	case bytes.HasPrefix(sequence, []byte("\x1b_G")) && bytes.Contains(sequence, []byte(";OK")):
-		return graphics
+		return replyGraphicsOK
 	case bytes.HasPrefix(sequence, []byte("\x1b_G")):
-		return noGraphics
+		return replyGraphicsFailed
 	}
-	return noAnswer
+	return noReply
 }

@@ -12,22 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const yes = "\x1b[0n"
+// statusOK is the reply to queryStatus.
+const statusOK = "\x1b[0n"
 
-// pty is a terminal whose screen is a buffer.
+// pty is a fake terminal. It keeps what was written to it.
 type pty struct {
 	master, slave *os.File
-	answers       bool // the question whether it is there
-	kitty         bool // shows frames
+	replies       bool // to queries
+	kitty         bool // supports graphics
 
-	mu    sync.Mutex
-	shown bytes.Buffer
-	done  chan struct{}
+	mu     sync.Mutex
+	output bytes.Buffer
+	done   chan struct{}
 }
 
-func newPTY(t *testing.T, answers, kitty bool) *pty {
+func newPTY(t *testing.T, replies, kitty bool) *pty {
 	t.Helper()
-	// The runtime's poller is wanted on the side of the test, so that Close ends a read.
+	// Non-blocking, so that the runtime polls it and Close ends a read.
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +49,7 @@ func newPTY(t *testing.T, answers, kitty bool) *pty {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pty{master: master, slave: slave, answers: answers, kitty: kitty, done: make(chan struct{})}
+	p := &pty{master: master, slave: slave, replies: replies, kitty: kitty, done: make(chan struct{})}
 	p.resize(t, 40, 12)
 	go p.read()
 	t.Cleanup(func() {
@@ -62,33 +63,36 @@ func newPTY(t *testing.T, answers, kitty bool) *pty {
 func (p *pty) read() {
 	defer close(p.done)
 	buf := make([]byte, 4096)
-	asked, attributed := 0, 0
+	statusReplies, attributeReplies := 0, 0
 	for {
 		n, err := p.master.Read(buf)
 		if err != nil {
 			return
 		}
 		p.mu.Lock()
-		p.shown.Write(buf[:n])
-		all, what := bytes.Count(p.shown.Bytes(), []byte(areYouThere)), bytes.Count(p.shown.Bytes(), []byte(whatAreYou))
+		p.output.Write(buf[:n])
+		statusQueries := bytes.Count(p.output.Bytes(), []byte(queryStatus))
+		attributeQueries := bytes.Count(p.output.Bytes(), []byte(queryAttributes))
 		p.mu.Unlock()
-		for ; p.answers && attributed < what; attributed++ {
+		for ; p.replies && attributeReplies < attributeQueries; attributeReplies++ {
 			if p.kitty {
-				p.say("\x1b_Gi=31;OK\x1b\\")
+				p.send("\x1b_Gi=31;OK\x1b\\")
 			}
-			p.say("\x1b[?62;22c")
+			p.send("\x1b[?62;22c")
 		}
-		for ; p.answers && asked < all; asked++ {
-			p.say(yes)
+		for ; p.replies && statusReplies < statusQueries; statusReplies++ {
+			p.send(statusOK)
 		}
 	}
 }
 
-func (p *pty) say(what string) { _, _ = p.master.WriteString(what) }
+// send sends input, as if it was typed.
+func (p *pty) send(text string) { _, _ = p.master.WriteString(text) }
 
 func (p *pty) resize(t *testing.T, cols, rows uint16) {
 	t.Helper()
-	if err := unix.IoctlSetWinsize(int(p.slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: cols, Row: rows}); err != nil {
+	size := unix.Winsize{Col: cols, Row: rows}
+	if err := unix.IoctlSetWinsize(int(p.slave.Fd()), unix.TIOCSWINSZ, &size); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -96,18 +100,19 @@ func (p *pty) resize(t *testing.T, cols, rows uint16) {
 func (p *pty) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.shown.String()
+	return p.output.String()
 }
 
-func (p *pty) await(t *testing.T, what string) {
+// await waits until the output contains want.
+func (p *pty) await(t *testing.T, want string) {
 	t.Helper()
 	for range 1000 {
-		if strings.Contains(p.text(), what) {
+		if strings.Contains(p.text(), want) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("%q never came; there is %q", what, p.text())
+	t.Fatalf("got output %q, want %q", p.text(), want)
 }
 
 func (p *pty) settings(t *testing.T) unix.Termios {

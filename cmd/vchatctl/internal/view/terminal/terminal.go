@@ -1,19 +1,26 @@
-// Package terminal shows frames in a terminal: it is the view.Display of a shell, on this machine or over ssh.
+// Package terminal shows frames in a terminal, locally or over ssh. It
+// implements view.Display and view.TextDisplay.
 //
-// It promises that the frame keeps its shape and follows the size of the terminal, that a slow terminal shows fewer
-// frames and not older ones, that only what has changed is written, and that the terminal is left as it was found,
-// however the viewer ends.
+// Terminals with the kitty graphics protocol show frames. Others show two
+// pixels in each cell by the upper half block, in 24-bit color or in the
+// nearest of 256 colors.
 //
-// A terminal that answers to the graphics protocol of kitty gets frames; others get two pixels in each cell, by the upper
-// half block, in 24-bit colour or the nearest of 256.
+//	Next ─▶ paint ─▶ Show ─▶ changed cells ─▶ queryStatus ─▶ terminal
+//	 ▲                                                         │
+//	 └───── reply ◀─── tty's goroutine ◀───────────────────────┘
+//	                     └─▶ Input ◀─ goroutine ◀─ SIGWINCH
 //
-//	Run's goroutine:   Next ──▶ paint ──▶ Show ─▶ cells that have changed ─▶ "are you there?" ─▶ terminal
-//	                    ▲                                                                          │
-//	                    └──── the answer ◀── tty's goroutine ◀─────────────────────────────────────┘
-//	                                             └──▶ Input ◀── SIGWINCH, a goroutine
+// Next waits for the reply to queryStatus. That bounds the delay: it cannot
+// otherwise be known how many bytes wait in an SSH connection or a multiplexer.
 //
-// Next waits for the answer. That is what bounds the delay: bytes that lie in an SSH connection or a multiplexer are not
-// seen otherwise.
+// Guarantees:
+//   - The frame keeps its aspect ratio and follows the terminal's size.
+//   - A slow terminal shows fewer frames, not older ones.
+//   - Only changed cells are written.
+//   - Close restores the terminal, however the viewer ends.
+//
+// Goroutines: one reads the terminal, one waits for SIGWINCH. Close waits for
+// both. Next, SetOverlay, Aspect, Show and Close are for one goroutine.
 package terminal
 
 import (
@@ -33,50 +40,53 @@ import (
 )
 
 const (
-	answerTimeout = time.Second            // for a terminal that has never answered, before it is taken for one that does not
-	slowTimeout   = 20 * time.Second       // for one that has: so long may a frame take through a modem
-	askTimeout    = 500 * time.Millisecond // for the answer to what it can show
+	detectTimeout    = 500 * time.Millisecond // for the replies to the first queries
+	firstTimeout     = time.Second            // for a terminal that has not replied to queryStatus before
+	slowReplyTimeout = 20 * time.Second       // for one that has: a frame may take this long over a modem
 )
 
-// Options say what is known of the terminal.
+// Options describe the terminal.
 type Options struct {
-	TrueColour bool // else 256 colours
-	Remote     bool // over a network: bytes cost more than time
+	TrueColor bool // 24-bit color; else 256 colors
+	Remote    bool // over a network: compress frames
 }
 
-// Terminal is a view.Display and a view.TextDisplay.
+// Terminal is a terminal that shows frames.
 type Terminal struct {
 	opt   Options
 	tty   *tty
 	input chan view.Input
-	done  chan struct{} // closed, as input is, once the terminal is gone, or closed
+	done  chan struct{} // closed, like input, when the terminal is gone or closed
 	wg    sync.WaitGroup
-	once  sync.Once // of Close
+	once  sync.Once // for Close
 
-	mu   sync.Mutex
-	over bool // input and done are closed
+	mu     sync.Mutex
+	closed bool // input and done are closed
 
-	answers chan answer
-	asked   time.Time // zero: nothing is owed
-	heard   bool      // it has answered at least once
-	mute    bool      // it has not, and is not asked any more
-	frames  bool      // by the graphics protocol
-	grid    grid
-	cells   cells
-	kitty   kitty
-	words   render.Overlay
-	pixels  render.Pixels
-	buf     bytes.Buffer
+	replies   chan reply
+	queriedAt time.Time // when queryStatus was sent; zero: no reply is due
+	replied   bool      // it has replied at least once
+	silent    bool      // it never replies: do not query it again
+	graphics  bool      // use the graphics protocol
+	grid      grid
+	cells     cells
+	kitty     kitty
+	overlay   render.Overlay
+	pixels    render.Pixels
+	buf       bytes.Buffer
 }
 
-// Open takes over the terminal out, until Close. Keys are read from in, if that is a terminal too.
+// Open takes over the terminal out until Close. It reads keys from in if that
+// is a terminal, too.
 func Open(ctx context.Context, in, out *os.File, opt Options) (*Terminal, error) {
-	t := &Terminal{opt: opt, input: make(chan view.Input, 16), done: make(chan struct{}), answers: make(chan answer, 16),
-		kitty: kitty{compress: opt.Remote}}
-	t.cells.trueColour = opt.TrueColour
+	t := &Terminal{
+		opt: opt, input: make(chan view.Input, 16), done: make(chan struct{}), replies: make(chan reply, 16),
+		kitty: kitty{compress: opt.Remote},
+	}
+	t.cells.trueColor = opt.TrueColor
 	var err error
-	if t.tty, err = open(ctx, in, out, t.hear, t.hangUp); err != nil {
-		return nil, fmt.Errorf("preparing the terminal: %w", err)
+	if t.tty, err = open(ctx, in, out, t.handleToken, t.markGone); err != nil {
+		return nil, fmt.Errorf("prepare terminal: %w", err)
 	}
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
@@ -91,30 +101,30 @@ func Open(ctx context.Context, in, out *os.File, opt Options) (*Terminal, error)
 			}
 		}
 	})
-	t.ask(ctx)
+	t.detect(ctx)
 	return t, nil
 }
 
-// ask finds out what the terminal can show.
-func (t *Terminal) ask(ctx context.Context) {
-	if !t.tty.canAnswer {
+// detect queries whether the terminal supports graphics.
+func (t *Terminal) detect(ctx context.Context) {
+	if !t.tty.canReply {
 		return
 	}
-	if t.tty.write([]byte(canYou+whatAreYou+clearScreen)) != nil {
-		return // the next write will say so
+	if t.tty.write([]byte(queryGraphics+queryAttributes+clearScreen)) != nil {
+		return // the next write returns the error
 	}
-	late := time.After(askTimeout)
+	timeout := time.After(detectTimeout)
 	for {
 		select {
-		case a := <-t.answers:
-			switch a {
-			case graphics:
-				t.frames = true
-			case attributes:
-				t.heard = true
+		case r := <-t.replies:
+			switch r {
+			case replyGraphicsOK:
+				t.graphics = true
+			case replyAttributes:
+				t.replied = true
 				return
 			}
-		case <-late:
+		case <-timeout:
 			return
 		case <-ctx.Done():
 			return
@@ -124,14 +134,15 @@ func (t *Terminal) ask(ctx context.Context) {
 	}
 }
 
-// hear takes what comes from the terminal. It never waits: who types faster than that is not listened to so closely.
-func (t *Terminal) hear(s said) {
-	if s.answer == noAnswer {
-		t.send(s.key)
+// handleToken passes on input of the terminal. It never blocks: it drops input
+// that comes faster than it is read.
+func (t *Terminal) handleToken(token token) {
+	if token.reply == noReply {
+		t.send(token.key)
 		return
 	}
 	select {
-	case t.answers <- s.answer:
+	case t.replies <- token.reply:
 	default:
 	}
 }
@@ -139,7 +150,7 @@ func (t *Terminal) hear(s said) {
 func (t *Terminal) send(in view.Input) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.over {
+	if t.closed {
 		return
 	}
 	select {
@@ -148,49 +159,49 @@ func (t *Terminal) send(in view.Input) {
 	}
 }
 
-// hangUp notes that the terminal is gone.
-func (t *Terminal) hangUp() {
+// markGone closes input and done.
+func (t *Terminal) markGone() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.over {
-		t.over = true
+	if !t.closed {
+		t.closed = true
 		close(t.done)
 		close(t.input)
 	}
 }
 
-// Input is what was typed.
+// Input returns the keys and resizes.
 func (t *Terminal) Input() <-chan view.Input { return t.input }
 
-// Err is nil: a terminal that is gone was closed by its user.
+// Err returns nil: only its user closes a terminal.
 func (t *Terminal) Err() error { return nil }
 
-// Close leaves the terminal as it was found. A second one does nothing.
+// Close restores the terminal. A second call does nothing.
 func (t *Terminal) Close() (err error) {
 	t.once.Do(func() { err = t.close() })
 	return err
 }
 
 func (t *Terminal) close() error {
-	t.hearOut()
-	t.hangUp()
+	t.drainReply()
+	t.markGone()
 	last := ""
-	if t.frames {
-		last = deleteAll
+	if t.graphics {
+		last = deleteGraphics
 	}
 	err := t.tty.close(last)
 	t.wg.Wait()
 	return err
 }
 
-// hearOut waits for an answer that is still to come: after the viewer it would be typed into the shell.
-func (t *Terminal) hearOut() {
-	late := time.After(leaveTimeout)
-	for !t.asked.IsZero() {
+// drainReply waits for an outstanding reply. The shell would take it for input.
+func (t *Terminal) drainReply() {
+	timeout := time.After(closeTimeout)
+	for !t.queriedAt.IsZero() {
 		select {
-		case a := <-t.answers:
-			t.take(a)
-		case <-late:
+		case r := <-t.replies:
+			t.handleReply(r)
+		case <-timeout:
 			return
 		case <-t.done:
 			return
@@ -198,42 +209,44 @@ func (t *Terminal) hearOut() {
 	}
 }
 
-func (t *Terminal) take(a answer) {
-	switch a {
-	case isThere:
-		t.asked, t.heard, t.mute = time.Time{}, true, false
-	case graphics, noGraphics: // an answer to canYou that is late, or half blocks are better than nothing
-		t.frames = a == graphics
+func (t *Terminal) handleReply(r reply) {
+	switch r {
+	case replyStatus:
+		t.queriedAt, t.replied, t.silent = time.Time{}, true, false
+	case replyGraphicsOK, replyGraphicsFailed:
+		// A late reply to queryGraphics, or the terminal rejects a frame.
+		t.graphics = r == replyGraphicsOK
 		t.cells.shown = t.cells.shown[:0]
 	}
 }
 
-// Aspect is the height of a pixel by its width.
+// Aspect returns the height of a pixel divided by its width.
 func (t *Terminal) Aspect() float64 {
-	if t.frames {
+	if t.graphics {
 		return 1
 	}
 	return t.grid.cellAspect / 2
 }
 
-// Next gives memory of the terminal's size, once it has shown what was written last.
+// Next waits until the terminal has shown the last frame, and returns memory of
+// the terminal's size.
 func (t *Terminal) Next(ctx context.Context) (render.Pixels, error) {
-	if err := t.await(ctx); err != nil {
+	if err := t.awaitReply(ctx); err != nil {
 		return render.Pixels{}, err
 	}
 	g, err := t.tty.size()
 	if err != nil {
-		return render.Pixels{}, fmt.Errorf("asking for the terminal's size: %w", err)
+		return render.Pixels{}, fmt.Errorf("read terminal size: %w", err)
 	}
 	t.buf.Reset()
 	if g != t.grid || len(t.cells.shown) == 0 {
 		t.grid = g
 		t.cells.resize(g.cols, g.rows)
 		t.buf.WriteString(clearScreen)
-		t.kitty.forget()
+		t.kitty.invalidate()
 	}
 	w, h := g.cols, 2*(g.rows-1)
-	if t.frames {
+	if t.graphics {
 		w, h = graphicsSize(g)
 	}
 	if n := 4 * w * h; cap(t.pixels.Pix) < n {
@@ -243,41 +256,42 @@ func (t *Terminal) Next(ctx context.Context) (render.Pixels, error) {
 	return t.pixels, nil
 }
 
-// graphicsSize is how many pixels the frame has that fills all rows but the last.
+// graphicsSize returns the size in pixels of a frame that fills all rows but
+// the last, reduced to maxGraphicsPixels.
 func graphicsSize(g grid) (w, h int) {
 	w, h = g.width, g.height*(g.rows-1)/g.rows
 	if w == 0 || h == 0 {
 		w, h = 8*g.cols, int(8*g.cellAspect)*(g.rows-1)
 	}
-	for w*h > mostGraphics {
+	for w*h > maxGraphicsPixels {
 		w, h = w*15/16, h*15/16
 	}
 	return w, h
 }
 
-// await waits until the terminal has shown what was written.
-func (t *Terminal) await(ctx context.Context) error {
+// awaitReply waits until the terminal has replied to the last queryStatus.
+func (t *Terminal) awaitReply(ctx context.Context) error {
 	for {
-		select { // an answer that has come late, or an error
-		case a := <-t.answers:
-			t.take(a)
+		select { // a late reply, or a rejected frame
+		case r := <-t.replies:
+			t.handleReply(r)
 			continue
 		default:
 		}
-		if t.asked.IsZero() {
+		if t.queriedAt.IsZero() {
 			return ctx.Err()
 		}
-		patience := answerTimeout
-		if t.heard {
-			patience = slowTimeout
+		timeout := firstTimeout
+		if t.replied {
+			timeout = slowReplyTimeout
 		}
 		select {
-		case a := <-t.answers:
-			t.take(a)
-		case <-time.After(time.Until(t.asked.Add(patience))):
-			t.asked, t.heard, t.mute = time.Time{}, false, !t.heard
+		case r := <-t.replies:
+			t.handleReply(r)
+		case <-time.After(time.Until(t.queriedAt.Add(timeout))):
+			t.queriedAt, t.replied, t.silent = time.Time{}, false, !t.replied
 		case <-t.done:
-			<-ctx.Done() // Run hears of it by its own
+			<-ctx.Done() // Run sees the closed input and cancels ctx
 			return ctx.Err()
 		case <-ctx.Done():
 			return ctx.Err()
@@ -285,34 +299,34 @@ func (t *Terminal) await(ctx context.Context) error {
 	}
 }
 
-// SetOverlay sets what the next Show shows besides the frame.
-func (t *Terminal) SetOverlay(w render.Overlay) { t.words = w }
+// SetOverlay sets the texts for the next Show.
+func (t *Terminal) SetOverlay(o render.Overlay) { t.overlay = o }
 
 // Show writes what has changed.
 func (t *Terminal) Show() error {
-	t.cells.empty()
-	if !t.frames {
-		t.cells.frame(t.pixels)
+	t.cells.reset()
+	if !t.graphics {
+		t.cells.drawFrame(t.pixels)
 	}
-	t.cells.words(&t.words)
-	if t.frames && t.grid.rows > 1 {
+	t.cells.drawOverlay(&t.overlay)
+	if t.graphics && t.grid.rows > 1 {
 		t.kitty.write(&t.buf, t.pixels, t.grid.cols, t.grid.rows-1)
 	}
-	t.cells.write(&t.buf)
+	t.cells.writeChanges(&t.buf)
 	if t.buf.Len() == 0 {
 		return nil
 	}
-	if t.tty.canAnswer && !t.mute {
-		t.buf.WriteString(areYouThere)
-		t.asked = time.Now()
+	if t.tty.canReply && !t.silent {
+		t.buf.WriteString(queryStatus)
+		t.queriedAt = time.Now()
 	}
 	err := t.tty.write(t.buf.Bytes())
 	switch {
 	case errors.Is(err, unix.EIO) || errors.Is(err, unix.EPIPE):
-		t.hangUp()
+		t.markGone()
 		return nil
 	case err != nil:
-		return fmt.Errorf("writing to the terminal: %w", err)
+		return fmt.Errorf("write to terminal: %w", err)
 	}
 	return nil
 }

@@ -13,92 +13,93 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// What is said to the terminal: ECMA-48, and DEC's private modes as xterm documents them.
+// Control sequences of ECMA-48 and DEC's private modes, documented by xterm.
 const (
-	enter       = "\x1b[?1049h\x1b[?25l\x1b[2J" // the alternate screen, without a cursor
-	leave       = "\x1b[0m\x1b[?25h\x1b[?1049l" // and back
-	clearScreen = "\x1b[0m\x1b[2J"              //
-	beginSync   = "\x1b[?2026h"                 // show all of what follows at once …
-	endSync     = "\x1b[?2026l"                 // … now
-	areYouThere = "\x1b[5n"                     // device status report
-	whatAreYou  = "\x1b[c"                      // primary device attributes: every terminal that answers at all answers this
+	enterScreen     = "\x1b[?1049h\x1b[?25l\x1b[2J" // alternate screen, no cursor
+	leaveScreen     = "\x1b[0m\x1b[?25h\x1b[?1049l" // main screen, cursor
+	clearScreen     = "\x1b[0m\x1b[2J"
+	beginSync       = "\x1b[?2026h" // begin synchronized update
+	endSync         = "\x1b[?2026l" // show the update
+	queryStatus     = "\x1b[5n"     // device status report
+	queryAttributes = "\x1b[c"      // primary device attributes; every terminal that replies at all replies to it
 )
 
 const (
-	leaveTimeout  = 500 * time.Millisecond // for each step of the way back on a terminal that takes nothing any more
-	escapeTimeout = 50 * time.Millisecond  // for what follows an Escape, if it is not the key
+	closeTimeout  = 500 * time.Millisecond // for each step of closing a terminal that does not read
+	escapeTimeout = 50 * time.Millisecond  // after it, an Escape is the key and not the start of a sequence
 )
 
 // grid is the size of a terminal.
 type grid struct {
 	cols, rows    int
-	width, height int     // pixels; 0: it does not say
-	cellAspect    float64 // height of a cell by its width
+	width, height int     // in pixels; 0: unknown
+	cellAspect    float64 // height of a cell divided by its width
 }
 
-// tty is a terminal in the state in which frames are shown.
+// tty is a terminal in raw mode that shows the alternate screen.
 //
-//	bytes ─▶ goroutine ─▶ parser ─▶ heard
+//	bytes ─▶ goroutine ─▶ parser ─▶ onToken
 type tty struct {
-	in        *os.File
-	tty       *os.File     // where the frames go …
-	out       *view.Output // … by this
-	canAnswer bool         // in is a terminal in raw mode, so that answers are heard and not echoed
+	in       *os.File
+	tty      *os.File     // the terminal
+	out      *view.Output // writes to tty
+	canReply bool         // in is a terminal in raw mode: replies are read and not echoed
 
-	heard func(said)
-	gone  func() // the terminal is
+	onToken func(token)
+	onGone  func()
 
-	before  *term.State
+	saved   *term.State
 	wakeR   *os.File
 	wakeW   *os.File
 	reading sync.WaitGroup
 }
 
-// open takes the terminal over. Heard and gone are called by a goroutine until close.
-func open(ctx context.Context, in, out *os.File, heard func(said), gone func()) (*tty, error) {
-	t := &tty{in: in, tty: out, heard: heard, gone: gone}
+// open takes over a terminal. A goroutine calls onToken and onGone until close.
+func open(ctx context.Context, in, out *os.File, onToken func(token), onGone func()) (*tty, error) {
+	t := &tty{in: in, tty: out, onToken: onToken, onGone: onGone}
 	if term.IsTerminal(int(in.Fd())) {
 		var err error
 		if t.wakeR, t.wakeW, err = os.Pipe(); err != nil {
 			return nil, err
 		}
-		if t.before, err = term.MakeRaw(int(in.Fd())); err != nil {
+		if t.saved, err = term.MakeRaw(int(in.Fd())); err != nil {
 			t.wakeR.Close()
 			t.wakeW.Close()
 			return nil, err
 		}
-		t.canAnswer = true
+		t.canReply = true
 		t.reading.Go(t.read)
 	}
 	t.out = view.Interruptible(ctx, out)
-	if _, err := t.out.WriteString(enter); err != nil {
+	if _, err := t.out.WriteString(enterScreen); err != nil {
 		return nil, errors.Join(err, t.close(""))
 	}
 	return t, nil
 }
 
-// close leaves the terminal as it was found. Last is written before.
+// close writes last and restores the terminal.
 func (t *tty) close(last string) error {
 	var errs []error
-	if t.before != nil {
+	if t.saved != nil {
 		t.wakeW.Close()
 		t.reading.Wait()
 		t.wakeR.Close()
-		// What was typed for the viewer is not for the shell.
+		// Keys for the viewer must not reach the shell.
 		_ = unix.IoctlSetInt(int(t.in.Fd()), unix.TCFLSH, unix.TCIFLUSH)
-		if err := term.Restore(int(t.in.Fd()), t.before); !errors.Is(err, unix.EIO) {
+		if err := term.Restore(int(t.in.Fd()), t.saved); !errors.Is(err, unix.EIO) {
 			errs = append(errs, err)
 		}
 	}
-	t.out.Finish(leaveTimeout)
-	if _, err := t.out.WriteString(last + leave); err != nil && !errors.Is(err, unix.EIO) {
+	t.out.Finish(closeTimeout)
+	if _, err := t.out.WriteString(last + leaveScreen); err != nil && !errors.Is(err, unix.EIO) {
 		errs = append(errs, err)
 	}
 	errs = append(errs, t.out.Close())
 	return errors.Join(errs...)
 }
 
-// write writes in one piece, which a terminal that knows of it shows in one piece too.
+// write writes b as a synchronized update, which a terminal that supports it
+// shows at once.
 func (t *tty) write(b []byte) error {
 	for _, piece := range [...][]byte{[]byte(beginSync), b, []byte(endSync)} {
 		if _, err := t.out.Write(piece); err != nil {
@@ -114,26 +115,26 @@ func (t *tty) size() (grid, error) {
 		return grid{}, err
 	}
 	g := grid{cols: int(ws.Col), rows: int(ws.Row), cellAspect: 2}
-	if g.cols == 0 || g.rows == 0 { // a serial console knows no size
+	if g.cols == 0 || g.rows == 0 { // a serial console has no size
 		g.cols, g.rows = 80, 24
 	}
 	if ws.Xpixel > 0 && ws.Ypixel > 0 {
 		aspect := float64(ws.Ypixel) / float64(g.rows) / (float64(ws.Xpixel) / float64(g.cols))
-		if aspect > 1 && aspect < 4 { // what is beyond that is no font
+		if aspect > 1 && aspect < 4 { // other values are not those of a font
 			g.cellAspect, g.width, g.height = aspect, int(ws.Xpixel), int(ws.Ypixel)
 		}
 	}
 	return g, nil
 }
 
-// read hands on what the terminal says until it is closed.
+// read passes on the input until the terminal is closed.
 func (t *tty) read() {
 	var p parser
 	buf := make([]byte, 256)
 	fds := []unix.PollFd{{Fd: int32(t.in.Fd()), Events: unix.POLLIN}, {Fd: int32(t.wakeR.Fd()), Events: unix.POLLIN}}
 	for {
 		wait := -1
-		if p.alone() {
+		if p.escapePending() {
 			wait = int(escapeTimeout.Milliseconds())
 		}
 		switch n, err := unix.Poll(fds, wait); {
@@ -142,7 +143,7 @@ func (t *tty) read() {
 		case err != nil || fds[1].Revents != 0:
 			return
 		case n == 0:
-			t.heard(p.nothing())
+			t.onToken(p.flushEscape())
 			continue
 		}
 		n, err := unix.Read(int(t.in.Fd()), buf)
@@ -150,12 +151,12 @@ func (t *tty) read() {
 			continue
 		}
 		if err != nil || n <= 0 {
-			t.gone()
+			t.onGone()
 			return
 		}
 		for _, b := range buf[:n] {
-			if s, ok := p.next(b); ok {
-				t.heard(s)
+			if token, ok := p.feed(b); ok {
+				t.onToken(token)
 			}
 		}
 	}

@@ -1,0 +1,66 @@
+package terminal
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
+
+	"vchat/cmd/vchatctl/internal/view/render"
+)
+
+const keyHelp = "q quit · Enter message "
+
+// drawOverlay draws the texts: the banner in the first row, the notice in the
+// middle, messages at the bottom, and the status line below the frame.
+func (c *cells) drawOverlay(o *render.Overlay) {
+	if c.cols < 1 || c.rows < 1 {
+		return
+	}
+	frameRows := c.rows - 1
+	if o.Banner != "" {
+		c.drawCentered(wrap(o.Banner, c.cols-2), 0, black, white)
+	}
+	var notice []string
+	if o.Headline != "" {
+		notice = append(notice, o.Headline)
+	}
+	notice = append(notice, wrap(o.Notice, c.cols-4)...)
+	c.drawCentered(notice, frameRows/2, white, black)
+	var lines []string
+	for _, l := range o.Lines {
+		lines = append(lines, wrap(l, c.cols-2)...)
+	}
+	// Messages must not cover the notice: a peer could hide why a frame is old.
+	maxLines := max(0, min(frameRows/2, frameRows-frameRows/2-(len(notice)+1)/2))
+	lines = lines[max(0, len(lines)-maxLines):]
+	for i, l := range lines {
+		c.drawText(frameRows-len(lines)+i, 0, " "+l+" ", white, black)
+	}
+	if o.Typing != "" {
+		c.drawText(c.rows-1, 0, runewidth.FillRight(truncateLeft(o.Typing, c.cols), c.cols), white, black)
+		return
+	}
+	c.drawText(c.rows-1, 0, statusLine(o, c.cols), black, silver)
+}
+
+// statusLine returns the title, the statistics and, if there is room, the keys.
+func statusLine(o *render.Overlay, cols int) string {
+	line := " " + o.Title
+	if o.Info != "" {
+		line += "  " + o.Info
+	}
+	if free := cols - runewidth.StringWidth(line) - runewidth.StringWidth(keyHelp); free > 0 {
+		line += strings.Repeat(" ", free) + keyHelp
+	}
+	return runewidth.FillRight(runewidth.Truncate(line, cols, "…"), cols)
+}
+
+// truncateLeft returns the end of a text that is wider than cols columns.
+func truncateLeft(text string, cols int) string {
+	for runewidth.StringWidth(text) > cols {
+		_, n := utf8.DecodeRuneInString(text)
+		text = text[n:]
+	}
+	return text
+}
