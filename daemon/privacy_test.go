@@ -62,7 +62,7 @@ func TestPrivacyInACall(t *testing.T) {
 		t.Errorf("problems: %+v", p)
 	}
 	for {
-		f, err := bob.Client.Newest(ctx(t), "alice")
+		f, err := bob.Client.Snapshot(ctx(t), "alice")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +70,7 @@ func TestPrivacyInACall(t *testing.T) {
 			break // what was on the way came before it
 		}
 	}
-	if _, err := alice.Client.Newest(ctx(t), api.Self); !isKind(err, api.PrivacyOn) {
+	if _, err := alice.Client.Snapshot(ctx(t), api.Self); !isKind(err, api.PrivacyOn) {
 		t.Errorf("alice's own picture: %v", err)
 	}
 
@@ -174,7 +174,7 @@ func TestPrivacyIsOnDiskBeforeTheCameraIsClosed(t *testing.T) {
 	alice.Start()
 	for range 10 { // the disk may be slower than the camera is patient
 		var viewer sync.WaitGroup
-		viewer.Go(func() { _, _ = alice.Client.Newest(ctx(t), api.Self) }) // there is none
+		viewer.Go(func() { _, _ = alice.Client.Snapshot(ctx(t), api.Self) }) // there is none
 		alice.Wait("the camera open", func(s api.Status) bool { return s.Camera.State != api.CameraIdle })
 		setPrivacy(t, alice, true)
 		viewer.Wait()

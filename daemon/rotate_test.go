@@ -55,7 +55,7 @@ func TestFramesSayHowTheyAreTurned(t *testing.T) {
 
 	// A frame that becomes a file says it itself.
 	for d, name := range map[*daemontest.Device]string{alice: api.Self, bob: "alice"} {
-		f, err := d.Client.Newest(ctx(t), name)
+		f, err := d.Client.Snapshot(ctx(t), name)
 		if err != nil {
 			t.Fatal(err)
 		}

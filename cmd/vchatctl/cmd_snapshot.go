@@ -41,7 +41,7 @@ name, use the peer of the only call, or this device's camera if there is no call
 			if err != nil {
 				return err
 			}
-			f, err := a.client().Newest(cmd.Context(), feed)
+			f, err := a.client().Snapshot(cmd.Context(), feed)
 			if err != nil {
 				return err
 			}

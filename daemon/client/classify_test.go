@@ -27,13 +27,16 @@ func TestClassify(t *testing.T) {
 		{fmt.Errorf("reading: %w", io.ErrUnexpectedEOF), ErrUnreachable},
 		{io.EOF, ErrUnreachable},
 	} {
-		got := New("/run/x.sock").classify(t.Context(), tt.err)
-		if !errors.Is(got, tt.want) || strings.Contains(got.Error(), "http://") || !strings.Contains(got.Error(), "/run/x.sock") {
-			t.Errorf("%v: got %v, want %v", tt.err, got, tt.want)
-		}
-		var errno syscall.Errno
-		if errors.As(tt.err, &errno) && !errors.Is(got, errno) {
-			t.Errorf("%v: the errno is lost in %v", tt.err, got)
-		}
+		t.Run(tt.err.Error(), func(t *testing.T) {
+			got := New("/run/x.sock").classify(t.Context(), tt.err)
+			if !errors.Is(got, tt.want) || strings.Contains(got.Error(), "http://") ||
+				!strings.Contains(got.Error(), "/run/x.sock") {
+				t.Errorf("%v: got %v, want %v", tt.err, got, tt.want)
+			}
+			var errno syscall.Errno
+			if errors.As(tt.err, &errno) && !errors.Is(got, errno) {
+				t.Errorf("%v: got %v, want it to wrap the errno", tt.err, got)
+			}
+		})
 	}
 }

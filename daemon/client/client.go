@@ -1,9 +1,15 @@
-// Package client talks to the daemon of this device over its control socket. It is what vchatctl is written on.
+// Package client calls the control API of vchatd over its unix socket. vchatctl
+// is built on it.
 //
-// It promises that every wait ends with its context, that what the daemon sends is bounded before memory is taken for
-// it, and that an error says whose fault it is: ErrUnreachable and ErrPermission for the socket, *api.Error for what the
-// daemon refused. It starts no goroutine that outlives the call that started it, but for idle connections, which Close
-// ends.
+// Guarantees:
+//   - Every blocking call ends with its context.
+//   - The length of an answer is checked before memory is allocated for it.
+//   - Errors wrap ErrUnreachable or ErrPermission if the socket fails,
+//     ErrProtocol if the answer is invalid, or are an *api.Error if the daemon
+//     refused the request.
+//
+// The only goroutines that outlive a call are those of idle connections and
+// open streams. Close ends them.
 package client
 
 import (
@@ -23,25 +29,25 @@ import (
 	"vchat/daemon/api"
 )
 
-// Errors of the socket itself, to test with errors.Is.
+// Errors of the connection to the daemon, for errors.Is.
 var (
-	ErrUnreachable = errors.New("the daemon cannot be reached")
-	ErrPermission  = errors.New("not permitted to use the control socket")
-	ErrProtocol    = errors.New("not understood what the daemon said")
+	ErrUnreachable = errors.New("cannot reach vchatd")
+	ErrPermission  = errors.New("not permitted")
+	ErrProtocol    = errors.New("invalid answer from vchatd")
 )
 
 const (
-	answerTimeout = 10 * time.Second // for the daemon to begin an answer; the slowest one, of a camera's driver, takes 8 s
-	maxAnswer     = 1 << 20          // bytes of one JSON document
+	answerTimeout = 10 * time.Second // until an answer begins; a slow camera driver delays it up to 8 s
+	maxAnswer     = 1 << 20          // bytes of a JSON document
 )
 
-// Client is one user of a control socket. It is safe for concurrent use.
+// Client is a client of a control socket. It is safe for concurrent use.
 type Client struct {
 	socket string
 	http   *http.Client
 }
 
-// New makes a client for the daemon at this socket; it does not connect yet.
+// New returns a client of the daemon at this socket. It does not connect yet.
 func New(socket string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, socket) }
 	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
@@ -50,12 +56,12 @@ func New(socket string) *Client {
 		MaxIdleConns:          2,
 		IdleConnTimeout:       10 * time.Second,
 		ResponseHeaderTimeout: answerTimeout,
-		ReadBufferSize:        64 << 10, // a frame in a few reads
+		ReadBufferSize:        64 << 10, // few reads per frame
 	}}}
 }
 
-// dial connects, and tries again while the daemon has more connections waiting than the kernel queues: then connect(2)
-// on a unix socket answers EAGAIN at once instead of waiting.
+// dial connects to the socket. While the backlog is full it retries: connect(2)
+// on a unix socket then returns EAGAIN instead of blocking.
 func dial(ctx context.Context, socket string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -72,85 +78,91 @@ func dial(ctx context.Context, socket string) (net.Conn, error) {
 	}
 }
 
-// Close ends idle connections. Streams are ended by their own Close.
+// Close closes idle connections. Streams have their own Close.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Status gives the present state of the device.
+// Status returns the present state of the device.
 func (c *Client) Status(ctx context.Context) (api.Status, error) {
-	return ask[api.Status](ctx, c, "GET", api.PathStatus, nil)
+	return request[api.Status](ctx, c, "GET", api.PathStatus, nil)
 }
 
-// Peers gives the peers that the device knows.
+// Peers returns the peers of the device.
 func (c *Client) Peers(ctx context.Context) ([]api.Peer, error) {
-	p, err := ask[api.Peers](ctx, c, "GET", api.PathPeers, nil)
+	p, err := request[api.Peers](ctx, c, "GET", api.PathPeers, nil)
 	return p.Peers, err
 }
 
-// Identity gives what the device is known by.
+// Identity returns the name and the id of the device.
 func (c *Client) Identity(ctx context.Context) (api.Identity, error) {
-	return ask[api.Identity](ctx, c, "GET", api.PathIdentity, nil)
+	return request[api.Identity](ctx, c, "GET", api.PathIdentity, nil)
 }
 
-// Call begins a call. What becomes of it is told by Events, which are to be opened before.
+// Call starts a call and returns without waiting for the peer. Events report
+// its progress; open them before.
 func (c *Client) Call(ctx context.Context, r api.CallRequest) (api.Call, error) {
-	return ask[api.Call](ctx, c, "POST", api.PathCalls, r)
+	return request[api.Call](ctx, c, "POST", api.PathCalls, r)
 }
 
-// Answer takes the incoming call of a peer, or the only one if peer is empty. So do Reject and Hangup.
+// Answer answers the incoming call of a peer. If peer is empty, it uses the
+// only call there is; so do Reject and Hangup.
 func (c *Client) Answer(ctx context.Context, peer string) (api.Call, error) {
-	return ask[api.Call](ctx, c, "POST", api.PathAnswer, api.PeerRequest{Peer: peer})
+	return request[api.Call](ctx, c, "POST", api.PathAnswer, api.PeerRequest{Peer: peer})
 }
 
 // Reject declines an incoming call.
 func (c *Client) Reject(ctx context.Context, peer string) (api.Call, error) {
-	return ask[api.Call](ctx, c, "POST", api.PathReject, api.PeerRequest{Peer: peer})
+	return request[api.Call](ctx, c, "POST", api.PathReject, api.PeerRequest{Peer: peer})
 }
 
-// Hangup ends a call, in whatever state it is.
+// Hangup ends a call in any state.
 func (c *Client) Hangup(ctx context.Context, peer string) (api.Call, error) {
-	return ask[api.Call](ctx, c, "POST", api.PathHangup, api.PeerRequest{Peer: peer})
+	return request[api.Call](ctx, c, "POST", api.PathHangup, api.PeerRequest{Peer: peer})
 }
 
-// Say says a line of text to a peer with whom there is a call, or to the only one if peer is empty.
+// Say sends a message to the peer of a call. If peer is empty, it uses the only
+// call there is.
 func (c *Client) Say(ctx context.Context, peer, text string) error {
-	_, err := ask[api.Message](ctx, c, "POST", api.PathSay, api.MessageRequest{Peer: peer, Text: text})
+	_, err := request[api.Message](ctx, c, "POST", api.PathSay, api.MessageRequest{Peer: peer, Text: text})
 	return err
 }
 
-// Privacy says whether the camera is switched off.
+// Privacy reports whether the owner has turned the camera off.
 func (c *Client) Privacy(ctx context.Context) (bool, error) {
-	p, err := ask[api.Privacy](ctx, c, "GET", api.PathPrivacy, nil)
+	p, err := request[api.Privacy](ctx, c, "GET", api.PathPrivacy, nil)
 	return p.Privacy, err
 }
 
-// SetPrivacy switches the camera off, or lets it be opened again. Once it returns nil that survives a power cut.
+// SetPrivacy turns the camera off, or allows it again. After it returns nil,
+// the setting survives a power failure.
 func (c *Client) SetPrivacy(ctx context.Context, on bool) error {
-	_, err := ask[api.Privacy](ctx, c, "PUT", api.PathPrivacy, api.PrivacyRequest{Privacy: &on})
+	_, err := request[api.Privacy](ctx, c, "PUT", api.PathPrivacy, api.PrivacyRequest{Privacy: &on})
 	return err
 }
 
-// Cameras lists the cameras of the device.
+// Cameras returns the cameras of the device.
 func (c *Client) Cameras(ctx context.Context) (api.Cameras, error) {
-	return ask[api.Cameras](ctx, c, "GET", api.PathCameras, nil)
+	return request[api.Cameras](ctx, c, "GET", api.PathCameras, nil)
 }
 
-// Formats gives what a camera offers; the device is a path, or "" for the camera that is configured. So do Controls.
+// Formats returns the frame formats of a camera. The device is a path under
+// /dev, or "" for the configured camera.
 func (c *Client) Formats(ctx context.Context, device string) (api.Formats, error) {
-	return askCamera[api.Formats](ctx, c, api.PathFormats, device)
+	return requestCamera[api.Formats](ctx, c, api.PathFormats, device)
 }
 
-// Controls gives what can be set of a camera.
+// Controls returns the controls of a camera, selected as in Formats.
 func (c *Client) Controls(ctx context.Context, device string) (api.Controls, error) {
-	return askCamera[api.Controls](ctx, c, api.PathControls, device)
+	return requestCamera[api.Controls](ctx, c, api.PathControls, device)
 }
 
-// SetControls sets controls of a camera, and gives all of them as they are then.
+// SetControls sets controls of a camera and returns all of them afterwards.
 func (c *Client) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
-	return ask[api.Controls](ctx, c, "POST", api.PathControls, r)
+	return request[api.Controls](ctx, c, "POST", api.PathControls, r)
 }
 
-// askCamera asks about the camera at a path, or about the configured one.
-func askCamera[T any](ctx context.Context, c *Client, path, device string) (v T, err error) {
+// requestCamera sends a GET request about the camera at a path, or about the
+// configured one.
+func requestCamera[T any](ctx context.Context, c *Client, path, device string) (v T, err error) {
 	query := url.Values{}
 	if device != "" {
 		query.Set(api.QueryDevice, device)
@@ -159,35 +171,35 @@ func askCamera[T any](ctx context.Context, c *Client, path, device string) (v T,
 	if err != nil {
 		return v, err
 	}
-	return read[T](ctx, c, res)
+	return decode[T](ctx, c, res)
 }
 
-// ask sends a request and reads the one document that answers it.
-func ask[T any](ctx context.Context, c *Client, method, path string, body any) (v T, err error) {
+// request sends a request and decodes its answer.
+func request[T any](ctx context.Context, c *Client, method, path string, body any) (v T, err error) {
 	res, err := c.send(ctx, method, path, nil, body)
 	if err != nil {
 		return v, err
 	}
-	return read[T](ctx, c, res)
+	return decode[T](ctx, c, res)
 }
 
-// read reads an answer as a whole.
-func read[T any](ctx context.Context, c *Client, res *http.Response) (v T, err error) {
+// decode reads a whole answer.
+func decode[T any](ctx context.Context, c *Client, res *http.Response) (v T, err error) {
 	defer res.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return v, c.classify(ctx, err)
 	}
 	if len(b) > maxAnswer {
-		return v, fmt.Errorf("%w: an answer of more than %d bytes", ErrProtocol, maxAnswer)
+		return v, fmt.Errorf("%w: more than %d bytes", ErrProtocol, maxAnswer)
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
-		return v, c.misunderstood(res, err)
+		return v, c.protocolError(res, err)
 	}
 	return v, nil
 }
 
-// send gives an answer that is not an error. The caller closes its body.
+// send returns an answer with status 200. The caller closes its body.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
 	var data io.Reader
 	if body != nil {
@@ -197,7 +209,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		}
 		data = bytes.NewReader(b)
 	}
-	// The host is of no meaning on a unix socket, but HTTP wants one.
+	// HTTP requires a host, but a unix socket ignores it.
 	u := url.URL{Scheme: "http", Host: "vchat", Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), data)
 	if err != nil {
@@ -211,11 +223,11 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		return res, nil
 	}
 	defer res.Body.Close()
-	return nil, c.refused(res)
+	return nil, c.decodeError(res)
 }
 
-// refused reads what the daemon has against a request.
-func (c *Client) refused(res *http.Response) error {
+// decodeError returns the error in an answer.
+func (c *Client) decodeError(res *http.Response) error {
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	var e api.ErrorBody
 	if err == nil {
@@ -225,53 +237,54 @@ func (c *Client) refused(res *http.Response) error {
 		err = fmt.Errorf("answer %s", res.Status)
 	}
 	if err != nil {
-		return c.misunderstood(res, err)
+		return c.protocolError(res, err)
 	}
-	// A route or field that the other does not know is most likely one of another version.
-	there := res.Header.Get(api.VersionHeader)
-	if there != api.Version && (e.Error.Kind == api.NotFound || e.Error.Kind == api.BadRequest) {
-		e.Error.Hint = versions(there)
+	// An unknown route or field most likely belongs to another version.
+	version := res.Header.Get(api.VersionHeader)
+	if version != api.Version && (e.Error.Kind == api.NotFound || e.Error.Kind == api.BadRequest) {
+		e.Error.Hint = versionHint(version)
 	}
 	return e.Error
 }
 
-func (c *Client) misunderstood(res *http.Response, err error) error {
-	switch there := res.Header.Get(api.VersionHeader); there {
+func (c *Client) protocolError(res *http.Response, err error) error {
+	switch version := res.Header.Get(api.VersionHeader); version {
 	case "":
-		return fmt.Errorf("%w: what answers at %s is not vchatd: %w", ErrProtocol, c.socket, err)
+		return fmt.Errorf("%w: the server at %s is not vchatd: %w", ErrProtocol, c.socket, err)
 	case api.Version:
 		return fmt.Errorf("%w: %w", ErrProtocol, err)
 	default:
-		return fmt.Errorf("%w: %s: %w", ErrProtocol, versions(there), err)
+		return fmt.Errorf("%w: %s: %w", ErrProtocol, versionHint(version), err)
 	}
 }
 
-func versions(there string) string {
-	return fmt.Sprintf("vchatd runs in version %s and this program is of version %s: restart vchatd after an upgrade", there, api.Version)
+func versionHint(daemon string) string {
+	return fmt.Sprintf("vchatd has version %s, this program %s: restart vchatd", daemon, api.Version)
 }
 
-// classify says what an error of the connection means.
+// classify wraps an error of the connection in ErrUnreachable or ErrPermission,
+// or returns the cause of an ended ctx.
 func (c *Client) classify(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	var u *url.Error
 	if errors.As(err, &u) {
-		err = u.Err // its method and made-up address would only puzzle
+		err = u.Err // drop the method and the made-up URL
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {
-		err = op.Err // the path stands in our own words
+		err = op.Err // the messages below have the path
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w %s (%w)", ErrPermission, c.socket, err)
-	case errors.Is(err, syscall.EINVAL): // so says connect(2) of a path that struct sockaddr_un has no room for
-		return fmt.Errorf("%w: the path %s is longer than the 107 bytes that a socket's may have (%w)", ErrUnreachable, c.socket, err)
+		return fmt.Errorf("%w: connect to %s (%w)", ErrPermission, c.socket, err)
+	case errors.Is(err, syscall.EINVAL): // the path does not fit into struct sockaddr_un
+		return fmt.Errorf("%w: socket path %s is longer than 107 bytes (%w)", ErrUnreachable, c.socket, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w any more: it has closed the connection at %s (%w)", ErrUnreachable, c.socket, err)
+		return fmt.Errorf("%w: connection to %s closed (%w)", ErrUnreachable, c.socket, err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nobody listens at %s (%w)", ErrUnreachable, c.socket, err)
+		return fmt.Errorf("%w: nothing listens on %s (%w)", ErrUnreachable, c.socket, err)
 	}
-	return fmt.Errorf("%w at %s (%w)", ErrUnreachable, c.socket, err)
+	return fmt.Errorf("%w: %s (%w)", ErrUnreachable, c.socket, err)
 }

@@ -33,7 +33,7 @@ func open(t testing.TB, socket string) *client.Client {
 	return c
 }
 
-func TestCommands(t *testing.T) {
+func TestClient_commands(t *testing.T) {
 	ctx := t.Context()
 	d := controltest.New()
 	c := open(t, controltest.Start(t, d))
@@ -67,12 +67,13 @@ func TestCommands(t *testing.T) {
 	if !errors.As(err, &e) || e.Kind != api.NoSuchCall {
 		t.Errorf("reject: %v", err)
 	}
-	if diff := cmp.Diff([]string{"call workshop 7", "answer ", "hangup workshop", "reject workshop"}, d.Commands()); diff != "" {
+	if diff := cmp.Diff([]string{"call workshop 7", "answer ", "hangup workshop", "reject workshop"},
+		d.Commands()); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestCamerasAndPrivacy(t *testing.T) {
+func TestClient_cameras(t *testing.T) {
 	ctx := t.Context()
 	d := controltest.New()
 	c := open(t, controltest.Start(t, d))
@@ -95,7 +96,8 @@ func TestCamerasAndPrivacy(t *testing.T) {
 	if err != nil || len(v.Changed) != 1 || *v.Changed[0].From != 2 || *v.Changed[0].To != 1 {
 		t.Errorf("set: %+v, %v", v, err)
 	}
-	want := []string{fmt.Sprintf("privacy true uid %d", os.Getuid()), "formats /dev/a b?c&d", "controls ", "set  power_line_frequency=50hz"}
+	want := []string{fmt.Sprintf("privacy true uid %d", os.Getuid()), "formats /dev/a b?c&d", "controls ",
+		"set  power_line_frequency=50hz"}
 	if diff := cmp.Diff(want, d.Commands()); diff != "" {
 		t.Error(diff)
 	}
@@ -106,7 +108,7 @@ func TestCamerasAndPrivacy(t *testing.T) {
 	}
 }
 
-func TestEvents(t *testing.T) {
+func TestClient_Events(t *testing.T) {
 	d := controltest.New()
 	c := open(t, controltest.Start(t, d))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -116,19 +118,19 @@ func TestEvents(t *testing.T) {
 	}
 	defer events.Close()
 	if e, err := events.Next(); err != nil || e.Status == nil || e.Status.Name != "kitchen" {
-		t.Fatalf("first: %+v, %v", e, err)
+		t.Fatalf("first event: got %+v, %v; want the state", e, err)
 	}
 	d.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", Text: "tea?"})
 	if e, err := events.Next(); err != nil || e.Text != "tea?" {
-		t.Errorf("second: %+v, %v", e, err)
+		t.Errorf("second event: got %+v, %v; want the message", e, err)
 	}
 	cancel()
 	if _, err := events.Next(); !errors.Is(err, context.Canceled) {
-		t.Errorf("after the end of its context: %v", err)
+		t.Errorf("after cancel: got %v, want context.Canceled", err)
 	}
 }
 
-func TestFeed(t *testing.T) {
+func TestClient_Feed(t *testing.T) {
 	d := controltest.New()
 	c := open(t, controltest.Start(t, d))
 	feed, err := c.Feed(t.Context(), "workshop")
@@ -137,7 +139,7 @@ func TestFeed(t *testing.T) {
 	}
 	defer feed.Close()
 	for seq := uint64(1); seq < 20; seq++ {
-		want := bytes.Repeat([]byte("\r\n--vchat\r\n"), int(seq*seq*400)) // frames may hold whatever they like
+		want := bytes.Repeat([]byte("\r\n--vchat\r\n"), int(seq*seq*400)) // a frame may contain the boundary
 		before := time.Now()
 		d.Publish("workshop", seq, seq == 5, want)
 		f, err := feed.Next()
@@ -148,10 +150,10 @@ func TestFeed(t *testing.T) {
 			t.Errorf("frame %d: got %d bytes of %d, sequence %d, card %v", seq, len(f.Data), len(want), f.Seq, f.Card)
 		}
 		if ago := frame.Now() - f.Monotonic; ago < 0 || ago > time.Since(before)+time.Millisecond {
-			t.Errorf("frame %d is said to be of %v ago", seq, ago)
+			t.Errorf("frame %d: got age %v by CLOCK_MONOTONIC", seq, ago)
 		}
 		if f.Captured.Before(before.Add(-time.Millisecond)) || f.Captured.After(time.Now()) || f.Age < 0 {
-			t.Errorf("frame %d was taken at %v, but is said to be of %v, %v old", seq, before, f.Captured, f.Age)
+			t.Errorf("frame %d: captured at %v, got %v, age %v", seq, before, f.Captured, f.Age)
 		}
 	}
 	d.Publish("workshop", 21, false, []byte("last"))
@@ -160,36 +162,38 @@ func TestFeed(t *testing.T) {
 	}
 	d.Feed("workshop").End(nil)
 	if _, err := feed.Next(); err != io.EOF {
-		t.Errorf("after the end of the feed: %v", err)
+		t.Errorf("after the end of the feed: got %v, want io.EOF", err)
 	}
 }
 
-func TestNewest(t *testing.T) {
+func TestClient_Snapshot(t *testing.T) {
 	d := controltest.New()
 	c := open(t, controltest.Start(t, d))
 	d.Publish("workshop", 4, true, []byte("a card"))
-	f, err := c.Newest(t.Context(), "workshop")
+	f, err := c.Snapshot(t.Context(), "workshop")
 	if err != nil || string(f.Data) != "a card" || f.Seq != 4 || !f.Card || f.Captured.IsZero() {
-		t.Errorf("got %+v, %v", f, err)
+		t.Errorf("got %+v, %v; want the card", f, err)
 	}
 	var e *api.Error
-	if _, err := c.Newest(t.Context(), "cellar"); !errors.As(err, &e) || e.Kind != api.NoSuchFeed {
-		t.Errorf("got %v", err)
+	if _, err := c.Snapshot(t.Context(), "cellar"); !errors.As(err, &e) || e.Kind != api.NoSuchFeed {
+		t.Errorf("got %v, want kind no_such_feed", err)
 	}
 }
 
-// A name is a name, whatever is in it: it never becomes another path.
-func TestOddNames(t *testing.T) {
+// A feed's name never changes the path of the request.
+func TestClient_Feed_names(t *testing.T) {
 	c := open(t, controltest.Start(t, controltest.New()))
 	for _, name := range []string{"../status", "a/b", "a?b", "a%2fb", "ä", "", "self.mjpeg"} {
-		var e *api.Error
-		if _, err := c.Feed(t.Context(), name); !errors.As(err, &e) || e.Kind != api.NoSuchFeed {
-			t.Errorf("%q: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			var e *api.Error
+			if _, err := c.Feed(t.Context(), name); !errors.As(err, &e) || e.Kind != api.NoSuchFeed {
+				t.Errorf("%q: got %v, want kind no_such_feed", name, err)
+			}
+		})
 	}
 }
 
-func TestWithoutADaemon(t *testing.T) {
+func TestClient_noDaemon(t *testing.T) {
 	dir := t.TempDir()
 	stale := filepath.Join(dir, "stale.sock")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: stale})
@@ -202,15 +206,18 @@ func TestWithoutADaemon(t *testing.T) {
 		socket string
 		errno  error
 	}{{filepath.Join(dir, "none.sock"), syscall.ENOENT}, {stale, syscall.ECONNREFUSED}} {
-		_, err := open(t, tt.socket).Status(t.Context())
-		if !errors.Is(err, client.ErrUnreachable) || !errors.Is(err, tt.errno) || !strings.Contains(err.Error(), tt.socket) {
-			t.Errorf("%s: %v", tt.socket, err)
-		}
+		t.Run(filepath.Base(tt.socket), func(t *testing.T) {
+			_, err := open(t, tt.socket).Status(t.Context())
+			if !errors.Is(err, client.ErrUnreachable) || !errors.Is(err, tt.errno) ||
+				!strings.Contains(err.Error(), tt.socket) {
+				t.Errorf("got %v, want ErrUnreachable with %v", err, tt.errno)
+			}
+		})
 	}
 }
 
-// says serves one connection with fixed bytes.
-func says(t *testing.T, what string) (socket string) {
+// serveBytes serves one connection with a fixed answer.
+func serveBytes(t *testing.T, answer string) (socket string) {
 	socket = filepath.Join(t.TempDir(), "odd.sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
@@ -225,35 +232,39 @@ func says(t *testing.T, what string) (socket string) {
 		}
 		defer conn.Close()
 		_, _ = conn.Read(make([]byte, 4096))
-		_, _ = io.WriteString(conn, what)
+		_, _ = io.WriteString(conn, answer)
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
 	return socket
 }
 
-func TestOddAnswers(t *testing.T) {
+func TestClient_invalidAnswers(t *testing.T) {
 	answer := func(version, status, body string) string {
-		return fmt.Sprintf("HTTP/1.1 %s\r\nVchat-Version: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", status, version, len(body), body)
+		return fmt.Sprintf("HTTP/1.1 %s\r\nVchat-Version: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+			status, version, len(body), body)
 	}
 	for _, tt := range []struct {
-		name, said string
-		is         error
-		words      []string
+		name, answer string
+		is           error
+		contains     []string
 	}{
-		{"another program", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", client.ErrProtocol, []string{"is not vchatd"}},
+		{"another program", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", client.ErrProtocol,
+			[]string{"is not vchatd"}},
 		{"no HTTP", "SSH-2.0-OpenSSH\r\n", client.ErrUnreachable, nil},
 		{"nothing", "", client.ErrUnreachable, nil},
 		{"half", "HTTP/1.1 200 OK\r\nVchat-Version: 1\r\nContent-Length: 100\r\n\r\n{", client.ErrUnreachable, nil},
-		{"another version's form", answer("9.9", "200 OK", "[]"), client.ErrProtocol, []string{"9.9", api.Version, "restart"}},
+		{"another version's form", answer("9.9", "200 OK", "[]"), client.ErrProtocol,
+			[]string{"9.9", api.Version, "restart"}},
 		{"an error in another form", answer("9.9", "500 Oh", "oh"), client.ErrProtocol, []string{"9.9"}},
-		{"far too long", answer(api.Version, "200 OK", strings.Repeat(" ", 2<<20)), client.ErrProtocol, []string{"more than"}},
+		{"far too long", answer(api.Version, "200 OK", strings.Repeat(" ", 2<<20)), client.ErrProtocol,
+			[]string{"more than"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := open(t, says(t, tt.said)).Status(t.Context())
+			_, err := open(t, serveBytes(t, tt.answer)).Status(t.Context())
 			if !errors.Is(err, tt.is) {
 				t.Fatalf("got %v, want %v", err, tt.is)
 			}
-			for _, w := range tt.words {
+			for _, w := range tt.contains {
 				if !strings.Contains(err.Error(), w) {
 					t.Errorf("%q is not in: %v", w, err)
 				}
@@ -262,21 +273,24 @@ func TestOddAnswers(t *testing.T) {
 	}
 }
 
-func TestARouteOfAnotherVersionIsExplained(t *testing.T) {
-	body := `{"error":{"kind":"not_found","message":"there is no /v1/status"}}`
-	c := open(t, says(t, fmt.Sprintf("HTTP/1.1 404 Not Found\r\nVchat-Version: 9.9\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)))
+func TestClient_otherVersion(t *testing.T) {
+	body := `{"error":{"kind":"not_found","message":"no such route: /v1/status"}}`
+	answer := fmt.Sprintf("HTTP/1.1 404 Not Found\r\nVchat-Version: 9.9\r\n"+
+		"Content-Length: %d\r\nConnection: close\r\n\r\n%s", len(body), body)
+	c := open(t, serveBytes(t, answer))
 	_, err := c.Status(t.Context())
 	var e *api.Error
 	if !errors.As(err, &e) || !strings.Contains(e.Hint, "9.9") {
-		t.Errorf("got %#v", err)
+		t.Errorf("got %#v, want a hint with the version", err)
 	}
 }
 
-func TestOddFeeds(t *testing.T) {
-	head := "HTTP/1.1 200 OK\r\nVchat-Version: 1\r\nContent-Type: multipart/x-mixed-replace; boundary=vchat\r\nConnection: close\r\n\r\n--vchat\r\n"
+func TestFeed_invalid(t *testing.T) {
+	head := "HTTP/1.1 200 OK\r\nVchat-Version: 1\r\n" +
+		"Content-Type: multipart/x-mixed-replace; boundary=vchat\r\nConnection: close\r\n\r\n--vchat\r\n"
 	for _, tt := range []struct {
-		name, said string
-		is         error
+		name, answer string
+		is           error
 	}{
 		{"over at once", head, io.EOF},
 		{"a huge frame", head + "Content-Length: 99999999999\r\n\r\n", client.ErrProtocol},
@@ -291,7 +305,7 @@ func TestOddFeeds(t *testing.T) {
 		{"no header", head + "hello\r\n", client.ErrProtocol},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			feed, err := open(t, says(t, tt.said)).Feed(t.Context(), "self")
+			feed, err := open(t, serveBytes(t, tt.answer)).Feed(t.Context(), "self")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -302,14 +316,15 @@ func TestOddFeeds(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.is)
 			}
 			runtime.ReadMemStats(&after)
-			if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
-				t.Errorf("it took %d bytes of memory", took)
+			if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 1<<20 {
+				t.Errorf("allocated %d bytes, want at most 1 MiB", allocated)
 			}
 		})
 	}
 }
 
-// BenchmarkFeed tells how long a frame takes from the hub through the socket to a viewer.
+// BenchmarkFeed measures the time of a frame from the hub through the socket to
+// a viewer.
 func BenchmarkFeed(b *testing.B) {
 	d := controltest.New()
 	c := open(b, controltest.Start(b, d))

@@ -16,7 +16,8 @@ import (
 	"vchat/daemon/api"
 )
 
-// Events is a stream of events. Next is for one goroutine at a time, Close for any.
+// Events is a stream of events. Next is for one goroutine at a time, Close for
+// any.
 type Events struct {
 	client *Client
 	ctx    context.Context
@@ -25,7 +26,8 @@ type Events struct {
 	lines  *bufio.Scanner
 }
 
-// Events opens the stream, which ends with ctx or Close. Its first event is the present state.
+// Events opens the stream of events. It ends with ctx or Close. The first event
+// is the present state.
 func (c *Client) Events(ctx context.Context) (*Events, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	res, err := c.send(ctx, "GET", api.PathEvents, nil, nil)
@@ -38,12 +40,13 @@ func (c *Client) Events(ctx context.Context) (*Events, error) {
 	return e, nil
 }
 
-// Next waits for an event. When the daemon ends, it gives ErrUnreachable.
+// Next waits for the next event. It returns ErrUnreachable when the daemon
+// exits.
 func (e *Events) Next() (api.Event, error) {
 	if !e.lines.Scan() {
 		err := e.lines.Err()
 		if errors.Is(err, bufio.ErrTooLong) {
-			return api.Event{}, fmt.Errorf("%w: an event of more than %d bytes", ErrProtocol, maxAnswer)
+			return api.Event{}, fmt.Errorf("%w: event of more than %d bytes", ErrProtocol, maxAnswer)
 		}
 		if err == nil {
 			err = io.EOF
@@ -52,7 +55,7 @@ func (e *Events) Next() (api.Event, error) {
 	}
 	var ev api.Event
 	if err := json.Unmarshal(e.lines.Bytes(), &ev); err != nil {
-		return api.Event{}, e.client.misunderstood(e.res, err)
+		return api.Event{}, e.client.protocolError(e.res, err)
 	}
 	return ev, nil
 }
@@ -66,16 +69,19 @@ func (e *Events) Close() {
 // Frame is one frame of a feed.
 type Frame struct {
 	Data     []byte    // JPEG
-	Seq      uint64    // counts the frames of the source; a gap is a lost one
-	Captured time.Time // when it was taken, by this device's clock
-	// Monotonic is the same on CLOCK_MONOTONIC, which is never set; 0: not told.
+	Seq      uint64    // frame number of the source; a gap is a lost frame
+	Captured time.Time // capture time, on this device's clock
+	// Monotonic is the capture time on CLOCK_MONOTONIC; 0 if unknown.
 	Monotonic time.Duration
-	Age       time.Duration // how old it was when the daemon sent it
-	Card      bool          // not from the camera, but a card that says why there is no picture
-	Rotate    int           // degrees clockwise to show it with: 0, 90, 180, 270. Of Newest 0, as the frame says it itself (EXIF)
+	Age       time.Duration // when the daemon sent it
+	Card      bool          // a card that says why there is no picture, not a frame of the camera
+	// Rotate is the rotation to display the frame with, in degrees clockwise:
+	// 0, 90, 180, 270. It is 0 for a Snapshot, which has the rotation as EXIF.
+	Rotate int
 }
 
-// Feed is a stream of frames. Next is for one goroutine at a time, Close for any.
+// Feed is a stream of frames. Next is for one goroutine at a time, Close for
+// any.
 type Feed struct {
 	client *Client
 	ctx    context.Context
@@ -86,6 +92,7 @@ type Feed struct {
 }
 
 // Feed opens a feed: api.Self or the name of a peer. It ends with ctx or Close.
+// The error may be an *api.Error of the kind api.NoSuchFeed.
 func (c *Client) Feed(ctx context.Context, name string) (*Feed, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.StreamSuffix, nil, nil)
@@ -97,12 +104,13 @@ func (c *Client) Feed(ctx context.Context, name string) (*Feed, error) {
 }
 
 const (
-	maxLine    = 4 << 10 // bytes of one header line of a frame
-	maxHeaders = 32      // lines
+	maxLine    = 4 << 10 // bytes of a header line
+	maxHeaders = 32      // lines of a frame
 )
 
-// Next waits for the next frame. Its Data is valid until the call after. A feed that is over ends with io.EOF, so does
-// one whose daemon ends; a connection that breaks with ErrUnreachable.
+// Next waits for the next frame. Its Data is valid until the next call. Next
+// returns io.EOF when the feed or the daemon has ended, and ErrUnreachable when
+// the connection breaks.
 func (f *Feed) Next() (Frame, error) {
 	frame, err := f.next()
 	switch {
@@ -118,52 +126,53 @@ func (f *Feed) next() (Frame, error) {
 		return Frame{}, err
 	}
 	if size <= 0 || size > api.MaxFrame {
-		return Frame{}, fmt.Errorf("%w: a frame of %d bytes", ErrProtocol, size)
+		return Frame{}, fmt.Errorf("%w: frame of %d bytes", ErrProtocol, size)
 	}
 	if cap(f.data) < size {
 		f.data = make([]byte, size+size/4)
 	}
 	h.Data = f.data[:size]
 	if _, err := io.ReadFull(f.in, h.Data); err != nil {
-		return Frame{}, early(err)
+		return Frame{}, unexpectedEOF(err)
 	}
 	return h, nil
 }
 
-// header reads what stands before a frame: the boundary, then lines up to an empty one.
+// header reads the boundary and the headers up to the empty line.
 func (f *Feed) header() (h Frame, size int, err error) {
-	begun := false
+	started := false
 	for range maxHeaders {
 		line, err := f.in.ReadSlice('\n')
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
-			return h, 0, fmt.Errorf("%w: a header of more than %d bytes", ErrProtocol, maxLine)
-		case err == io.EOF && !begun:
+			return h, 0, fmt.Errorf("%w: header of more than %d bytes", ErrProtocol, maxLine)
+		case err == io.EOF && !started:
 			return h, 0, io.EOF
 		case err != nil:
-			return h, 0, early(err)
+			return h, 0, unexpectedEOF(err)
 		}
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || bytes.HasPrefix(line, []byte("--")) {
-			// An empty line ends the headers, once there are any; before, it is the end of the last frame's line.
-			if begun && len(line) == 0 {
+			// An empty line ends the headers. Before the first header it is the
+			// end of the last frame.
+			if started && len(line) == 0 {
 				return h, size, nil
 			}
 			continue
 		}
-		begun = true
+		started = true
 		name, value, ok := bytes.Cut(line, []byte(": "))
 		if !ok {
-			return h, 0, fmt.Errorf("%w: %q is no header of a frame", ErrProtocol, line)
+			return h, 0, fmt.Errorf("%w: invalid header %q", ErrProtocol, line)
 		}
 		if err := h.set(string(name), string(value), &size); err != nil {
 			return h, 0, fmt.Errorf("%w: header %s: %w", ErrProtocol, name, err)
 		}
 	}
-	return h, 0, fmt.Errorf("%w: more than %d headers of one frame", ErrProtocol, maxHeaders)
+	return h, 0, fmt.Errorf("%w: frame with more than %d headers", ErrProtocol, maxHeaders)
 }
 
-// set takes a header. Those that are not known are of a newer version and are skipped.
+// set parses a header. It skips unknown ones: a newer version sent them.
 func (h *Frame) set(name, value string, size *int) (err error) {
 	var n float64
 	switch name {
@@ -173,7 +182,8 @@ func (h *Frame) set(name, value string, size *int) (err error) {
 		h.Seq, err = strconv.ParseUint(value, 10, 64)
 	case api.HeaderTimestamp:
 		n, err = strconv.ParseFloat(value, 64)
-		// A float64 holds microseconds since 1970 exactly until the year 2255.
+		// A float64 represents microseconds since 1970 exactly until the year
+		// 2255.
 		h.Captured = time.UnixMicro(int64(math.Round(n * 1e6)))
 	case api.HeaderMonotonic:
 		n, err = strconv.ParseFloat(value, 64)
@@ -186,13 +196,14 @@ func (h *Frame) set(name, value string, size *int) (err error) {
 	case api.HeaderRotate:
 		h.Rotate, err = strconv.Atoi(value)
 		if h.Rotate %= 360; h.Rotate%90 != 0 || h.Rotate < 0 {
-			h.Rotate = 0 // nothing that a viewer could do
+			h.Rotate = 0 // unsupported
 		}
 	}
 	return err
 }
 
-func early(err error) error {
+// unexpectedEOF turns io.EOF into io.ErrUnexpectedEOF.
+func unexpectedEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
@@ -205,8 +216,10 @@ func (f *Feed) Close() {
 	f.res.Body.Close()
 }
 
-// Newest gives one frame of a feed, the newest; it waits some seconds for the first one.
-func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
+// Snapshot returns the newest frame of a feed. If there is none yet, it waits
+// up to five seconds. The error may be an *api.Error of the kind api.NoFrame,
+// api.CameraUnavailable, api.PrivacyOn or api.NoSuchFeed.
+func (c *Client) Snapshot(ctx context.Context, name string) (Frame, error) {
 	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.SnapshotSuffix, nil, nil)
 	if err != nil {
 		return Frame{}, err
@@ -214,7 +227,8 @@ func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
 	defer res.Body.Close()
 	var h Frame
 	size := 0
-	for _, name := range []string{"Content-Length", api.HeaderSequence, api.HeaderTimestamp, api.HeaderMonotonic, api.HeaderAge, api.HeaderCard} {
+	for _, name := range []string{"Content-Length", api.HeaderSequence, api.HeaderTimestamp, api.HeaderMonotonic,
+		api.HeaderAge, api.HeaderCard} {
 		if value := res.Header.Get(name); value != "" {
 			if err := h.set(name, value, &size); err != nil {
 				return Frame{}, fmt.Errorf("%w: header %s: %w", ErrProtocol, name, err)
@@ -222,11 +236,11 @@ func (c *Client) Newest(ctx context.Context, name string) (Frame, error) {
 		}
 	}
 	if size <= 0 || size > api.MaxFrame {
-		return Frame{}, fmt.Errorf("%w: a frame of %d bytes", ErrProtocol, size)
+		return Frame{}, fmt.Errorf("%w: frame of %d bytes", ErrProtocol, size)
 	}
 	h.Data = make([]byte, size)
 	if _, err := io.ReadFull(res.Body, h.Data); err != nil {
-		return Frame{}, c.classify(ctx, early(err))
+		return Frame{}, c.classify(ctx, unexpectedEOF(err))
 	}
 	return h, nil
 }

@@ -152,7 +152,7 @@ func (s *Session) snapshot(ctx context.Context) error {
 	if feed == "" {
 		return errors.New("no picture")
 	}
-	f, err := s.client.Newest(ctx, feed)
+	f, err := s.client.Snapshot(ctx, feed)
 	if err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), commandWithin)
 	defer cancel()
-	f, err := s.client.Newest(ctx, name)
+	f, err := s.client.Snapshot(ctx, name)
 	switch {
 	case err != nil:
 		refuse(w, err)
