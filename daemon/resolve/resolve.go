@@ -1,4 +1,17 @@
-// Package resolve turns a configured address into those that can be dialled.
+// Package resolve turns a configured address, "host:port", into addresses to
+// dial.
+//
+// Guarantees:
+//   - IPv6 and IPv4 take turns in the result, IPv6 first (RFC 8305).
+//   - Once one family has addresses, the other one has 50 ms left.
+//   - Avahi resolves names in .local where it runs. Without cgo the resolver of
+//     package net does not know them.
+//   - The result has at most 8 addresses.
+//
+// Addresses starts two goroutines and waits for both.
+//
+//	"workshop.local:7450" ─▶ Addresses ─┬─ LookupFunc, IPv6 ─┬─▶ "[fd00::7]:7450"
+//	                                    └─ LookupFunc, IPv4 ─┘   "192.0.2.7:7450"
 package resolve
 
 import (
@@ -12,35 +25,39 @@ import (
 )
 
 const (
-	maxAddresses    = 8                     // of one peer
-	resolutionDelay = 50 * time.Millisecond // how long one family waits for the other (RFC 8305, section 3)
+	maxAddresses    = 8
+	resolutionDelay = 50 * time.Millisecond // for the second family (RFC 8305, section 3)
 )
 
-// LookupFunc asks for the addresses of a host in one family.
+// LookupFunc returns the addresses of a host in one family, or an error if
+// there are none. It may be called concurrently.
 type LookupFunc func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
 
-// Addresses gives the addresses that a configured one stands for; itself, if there is no name in it.
-func Addresses(ctx context.Context, look LookupFunc, address string) ([]string, error) {
+// Addresses returns the addresses that address stands for, each as "IP:port".
+// An address without a host name is returned unchanged, and so is a malformed
+// one: the dialler reports what is wrong with it.
+func Addresses(ctx context.Context, lookup LookupFunc, address string) ([]string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host == "" {
-		return []string{address}, nil // the dialler says what is wrong with it
+		return []string{address}, nil
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
 		return []string{address}, nil
 	}
-	six, four, err := lookUp(ctx, look, host)
-	if len(six)+len(four) == 0 {
-		return nil, fmt.Errorf("find %s: %w", address, err)
+	v6, v4, err := bothFamilies(ctx, lookup, host)
+	if len(v6)+len(v4) == 0 {
+		return nil, fmt.Errorf("resolve %s: %w", address, err)
 	}
 	var all []string
-	for _, a := range interleave(six, four) {
+	for _, a := range interleave(v6, v4) {
 		all = append(all, net.JoinHostPort(a.Unmap().String(), port))
 	}
 	return all[:min(len(all), maxAddresses)], nil
 }
 
-// lookUp asks for both families at once. Once one is known, the other has resolutionDelay left.
-func lookUp(ctx context.Context, look LookupFunc, host string) (six, four []netip.Addr, err error) {
+// bothFamilies looks up both families at once. After the first answer, the
+// other family has resolutionDelay left.
+func bothFamilies(ctx context.Context, lookup LookupFunc, host string) (v6, v4 []netip.Addr, err error) {
 	type answer struct {
 		v4    bool
 		found []netip.Addr
@@ -48,50 +65,53 @@ func lookUp(ctx context.Context, look LookupFunc, host string) (six, four []neti
 	}
 	answers := make(chan answer, 2)
 	ctx, cancel := context.WithCancel(ctx)
-	var asking sync.WaitGroup
-	defer asking.Wait()
+	var lookups sync.WaitGroup
+	defer lookups.Wait()
 	defer cancel()
-	for _, v4 := range []bool{false, true} {
-		asking.Go(func() {
-			found, err := look(ctx, host, v4)
-			answers <- answer{v4, found, err}
+	for _, isV4 := range []bool{false, true} {
+		lookups.Go(func() {
+			found, err := lookup(ctx, host, isV4)
+			answers <- answer{isV4, found, err}
 		})
 	}
-	var late <-chan time.Time
+	var expired <-chan time.Time
 	for range cap(answers) {
 		select {
 		case a := <-answers:
 			if a.v4 {
-				four = a.found
+				v4 = a.found
 			} else {
-				six = a.found
+				v6 = a.found
 			}
 			if a.err != nil {
 				err = a.err
 			} else {
-				late = time.After(resolutionDelay)
+				expired = time.After(resolutionDelay)
 			}
-		case <-late:
-			return six, four, nil
+		case <-expired:
+			return v6, v4, nil
 		}
 	}
-	return six, four, err
+	return v6, v4, err
 }
 
-// interleave lets the families take turns, so that one that is broken costs one try at a time (RFC 8305, section 4).
-func interleave(six, four []netip.Addr) (all []netip.Addr) {
-	for i := range max(len(six), len(four)) {
-		all = append(all, six[min(i, len(six)):min(i+1, len(six))]...)
-		all = append(all, four[min(i, len(four)):min(i+1, len(four))]...)
+// interleave alternates the families, so that a broken one costs one attempt at
+// a time (RFC 8305, section 4).
+func interleave(v6, v4 []netip.Addr) (all []netip.Addr) {
+	for i := range max(len(v6), len(v4)) {
+		all = append(all, v6[min(i, len(v6)):min(i+1, len(v6))]...)
+		all = append(all, v4[min(i, len(v4)):min(i+1, len(v4))]...)
 	}
 	return all
 }
 
-// Lookup asks Avahi for names in .local, and the system's resolver for all others and for what Avahi does not know.
+// Lookup is the LookupFunc of the system. It asks Avahi for names in .local,
+// and the resolver of package net for all others and for what Avahi does not
+// know.
 func Lookup(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
 	name := strings.TrimSuffix(host, ".")
 	if strings.HasSuffix(strings.ToLower(name), ".local") {
-		if a, err := askAvahi(ctx, avahiSocket, name, v4); err == nil {
+		if a, err := queryAvahi(ctx, avahiSocket, name, v4); err == nil {
 			return []netip.Addr{a}, nil
 		}
 	}
