@@ -1,4 +1,16 @@
-// Package netwatch hears of changes of the network from the kernel.
+// Package netwatch reports changes of the network: interfaces, addresses and
+// routes, as the kernel announces them (rtnetlink(7)).
+//
+// Guarantees:
+//   - It needs no privilege.
+//   - Repeated messages without a change are not reported: statistics of a
+//     wireless interface, or a renewed lifetime.
+//   - After an overflow of the socket it reports a change.
+//   - Its memory is bounded, whatever the kernel sends.
+//
+// Watch runs in the goroutine of its caller.
+//
+//	kernel ─ datagrams ─▶ Watch ─▶ tracker: does it matter? ─▶ changed()
 package netwatch
 
 import (
@@ -11,25 +23,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watch calls changed when an interface goes up or down, when an address or a route comes or goes, as the kernel
-// tells it (rtnetlink(7)); no privilege is needed. It returns nil at the end of ctx, or why it cannot watch.
+const groups = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR |
+	unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE
+
+// Watch calls changed when an interface goes up or down, or when an address or
+// a route is added or removed. It returns nil when ctx ends, or why it cannot
+// watch. Changes come in bursts; changed must return soon.
 func Watch(ctx context.Context, changed func()) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
-		return fmt.Errorf("watch the network: %w", err)
+		return fmt.Errorf("watch network: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "rtnetlink")
 	defer f.Close()
-	groups := uint32(unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE)
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
-		return fmt.Errorf("watch the network: %w", err)
+		return fmt.Errorf("watch network: %w", err)
 	}
 	conn, err := f.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("watch the network: %w", err)
+		return fmt.Errorf("watch network: %w", err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })()
-	seen, buf := newSeen(), make([]byte, 64<<10)
+	state, buf := newTracker(), make([]byte, 64<<10)
 	for {
 		var n int
 		var from unix.Sockaddr
@@ -38,19 +53,19 @@ func Watch(ctx context.Context, changed func()) error {
 			n, from, errno = unix.Recvfrom(int(fd), buf, 0)
 			return errno != unix.EAGAIN
 		})
-		switch kernel, ok := from.(*unix.SockaddrNetlink); {
+		switch sender, ok := from.(*unix.SockaddrNetlink); {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			return fmt.Errorf("watch the network: %w", err)
+			return fmt.Errorf("watch network: %w", err)
 		case errors.Is(errno, unix.EINTR):
-		case errors.Is(errno, unix.ENOBUFS): // there were more than the socket holds: something has changed
-			seen = newSeen()
+		case errors.Is(errno, unix.ENOBUFS): // messages were lost
+			state = newTracker()
 			changed()
 		case errno != nil:
-			return fmt.Errorf("watch the network: %w", errno)
-		case ok && kernel.Pid != 0: // not from the kernel
-		case seen.news(buf[:n]):
+			return fmt.Errorf("watch network: %w", errno)
+		case ok && sender.Pid != 0: // another process sent it
+		case state.update(buf[:n]):
 			changed()
 		}
 	}

@@ -6,69 +6,71 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// seen is what the kernel has told of interfaces and addresses, so that what it only repeats (statistics of a wireless
-// interface, a lifetime that a router advertises anew) is no news. Both maps are bounded.
-type seen struct {
-	interfaces map[int32]uint32  // their flags
-	addresses  map[string]uint32 // by message, without what changes by itself: their flags
+// tracker remembers interfaces and addresses, so that a repeated message is not
+// a change.
+type tracker struct {
+	interfaces map[int32]uint32  // flags by index
+	addresses  map[string]uint32 // flags by the bytes that identify the address
 }
 
-const maxSeen = 1024
+const maxTracked = 1024 // in each map
 
-func newSeen() *seen { return &seen{interfaces: map[int32]uint32{}, addresses: map[string]uint32{}} }
+func newTracker() *tracker {
+	return &tracker{interfaces: map[int32]uint32{}, addresses: map[string]uint32{}}
+}
 
-// news reads what came in one datagram from the kernel and says whether any of it may matter to a connection. What is cut
-// off, or of a length that cannot be, ends the reading.
-func (s *seen) news(b []byte) (news bool) {
+// update parses one datagram and reports whether any of its messages may affect
+// a connection. It stops at a message that is truncated or malformed.
+func (t *tracker) update(b []byte) (changed bool) {
 	for len(b) >= unix.SizeofNlMsghdr {
 		size, kind := int(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint16(b[4:])
 		if size < unix.SizeofNlMsghdr || size > len(b) {
-			return news
+			return changed
 		}
 		body := b[unix.SizeofNlMsghdr:size]
 		switch kind {
 		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-			news = s.link(body, kind == unix.RTM_NEWLINK) || news
+			changed = t.link(body, kind == unix.RTM_NEWLINK) || changed
 		case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-			news = s.address(body, kind == unix.RTM_NEWADDR) || news
+			changed = t.address(body, kind == unix.RTM_NEWADDR) || changed
 		case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-			news = route(body) || news
+			changed = isUnicastRoute(body) || changed
 		}
 		b = b[min(align(size), len(b)):]
 	}
-	return news
+	return changed
 }
 
-// carries are the flags of an interface that decide whether anything goes through it.
-const carries = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
+// usableFlags decide whether an interface carries packets.
+const usableFlags = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
 
-// link reads struct ifinfomsg.
-func (s *seen) link(b []byte, there bool) bool {
-	if len(b) < unix.SizeofIfInfomsg || b[0] != unix.AF_UNSPEC { // others are of bridges and the like
+// link handles struct ifinfomsg.
+func (t *tracker) link(b []byte, added bool) bool {
+	if len(b) < unix.SizeofIfInfomsg || b[0] != unix.AF_UNSPEC { // AF_BRIDGE and others
 		return false
 	}
-	index, flags := int32(binary.NativeEndian.Uint32(b[4:])), binary.NativeEndian.Uint32(b[8:])&carries
-	before, known := s.interfaces[index]
-	if !there {
-		delete(s.interfaces, index)
+	index, flags := int32(binary.NativeEndian.Uint32(b[4:])), binary.NativeEndian.Uint32(b[8:])&usableFlags
+	before, known := t.interfaces[index]
+	if !added {
+		delete(t.interfaces, index)
 		return before != 0 || !known
 	}
-	if !known && len(s.interfaces) >= maxSeen {
-		clear(s.interfaces)
+	if !known && len(t.interfaces) >= maxTracked {
+		clear(t.interfaces)
 	}
-	s.interfaces[index] = flags
+	t.interfaces[index] = flags
 	return !known || before != flags
 }
 
-// unusable are the flags of an address that decide whether it can be used.
-const unusable = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
+// unusableFlags mark an address that cannot be used.
+const unusableFlags = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
 
-// address reads struct ifaddrmsg and its attributes.
-func (s *seen) address(b []byte, there bool) bool {
+// address handles struct ifaddrmsg and its attributes.
+func (t *tracker) address(b []byte, added bool) bool {
 	if len(b) < unix.SizeofIfAddrmsg {
 		return false
 	}
-	flags, key := uint32(b[2]), string(b[:2])+string(b[4:8]) // all but flags and scope
+	flags, key := uint32(b[2]), string(b[:2])+string(b[4:8]) // without flags and scope
 	for a := b[unix.SizeofIfAddrmsg:]; len(a) >= unix.SizeofRtAttr; {
 		size, kind := int(binary.NativeEndian.Uint16(a)), binary.NativeEndian.Uint16(a[2:])
 		if size < unix.SizeofRtAttr || size > len(a) {
@@ -82,21 +84,22 @@ func (s *seen) address(b []byte, there bool) bool {
 		}
 		a = a[min(align(size), len(a)):]
 	}
-	flags &= unusable
-	before, known := s.addresses[key]
-	if !there {
-		delete(s.addresses, key)
+	flags &= unusableFlags
+	before, known := t.addresses[key]
+	if !added {
+		delete(t.addresses, key)
 		return true
 	}
-	if !known && len(s.addresses) >= maxSeen {
-		clear(s.addresses)
+	if !known && len(t.addresses) >= maxTracked {
+		clear(t.addresses)
 	}
-	s.addresses[key] = flags
+	t.addresses[key] = flags
 	return !known || before != flags
 }
 
-// route reads struct rtmsg. Routes of the table local follow the addresses, and cloned ones are the kernel's cache.
-func route(b []byte) bool {
+// isUnicastRoute handles struct rtmsg. The kernel derives the table "local"
+// from the addresses; cloned routes are its cache.
+func isUnicastRoute(b []byte) bool {
 	if len(b) < unix.SizeofRtMsg {
 		return false
 	}
@@ -104,5 +107,5 @@ func route(b []byte) bool {
 	return table != unix.RT_TABLE_LOCAL && kind == unix.RTN_UNICAST && flags&unix.RTM_F_CLONED == 0
 }
 
-// align rounds up to where the next message or attribute begins.
+// align rounds up to the start of the next message or attribute.
 func align(size int) int { return (size + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1) }

@@ -11,63 +11,66 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// recorded is what Linux 6.18 told while a veth was made, used and taken away. The attributes of interfaces are cut off.
+// recorded are the messages of Linux 6.18 while a veth was created, used and
+// deleted. The attributes of interfaces are cut off.
 var recorded = []struct {
-	what, message string
-	news          bool
+	name, message string
+	changed       bool
 }{
-	{"a new interface", "20000000100000000000000000000000000001000300000002100000ffffffff", true},
-	{"it goes up", "2000000010000000000000000000000000000100030000000310000001000000", true},
-	{"it has a carrier", "2000000010000000000000000000000000000100030000004310010000000000", true},
-	{"the same once more, as wireless ones do", "2000000010000000000000000000000000000100030000004310010000000000", false},
-	{"an IPv4 address", "4c00000014000000d685036b0d2a00000218800003000000080001000a090001080002000a0900010700030076610000080008008000000014000600fffffffffffffffffc311700fc311700", true},
-	{"a route of the table local", "3c00000018000006000000000000000002200000ff02fe020000000008000f00ff000000080001000a090001080007000a0900010800040003000000", false},
-	{"the address's route", "3c00000018000006000000000000000002180000fe02fd010000000008000f00fe000000080001000a090000080007000a0900010800040003000000", true},
-	{"it gets a lifetime", "4c00000014000000d685036b0e2a00000218000003000000080001000a090001080002000a09000107000300766100000800080000000000140006003200000064000000fc3117002e321700", false},
+	{"new interface", "20000000100000000000000000000000000001000300000002100000ffffffff", true},
+	{"interface up", "2000000010000000000000000000000000000100030000000310000001000000", true},
+	{"carrier", "2000000010000000000000000000000000000100030000004310010000000000", true},
+	{"repeated, as wireless interfaces do", "2000000010000000000000000000000000000100030000004310010000000000", false},
+	{"new IPv4 address", "4c00000014000000d685036b0d2a00000218800003000000080001000a090001080002000a0900010700030076610000080008008000000014000600fffffffffffffffffc311700fc311700", true},
+	{"new route in table local", "3c00000018000006000000000000000002200000ff02fe020000000008000f00ff000000080001000a090001080007000a0900010800040003000000", false},
+	{"route of the address", "3c00000018000006000000000000000002180000fe02fd010000000008000f00fe000000080001000a090000080007000a0900010800040003000000", true},
+	{"address gets a lifetime", "4c00000014000000d685036b0e2a00000218000003000000080001000a090001080002000a09000107000300766100000800080000000000140006003200000064000000fc3117002e321700", false},
 	{"another lifetime", "4c00000014000000d785036b0f2a00000218000003000000080001000a090001080002000a090001070003007661000008000800000000001400060096000000c8000000fc31170068321700", false},
-	{"an IPv6 address", "500000001400000000000000000000000a4080fd0300000014000100fe8000000000000084cb88fffec87d1614000600ffffffffffffffffc9311700c9311700080008008000000005000b0003000000", true},
-	{"a multicast route", "740000001800000400000000000000000a080000ff0200050000000008000f00ff00000014000100ff0000000000000000000000000000000800060000010000080004000300000024000c0000000000000000000000000000000000000000000000000000000000000000000500140000000000", false},
-	{"a route by a gateway", "3c00000018000006d785036b102a000002100000fe0300010000000008000f00fe000000080001000a0a0000080005000a0900090800040003000000", true},
-	{"the carrier goes", "2000000010000000000000000000000000000100030000000310000000000000", true},
-	{"the address goes", "4c00000015000000db85036b7e2a00000218000003000000080001000a090001080002000a090001070003007661000008000800000000001400060092000000c4000000fc31170068321700", true},
-	{"a route of the table local goes", "3c00000019000000000000000000000002200000ff02fe020000000008000f00ff000000080001000a090001080007000a0900010800040003000000", false},
-	{"down", "2000000010000000000000000000000000000100030000000210000041000000", true},
+	{"new IPv6 address", "500000001400000000000000000000000a4080fd0300000014000100fe8000000000000084cb88fffec87d1614000600ffffffffffffffffc9311700c9311700080008008000000005000b0003000000", true},
+	{"multicast route", "740000001800000400000000000000000a080000ff0200050000000008000f00ff00000014000100ff0000000000000000000000000000000800060000010000080004000300000024000c0000000000000000000000000000000000000000000000000000000000000000000500140000000000", false},
+	{"route through a gateway", "3c00000018000006d785036b102a000002100000fe0300010000000008000f00fe000000080001000a0a0000080005000a0900090800040003000000", true},
+	{"carrier lost", "2000000010000000000000000000000000000100030000000310000000000000", true},
+	{"address removed", "4c00000015000000db85036b7e2a00000218000003000000080001000a090001080002000a090001070003007661000008000800000000001400060092000000c4000000fc31170068321700", true},
+	{"route in table local removed", "3c00000019000000000000000000000002200000ff02fe020000000008000f00ff000000080001000a090001080007000a0900010800040003000000", false},
+	{"interface down", "2000000010000000000000000000000000000100030000000210000041000000", true},
 }
 
-func TestWhatTheKernelTellsIsNewsOnce(t *testing.T) {
-	s := newSeen()
+func TestTracker_update(t *testing.T) {
+	state := newTracker()
 	var all []byte
 	for _, r := range recorded {
 		b, err := hex.DecodeString(r.message)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.news(b); got != r.news {
-			t.Errorf("%s: news %v, want %v", r.what, got, r.news)
-		}
+		t.Run(r.name, func(t *testing.T) {
+			if got := state.update(b); got != r.changed {
+				t.Errorf("got changed %v, want %v", got, r.changed)
+			}
+		})
 		all = append(all, b...)
 	}
-	if !newSeen().news(all) {
-		t.Error("all in one datagram is no news")
+	if !newTracker().update(all) {
+		t.Error("all messages in one datagram: got changed false, want true")
 	}
 	for n := range all {
-		newSeen().news(all[:n]) // what is cut off must not be read
+		newTracker().update(all[:n]) // must not read past the end
 	}
 }
 
-func TestWhatIsSeenIsBounded(t *testing.T) {
+func TestTracker_limit(t *testing.T) {
 	link, _ := hex.DecodeString(recorded[0].message)
-	s := newSeen()
-	for i := range 3 * maxSeen {
+	state := newTracker()
+	for i := range 3 * maxTracked {
 		link[20], link[21] = byte(i), byte(i>>8)
-		s.news(link)
+		state.update(link)
 	}
-	if n := len(s.interfaces); n > maxSeen {
-		t.Errorf("%d interfaces are remembered", n)
+	if n := len(state.interfaces); n > maxTracked {
+		t.Errorf("got %d interfaces, want at most %d", n, maxTracked)
 	}
 }
 
-func FuzzNews(f *testing.F) {
+func FuzzTracker(f *testing.F) {
 	var all []byte
 	for _, r := range recorded {
 		b, _ := hex.DecodeString(r.message)
@@ -77,23 +80,23 @@ func FuzzNews(f *testing.F) {
 	f.Add(all)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
-		s := newSeen()
-		s.news(b)
+		state := newTracker()
+		state.update(b)
 		if !bytes.Equal(before, b) {
-			t.Error("the bytes were changed")
+			t.Error("update modified its input")
 		}
-		if n := len(s.interfaces) + len(s.addresses); n > len(b)/unix.SizeofNlMsghdr {
-			t.Errorf("%d things were seen in %d bytes", n, len(b))
+		if n := len(state.interfaces) + len(state.addresses); n > len(b)/unix.SizeofNlMsghdr {
+			t.Errorf("got %d entries of %d bytes", n, len(b))
 		}
 	})
 }
 
-// In a network namespace of one thread, whose loopback goes up and down.
-func TestTheKernelIsHeard(t *testing.T) {
+// The loopback of a namespace goes up and down.
+func TestWatch_kernel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	changed, ended, socket := make(chan struct{}, 1), make(chan error, 1), make(chan int, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread goes with the goroutine
+		runtime.LockOSThread() // never unlocked: the namespace ends with the thread
 		fd, err := -1, unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
 			fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -115,14 +118,14 @@ func TestTheKernelIsHeard(t *testing.T) {
 		t.Skipf("no network namespace of its own: %v", <-ended)
 	}
 	defer unix.Close(fd)
-	flip := time.NewTicker(10 * time.Millisecond) // more than once, for the watch may not have begun
+	flip := time.NewTicker(10 * time.Millisecond) // Watch may not have begun
 	defer flip.Stop()
-	for heard, up := false, false; !heard; {
+	for reported, up := false, false; !reported; {
 		select {
 		case <-changed:
-			heard = true
+			reported = true
 		case err := <-ended:
-			t.Fatalf("the watch ended: %v", err)
+			t.Fatalf("Watch returned %v", err)
 		case <-flip.C:
 			up = !up
 			lo, err := unix.NewIfreq("lo")
@@ -139,6 +142,6 @@ func TestTheKernelIsHeard(t *testing.T) {
 	}
 	cancel()
 	if err := <-ended; err != nil {
-		t.Errorf("at its end: %v", err)
+		t.Errorf("after cancel: got %v, want nil", err)
 	}
 }
