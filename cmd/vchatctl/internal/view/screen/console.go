@@ -12,8 +12,9 @@ import (
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
 )
 
-// vt is a virtual console of this machine, whose text the kernel does not draw while it is open. Ctrl-Alt-F1 and so on
-// work all the same: the keyboard stays the kernel's, and only the terminal's line editing is off.
+// vt is a virtual console in graphics mode: the kernel draws no text on it. The
+// kernel still handles Ctrl-Alt-F1 and so on, as only the terminal's line
+// editing is off.
 type vt struct {
 	tty          *os.File
 	number       int
@@ -22,7 +23,8 @@ type vt struct {
 	wakeR, wakeW *os.File
 }
 
-// openConsole takes the console by path, or else stdin, or else the controlling terminal.
+// openConsole opens the console at path or, if path is "", the one on stdin,
+// else the controlling terminal.
 func openConsole(path string, stdin *os.File) (*vt, error) {
 	tty, number, err := findConsole(path, stdin)
 	if err != nil {
@@ -34,28 +36,30 @@ func openConsole(path string, stdin *os.File) (*vt, error) {
 		return nil, err
 	}
 	if v.guard, err = startGuard(tty); err != nil {
-		return nil, errors.Join(fmt.Errorf("the console's guard: %w", err), v.closeFiles())
+		return nil, errors.Join(fmt.Errorf("console guard: %w", err), v.closeFiles())
 	}
-	if err := v.take(); err != nil {
+	if err := v.acquire(); err != nil {
 		return nil, errors.Join(err, v.close())
 	}
 	return v, nil
 }
 
-func (v *vt) take() error {
+func (v *vt) acquire() error {
 	fd := int(v.tty.Fd())
-	if err := readKeysAt(fd); err != nil {
-		return ofConsole("asking for keys", err)
+	if err := disableLineEditing(fd); err != nil {
+		return consoleError("set keyboard mode", err)
 	}
 	signal.Notify(v.signals, releaseSignal, acquireSignal)
-	if err := uapi.SetVTMode(fd, uapi.VTMode{Mode: uapi.VTProcess, RelSig: int16(releaseSignal), AcqSig: int16(acquireSignal)}); err != nil {
-		return ofConsole("asking to be told of switches", err)
+	mode := uapi.VTMode{Mode: uapi.VTProcess, RelSig: int16(releaseSignal), AcqSig: int16(acquireSignal)}
+	if err := uapi.SetVTMode(fd, mode); err != nil {
+		return consoleError("set VT mode", err)
 	}
-	return ofConsole("switching text off", uapi.SetKDMode(fd, uapi.KDGraphics))
+	return consoleError("set graphics mode", uapi.SetKDMode(fd, uapi.KDGraphics))
 }
 
-// readKeysAt switches line editing off. Output stays as it is, so that messages written meanwhile are lines.
-func readKeysAt(fd int) error {
+// disableLineEditing makes reads return each key at once. It keeps the output
+// flags, so that messages still end with a new line.
+func disableLineEditing(fd int) error {
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
 		return err
@@ -66,24 +70,24 @@ func readKeysAt(fd int) error {
 	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
-// findConsole gives a console of its own file.
+// findConsole returns an open file of the console, and its number.
 func findConsole(path string, stdin *os.File) (*os.File, int, error) {
 	if path != "" {
 		f, err := openTTY(path)
 		if err != nil {
-			return nil, 0, ofConsole("opening "+path, err)
+			return nil, 0, consoleError("open "+path, err)
 		}
 		n, err := consoleNumber(f)
 		if err != nil {
 			f.Close()
-			return nil, 0, ofConsole(path, err)
+			return nil, 0, consoleError(path, err)
 		}
 		return f, n, nil
 	}
 	if n, err := consoleNumber(stdin); err == nil {
 		fd, err := unix.FcntlInt(stdin.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
-			return nil, 0, ofConsole("duplicating it", err)
+			return nil, 0, consoleError("duplicate descriptor", err)
 		}
 		return os.NewFile(uintptr(fd), stdin.Name()), n, nil
 	}
@@ -99,7 +103,9 @@ func findConsole(path string, stdin *os.File) (*os.File, int, error) {
 	return f, n, nil
 }
 
-// openTTY keeps the file from the runtime's poller: it is shared with whoever else has the console.
+// openTTY opens a terminal without os.OpenFile, which would set O_NONBLOCK for
+// the runtime's poller: other processes, such as the guard, share the open
+// file.
 func openTTY(path string) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -108,8 +114,8 @@ func openTTY(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// Available says whether frames can probably be shown in place of what is on this terminal: it is a console of this
-// machine, which has a card that we may open.
+// Available reports whether Open is likely to succeed on this terminal: it is a
+// virtual console, and the user may open a card.
 func Available(terminal *os.File) bool {
 	if _, err := consoleNumber(terminal); err != nil {
 		return false
@@ -118,9 +124,9 @@ func Available(terminal *os.File) bool {
 	return slices.ContainsFunc(cards, func(path string) bool { return unix.Access(path, unix.R_OK|unix.W_OK) == nil })
 }
 
-// consoleNumber is N of /dev/ttyN.
+// consoleNumber returns N for the console /dev/ttyN.
 func consoleNumber(f *os.File) (int, error) {
-	const consoles = 4 // major number, as in Documentation/admin-guide/devices.txt; minors from 64 on are serial ports
+	const ttyMajor = 4 // Documentation/admin-guide/devices.txt; minors from 64 are serial ports
 	if _, err := uapi.GetKDMode(int(f.Fd())); err != nil {
 		return 0, err
 	}
@@ -128,7 +134,7 @@ func consoleNumber(f *os.File) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if major, minor := dev>>8, dev&0xff; major == consoles && minor > 0 && minor < 64 {
+	if major, minor := dev>>8, dev&0xff; major == ttyMajor && minor > 0 && minor < 64 {
 		return int(minor), nil
 	}
 	return 0, unix.ENOTTY
@@ -158,7 +164,7 @@ func (v *vt) read(b []byte) (int, error) {
 		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
 			continue
 		}
-		if err == nil && n == 0 { // hung up
+		if err == nil && n == 0 { // the terminal was hung up
 			err = unix.EIO
 		}
 		return n, err
@@ -167,12 +173,12 @@ func (v *vt) read(b []byte) (int, error) {
 
 func (v *vt) endReading() { v.wakeW.Close() }
 
-// close leaves the console as it was found. Nobody reads any more.
+// close restores the console. No read may be running.
 func (v *vt) close() error {
-	// What was typed for the viewer is not for the shell.
+	// Discard typed keys; the shell would read them.
 	_ = unix.IoctlSetInt(int(v.tty.Fd()), unix.TCFLSH, unix.TCIFLUSH)
 	err := v.guard.end()
-	signal.Stop(v.signals) // only now the kernel sends none any more
+	signal.Stop(v.signals) // the guard has ended the kernel's signals
 	return errors.Join(err, v.closeFiles())
 }
 

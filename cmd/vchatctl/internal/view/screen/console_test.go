@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// pretendConsole is a console that is switched by its methods.
-type pretendConsole struct {
+// fakeConsole implements console. Tests switch it with signals.
+type fakeConsole struct {
 	mu      sync.Mutex
 	away    bool
 	signals chan os.Signal
@@ -21,24 +21,24 @@ type pretendConsole struct {
 	closed  bool
 }
 
-func newConsole() *pretendConsole {
-	return &pretendConsole{signals: make(chan os.Signal, 4), keys: make(chan []byte), end: make(chan struct{})}
+func newFakeConsole() *fakeConsole {
+	return &fakeConsole{signals: make(chan os.Signal, 4), keys: make(chan []byte), end: make(chan struct{})}
 }
 
-func (c *pretendConsole) count(what *int) error {
+func (c *fakeConsole) count(calls *int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	*what++
+	*calls++
 	return nil
 }
 
-func (c *pretendConsole) active() (bool, error)      { return !c.away, nil }
-func (c *pretendConsole) switches() <-chan os.Signal { return c.signals }
-func (c *pretendConsole) leave() error               { return c.count(&c.leaves) }
-func (c *pretendConsole) enter() error               { return c.count(&c.enters) }
-func (c *pretendConsole) endReading()                { close(c.end) }
+func (c *fakeConsole) active() (bool, error)      { return !c.away, nil }
+func (c *fakeConsole) switches() <-chan os.Signal { return c.signals }
+func (c *fakeConsole) leave() error               { return c.count(&c.leaves) }
+func (c *fakeConsole) enter() error               { return c.count(&c.enters) }
+func (c *fakeConsole) endReading()                { close(c.end) }
 
-func (c *pretendConsole) read(b []byte) (int, error) {
+func (c *fakeConsole) read(b []byte) (int, error) {
 	select {
 	case k, ok := <-c.keys:
 		if !ok {
@@ -50,28 +50,29 @@ func (c *pretendConsole) read(b []byte) (int, error) {
 	}
 }
 
-func (c *pretendConsole) close() error {
+func (c *fakeConsole) close() error {
 	c.closed = true
 	return nil
 }
 
-// What is no console is left alone.
-func TestNoConsole(t *testing.T) {
+func TestOpen_notAConsole(t *testing.T) {
 	pty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skip("no terminals here:", err)
+		t.Skip("no pseudo-terminals:", err)
 	}
 	defer pty.Close()
 	if Available(pty) {
-		t.Error("a window's terminal is taken for a console")
+		t.Error("Available: got true for a pseudo-terminal")
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/dev/ptmx", file, "/dev/null"} {
-		if _, err := Open(Options{Console: path}); !errors.Is(err, ErrNoConsole) {
-			t.Errorf("%s: %v", path, err)
-		}
+	for name, path := range map[string]string{"pseudo-terminal": "/dev/ptmx", "file": file, "device": "/dev/null"} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Open(Options{Console: path}); !errors.Is(err, ErrNoConsole) {
+				t.Errorf("got %v, want ErrNoConsole", err)
+			}
+		})
 	}
 }

@@ -14,52 +14,56 @@ import (
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
 )
 
-// refresh is how long a flip takes at most.
+// refresh is the interval of the fake monitors.
 const refresh = time.Second / 60
 
-// textFB is what the pretended kernel's own text is painted on.
+// textFB is the framebuffer of the fake kernel's text console.
 const textFB = 1
 
-// pretendKernel has cards whose faults are scripted. It answers as drm's core does, and counts what is not given back.
-type pretendKernel struct {
-	mu       sync.Mutex
-	all      []*pretendCard
-	plugs    chan struct{} // made in the test's bubble
-	deaf     bool
-	mappings int
-	files    int
+// fakeKernel implements kernel with scripted faults. It returns the errors of
+// the kernel's DRM core, and counts open files and mappings.
+type fakeKernel struct {
+	mu        sync.Mutex
+	all       []*fakeCard
+	plugs     chan struct{} // made in the test's bubble
+	noUevents bool
+	mappings  int
+	files     int
 }
 
-// pretendCard has one CRTC for each of its connectors.
-type pretendCard struct {
-	kernel     *pretendKernel
+// fakeCard has one CRTC and one encoder for each connector.
+type fakeCard struct {
+	kernel     *fakeKernel
 	connectors []*uapi.Connector
 	crtcs      []*uapi.CRTC
-	master     *pretendFile
+	master     *fakeFile
 	held       bool // by another program
-	numbers    uint32
+	lastID     uint32
 	memory     map[uint32][]byte // by framebuffer
 
-	noOutputs   bool   // a graphics processor alone
+	noOutputs   bool   // a GPU for 3D only
 	onlyBPP     uint32 // 0: any
 	opening     error
 	flipping    error
-	silent      bool // flips, but does not say so
+	silent      bool // flips complete without an event
 	flips, sets int
 }
 
-func newKernel(cards ...*pretendCard) *pretendKernel {
-	k := &pretendKernel{all: cards}
+func newFakeKernel(cards ...*fakeCard) *fakeKernel {
+	k := &fakeKernel{all: cards}
 	for _, c := range cards {
-		c.kernel, c.memory, c.numbers = k, map[uint32][]byte{}, 100
+		c.kernel, c.memory, c.lastID = k, map[uint32][]byte{}, 100
 	}
 	return k
 }
 
-// monitor is a connector with a monitor, that shows the kernel's text now.
-func (c *pretendCard) monitor(modes ...uapi.ModeInfo) *uapi.Connector {
+// monitor adds a connector with a monitor that shows the text console.
+func (c *fakeCard) monitor(modes ...uapi.ModeInfo) *uapi.Connector {
 	n := uint32(len(c.connectors))
-	conn := &uapi.Connector{ID: 10 + n, Encoder: 20 + n, Encoders: []uint32{20 + n}, Connection: uapi.Connected, Modes: modes}
+	conn := &uapi.Connector{
+		ID: 10 + n, Encoder: 20 + n, Encoders: []uint32{20 + n},
+		Connection: uapi.Connected, Modes: modes,
+	}
 	c.connectors = append(c.connectors, conn)
 	c.crtcs = append(c.crtcs, &uapi.CRTC{ID: 30 + n, FB: textFB, ModeValid: 1, Mode: modes[0]})
 	return conn
@@ -69,15 +73,15 @@ func mode(w, h uint16, hz, kind uint32) uapi.ModeInfo {
 	return uapi.ModeInfo{HDisplay: w, VDisplay: h, VRefresh: hz, Type: kind}
 }
 
-// oneMonitor is a kernel with a card as most have it.
-func oneMonitor() (*pretendKernel, *pretendCard) {
-	c := &pretendCard{}
+// oneMonitor returns a kernel with one card and one monitor.
+func oneMonitor() (*fakeKernel, *fakeCard) {
+	c := &fakeCard{}
 	c.monitor(mode(64, 48, 60, uapi.TypePreferred))
-	return newKernel(c), c
+	return newFakeKernel(c), c
 }
 
-// script changes what there is, and tells of it.
-func (k *pretendKernel) script(change func()) {
+// hotplug changes the state and sends a hotplug event.
+func (k *fakeKernel) hotplug(change func()) {
 	k.mu.Lock()
 	change()
 	k.mu.Unlock()
@@ -87,8 +91,9 @@ func (k *pretendKernel) script(change func()) {
 	}
 }
 
-// shown is the first byte of what a CRTC shows, or what it shows instead.
-func (c *pretendCard) shown(crtc int) string {
+// shown returns the first byte of the frame that a CRTC shows, or "dark" or
+// "text".
+func (c *fakeCard) shown(crtc int) string {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
 	switch fb := c.crtcs[crtc].FB; fb {
@@ -101,8 +106,8 @@ func (c *pretendCard) shown(crtc int) string {
 	}
 }
 
-// leaks says what was not given back.
-func (k *pretendKernel) leaks() error {
+// leaks returns an error for framebuffers, masters, files and mappings left.
+func (k *fakeKernel) leaks() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var err error
@@ -117,14 +122,14 @@ func (k *pretendKernel) leaks() error {
 	return err
 }
 
-func (k *pretendKernel) cards() (paths []string, err error) {
+func (k *fakeKernel) cards() (paths []string, err error) {
 	for i := range k.all {
 		paths = append(paths, fmt.Sprint(i))
 	}
 	return paths, nil
 }
 
-func (k *pretendKernel) open(path string) (card, error) {
+func (k *fakeKernel) open(path string) (card, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var i int
@@ -133,7 +138,7 @@ func (k *pretendKernel) open(path string) (card, error) {
 	if c.opening != nil {
 		return nil, c.opening
 	}
-	f := &pretendFile{on: c, events: make(chan uint64, 8), gone: make(chan struct{}), dumbs: map[uint32]*dumb{}}
+	f := &fakeFile{on: c, events: make(chan uint64, 8), done: make(chan struct{}), dumbs: map[uint32]*dumb{}}
 	if c.master == nil && !c.held {
 		c.master = f
 	}
@@ -141,35 +146,35 @@ func (k *pretendKernel) open(path string) (card, error) {
 	return f, nil
 }
 
-func (k *pretendKernel) hotplugs() (<-chan struct{}, func()) {
-	if k.deaf {
+func (k *fakeKernel) hotplugs() (<-chan struct{}, func()) {
+	if k.noUevents {
 		return nil, func() {}
 	}
 	return k.plugs, func() {}
 }
 
-// pretendFile is an open file of a card.
-type pretendFile struct {
-	on      *pretendCard
+// fakeFile implements card.
+type fakeFile struct {
+	on      *fakeCard
 	events  chan uint64
-	gone    chan struct{}
+	done    chan struct{}
 	closed  bool
 	dumbs   map[uint32]*dumb
 	fbs     []uint32
-	pending bool // a flip
+	pending bool // a flip is pending
 }
 
 type dumb struct{ mem []byte }
 
-// enter begins a question; the caller unlocks.
-func (f *pretendFile) enter() *pretendCard {
+// enter locks the kernel for a call; leave unlocks it.
+func (f *fakeFile) enter() *fakeCard {
 	f.on.kernel.mu.Lock()
 	return f.on
 }
 
-func (f *pretendFile) leave() { f.on.kernel.mu.Unlock() }
+func (f *fakeFile) leave() { f.on.kernel.mu.Unlock() }
 
-func (f *pretendFile) capability(n uint64) (uint64, error) {
+func (f *fakeFile) capability(n uint64) (uint64, error) {
 	defer f.leave()
 	c := f.enter()
 	switch {
@@ -181,7 +186,7 @@ func (f *pretendFile) capability(n uint64) (uint64, error) {
 	return 0, nil
 }
 
-func (f *pretendFile) resources() (r uapi.Resources, err error) {
+func (f *fakeFile) resources() (r uapi.Resources, err error) {
 	defer f.leave()
 	c := f.enter()
 	if c.noOutputs {
@@ -194,7 +199,7 @@ func (f *pretendFile) resources() (r uapi.Resources, err error) {
 	return r, nil
 }
 
-func (f *pretendFile) connector(id uint32) (uapi.Connector, error) {
+func (f *fakeFile) connector(id uint32) (uapi.Connector, error) {
 	defer f.leave()
 	c := f.enter()
 	i := slices.IndexFunc(c.connectors, func(x *uapi.Connector) bool { return x.ID == id })
@@ -204,18 +209,18 @@ func (f *pretendFile) connector(id uint32) (uapi.Connector, error) {
 	return *c.connectors[i], nil
 }
 
-func (f *pretendFile) encoder(id uint32) (uapi.Encoder, error) {
+func (f *fakeFile) encoder(id uint32) (uapi.Encoder, error) {
 	defer f.leave()
 	c := f.enter()
 	return uapi.Encoder{ID: id, CRTC: c.crtcs[id-20].ID, PossibleCRTCs: 1<<len(c.crtcs) - 1}, nil
 }
 
-func (f *pretendFile) crtc(id uint32) (uapi.CRTC, error) {
+func (f *fakeFile) crtc(id uint32) (uapi.CRTC, error) {
 	defer f.leave()
 	return *f.enter().crtcs[id-30], nil
 }
 
-func (f *pretendFile) setCRTC(set uapi.CRTC, connectors []uint32) error {
+func (f *fakeFile) setCRTC(set uapi.CRTC, connectors []uint32) error {
 	defer f.leave()
 	c := f.enter()
 	switch {
@@ -231,26 +236,27 @@ func (f *pretendFile) setCRTC(set uapi.CRTC, connectors []uint32) error {
 	return nil
 }
 
-func (f *pretendFile) addFB(fb *uapi.FB) error {
+func (f *fakeFile) addFB(fb *uapi.FB) error {
 	defer f.leave()
 	c := f.enter()
 	d := f.dumbs[fb.Handle]
-	if d == nil || fb.BPP == 32 && fb.Depth != 24 || fb.BPP == 16 && fb.Depth != 16 || c.onlyBPP != 0 && fb.BPP != c.onlyBPP {
+	badDepth := fb.BPP == 32 && fb.Depth != 24 || fb.BPP == 16 && fb.Depth != 16
+	if d == nil || badDepth || c.onlyBPP != 0 && fb.BPP != c.onlyBPP {
 		return unix.EINVAL
 	}
-	c.numbers++
-	fb.ID = c.numbers
+	c.lastID++
+	fb.ID = c.lastID
 	c.memory[fb.ID] = d.mem
 	f.fbs = append(f.fbs, fb.ID)
 	return nil
 }
 
-func (f *pretendFile) rmFB(id uint32) error {
+func (f *fakeFile) rmFB(id uint32) error {
 	defer f.leave()
 	return f.enter().remove(id)
 }
 
-func (c *pretendCard) remove(id uint32) error {
+func (c *fakeCard) remove(id uint32) error {
 	if c.memory[id] == nil {
 		return unix.ENOENT
 	}
@@ -263,7 +269,7 @@ func (c *pretendCard) remove(id uint32) error {
 	return nil
 }
 
-func (f *pretendFile) flip(p *uapi.PageFlip) error {
+func (f *fakeFile) flip(p *uapi.PageFlip) error {
 	defer f.leave()
 	c := f.enter()
 	switch {
@@ -293,24 +299,25 @@ func (f *pretendFile) flip(p *uapi.PageFlip) error {
 	return nil
 }
 
-func (f *pretendFile) createDumb(d *uapi.Dumb) error {
+func (f *fakeFile) createDumb(d *uapi.Dumb) error {
 	defer f.leave()
 	c := f.enter()
-	c.numbers++
-	d.Handle, d.Pitch = c.numbers, (d.Width*d.BPP/8+63)&^63
+	c.lastID++
+	d.Handle, d.Pitch = c.lastID, (d.Width*d.BPP/8+63)&^63
 	d.Size = uint64(d.Pitch * d.Height)
 	f.dumbs[d.Handle] = &dumb{make([]byte, d.Size)}
 	return nil
 }
 
-func (f *pretendFile) mapDumb(d *uapi.Dumb) ([]byte, error) {
+func (f *fakeFile) mapDumb(d *uapi.Dumb) ([]byte, error) {
 	defer f.leave()
 	f.enter().kernel.mappings++
 	return f.dumbs[d.Handle].mem, nil
 }
 
-// unmap makes whoever paints on be found out.
-func (f *pretendFile) unmap(b []byte) error {
+// unmap overwrites the memory, so that a test finds a painter that still uses
+// it.
+func (f *fakeFile) unmap(b []byte) error {
 	defer f.leave()
 	f.enter().kernel.mappings--
 	for i := range b {
@@ -319,7 +326,7 @@ func (f *pretendFile) unmap(b []byte) error {
 	return nil
 }
 
-func (f *pretendFile) destroyDumb(handle uint32) error {
+func (f *fakeFile) destroyDumb(handle uint32) error {
 	defer f.leave()
 	f.enter()
 	if f.dumbs[handle] == nil {
@@ -329,7 +336,7 @@ func (f *pretendFile) destroyDumb(handle uint32) error {
 	return nil
 }
 
-func (f *pretendFile) dropMaster() error {
+func (f *fakeFile) dropMaster() error {
 	defer f.leave()
 	c := f.enter()
 	if c.master != f {
@@ -339,25 +346,25 @@ func (f *pretendFile) dropMaster() error {
 	return nil
 }
 
-func (f *pretendFile) read(b []byte) (int, error) {
+func (f *fakeFile) read(b []byte) (int, error) {
 	select {
 	case data := <-f.events:
-		head := binary.NativeEndian.AppendUint32(b[:0], 99) // an event of a kind that came later
+		head := binary.NativeEndian.AppendUint32(b[:0], 99) // an event of an unknown type
 		head = binary.NativeEndian.AppendUint32(head, 16)
 		head = append(head, make([]byte, 8)...)
 		head = binary.NativeEndian.AppendUint32(head, uapi.EventFlipComplete)
 		head = binary.NativeEndian.AppendUint32(head, 32)
 		head = binary.NativeEndian.AppendUint64(head, data)
 		return len(append(head, make([]byte, 16)...)), nil
-	case <-f.gone:
+	case <-f.done:
 		return 0, os.ErrClosed
 	}
 }
 
-func (f *pretendFile) close() error {
+func (f *fakeFile) close() error {
 	defer f.leave()
 	c := f.enter()
-	close(f.gone)
+	close(f.done)
 	f.closed = true
 	for _, fb := range f.fbs {
 		_ = c.remove(fb)

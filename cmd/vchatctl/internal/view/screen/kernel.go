@@ -8,17 +8,20 @@ import (
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
 )
 
-// kernel is what is asked of Linux about cards; tests pretend to be it.
+// kernel is the part of Linux that finds and opens cards. Tests have a fake
+// one.
 type kernel interface {
 	cards() ([]string, error) // paths, in order
 	open(path string) (card, error)
 
-	// hotplugs receives a value when a monitor may have come or gone, until stop is called; nil if that cannot be known.
+	// hotplugs returns a channel that receives when a monitor may have been
+	// plugged in or out, until stop is called. It is nil if the kernel sends no
+	// such events.
 	hotplugs() (c <-chan struct{}, stop func())
 }
 
-// card is an open file of a card, one method for each question of the kernel. Errors are the kernel's own. All but read
-// are called with the screen locked.
+// card is an open card, with one method per ioctl. Errors are unix.Errno. The
+// caller holds the screen's lock, except for read.
 type card interface {
 	capability(uint64) (uint64, error)
 	resources() (uapi.Resources, error)
@@ -35,23 +38,28 @@ type card interface {
 	destroyDumb(handle uint32) error
 	dropMaster() error
 
-	read([]byte) (int, error) // waits for events; it ends with close
+	read([]byte) (int, error) // blocks until an event or close
 	close() error
 }
 
-// console is the virtual console that the frames are shown in place of; tests pretend to be it. Errors are the kernel's
-// own.
+// console is the virtual console that the screen replaces. Tests have a fake
+// one. Errors are unix.Errno.
 type console interface {
-	active() (bool, error)      // it is the one on the screen
-	switches() <-chan os.Signal // releaseSignal: give up the screen and call leave; acquireSignal: it is ours again, call enter
-	leave() error               // lets the kernel switch away
-	enter() error               // takes the switch to here
-	read([]byte) (int, error)   // waits for what is typed, until endReading
-	endReading()                //
-	close() error               // gives the console back
+	active() (bool, error) // whether it is on the screen
+
+	// switches receives releaseSignal when the screen must be given up, then
+	// leave called; and acquireSignal when it is available, then enter called.
+	switches() <-chan os.Signal
+	leave() error // lets the kernel switch to another console
+	enter() error // confirms the switch to this console
+
+	read([]byte) (int, error) // blocks until a key or endReading
+	endReading()
+	close() error // restores the console
 }
 
-// The kernel sends them for a switch of consoles. The Go runtime has no use of its own for either.
+// Signals that the kernel sends for a switch of consoles (VT_SETMODE). The Go
+// runtime uses neither.
 const (
 	releaseSignal = unix.SIGUSR1
 	acquireSignal = unix.SIGUSR2

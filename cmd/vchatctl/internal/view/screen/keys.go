@@ -6,17 +6,19 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// typed turns what comes from the console's keyboard into keys. A letter may come in two pieces.
-type typed struct{ rest []byte }
+// keyDecoder decodes the bytes of the console's keyboard. It keeps an
+// incomplete UTF-8 sequence for the next read.
+type keyDecoder struct{ rest []byte }
 
-// keys calls send for each key in b. The console sends all of a key's bytes at once, so that an escape at the end of what
-// was read is the key Escape; a sequence of one (an arrow, F1) means nothing here.
-func (t *typed) keys(b []byte, send func(view.Input)) {
-	b = append(t.rest, b...)
+// decode calls send for each key in b. The console sends all bytes of a key at
+// once, so an ESC at the end of b is the key Escape. It skips other escape
+// sequences, such as those of arrows and F1.
+func (d *keyDecoder) decode(b []byte, send func(view.Input)) {
+	b = append(d.rest, b...)
 	for len(b) > 0 {
 		switch c := b[0]; {
 		case c == 0x1b:
-			n := sequence(b)
+			n := escapeLen(b)
 			if n == 1 {
 				send(view.Input{Key: view.KeyEscape})
 			}
@@ -32,7 +34,7 @@ func (t *typed) keys(b []byte, send func(view.Input)) {
 			send(view.Input{Key: view.KeyRune, Rune: rune(c)})
 		case c >= 0x80:
 			if !utf8.FullRune(b) {
-				t.rest = append(t.rest[:0], b...)
+				d.rest = append(d.rest[:0], b...)
 				return
 			}
 			r, n := utf8.DecodeRune(b)
@@ -44,18 +46,19 @@ func (t *typed) keys(b []byte, send func(view.Input)) {
 		}
 		b = b[1:]
 	}
-	t.rest = t.rest[:0]
+	d.rest = d.rest[:0]
 }
 
-// sequence is the length of the escape sequence that b begins with: 1 of an escape alone.
-func sequence(b []byte) int {
+// escapeLen returns the length of the escape sequence at the start of b, 1 for
+// an ESC alone.
+func escapeLen(b []byte) int {
 	switch {
 	case len(b) == 1 || b[1] == 0x1b:
 		return 1
-	case b[1] == 'O': // SS3: one more
+	case b[1] == 'O': // SS3 and one byte
 		return min(3, len(b))
 	case b[1] != '[':
-		return 2 // Alt and a letter
+		return 2 // Alt with a letter
 	case len(b) > 2 && b[2] == '[': // F1 to F5 of the Linux console
 		return min(4, len(b))
 	}

@@ -7,33 +7,35 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-func TestKeys(t *testing.T) {
+func TestKeyDecoder(t *testing.T) {
 	r := func(r rune) view.Input { return view.Input{Key: view.KeyRune, Rune: r} }
 	k := func(k view.Key) view.Input { return view.Input{Key: k} }
 	for _, tt := range []struct {
 		name string
-		read []string // one after the other
+		read []string // results of consecutive reads
 		want []view.Input
 	}{
 		{"letters", []string{"aQ ", "?"}, []view.Input{r('a'), r('Q'), r(' '), r('?')}},
-		{"keys", []string{"\r\x7f\x08\n\x03"}, []view.Input{k(view.KeyEnter), k(view.KeyBackspace), k(view.KeyBackspace), k(view.KeyEnter), k(view.KeyInterrupt)}},
+		{"keys", []string{"\r\x7f\x08\n\x03"}, []view.Input{k(view.KeyEnter),
+			k(view.KeyBackspace), k(view.KeyBackspace), k(view.KeyEnter), k(view.KeyInterrupt)}},
 		{"other control keys", []string{"\x00\x01\x1a\tq"}, []view.Input{r('q')}},
-		{"beyond ASCII", []string{"ä€", "\xf0\x9f", "\x98\x80ö"}, []view.Input{r('ä'), r('€'), r('😀'), r('ö')}},
-		{"not UTF-8", []string{"a\xffb\xc3", "c"}, []view.Input{r('a'), r('b'), r('c')}},
-		{"escape", []string{"\x1b", "x\x1b"}, []view.Input{k(view.KeyEscape), r('x'), k(view.KeyEscape)}},
-		{"escape twice", []string{"\x1b\x1b"}, []view.Input{k(view.KeyEscape), k(view.KeyEscape)}},
-		{"arrows and others", []string{"\x1b[A\x1b[1;5Cx\x1b[3~\x1bOPy\x1b[[Az"}, []view.Input{r('x'), r('y'), r('z')}},
-		{"Alt and a letter", []string{"\x1bqx"}, []view.Input{r('x')}},
-		{"cut sequences", []string{"\x1b[", "\x1bO", "\x1b[[", "\x1b[1;"}, nil},
+		{"non-ASCII", []string{"ä€", "\xf0\x9f", "\x98\x80ö"}, []view.Input{r('ä'), r('€'), r('😀'), r('ö')}},
+		{"invalid UTF-8", []string{"a\xffb\xc3", "c"}, []view.Input{r('a'), r('b'), r('c')}},
+		{"Escape", []string{"\x1b", "x\x1b"}, []view.Input{k(view.KeyEscape), r('x'), k(view.KeyEscape)}},
+		{"Escape twice", []string{"\x1b\x1b"}, []view.Input{k(view.KeyEscape), k(view.KeyEscape)}},
+		{"arrows and function keys", []string{"\x1b[A\x1b[1;5Cx\x1b[3~\x1bOPy\x1b[[Az"},
+			[]view.Input{r('x'), r('y'), r('z')}},
+		{"Alt with a letter", []string{"\x1bqx"}, []view.Input{r('x')}},
+		{"incomplete sequences", []string{"\x1b[", "\x1bO", "\x1b[[", "\x1b[1;"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var keys typed
+			var d keyDecoder
 			var got []view.Input
 			for _, b := range tt.read {
-				keys.keys([]byte(b), func(in view.Input) { got = append(got, in) })
+				d.decode([]byte(b), func(in view.Input) { got = append(got, in) })
 			}
 			if !slices.Equal(got, tt.want) {
-				t.Errorf("%v, want %v", got, tt.want)
+				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
 	}

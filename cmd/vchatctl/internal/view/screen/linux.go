@@ -14,12 +14,12 @@ import (
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
 )
 
-// linux is the kernel of this machine.
+// linux implements kernel with the kernel of this machine.
 type linux struct{}
 
 func (linux) cards() ([]string, error) {
 	paths, err := filepath.Glob("/dev/dri/card*")
-	// card10 after card9.
+	// card9 before card10.
 	slices.SortFunc(paths, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 	return paths, err
 }
@@ -32,10 +32,11 @@ func (linux) open(path string) (card, error) {
 	return &linuxCard{fd, os.NewFile(uintptr(fd), path)}, nil
 }
 
-// hotplugs hears the kernel's own messages, so that it needs no udev.
+// hotplugs receives uevents from the kernel, so that it needs no udev.
 func (linux) hotplugs() (<-chan struct{}, func()) {
-	const kernelGroup = 1 // of the senders of uevents; 2 is udev
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
+	const kernelGroup = 1 // multicast group of the kernel; 2 is that of udev
+	const socketType = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	fd, err := unix.Socket(unix.AF_NETLINK, socketType, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return nil, func() {}
 	}
@@ -44,31 +45,32 @@ func (linux) hotplugs() (<-chan struct{}, func()) {
 		return nil, func() {}
 	}
 	socket := os.NewFile(uintptr(fd), "uevents")
-	found := make(chan struct{}, 1)
+	events := make(chan struct{}, 1)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		buf := make([]byte, 8<<10)
 		for {
 			n, err := socket.Read(buf)
-			lost := errors.Is(err, unix.ENOBUFS) // more than the socket holds
+			lost := errors.Is(err, unix.ENOBUFS) // the socket buffer has overflowed
 			if err != nil && !lost {
 				return
 			}
 			if lost || bytes.Contains(buf[:n], []byte("\x00SUBSYSTEM=drm\x00")) {
 				select {
-				case found <- struct{}{}:
+				case events <- struct{}{}:
 				default:
 				}
 			}
 		}
 	})
-	return found, func() {
+	return events, func() {
 		socket.Close()
 		reading.Wait()
 	}
 }
 
-// linuxCard is an open card. The file reads by the runtime's poller; questions are asked of its descriptor.
+// linuxCard implements card. Reads use the runtime's poller; ioctls use the
+// descriptor.
 type linuxCard struct {
 	fd   int
 	file *os.File

@@ -6,19 +6,21 @@ import (
 	"vchat/cmd/vchatctl/internal/view/screen/internal/uapi"
 )
 
-// enoughPixels is what a monitor is asked for at most, if it has a mode of the same shape to choose: pixels are painted by
-// the processor, cameras have fewer, and a monitor enlarges at no cost.
-const enoughPixels = 1920 * 1200
+// maxModePixels bounds the mode, if the monitor has a smaller one of the same
+// aspect ratio. The CPU paints every pixel, cameras have fewer, and the monitor
+// scales for free.
+const maxModePixels = 1920 * 1200
 
-// target is what is to be shown on: one connector of a card, by one of its CRTCs, in one mode.
+// target is a connector of a card, the CRTC that drives it, and its mode.
 type target struct {
 	connector uint32
 	crtc      uint32
 	mode      uapi.ModeInfo
 }
 
-// choose finds the first connected monitor of a card and how to reach it. The error is errNoMonitor or the kernel's.
-func choose(c card) (target, error) {
+// findMonitor returns the first connected monitor of a card that a CRTC can
+// drive. The error is errNoMonitor or the kernel's.
+func findMonitor(c card) (target, error) {
 	res, err := c.resources()
 	if err != nil {
 		return target{}, err
@@ -27,7 +29,7 @@ func choose(c card) (target, error) {
 	for _, id := range res.Connectors {
 		conn, err := c.connector(id)
 		if err != nil {
-			continue // it has just gone, as those of docks do
+			continue // a connector of a dock can disappear
 		}
 		if conn.Connection == uapi.Connected && conn.Type != uapi.ConnectorWriteback && len(conn.Modes) > 0 {
 			connected = append(connected, conn)
@@ -35,21 +37,22 @@ func choose(c card) (target, error) {
 	}
 	for i, conn := range connected {
 		others := slices.Delete(slices.Clone(connected), i, i+1)
-		if crtc, ok := chooseCRTC(c, res.CRTCs, conn, others); ok {
+		if crtc, ok := findCRTC(c, res.CRTCs, conn, others); ok {
 			return target{conn.ID, crtc, chooseMode(conn.Modes, res)}, nil
 		}
 	}
 	return target{}, errNoMonitor
 }
 
-// chooseCRTC prefers what drives the connector now, then what drives nothing.
-func chooseCRTC(c card, crtcs []uint32, conn uapi.Connector, others []uapi.Connector) (uint32, bool) {
-	if now := drivenBy(c, conn); now != 0 {
-		return now, true
+// findCRTC returns a CRTC for a connector: its current one, else a free one,
+// else one of another monitor.
+func findCRTC(c card, crtcs []uint32, conn uapi.Connector, others []uapi.Connector) (uint32, bool) {
+	if current := currentCRTC(c, conn); current != 0 {
+		return current, true
 	}
 	var taken []uint32
 	for _, o := range others {
-		taken = append(taken, drivenBy(c, o))
+		taken = append(taken, currentCRTC(c, o))
 	}
 	fallback := uint32(0)
 	for _, id := range conn.Encoders {
@@ -70,8 +73,8 @@ func chooseCRTC(c card, crtcs []uint32, conn uapi.Connector, others []uapi.Conne
 	return fallback, fallback != 0
 }
 
-// drivenBy is the CRTC that a connector shows the frame of, 0 if none.
-func drivenBy(c card, conn uapi.Connector) uint32 {
+// currentCRTC returns the CRTC that drives a connector, or 0.
+func currentCRTC(c card, conn uapi.Connector) uint32 {
 	if conn.Encoder == 0 {
 		return 0
 	}
@@ -82,19 +85,21 @@ func drivenBy(c card, conn uapi.Connector) uint32 {
 	return enc.CRTC
 }
 
-// chooseMode takes the mode that the monitor prefers, or of its shape the largest that has not more than enough pixels.
-// There is at least one mode.
+// chooseMode returns the monitor's preferred mode. If that has more than
+// maxModePixels, it returns the largest smaller mode of the same aspect ratio.
+// modes must not be empty.
 func chooseMode(modes []uapi.ModeInfo, res uapi.Resources) uapi.ModeInfo {
 	best := modes[max(0, slices.IndexFunc(modes, func(m uapi.ModeInfo) bool { return m.Type&uapi.TypePreferred != 0 }))]
-	if area(best) <= enoughPixels && fits(best, res) {
+	if area(best) <= maxModePixels && fits(best, res) {
 		return best
 	}
 	var smaller uapi.ModeInfo
 	for _, m := range modes {
-		if area(m) > enoughPixels || !fits(m, res) || m.Flags&uapi.FlagInterlace != 0 || !sameShape(m, best) {
+		if area(m) > maxModePixels || !fits(m, res) || m.Flags&uapi.FlagInterlace != 0 || !sameAspect(m, best) {
 			continue
 		}
-		if area(m) > area(smaller) || area(m) == area(smaller) && m.VRefresh > smaller.VRefresh && m.VRefresh <= best.VRefresh {
+		faster := m.VRefresh > smaller.VRefresh && m.VRefresh <= best.VRefresh
+		if area(m) > area(smaller) || area(m) == area(smaller) && faster {
 			smaller = m
 		}
 	}
@@ -110,8 +115,9 @@ func fits(m uapi.ModeInfo, res uapi.Resources) bool {
 	return uint32(m.HDisplay) <= res.MaxWidth && uint32(m.VDisplay) <= res.MaxHeight
 }
 
-// sameShape allows for 1 %: monitors list 1366x768 as 16:9.
-func sameShape(a, b uapi.ModeInfo) bool {
+// sameAspect compares aspect ratios with a tolerance of 1 %: monitors list
+// 1366x768 as 16:9.
+func sameAspect(a, b uapi.ModeInfo) bool {
 	x, y := int(a.HDisplay)*int(b.VDisplay), int(b.HDisplay)*int(a.VDisplay)
 	return max(x, y)-min(x, y) <= max(x, y)/100
 }

@@ -1,23 +1,34 @@
-// Package screen shows frames on a monitor without X or Wayland: on a card's own outputs (KMS, by dumb buffers), in
-// place of the virtual console that the program was started on, whose keyboard it reads.
+// Package screen shows frames on a monitor without X or Wayland. It implements
+// view.Display with the outputs of a graphics card (KMS, dumb buffers), in
+// place of the virtual console on which the program runs, and reads its
+// keyboard.
 //
-// It promises that a frame is shown whole (two buffers; a flip at the monitor's refresh), that a switch to another
-// console (Ctrl-Alt-F2) is never held up and the frame is there again after the way back, that a monitor may be pulled
-// out and another one plugged in, and that the console is given back however the program ends: a guard, a second process,
-// outlives it.
+// Guarantees:
+//   - Frames do not tear: there are two buffers and a flip at the refresh.
+//   - A switch to another console (Ctrl-Alt-F2) is never delayed; the frame is
+//     back after the return.
+//   - Monitors can be unplugged and plugged in at any time.
+//   - The console is restored after any end of the program: a second process, the
+//     guard, outlives it.
+//   - Memory from Next belongs to the painter until Show, even if the output is
+//     closed meanwhile.
 //
-//	               ┌── no monitor, busy, fault: try again each retryEvery, or when one is plugged in ──┐
-//	               ▼                                                                                   │
-//	Open ──▶ (waiting) ──openOutput──▶ (shown) ──fault, other monitor──────────────────────────────────┘
+// States:
+//
+//	               ┌── no monitor, busy, fault: retry each retryInterval or on hotplug ──┐
+//	               ▼                                                                     │
+//	Open ──▶ (waiting) ──openOutput──▶ (shown) ──fault, other monitor────────────────────┘
 //	               ▲                      │
 //	               └──acquireSignal── (away) ◀──releaseSignal── from either
 //
-// Goroutines: watch, which alone opens and closes outputs; keys, which reads the console; for each output one that hears
-// of its flips; one that hears of monitors. Close waits for all of them. What is painted on belongs to the painter from Next to
-// Show, also when the output goes meanwhile.
+// Goroutines: the watcher, which alone opens and closes outputs; readKeys,
+// which reads the console; readEvents, one per output; and the reader of
+// uevents. Close waits for all of them.
 //
-// The rights that it needs are those of who logs in on the console, and the group video for /dev/dri/card*. No logind is
-// asked: the first program that opens a card may show on it, until that closes it, which happens at each switch away.
+// Rights: those of a login on the console, and the group video for
+// /dev/dri/card*. It does not use logind: the first process to open a card is
+// its master, and this package closes the card on each switch to another
+// console.
 package screen
 
 import (
@@ -34,114 +45,121 @@ import (
 )
 
 const (
-	retryEvery  = 2 * time.Second
-	flipTimeout = time.Second // the slowest monitors refresh 24 times in it
+	retryInterval = 2 * time.Second
+	flipTimeout   = time.Second // 24 refreshes of the slowest monitors
 )
 
-// Options say where to show.
+// Options configure a screen.
 type Options struct {
-	Console string               // /dev/ttyN; "": Stdin, or else the controlling terminal
-	Stdin   *os.File             //
-	Tell    func(message string) // is told why nothing is shown, once each time; it may be nil, and must not block
+	Console string // /dev/ttyN; "": the console on Stdin, else the controlling terminal
+	Stdin   *os.File
+
+	// Log receives the reason why nothing is shown, once per change. It may be
+	// nil, and must not block.
+	Log func(message string)
 }
 
-// Screen is a view.Display.
+// Screen implements view.Display.
 type Screen struct {
 	kernel  kernel
 	console console
-	tell    func(string)
+	log     func(string)
 
 	stop context.CancelCauseFunc
-	done <-chan struct{} // the goroutines have ended, and input is closed
+	done <-chan struct{} // closed after the goroutines have ended and input is closed
 
-	input   chan view.Input
-	changed chan struct{} // of one: for Next to look again
-	faulty  chan fault    // of one: for watch
+	input    chan view.Input
+	activity chan struct{} // wakes Next; capacity 1
+	faults   chan fault    // for the watcher; capacity 1
 
-	mu   sync.Mutex
-	out  *output // nil: nothing is shown
-	lent *output // whose memory the painter has; nil: none
-	gone bool
-	err  error // why it is gone
+	mu       sync.Mutex
+	out      *output // nil: nothing is shown
+	painting *output // the output whose buffer the painter has, or nil
+	ended    bool
+	err      error // why it ended; nil after Close
 }
 
 var _ view.Display = (*Screen)(nil)
 
+// fault is an error of an output, for the watcher.
 type fault struct {
 	out *output
 	err error
 }
 
-// Open takes the console and shows on its monitor, or waits for one. Errors: ErrNoConsole, ErrNoCard, ErrBusy, ErrPermission.
+// Open takes over the console and its monitor. Without a monitor it waits for
+// one. The errors wrap ErrNoConsole, ErrNoCard, ErrBusy or ErrPermission.
 func Open(opt Options) (*Screen, error) {
 	c, err := openConsole(opt.Console, opt.Stdin)
 	if err != nil {
 		return nil, err
 	}
-	return open(linux{}, c, opt.Tell)
+	return open(linux{}, c, opt.Log)
 }
 
-// open takes the console over.
-func open(k kernel, c console, tell func(string)) (*Screen, error) {
-	if tell == nil {
-		tell = func(string) {}
+// open takes ownership of c.
+func open(k kernel, c console, log func(string)) (*Screen, error) {
+	if log == nil {
+		log = func(string) {}
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	done := make(chan struct{})
-	s := &Screen{kernel: k, console: c, tell: tell, stop: stop, done: done,
-		input: make(chan view.Input, 32), changed: make(chan struct{}, 1), faulty: make(chan fault, 1)}
+	s := &Screen{kernel: k, console: c, log: log, stop: stop, done: done,
+		input: make(chan view.Input, 32), activity: make(chan struct{}, 1), faults: make(chan fault, 1)}
 	w := watcher{Screen: s}
-	if err := w.first(); err != nil {
+	if err := w.start(); err != nil {
 		stop(nil)
 		return nil, errors.Join(err, c.close())
 	}
-	var both sync.WaitGroup
-	both.Go(func() { w.run(ctx) })
-	both.Go(func() { stop(s.readKeys()) })
+	var group sync.WaitGroup
+	group.Go(func() { w.run(ctx) })
+	group.Go(func() { stop(s.readKeys()) })
 	go func() {
 		defer close(done)
-		both.Wait()
+		group.Wait()
 		s.mu.Lock()
-		s.gone = true
+		s.ended = true
 		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, os.ErrClosed) {
 			s.err = cause
 		}
 		s.mu.Unlock()
-		s.wake()
+		s.notify()
 		close(s.input)
 	}()
 	return s, nil
 }
 
-// readKeys hands on what is typed, until the console is closed or gone.
+// readKeys sends keys to the viewer until the console is closed or hung up. If
+// the viewer is too slow, it drops keys.
 func (s *Screen) readKeys() error {
-	var t typed
+	var d keyDecoder
 	buf := make([]byte, 256)
 	for {
 		n, err := s.console.read(buf)
 		if err != nil {
-			return ofConsole("reading keys", err)
+			return consoleError("read keys", err)
 		}
-		t.keys(buf[:n], func(in view.Input) {
+		d.decode(buf[:n], func(in view.Input) {
 			select {
 			case s.input <- in:
-			default: // who types faster than the viewer hears is not listened to that closely
+			default:
 			}
 		})
 	}
 }
 
-func (s *Screen) wake() {
+func (s *Screen) notify() {
 	select {
-	case s.changed <- struct{}{}:
+	case s.activity <- struct{}{}:
 	default:
 	}
 }
 
-// Next implements view.Display. It also waits while there is no monitor.
+// Next implements view.Display. It waits while there is no monitor and while
+// the console is away.
 func (s *Screen) Next(ctx context.Context) (render.Pixels, error) {
-	late := time.NewTimer(flipTimeout)
-	defer late.Stop()
+	timeout := time.NewTimer(flipTimeout)
+	defer timeout.Stop()
 	for {
 		p, o, err := s.tryNext()
 		if err != nil || p.Pix != nil {
@@ -154,29 +172,30 @@ func (s *Screen) Next(ctx context.Context) (render.Pixels, error) {
 		select {
 		case <-ctx.Done():
 			return render.Pixels{}, context.Cause(ctx)
-		case <-s.changed:
-			late.Reset(flipTimeout)
+		case <-s.activity:
+			timeout.Reset(flipTimeout)
 		case n := <-flipped:
 			s.mu.Lock()
-			o.settle(n)
+			o.flipDone(n)
 			s.mu.Unlock()
-		case <-late.C:
+		case <-timeout.C:
 			if o != nil {
 				s.mu.Lock()
-				o.noFlip()
+				o.disableFlips()
 				s.mu.Unlock()
 			}
-			late.Reset(flipTimeout)
+			timeout.Reset(flipTimeout)
 		}
 	}
 }
 
-// tryNext gives memory, or the output whose flip is to be waited for, if there is an output.
+// tryNext returns memory to paint on, or the output whose flip is pending, or
+// neither if there is no output.
 func (s *Screen) tryNext() (render.Pixels, *output, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.takeBack() // a painter that did not finish
-	if s.gone {
+	s.releasePainting() // if the painter did not call Show
+	if s.ended {
 		if s.err != nil {
 			return render.Pixels{}, nil, s.err
 		}
@@ -188,38 +207,39 @@ func (s *Screen) tryNext() (render.Pixels, *output, error) {
 	}
 	select {
 	case n := <-o.done:
-		o.settle(n)
+		o.flipDone(n)
 	default:
 	}
 	if o.flipping != 0 {
 		return render.Pixels{}, o, nil
 	}
-	s.lent = o
-	return o.lend(), o, nil
+	s.painting = o
+	return o.nextBuffer(), o, nil
 }
 
-// takeBack ends a loan, with s.mu held.
-func (s *Screen) takeBack() {
-	if s.lent != nil {
-		s.lent.giveBack()
-		s.lent = nil
+// releasePainting takes the buffer back from the painter. It needs s.mu.
+func (s *Screen) releasePainting() {
+	if s.painting != nil {
+		s.painting.releaseBuffer()
+		s.painting = nil
 	}
 }
 
-// Show implements view.Display. A frame for a monitor that has gone meanwhile is not shown, which is no error.
+// Show implements view.Display. It drops a frame for an output that has been
+// closed meanwhile, and returns nil.
 func (s *Screen) Show() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := s.lent
+	o := s.painting
 	if o == nil || o.closed {
-		s.takeBack()
+		s.releasePainting()
 		return nil
 	}
-	s.lent = nil
+	s.painting = nil
 	if err := o.show(); err != nil {
 		select {
-		case s.faulty <- fault{o, err}:
-		default: // watch has one to see to; the next frame fails as well
+		case s.faults <- fault{o, err}:
+		default: // the watcher has a fault pending; the next frame fails too
 		}
 	}
 	return nil
@@ -235,15 +255,15 @@ func (s *Screen) Err() error {
 	return s.err
 }
 
-// Close implements view.Display. Nobody paints any more.
+// Close implements view.Display. No painter may be running.
 func (s *Screen) Close() error {
 	s.stop(nil)
 	<-s.done
 	s.mu.Lock()
-	s.takeBack()
+	s.releasePainting()
 	s.mu.Unlock()
 	err := s.console.close()
-	if errors.Is(err, unix.EIO) { // hung up: there is nobody to give it back to
+	if errors.Is(err, unix.EIO) { // hung up: there is no session to restore it for
 		err = nil
 	}
 	return err

@@ -19,45 +19,45 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// rig is a screen on a pretended kernel.
-type rig struct {
+// testScreen is a screen on a fake kernel.
+type testScreen struct {
 	*Screen
 	t       *testing.T
-	kernel  *pretendKernel
-	console *pretendConsole
-	told    []string
+	kernel  *fakeKernel
+	console *fakeConsole
+	logged  []string
 }
 
-// with runs a test on pretended time, and looks at the end whether all was given back.
-func with(t *testing.T, k *pretendKernel, test func(*rig)) {
+// runTest runs a test with fake time and checks for leaks after Close.
+func runTest(t *testing.T, k *fakeKernel, test func(*testScreen)) {
 	faketime.Test(t, func(t *testing.T) {
-		r := &rig{t: t, kernel: k, console: newConsole()}
+		r := &testScreen{t: t, kernel: k, console: newFakeConsole()}
 		k.plugs = make(chan struct{}, 1)
 		var err error
-		if r.Screen, err = open(k, r.console, func(m string) { r.told = append(r.told, m) }); err != nil {
+		if r.Screen, err = open(k, r.console, func(m string) { r.logged = append(r.logged, m) }); err != nil {
 			t.Fatal(err)
 		}
 		test(r)
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
-		for range r.Input() { // closed
+		for range r.Input() { // until the channel is closed
 		}
 		if err := k.leaks(); err != nil || !r.console.closed {
-			t.Errorf("after Close: %v, console closed: %v", err, r.console.closed)
+			t.Errorf("after Close: leaks %v, console closed %v; want nil, true", err, r.console.closed)
 		}
 	})
 }
 
-// next is Next for as long as any screen needs.
-func (r *rig) next() (render.Pixels, error) {
+// next calls Next with a timeout of 5 s.
+func (r *testScreen) next() (render.Pixels, error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Second)
 	defer cancel()
 	return r.Next(ctx)
 }
 
-// paint shows a frame all of one byte, and waits until it is shown.
-func (r *rig) paint(b byte) render.Pixels {
+// paint shows a frame with all bytes b, and waits for the refresh.
+func (r *testScreen) paint(b byte) render.Pixels {
 	r.t.Helper()
 	p, err := r.next()
 	if err != nil {
@@ -78,15 +78,15 @@ func fill(p render.Pixels, b byte) {
 	}
 }
 
-func (r *rig) shows(crtc int, want string) {
+func (r *testScreen) expectShown(crtc int, want string) {
 	r.t.Helper()
 	if got := r.kernel.all[0].shown(crtc); got != want {
-		r.t.Errorf("the monitor shows %s, want %s", got, want)
+		r.t.Errorf("monitor: got %s, want %s", got, want)
 	}
 }
 
-// resized looks for the input that has all painted again.
-func (r *rig) resized() {
+// expectRepaint expects a request for a repaint.
+func (r *testScreen) expectRepaint() {
 	r.t.Helper()
 	synctest.Wait()
 	select {
@@ -96,234 +96,235 @@ func (r *rig) resized() {
 		}
 	default:
 	}
-	r.t.Error("the painter is not told to paint again")
+	r.t.Error("got no repaint request")
 }
 
-func (r *rig) tells(want ...string) {
+func (r *testScreen) expectLogged(want ...string) {
 	r.t.Helper()
 	synctest.Wait()
-	if !slices.Equal(r.told, want) {
-		r.t.Errorf("told %q, want %q", r.told, want)
+	if !slices.Equal(r.logged, want) {
+		r.t.Errorf("logged %q, want %q", r.logged, want)
 	}
 }
 
-const plugOne = "no monitor is connected: plug one in"
+const noMonitor = "no monitor is connected"
 
-func TestFramesAreShownWhole(t *testing.T) {
+func TestScreen_flips(t *testing.T) {
 	k, c := oneMonitor()
-	with(t, k, func(r *rig) {
-		r.shows(0, "0")
+	runTest(t, k, func(r *testScreen) {
+		r.expectShown(0, "0")
 		p := r.paint(1)
 		if p.W != 64 || p.H != 48 || p.Stride != 256 || p.Format != render.BGRX || len(p.Pix) != 48*256 {
-			t.Errorf("painted on %d x %d, stride %d, format %d, %d bytes", p.W, p.H, p.Stride, p.Format, len(p.Pix))
+			t.Errorf("got %dx%d, stride %d, format %d, %d bytes; want 64x48, 256, BGRX, 12288",
+				p.W, p.H, p.Stride, p.Format, len(p.Pix))
 		}
-		r.shows(0, "1")
+		r.expectShown(0, "1")
 		p, _ = r.next()
 		fill(p, 2)
-		r.shows(0, "1") // while it is painted
+		r.expectShown(0, "1") // the old frame, during painting
 		r.Show()
 		start := time.Now()
 		p, err := r.next()
 		if waited := time.Since(start); err != nil || waited != refresh {
-			t.Errorf("the next memory after %v (%v), want it when the flip is done", waited, err)
+			t.Errorf("Next returned after %v (error %v), want after the flip", waited, err)
 		}
 		fill(p, 3)
-		r.shows(0, "2")
+		r.expectShown(0, "2")
 		if c.sets != 1 || c.flips != 2 {
-			t.Errorf("%d modesets and %d flips, want 1 and 2", c.sets, c.flips)
+			t.Errorf("got %d modesets and %d flips, want 1 and 2", c.sets, c.flips)
 		}
-		r.tells()
+		r.expectLogged()
 	})
 	if got := c.shown(0); got != "text" {
-		t.Errorf("after Close the monitor shows %s", got)
+		t.Errorf("after Close: monitor shows %s, want text", got)
 	}
 }
 
-// What is being painted stays the painter's, while the console is switched away at once.
-func TestSwitchOfConsoles(t *testing.T) {
+// The painter keeps its memory while the console switches away.
+func TestScreen_consoleSwitch(t *testing.T) {
 	k, c := oneMonitor()
-	with(t, k, func(r *rig) {
+	runTest(t, k, func(r *testScreen) {
 		r.paint(1)
 		p, _ := r.next()
 		r.console.signals <- releaseSignal
 		synctest.Wait()
 		if r.console.leaves != 1 {
-			t.Fatal("the kernel was not answered")
+			t.Fatal("the release signal was not answered")
 		}
 		if c.master != nil {
-			t.Error("who comes now cannot have the screen")
+			t.Error("the card still has a master")
 		}
-		r.shows(0, "text")
+		r.expectShown(0, "text")
 		fill(p, 2)
 		if p.Pix[0] != 2 {
-			t.Error("memory was taken from under the painter")
+			t.Error("memory was unmapped before Show")
 		}
 		if err := r.Show(); err != nil {
 			t.Error(err)
 		}
 		if p.Pix[0] != 0xdb {
-			t.Error("memory was not given back by Show")
+			t.Error("memory was not unmapped by Show")
 		}
 		if _, err := r.next(); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Next on a console that is switched away: %v, want it to wait", err)
+			t.Errorf("Next while away: got %v, want DeadlineExceeded", err)
 		}
-		k.script(func() {}) // a monitor that comes meanwhile is not for us
+		k.hotplug(func() {}) // ignored while away
 		synctest.Wait()
 		if c.master != nil {
-			t.Error("the screen was taken while the console is away")
+			t.Error("the card was opened while away")
 		}
 		r.console.signals <- acquireSignal
-		r.resized()
+		r.expectRepaint()
 		if r.console.enters != 1 {
-			t.Error("the kernel was not answered")
+			t.Error("the acquire signal was not answered")
 		}
 		r.paint(3)
-		r.shows(0, "3")
-		r.tells()
+		r.expectShown(0, "3")
+		r.expectLogged()
 	})
 }
 
-func TestStartOnAConsoleThatIsAway(t *testing.T) {
+func TestScreen_startsAway(t *testing.T) {
 	k, c := oneMonitor()
 	faketime.Test(t, func(t *testing.T) {
-		r := &rig{t: t, kernel: k, console: newConsole()}
+		r := &testScreen{t: t, kernel: k, console: newFakeConsole()}
 		r.console.away, k.plugs = true, make(chan struct{}, 1)
 		r.Screen, _ = open(k, r.console, nil)
 		synctest.Wait()
 		if c.master != nil {
-			t.Error("the screen was taken")
+			t.Error("the card was opened while away")
 		}
 		r.console.signals <- acquireSignal
-		r.resized()
+		r.expectRepaint()
 		r.paint(1)
-		r.shows(0, "1")
+		r.expectShown(0, "1")
 		r.Close()
 	})
 }
 
-func TestMonitorComesAndGoes(t *testing.T) {
+func TestScreen_hotplug(t *testing.T) {
 	k, c := oneMonitor()
 	conn := c.connectors[0]
 	conn.Connection = 2
-	with(t, k, func(r *rig) {
-		r.tells(plugOne)
+	runTest(t, k, func(r *testScreen) {
+		r.expectLogged(noMonitor)
 		if _, err := r.next(); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Next without a monitor: %v", err)
+			t.Errorf("Next without a monitor: got %v, want DeadlineExceeded", err)
 		}
-		k.script(func() { conn.Connection = uapi.Connected })
-		r.resized()
+		k.hotplug(func() { conn.Connection = uapi.Connected })
+		r.expectRepaint()
 		r.paint(1)
-		r.shows(0, "1")
+		r.expectShown(0, "1")
 
-		k.script(func() {}) // something else was plugged in
+		k.hotplug(func() {}) // an event for another device
 		r.paint(2)
 		if c.sets != 1 {
-			t.Errorf("%d modesets, want none for what does not concern us", c.sets)
+			t.Errorf("got %d modesets after an unrelated hotplug, want 1", c.sets)
 		}
 
-		k.script(func() { conn.Connection = 2 })
+		k.hotplug(func() { conn.Connection = 2 })
 		time.Sleep(time.Minute)
-		r.tells(plugOne, plugOne) // once each time
-		k.script(func() { conn.Connection, conn.Modes = uapi.Connected, []uapi.ModeInfo{mode(128, 72, 50, 0)} })
-		r.resized()
+		r.expectLogged(noMonitor, noMonitor) // once per outage
+		k.hotplug(func() { conn.Connection, conn.Modes = uapi.Connected, []uapi.ModeInfo{mode(128, 72, 50, 0)} })
+		r.expectRepaint()
 		if p := r.paint(3); p.W != 128 || p.H != 72 {
-			t.Errorf("painted on %d x %d, want the other monitor's size", p.W, p.H)
+			t.Errorf("got %dx%d, want 128x72", p.W, p.H)
 		}
-		r.shows(0, "3")
-		k.script(func() { conn.Modes = []uapi.ModeInfo{mode(64, 48, 50, 0)} }) // exchanged faster than is seen
-		r.resized()
+		r.expectShown(0, "3")
+		k.hotplug(func() { conn.Modes = []uapi.ModeInfo{mode(64, 48, 50, 0)} }) // replaced between two events
+		r.expectRepaint()
 		if p := r.paint(4); p.W != 64 {
-			t.Errorf("painted on %d x %d, want the third monitor's size", p.W, p.H)
+			t.Errorf("got %dx%d, want 64x48", p.W, p.H)
 		}
 	})
 }
 
-// Without word of the kernel it is found by trying.
-func TestMonitorIsFoundByTrying(t *testing.T) {
+func TestScreen_findsMonitorWithoutUevents(t *testing.T) {
 	k, c := oneMonitor()
 	c.connectors[0].Connection = 2
-	k.deaf = true
-	with(t, k, func(r *rig) {
+	k.noUevents = true
+	runTest(t, k, func(r *testScreen) {
 		k.mu.Lock()
 		c.connectors[0].Connection = uapi.Connected
 		k.mu.Unlock()
-		time.Sleep(retryEvery)
-		r.resized()
+		time.Sleep(retryInterval)
+		r.expectRepaint()
 		r.paint(1)
-		r.shows(0, "1")
+		r.expectShown(0, "1")
 	})
 }
 
-func TestOtherDrivers(t *testing.T) {
+func TestScreen_drivers(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		card   pretendCard
-		flips  int // of 3 frames
+		card   fakeCard
+		flips  int // for 3 frames
 		sets   int
 		format render.Format
 	}{
-		{"that cannot flip", pretendCard{flipping: unix.EINVAL}, 0, 4, render.BGRX},
-		{"that does not say when it has flipped", pretendCard{silent: true}, 1, 3, render.BGRX},
-		{"of 16 bits", pretendCard{onlyBPP: 16}, 3, 1, render.RGB565},
+		{"no flips", fakeCard{flipping: unix.EINVAL}, 0, 4, render.BGRX},
+		{"no flip events", fakeCard{silent: true}, 1, 3, render.BGRX},
+		{"16 bits", fakeCard{onlyBPP: 16}, 3, 1, render.RGB565},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &tt.card
 			c.monitor(mode(64, 48, 60, 0))
-			with(t, newKernel(c), func(r *rig) {
+			runTest(t, newFakeKernel(c), func(r *testScreen) {
 				var p render.Pixels
 				for i := range 3 {
 					p = r.paint(byte(1 + i))
 				}
-				r.shows(0, "3")
+				r.expectShown(0, "3")
 				if c.flips != tt.flips || c.sets != tt.sets || p.Format != tt.format {
-					t.Errorf("%d flips, %d modesets, format %d; want %d, %d, %d", c.flips, c.sets, p.Format, tt.flips, tt.sets, tt.format)
+					t.Errorf("got %d flips, %d modesets, format %d; want %d, %d, %d",
+						c.flips, c.sets, p.Format, tt.flips, tt.sets, tt.format)
 				}
 			})
 		})
 	}
 }
 
-func TestScreenIsTakenAway(t *testing.T) {
+func TestScreen_takenByOtherMaster(t *testing.T) {
 	k, c := oneMonitor()
-	with(t, k, func(r *rig) {
+	runTest(t, k, func(r *testScreen) {
 		r.paint(1)
 		k.mu.Lock()
 		c.master, c.held = nil, true
 		k.mu.Unlock()
 		r.paint(2)
 		time.Sleep(time.Minute)
-		r.tells("another program (X, Wayland) has the screen")
+		r.expectLogged("another program (X, Wayland) uses the screen")
 		k.mu.Lock()
 		c.held = false
 		k.mu.Unlock()
-		time.Sleep(retryEvery)
-		r.resized()
+		time.Sleep(retryInterval)
+		r.expectRepaint()
 		r.paint(3)
-		r.shows(0, "3")
+		r.expectShown(0, "3")
 	})
 }
 
-func TestOpenFails(t *testing.T) {
-	three := &pretendCard{noOutputs: true}
+func TestOpen_errors(t *testing.T) {
+	noOutputs := &fakeCard{noOutputs: true}
 	for _, tt := range []struct {
 		name  string
-		cards func() []*pretendCard
+		cards func() []*fakeCard
 		want  error
 	}{
-		{"no card", func() []*pretendCard { return nil }, ErrNoCard},
-		{"a card without outputs", func() []*pretendCard { return []*pretendCard{three} }, ErrNoCard},
-		{"held by another program", func() []*pretendCard {
-			c := &pretendCard{held: true}
+		{"no card", func() []*fakeCard { return nil }, ErrNoCard},
+		{"a card without outputs", func() []*fakeCard { return []*fakeCard{noOutputs} }, ErrNoCard},
+		{"busy", func() []*fakeCard {
+			c := &fakeCard{held: true}
 			c.monitor(mode(64, 48, 60, 0))
-			return []*pretendCard{three, c}
+			return []*fakeCard{noOutputs, c}
 		}, ErrBusy},
-		{"not permitted", func() []*pretendCard { return []*pretendCard{{opening: unix.EACCES}} }, ErrPermission},
+		{"permission denied", func() []*fakeCard { return []*fakeCard{{opening: unix.EACCES}} }, ErrPermission},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k, con := newKernel(tt.cards()...), newConsole()
+			k, con := newFakeKernel(tt.cards()...), newFakeConsole()
 			_, err := open(k, con, nil)
 			if !errors.Is(err, tt.want) || !con.closed {
-				t.Errorf("%v, console closed: %v; want %v", err, con.closed, tt.want)
+				t.Errorf("got %v, console closed %v; want %v, true", err, con.closed, tt.want)
 			}
 			if err := k.leaks(); err != nil {
 				t.Error(err)
@@ -332,35 +333,35 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// A Raspberry Pi's first card is for 3D alone.
-func TestSecondCard(t *testing.T) {
-	c := &pretendCard{}
+// The first card of a Raspberry Pi has no outputs.
+func TestScreen_secondCard(t *testing.T) {
+	c := &fakeCard{}
 	c.monitor(mode(64, 48, 60, 0))
-	k := newKernel(&pretendCard{noOutputs: true}, c)
-	with(t, k, func(r *rig) {
+	k := newFakeKernel(&fakeCard{noOutputs: true}, c)
+	runTest(t, k, func(r *testScreen) {
 		r.paint(7)
 		if got := c.shown(0); got != "7" {
-			t.Errorf("the second card shows %s", got)
+			t.Errorf("second card: got %s, want 7", got)
 		}
 	})
 }
 
-func TestConsoleIsHungUp(t *testing.T) {
+func TestScreen_consoleHungUp(t *testing.T) {
 	k, _ := oneMonitor()
-	with(t, k, func(r *rig) {
+	runTest(t, k, func(r *testScreen) {
 		r.console.keys <- []byte("s")
 		close(r.console.keys)
 		if in := <-r.Input(); in.Rune != 's' {
-			t.Errorf("input %+v", in)
+			t.Errorf("got input %+v, want s", in)
 		}
 		if in, ok := <-r.Input(); ok {
-			t.Errorf("input %+v after the end", in)
+			t.Errorf("got input %+v after the hangup", in)
 		}
 		if err := r.Err(); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("Err: %v", err)
+			t.Errorf("Err: got %v, want ErrUnexpectedEOF", err)
 		}
 		if _, err := r.next(); !errors.Is(err, io.ErrUnexpectedEOF) {
-			t.Errorf("Next: %v", err)
+			t.Errorf("Next: got %v, want ErrUnexpectedEOF", err)
 		}
 	})
 }

@@ -9,50 +9,51 @@ import (
 	"vchat/cmd/vchatctl/internal/view"
 )
 
-// watcher opens and closes the screen's outputs. Its own fields are for its goroutine.
+// watcher opens and closes the screen's outputs. Its goroutine owns its fields.
 type watcher struct {
 	*Screen
-	away  bool   // another console is on the screen
-	told  string // why nothing is shown, as it was told last
-	retry *time.Timer
+	away     bool   // another console is on the screen
+	reported string // the last reason that was logged, or ""
+	retry    *time.Timer
 }
 
-// first is the attempt at which a fault is for whoever has started the program, and no reason to wait.
-func (w *watcher) first() error {
+// start opens the output for the first time. Its errors end the program, except
+// for a missing monitor.
+func (w *watcher) start() error {
 	w.retry = time.NewTimer(0)
 	w.retry.Stop()
-	on, err := w.console.active()
+	active, err := w.console.active()
 	if err != nil {
-		return ofConsole("asking which one is on the screen", err)
+		return consoleError("read active console", err)
 	}
-	if w.away = !on; w.away {
+	if w.away = !active; w.away {
 		return nil
 	}
-	if err := w.begin(); err != nil && !errors.Is(err, errNoMonitor) {
+	if err := w.openOutput(); err != nil && !errors.Is(err, errNoMonitor) {
 		return err
 	}
 	return nil
 }
 
-// begin tries to show.
-func (w *watcher) begin() error {
+// openOutput opens an output, or starts the timer for a retry.
+func (w *watcher) openOutput() error {
 	w.retry.Stop()
 	w.mu.Lock()
 	o, err := openOutput(w.kernel)
 	w.out = o
 	w.mu.Unlock()
 	if err != nil {
-		w.says(err)
-		w.retry.Reset(retryEvery)
+		w.reportOnce(err)
+		w.retry.Reset(retryInterval)
 		return err
 	}
-	w.told = ""
-	w.wake()
+	w.reported = ""
+	w.notify()
 	return nil
 }
 
-// end shows nothing any more.
-func (w *watcher) end() {
+// closeOutput closes the output, if any.
+func (w *watcher) closeOutput() {
 	w.retry.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,92 +61,93 @@ func (w *watcher) end() {
 		w.out.close()
 		w.out = nil
 	}
-	w.wake() // Next is not to wait for its flip
+	w.notify() // Next must not wait for the flip of this output
 }
 
-// says tells each reason once.
-func (w *watcher) says(err error) {
-	text := reason(err)
-	if text != w.told {
-		w.told = text
-		w.tell(text)
+// reportOnce logs the reason unless it is the last one logged.
+func (w *watcher) reportOnce(err error) {
+	text := reasonText(err)
+	if text != w.reported {
+		w.reported = text
+		w.log(text)
 	}
 }
 
 func (w *watcher) run(ctx context.Context) {
-	plugged, unlisten := w.kernel.hotplugs()
-	defer unlisten()
+	hotplug, stopHotplug := w.kernel.hotplugs()
+	defer stopHotplug()
 	defer w.console.endReading()
-	defer w.end()
+	defer w.closeOutput()
 	for {
-		var failed <-chan error
+		var readErr <-chan error
 		if w.out != nil { // only this goroutine changes it
-			failed = w.out.failed
+			readErr = w.out.readErr
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case sig := <-w.console.switches():
-			if err := w.switched(ctx, sig); err != nil {
+			if err := w.consoleSwitched(ctx, sig); err != nil {
 				w.stop(err)
 				return
 			}
-		case f := <-w.faulty:
+		case f := <-w.faults:
 			if f.out == w.out {
-				w.fail(f.err)
+				w.handleFault(f.err)
 			}
-		case err := <-failed:
-			w.fail(classify("waiting for a frame to be shown", err))
-		case <-plugged:
-			w.look(ctx)
+		case err := <-readErr:
+			w.handleFault(cardError("read events", err))
+		case <-hotplug:
+			w.monitorChanged(ctx)
 		case <-w.retry.C:
-			w.again(ctx)
+			w.reopen(ctx)
 		}
 	}
 }
 
-// switched hears of a switch of consoles.
-func (w *watcher) switched(ctx context.Context, sig os.Signal) error {
-	w.end()
+// consoleSwitched handles a signal of the kernel for a switch of consoles.
+func (w *watcher) consoleSwitched(ctx context.Context, sig os.Signal) error {
+	w.closeOutput()
 	if sig == releaseSignal {
 		w.away = true
-		return ofConsole("leaving it", w.console.leave())
+		return consoleError("leave", w.console.leave())
 	}
 	w.away = false
 	if err := w.console.enter(); err != nil {
-		return ofConsole("coming back to it", err)
+		return consoleError("return", err)
 	}
-	w.again(ctx)
+	w.reopen(ctx)
 	return nil
 }
 
-// fail ends an output after a fault, and tries again later: at once would be a loop if it fails at once.
-func (w *watcher) fail(err error) {
-	w.end()
-	w.says(err)
-	w.retry.Reset(retryEvery)
+// handleFault closes the output and retries later. An immediate retry could
+// loop.
+func (w *watcher) handleFault(err error) {
+	w.closeOutput()
+	w.reportOnce(err)
+	w.retry.Reset(retryInterval)
 }
 
-// look sees to it that what is shown is what there is, after a monitor has come or gone.
-func (w *watcher) look(ctx context.Context) {
+// monitorChanged reopens the output if the monitor has changed.
+func (w *watcher) monitorChanged(ctx context.Context) {
 	switch {
 	case w.away:
 		return
 	case w.out != nil:
 		w.mu.Lock()
-		t, err := choose(w.out.card)
+		t, err := findMonitor(w.out.card)
 		w.mu.Unlock()
 		if err == nil && t == w.out.target {
 			return
 		}
-		w.end()
+		w.closeOutput()
 	}
-	w.again(ctx)
+	w.reopen(ctx)
 }
 
-// again tries to show, and has all painted anew.
-func (w *watcher) again(ctx context.Context) {
-	if w.begin() != nil {
+// reopen opens an output and asks for a repaint.
+func (w *watcher) reopen(ctx context.Context) {
+	if w.openOutput() != nil {
 		return
 	}
 	select {

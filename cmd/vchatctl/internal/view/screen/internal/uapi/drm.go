@@ -5,12 +5,13 @@ import (
 	"unsafe"
 )
 
-// Values of drm/drm.h and drm/drm_mode.h, by the headers' names without DRM_ and DRM_MODE_.
+// Values of drm/drm.h and drm/drm_mode.h, without the prefixes DRM_ and
+// DRM_MODE_.
 const (
 	CapDumbBuffer         = 0x1
 	CapDumbPreferredDepth = 0x3
 
-	Connected          = 1 // of drm_mode_get_connector.connection, as enum drm_connector_status
+	Connected          = 1 // enum drm_connector_status, in drm_mode_get_connector.connection
 	ConnectorWriteback = 18
 
 	TypePreferred = 1 << 3
@@ -39,7 +40,7 @@ type cardRes struct {
 	minWidth, maxWidth, minHeight, maxHeight             uint32
 }
 
-// Resources are what a card has, by their ids.
+// Resources are the ids of a card's CRTCs and connectors, and its size limit.
 type Resources struct {
 	CRTCs, Connectors   []uint32
 	MaxWidth, MaxHeight uint32
@@ -57,13 +58,13 @@ type getConnector struct {
 	_                                     uint32
 }
 
-// Connector is a socket for a monitor.
+// Connector is an output of a card for one monitor.
 type Connector struct {
 	ID           uint32
-	Encoder      uint32 // that it is driven by now; 0: none
+	Encoder      uint32 // current encoder; 0: none
 	Type, Number uint32
 	Connection   uint32
-	Encoders     []uint32 // that can drive it
+	Encoders     []uint32 // possible encoders
 	Modes        []ModeInfo
 }
 
@@ -71,18 +72,18 @@ type Connector struct {
 type Encoder struct {
 	ID             uint32
 	Type           uint32
-	CRTC           uint32 // that it gets its frame from now; 0: none
-	PossibleCRTCs  uint32 // bit i: number i of Resources.CRTCs
+	CRTC           uint32 // current CRTC; 0: none
+	PossibleCRTCs  uint32 // bit i: Resources.CRTCs[i]
 	PossibleClones uint32
 }
 
-// CRTC is struct drm_mode_crtc, without its list of connectors: SetCRTC takes that.
+// CRTC is struct drm_mode_crtc. SetCRTC sets the list of connectors.
 type CRTC struct {
 	connectors      uint64 // address
 	countConnectors uint32
 	ID              uint32
-	FB              uint32 // that it shows; 0: none
-	X, Y            uint32 // in the framebuffer
+	FB              uint32 // framebuffer shown; 0: none
+	X, Y            uint32 // offset in the framebuffer
 	GammaSize       uint32
 	ModeValid       uint32
 	Mode            ModeInfo
@@ -90,14 +91,14 @@ type CRTC struct {
 
 // FB is struct drm_mode_fb_cmd.
 type FB struct {
-	ID            uint32 // the kernel's answer
+	ID            uint32 // set by the kernel
 	Width, Height uint32
-	Pitch         uint32 // bytes from row to row
+	Pitch         uint32 // bytes per row
 	BPP, Depth    uint32 // bits
 	Handle        uint32
 }
 
-// Dumb is struct drm_mode_create_dumb. Handle, Pitch and Size are the kernel's answer.
+// Dumb is struct drm_mode_create_dumb. The kernel sets Handle, Pitch and Size.
 type Dumb struct {
 	Height, Width uint32
 	BPP           uint32
@@ -125,7 +126,7 @@ type PageFlip struct {
 // getCap is struct drm_get_cap.
 type getCap struct{ capability, value uint64 }
 
-// Event is struct drm_event_vblank, which a read of the card gives for a flip.
+// Event is struct drm_event_vblank, which a read returns after a flip.
 type Event struct {
 	Type, Length   uint32
 	UserData       uint64
@@ -134,33 +135,35 @@ type Event struct {
 }
 
 const (
-	drmGetCap           = both | unsafe.Sizeof(getCap{})<<16 | 'd'<<8 | 0x0c
+	drmGetCap           = dirBoth | unsafe.Sizeof(getCap{})<<16 | 'd'<<8 | 0x0c
 	drmDropMaster       = 'd'<<8 | 0x1f
-	drmModeGetResources = both | unsafe.Sizeof(cardRes{})<<16 | 'd'<<8 | 0xa0
-	drmModeGetCRTC      = both | unsafe.Sizeof(CRTC{})<<16 | 'd'<<8 | 0xa1
-	drmModeSetCRTC      = both | unsafe.Sizeof(CRTC{})<<16 | 'd'<<8 | 0xa2
-	drmModeGetEncoder   = both | unsafe.Sizeof(Encoder{})<<16 | 'd'<<8 | 0xa6
-	drmModeGetConnector = both | unsafe.Sizeof(getConnector{})<<16 | 'd'<<8 | 0xa7
-	drmModeAddFB        = both | unsafe.Sizeof(FB{})<<16 | 'd'<<8 | 0xae
-	drmModeRmFB         = both | unsafe.Sizeof(uint32(0))<<16 | 'd'<<8 | 0xaf
-	drmModePageFlip     = both | unsafe.Sizeof(PageFlip{})<<16 | 'd'<<8 | 0xb0
-	drmModeCreateDumb   = both | unsafe.Sizeof(Dumb{})<<16 | 'd'<<8 | 0xb2
-	drmModeMapDumb      = both | unsafe.Sizeof(mapDumb{})<<16 | 'd'<<8 | 0xb3
-	drmModeDestroyDumb  = both | unsafe.Sizeof(uint32(0))<<16 | 'd'<<8 | 0xb4
+	drmModeGetResources = dirBoth | unsafe.Sizeof(cardRes{})<<16 | 'd'<<8 | 0xa0
+	drmModeGetCRTC      = dirBoth | unsafe.Sizeof(CRTC{})<<16 | 'd'<<8 | 0xa1
+	drmModeSetCRTC      = dirBoth | unsafe.Sizeof(CRTC{})<<16 | 'd'<<8 | 0xa2
+	drmModeGetEncoder   = dirBoth | unsafe.Sizeof(Encoder{})<<16 | 'd'<<8 | 0xa6
+	drmModeGetConnector = dirBoth | unsafe.Sizeof(getConnector{})<<16 | 'd'<<8 | 0xa7
+	drmModeAddFB        = dirBoth | unsafe.Sizeof(FB{})<<16 | 'd'<<8 | 0xae
+	drmModeRmFB         = dirBoth | unsafe.Sizeof(uint32(0))<<16 | 'd'<<8 | 0xaf
+	drmModePageFlip     = dirBoth | unsafe.Sizeof(PageFlip{})<<16 | 'd'<<8 | 0xb0
+	drmModeCreateDumb   = dirBoth | unsafe.Sizeof(Dumb{})<<16 | 'd'<<8 | 0xb2
+	drmModeMapDumb      = dirBoth | unsafe.Sizeof(mapDumb{})<<16 | 'd'<<8 | 0xb3
+	drmModeDestroyDumb  = dirBoth | unsafe.Sizeof(uint32(0))<<16 | 'd'<<8 | 0xb4
 )
 
-// Cap asks for a capability (DRM_IOCTL_GET_CAP).
+// Cap returns the value of a capability (DRM_IOCTL_GET_CAP).
 func Cap(fd int, capability uint64) (uint64, error) {
 	c := getCap{capability: capability}
 	err := ioctl(fd, drmGetCap, unsafe.Pointer(&c))
 	return c.value, err
 }
 
-// DropMaster leaves it to other open files to say what the card shows (DRM_IOCTL_DROP_MASTER).
+// DropMaster gives up the right to set what the card shows
+// (DRM_IOCTL_DROP_MASTER).
 func DropMaster(fd int) error { return ioctlValue(fd, drmDropMaster, 0) }
 
-// GetResources asks what the card has (DRM_IOCTL_MODE_GETRESOURCES); EOPNOTSUPP or EINVAL of a card that cannot show
-// anything, such as a graphics processor without outputs.
+// GetResources returns the card's CRTCs and connectors
+// (DRM_IOCTL_MODE_GETRESOURCES). It returns EOPNOTSUPP or EINVAL for a card
+// without outputs, such as a GPU for 3D only.
 func GetResources(fd int) (Resources, error) {
 	for {
 		var count cardRes
@@ -176,15 +179,16 @@ func GetResources(fd int) (Resources, error) {
 		if err != nil {
 			return Resources{}, err
 		}
-		// What came in between was counted, but not written.
+		// The kernel counts, but does not write, what was added in between.
 		if r.countCRTCs <= count.countCRTCs && r.countConnectors <= count.countConnectors {
 			return Resources{crtcs[:r.countCRTCs], connectors[:r.countConnectors], r.maxWidth, r.maxHeight}, nil
 		}
 	}
 }
 
-// GetConnector asks what a connector is and what is connected to it (DRM_IOCTL_MODE_GETCONNECTOR). The kernel then looks
-// whether there is a monitor, which takes up to some 100 ms.
+// GetConnector returns a connector and its monitor's modes
+// (DRM_IOCTL_MODE_GETCONNECTOR). The kernel probes for a monitor, which takes
+// up to about 100 ms.
 func GetConnector(fd int, id uint32) (Connector, error) {
 	for {
 		count := getConnector{connectorID: id}
@@ -192,7 +196,7 @@ func GetConnector(fd int, id uint32) (Connector, error) {
 			return Connector{}, err
 		}
 		var pin runtime.Pinner
-		// One place at least: a count of 0 is what makes the kernel look again.
+		// At least one mode: with a count of 0 the kernel probes again.
 		modes, encoders := make([]ModeInfo, max(1, count.countModes)), make([]uint32, count.countEncoders)
 		c := getConnector{connectorID: id, countModes: uint32(len(modes)), countEncoders: count.countEncoders,
 			modes: address(&pin, modes), encoders: address(&pin, encoders)}
@@ -208,7 +212,8 @@ func GetConnector(fd int, id uint32) (Connector, error) {
 	}
 }
 
-// address gives where a slice lies, as the kernel takes addresses on machines of any width. The slice is pinned.
+// address pins a slice and returns its address, as the kernel takes it on
+// 32-bit and 64-bit machines.
 func address[T any](pin *runtime.Pinner, s []T) uint64 {
 	if len(s) == 0 {
 		return 0
@@ -217,21 +222,22 @@ func address[T any](pin *runtime.Pinner, s []T) uint64 {
 	return uint64(uintptr(unsafe.Pointer(&s[0])))
 }
 
-// GetEncoder asks for encoder id (DRM_IOCTL_MODE_GETENCODER).
+// GetEncoder returns encoder id (DRM_IOCTL_MODE_GETENCODER).
 func GetEncoder(fd int, id uint32) (Encoder, error) {
 	e := Encoder{ID: id}
 	err := ioctl(fd, drmModeGetEncoder, unsafe.Pointer(&e))
 	return e, err
 }
 
-// GetCRTC asks what CRTC id shows (DRM_IOCTL_MODE_GETCRTC).
+// GetCRTC returns the state of CRTC id (DRM_IOCTL_MODE_GETCRTC).
 func GetCRTC(fd int, id uint32) (CRTC, error) {
 	c := CRTC{ID: id}
 	err := ioctl(fd, drmModeGetCRTC, unsafe.Pointer(&c))
 	return c, err
 }
 
-// SetCRTC has a CRTC show c.FB in c.Mode on connectors (DRM_IOCTL_MODE_SETCRTC); it waits until that is so.
+// SetCRTC shows c.FB in c.Mode on connectors (DRM_IOCTL_MODE_SETCRTC). It
+// returns when the modeset is done.
 func SetCRTC(fd int, c CRTC, connectors []uint32) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
@@ -239,26 +245,31 @@ func SetCRTC(fd int, c CRTC, connectors []uint32) error {
 	return ioctl(fd, drmModeSetCRTC, unsafe.Pointer(&c))
 }
 
-// AddFB makes a framebuffer of a buffer (DRM_IOCTL_MODE_ADDFB).
+// AddFB creates a framebuffer for a dumb buffer (DRM_IOCTL_MODE_ADDFB).
 func AddFB(fd int, f *FB) error { return ioctl(fd, drmModeAddFB, unsafe.Pointer(f)) }
 
-// RmFB removes framebuffer id and switches off what shows it (DRM_IOCTL_MODE_RMFB).
+// RmFB removes framebuffer id and turns off the CRTCs that show it
+// (DRM_IOCTL_MODE_RMFB).
 func RmFB(fd int, id uint32) error { return ioctl(fd, drmModeRmFB, unsafe.Pointer(&id)) }
 
-// Flip shows another framebuffer from the next refresh on (DRM_IOCTL_MODE_PAGE_FLIP); EBUSY while one is waited for.
+// Flip shows another framebuffer from the next refresh
+// (DRM_IOCTL_MODE_PAGE_FLIP). It returns EBUSY while a flip is pending.
 func Flip(fd int, p *PageFlip) error { return ioctl(fd, drmModePageFlip, unsafe.Pointer(p)) }
 
-// CreateDumb makes a buffer that the processor paints and the card shows (DRM_IOCTL_MODE_CREATE_DUMB), all zero.
+// CreateDumb creates a zeroed buffer that the CPU paints and the card shows
+// (DRM_IOCTL_MODE_CREATE_DUMB).
 func CreateDumb(fd int, d *Dumb) error { return ioctl(fd, drmModeCreateDumb, unsafe.Pointer(d)) }
 
-// MapDumb asks where in the card's file a buffer is to be mapped (DRM_IOCTL_MODE_MAP_DUMB).
+// MapDumb returns the offset in the card's file at which to map a buffer
+// (DRM_IOCTL_MODE_MAP_DUMB).
 func MapDumb(fd int, handle uint32) (offset uint64, err error) {
 	m := mapDumb{handle: handle}
 	err = ioctl(fd, drmModeMapDumb, unsafe.Pointer(&m))
 	return m.offset, err
 }
 
-// DestroyDumb gives a buffer back (DRM_IOCTL_MODE_DESTROY_DUMB); its memory goes when nothing maps or shows it any more.
+// DestroyDumb frees a buffer (DRM_IOCTL_MODE_DESTROY_DUMB). Its memory stays
+// until it is no longer mapped or shown.
 func DestroyDumb(fd int, handle uint32) error {
 	return ioctl(fd, drmModeDestroyDumb, unsafe.Pointer(&handle))
 }

@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// The numbers are what a C compiler makes of drm/drm.h, drm/drm_mode.h, linux/vt.h and linux/kd.h, and not worked out from
-// the Go side. The interface was made such that they are the same on machines of 32 and of 64 bits.
+// The numbers come from a C compiler with drm/drm.h, drm/drm_mode.h, linux/vt.h
+// and linux/kd.h. They are the same on 32-bit and 64-bit machines.
 func TestLayout(t *testing.T) {
 	var (
 		r cardRes
@@ -71,9 +71,11 @@ func TestLayout(t *testing.T) {
 		{"vt_mode.acqsig", unsafe.Offsetof(w.AcqSig), 4},
 		{"sizeof vt_stat", unsafe.Sizeof(vtStat{}), 6},
 	} {
-		if x.got != x.want {
-			t.Errorf("%s is %d, in C %d", x.name, x.got, x.want)
-		}
+		t.Run(x.name, func(t *testing.T) {
+			if x.got != x.want {
+				t.Errorf("got %d, want %d as in C", x.got, x.want)
+			}
+		})
 	}
 }
 
@@ -102,8 +104,10 @@ func TestIoctlNumbers(t *testing.T) {
 		{"VT_RELDISP", vtRelDisp, 0x5605},
 		{"TIOCGDEV", tiocgDev, 0x80045432},
 	} {
-		if x.got != x.want {
-			t.Errorf("%s is %#x, in C %#x", x.name, x.got, x.want)
-		}
+		t.Run(x.name, func(t *testing.T) {
+			if x.got != x.want {
+				t.Errorf("got %#x, want %#x as in C", x.got, x.want)
+			}
+		})
 	}
 }

@@ -2,7 +2,7 @@ package uapi
 
 import "unsafe"
 
-// Values of linux/kd.h and linux/vt.h, by the headers' names.
+// Values of linux/kd.h and linux/vt.h.
 const (
 	KDText     = 0
 	KDGraphics = 1
@@ -33,31 +33,36 @@ type VTMode struct {
 // vtStat is struct vt_stat.
 type vtStat struct{ active, signal, state uint16 }
 
-// GetKDMode asks whether the kernel draws text on the console (KDGETMODE); ENOTTY if it is no console.
+// GetKDMode returns KDText if the kernel draws text on the console, else
+// KDGraphics (KDGETMODE). It returns ENOTTY if fd is not a console.
 func GetKDMode(fd int) (int, error) {
 	var mode int32 // an int in C
 	err := ioctl(fd, kdGetMode, unsafe.Pointer(&mode))
 	return int(mode), err
 }
 
-// SetKDMode switches the kernel's text off and on (KDSETMODE). EPERM if the console is not the caller's controlling
-// terminal and it may not administer terminals.
+// SetKDMode sets text or graphics mode (KDSETMODE). It returns EPERM if the
+// console is not the controlling terminal and the process lacks
+// CAP_SYS_TTY_CONFIG.
 func SetKDMode(fd, mode int) error { return ioctlValue(fd, kdSetMode, uintptr(mode)) }
 
-// SetVTMode says who is asked before the console is switched away (VT_SETMODE). EPERM as of SetKDMode.
+// SetVTMode sets who controls switches of the console: the kernel, or the
+// process by signals (VT_SETMODE). It returns EPERM as SetKDMode does.
 func SetVTMode(fd int, m VTMode) error { return ioctl(fd, vtSetMode, unsafe.Pointer(&m)) }
 
-// ActiveVT asks for the number of the console that is on the screen (VT_GETSTATE).
+// ActiveVT returns the number of the console on the screen (VT_GETSTATE).
 func ActiveVT(fd int) (int, error) {
 	var s vtStat
 	err := ioctl(fd, vtGetState, unsafe.Pointer(&s))
 	return int(s.active), err
 }
 
-// AnswerVT answers the kernel's signal (VT_RELDISP): 1 lets it switch away, VTAckAcq takes the switch to here.
+// AnswerVT answers a signal of the kernel (VT_RELDISP): 1 allows the switch
+// away, VTAckAcq confirms the switch to this console.
 func AnswerVT(fd, answer int) error { return ioctlValue(fd, vtRelDisp, uintptr(answer)) }
 
-// DeviceNumber asks which terminal this really is (TIOCGDEV): /dev/tty and /dev/console stand for others.
+// DeviceNumber returns the device number of the terminal (TIOCGDEV). For
+// /dev/tty and /dev/console it is that of the real terminal.
 func DeviceNumber(fd int) (uint32, error) {
 	var n uint32
 	err := ioctl(fd, tiocgDev, unsafe.Pointer(&n))
