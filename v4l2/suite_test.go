@@ -12,7 +12,7 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-const byID = "/dev/v4l/by-id/usb-Pretend_0001-video-index0"
+const byID = "/dev/v4l/by-id/usb-Fake_0001-video-index0"
 
 func TestSuite_fakeKernel(t *testing.T) {
 	sizes := [][2]int{{1280, 720}, {640, 480}, {320, 240}}
@@ -29,7 +29,7 @@ func TestSuite_fakeKernel(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				faketime.Test(t, func(t *testing.T) {
 					k := v4l2test.New()
-					cam := k.Plug(v4l2test.Device{ID: "usb-Pretend_0001-video-index0", Formats: formats})
+					cam := k.Plug(v4l2test.Device{ID: "usb-Fake_0001-video-index0", Formats: formats})
 					x.Run(t, v4l2test.Subject{Kernel: k, Device: byID, Do: cam.Do, Leaks: k.Leaks})
 				})
 			})

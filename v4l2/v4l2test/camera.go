@@ -9,94 +9,99 @@ import (
 	"vchat/v4l2"
 )
 
-// Kind is what a node is for.
+// Kind is the kind of a node.
 type Kind int
 
-// Kinds of nodes. A UVC camera has a Metadata node beside its Capture node; a Converter takes and gives frames (mem-to-mem).
+// Kinds of nodes. A UVC camera has a Capture and a Metadata node. A Converter
+// is a mem-to-mem device.
 const (
 	Capture Kind = iota
 	Metadata
 	Converter
 )
 
-// Device describes a camera; the zero one is like a UVC camera: MJPEG up to 1280x720 and YUYV at 640x480, both at 30 or 15 a
-// second, with five controls.
+// Device describes a camera. The zero Device is a UVC camera with MJPEG up to
+// 1280x720, YUYV up to 640x480, both at 30 or 15 frames a second, and five
+// controls.
 type Device struct {
-	ID       string // its name under /dev/v4l/by-id; "": none
-	Card     string // "": Pretend
+	ID       string // name under /dev/v4l/by-id; "": none
+	Card     string // "": Fake
 	Driver   string // "": uvcvideo
 	Bus      string // "": usb-0000:00:14.0-N
-	Number   int    // of its node, if that is free, else the next one
+	Number   int    // preferred number of the node; if it is in use, the next free one
 	Kind     Kind
 	Formats  []Format
-	Rates    []int // frames a second; nil: 30 and 15; empty: the driver knows no rates
+	Rates    []int // frames a second; nil: 30 and 15; empty: the driver reports no rates
 	Controls []Control
 	NotUSB   bool
 }
 
-// Format is a fourcc and its sizes. Padding is what rows of raw frames have behind their pixels, in bytes.
+// Format is a fourcc with its sizes (width, height). Padding is the number of
+// bytes after the pixels of a row in raw frames.
 type Format struct {
 	FourCC  v4l2.PixelFormat
 	Sizes   [][2]int
 	Padding int
 }
 
-// Control is a control; its type, unless one of uapi's is given, is a menu if it has a Menu, else an integer. As with real cameras,
-// one called exposure time (0x009a0902) is inactive while auto exposure (0x009a0901) is not 1.
+// Control is a control of a camera. As with real cameras, the exposure time
+// (0x009a0902) is inactive unless auto exposure (0x009a0901) is 1.
 type Control struct {
 	ID       uint32
 	Name     string
-	Type     uint32 // 0: by the other fields
-	Flags    uint32
+	Type     uint32 // of uapi; 0: boolean if Boolean, menu if Menu is not nil, else integer
+	Flags    uint32 // of uapi
 	Min, Max int32
-	Value    int32 // at first, and by default
+	Value    int32 // initial and default value
 	Boolean  bool
-	Menu     map[int32]string // of an integer menu: numbers
+	Menu     map[int32]string // names by index; of an integer menu decimal numbers
 }
 
-// Faults are what a camera does wrong. Of those that come with a number every n-th frame is hit, by its sequence number; 0: none.
-// Errors are unix.Errno values.
+// Faults are the faults of a camera. An int field n hits each frame whose
+// sequence number is a multiple of n; 0 hits none. Errors are unix.Errno
+// values.
 type Faults struct {
 	Freeze    bool // no frames, no error
-	Dark      bool // half the rate that it promises, as automatic exposure makes it in dim light
+	Dark      bool // half the negotiated rate, as with automatic exposure in dim light
 	FlagError int  // V4L2_BUF_FLAG_ERROR
 	Truncate  int  // half a frame
-	Garbage   int  // bytes changed all over, the marks at start and end too
+	Garbage   int  // every seventh byte changed, SOI included
 	NoTables  int  // JPEG without Huffman tables
 	Empty     int  // bytesused 0
 
-	BytesUsed   uint32 // not 0: told of every frame
-	Index       int    // not 0: told of every frame
-	OtherClock  bool   // stamped by a clock that began a second before the frame, and flagged as unknown
-	FutureClock bool   // stamped by CLOCK_MONOTONIC, by the flag, and yet an hour ahead
-	FalseReady  bool   // poll says that there is a frame, DQBUF that there is none
+	BytesUsed   uint32 // not 0: bytesused of every frame
+	Index       int    // not 0: index of every frame
+	OtherClock  bool   // time stamps of an unknown clock
+	FutureClock bool   // time stamps of CLOCK_MONOTONIC plus an hour
+	FalseReady  bool   // poll reports a frame, DQBUF returns EAGAIN
 	PollError   bool   // POLLERR, as after a fatal error of videobuf2
-	Dequeue     error  // answer of DQBUF
-	QueueBuffer error  // answer of QBUF
+	Dequeue     error  // result of DQBUF
+	QueueBuffer error  // result of QBUF
 
-	Open         error  // answer of open: EACCES, EBUSY
-	VanishAtOpen bool   // the camera is unplugged at that very moment
-	Reset        error  // answer to a reset by USB
+	Open         error  // result of open: EACCES, EBUSY
+	VanishAtOpen bool   // open unplugs the camera
+	Reset        error  // result of USBDEVFS_RESET
 	ResetHeals   bool   // a reset ends Freeze
-	Busy         string // a program that has the camera: S_FMT and REQBUFS answer EBUSY
-	SetFormat    error  // answer of S_FMT
-	Buffers      error  // answer of REQBUFS
-	MaxBuffers   int    // not 0: REQBUFS gives no more; -1: none at all
-	StreamOn     error  // answer of STREAMON: EIO, ENOSPC
-	SetControl   error  // answer to setting a control
-	GetControl   error  // answer to asking for a control's value
-	NoInactive   bool   // inactive controls are not flagged, but answer EACCES, as before Linux 6.1
+	Busy         string // program that streams, such as "firefox (pid 42)": S_FMT and REQBUFS return EBUSY
+	SetFormat    error  // result of S_FMT
+	Buffers      error  // result of REQBUFS
+	MaxBuffers   int    // not 0: limit of REQBUFS; -1: no buffers
+	StreamOn     error  // result of STREAMON: EIO, ENOSPC
+	SetControl   error  // result of S_EXT_CTRLS
+	GetControl   error  // result of G_EXT_CTRLS
+	NoInactive   bool   // inactive controls have no flag and return EACCES, as before Linux 6.1
 
-	Size            [2]int           // not 0: the size that is set, whatever was asked for
-	SizeIfUnknown   [2]int           // not 0: the size that is set when one is asked for that is not offered
-	Format          v4l2.PixelFormat // not 0: the format that is set, whatever was asked for
-	Stride          uint32           // not 0: told as bytesperline, whatever rows the frames have
-	SizeImage       uint32           // not 0: told as sizeimage, and the length of the buffers
-	StepwiseRates   bool             // intervals told as a range
-	ContinuousSizes bool             // sizes told as a range, which webcam gives as zeros
+	Size            [2]int           // not 0: result of every S_FMT
+	SizeIfUnknown   [2]int           // not 0: result of S_FMT for a size that is not offered
+	Format          v4l2.PixelFormat // not 0: result of every S_FMT
+	Stride          uint32           // not 0: reported as bytesperline; the frames do not change
+	SizeImage       uint32           // not 0: reported as sizeimage, and the length of the buffers
+	StepwiseRates   bool             // intervals are reported as a range
+	ContinuousSizes bool             // sizes are reported as a range, for which webcam returns zeros
 }
 
-// Camera is a camera that is plugged in, or was.
+// Camera is a camera, plugged in or not. Its methods may be called from any
+// goroutine.
 type Camera struct {
 	kernel  *Kernel
 	device  Device
@@ -105,7 +110,7 @@ type Camera struct {
 	control map[uint32]int32
 }
 
-// Plug plugs a camera in.
+// Plug adds a camera and plugs it in.
 func (k *Kernel) Plug(d Device) *Camera {
 	c := &Camera{kernel: k, device: complete(d), control: make(map[uint32]int32)}
 	for _, x := range c.device.Controls {
@@ -118,7 +123,8 @@ func (k *Kernel) Plug(d Device) *Camera {
 	return c
 }
 
-// Replug plugs it in again after an Unplug, under the first number that is free from Device.Number on.
+// Replug plugs the camera in after an Unplug. Its node gets the first free
+// number from Device.Number on.
 func (c *Camera) Replug() {
 	k := c.kernel
 	k.mu.Lock()
@@ -133,19 +139,19 @@ func (c *Camera) Replug() {
 	c.node = &node{kernel: k, cam: c, number: n}
 	c.node.stream = newStream(c.node)
 	k.nodes[n] = c.node
-	k.ring()
+	k.notifyWatches()
 }
 
-// Unplug pulls it out: its node vanishes, every call on an open handle answers ENODEV.
+// Unplug removes the node. Calls on open handles then return ENODEV.
 func (c *Camera) Unplug() {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
 	if c.node != nil {
-		c.node.leave()
+		c.node.remove()
 	}
 }
 
-// Node is /dev/videoN, or "" while it is unplugged.
+// Node returns /dev/videoN; "" while the camera is unplugged.
 func (c *Camera) Node() string {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
@@ -155,28 +161,29 @@ func (c *Camera) Node() string {
 	return c.node.path()
 }
 
-// Script changes what goes wrong from now on.
+// Script changes the faults. They apply at once, also to waiting calls.
 func (c *Camera) Script(change func(*Faults)) {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
 	before := c.faults.Open
 	change(&c.faults)
 	if c.node != nil {
-		c.node.stream.kick()
+		c.node.stream.notify()
 		if c.faults.Open != before {
-			c.kernel.ring() // what makes an open succeed is chown or chmod
+			c.kernel.notifyWatches() // in reality chown or chmod changes the result of open
 		}
 	}
 }
 
-// Faults is what goes wrong now.
+// Faults returns the present faults.
 func (c *Camera) Faults() Faults {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
 	return c.faults
 }
 
-// Control is the value of a control, by the name that v4l2-ctl prints.
+// Control returns the value of a control by its v4l2-ctl name. It panics if
+// there is none.
 func (c *Camera) Control(name string) int32 {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
@@ -188,16 +195,17 @@ func (c *Camera) Control(name string) int32 {
 	panic(fmt.Sprintf("v4l2test: no control %q", name))
 }
 
-// Streaming tells whether somebody streams from it.
+// Streaming reports whether the stream is on.
 func (c *Camera) Streaming() bool {
 	c.kernel.mu.Lock()
 	defer c.kernel.mu.Unlock()
 	return c.node != nil && c.node.stream.on
 }
 
+// complete returns d with the defaults of the zero Device.
 func complete(d Device) Device {
 	if d.Card == "" {
-		d.Card = "Pretend"
+		d.Card = "Fake"
 	}
 	if d.Driver == "" {
 		d.Driver = "uvcvideo"
@@ -217,8 +225,10 @@ func complete(d Device) Device {
 	if d.Controls == nil {
 		d.Controls = []Control{
 			{ID: 0x00980900, Name: "Brightness", Max: 255, Value: 128},
-			{ID: 0x00980918, Name: "Power Line Frequency", Max: 2, Value: 2, Menu: map[int32]string{0: "Disabled", 1: "50 Hz", 2: "60 Hz"}},
-			{ID: 0x009a0901, Name: "Auto Exposure", Max: 3, Value: 3, Menu: map[int32]string{1: "Manual Mode", 3: "Aperture Priority Mode"}},
+			{ID: 0x00980918, Name: "Power Line Frequency", Max: 2, Value: 2,
+				Menu: map[int32]string{0: "Disabled", 1: "50 Hz", 2: "60 Hz"}},
+			{ID: 0x009a0901, Name: "Auto Exposure", Max: 3, Value: 3,
+				Menu: map[int32]string{1: "Manual Mode", 3: "Aperture Priority Mode"}},
 			{ID: 0x009a0902, Name: "Exposure Time, Absolute", Min: 1, Max: 5000, Value: 156},
 			{ID: 0x009a0903, Name: "Exposure, Dynamic Framerate", Max: 1, Boolean: true},
 		}
@@ -226,7 +236,7 @@ func complete(d Device) Device {
 	return d
 }
 
-// Do is Script, Unplug and Replug in words, for Subject.Do.
+// Do executes a command of Subject.Do.
 func (c *Camera) Do(words ...string) error {
 	switch what := strings.Join(words, " "); what {
 	case "unplug":
@@ -244,7 +254,7 @@ func (c *Camera) Do(words ...string) error {
 	case "stall off":
 		c.Script(func(f *Faults) { f.StreamOn = nil })
 	default:
-		return fmt.Errorf("v4l2test: %q is no word for a camera", what)
+		return fmt.Errorf("v4l2test: unknown command %q", what)
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ const (
 	exposureTime = 0x009a0902
 )
 
-func (c Control) kind() uint32 {
+// controlType returns the type of uapi.
+func (c Control) controlType() uint32 {
 	switch {
 	case c.Type != 0:
 		return c.Type
@@ -27,15 +28,15 @@ func (c Control) kind() uint32 {
 	return uapi.CtrlTypeInteger
 }
 
-// inactive controls are those that an automatic one stands for.
+// inactive reports whether an automatic control overrides this one.
 func (c *Camera) inactive(id uint32) bool {
 	auto, ok := c.control[autoExposure]
 	return ok && id == exposureTime && auto != 1
 }
 
 func (h *handle) QueryControl(q *uapi.QueryExtCtrl) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	cam := h.node.cam
@@ -47,7 +48,7 @@ func (h *handle) QueryControl(q *uapi.QueryExtCtrl) error {
 		if next && c.ID <= id || !next && c.ID != id {
 			continue
 		}
-		*q = uapi.QueryExtCtrl{ID: c.ID, Type: c.kind(), Name: bytes32(c.Name), Flags: c.Flags,
+		*q = uapi.QueryExtCtrl{ID: c.ID, Type: c.controlType(), Name: bytes32(c.Name), Flags: c.Flags,
 			Minimum: int64(c.Min), Maximum: int64(c.Max), Step: 1, Default: int64(c.Value)}
 		if cam.inactive(c.ID) && !cam.faults.NoInactive {
 			q.Flags |= uapi.CtrlFlagInactive
@@ -58,8 +59,8 @@ func (h *handle) QueryControl(q *uapi.QueryExtCtrl) error {
 }
 
 func (h *handle) QueryMenu(m *uapi.QueryMenu) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	c, ok := h.node.cam.find(m.ID)
@@ -68,10 +69,10 @@ func (h *handle) QueryMenu(m *uapi.QueryMenu) error {
 		return unix.EINVAL
 	}
 	m.Name = bytes32(name)
-	if c.kind() == uapi.CtrlTypeIntegerMenu {
+	if c.controlType() == uapi.CtrlTypeIntegerMenu {
 		n, err := strconv.ParseInt(name, 10, 64)
 		if err != nil {
-			panic("v4l2test: an integer menu has numbers: " + err.Error())
+			panic("v4l2test: menu entry of an integer menu: " + err.Error())
 		}
 		binary.NativeEndian.PutUint64(m.Name[:], uint64(n))
 	}
@@ -87,8 +88,8 @@ func (c *Camera) find(id uint32) (Control, bool) {
 }
 
 func (h *handle) GetControl(a *uapi.ExtControl) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	cam := h.node.cam
@@ -99,9 +100,9 @@ func (h *handle) GetControl(a *uapi.ExtControl) error {
 		return unix.EINVAL
 	case cam.faults.GetControl != nil:
 		return cam.faults.GetControl
-	case c.Flags&uapi.CtrlFlagWriteOnly != 0 || c.kind() == uapi.CtrlTypeButton:
+	case c.Flags&uapi.CtrlFlagWriteOnly != 0 || c.controlType() == uapi.CtrlTypeButton:
 		return unix.EACCES
-	case c.kind() == uapi.CtrlTypeInteger64:
+	case c.controlType() == uapi.CtrlTypeInteger64:
 		a.SetValue64(int64(cam.control[a.ID]))
 	default:
 		a.SetValue(int64(cam.control[a.ID]))
@@ -109,16 +110,17 @@ func (h *handle) GetControl(a *uapi.ExtControl) error {
 	return nil
 }
 
-// SetControl refuses an exposure time while the automatic exposure is on, as cameras do.
+// SetControl rejects an exposure time while automatic exposure is on, as
+// cameras do.
 func (h *handle) SetControl(a *uapi.ExtControl) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	cam := h.node.cam
 	c, ok := cam.find(a.ID)
 	v := int32(a.Value())
-	if c.kind() == uapi.CtrlTypeInteger64 {
+	if c.controlType() == uapi.CtrlTypeInteger64 {
 		v = int32(a.Value64())
 	}
 	_, entry := c.Menu[v]

@@ -7,8 +7,8 @@ import (
 )
 
 func (h *handle) EnumFormat(a *uapi.FormatDesc) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	d := h.node.cam.device
@@ -21,15 +21,15 @@ func (h *handle) EnumFormat(a *uapi.FormatDesc) error {
 }
 
 func (h *handle) EnumFrameSize(a *uapi.FrameSize) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	for _, f := range h.node.cam.device.Formats {
 		if uint32(f.FourCC) != a.PixelFormat {
 			continue
 		}
-		if h.node.cam.faults.ContinuousSizes { // the same for every index, as some drivers answer
+		if h.node.cam.faults.ContinuousSizes { // the same for every index, as with some drivers
 			a.Type = uapi.FrmTypeContinuous
 			a.MinWidth, a.MaxWidth, a.StepWidth = 16, 4096, 1
 			a.MinHeight, a.MaxHeight, a.StepHeight = 16, 2304, 1
@@ -39,15 +39,16 @@ func (h *handle) EnumFrameSize(a *uapi.FrameSize) error {
 			return unix.EINVAL
 		}
 		a.Type = uapi.FrmTypeDiscrete
-		a.MinWidth, a.MaxWidth = uint32(f.Sizes[a.Index][0]), uint32(f.Sizes[a.Index][1]) // the union: width and height
+		// The discrete member of the union: width and height.
+		a.MinWidth, a.MaxWidth = uint32(f.Sizes[a.Index][0]), uint32(f.Sizes[a.Index][1])
 		return nil
 	}
 	return unix.EINVAL
 }
 
 func (h *handle) EnumFrameInterval(a *uapi.FrameInterval) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	rates := h.node.cam.device.Rates

@@ -13,15 +13,16 @@ import (
 // handle is an open file of a node.
 type handle struct {
 	node   *node
-	kick   chan struct{} // of one: look again
-	woken  bool          // Wake was called and no Poll has told yet
+	notify chan struct{} // capacity 1: makes Poll check the events again
+	woken  bool          // Wake was called and not yet reported by Poll
 	closed bool
 	timer  *time.Timer
 	maps   [][]byte
 }
 
-// enter begins a call: it locks, and looks whether the file and the camera are still there. The caller unlocks, also after an error.
-func (h *handle) enter() error {
+// lock starts a call: it locks the kernel and returns EBADF after Close and
+// ENODEV after an unplug. The caller unlocks in any case.
+func (h *handle) lock() error {
 	h.node.kernel.mu.Lock()
 	if h.closed {
 		return unix.EBADF
@@ -32,17 +33,18 @@ func (h *handle) enter() error {
 	return nil
 }
 
-func (h *handle) leave() { h.node.kernel.mu.Unlock() }
+func (h *handle) unlock() { h.node.kernel.mu.Unlock() }
 
 func (h *handle) QueryCap(c *uapi.Capability) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	d := h.node.cam.device
 	*c = uapi.Capability{Card: bytes32(d.Card), BusInfo: bytes32(d.Bus), Version: 0x061200}
 	copy(c.Driver[:15], d.Driver)
-	// As with uvcvideo, the whole device's capabilities claim to capture on every node.
+	// As with uvcvideo, Capabilities has the capture bit on every node of the
+	// device.
 	c.Capabilities = uapi.CapDeviceCaps | uapi.CapVideoCapture | uapi.CapMetaCapture | uapi.CapStreaming
 	switch d.Kind {
 	case Capture:
@@ -57,8 +59,8 @@ func (h *handle) QueryCap(c *uapi.Capability) error {
 }
 
 func (h *handle) GetFormat(f *uapi.Format) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	if h.node.cam.device.Kind != Capture || f.Type != uapi.BufTypeVideoCapture {
@@ -69,8 +71,8 @@ func (h *handle) GetFormat(f *uapi.Format) error {
 }
 
 func (h *handle) SetFormat(f *uapi.Format) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	s, faults := h.node.stream, h.node.cam.faults
@@ -88,8 +90,8 @@ func (h *handle) SetFormat(f *uapi.Format) error {
 }
 
 func (h *handle) GetParm(p *uapi.StreamParm) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	if len(h.node.cam.device.Rates) == 0 {
@@ -101,8 +103,8 @@ func (h *handle) GetParm(p *uapi.StreamParm) error {
 }
 
 func (h *handle) SetParm(p *uapi.StreamParm) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	switch {
@@ -116,8 +118,8 @@ func (h *handle) SetParm(p *uapi.StreamParm) error {
 }
 
 func (h *handle) ReqBufs(r *uapi.RequestBuffers) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	s, f := h.node.stream, h.node.cam.faults
@@ -147,20 +149,20 @@ func (h *handle) ReqBufs(r *uapi.RequestBuffers) error {
 }
 
 func (h *handle) QueryBuf(a *uapi.Buffer) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	if a.Type != uapi.BufTypeVideoCapture || int(a.Index) >= len(h.node.stream.bufs) {
 		return unix.EINVAL
 	}
-	h.node.stream.tell(a, int(a.Index))
+	h.node.stream.report(a, int(a.Index))
 	return nil
 }
 
 func (h *handle) Map(offset, length uint32) ([]byte, error) {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return nil, err
 	}
 	s := h.node.stream
@@ -175,7 +177,7 @@ func (h *handle) Map(offset, length uint32) ([]byte, error) {
 	return s.bufs[i].mem, nil
 }
 
-// Unmap works after an unplug and after Close, as munmap does.
+// Unmap works after an unplug and after Close, like munmap.
 func (h *handle) Unmap(b []byte) error {
 	k := h.node.kernel
 	k.mu.Lock()
@@ -186,7 +188,7 @@ func (h *handle) Unmap(b []byte) error {
 		return unix.EINVAL
 	}
 	h.maps = slices.Delete(h.maps, i, i+1)
-	spoil(b)
+	poison(b)
 	for j := range h.node.stream.bufs {
 		if same(h.node.stream.bufs[j].mem) {
 			h.node.stream.bufs[j].mem = nil
@@ -199,8 +201,8 @@ func (h *handle) Unmap(b []byte) error {
 }
 
 func (h *handle) QBuf(a *uapi.Buffer) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	s := h.node.stream
@@ -209,20 +211,22 @@ func (h *handle) QBuf(a *uapi.Buffer) error {
 		return h.node.cam.faults.QueueBuffer
 	case s.owner != h:
 		return unix.EBUSY
-	case a.Type != uapi.BufTypeVideoCapture || int(a.Index) >= len(s.bufs) || s.bufs[a.Index].state != dequeued || s.bufs[a.Index].mem == nil:
+	case a.Type != uapi.BufTypeVideoCapture || int(a.Index) >= len(s.bufs):
+		return unix.EINVAL
+	case s.bufs[a.Index].state != dequeued || s.bufs[a.Index].mem == nil:
 		return unix.EINVAL
 	}
-	s.advance(h.node.kernel.Now()) // what came due before had not this buffer
+	s.advance(h.node.kernel.Now()) // frames due before now must not use this buffer
 	s.bufs[a.Index].state = queued
-	spoil(s.bufs[a.Index].mem)
+	poison(s.bufs[a.Index].mem)
 	s.queued = append(s.queued, int(a.Index))
-	s.kick()
+	s.notify()
 	return nil
 }
 
 func (h *handle) DQBuf(a *uapi.Buffer) error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	s, f := h.node.stream, h.node.cam.faults
@@ -242,7 +246,7 @@ func (h *handle) DQBuf(a *uapi.Buffer) error {
 	i := s.done[0]
 	s.done = append(s.done[:0], s.done[1:]...)
 	s.bufs[i].state = dequeued
-	s.tell(a, i)
+	s.report(a, i)
 	if f.Index != 0 {
 		a.Index = uint32(f.Index)
 	}
@@ -251,8 +255,8 @@ func (h *handle) DQBuf(a *uapi.Buffer) error {
 }
 
 func (h *handle) StreamOn() error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	s, f := h.node.stream, h.node.cam.faults
@@ -267,14 +271,14 @@ func (h *handle) StreamOn() error {
 	if !s.on {
 		s.start()
 		h.node.kernel.counts.StreamOns++
-		s.kick()
+		s.notify()
 	}
 	return nil
 }
 
 func (h *handle) StreamOff() error {
-	defer h.leave()
-	if err := h.enter(); err != nil {
+	defer h.unlock()
+	if err := h.lock(); err != nil {
 		return err
 	}
 	s := h.node.stream
@@ -285,26 +289,26 @@ func (h *handle) StreamOff() error {
 	return nil
 }
 
-// Poll waits without a goroutine and without a descriptor: for a kick, or until the next frame is due.
+// Poll waits for a notification or for the time of the next frame.
 func (h *handle) Poll(wait time.Duration) (v4l2.Events, error) {
 	k := h.node.kernel
 	end := k.Now() + wait
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	h.node.stream.waiters = append(h.node.stream.waiters, h)
+	h.node.stream.pollers = append(h.node.stream.pollers, h)
 	defer h.forget()
 	for {
 		if h.closed {
 			return 0, unix.EBADF
 		}
-		if ev := h.look(); ev != 0 {
+		if ev := h.events(); ev != 0 {
 			return ev, nil
 		}
 		now := k.Now()
 		if wait >= 0 && now >= end {
 			return 0, nil
 		}
-		until := time.Duration(math62)
+		until := time.Duration(maxWait)
 		if wait >= 0 {
 			until = end
 		}
@@ -315,10 +319,10 @@ func (h *handle) Poll(wait time.Duration) (v4l2.Events, error) {
 	}
 }
 
-const math62 = 1 << 62
+const maxWait = 1 << 62 // nanoseconds
 
-// look is what poll(2) would answer now.
-func (h *handle) look() v4l2.Events {
+// events returns what poll(2) would return now. The caller holds kernel.mu.
+func (h *handle) events() v4l2.Events {
 	var ev v4l2.Events
 	if h.woken {
 		h.woken = false
@@ -337,7 +341,8 @@ func (h *handle) look() v4l2.Events {
 	return ev
 }
 
-// sleep waits with the kernel unlocked. The timer is kept: a frame is to cost no allocation.
+// sleep waits for d or a notification, with the kernel unlocked. It reuses the
+// timer to avoid an allocation per frame.
 func (h *handle) sleep(d time.Duration) {
 	if h.timer == nil {
 		h.timer = time.NewTimer(d)
@@ -346,7 +351,7 @@ func (h *handle) sleep(d time.Duration) {
 	}
 	h.node.kernel.mu.Unlock()
 	select {
-	case <-h.kick:
+	case <-h.notify:
 	case <-h.timer.C:
 	}
 	h.timer.Stop()
@@ -354,19 +359,19 @@ func (h *handle) sleep(d time.Duration) {
 }
 
 func (h *handle) forget() {
-	w := h.node.stream.waiters
+	w := h.node.stream.pollers
 	i := slices.Index(w, h)
-	h.node.stream.waiters = slices.Delete(w, i, i+1)
+	h.node.stream.pollers = slices.Delete(w, i, i+1)
 }
 
 func (h *handle) wake() {
 	select {
-	case h.kick <- struct{}{}:
+	case h.notify <- struct{}{}:
 	default:
 	}
 }
 
-// Wake ends the present Poll, or the next one.
+// Wake ends the current Poll, or else the next one.
 func (h *handle) Wake() {
 	h.node.kernel.mu.Lock()
 	defer h.node.kernel.mu.Unlock()

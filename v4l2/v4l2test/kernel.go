@@ -1,20 +1,25 @@
-// Package v4l2test pretends to be a Linux kernel with cameras, whose faults are scripted. It stands below all of package v4l2's
-// logic, one call of the kernel each, and answers as videobuf2 and uvcvideo do.
+// Package v4l2test is a fake Linux kernel with cameras and scripted faults. It
+// implements v4l2.Kernel, the interface below all logic of package v4l2, and
+// returns the results of videobuf2 and uvcvideo.
 //
 //	k := v4l2test.New()
-//	cam := k.Plug(v4l2test.Device{ID: "usb-Pretend_0001-video-index0"})
+//	cam := k.Plug(v4l2test.Device{ID: "usb-Fake_0001-video-index0"})
 //	c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "auto"})
 //	cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
 //	cam.Unplug()
 //
-// It owns no goroutine and no descriptor. Frames come due by time.Now and are made when somebody polls; waiting is on channels and
-// timers alone, so that everything also runs inside a testing/synctest bubble, on the bubble's time, provided New was called in it.
+// Guarantees:
 //
-// A node's number is free again when the camera is unplugged and its last handle and mapping are gone, as in the kernel: who holds
-// on to a dead descriptor meets the camera again under another name. Memory is filled with rubbish when it goes back to the driver
-// and when it is unmapped, so that whoever reads on is found out. Leaks says what was opened or mapped and not given back.
+//   - As in the kernel, the number of a node is free only after the unplug, the
+//     last Close and the last Unmap.
+//   - A buffer is overwritten when it is queued or unmapped, so that tests find
+//     late readers.
+//   - Leaks reports open handles, watches and mappings.
+//   - It has no goroutine and no descriptor. It waits on channels and timers
+//     only, so it runs on the fake time of a testing/synctest bubble if New was
+//     called there.
 //
-// Suite is a set of assertions that hold for every camera, this kernel's and a real one's.
+// Suite is a set of test cases for every camera, of this kernel or real.
 package v4l2test
 
 import (
@@ -34,48 +39,49 @@ import (
 // Kernel implements v4l2.Kernel. Its methods may be called from any goroutine.
 type Kernel struct {
 	mu      sync.Mutex
-	born    time.Time
+	started time.Time
 	offset  time.Duration
-	nodes   map[int]*node // by number; a dead one stays while it is held
+	nodes   map[int]*node // by number; an unplugged one stays while it is open or mapped
 	cameras []*Camera
-	notices []*notices
+	watches []*nodeWatch
 	counts  Counts
 }
 
 var _ v4l2.Kernel = (*Kernel)(nil)
 
-// Counts says what was called so far.
+// Counts are numbers of calls since New.
 type Counts struct {
-	Opens, Closes int // of handles, of either kind
+	Opens, Closes int // of handles and probers
 	Maps, Unmaps  int
-	Frames        int // taken by DQBUF
+	Frames        int // successful DQBUF
 	StreamOns     int
 	Frees         int // REQBUFS 0
-	Resets        int // of USB devices
-	Controls      int // that were asked for, by description or value
-	Watches       int // that are open
+	Resets        int // USBDEVFS_RESET
+	Controls      int // queries of a control or its value
+	Watches       int // open now
 }
 
-// New makes a kernel without cameras.
+// New returns a kernel without cameras.
 func New() *Kernel {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // cannot fail on Linux
-	return &Kernel{born: time.Now(), offset: time.Duration(t.Nano()), nodes: make(map[int]*node)}
+	return &Kernel{started: time.Now(), offset: time.Duration(t.Nano()), nodes: make(map[int]*node)}
 }
 
-// Now is CLOCK_MONOTONIC; in a bubble it goes on from there on the bubble's time.
-func (k *Kernel) Now() time.Duration { return k.offset + time.Since(k.born) }
+// Now returns CLOCK_MONOTONIC. In a synctest bubble it advances by the fake
+// time.
+func (k *Kernel) Now() time.Duration { return k.offset + time.Since(k.started) }
 
-// Counts is a snapshot.
+// Counts returns the present counts.
 func (k *Kernel) Counts() Counts {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	n := k.counts
-	n.Watches = len(k.notices)
+	n.Watches = len(k.watches)
 	return n
 }
 
-// Leaks is an error if a handle or a watch is open, or a mapping stands.
+// Leaks returns an error if a handle, a prober, a watch or a mapping is open.
 func (k *Kernel) Leaks() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -85,13 +91,13 @@ func (k *Kernel) Leaks() error {
 			all = errors.Join(all, fmt.Errorf("%s: %d handles open, %d buffers mapped", n.path(), n.handles, n.maps))
 		}
 	}
-	if n := len(k.notices); n > 0 {
+	if n := len(k.watches); n > 0 {
 		all = errors.Join(all, fmt.Errorf("%d watches open", n))
 	}
 	return all
 }
 
-// Nodes lists the nodes that are there.
+// Nodes returns the paths of the plugged-in cameras' nodes.
 func (k *Kernel) Nodes() ([]string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -109,7 +115,7 @@ func (k *Kernel) Nodes() ([]string, error) {
 	return paths, nil
 }
 
-// ByID maps nodes to the names that Device.ID gave them.
+// ByID maps nodes to the paths made of Device.ID.
 func (k *Kernel) ByID() map[string]string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -122,7 +128,7 @@ func (k *Kernel) ByID() map[string]string {
 	return names
 }
 
-// Resolve follows a by-id name.
+// Resolve returns the node of a by-id path or node.
 func (k *Kernel) Resolve(path string) (string, error) {
 	for node, name := range k.ByID() {
 		if name == path {
@@ -141,10 +147,10 @@ func (k *Kernel) Open(path string) (v4l2.Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &handle{node: n, kick: make(chan struct{}, 1)}, nil
+	return &handle{node: n, notify: make(chan struct{}, 1)}, nil
 }
 
-// Probe opens a node for questions.
+// Probe opens a node to enumerate formats.
 func (k *Kernel) Probe(path string) (v4l2.Prober, error) {
 	n, err := k.open(path)
 	if err != nil {
@@ -153,7 +159,7 @@ func (k *Kernel) Probe(path string) (v4l2.Prober, error) {
 	return &prober{node: n}, nil
 }
 
-// Holders names the program of Faults.Busy, if any.
+// Holders returns the program of Faults.Busy, if any.
 func (k *Kernel) Holders(node string) []string {
 	n, err := k.lookup(node)
 	if err != nil || n.cam.Faults().Busy == "" {
@@ -162,7 +168,7 @@ func (k *Kernel) Holders(node string) []string {
 	return []string{n.cam.Faults().Busy}
 }
 
-// Label tells the camera's Card. The number 1 is that of a Metadata node.
+// Label returns the camera's Card, and the index 1 for a Metadata node.
 func (k *Kernel) Label(node string) (name string, index int) {
 	n, err := k.lookup(node)
 	if err != nil {
@@ -174,7 +180,7 @@ func (k *Kernel) Label(node string) (name string, index int) {
 	return n.cam.device.Card, index
 }
 
-// Group is "video".
+// Group returns "video".
 func (k *Kernel) Group(string) string { return "video" }
 
 func (k *Kernel) lookup(path string) (*node, error) {
@@ -196,7 +202,7 @@ func (k *Kernel) open(path string) (*node, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if f := n.cam.faults; f.VanishAtOpen {
-		n.leave()
+		n.remove()
 		return nil, unix.ENODEV
 	} else if f.Open != nil {
 		return nil, f.Open
@@ -206,7 +212,8 @@ func (k *Kernel) open(path string) (*node, error) {
 	return n, nil
 }
 
-// node is a camera from plug until the last close after the unplug.
+// node is a device node. It exists until the last close and unmap after the
+// unplug.
 type node struct {
 	kernel        *Kernel
 	cam           *Camera
@@ -222,28 +229,29 @@ func nodePath(n int) string { return "/dev/video" + strconv.Itoa(n) }
 
 func (n *node) path() string { return nodePath(n.number) }
 
-// leave takes the node away from under its holders. With kernel.mu held.
-func (n *node) leave() {
+// remove marks the node as unplugged. The caller holds kernel.mu.
+func (n *node) remove() {
 	n.gone = true
 	n.cam.node = nil
-	n.stream.kick()
-	n.kernel.ring()
+	n.stream.notify()
+	n.kernel.notifyWatches()
 	n.reap()
 }
 
-// reap frees the number when nothing holds it.
+// reap frees the number of an unplugged node when nothing is open or mapped.
 func (n *node) reap() {
 	if n.gone && n.handles == 0 && n.maps == 0 {
 		delete(n.kernel.nodes, n.number)
 	}
 }
 
+// bytes32 returns s as a C string.
 func bytes32(s string) (b [32]byte) {
 	copy(b[:31], s)
 	return b
 }
 
-// controlName is a name as v4l2-ctl prints it, for Camera.Control.
+// controlName returns a control's name as v4l2-ctl prints it.
 func controlName(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9')

@@ -3,6 +3,7 @@ package v4l2test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/jpeg"
 	"strings"
 	"testing"
@@ -14,38 +15,39 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// The number is the kernel's to give again only when nothing holds the dead camera, neither a descriptor nor a mapping.
-func TestNumberIsHeld(t *testing.T) {
+// The number of an unplugged camera is free only after the last Close and
+// Unmap.
+func TestUnplug_number(t *testing.T) {
 	k := New()
 	cam := k.Plug(Device{})
 	h := mapped(t, k)
 	cam.Unplug()
 	if cam.Node() != "" {
-		t.Errorf("unplugged, and still %s", cam.Node())
+		t.Errorf("Node after Unplug: got %s, want none", cam.Node())
 	}
 	if nodes, _ := k.Nodes(); len(nodes) != 0 {
-		t.Errorf("unplugged, and there are %v", nodes)
+		t.Errorf("Nodes after Unplug: got %v, want none", nodes)
 	}
-	again := func(want string) {
+	replug := func(want string) {
 		t.Helper()
 		cam.Replug()
 		if cam.Node() != want {
-			t.Errorf("it came back as %s, want %s", cam.Node(), want)
+			t.Errorf("Node after Replug: got %s, want %s", cam.Node(), want)
 		}
 		cam.Unplug()
 	}
-	again("/dev/video1")
+	replug("/dev/video1")
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again("/dev/video1")
+	replug("/dev/video1")
 	if k.Leaks() == nil {
-		t.Error("a mapping stands, and Leaks does not say so")
+		t.Error("Leaks: got none, want the mapping")
 	}
 	if err := h.Unmap(h.maps[0]); err != nil {
 		t.Fatal(err)
 	}
-	again("/dev/video0")
+	replug("/dev/video0")
 	if err := k.Leaks(); err != nil {
 		t.Error(err)
 	}
@@ -72,7 +74,7 @@ func mapped(t *testing.T, k *Kernel) *handle {
 	return x.(*handle)
 }
 
-func TestErrnosOfVideobuf2(t *testing.T) {
+func TestHandle_errnos(t *testing.T) {
 	k := New()
 	k.Plug(Device{})
 	h := mapped(t, k)
@@ -90,7 +92,9 @@ func TestErrnosOfVideobuf2(t *testing.T) {
 		want error
 	}{
 		{"DQBUF before STREAMON", func() error { b := capture; return h.DQBuf(&b) }, unix.EINVAL},
-		{"S_FMT with buffers", func() error { return h.SetFormat(&uapi.Format{Type: uapi.BufTypeVideoCapture}) }, unix.EBUSY},
+		{"S_FMT with buffers", func() error {
+			return h.SetFormat(&uapi.Format{Type: uapi.BufTypeVideoCapture})
+		}, unix.EBUSY},
 		{"REQBUFS of another", func() error { return other.ReqBufs(request(4)) }, unix.EBUSY},
 		{"REQBUFS 0 while mapped", func() error { return h.ReqBufs(request(0)) }, unix.EBUSY},
 		{"STREAMON of another", other.StreamOn, unix.EBUSY},
@@ -106,14 +110,16 @@ func TestErrnosOfVideobuf2(t *testing.T) {
 		{"Close of another", other.Close, nil},
 		{"anything after Close", other.StreamOff, unix.EBADF},
 	} {
-		if err := x.call(); !errors.Is(err, x.want) || x.want == nil && err != nil {
-			t.Errorf("%s: %v, want %v", x.name, err, x.want)
-		}
+		t.Run(x.name, func(t *testing.T) {
+			if err := x.call(); !errors.Is(err, x.want) || x.want == nil && err != nil {
+				t.Errorf("got %v, want %v", err, x.want)
+			}
+		})
 	}
 }
 
-// Who reads a frame after giving it back reads rubbish, here at least.
-func TestMemoryIsSpoilt(t *testing.T) {
+// A released frame is overwritten.
+func TestRelease_poisons(t *testing.T) {
 	k := New()
 	k.Plug(Device{})
 	c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "auto", Width: 320, Height: 240})
@@ -125,20 +131,20 @@ func TestMemoryIsSpoilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, _, ok := Stamp(b.Data); !ok {
-		t.Fatal("no stamp in the frame")
+		t.Fatal("got a frame without a stamp")
 	}
 	if err := c.Release(b); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, ok := Stamp(b.Data); ok {
-		t.Error("the frame outlived Release")
+		t.Error("got a stamp after Release, want an overwritten frame")
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestFrame(t *testing.T) {
+func TestDraw(t *testing.T) {
 	dst := make([]byte, 2*320*240)
 	s := &stream{format: v4l2.MJPEG, width: 320, height: 240}
 	n := s.draw(dst, 7, time.Second, false)
@@ -147,33 +153,40 @@ func TestFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b := img.Bounds(); b.Dx() != 320 || b.Dy() != 240 {
-		t.Errorf("the frame is %v", b)
+		t.Errorf("got bounds %v, want 320x240", b)
 	}
 	n = s.draw(dst, 8, 2*time.Second, true)
 	if seq, at, ok := Stamp(dst[:n]); seq != 8 || at != 2*time.Second || !ok {
-		t.Errorf("stamp %d, %v, %v", seq, at, ok)
+		t.Errorf("got stamp %d, %v, %v; want 8, 2s, true", seq, at, ok)
 	}
 	if _, err := jpeg.Decode(bytes.NewReader(dst[:n])); err == nil || !strings.Contains(err.Error(), "Huffman") {
-		t.Errorf("without tables: %v, want a complaint about Huffman tables", err)
+		t.Errorf("without tables: got %v, want an error about Huffman tables", err)
 	}
 	for _, x := range []struct {
-		format      v4l2.PixelFormat
-		padding, is int
+		format  v4l2.PixelFormat
+		padding int
+		want    int // bytes
 	}{
 		{v4l2.YUYV, 0, 2 * 320 * 240}, {v4l2.NV12, 0, 320 * 360}, {v4l2.GREY, 0, 320 * 240},
 		{v4l2.NV12, 32, 352 * 360}, {v4l2.GREY, 8, 328 * 240},
 	} {
-		s := &stream{format: x.format, width: 320, height: 240, padding: x.padding}
-		if n := s.draw(dst, 9, time.Second, false); n != x.is || bytes.Count(dst[:n], []byte{0}) < x.padding*240 {
-			t.Errorf("a %v frame of %d bytes, want %d, with %d of padding a row", x.format, n, x.is, x.padding)
-		}
-		if seq, _, ok := Stamp(dst); seq != 9 || !ok {
-			t.Errorf("%v: stamp %d, %v", x.format, seq, ok)
-		}
+		t.Run(fmt.Sprintf("%v with padding %d", x.format, x.padding), func(t *testing.T) {
+			s := &stream{format: x.format, width: 320, height: 240, padding: x.padding}
+			n := s.draw(dst, 9, time.Second, false)
+			if zeros := bytes.Count(dst[:n], []byte{0}); n != x.want || zeros < x.padding*240 {
+				t.Errorf("got %d bytes with %d zeros, want %d with %d of padding", n, zeros, x.want, x.padding*240)
+			}
+			if seq, _, ok := Stamp(dst); seq != 9 || !ok {
+				t.Errorf("got stamp %d, %v; want 9, true", seq, ok)
+			}
+		})
 	}
+}
+
+func TestStamp_none(t *testing.T) {
 	for _, b := range [][]byte{nil, {0xff, 0xd8}, []byte("VCT1"), bytes.Repeat([]byte{128}, 64)} {
 		if _, _, ok := Stamp(b); ok {
-			t.Errorf("a stamp in %x", b)
+			t.Errorf("got a stamp in %x, want none", b)
 		}
 	}
 }

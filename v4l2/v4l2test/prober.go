@@ -5,24 +5,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// prober answers as *webcam.Webcam v0.6.1 does, its defects included. After an unplug it has nothing to tell, and no errors: webcam
-// keeps them to itself.
+// prober returns the results of *webcam.Webcam v0.6.1, defects included. Like
+// webcam, it returns nothing and no error after an unplug.
 type prober struct {
 	node   *node
 	closed bool
 }
 
-func (p *prober) enter() bool {
+// lock locks the kernel. It reports whether the prober is open and the camera
+// plugged in. The caller unlocks in any case.
+func (p *prober) lock() bool {
 	p.node.kernel.mu.Lock()
 	return !p.closed && !p.node.gone
 }
 
-func (p *prober) leave() { p.node.kernel.mu.Unlock() }
+func (p *prober) unlock() { p.node.kernel.mu.Unlock() }
 
 func (p *prober) GetSupportedFormats() map[webcam.PixelFormat]string {
-	defer p.leave()
+	defer p.unlock()
 	all := make(map[webcam.PixelFormat]string)
-	if p.enter() && p.node.cam.device.Kind == Capture {
+	if p.lock() && p.node.cam.device.Kind == Capture {
 		for _, f := range p.node.cam.device.Formats {
 			all[webcam.PixelFormat(f.FourCC)] = f.FourCC.String()
 		}
@@ -31,9 +33,9 @@ func (p *prober) GetSupportedFormats() map[webcam.PixelFormat]string {
 }
 
 func (p *prober) GetSupportedFrameSizes(want webcam.PixelFormat) []webcam.FrameSize {
-	defer p.leave()
+	defer p.unlock()
 	var all []webcam.FrameSize
-	if !p.enter() {
+	if !p.lock() {
 		return all
 	}
 	if p.node.cam.faults.ContinuousSizes {

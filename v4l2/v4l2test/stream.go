@@ -10,23 +10,23 @@ import (
 	"vchat/v4l2/internal/uapi"
 )
 
-// stream is the capture queue of a node. Everything in it is under the kernel's mutex.
+// stream is the capture queue of a node. Kernel.mu protects it.
 type stream struct {
 	node    *node
-	owner   *handle // who has the buffers
-	waiters []*handle
+	owner   *handle // of the buffers
+	pollers []*handle
 
 	format        v4l2.PixelFormat
 	width, height int
 	padding       int
-	rate          int // 0: the driver knows none
+	rate          int // frames a second; 0: the driver reports none
 
 	bufs   []buffer
-	queued []int // with the driver, in order
-	done   []int // filled, in order
+	queued []int // indexes of empty buffers, in order
+	done   []int // indexes of filled buffers, in order
 	on     bool
-	due    time.Duration // when the next frame is taken
-	seq    uint32        // and its number
+	due    time.Duration // capture time of the next frame
+	seq    uint32        // its sequence number
 }
 
 type buffer struct {
@@ -67,14 +67,15 @@ func (s *stream) sizeImage() int {
 	if n := s.node.cam.faults.SizeImage; n != 0 {
 		return int(n)
 	}
-	if stride, rows := s.raw(); rows > 0 {
+	if stride, rows := s.layout(); rows > 0 {
 		return stride * rows
 	}
-	return s.width * s.height * 2 // what uvcvideo's cameras mostly tell of MJPEG
+	return s.width * s.height * 2 // as most UVC cameras report for MJPEG
 }
 
-// raw is how many bytes a row of the frames has and how many rows, of all planes, there are; 0 if they are not raw.
-func (s *stream) raw() (stride, rows int) {
+// layout returns the bytes of a row and the number of rows of all planes; 0 for
+// compressed frames.
+func (s *stream) layout() (stride, rows int) {
 	switch s.format {
 	case v4l2.YUYV:
 		return 2*s.width + s.padding, s.height
@@ -86,9 +87,9 @@ func (s *stream) raw() (stride, rows int) {
 	return 0, 0
 }
 
-// kick makes everybody who waits look again.
-func (s *stream) kick() {
-	for _, h := range s.waiters {
+// notify makes all Polls check their events again.
+func (s *stream) notify() {
+	for _, h := range s.pollers {
 		h.wake()
 	}
 }
@@ -105,7 +106,8 @@ func (s *stream) interval() time.Duration {
 	return d
 }
 
-// setFormat does what a driver makes of a wish: an unknown format becomes the first one, an unknown size the nearest.
+// setFormat applies a requested format like a driver: it replaces an unknown
+// format by the first one, an unknown size by the nearest one.
 func (s *stream) setFormat(pix uapi.PixFormat) {
 	d, f := s.node.cam.device, s.node.cam.faults
 	format := d.Formats[0]
@@ -134,11 +136,14 @@ func (s *stream) setFormat(pix uapi.PixFormat) {
 }
 
 func (s *stream) pix() uapi.PixFormat {
-	p := uapi.PixFormat{Width: uint32(s.width), Height: uint32(s.height), PixelFormat: uint32(s.format), Field: 1, SizeImage: uint32(s.sizeImage())}
-	stride, _ := s.raw()
+	p := uapi.PixFormat{
+		Width: uint32(s.width), Height: uint32(s.height), PixelFormat: uint32(s.format), Field: 1,
+		SizeImage: uint32(s.sizeImage()),
+	}
+	stride, _ := s.layout()
 	p.BytesPerLine = uint32(stride)
-	if told := s.node.cam.faults.Stride; told != 0 {
-		p.BytesPerLine = told
+	if reported := s.node.cam.faults.Stride; reported != 0 {
+		p.BytesPerLine = reported
 	}
 	return p
 }
@@ -156,34 +161,35 @@ func (s *stream) setRate(t uapi.Fract) {
 }
 
 func (s *stream) start() {
-	s.draw(make([]byte, s.length()), 0, 0, false) // encoded once, and not at a frame's expense
+	s.draw(make([]byte, s.length()), 0, 0, false) // fill the cache of encoded frames now
 	s.on = true
 	s.seq = 0
 	s.due = s.node.kernel.Now() + s.interval()
 }
 
-// stop gives all buffers back to the program.
+// stop dequeues all buffers.
 func (s *stream) stop() {
 	s.on, s.queued, s.done = false, s.queued[:0], s.done[:0]
 	for i := range s.bufs {
 		s.bufs[i].state = dequeued
 	}
-	s.kick()
+	s.notify()
 }
 
-// advance takes all frames that came due. One without a buffer is lost, and shows as a gap in the numbers.
+// advance captures all frames due until now. A frame without a free buffer is
+// lost and leaves a gap in the sequence numbers.
 func (s *stream) advance(now time.Duration) {
 	if !s.on || s.node.gone {
 		return
 	}
 	for s.due <= now {
-		if len(s.queued) == 0 || s.node.cam.faults.Freeze { // nobody sees how many: no need to count them one by one
+		if len(s.queued) == 0 || s.node.cam.faults.Freeze { // skip all lost frames in one step
 			n := (now-s.due)/s.interval() + 1
 			s.seq += uint32(n)
 			s.due += n * s.interval()
 			return
 		}
-		s.fill(s.queued[0])
+		s.capture(s.queued[0])
 		s.done = append(s.done, s.queued[0])
 		s.queued = append(s.queued[:0], s.queued[1:]...)
 		s.seq++
@@ -191,11 +197,11 @@ func (s *stream) advance(now time.Duration) {
 	}
 }
 
-// fill takes one frame.
-func (s *stream) fill(i int) {
+// capture writes the next frame to buffer i.
+func (s *stream) capture(i int) {
 	b, f := &s.bufs[i], s.node.cam.faults
 	hit := func(n int) bool { return n > 0 && s.seq%uint32(n) == 0 }
-	b.state, b.seq, b.stamp = done, s.seq, s.due.Truncate(time.Microsecond) // v4l2_buffer has no finer time
+	b.state, b.seq, b.stamp = done, s.seq, s.due.Truncate(time.Microsecond) // the resolution of v4l2_buffer
 	b.flags = uapi.BufFlagTimestampMonotonic
 	b.used = uint32(s.draw(b.mem, s.seq, b.stamp, hit(f.NoTables)))
 	if hit(f.FlagError) {
@@ -224,8 +230,8 @@ func (s *stream) fill(i int) {
 	}
 }
 
-// tell writes what QUERYBUF, QBUF and DQBUF say of a buffer.
-func (s *stream) tell(a *uapi.Buffer, i int) {
+// report writes the state of buffer i to a, for QUERYBUF and DQBUF.
+func (s *stream) report(a *uapi.Buffer, i int) {
 	b := &s.bufs[i]
 	a.Index, a.BytesUsed, a.Sequence, a.Memory = uint32(i), b.used, b.seq, uapi.MemoryMMAP
 	a.Flags = b.flags
@@ -237,16 +243,17 @@ func (s *stream) tell(a *uapi.Buffer, i int) {
 	}
 }
 
+// length returns the bytes of a mapped buffer.
 func (s *stream) length() uint32 {
 	return uint32(s.sizeImage()+bufferAlign-1) &^ (bufferAlign - 1)
 }
 
-// spoil overwrites memory that is not the program's any more.
-func spoil(b []byte) {
-	const rubbish = 0xdb
-	// The first bytes and the last: enough for a reader to stumble, and cheap enough for every frame.
+// poison overwrites the first and the last bytes of a buffer that the program
+// must not read any more.
+func poison(b []byte) {
+	const poisonByte = 0xdb
 	for i := range min(len(b), 64) {
-		b[i], b[len(b)-1-i] = rubbish, rubbish
+		b[i], b[len(b)-1-i] = poisonByte, poisonByte
 	}
 }
 

@@ -11,39 +11,43 @@ import (
 	"vchat/v4l2"
 )
 
-// Subject is a camera that the suite is held against.
+// Subject is the camera under test.
 type Subject struct {
 	Kernel v4l2.Kernel // nil: Linux
 	Device string      // a path
-	// Do makes the camera unplug, plug, freeze on, freeze off, err 1, err off, stall on, stall off. nil: it cannot be made to.
+	// Do makes the camera fail. The commands are unplug, plug, freeze on,
+	// freeze off, err 1, err off, stall on and stall off. It is nil for a
+	// camera that cannot be made to fail.
 	Do func(words ...string) error
-	// Leaks is an error if a descriptor or a mapping of the camera is open. nil: OpenFiles of this process is asked.
+	// Leaks returns an error if a descriptor or mapping of the camera is open.
+	// nil: OpenFiles.
 	Leaks func() error
 }
 
-// Case is one assertion about every camera. Run may be called inside a synctest bubble.
+// Case is one test case. Run may be called in a synctest bubble.
 type Case struct {
 	Name  string
 	Fault bool // needs Subject.Do
 	Run   func(t *testing.T, s Subject)
 }
 
-// Suite is what holds for every camera that streams 640x480 or something near.
+// Suite returns the test cases for every camera that streams 640x480 or a near
+// size.
 func Suite() []Case {
 	return []Case{
 		{"find", false, suiteFind},
 		{"frames", false, suiteFrames},
-		{"drivers choice", false, suiteDriversChoice},
-		{"sizes in turn", false, suiteSizes},
+		{"driver's choice of mode", false, suiteDriversChoice},
+		{"sizes one after the other", false, suiteSizes},
 		{"wake", false, suiteWake},
 		{"close while waiting", false, suiteCloseWhileWaiting},
 		{"all buffers held", false, suiteAllHeld},
 		{"second opener", false, suiteSecondOpener},
-		{"list beside a stream", false, suiteListBeside},
+		{"list during a stream", false, suiteListDuringStream},
 		{"restart", false, suiteRestart},
 		{"no allocation per frame", false, suiteNoAllocation},
-		{"formats beside a stream", false, suiteFormats},
-		{"controls beside a stream", false, suiteControls},
+		{"formats during a stream", false, suiteFormats},
+		{"controls during a stream", false, suiteControls},
 		{"inactive control", false, suiteInactive},
 		{"unplug", true, suiteUnplug},
 		{"unplug with a held buffer", true, suiteUnplugHeld},
@@ -55,8 +59,9 @@ func Suite() []Case {
 	}
 }
 
-// patience is for what a real camera may take its time with; nothing is asserted about how long it takes.
-const patience = 20 * time.Second
+// frameTimeout is how long the suite waits for a slow real camera. No case
+// asserts how long a camera takes.
+const frameTimeout = 20 * time.Second
 
 func (s Subject) open(t *testing.T, width, height int) *v4l2.Camera {
 	t.Helper()
@@ -72,8 +77,8 @@ func (s Subject) open(t *testing.T, width, height int) *v4l2.Camera {
 	return c
 }
 
-// shut closes and then wants nothing left.
-func (s Subject) shut(t *testing.T, c *v4l2.Camera) {
+// closeAndCheck closes the camera and checks for leaks.
+func (s Subject) closeAndCheck(t *testing.T, c *v4l2.Camera) {
 	t.Helper()
 	if err := c.Close(); err != nil {
 		t.Errorf("close: %v", err)
@@ -91,7 +96,7 @@ func (s Subject) leaks() error {
 func (s Subject) wantNoLeaks(t *testing.T) {
 	t.Helper()
 	if err := s.leaks(); err != nil {
-		t.Errorf("left open: %v", err)
+		t.Errorf("got leaks: %v", err)
 	}
 }
 
@@ -102,7 +107,7 @@ func (s Subject) do(t *testing.T, words ...string) {
 	}
 }
 
-// OpenFiles is an error if this process has a video node open or mapped.
+// OpenFiles returns an error if this process has a video node open or mapped.
 func OpenFiles() error {
 	const node = "/dev/video"
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -127,10 +132,10 @@ func OpenFiles() error {
 	return all
 }
 
-// next takes a frame that is good, and gives it back.
-func next(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
+// nextFrame takes a good frame and releases it. The result has no Data.
+func nextFrame(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 	t.Helper()
-	b := take(t, c)
+	b := takeFrame(t, c)
 	if err := c.Release(b); err != nil {
 		t.Fatalf("release: %v", err)
 	}
@@ -138,11 +143,12 @@ func next(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 	return b
 }
 
-// take takes a frame and looks at it. Real cameras may begin with broken ones.
-func take(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
+// takeFrame takes a good frame and checks it. Real cameras may start with
+// broken ones.
+func takeFrame(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 	t.Helper()
 	for range 30 {
-		b, err := c.Next(patience)
+		b, err := c.Next(frameTimeout)
 		if err != nil {
 			t.Fatalf("next: %v", err)
 		}
@@ -152,22 +158,22 @@ func take(t *testing.T, c *v4l2.Camera) v4l2.Buffer {
 			}
 			continue
 		}
-		look(t, c.Mode(), b)
+		checkFrame(t, c.Mode(), b)
 		return b
 	}
-	t.Fatal("30 broken frames one after the other")
+	t.Fatal("got 30 broken frames in a row")
 	panic("unreachable")
 }
 
-func look(t *testing.T, m v4l2.Mode, b v4l2.Buffer) {
+func checkFrame(t *testing.T, m v4l2.Mode, b v4l2.Buffer) {
 	t.Helper()
 	switch {
 	case len(b.Data) == 0:
-		t.Fatal("an empty frame without the error flag")
+		t.Fatal("got an empty frame without the error flag")
 	case m.Format == v4l2.MJPEG && (b.Data[0] != 0xff || b.Data[1] != 0xd8):
-		t.Fatalf("a JPEG frame that begins with % x", b.Data[:2])
+		t.Fatalf("got a JPEG frame that starts with % x, want ff d8", b.Data[:2])
 	case len(b.Data) < m.Bytes():
-		t.Fatalf("a frame of %d bytes, %+v", len(b.Data), m)
+		t.Fatalf("got a frame of %d bytes, want at least %d for %+v", len(b.Data), m.Bytes(), m)
 	}
 }
 
@@ -177,7 +183,7 @@ func suiteFind(t *testing.T, s Subject) {
 		t.Fatal(err)
 	}
 	if d.Path != s.Device || d.Card == "" || d.Driver == "" || len(d.Formats) == 0 {
-		t.Errorf("Find says %+v", d)
+		t.Errorf("Find: got %+v, want path %s and all fields", d, s.Device)
 	}
 	all, err := v4l2.List(s.Kernel)
 	if err != nil {
@@ -188,10 +194,10 @@ func suiteFind(t *testing.T, s Subject) {
 		listed = listed || x.Node == d.Node
 	}
 	if !listed {
-		t.Errorf("%s is not among %+v", d.Node, all)
+		t.Errorf("List: got %+v, want %s among them", all, d.Node)
 	}
 	if _, err := v4l2.Find(s.Kernel, "/dev/video4711"); !errors.Is(err, v4l2.ErrNotFound) {
-		t.Errorf("a node that is not there: %v, want ErrNotFound", err)
+		t.Errorf("missing node: got %v, want ErrNotFound", err)
 	}
 	s.wantNoLeaks(t)
 }
@@ -200,34 +206,34 @@ func suiteFrames(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
 	m := c.Mode()
 	if m.Width <= 0 || m.Height <= 0 || m.SizeImage <= 0 || (m.Format == v4l2.MJPEG) != (m.Bytes() == 0) {
-		t.Fatalf("mode %+v", m)
+		t.Fatalf("got mode %+v, want positive sizes, and Bytes of raw formats only", m)
 	}
-	last := next(t, c)
+	last := nextFrame(t, c)
 	for range 20 {
-		b := next(t, c)
+		b := nextFrame(t, c)
 		if b.Sequence <= last.Sequence {
-			t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
+			t.Errorf("got frame %d after %d", b.Sequence, last.Sequence)
 		}
 		if b.Time <= last.Time {
-			t.Errorf("frame of %v after one of %v", b.Time, last.Time)
+			t.Errorf("got a frame of %v after one of %v", b.Time, last.Time)
 		}
 		last = b
 	}
 	if s.leaks() == nil {
-		t.Fatal("an open camera does not show: the search for leaks is blind")
+		t.Fatal("the leak check does not find the open camera")
 	}
-	s.shut(t, c)
+	s.closeAndCheck(t, c)
 	if err := c.Close(); err != nil {
-		t.Errorf("second close: %v", err)
+		t.Errorf("second Close: %v", err)
 	}
 	if _, err := c.Next(time.Second); !errors.Is(err, v4l2.ErrClosed) {
-		t.Errorf("Next after Close: %v, want ErrClosed", err)
+		t.Errorf("Next after Close: got %v, want ErrClosed", err)
 	}
 	if err := c.Restart(); !errors.Is(err, v4l2.ErrClosed) {
-		t.Errorf("Restart after Close: %v, want ErrClosed", err)
+		t.Errorf("Restart after Close: got %v, want ErrClosed", err)
 	}
 	if err := c.Release(last); !errors.Is(err, v4l2.ErrClosed) {
-		t.Errorf("Release after Close: %v, want ErrClosed", err)
+		t.Errorf("Release after Close: got %v, want ErrClosed", err)
 	}
 }
 
@@ -236,16 +242,16 @@ func suiteDriversChoice(t *testing.T, s Subject) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }
 
-// The buffers of one stream must be freed, or the next S_FMT answers EBUSY.
+// Close must free the buffers: otherwise the next S_FMT returns EBUSY.
 func suiteSizes(t *testing.T, s Subject) {
 	for _, size := range [][2]int{{1280, 720}, {640, 480}, {1280, 720}} {
 		c := s.open(t, size[0], size[1])
-		next(t, c)
-		s.shut(t, c)
+		nextFrame(t, c)
+		s.closeAndCheck(t, c)
 	}
 }
 
@@ -253,10 +259,10 @@ func suiteWake(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
 	c.Wake()
 	c.Wake()
-	if _, err := c.Next(patience); !errors.Is(err, v4l2.ErrWoken) {
-		t.Fatalf("Next after Wake: %v, want ErrWoken", err)
+	if _, err := c.Next(frameTimeout); !errors.Is(err, v4l2.ErrWoken) {
+		t.Fatalf("Next after Wake: got %v, want ErrWoken", err)
 	}
-	next(t, c) // one Next pays for all wakes before it
+	nextFrame(t, c) // several wakes end one Next
 
 	ended := make(chan error)
 	go func() {
@@ -274,11 +280,11 @@ func suiteWake(t *testing.T, s Subject) {
 	time.Sleep(100 * time.Millisecond)
 	c.Wake()
 	if err := <-ended; !errors.Is(err, v4l2.ErrWoken) {
-		t.Errorf("Next during Wake: %v, want ErrWoken", err)
+		t.Errorf("Next during Wake: got %v, want ErrWoken", err)
 	}
-	next(t, c)
-	s.shut(t, c)
-	c.Wake() // after Close: nothing happens
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
+	c.Wake() // does nothing
 }
 
 func suiteCloseWhileWaiting(t *testing.T, s Subject) {
@@ -301,7 +307,7 @@ func suiteCloseWhileWaiting(t *testing.T, s Subject) {
 		t.Error(err)
 	}
 	if err := <-ended; !errors.Is(err, v4l2.ErrClosed) {
-		t.Errorf("Next during Close: %v, want ErrClosed", err)
+		t.Errorf("Next during Close: got %v, want ErrClosed", err)
 	}
 	s.wantNoLeaks(t)
 }
@@ -318,11 +324,11 @@ func suiteAllHeld(t *testing.T, s Subject) {
 			t.Fatal(err)
 		}
 		if held = append(held, b); len(held) > 32 {
-			t.Fatal("more frames at once than there can be buffers")
+			t.Fatalf("got %d frames at once, want at most 32, the limit of buffers", len(held))
 		}
 	}
 	if len(held) < 2 {
-		t.Fatalf("%d buffers in all", len(held))
+		t.Fatalf("got %d buffers, want at least 2", len(held))
 	}
 	for _, b := range held {
 		if err := c.Release(b); err != nil {
@@ -330,15 +336,15 @@ func suiteAllHeld(t *testing.T, s Subject) {
 		}
 	}
 	if err := c.Release(held[0]); err == nil {
-		t.Error("a buffer could be released twice")
+		t.Error("second Release of a buffer: got no error")
 	}
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }
 
 func suiteSecondOpener(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	next(t, c)
+	nextFrame(t, c)
 	second, err := v4l2.Open(v4l2.Config{Kernel: s.Kernel, Device: s.Device, Width: 1280, Height: 720})
 	if err == nil {
 		_ = second.Close()
@@ -346,16 +352,16 @@ func suiteSecondOpener(t *testing.T, s Subject) {
 	if !errors.Is(err, v4l2.ErrBusy) {
 		t.Fatalf("second Open: %v, want ErrBusy", err)
 	}
-	next(t, c)
+	nextFrame(t, c)
 	if got := c.Mode(); got.Width != 640 {
-		t.Errorf("the mode became %+v", got)
+		t.Errorf("got mode %+v, want an unchanged width of 640", got)
 	}
-	s.shut(t, c)
+	s.closeAndCheck(t, c)
 }
 
-func suiteListBeside(t *testing.T, s Subject) {
+func suiteListDuringStream(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	last := next(t, c)
+	last := nextFrame(t, c)
 	for range 5 {
 		if _, err := v4l2.List(s.Kernel); err != nil {
 			t.Fatal(err)
@@ -363,43 +369,43 @@ func suiteListBeside(t *testing.T, s Subject) {
 		if _, err := v4l2.Find(s.Kernel, s.Device); err != nil {
 			t.Fatal(err)
 		}
-		b := next(t, c)
-		if b.Sequence <= last.Sequence { // a stream that was begun anew counts anew
-			t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
+		b := nextFrame(t, c)
+		if b.Sequence <= last.Sequence { // a restarted stream counts from 0
+			t.Errorf("got frame %d after %d", b.Sequence, last.Sequence)
 		}
 		last = b
 	}
-	s.shut(t, c)
+	s.closeAndCheck(t, c)
 }
 
 func suiteRestart(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	held := take(t, c)
+	held := takeFrame(t, c)
 	before := string(held.Data)
 	for range 3 {
 		if err := c.Restart(); err != nil {
 			t.Fatal(err)
 		}
-		for range 10 { // more than there are buffers: each but the held one is used
-			next(t, c)
+		for range 10 { // more than there are buffers, to use each
+			nextFrame(t, c)
 		}
 	}
 	if string(held.Data) != before {
-		t.Error("Restart gave a held buffer to the driver")
+		t.Error("Restart queued a held buffer")
 	}
 	if err := c.Release(held); err != nil {
 		t.Errorf("release: %v", err)
 	}
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }
 
 func suiteNoAllocation(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	next(t, c)
+	nextFrame(t, c)
 	var failed error
 	n := testing.AllocsPerRun(30, func() {
-		b, err := c.Next(patience)
+		b, err := c.Next(frameTimeout)
 		if err == nil {
 			err = c.Release(b)
 		}
@@ -408,7 +414,7 @@ func suiteNoAllocation(t *testing.T, s Subject) {
 		}
 	})
 	if failed != nil || n != 0 {
-		t.Errorf("%v allocations per frame, %v", n, failed)
+		t.Errorf("got %v allocations per frame, error %v; want none", n, failed)
 	}
-	s.shut(t, c)
+	s.closeAndCheck(t, c)
 }

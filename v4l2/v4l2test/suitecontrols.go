@@ -11,11 +11,12 @@ import (
 	"vchat/v4l2"
 )
 
-// The cases of what is asked and set beside a stream, and of hot-plug.
+// This file has the cases of formats and controls during a stream, and of
+// hot-plug.
 
 func suiteFormats(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	last := next(t, c)
+	last := nextFrame(t, c)
 	all, err := v4l2.Formats(s.Kernel, s.Device)
 	if err != nil {
 		t.Fatal(err)
@@ -23,28 +24,28 @@ func suiteFormats(t *testing.T, s Subject) {
 	found := false
 	for _, f := range all {
 		if f.Description == "" || len(f.Sizes) == 0 {
-			t.Errorf("%v: %+v", f.Format, f)
+			t.Errorf("%v: got %+v, want a description and sizes", f.Format, f)
 		}
 		for _, size := range f.Sizes {
 			if size.Width <= 0 || size.Height <= 0 || size.MaxWidth == 0 && size.StepWidth != 0 {
-				t.Errorf("%v: %+v", f.Format, size)
+				t.Errorf("%v: got size %+v, want positive values, and a step of ranges only", f.Format, size)
 			}
 			if !slices.IsSortedFunc(size.FPS, func(a, b float64) int { return int(b - a) }) {
-				t.Errorf("%v: rates %v", f.Format, size.FPS)
+				t.Errorf("%v: got rates %v, want the highest first", f.Format, size.FPS)
 			}
 			found = found || size.MaxWidth > 0 || size.Width == c.Mode().Width && size.Height == c.Mode().Height
 		}
 	}
 	if !found {
-		t.Errorf("%+v is not among %+v", c.Mode(), all)
+		t.Errorf("got formats %+v, want the mode %+v among them", all, c.Mode())
 	}
-	if b := next(t, c); b.Sequence <= last.Sequence {
-		t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
+	if b := nextFrame(t, c); b.Sequence <= last.Sequence {
+		t.Errorf("got frame %d after %d", b.Sequence, last.Sequence)
 	}
-	s.shut(t, c)
+	s.closeAndCheck(t, c)
 }
 
-// control is the present state of one; nil if the camera has none of that name.
+// control returns a control by name; nil if the camera has none.
 func (s Subject) control(t *testing.T, name string) *v4l2.Control {
 	t.Helper()
 	all, err := v4l2.Controls(s.Kernel, s.Device)
@@ -68,45 +69,47 @@ func (s Subject) set(t *testing.T, name, value string) {
 
 func suiteControls(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	last := next(t, c)
+	last := nextFrame(t, c)
 	all, err := v4l2.Controls(s.Kernel, s.Device)
 	if err != nil || len(all) == 0 {
-		t.Fatalf("%+v, %v", all, err)
+		t.Fatalf("Controls: got %+v, %v; want at least one", all, err)
 	}
 	for _, x := range all {
 		t.Logf("%+v", x)
 		if x.Name == "" || x.Min > x.Max || (x.Type == "menu") != (len(x.Menu) > 0) {
-			t.Errorf("%+v", x)
+			t.Errorf("got %+v, want a name, a range, and entries of menus only", x)
 		}
 	}
-	if err := v4l2.SetControl(s.Kernel, s.Device, "wormhole", "1"); !errors.Is(err, v4l2.ErrNoControl) || !strings.Contains(err.Error(), all[0].Name) {
-		t.Errorf("unknown: %v", err)
+	err = v4l2.SetControl(s.Kernel, s.Device, "wormhole", "1")
+	if !errors.Is(err, v4l2.ErrNoControl) || !strings.Contains(err.Error(), all[0].Name) {
+		t.Errorf("unknown control: got %v, want ErrNoControl and %s", err, all[0].Name)
 	}
 	if x := s.control(t, "brightness"); x != nil {
 		for _, v := range []int64{x.Min, x.Max, x.Value} {
 			s.set(t, "brightness", strconv.FormatInt(v, 10))
 			if got := s.control(t, "brightness").Value; got != v {
-				t.Errorf("brightness is %d, was set to %d", got, v)
+				t.Errorf("brightness: got %d, want %d", got, v)
 			}
 		}
-		if err := v4l2.SetControl(s.Kernel, s.Device, "brightness", strconv.FormatInt(x.Max+1, 10)); !errors.Is(err, v4l2.ErrBadValue) {
-			t.Errorf("beyond its range: %v", err)
+		err := v4l2.SetControl(s.Kernel, s.Device, "brightness", strconv.FormatInt(x.Max+1, 10))
+		if !errors.Is(err, v4l2.ErrBadValue) {
+			t.Errorf("value above the range: got %v, want ErrBadValue", err)
 		}
 	}
 	if x := s.control(t, "power_line_frequency"); x != nil {
 		s.set(t, "power_line_frequency", "50hz")
 		if got := s.control(t, "power_line_frequency"); got.Value != 1 {
-			t.Errorf("50hz became %+v", got)
+			t.Errorf("50hz: got %+v, want 1", got)
 		}
 		s.set(t, "power_line_frequency", strconv.FormatInt(x.Value, 10))
 	}
-	if b := next(t, c); b.Sequence <= last.Sequence {
-		t.Errorf("frame %d after %d", b.Sequence, last.Sequence)
+	if b := nextFrame(t, c); b.Sequence <= last.Sequence {
+		t.Errorf("got frame %d after %d", b.Sequence, last.Sequence)
 	}
-	s.shut(t, c)
+	s.closeAndCheck(t, c)
 }
 
-// An exposure time can be set by hand only.
+// The exposure time can be set with manual exposure only.
 func suiteInactive(t *testing.T, s Subject) {
 	auto, exposure := s.control(t, "auto_exposure"), s.control(t, "exposure_time_absolute")
 	if auto == nil || exposure == nil {
@@ -115,12 +118,13 @@ func suiteInactive(t *testing.T, s Subject) {
 	for _, m := range auto.Menu {
 		s.set(t, "auto_exposure", m.Name)
 		err := v4l2.SetControl(s.Kernel, s.Device, "exposure_time_absolute", strconv.FormatInt(exposure.Max, 10))
-		byHand := m.Index == 1 || m.Index == 2
-		if byHand && err != nil || !byHand && (!errors.Is(err, v4l2.ErrInactive) || !strings.Contains(err.Error(), "auto_exposure")) {
-			t.Errorf("with auto_exposure %q: %v", m.Name, err)
+		manual := m.Index == 1 || m.Index == 2
+		inactive := errors.Is(err, v4l2.ErrInactive) && strings.Contains(err.Error(), "auto_exposure")
+		if manual && err != nil || !manual && !inactive {
+			t.Errorf("with auto_exposure %q: got %v, want ErrInactive: %v", m.Name, err, !manual)
 		}
-		if got := s.control(t, "exposure_time_absolute"); byHand && got.Value != exposure.Max {
-			t.Errorf("with auto_exposure %q: %+v", m.Name, got)
+		if got := s.control(t, "exposure_time_absolute"); manual && got.Value != exposure.Max {
+			t.Errorf("with auto_exposure %q: got %+v, want the value %d", m.Name, got, exposure.Max)
 		}
 	}
 	s.set(t, "auto_exposure", strconv.FormatInt(auto.Value, 10))
@@ -138,10 +142,10 @@ func suiteWatch(t *testing.T, s Subject) {
 		}
 		s.wantNoLeaks(t)
 	}()
-	// until waits by the watch alone.
+	// until waits for ok. It calls Find only after a change.
 	until := func(what string, ok func(error) bool) {
 		t.Helper()
-		end := time.After(patience)
+		end := time.After(frameTimeout)
 		for {
 			_, err := v4l2.Find(s.Kernel, s.Device)
 			if ok(err) {
@@ -150,7 +154,7 @@ func suiteWatch(t *testing.T, s Subject) {
 			select {
 			case <-w.Changed():
 			case <-end:
-				t.Fatalf("%s: the watch does not tell; %v", what, err)
+				t.Fatalf("%s: no change reported within %v; %v", what, frameTimeout, err)
 			}
 		}
 	}
@@ -160,22 +164,21 @@ func suiteWatch(t *testing.T, s Subject) {
 		s.do(t, "plug")
 		until("plug", func(err error) bool { return err == nil })
 	}
-	// Nobody looks: nothing is to wake up for.
-	time.Sleep(3 * time.Second)
+	time.Sleep(3 * time.Second) // until udev is done
 	select {
 	case <-w.Changed():
 	default:
 	}
 	c := s.open(t, 640, 480)
 	for range 10 {
-		next(t, c)
+		nextFrame(t, c)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
 	select {
 	case <-w.Changed():
-		t.Error("to open and to read a camera counts as a change")
+		t.Error("opening and reading a camera: got a change, want none")
 	default:
 	}
 }
@@ -192,7 +195,7 @@ func suiteReset(t *testing.T, s Subject) {
 	case errors.Is(err, v4l2.ErrPermission):
 		t.Log(err)
 		if !strings.Contains(err.Error(), "/dev/bus/usb/") || !strings.Contains(err.Error(), "ATTR{idVendor}") {
-			t.Error("it does not say what is missing")
+			t.Errorf("got %q, want it to name the USB device and a udev rule", err)
 		}
 		return
 	case err != nil:
@@ -200,8 +203,8 @@ func suiteReset(t *testing.T, s Subject) {
 	}
 	c := s.reopen(t)
 	if got := c.Device().Node; got != d.Node {
-		t.Errorf("the camera came back as %s, it was %s", got, d.Node)
+		t.Errorf("after the reset: got node %s, want %s", got, d.Node)
 	}
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }

@@ -8,9 +8,9 @@ import (
 	"vchat/v4l2"
 )
 
-// The cases that need a camera which can be made to fail.
+// This file has the cases for cameras that can be made to fail.
 
-// reopen waits until the camera is there again.
+// reopen opens the camera, with retries while it is missing.
 func (s Subject) reopen(t *testing.T) *v4l2.Camera {
 	t.Helper()
 	var err error
@@ -23,15 +23,15 @@ func (s Subject) reopen(t *testing.T) *v4l2.Camera {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("the camera does not come back: %v", err)
+	t.Fatalf("the camera did not come back: %v", err)
 	return nil
 }
 
-// lost takes frames until there are no more, and is why.
-func lost(t *testing.T, c *v4l2.Camera) error {
+// nextError takes frames until Next or Release fails, and returns the error.
+func nextError(t *testing.T, c *v4l2.Camera) error {
 	t.Helper()
 	for range 1000 {
-		b, err := c.Next(patience)
+		b, err := c.Next(frameTimeout)
 		if err == nil {
 			err = c.Release(b)
 		}
@@ -39,7 +39,7 @@ func lost(t *testing.T, c *v4l2.Camera) error {
 			return err
 		}
 	}
-	t.Fatal("frames go on and on")
+	t.Fatal("got 1000 frames, want an error")
 	return nil
 }
 
@@ -51,54 +51,54 @@ func suiteUnplug(t *testing.T, s Subject) {
 	for range 3 {
 		c := s.reopen(t)
 		if got := c.Device().Node; got != d.Node {
-			t.Errorf("the camera came back as %s, it was %s: something held the number", got, d.Node)
+			t.Errorf("got node %s, want %s: the number was not free", got, d.Node)
 		}
-		next(t, c)
+		nextFrame(t, c)
 		s.do(t, "unplug")
-		err := lost(t, c)
+		err := nextError(t, c)
 		if !errors.Is(err, v4l2.ErrUnplugged) {
-			t.Errorf("unplugged: %v, want ErrUnplugged", err)
+			t.Errorf("Next: got %v, want ErrUnplugged", err)
 		}
 		s.wantNoLeaks(t) // before Close
-		if _, again := c.Next(patience); !errors.Is(again, v4l2.ErrUnplugged) {
-			t.Errorf("the next Next: %v, want ErrUnplugged", again)
+		if _, again := c.Next(frameTimeout); !errors.Is(again, v4l2.ErrUnplugged) {
+			t.Errorf("second Next: got %v, want ErrUnplugged", again)
 		}
 		if _, err := v4l2.Find(s.Kernel, s.Device); err == nil {
-			t.Error("found though it is unplugged")
+			t.Error("Find: got the unplugged camera, want an error")
 		}
 		s.do(t, "plug")
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	next(t, s.reopen(t))
+	nextFrame(t, s.reopen(t))
 }
 
 func suiteUnplugHeld(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	held := take(t, c)
+	held := takeFrame(t, c)
 	before := string(held.Data)
 	s.do(t, "unplug")
-	if err := lost(t, c); !errors.Is(err, v4l2.ErrUnplugged) {
-		t.Errorf("unplugged: %v, want ErrUnplugged", err)
+	if err := nextError(t, c); !errors.Is(err, v4l2.ErrUnplugged) {
+		t.Errorf("Next: got %v, want ErrUnplugged", err)
 	}
-	if string(held.Data) != before { // and it can be read at all
-		t.Error("a held buffer changed")
+	if string(held.Data) != before { // an unmapped buffer would fault
+		t.Error("the held buffer changed")
 	}
 	if err := c.Release(held); !errors.Is(err, v4l2.ErrUnplugged) {
-		t.Errorf("release: %v, want ErrUnplugged", err)
+		t.Errorf("Release: got %v, want ErrUnplugged", err)
 	}
 	s.wantNoLeaks(t)
 	s.do(t, "plug")
-	s.shut(t, c)
+	s.closeAndCheck(t, c)
 	c = s.reopen(t)
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }
 
 func suiteFreeze(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	next(t, c)
+	nextFrame(t, c)
 	s.do(t, "freeze", "on")
 	for i := 0; ; i++ {
 		b, err := c.Next(time.Second)
@@ -106,7 +106,7 @@ func suiteFreeze(t *testing.T, s Subject) {
 			break
 		}
 		if err != nil || i > 32 {
-			t.Fatalf("frozen: %v after %d frames, want ErrTimeout", err, i)
+			t.Fatalf("frozen: got %v after %d frames, want ErrTimeout", err, i)
 		}
 		if err := c.Release(b); err != nil {
 			t.Fatal(err)
@@ -116,14 +116,14 @@ func suiteFreeze(t *testing.T, s Subject) {
 		t.Fatalf("restart: %v", err)
 	}
 	s.do(t, "freeze", "off")
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }
 
-// Some drivers pass a broken frame on with the flag, others keep it to themselves.
+// Some drivers deliver a broken frame with the error flag, others drop it.
 func suiteErrorFlag(t *testing.T, s Subject) {
 	c := s.open(t, 640, 480)
-	next(t, c)
+	nextFrame(t, c)
 	s.do(t, "err", "1")
 	for i := 0; ; i++ {
 		b, err := c.Next(2 * time.Second)
@@ -131,7 +131,7 @@ func suiteErrorFlag(t *testing.T, s Subject) {
 			break
 		}
 		if err != nil || i > 300 {
-			t.Fatalf("broken frames: %v after %d good ones", err, i)
+			t.Fatalf("broken frames: got %v after %d good ones, want the error flag or ErrTimeout", err, i)
 		}
 		if err := c.Release(b); err != nil {
 			t.Fatal(err)
@@ -141,8 +141,8 @@ func suiteErrorFlag(t *testing.T, s Subject) {
 		}
 	}
 	s.do(t, "err", "off")
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }
 
 func suiteStall(t *testing.T, s Subject) {
@@ -153,10 +153,10 @@ func suiteStall(t *testing.T, s Subject) {
 	}
 	s.do(t, "stall", "off")
 	if !errors.Is(err, v4l2.ErrFailed) {
-		t.Errorf("the camera does not start: %v, want ErrFailed", err)
+		t.Errorf("Open: got %v, want ErrFailed", err)
 	}
 	s.wantNoLeaks(t)
 	c = s.reopen(t)
-	next(t, c)
-	s.shut(t, c)
+	nextFrame(t, c)
+	s.closeAndCheck(t, c)
 }

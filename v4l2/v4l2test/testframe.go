@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// stampMagic begins the 16 bytes that every frame carries: magic, sequence number, CLOCK_MONOTONIC nanoseconds, little-endian; in
-// a JPEG comment right behind the start mark, in a raw frame as its first bytes.
+// stampMagic starts the 16-byte stamp of every frame: magic, sequence number,
+// CLOCK_MONOTONIC nanoseconds, little-endian. A JPEG has it in a comment after
+// the SOI marker, a raw frame in its first bytes.
 const stampMagic = "VCT1"
 
 const stampSize = 16
 
-// draw puts a frame into dst, as much of it as there is room for, and returns its length. Raw ones are grey but for the stamp; what
-// pads their rows is not.
-func (s *stream) draw(dst []byte, seq uint32, at time.Duration, bare bool) int {
-	stride, rows := s.raw()
+// draw writes a frame to dst, truncated to its size, and returns the length.
+// Raw frames are grey with a stamp, and zeros as row padding.
+func (s *stream) draw(dst []byte, seq uint32, at time.Duration, noTables bool) int {
+	stride, rows := s.layout()
 	if rows == 0 {
-		n := copy(dst, frame(s.width, s.height, bare))
+		n := copy(dst, testJPEG(s.width, s.height, noTables))
 		putStamp(dst[6:], seq, at)
 		return n
 	}
@@ -42,7 +43,8 @@ func putStamp(b []byte, seq uint32, at time.Duration) {
 	binary.LittleEndian.PutUint64(b[8:], uint64(at))
 }
 
-// Stamp reads sequence number and capture time out of a frame; false if it carries none.
+// Stamp returns the sequence number and the capture time in a frame. It reports
+// false if the frame has no stamp.
 func Stamp(b []byte) (seq uint32, at time.Duration, ok bool) {
 	if len(b) > 6 && b[0] == 0xff && b[1] == 0xd8 {
 		b = b[6:]
@@ -55,15 +57,16 @@ func Stamp(b []byte) (seq uint32, at time.Duration, ok bool) {
 
 type frameKey struct {
 	width, height int
-	bare          bool
+	noTables      bool
 }
 
-var frames sync.Map // frameKey to []byte: encoding is the only dear thing here
+var jpegCache sync.Map // frameKey to []byte, because encoding is slow
 
-// frame is a JPEG with room for a stamp; a bare one is without Huffman tables, as many cheap cameras send them.
-func frame(width, height int, bare bool) []byte {
-	key := frameKey{width, height, bare}
-	if p, ok := frames.Load(key); ok {
+// testJPEG returns a JPEG with an empty stamp. With noTables it has no Huffman
+// tables, as from many cheap cameras.
+func testJPEG(width, height int, noTables bool) []byte {
+	key := frameKey{width, height, noTables}
+	if p, ok := jpegCache.Load(key); ok {
 		return p.([]byte)
 	}
 	img := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio420)
@@ -81,15 +84,15 @@ func frame(width, height int, bare bool) []byte {
 	}
 	p := append([]byte{0xff, 0xd8, 0xff, 0xfe, 0, 2 + stampSize}, make([]byte, stampSize)...)
 	rest := b.Bytes()[2:]
-	if bare {
+	if noTables {
 		rest = withoutTables(rest)
 	}
 	p = append(p, rest...)
-	frames.Store(key, p)
+	jpegCache.Store(key, p)
 	return p
 }
 
-// withoutTables leaves the DHT segments out, from behind the start mark up to the scan.
+// withoutTables returns segments, the bytes after SOI, without DHT segments.
 func withoutTables(segments []byte) []byte {
 	const dht, sos = 0xc4, 0xda
 	var out []byte

@@ -8,7 +8,7 @@ import (
 	"vchat/v4l2"
 )
 
-// USBDevice is /dev/bus/usb/001/N, where N is the node's number and one more.
+// USBDevice returns /dev/bus/usb/001/N, where N is the node's number plus one.
 func (k *Kernel) USBDevice(node string) (v4l2.USBDevice, error) {
 	n, err := k.lookup(node)
 	if err != nil {
@@ -22,7 +22,8 @@ func (k *Kernel) USBDevice(node string) (v4l2.USBDevice, error) {
 
 func (n *node) usb() string { return fmt.Sprintf("/dev/bus/usb/001/%03d", n.number+1) }
 
-// ResetUSB unplugs and replugs, for so does the kernel with a camera: uvcvideo does not outlive a reset.
+// ResetUSB unplugs and replugs the camera, as the kernel does: uvcvideo does
+// not survive a reset.
 func (k *Kernel) ResetUSB(path string) error {
 	cam, err := k.reset(path)
 	if err == nil {
@@ -44,7 +45,7 @@ func (k *Kernel) reset(path string) (*Camera, error) {
 			f.Freeze = false
 		}
 		k.counts.Resets++
-		n.leave()
+		n.remove()
 		return n.cam, nil
 	}
 	return nil, unix.ENOENT

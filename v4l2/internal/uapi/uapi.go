@@ -6,8 +6,9 @@
 //
 // Guarantees:
 //
-//   - Each structure has the size and offsets of the C structure on amd64, arm64 and 32-bit arm. The tests compare them with the
-//     numbers of a C compiler.
+//   - Each structure has the size and offsets of the C structure on amd64,
+//     arm64 and 32-bit arm. The tests compare them with the numbers of a C
+//     compiler.
 //   - Each error is the kernel's unix.Errno. EINTR is retried.
 //
 // An ioctl number contains the size of its argument. On 32-bit arm Buffer
