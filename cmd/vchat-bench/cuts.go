@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// cuts measures when the first frame comes after a cut that was taken after it.
+// cuts measures the time from the end of a cut to the first frame taken after
+// it.
 func (b *bench) cuts(ctx context.Context) error {
 	if skip := b.withoutRoot("cuts"); skip {
 		return nil
 	}
-	lengths, patience := []time.Duration{2 * time.Second, 10 * time.Second, 60 * time.Second}, 90*time.Second
+	lengths, timeout := []time.Duration{2 * time.Second, 10 * time.Second, 60 * time.Second}, 90*time.Second
 	if b.short {
-		lengths, patience = lengths[:2], 30*time.Second
+		lengths, timeout = lengths[:2], 30*time.Second
 	}
 	rows := [][]string{{"program"}}
 	for _, d := range lengths {
@@ -28,13 +29,13 @@ func (b *bench) cuts(ctx context.Context) error {
 		for _, d := range lengths {
 			var took []float64
 			for run := range b.runs {
-				say("cuts, %v, run %d of %d: %s", d, run+1, b.runs, p.name)
-				v, err := b.cutOf(ctx, p, d, patience)
+				logf("cuts, %v, run %d of %d: %s", d, run+1, b.runs, p.name)
+				v, err := b.cutOf(ctx, p, d, timeout)
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
 				if err != nil {
-					say("%v", err)
+					logf("%v", err)
 					v = math.NaN()
 				}
 				took = append(took, v)
@@ -43,11 +44,12 @@ func (b *bench) cuts(ctx context.Context) error {
 		}
 		rows = append(rows, row)
 	}
-	fmt.Printf("\nFirst frame that was taken after a silent cut ended, in ms from that moment. None: not within %v.\n\n%s", patience, table(rows))
+	fmt.Printf("\nFirst frame taken after a silent cut, in ms from its end. None: not within %v.\n\n%s",
+		timeout, table(rows))
 	return nil
 }
 
-func (b *bench) cutOf(ctx context.Context, p program, length, patience time.Duration) (float64, error) {
+func (b *bench) cutOf(ctx context.Context, p program, length, timeout time.Duration) (float64, error) {
 	l, err := newLink(ctx, conditions{tcp: b.tcp})
 	if err != nil {
 		return 0, err
@@ -72,9 +74,9 @@ func (b *bench) cutOf(ctx context.Context, p program, length, patience time.Dura
 		return 0, err
 	}
 	defer b.note(p, s)
-	for now() < back+patience {
+	for now() < back+timeout {
 		if first, ok := s.clients[0].firstAfter(back); ok {
-			say("cut of %v: %s has a fresh frame after %.0f ms", length, p.name, ms(first.came-back))
+			logf("cut of %v: %s: fresh frame after %.0f ms", length, p.name, ms(first.came-back))
 			return ms(first.came - back), nil
 		}
 		if err := wait(ctx, 20*time.Millisecond); err != nil {
@@ -84,5 +86,5 @@ func (b *bench) cutOf(ctx context.Context, p program, length, patience time.Dura
 			return 0, err
 		}
 	}
-	return 0, fmt.Errorf("%s: no fresh frame within %v of the cut's end", p.name, patience)
+	return 0, fmt.Errorf("%s: no fresh frame within %v after the cut", p.name, timeout)
 }

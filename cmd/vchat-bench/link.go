@@ -7,33 +7,35 @@ import (
 	"time"
 )
 
-// conditions is what a link is like, from the server to the clients; the other direction is as the kernel gives it.
+// conditions are a link's properties from the server to the clients. The other
+// direction is not limited.
 type conditions struct {
-	rate          float64       // bits a second; 0: no limit
-	queue         time.Duration // how long a packet waits at most before the limit; a longer queue drops what comes
-	delay, jitter time.Duration // delay ± jitter, evenly spread; packets overtake each other, as with netem
-	loss          float64       // part of the packets
-	tcp           string        // congestion control of both ends; empty: cubic if it can be had
+	rate          float64       // bit/s; 0: no limit
+	queue         time.Duration // longest wait of a packet; a full queue drops packets
+	delay, jitter time.Duration // delay ± jitter, uniform; packets may be reordered, as netem does
+	loss          float64       // fraction of packets, 0 to 1
+	tcp           string        // congestion control of both ends; empty: cubic if available
 }
 
-// link joins a namespace of the server with one of the clients, by a router between them that queues what it cannot send.
-// The hosts see packets that are late or missing and nothing else: no device that is down, no route that has gone.
+// link connects the server's namespace with the clients' through a router that
+// queues packets. The hosts only see late and missing packets: no interface
+// goes down and no route disappears.
 type link struct {
 	server, client *namespace
-	shaped         string // by what, in words
+	shaper         string // what shapes the traffic, for the report
 	cut            func(off bool) error
 	close          func()
 }
 
-// What the server has and clients reach.
-const serverAddr = "10.213.1.2"
+const (
+	serverAddr = "10.213.1.2"
+	clientAddr = "10.213.2.2"
+)
 
-const clientAddr = "10.213.2.2"
+var errNeedsRoot = errors.New("network namespaces require root")
 
-var errNeedsRoot = errors.New("network namespaces need root")
-
-// ends makes the two namespaces.
-func (c conditions) ends(ctx context.Context) (server, client *namespace, err error) {
+// hosts creates the two namespaces.
+func (c conditions) hosts(ctx context.Context) (server, client *namespace, err error) {
 	if server, err = newNamespace(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -42,7 +44,7 @@ func (c conditions) ends(ctx context.Context) (server, client *namespace, err er
 		return nil, nil, err
 	}
 	for _, n := range []*namespace{server, client} {
-		if err := n.congestion(c.tcp); err != nil {
+		if err := n.setCongestion(c.tcp); err != nil {
 			server.close()
 			client.close()
 			return nil, nil, err
@@ -51,8 +53,8 @@ func (c conditions) ends(ctx context.Context) (server, client *namespace, err er
 	return server, client, nil
 }
 
-// first runs steps up to the first that fails.
-func first(steps ...func() error) error {
+// runAll runs steps until one fails.
+func runAll(steps ...func() error) error {
 	for _, s := range steps {
 		if err := s(); err != nil {
 			return err

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heard sends datagrams from one end to the other, as many as a socket has room for, and says how many came.
-func heard(t *testing.T, from, to *namespace, addr string, n int) (came int) {
+// received sends n datagrams, no more than fit a socket's buffer, and returns
+// how many arrived.
+func received(t *testing.T, from, to *namespace, addr string, n int) (came int) {
 	t.Helper()
 	var in net.PacketConn
 	var out net.Conn
@@ -29,7 +30,8 @@ func heard(t *testing.T, from, to *namespace, addr string, n int) (came int) {
 			t.Fatal(err)
 		}
 	}
-	// Long enough for any machine: only the datagrams that were dropped are waited for in vain.
+	// Long enough for any machine; only dropped datagrams run into the
+	// deadline.
 	for in.SetReadDeadline(time.Now().Add(2*time.Second)) == nil && came < n {
 		if _, _, err := in.ReadFrom(b); err != nil {
 			break
@@ -41,7 +43,7 @@ func heard(t *testing.T, from, to *namespace, addr string, n int) (came int) {
 
 func TestLinks(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("network namespaces need root")
+		t.Skip("network namespaces require root")
 	}
 	lossy := conditions{delay: 2 * time.Millisecond, jitter: time.Millisecond, loss: 0.5}
 	for _, tt := range []struct {
@@ -64,18 +66,18 @@ func TestLinks(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.close()
-			if n := heard(t, l.client, l.server, serverAddr, 5); n != 5 {
-				t.Errorf("%d of 5 to the server", n)
+			if n := received(t, l.client, l.server, serverAddr, 5); n != 5 {
+				t.Errorf("server received %d of 5 datagrams, want 5", n)
 			}
-			if n := heard(t, l.server, l.client, clientAddr, 60); n < tt.least || n > tt.most {
-				t.Errorf("%d of 60 to the client, want %d to %d", n, tt.least, tt.most)
+			if n := received(t, l.server, l.client, clientAddr, 60); n < tt.least || n > tt.most {
+				t.Errorf("client received %d of 60 datagrams, want %d to %d", n, tt.least, tt.most)
 			}
 			for _, off := range []bool{true, false} {
 				if err := l.cut(off); err != nil {
 					t.Fatal(err)
 				}
-				if n := heard(t, l.client, l.server, serverAddr, 5); (n == 0) != off {
-					t.Errorf("%d of 5 to the server, cut %v", n, off)
+				if n := received(t, l.client, l.server, serverAddr, 5); (n == 0) != off {
+					t.Errorf("cut %v: server received %d of 5 datagrams", off, n)
 				}
 			}
 		})

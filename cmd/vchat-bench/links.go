@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// measureStream finds out how much the camera's frames take, by the first program that there is.
+// measureStream measures the camera's bit rate with the first program.
 func (b *bench) measureStream(ctx context.Context) error {
 	if b.stream > 0 {
 		return nil
@@ -30,13 +30,14 @@ func (b *bench) measureStream(ctx context.Context) error {
 	}
 	g := s.between(from, from+window, b.fps)
 	if g.frames == 0 {
-		return errors.New("no frames, so nothing to measure")
+		return errors.New("no frames from the camera")
 	}
 	b.stream = g.rate / g.share * g.bytes * 8
 	return nil
 }
 
-// links measures frames a second and their delay over links that carry less than the stream, or lose some of it.
+// links measures frame rate and delay over links that carry less than the
+// stream, or lose packets.
 func (b *bench) links(ctx context.Context) error {
 	if skip := b.withoutRoot("links"); skip {
 		return nil
@@ -56,7 +57,8 @@ func (b *bench) links(ctx context.Context) error {
 		conditions
 	}{
 		{"a third", part(3)}, {"a fifth", part(5)}, {"a tenth", part(10)},
-		{"20 ± 5 ms, 1 % lost", conditions{delay: 20 * time.Millisecond, jitter: 5 * time.Millisecond, loss: 0.01, tcp: b.tcp}},
+		{"20 ± 5 ms, 1 % loss", conditions{delay: 20 * time.Millisecond, jitter: 5 * time.Millisecond, loss: 0.01,
+			tcp: b.tcp}},
 	} {
 		for _, p := range b.found {
 			if p.only != 0 {
@@ -64,37 +66,40 @@ func (b *bench) links(ctx context.Context) error {
 			}
 			var rate, size, p50, p99 []float64
 			for run := range b.runs {
-				say("links, %s, run %d of %d: %s", l.name, run+1, b.runs, p.name)
+				logf("links, %s, run %d of %d: %s", l.name, run+1, b.runs, p.name)
 				g, by, err := b.linkOf(ctx, p, l.conditions, settle, window)
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
 				if err != nil {
-					say("%v", err)
-					g = got{rate: math.NaN(), bytes: math.NaN()}
+					logf("%v", err)
+					g = result{rate: math.NaN(), bytes: math.NaN()}
 				}
-				shaped[fmt.Sprintf("%s: %v, by the %s", l.name, l.conditions, by)] = true
+				shaped[fmt.Sprintf("%s: %v; %s", l.name, l.conditions, by)] = true
 				rate, size = append(rate, g.rate), append(size, g.bytes/1000)
 				p50, p99 = append(p50, quantile(g.delays, 0.5)), append(p99, quantile(g.delays, 0.99))
 			}
-			rows = append(rows, []string{l.name, p.name, spread(rate, 1), spread(size, 0), spread(p50, 0), spread(p99, 0)})
+			rows = append(rows, []string{l.name, p.name, spread(rate, 1), spread(size, 0),
+				spread(p50, 0), spread(p99, 0)})
 		}
 	}
-	fmt.Printf("\nOver a worse link, one client, %v a run after %v to settle. The stream takes %.1f Mbit/s; the limit is from the server to the client.\n\n%s\n",
-		window, settle, b.stream/1e6, table(rows))
+	fmt.Printf("\nSlow and lossy links, one client, %v a run after %v to settle. The stream has %.1f Mbit/s; "+
+		"limits apply from the server to the client.\n\n%s\n", window, settle, b.stream/1e6, table(rows))
 	for _, s := range slices.Sorted(maps.Keys(shaped)) {
 		fmt.Println("* " + s)
 	}
 	return nil
 }
 
-func (b *bench) linkOf(ctx context.Context, p program, c conditions, settle, window time.Duration) (g got, by string, err error) {
+func (b *bench) linkOf(ctx context.Context, p program, c conditions, settle, window time.Duration) (
+	g result, by string, err error,
+) {
 	l, err := newLink(ctx, c)
 	if err != nil {
-		return g, "kernel, not", err
+		return g, "not measured", err
 	}
 	defer l.close()
-	by = l.shaped + "; TCP " + l.server.usesCongestion()
+	by = l.shaper + "; TCP " + l.server.congestion()
 	s, err := b.begin(ctx, p, across(l), 1)
 	if err != nil {
 		return g, by, err
@@ -110,7 +115,7 @@ func (b *bench) linkOf(ctx context.Context, p program, c conditions, settle, win
 	return g, by, err
 }
 
-// withoutRoot says so where there is no root.
+// withoutRoot reports whether links cannot be made, and prints the reason.
 func (b *bench) withoutRoot(what string) bool {
 	l, err := newLink(context.Background(), conditions{tcp: b.tcp})
 	if err == nil {
@@ -125,7 +130,7 @@ func (b *bench) printStamps() {
 	if len(b.stamps) == 0 {
 		return
 	}
-	fmt.Print("\nWhen a frame was taken is known for\n\n")
+	fmt.Print("\nCapture times come from\n\n")
 	for _, s := range slices.Sorted(maps.Keys(b.stamps)) {
 		fmt.Printf("* %s (%d frames)\n", s, b.stamps[s])
 	}

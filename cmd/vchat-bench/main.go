@@ -1,24 +1,28 @@
-// Command vchat-bench measures vchat beside µStreamer and ffmpeg on one camera, in one run and one after the other:
+// Command vchat-bench compares vchat with µStreamer and ffmpeg on one camera:
 //
 //	go run ./cmd/vchat-bench -camera /dev/video0
 //
-//	cost    on loopback, with 1 and with 8 clients: CPU, context switches and memory of the program that has the camera, and
-//	        the delay from capture to a client that has the whole frame
-//	links   over a link that carries a third, a fifth and a tenth of the stream, and over one that delays and loses packets:
-//	        frames a second and their delay
-//	cuts    how long after a silent cut the first frame comes that was taken after it
+//	cost    on loopback, with 1 and with 8 clients: CPU time, context switches and
+//	        memory of the program that holds the camera, and the delay from capture
+//	        to a client that has the whole frame
+//	links   frame rate and delay over links that carry a third, a fifth and a tenth
+//	        of the stream, and over a link with delay and loss
+//	cuts    the time from the end of a silent cut to the first frame taken after it
 //
-// Programs that are not installed are left out, and named. vchat is measured from end to end: a client is another vchatd
-// with a viewer at its control socket, so TLS and the second daemon are in its delays; the others serve plain HTTP, and the
-// viewer reads that. All viewers are this program's, with the same code. Camera and viewers are on one machine, because only
-// then one clock can tell the delay.
+// Programs that are not installed are left out and named. vchat is measured end
+// to end: a client is a second vchatd with a viewer on its control socket, so
+// its delays include TLS and the second daemon. The others serve plain HTTP to
+// the viewer. All viewers are this program's and share their code. Camera and
+// viewers run on one machine, because delay needs one clock.
 //
-// links and cuts need root and the programs ip and tc: server and clients get network namespaces of their own, without
-// names, so that they are gone with this process however it ends. So are the programs (PR_SET_PDEATHSIG). A link that
-// needs tbf or netem is left out where the kernel lacks it, as Debian's cloud kernels lack netem.
+// links and cuts need root and the programs ip and tc. Server and clients get
+// network namespaces without names, which end with this process. So do the
+// programs that it starts (PR_SET_PDEATHSIG). A link that needs tbf or netem is
+// left out where the kernel lacks it: Debian's cloud kernels lack netem.
 //
-// A run measures each program once in each case; the table gives the median of the runs and their range. It is markdown
-// on standard output, and what is going on is on standard error.
+// A run measures each program once in each case. The tables show the median of
+// all runs and their range. Results are markdown on standard output; progress
+// goes to standard error.
 package main
 
 import (
@@ -35,44 +39,45 @@ import (
 	"time"
 )
 
-// options is what the command line says.
+// options are the command line's.
 type options struct {
 	camera   string
 	size     string // as 1280x720
 	fps      int
-	wrap     []string // command line before that of a program that has the camera
+	wrap     []string // command that runs the program that holds the camera
 	runs     int
 	short    bool
 	only     []string
 	programs []string
-	vchatd   string        // built here if empty
-	queue    time.Duration // of the shaped link
-	tcp      string        // congestion control on the links
+	vchatd   string        // path; empty: build one from the source tree
+	queue    time.Duration // length of the shaped link's queue
+	tcp      string        // TCP's congestion control on the links
 }
 
 var experiments = []string{"cost", "links", "cuts"}
 
 func parse(args []string, usage io.Writer) (o options, err error) {
-	f := flag.NewFlagSet("benchmark", flag.ContinueOnError)
+	f := flag.NewFlagSet("vchat-bench", flag.ContinueOnError)
 	f.SetOutput(usage)
-	f.StringVar(&o.camera, "camera", "/dev/video0", "the camera, which must give MJPEG")
-	f.StringVar(&o.size, "size", "1280x720", "of the frames")
-	f.IntVar(&o.fps, "fps", 30, "frames a second")
-	wrap := f.String("wrap", "", `run the program that has the camera by this command, as in "nice -n 5 --"`)
-	f.IntVar(&o.runs, "runs", 0, "how often all is measured (default 3, with -short 1)")
-	f.BoolVar(&o.short, "short", false, "a quick look: short windows, no long cut")
-	only := f.String("only", strings.Join(experiments, ","), "what to measure")
-	programs := f.String("programs", "vchat,ustreamer,ffmpeg", "which programs")
-	f.StringVar(&o.vchatd, "vchatd", "", "this vchatd, where there is no Go to build one from the source tree")
-	f.DurationVar(&o.queue, "queue", 50*time.Millisecond, "how much the queue before the shaped link holds, at its rate")
-	f.StringVar(&o.tcp, "tcp", "", "TCP's congestion control on the links; empty: cubic, which most have, or else the machine's")
+	f.StringVar(&o.camera, "camera", "/dev/video0", "the camera, which must support MJPEG")
+	f.StringVar(&o.size, "size", "1280x720", "frame size")
+	f.IntVar(&o.fps, "fps", 30, "frame rate")
+	wrap := f.String("wrap", "", `run the program that holds the camera with this command, as in "nice -n 5 --"`)
+	f.IntVar(&o.runs, "runs", 0, "number of runs (default 3, with -short 1)")
+	f.BoolVar(&o.short, "short", false, "short windows, no long cut")
+	only := f.String("only", strings.Join(experiments, ","), "experiments to run, separated by commas")
+	programs := f.String("programs", "vchat,ustreamer,ffmpeg", "programs to measure, separated by commas")
+	f.StringVar(&o.vchatd, "vchatd", "", "path of vchatd; default: build it from the source tree")
+	f.DurationVar(&o.queue, "queue", 50*time.Millisecond, "length of the queue before the shaped link, at its rate")
+	f.StringVar(&o.tcp, "tcp", "",
+		"TCP congestion control on the links; default: cubic if available, else the machine's")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	o.wrap, o.only, o.programs = strings.Fields(*wrap), strings.Split(*only, ","), strings.Split(*programs, ",")
 	for _, e := range o.only {
 		if !slices.Contains(experiments, e) {
-			return o, fmt.Errorf("-only %s: one of %s is meant", e, strings.Join(experiments, ", "))
+			return o, fmt.Errorf("-only %s: want one of %s", e, strings.Join(experiments, ", "))
 		}
 	}
 	if o.runs == 0 {
@@ -82,7 +87,7 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 		}
 	}
 	if f.NArg() > 0 || o.runs < 1 || o.fps < 1 {
-		return o, errors.New("arguments that are not understood: see -help")
+		return o, errors.New("invalid arguments: see -help")
 	}
 	return o, nil
 }
@@ -93,20 +98,20 @@ func main() {
 		return
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		fmt.Fprintln(os.Stderr, "vchat-bench:", err)
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err = run(ctx, o)
 	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		fmt.Fprintln(os.Stderr, "vchat-bench:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, o options) error {
-	dir, err := os.MkdirTemp("", "vchat-benchmark-")
+	dir, err := os.MkdirTemp("", "vchat-bench-")
 	if err != nil {
 		return err
 	}
@@ -121,7 +126,7 @@ func run(ctx context.Context, o options) error {
 		fmt.Printf("%s: %s\n", p.name, p.version)
 	}
 	for _, m := range missing {
-		fmt.Printf("left out: %s\n", m)
+		fmt.Printf("not measured: %s\n", m)
 	}
 	fmt.Printf("Camera %s, %s at %d a second; %d runs, median and range.\n", o.camera, o.size, o.fps, o.runs)
 	for _, e := range o.only {
@@ -135,21 +140,21 @@ func run(ctx context.Context, o options) error {
 	return nil
 }
 
-// bench is one call of this program.
+// bench is one execution of this program.
 type bench struct {
 	options
-	dir    string // temporary
-	found  []program
-	stream float64        // bits a second that the camera's frames take; 0: not measured yet
-	stamps map[string]int // how many frames had their time of capture from where
+	dir    string         // temporary files
+	found  []program      // installed programs
+	stream float64        // the camera's bit rate in bit/s; 0: not measured yet
+	stamps map[string]int // number of frames by source of their capture time
 }
 
-// say tells what is going on.
-func say(format string, args ...any) {
+// logf reports progress.
+func logf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
 
-// wait sleeps, but no longer than ctx.
+// wait sleeps for d. It returns early with ctx's error when ctx ends.
 func wait(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

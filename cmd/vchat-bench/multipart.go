@@ -11,16 +11,17 @@ import (
 
 const (
 	maxFrame   = 16 << 20 // bytes
-	maxHeaders = 64       // lines before a frame
+	maxHeaders = 64       // header lines of a part
 )
 
 var errStream = errors.New("not a multipart stream of frames")
 
-// parts reads a multipart/x-mixed-replace stream, in which each part says how long it is. The boundary is what comes after
-// "--" at the beginning of a line; it is not compared, as ffmpeg does not announce its own.
+// parts reads a multipart/x-mixed-replace stream whose parts have a
+// Content-Length. Any line that starts with "--" is a boundary: ffmpeg does not
+// announce its own.
 type parts struct {
 	in     *bufio.Reader
-	header map[string]string // of the part read last, by names in lower case
+	header map[string]string // of the latest part; names are in lower case
 	data   []byte            // reused
 }
 
@@ -28,7 +29,7 @@ func newParts(r io.Reader) *parts {
 	return &parts{in: bufio.NewReaderSize(r, 64<<10), header: map[string]string{}}
 }
 
-// next reads a whole part. What it gives is valid until the next call.
+// next returns the next part's body, valid until the next call.
 func (p *parts) next() (data []byte, err error) {
 	for {
 		line, err := p.line()
@@ -39,7 +40,7 @@ func (p *parts) next() (data []byte, err error) {
 			break
 		}
 		if len(line) > 0 {
-			return nil, fmt.Errorf("%w: %.40q where a boundary should be", errStream, line)
+			return nil, fmt.Errorf("%w: %.40q instead of a boundary", errStream, line)
 		}
 	}
 	clear(p.header)
@@ -54,13 +55,13 @@ func (p *parts) next() (data []byte, err error) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		p.header[string(bytes.ToLower(name))] = string(bytes.TrimSpace(value))
 	}
-	return nil, fmt.Errorf("%w: more than %d lines before a frame", errStream, maxHeaders)
+	return nil, fmt.Errorf("%w: more than %d header lines", errStream, maxHeaders)
 }
 
 func (p *parts) line() ([]byte, error) {
 	line, err := p.in.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
-		return nil, fmt.Errorf("%w: a line of more than %d bytes", errStream, p.in.Size())
+		return nil, fmt.Errorf("%w: line longer than %d bytes", errStream, p.in.Size())
 	}
 	return bytes.TrimSpace(line), err
 }
@@ -68,7 +69,7 @@ func (p *parts) line() ([]byte, error) {
 func (p *parts) body() ([]byte, error) {
 	n, err := strconv.Atoi(p.header["content-length"])
 	if err != nil || n <= 0 || n > maxFrame {
-		return nil, fmt.Errorf("%w: a frame of %q bytes", errStream, p.header["content-length"])
+		return nil, fmt.Errorf("%w: Content-Length %q", errStream, p.header["content-length"])
 	}
 	if cap(p.data) < n {
 		p.data = make([]byte, n+n/4)

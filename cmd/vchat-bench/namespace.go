@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespace is a network of its own. It has no name in the file system: the kernel frees it, with its devices, when nobody
-// holds it any more. A nil one is the network that this process is in.
+// namespace is a network namespace without a name in the file system: the
+// kernel frees it and its devices with the last descriptor. nil is this
+// process's own.
 type namespace struct{ file *os.File }
 
 func newNamespace(ctx context.Context) (*namespace, error) {
@@ -21,9 +22,9 @@ func newNamespace(ctx context.Context) (*namespace, error) {
 	}
 	made := make(chan result)
 	go func() {
-		runtime.LockOSThread() // and not unlocked: the thread, which is in the new namespace, ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread stays in the namespace and ends with the goroutine
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			made <- result{err: fmt.Errorf("unshare the network: %w", err)}
+			made <- result{err: fmt.Errorf("create network namespace: %w", err)}
 			return
 		}
 		f, err := os.Open("/proc/thread-self/ns/net")
@@ -42,7 +43,8 @@ func newNamespace(ctx context.Context) (*namespace, error) {
 
 func (n *namespace) close() { n.file.Close() }
 
-// do runs f on a thread that is in the namespace: sockets that it opens and processes that it starts are in it, too.
+// do runs f on a thread in the namespace. So are the sockets that f opens and
+// the processes that it starts.
 func (n *namespace) do(f func() error) error {
 	if n == nil {
 		return f()
@@ -57,11 +59,11 @@ func (n *namespace) do(f func() error) error {
 		}
 		defer home.Close()
 		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter the namespace: %w", err)
+			done <- fmt.Errorf("enter network namespace: %w", err)
 			return
 		}
 		err = f()
-		// The thread has to live on: with it would die the processes that it has started (PR_SET_PDEATHSIG).
+		// The thread must survive: PR_SET_PDEATHSIG ends its children with it.
 		if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
 			runtime.UnlockOSThread()
 		}
@@ -70,7 +72,8 @@ func (n *namespace) do(f func() error) error {
 	return <-done
 }
 
-// ip runs the program of this name, and tc that one, with arguments that hold no blanks.
+// ip and tc run the program of that name in the namespace. Arguments are
+// separated by blanks.
 func (n *namespace) ip(ctx context.Context, args string) error { return n.tool(ctx, "ip", args) }
 func (n *namespace) tc(ctx context.Context, args string) error { return n.tool(ctx, "tc", args) }
 
@@ -81,28 +84,29 @@ func (n *namespace) tool(ctx context.Context, name, args string) error {
 	})
 }
 
-// path is where others find the namespace while this process lives.
+// path returns the namespace's path for other programs while this process runs.
 func (n *namespace) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
 
 const congestionFile = "/proc/sys/net/ipv4/tcp_congestion_control"
 
-// congestion chooses TCP's congestion control. Without a wish it is cubic, Linux's default, so that runs can be compared; on
-// a machine that has another default the kernel may keep cubic from namespaces (EPERM), and then it is that default.
-func (n *namespace) congestion(wish string) error {
+// setCongestion sets TCP's congestion control. The default is cubic, as
+// Linux's, so that runs can be compared. Where the machine has another default,
+// the kernel may forbid cubic in namespaces (EPERM); then that default stays.
+func (n *namespace) setCongestion(name string) error {
 	return n.do(func() error {
-		if wish == "" {
+		if name == "" {
 			_ = os.WriteFile(congestionFile, []byte("cubic"), 0o644)
 			return nil
 		}
-		if err := os.WriteFile(congestionFile, []byte(wish), 0o644); err != nil {
-			return fmt.Errorf("TCP's congestion control %s: %w", wish, err)
+		if err := os.WriteFile(congestionFile, []byte(name), 0o644); err != nil {
+			return fmt.Errorf("set TCP congestion control %s: %w", name, err)
 		}
 		return nil
 	})
 }
 
-// usesCongestion tells what TCP's congestion control is.
-func (n *namespace) usesCongestion() (name string) {
+// congestion returns TCP's congestion control.
+func (n *namespace) congestion() (name string) {
 	_ = n.do(func() error {
 		b, err := os.ReadFile(congestionFile)
 		name = strings.TrimSpace(string(b))

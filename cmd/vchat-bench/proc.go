@@ -14,15 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usage is what a process has used so far, with all its threads, those that have ended included.
+// usage is a process's resource usage since its start, ended threads included.
 type usage struct {
 	cpu          time.Duration
-	user, system uint64 // ticks; sampled, so good for the share alone
+	user, system uint64 // ticks; sampled, so only their ratio is used
 	switches     map[int]uint64
 }
 
-// usageOf reads the usage of a process. Its CPU time is that of the process's own clock, which is exact to the nanosecond
-// where /proc counts in hundredths of a second.
+// usageOf reads the usage of a process. CPU time is from the process's own
+// clock, which counts nanoseconds; /proc counts hundredths of a second.
 func usageOf(pid int) (u usage, err error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -42,7 +42,7 @@ func usageOf(pid int) (u usage, err error) {
 	for _, task := range tasks {
 		b, err := os.ReadFile(task)
 		if err != nil {
-			continue // the thread has just ended
+			continue // the thread has ended
 		}
 		tid, _ := strconv.Atoi(filepath.Base(filepath.Dir(task)))
 		u.switches[tid] = status(b, "voluntary_ctxt_switches") + status(b, "nonvoluntary_ctxt_switches")
@@ -50,7 +50,8 @@ func usageOf(pid int) (u usage, err error) {
 	return u, err
 }
 
-// since gives what was used after before. The switches of a thread that ended in between are not known any more.
+// since returns the usage after before. Switches of threads that ended in
+// between are missing.
 func (u usage) since(before usage) (user, system time.Duration, switches uint64) {
 	cpu := u.cpu - before.cpu
 	user = cpu
@@ -63,17 +64,19 @@ func (u usage) since(before usage) (user, system time.Duration, switches uint64)
 	return user, cpu - user, switches
 }
 
-// memoryOf gives what a process has resident, now and at most, in KiB.
+// memoryOf returns the resident memory of a process in KiB, now and at its
+// peak.
 func memoryOf(pid int) (now, peak uint64, err error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	return status(b, "VmRSS"), status(b, "VmHWM"), err
 }
 
-// ticks finds utime and stime in /proc/PID/stat. The name before them may hold blanks and brackets.
+// ticks returns utime and stime of /proc/PID/stat. The name before them may
+// contain blanks and brackets.
 func ticks(stat []byte) (user, system uint64, err error) {
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {
-		return 0, 0, fmt.Errorf("%.60q is no line of /proc/PID/stat", stat)
+		return 0, 0, fmt.Errorf("parse /proc/PID/stat: %.60q", stat)
 	}
 	if user, err = strconv.ParseUint(fields[11], 10, 64); err == nil {
 		system, err = strconv.ParseUint(fields[12], 10, 64)
@@ -81,7 +84,7 @@ func ticks(stat []byte) (user, system uint64, err error) {
 	return user, system, err
 }
 
-// parent finds the parent in /proc/PID/stat; 0: there is none.
+// parent returns the parent in /proc/PID/stat, or 0.
 func parent(stat []byte) int {
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 2 {
@@ -91,7 +94,7 @@ func parent(stat []byte) int {
 	return n
 }
 
-// status finds a number in /proc/PID/status; 0: it is not there.
+// status returns a number of /proc/PID/status, or 0.
 func status(b []byte, name string) uint64 {
 	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
 		if value, ok := strings.CutPrefix(s.Text(), name+":"); ok {
@@ -102,8 +105,8 @@ func status(b []byte, name string) uint64 {
 	return 0
 }
 
-// find gives the process that runs the executable: root or one that descends from it, as a wrapper starts the program as a
-// child of its own. 0: there is none yet.
+// find returns the process that runs the executable: root or a descendant,
+// since a wrapper may start the program as a child. 0: none yet.
 func find(root int, executable string) int {
 	parents := map[int]int{}
 	stats, _ := fs.Glob(os.DirFS("/proc"), "[0-9]*/stat")
@@ -118,7 +121,8 @@ func find(root int, executable string) int {
 			if p != root {
 				continue
 			}
-			if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && filepath.Base(exe) == filepath.Base(executable) {
+			exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+			if err == nil && filepath.Base(exe) == filepath.Base(executable) {
 				return pid
 			}
 			break

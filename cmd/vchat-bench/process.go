@@ -14,16 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is a program that this one has started.
+// process is a program started by this one.
 type process struct {
 	name string
-	pid  int // of the program itself, which may be a child of its wrapper
+	pid  int // of the program, which may be a child of its wrapper
 	cmd  *exec.Cmd
-	log  string // a file
+	log  string // path of its output
 	done chan struct{}
 }
 
-// start runs a program in a namespace, under a wrapper if there is one. It lives until stop, and no longer than we do.
+// start runs a program in a namespace, under a wrapper if there is one. It runs
+// until stop, and ends with this process.
 func start(dir string, in *namespace, wrap []string, argv ...string) (*process, error) {
 	executable, err := exec.LookPath(argv[0])
 	if err != nil {
@@ -46,7 +47,7 @@ func start(dir string, in *namespace, wrap []string, argv ...string) (*process, 
 	}
 	p := &process{name: filepath.Base(argv[0]), cmd: cmd, log: log.Name(), done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // what it has to say is in its log
+		_ = cmd.Wait() // its log says why it ended
 		close(p.done)
 	}()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -63,35 +64,36 @@ func start(dir string, in *namespace, wrap []string, argv ...string) (*process, 
 	}
 }
 
-var errEnded = errors.New("it has ended")
+var errEnded = errors.New("program ended")
 
-// ended says why a process that should run does not.
+// ended returns an error with the end of the log if the process has ended.
 func (p *process) ended() error {
 	select {
 	case <-p.done:
 	default:
 		return nil
 	}
-	said, _ := os.ReadFile(p.log)
-	return fmt.Errorf("%s: %w (%v), and said: %s", p.name, errEnded, p.cmd.ProcessState, tail(string(said), 600))
+	output, _ := os.ReadFile(p.log)
+	return fmt.Errorf("%s: %w (%v): %s", p.name, errEnded, p.cmd.ProcessState, tail(string(output), 600))
 }
 
 func tail(s string, n int) string { return strings.TrimSpace(s[max(0, len(s)-n):]) }
 
-// stop ends the process, with those that it has started, and waits for it.
+// stop ends the process and its children and waits for it.
 func (p *process) stop() {
-	if p.pid != 0 { // 0 would be our own group
+	if p.pid != 0 { // kill(0) would signal our own group
 		_ = unix.Kill(p.pid, unix.SIGTERM)
 	}
 	select {
 	case <-p.done:
 	case <-time.After(3 * time.Second):
 	}
-	_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // the group: a wrapper that has outlived the program
+	_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // the group: a wrapper may outlive the program
 	<-p.done
 }
 
-// output runs a program to its end and gives what it writes; the error holds its words.
+// output runs a program and returns its output. An error includes the end of
+// the output.
 func output(ctx context.Context, argv ...string) (string, error) {
 	b, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {

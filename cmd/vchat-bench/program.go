@@ -11,28 +11,28 @@ import (
 	"time"
 )
 
-// program is one that gives a camera's frames to clients on the network.
+// program serves a camera's frames to clients on the network.
 type program struct {
 	name, version string
 	serve         func(ctx context.Context, at place, clients int) (*service, error)
-	only          int // clients that it is measured with; 0: any number
+	only          int // the only number of clients to measure; 0: any
 }
 
 // place is where a program is measured.
 type place struct {
-	server, client *namespace // nil: in that of this process
-	host           string     // by which clients reach the server
+	server, client *namespace // nil: this process's own
+	host           string     // the server's address for clients
 }
 
 var loopback = place{host: "127.0.0.1"}
 
 func across(l *link) place { return place{l.server, l.client, serverAddr} }
 
-// service is a program that runs.
+// service is a running program.
 type service struct {
-	sender  *process // that has the camera
+	sender  *process // holds the camera
 	others  []*process
-	sources []source // one for each client
+	sources []source // one per client
 }
 
 func (s *service) close() {
@@ -53,7 +53,7 @@ func (s *service) ended() error {
 	return nil
 }
 
-// findPrograms fills b.found with what there is, and names what is missing.
+// findPrograms fills b.found and returns the programs that are missing.
 func (b *bench) findPrograms(ctx context.Context) (missing []string, err error) {
 	for _, name := range b.programs {
 		var p program
@@ -64,7 +64,7 @@ func (b *bench) findPrograms(ctx context.Context) (missing []string, err error) 
 				return nil, err
 			}
 			b.found = append(b.found, program{name, v.version, v.serve, 0})
-			p = program{"vchat, viewers of one call", "the same, and all clients are viewers at one far daemon", v.serveOne, 8}
+			p = program{"vchat, viewers of one call", "the same; all clients are viewers of one far daemon", v.serveOne, 8}
 		case "ustreamer":
 			p = program{name: name, serve: b.ustreamer}
 			p.version, err = version(ctx, "ustreamer", "--version")
@@ -72,7 +72,7 @@ func (b *bench) findPrograms(ctx context.Context) (missing []string, err error) 
 			p = program{name: name, serve: b.ffmpeg}
 			p.version, err = version(ctx, "ffmpeg", "-version")
 		default:
-			return nil, fmt.Errorf("-programs: no program %q is known here", name)
+			return nil, fmt.Errorf("-programs: unknown program %q", name)
 		}
 		if err != nil {
 			missing = append(missing, fmt.Sprintf("%s (%v)", name, err))
@@ -81,7 +81,7 @@ func (b *bench) findPrograms(ctx context.Context) (missing []string, err error) 
 		b.found = append(b.found, p)
 	}
 	if len(b.found) == 0 {
-		return nil, fmt.Errorf("nothing to measure: %s", strings.Join(missing, "; "))
+		return nil, fmt.Errorf("no program to measure: %s", strings.Join(missing, "; "))
 	}
 	return missing, nil
 }
@@ -96,7 +96,8 @@ func version(ctx context.Context, argv ...string) (string, error) {
 	return line, err
 }
 
-// ustreamer has the encoder that passes on the camera's own frames, and Nagle's algorithm off, as is best for its delay.
+// ustreamer passes the camera's frames through (--encoder HW), with Nagle's
+// algorithm off for the lowest delay.
 func (b *bench) ustreamer(_ context.Context, at place, clients int) (*service, error) {
 	port, err := at.freePort()
 	if err != nil {
@@ -111,7 +112,8 @@ func (b *bench) ustreamer(_ context.Context, at place, clients int) (*service, e
 	return &service{sender: p, sources: slices.Repeat([]source{s}, clients)}, nil
 }
 
-// ffmpeg serves one client for each output, and begins when the last one has come.
+// ffmpeg serves one client per output and starts when the last one has
+// connected.
 func (b *bench) ffmpeg(_ context.Context, at place, clients int) (*service, error) {
 	argv := []string{"ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-fflags", "nobuffer",
 		"-f", "v4l2", "-input_format", "mjpeg", "-video_size", b.size, "-framerate", fmt.Sprint(b.fps), "-i", b.camera}
@@ -130,7 +132,7 @@ func (b *bench) ffmpeg(_ context.Context, at place, clients int) (*service, erro
 	return s, err
 }
 
-// freePort finds a port that nobody has at present.
+// freePort returns a port that is free now.
 func (at place) freePort() (port string, err error) {
 	err = at.server.do(func() error {
 		l, err := net.Listen("tcp", net.JoinHostPort(at.host, "0"))
@@ -144,18 +146,18 @@ func (at place) freePort() (port string, err error) {
 	return port, err
 }
 
-// build makes vchatd from the source tree, the way it is shipped.
+// build builds vchatd from the source tree as it is shipped.
 func (b *bench) build(ctx context.Context) (string, error) {
 	if b.vchatd != "" {
 		return filepath.Abs(b.vchatd)
 	}
-	say("building vchatd")
+	logf("building vchatd")
 	to := filepath.Join(b.dir, "vchatd")
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	_, err := output(ctx, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", to, "vchat/cmd/vchatd")
 	if err != nil {
-		return "", fmt.Errorf("%w (with -vchatd one can be given that is built already)", err)
+		return "", fmt.Errorf("%w (use -vchatd for one that is built already)", err)
 	}
 	return to, nil
 }

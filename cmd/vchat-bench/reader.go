@@ -11,25 +11,26 @@ import (
 	"time"
 )
 
-// frame is what a client notes of one that has come.
+// frame is a client's record of a received frame.
 type frame struct {
 	stamp
-	came time.Duration // on CLOCK_MONOTONIC, its last byte
+	came time.Duration // arrival of its last byte on CLOCK_MONOTONIC
 	size int           // bytes
 }
 
-// source is where a client gets frames: an HTTP server.
+// source is the HTTP server that a client reads.
 type source struct {
-	in            *namespace // in which the client is
+	in            *namespace // of the client
 	network, addr string
 	path          string
 }
 
-// open asks for the stream. It ends with ctx or Close.
+// open requests the stream. It ends with ctx or Close.
 func (s source) open(ctx context.Context) (io.ReadCloser, *parts, error) {
 	var conn net.Conn
 	err := s.in.do(func() (err error) {
-		// No keepalive of ours: browsers have none, and it would end connections in a cut.
+		// No TCP keepalive: browsers set none, and it would end connections in
+		// a cut.
 		d := net.Dialer{Timeout: 5 * time.Second, KeepAlive: -1}
 		conn, err = d.DialContext(ctx, s.network, s.addr)
 		return err
@@ -56,15 +57,16 @@ func (s source) open(ctx context.Context) (io.ReadCloser, *parts, error) {
 	return conn, newParts(res.Body), nil
 }
 
-// reader is a client: it reads a source until its context ends, and opens it anew whenever it breaks.
+// reader is a client. It reads a source until its context ends and reopens it
+// whenever it fails.
 type reader struct {
 	mu      sync.Mutex
 	frames  []frame
-	streams int   // opened so far
-	err     error // the last one
+	streams int   // number of streams opened
+	err     error // the latest
 }
 
-const redial = 50 * time.Millisecond
+const redialInterval = 50 * time.Millisecond
 
 func (r *reader) run(ctx context.Context, s source) {
 	for ctx.Err() == nil {
@@ -72,7 +74,7 @@ func (r *reader) run(ctx context.Context, s source) {
 		r.mu.Lock()
 		r.err = err
 		r.mu.Unlock()
-		_ = wait(ctx, redial)
+		_ = wait(ctx, redialInterval)
 	}
 }
 
@@ -101,7 +103,7 @@ func (r *reader) read(ctx context.Context, s source) error {
 	}
 }
 
-// between gives the frames that came in [from, to).
+// between returns the frames that arrived in [from, to).
 func (r *reader) between(from, to time.Duration) (some []frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,7 +115,7 @@ func (r *reader) between(from, to time.Duration) (some []frame) {
 	return some
 }
 
-// firstAfter gives the first frame that was taken after a moment.
+// firstAfter returns the first frame taken at t or later.
 func (r *reader) firstAfter(t time.Duration) (frame, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// A reader takes what comes, passes over cards, and comes back when the stream breaks.
+// A reader takes what comes, passes over cards, and comes back when the stream
+// breaks.
 func TestReader(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -20,13 +21,14 @@ func TestReader(t *testing.T) {
 	var streams atomic.Int64
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/stream" {
-			t.Errorf("asked for %s", r.URL.Path)
+			t.Errorf("got a request for %s, want /stream", r.URL.Path)
 		}
 		if streams.Add(1) == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprint(w, "--b\r\nContent-Length: 4\r\nX-Card: 1\r\n\r\ncard\r\n--b\r\nContent-Length: 3\r\n\r\none\r\n--b\r\nContent-Length: 9\r\n\r\nbr")
+		fmt.Fprint(w, "--b\r\nContent-Length: 4\r\nX-Card: 1\r\n\r\ncard\r\n"+
+			"--b\r\nContent-Length: 3\r\n\r\none\r\n--b\r\nContent-Length: 9\r\n\r\nbr")
 	})}
 	var running sync.WaitGroup
 	running.Go(func() { _ = server.Serve(l) })
@@ -41,10 +43,10 @@ func TestReader(t *testing.T) {
 	cancel()
 	for _, p := range r.between(0, now()) {
 		if p.size != 3 || p.from != "" || p.came <= 0 {
-			t.Errorf("got %+v", p)
+			t.Errorf("got frame %+v, want 3 bytes without a stamp", p)
 		}
 	}
 	if streams.Load() < 4 {
-		t.Errorf("three frames in %d streams, and one was refused", streams.Load())
+		t.Errorf("got three frames in %d streams, want at least 4: one was refused", streams.Load())
 	}
 }

@@ -7,16 +7,17 @@ import (
 	"os"
 )
 
-// errNoQdisc says that the kernel has not what a link needs. Debian's cloud kernels, for one, lack netem.
-var errNoQdisc = errors.New("the kernel does not have it")
+// errNoQdisc reports that the kernel lacks tbf or netem.
+var errNoQdisc = errors.New("queueing discipline not available")
 
-// newLink joins the ends by a third namespace that forwards between two veth pairs, with tbf or netem on its way to the
-// clients. On the server's own device they would be another thing: there TCP sees its packets queue, and sends fewer.
+// newLink connects two new namespaces through a third, which forwards between
+// two veth pairs and has tbf or netem on the way to the clients. On the
+// server's own device, TCP would see its packets queue and send fewer.
 func newLink(ctx context.Context, c conditions) (_ *link, err error) {
 	if os.Geteuid() != 0 {
 		return nil, errNeedsRoot
 	}
-	server, client, err := c.ends(ctx)
+	server, client, err := c.hosts(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +27,7 @@ func newLink(ctx context.Context, c conditions) (_ *link, err error) {
 		client.close()
 		return nil, err
 	}
-	l := &link{server: server, client: client, shaped: "kernel", close: func() { server.close(); client.close(); router.close() }}
+	l := &link{server: server, client: client, shaper: "no shaper", close: func() { server.close(); client.close(); router.close() }}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -35,14 +36,14 @@ func newLink(ctx context.Context, c conditions) (_ *link, err error) {
 	forward := func(on string) error {
 		return router.do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte(on), 0o644) })
 	}
-	// Without forwarding a router drops what is not for itself and says nothing.
+	// A router that does not forward drops packets silently.
 	l.cut = func(off bool) error {
 		if off {
 			return forward("0")
 		}
 		return forward("1")
 	}
-	err = first(
+	err = runAll(
 		func() error { return router.ip(ctx, "link add name srv type veth peer name eth0 netns "+server.path()) },
 		func() error { return router.ip(ctx, "link add name cli type veth peer name eth0 netns "+client.path()) },
 		func() error { return router.ip(ctx, "addr add 10.213.1.1/24 dev srv") },
@@ -64,16 +65,17 @@ func newLink(ctx context.Context, c conditions) (_ *link, err error) {
 		if err := router.tc(ctx, "qdisc add dev cli root "+q); err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoQdisc, err)
 		}
-		l.shaped = "kernel's " + q
+		l.shaper = q
 	}
 	return l, nil
 }
 
-// qdisc is what tc calls the conditions; empty: there are none.
+// qdisc returns tc's arguments for the conditions; "" for none.
 func (c conditions) qdisc() string {
 	switch {
 	case c.rate > 0:
-		// The burst is what a device of this rate sends in 4 ms (a tick of a kernel with HZ=250), and no less than a few packets.
+		// The burst is 4 ms at this rate, a tick at HZ=250, and at least a few
+		// packets.
 		return fmt.Sprintf("tbf rate %.0fbit burst %d latency %dms", c.rate, max(int(c.rate/8/250), 5*1514), c.queue.Milliseconds())
 	case c.delay > 0 || c.loss > 0:
 		return fmt.Sprintf("netem delay %dms %dms loss %.3g%%", c.delay.Milliseconds(), c.jitter.Milliseconds(), 100*c.loss)

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// session is a program that serves clients, all of which have had a frame.
+// session is a program and its clients, each of which has received a frame.
 type session struct {
 	*service
 	clients []*reader
-	stop    func() // ends all, and waits for it
+	stop    func() // ends everything and waits for it
 }
 
-const firstFrame = 30 * time.Second
+const firstFrameTimeout = 30 * time.Second
 
 func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*session, error) {
 	s, err := p.serve(ctx, at, clients)
@@ -29,7 +29,7 @@ func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*s
 		out.clients = append(out.clients, c)
 		running.Go(func() { c.run(reading, from) })
 	}
-	for deadline := time.Now().Add(firstFrame); ; {
+	for deadline := time.Now().Add(firstFrameTimeout); ; {
 		waiting, why := out.without()
 		if waiting == 0 {
 			return out, nil
@@ -39,7 +39,7 @@ func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*s
 			err = s.ended()
 		}
 		if err == nil && time.Now().After(deadline) {
-			err = fmt.Errorf("%d of %d clients had no picture within %v: %w", waiting, clients, firstFrame, why)
+			err = fmt.Errorf("%d of %d clients had no frame within %v: %w", waiting, clients, firstFrameTimeout, why)
 		}
 		if err != nil {
 			out.stop()
@@ -48,7 +48,8 @@ func (b *bench) begin(ctx context.Context, p program, at place, clients int) (*s
 	}
 }
 
-// without counts the clients that have no picture yet.
+// without returns the number of clients without a frame, and the latest error
+// of one.
 func (s *session) without() (n int, why error) {
 	for _, c := range s.clients {
 		if frames, err := c.count(); frames == 0 {
@@ -59,17 +60,17 @@ func (s *session) without() (n int, why error) {
 	return n, why
 }
 
-// got is what clients saw in some time.
-type got struct {
-	frames int // to all of them; none is counted twice
+// result is what clients received in a time span.
+type result struct {
+	frames int // of all clients, without duplicates
 	rate   float64
-	share  float64   // of what the camera made in that time, 0 to 1
-	bytes  float64   // of a frame, mean
+	share  float64   // of the camera's frames in that time, 0 to 1
+	bytes  float64   // mean size of a frame
 	delays []float64 // ms
 }
 
-// between sums up what came in [from, to).
-func (s *session) between(from, to time.Duration, fps int) (g got) {
+// between returns the result of [from, to).
+func (s *session) between(from, to time.Duration, fps int) (g result) {
 	var made float64
 	for _, c := range s.clients {
 		frames := distinct(c.between(from, to))
@@ -90,7 +91,7 @@ func (s *session) between(from, to time.Duration, fps int) (g got) {
 	return g
 }
 
-// distinct leaves out frames that came before.
+// distinct drops frames that arrived before.
 func distinct(all []frame) (some []frame) {
 	type name struct {
 		from string
@@ -106,11 +107,12 @@ func distinct(all []frame) (some []frame) {
 	return some
 }
 
-// cameraMade says how many frames the camera made while these came, by its own count. If a program changes frames, some
-// have the camera's stamp still and others only the program's, which counts otherwise: the longer count of the two gives the
-// camera's rate. Without a count it is what was expected.
+// cameraMade returns how many frames the camera took while these arrived, by
+// its own count. If a program changes frames, some carry the camera's stamp and
+// others only the program's, which counts differently: the longer count gives
+// the camera's rate. Without a count it returns expected.
 func cameraMade(frames []frame, expected float64) float64 {
-	ends := map[string][2]frame{} // of each count
+	ends := map[string][2]frame{} // first and last frame of each count
 	for _, p := range frames {
 		e, ok := ends[p.from]
 		if !ok {
@@ -130,19 +132,19 @@ func cameraMade(frames []frame, expected float64) float64 {
 	return made
 }
 
-// note counts where the times of capture come from.
+// note counts the sources of the capture times.
 func (b *bench) note(p program, s *session) {
 	for _, c := range s.clients {
 		c.mu.Lock()
 		for _, pic := range c.frames {
 			from := pic.from
 			if from == "" {
-				from = "nothing, so its delay is not known"
+				from = "nothing (delay unknown)"
 			}
 			if b.stamps == nil {
 				b.stamps = map[string]int{}
 			}
-			b.stamps[p.name+": by "+from]++
+			b.stamps[p.name+": "+from]++
 		}
 		c.mu.Unlock()
 	}

@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// quantile gives the smallest value that a part q of the values does not exceed; NaN if there is none.
+// quantile returns the smallest value that a fraction q of the values does not
+// exceed, or NaN without values.
 func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
@@ -18,7 +19,8 @@ func quantile(values []float64, q float64) float64 {
 	return v[min(max(int(math.Ceil(q*float64(len(v))))-1, 0), len(v)-1)]
 }
 
-// spread writes the median of what the runs gave, and their range. NaN stands for a run that gave nothing.
+// spread formats the median of the runs and their range. NaN is a run without a
+// result.
 func spread(values []float64, decimals int) string {
 	known := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 	if len(known) == 0 {
@@ -35,10 +37,11 @@ func spread(values []float64, decimals int) string {
 	return s
 }
 
-// ms is a duration in milliseconds.
+// ms returns d in milliseconds.
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// table writes markdown that is aligned for reading as it is, too. The first row is the head; numbers stand right.
+// table formats markdown with aligned columns. The first row is the head; all
+// but the first column are aligned right.
 func table(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {

@@ -12,14 +12,14 @@ func TestQuantile(t *testing.T) {
 	}
 	for q, want := range map[float64]float64{0: 1, 0.5: 50, 0.99: 99, 1: 100} {
 		if got := quantile(values, q); got != want {
-			t.Errorf("quantile %v of 1 to 100: %v, want %v", q, got, want)
+			t.Errorf("quantile %v of 1 to 100: got %v, want %v", q, got, want)
 		}
 	}
 	if values[0] != 100 {
-		t.Error("its argument was sorted")
+		t.Error("quantile changed its argument")
 	}
 	if got := quantile(nil, 0.5); !math.IsNaN(got) {
-		t.Errorf("of nothing: %v", got)
+		t.Errorf("without values: got %v, want NaN", got)
 	}
 }
 
@@ -38,7 +38,7 @@ func TestSpread(t *testing.T) {
 		{nil, 0, "–"},
 	} {
 		if got := spread(tt.values, tt.decimals); got != tt.want {
-			t.Errorf("%v: %q, want %q", tt.values, got, tt.want)
+			t.Errorf("%v: got %q, want %q", tt.values, got, tt.want)
 		}
 	}
 }
@@ -51,6 +51,6 @@ func TestTable(t *testing.T) {
 | ffmpeg, far |             – |
 `
 	if got != want {
-		t.Errorf("got\n%s", got)
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

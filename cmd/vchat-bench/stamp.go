@@ -9,29 +9,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// now is CLOCK_MONOTONIC, which drivers and test cameras stamp their frames with.
+// now returns CLOCK_MONOTONIC, the clock of drivers' and test cameras' stamps.
 func now() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
 
-// wall is the time since the epoch.
+// wall returns the time since the epoch.
 func wall() time.Duration { return clock(unix.CLOCK_REALTIME) }
 
 func clock(id int32) time.Duration {
 	var t unix.Timespec
-	_ = unix.ClockGettime(id, &t) // these two are always there
+	_ = unix.ClockGettime(id, &t) // cannot fail: Linux has both clocks
 	return time.Duration(t.Nano())
 }
 
-// stamp is when a frame was taken.
+// stamp is the capture time of a frame.
 type stamp struct {
 	taken time.Duration // on CLOCK_MONOTONIC
-	seq   int64         // the camera's count; -1: not told
-	from  string        // who says so; empty: nobody
+	seq   int64         // the camera's count; -1: unknown
+	from  string        // the source of the stamp; empty: none
 }
 
 const inFrame = "the camera's stamp in the frame"
 
-// stampOf finds out when a frame was taken: from the frame itself if it can, as that is the same for all programs.
-// Else from what the program says in the part's headers.
+// stampOf returns a frame's capture time: from the frame itself if it is there,
+// as that is the same for all programs, else from the part's headers.
 func stampOf(jpeg []byte, header map[string]string, mono, wall time.Duration) stamp {
 	if s, ok := stampIn(jpeg, mono); ok {
 		return s
@@ -40,7 +40,8 @@ func stampOf(jpeg []byte, header map[string]string, mono, wall time.Duration) st
 		v, err := strconv.ParseFloat(header[name], 64)
 		return time.Duration(v * float64(time.Second)), err == nil
 	}
-	// µStreamer's X-Timestamp is when it sent the frame: of no use here. Its others are on CLOCK_MONOTONIC.
+	// µStreamer's X-Timestamp is the time of sending, which is no use here. Its
+	// other times are on CLOCK_MONOTONIC.
 	if t, ok := seconds("x-ustreamer-grab-time"); ok {
 		return stamp{t, -1, "µStreamer's X-UStreamer-Grab-Time (when it got the frame from the driver, to 1 ms)"}
 	}
@@ -54,9 +55,11 @@ func stampOf(jpeg []byte, header map[string]string, mono, wall time.Duration) st
 	return stamp{seq: -1}
 }
 
-// Cameras made of software write a JPEG comment into each frame: four letters, a sequence number, CLOCK_MONOTONIC in
-// nanoseconds. stampIn knows that of daemon/vmtest (big endian, after the camera's number, a checksum follows) and the
-// plain one (little endian, any letters). A real comment of this length would have to hold the present time.
+// stampIn reads the stamp of an emulated camera: a JPEG comment with four
+// letters, a sequence number and CLOCK_MONOTONIC in nanoseconds. It knows the
+// format of daemon/vmtest (big endian, after a camera number and before a
+// checksum) and a plain one (little endian, any letters). Other comments of
+// that length do not hold the present time.
 func stampIn(jpeg []byte, mono time.Duration) (stamp, bool) {
 	for b := jpeg[min(2, len(jpeg)):]; len(b) > 4 && b[0] == 0xff && b[1] != 0xda; {
 		n := int(binary.BigEndian.Uint16(b[2:]))
@@ -80,7 +83,8 @@ func stampIn(jpeg []byte, mono time.Duration) (stamp, bool) {
 	return stamp{}, false
 }
 
-// isCard tells what a program sends for want of a frame: vchat's card, µStreamer's NO SIGNAL.
+// isCard reports whether a part replaces a missing frame: vchat's card or
+// µStreamer's NO SIGNAL.
 func isCard(header map[string]string) bool {
 	return header["x-card"] == "1" || header["x-ustreamer-online"] == "false"
 }

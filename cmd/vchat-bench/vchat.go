@@ -13,7 +13,8 @@ import (
 	"vchat/daemon/client"
 )
 
-// vchat runs the daemon with the camera, and a far one for each client, which calls it.
+// vchat runs a daemon with the camera and a far daemon per client, which calls
+// it.
 type vchat struct {
 	*bench
 	program, version string
@@ -33,19 +34,19 @@ func (b *bench) newVchat(ctx context.Context) (v vchat, err error) {
 	return v, nil
 }
 
-const cameraName = "camera" // of the daemon that has it
+const cameraName = "camera" // the name of the daemon that holds the camera
 
-// noCamera is the far daemons': they send a card a second, which says that there is none.
-const noCamera = "/dev/vchat-benchmark-has-no-camera-here"
+// noCamera is the far daemons' camera. They send one status card a second.
+const noCamera = "/dev/vchat-bench-has-no-camera-here"
 
-// device is one daemon's files.
+// device is the files of one daemon.
 type device struct {
 	name, dir, id string
 }
 
 func (d device) socket() string { return filepath.Join(d.dir, "control.sock") }
 
-// configure writes the daemon's configuration.
+// configure writes the configuration.
 func (d device) configure(camera, listen string, more string) error {
 	text := fmt.Sprintf(`name: %s
 listen: %q
@@ -59,7 +60,8 @@ state_dir: %q
 
 func (d device) config() string { return filepath.Join(d.dir, "vchat.yaml") }
 
-// newDevice makes a device with a key. It has to run once to tell its id.
+// newDevice creates a device with a key. It runs the daemon once to learn its
+// id.
 func (v vchat) newDevice(ctx context.Context, dir, name string) (d device, err error) {
 	d = device{name: name, dir: filepath.Join(dir, name)}
 	if err := os.MkdirAll(filepath.Join(d.dir, "state"), 0o700); err != nil {
@@ -79,7 +81,7 @@ func (v vchat) newDevice(ctx context.Context, dir, name string) (d device, err e
 	return d, err
 }
 
-// run starts a device and waits until it can be controlled.
+// run starts a device and waits for its control socket.
 func (v vchat) run(ctx context.Context, d device, in *namespace, wrap []string) (*process, *client.Client, error) {
 	p, err := start(v.dir, in, wrap, v.program, "--config", d.config())
 	if err != nil {
@@ -103,12 +105,12 @@ func (v vchat) run(ctx context.Context, d device, in *namespace, wrap []string) 
 	}
 }
 
-// serve lets each client have a daemon and a call of its own.
+// serve gives each client a daemon and a call of its own.
 func (v vchat) serve(ctx context.Context, at place, clients int) (*service, error) {
 	return v.calls(ctx, at, clients, 1)
 }
 
-// serveOne lets all clients look at one far daemon.
+// serveOne makes all clients viewers of one far daemon.
 func (v vchat) serveOne(ctx context.Context, at place, clients int) (*service, error) {
 	return v.calls(ctx, at, 1, clients)
 }
@@ -170,7 +172,7 @@ func (v vchat) calls(ctx context.Context, at place, devices, viewers int) (s *se
 	return s, nil
 }
 
-// call starts a far device, and returns when its call has been answered.
+// call starts a far device and returns when its call is answered.
 func (v vchat) call(ctx context.Context, d device, in *namespace) (*process, error) {
 	p, c, err := v.run(ctx, d, in, nil)
 	if err != nil {
@@ -184,7 +186,7 @@ func (v vchat) call(ctx context.Context, d device, in *namespace) (*process, err
 			return p, nil
 		}
 		if err = e; err == nil && (time.Now().After(end) || len(status.Calls) > 0 && status.Calls[0].State == api.CallEnded) {
-			err = fmt.Errorf("%s does not answer: %+v", cameraName, status.Calls)
+			err = fmt.Errorf("%s did not answer: %+v", cameraName, status.Calls)
 		}
 	}
 	p.stop()
