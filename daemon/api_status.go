@@ -145,7 +145,7 @@ func sendingView(s link.Sending) *api.Sending {
 			v.DroppedBy[reason] = n
 		}
 	}
-	if f := s.Feedback; f.At > 0 {
+	if f := s.Feedback; f.Arrived > 0 {
 		v.Received = &api.Received{Frames: f.Frames, Lost: f.Lost, LatencyMS: ms(f.Delay), DelayMS: quantiles(s.Remote)}
 	}
 	return v

@@ -81,7 +81,7 @@ func (d *Daemon) send(a call.Send) {
 	case call.SendResume:
 		l.Send(&wire.Resume{Call: id})
 	case call.SendEnd:
-		l.Send(&wire.End{Call: id, Reason: wire.Reason(a.Reason), Text: wire.Clean(a.Text, wire.MaxReason)})
+		l.Send(&wire.End{Call: id, Reason: wire.Reason(a.Reason), Text: wire.Sanitize(a.Text, wire.MaxReason)})
 	}
 }
 

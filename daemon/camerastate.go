@@ -40,7 +40,7 @@ func (d *Daemon) publishCamera(ctx context.Context) error {
 func wireState(s camera.Status) *wire.State {
 	m := &wire.State{
 		Since:  max(frame.Now()-time.Since(s.Since), 0),
-		Reason: wire.Clean(cmp.Or(s.Reason, s.Headline), wire.MaxReason),
+		Reason: wire.Sanitize(cmp.Or(s.Reason, s.Headline), wire.MaxReason),
 		Rotate: uint8(s.Rotate / 90),
 	}
 	switch s.State {

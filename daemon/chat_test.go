@@ -167,7 +167,7 @@ func TestAFloodOfTextsIsBounded(t *testing.T) {
 	for i := range uint64(500) {
 		flood = append(flood, &wire.Text{ID: i, Text: "!"})
 	}
-	m.say(append(flood, &wire.End{Call: id, Reason: wire.HungUp})...)
+	m.say(append(flood, &wire.End{Call: id, Reason: wire.ReasonHungUp})...)
 	// Messages are paced to a hundred a second behind the first hundred: 4 s, in which 8 a second may come.
 	if n := len(texts(t, events)); n < 64 || n > 250 {
 		t.Errorf("%d of 500 lines were shown", n)

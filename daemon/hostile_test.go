@@ -108,7 +108,7 @@ func TestTextsAreShownInTheCallAndOnce(t *testing.T) {
 	m.say(&wire.Text{ID: 1, Text: "before the call"}, &wire.Invite{Call: wire.CallID{1}})
 	m.await(wire.TypeAccept)
 	m.say(&wire.Text{ID: 0, Text: "zero"}, &wire.Text{ID: 5, Text: "five"}, &wire.Text{ID: 5, Text: "five"}, &wire.Text{ID: 4, Text: "four"},
-		&wire.Text{ID: 6, Text: "six"}, &wire.End{Call: wire.CallID{1}, Reason: wire.HungUp})
+		&wire.Text{ID: 6, Text: "six"}, &wire.End{Call: wire.CallID{1}, Reason: wire.ReasonHungUp})
 	if got, want := strings.Join(texts(t, events), " "), "zero five six"; got != want {
 		t.Errorf("shown %q, want %q", got, want)
 	}
@@ -140,7 +140,7 @@ func TestAPeerThatCallsAllTheTimeDoesNotFillTheJournal(t *testing.T) {
 	alice, m := mallory(t, wire.FeatureResume)
 	for i := range 100 {
 		call := wire.CallID{1, byte(i)}
-		m.say(&wire.Invite{Call: call}, &wire.End{Call: call, Reason: wire.Cancelled})
+		m.say(&wire.Invite{Call: call}, &wire.End{Call: call, Reason: wire.ReasonCancelled})
 		if x := m.await(wire.TypeAccept).(*wire.Accept); x.Call != call {
 			t.Fatalf("call %v was answered, want %v", x.Call, call)
 		}

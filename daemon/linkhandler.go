@@ -50,7 +50,7 @@ func (h *linkHandler) Refused(peer string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	wrong := errors.Is(err, link.ErrWrongIdentity) || errors.Is(err, link.ErrRefused)
-	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Clean(err.Error(), wire.MaxReason)})
+	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Sanitize(err.Error(), wire.MaxReason)})
 }
 
 // Message handles a message of the peer. Those of a replaced link are dropped.

@@ -198,7 +198,7 @@ func TestAPeerCannotLiftPrivacy(t *testing.T) {
 		m.say(&wire.State{Camera: state}, &wire.Text{ID: uint64(state) + 1, Text: `{"privacy":false}`})
 	}
 	m.say(&wire.State{Camera: wire.CameraLost})
-	if p := m.await(wire.TypeFrame).(*wire.Frame); p.Flags&wire.Card == 0 {
+	if p := m.await(wire.TypeFrame).(*wire.Frame); p.Flags&wire.FlagCard == 0 {
 		t.Error("a frame of the camera while privacy is on")
 	}
 	alice.Wait("all was heard", told("lost"))

@@ -91,7 +91,7 @@ func simulate(w way, fps, natural, least int, until time.Duration) []watched {
 		if len(words) > 0 {
 			at = max(at, words[len(words)-1].at) // in order
 		}
-		words = append(words, word{at, wire.Feedback{Seq: p.seq, At: now + simOffset, Took: took}})
+		words = append(words, word{at, wire.Feedback{Seq: p.seq, Arrived: now + simOffset, Transfer: took}})
 	}
 	for now := time.Duration(0); now < until; now += simStep {
 		for len(resent) > 0 && resent[0] <= now {

@@ -98,7 +98,7 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 	last := *w.at(landed - 1)
 	w.first, w.n = (w.first+landed)%maxFlights, w.n-landed
 
-	first := f.At - f.Took - last.sent
+	first := f.Arrived - f.Transfer - last.sent
 	way := w.way.add(first, now)
 	moved := w.delay.heard(&last, first-way, now)
 	if moved {
@@ -106,16 +106,16 @@ func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s
 		way = w.way.add(first, now)
 	}
 	s = sample{moved: moved, sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, mended: w.losses.mended(&last, w.trip.value()),
-		late: max(0, f.At-last.sent-way), busy: f.Took}
+		late: max(0, f.Arrived-last.sent-way), busy: f.Transfer}
 	if landed == 1 && w.known {
-		s.busy = f.At - max(last.sent+way, w.arrived)
+		s.busy = f.Arrived - max(last.sent+way, w.arrived)
 	}
 	s.busy = max(0, min(s.busy, s.late, longestBusy))
-	w.arrived, w.known = f.At, true
-	w.returned(now - f.At + way)
-	w.trip.add(now-f.At+way, now)
+	w.arrived, w.known = f.Arrived, true
+	w.returned(now - f.Arrived + way)
+	w.trip.add(now-f.Arrived+way, now)
 
-	ends := f.At - way
+	ends := f.Arrived - way
 	for i := range w.n {
 		f := w.at(i)
 		f.ends = max(f.sent, ends) + slowness.of(f.bytes)

@@ -29,7 +29,7 @@ const (
 )
 
 func feedback(seq uint64, at, took time.Duration) *wire.Feedback {
-	return &wire.Feedback{Seq: seq, At: at + theirs, Took: took}
+	return &wire.Feedback{Seq: seq, Arrived: at + theirs, Transfer: took}
 }
 
 func TestWindowOpensAsTheLinkIsFree(t *testing.T) {
@@ -119,11 +119,11 @@ func TestFeedbackOfAnyKindDoesNoHarm(t *testing.T) {
 				continue
 			}
 			f := []wire.Feedback{
-				{Seq: 1 << 63, At: 1<<63 - 1, Took: 1<<63 - 1},
-				{Seq: seq, At: 0, Took: 1<<63 - 1},
-				{Seq: seq, At: 1<<63 - 1},
+				{Seq: 1 << 63, Arrived: 1<<63 - 1, Transfer: 1<<63 - 1},
+				{Seq: seq, Arrived: 0, Transfer: 1<<63 - 1},
+				{Seq: seq, Arrived: 1<<63 - 1},
 				{Seq: 0},
-				{Seq: seq, At: lie(), Took: lie()},
+				{Seq: seq, Arrived: lie(), Transfer: lie()},
 			}[random.IntN(5)]
 			s, ok := w.heard(&f, now, r.slowness(8))
 			if !ok {

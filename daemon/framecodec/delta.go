@@ -24,7 +24,7 @@ func (k *packer) lossless(p *wire.Frame, f *frame.Frame, agreed []string) []byte
 		k.lz4 = new(wire.LZ4)
 	}
 	raw := f.Data
-	k.whole = grown(k.whole, wire.LZ4Room(len(raw)))
+	k.whole = grown(k.whole, wire.MaxLZ4Size(len(raw)))
 	if !k.follows(f, agreed) {
 		if n, ok := k.lz4.Compress(k.whole, raw); ok {
 			p.Codec = wire.CodecYUYVLZ4
@@ -33,7 +33,7 @@ func (k *packer) lossless(p *wire.Frame, f *frame.Frame, agreed []string) []byte
 		p.Codec = wire.CodecYUYV
 		return raw
 	}
-	k.diff, k.apart = grown(k.diff, len(raw)), grown(k.apart, wire.LZ4Room(len(raw)))
+	k.diff, k.apart = grown(k.diff, len(raw)), grown(k.apart, wire.MaxLZ4Size(len(raw)))
 	whole, apart := k.guess(raw, 2*f.Width)
 	data := raw
 	p.Codec = wire.CodecYUYV

@@ -190,7 +190,7 @@ func (d *path) write(f *frame.Frame) wire.Frame {
 	data, _, err := d.k.pack(&p, f, lossless, 0)
 	p.Size = len(data)
 	if err == nil {
-		err = p.Check()
+		err = p.Validate()
 	}
 	if err != nil {
 		d.t.Fatal(err)

@@ -31,7 +31,7 @@ func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Enc
 	h := &enc.Header
 	*h = wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
 	if f.Card {
-		h.Flags |= wire.Card
+		h.Flags |= wire.FlagCard
 	}
 	if enc.Data, enc.FullBytes, err = e.raw.pack(h, f, e.features, budget); err != nil {
 		return enc, err

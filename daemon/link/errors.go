@@ -117,5 +117,5 @@ func farewell(err error) *wire.Bye {
 }
 
 func words(code wire.Code, err error) *wire.Bye {
-	return &wire.Bye{Code: code, Text: wire.Clean(err.Error(), wire.MaxReason)}
+	return &wire.Bye{Code: code, Text: wire.Sanitize(err.Error(), wire.MaxReason)}
 }

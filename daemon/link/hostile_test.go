@@ -66,7 +66,7 @@ func (s *script) say(m wire.Message) { _, _ = s.Write(message(s.t, m)) }
 
 // landed says that a frame has arrived.
 func (s *script) landed(p *wire.Frame) {
-	s.say(&wire.Feedback{Seq: p.Seq, At: time.Duration(time.Now().UnixNano())})
+	s.say(&wire.Feedback{Seq: p.Seq, Arrived: time.Duration(time.Now().UnixNano())})
 	after(time.Millisecond)
 }
 

@@ -50,7 +50,7 @@ type Link struct {
 }
 
 func newLink(p *peer, c *transport.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
-	l := &Link{peer: p, conn: c, in: in, theirs: theirs, agreed: wire.Features(ours, theirs), dialled: dialled,
+	l := &Link{peer: p, conn: c, in: in, theirs: theirs, agreed: wire.CommonFeatures(ours, theirs), dialled: dialled,
 		began: time.Now(), clockBase: frame.Now(),
 		decoder: framecodec.NewDecoder(in),
 		out:     make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),

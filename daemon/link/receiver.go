@@ -89,7 +89,7 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 	}
 	if f != nil {
 		f.Captured, f.Arrived = captured, now
-		f.Card = m.Flags&wire.Card != 0
+		f.Card = m.Flags&wire.FlagCard != 0
 		if framecodec.Valid(f) {
 			l.received.onFrame(f, m.Size)
 			l.peer.links.cfg.Handler.Frame(l, f)
@@ -98,7 +98,7 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 			f.Release()
 		}
 	}
-	l.received.onArrival(wire.Feedback{Seq: m.Seq, At: l.clockBase + complete, Took: complete - began, Delay: delay})
+	l.received.onArrival(wire.Feedback{Seq: m.Seq, Arrived: l.clockBase + complete, Transfer: complete - began, Delay: delay})
 	poke(l.feedbackDue)
 	// After TCP has repeated a lost packet, several frames arrive at once. On one
 	// processor the viewers would only run after the last of them.

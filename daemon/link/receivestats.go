@@ -65,7 +65,7 @@ func (r *receiveStats) onBroken() {
 // onArrival prepares the feedback for a frame, good or broken, whose last byte
 // has arrived. Its counts are those of the good frames.
 func (r *receiveStats) onArrival(f wire.Feedback) {
-	r.transfer.Add(frame.Now(), f.Took, 0, 0, 0)
+	r.transfer.Add(frame.Now(), f.Transfer, 0, 0, 0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.Frames, f.Bytes, f.Lost = r.feedback.Frames, r.feedback.Bytes, r.feedback.Lost

@@ -141,7 +141,7 @@ func (s *sender) sendFrame() error {
 	if err != nil {
 		return err
 	}
-	if enc.Header.Check() != nil {
+	if enc.Header.Validate() != nil {
 		s.drops.TooBig++ // a raw frame above 16 MiB, which the protocol has no room for
 		s.link.sent.onDropped(s.drops)
 		return nil

@@ -49,36 +49,36 @@ type Reason uint8
 
 // The reasons of version 1.
 const (
-	HungUp       Reason = 1
-	Declined     Reason = 2
-	Busy         Reason = 3
-	NoAnswer     Reason = 4
-	DoNotDisturb Reason = 5
-	Cancelled    Reason = 6 // by the caller, before an answer
-	UnknownCall  Reason = 7 // no such call is held here
-	LostTooLong  Reason = 8 // no link for longer than the call is kept
-	Failed       Reason = 9
+	ReasonHungUp       Reason = 1
+	ReasonDeclined     Reason = 2
+	ReasonBusy         Reason = 3
+	ReasonNoAnswer     Reason = 4
+	ReasonDoNotDisturb Reason = 5
+	ReasonCancelled    Reason = 6 // by the caller, before an answer
+	ReasonUnknownCall  Reason = 7 // no such call is held here
+	ReasonLostTooLong  Reason = 8 // no link for longer than the call is kept
+	ReasonFailed       Reason = 9
 )
 
 func (r Reason) String() string {
 	switch r {
-	case HungUp:
+	case ReasonHungUp:
 		return "hung up"
-	case Declined:
+	case ReasonDeclined:
 		return "declined"
-	case Busy:
+	case ReasonBusy:
 		return "busy"
-	case NoAnswer:
+	case ReasonNoAnswer:
 		return "no answer"
-	case DoNotDisturb:
+	case ReasonDoNotDisturb:
 		return "do not disturb"
-	case Cancelled:
+	case ReasonCancelled:
 		return "cancelled"
-	case UnknownCall:
+	case ReasonUnknownCall:
 		return "unknown call"
-	case LostTooLong:
+	case ReasonLostTooLong:
 		return "lost for too long"
-	case Failed:
+	case ReasonFailed:
 		return "failed"
 	}
 	return fmt.Sprintf("ended (reason %d)", uint8(r))
@@ -90,34 +90,34 @@ func (*Accept) Type() Type  { return TypeAccept }
 func (*Resume) Type() Type  { return TypeResume }
 func (*End) Type() Type     { return TypeEnd }
 
-func (m *Invite) check() error  { return checkCall(m.Call) }
-func (m *Ringing) check() error { return checkCall(m.Call) }
-func (m *Accept) check() error  { return checkCall(m.Call) }
-func (m *Resume) check() error  { return checkCall(m.Call) }
+func (m *Invite) validate() error  { return checkCall(m.Call) }
+func (m *Ringing) validate() error { return checkCall(m.Call) }
+func (m *Accept) validate() error  { return checkCall(m.Call) }
+func (m *Resume) validate() error  { return checkCall(m.Call) }
 
-func (m *Invite) put(dst []byte) []byte  { return append(dst, m.Call[:]...) }
-func (m *Ringing) put(dst []byte) []byte { return append(dst, m.Call[:]...) }
-func (m *Accept) put(dst []byte) []byte  { return append(dst, m.Call[:]...) }
-func (m *Resume) put(dst []byte) []byte  { return append(dst, m.Call[:]...) }
+func (m *Invite) appendTo(dst []byte) []byte  { return append(dst, m.Call[:]...) }
+func (m *Ringing) appendTo(dst []byte) []byte { return append(dst, m.Call[:]...) }
+func (m *Accept) appendTo(dst []byte) []byte  { return append(dst, m.Call[:]...) }
+func (m *Resume) appendTo(dst []byte) []byte  { return append(dst, m.Call[:]...) }
 
-func (m *Invite) get(f *fields)  { m.Call = f.call() }
-func (m *Ringing) get(f *fields) { m.Call = f.call() }
-func (m *Accept) get(f *fields)  { m.Call = f.call() }
-func (m *Resume) get(f *fields)  { m.Call = f.call() }
+func (m *Invite) decode(f *decoder)  { m.Call = f.call() }
+func (m *Ringing) decode(f *decoder) { m.Call = f.call() }
+func (m *Accept) decode(f *decoder)  { m.Call = f.call() }
+func (m *Resume) decode(f *decoder)  { m.Call = f.call() }
 
-func (m *End) check() error {
+func (m *End) validate() error {
 	if err := checkCall(m.Call); err != nil {
 		return err
 	}
 	return checkString("text", m.Text, MaxReason)
 }
 
-func (m *End) put(dst []byte) []byte {
+func (m *End) appendTo(dst []byte) []byte {
 	dst = append(append(dst, m.Call[:]...), byte(m.Reason))
-	return putString(dst, m.Text)
+	return appendString(dst, m.Text)
 }
 
-func (m *End) get(f *fields) {
+func (m *End) decode(f *decoder) {
 	m.Call = f.call()
 	m.Reason = Reason(f.u8())
 	m.Text = f.string(MaxReason)

@@ -7,12 +7,12 @@ import "encoding/binary"
 // of a half-byte, and the lower and the upper half-bytes are gathered apart: noise below eight steps leaves all upper ones
 // zero. Bytes are paired eight apart, which is luma with luma and chroma with chroma.
 const (
-	bias  = 8
-	group = 16
+	bias      = 8
+	groupSize = 16
 
-	biases = 0x0808080808080808
-	lows   = 0x0f0f0f0f0f0f0f0f
-	tops   = 0x8080808080808080
+	biasBytes  = 0x0808080808080808
+	lowNibbles = 0x0f0f0f0f0f0f0f0f
+	highBits   = 0x8080808080808080
 )
 
 // Difference writes into dst what is to be packed of raw as YUYVDelta: its difference to base. All three have the length
@@ -21,12 +21,12 @@ func Difference(dst, raw, base []byte) {
 	n := len(raw)
 	base, lower, upper := base[:n], dst[:n/2], dst[n/2:n]
 	at := 0
-	for ; at+group <= n; at += group {
-		r, b := raw[at:at+group], base[at:at+group]
-		d0 := addBytes(subBytes(binary.LittleEndian.Uint64(r), binary.LittleEndian.Uint64(b)), biases)
-		d1 := addBytes(subBytes(binary.LittleEndian.Uint64(r[8:]), binary.LittleEndian.Uint64(b[8:])), biases)
-		binary.LittleEndian.PutUint64(lower[at/2:at/2+8], d0&lows|d1&lows<<4)
-		binary.LittleEndian.PutUint64(upper[at/2:at/2+8], d0>>4&lows|d1&^lows)
+	for ; at+groupSize <= n; at += groupSize {
+		r, b := raw[at:at+groupSize], base[at:at+groupSize]
+		d0 := addBytes(subBytes(binary.LittleEndian.Uint64(r), binary.LittleEndian.Uint64(b)), biasBytes)
+		d1 := addBytes(subBytes(binary.LittleEndian.Uint64(r[8:]), binary.LittleEndian.Uint64(b[8:])), biasBytes)
+		binary.LittleEndian.PutUint64(lower[at/2:at/2+8], d0&lowNibbles|d1&lowNibbles<<4)
+		binary.LittleEndian.PutUint64(upper[at/2:at/2+8], d0>>4&lowNibbles|d1&^lowNibbles)
 	}
 	for j, half := at, (n-at)/2; j < at+half; j++ {
 		d0, d1 := raw[j]-base[j]+bias, raw[j+half]-base[j+half]+bias
@@ -40,12 +40,12 @@ func Restore(dst, diff, base []byte) {
 	n := len(dst)
 	base, lower, upper := base[:n], diff[:n/2], diff[n/2:n]
 	at := 0
-	for ; at+group <= n; at += group {
+	for ; at+groupSize <= n; at += groupSize {
 		l, u := binary.LittleEndian.Uint64(lower[at/2:at/2+8]), binary.LittleEndian.Uint64(upper[at/2:at/2+8])
-		d, b := dst[at:at+group], base[at:at+group]
-		d0, d1 := l&lows|u&lows<<4, l>>4&lows|u&^lows
-		binary.LittleEndian.PutUint64(d, subBytes(addBytes(d0, binary.LittleEndian.Uint64(b)), biases))
-		binary.LittleEndian.PutUint64(d[8:], subBytes(addBytes(d1, binary.LittleEndian.Uint64(b[8:])), biases))
+		d, b := dst[at:at+groupSize], base[at:at+groupSize]
+		d0, d1 := l&lowNibbles|u&lowNibbles<<4, l>>4&lowNibbles|u&^lowNibbles
+		binary.LittleEndian.PutUint64(d, subBytes(addBytes(d0, binary.LittleEndian.Uint64(b)), biasBytes))
+		binary.LittleEndian.PutUint64(d[8:], subBytes(addBytes(d1, binary.LittleEndian.Uint64(b[8:])), biasBytes))
 	}
 	for j, half := at, (n-at)/2; j < at+half; j++ {
 		l, u := lower[at/2+j-at], upper[at/2+j-at]
@@ -54,7 +54,7 @@ func Restore(dst, diff, base []byte) {
 }
 
 // addBytes adds eight bytes to eight others, each for itself: the topmost bits are kept out of the carry.
-func addBytes(x, y uint64) uint64 { return (x&^tops + y&^tops) ^ (x^y)&tops }
+func addBytes(x, y uint64) uint64 { return (x&^highBits + y&^highBits) ^ (x^y)&highBits }
 
 // subBytes subtracts eight bytes from eight others, each for itself.
-func subBytes(x, y uint64) uint64 { return (x | tops - y&^tops) ^ (x^^y)&tops }
+func subBytes(x, y uint64) uint64 { return (x | highBits - y&^highBits) ^ (x^^y)&highBits }

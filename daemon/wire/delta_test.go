@@ -44,7 +44,7 @@ func TestDifference(t *testing.T) {
 	}
 	checkDifference(t, raw, base)
 	r := rand.NewChaCha8([32]byte{2})
-	for n := 0; n <= 68; n += 4 { // each tail of a group
+	for n := 0; n <= 68; n += 4 { // each tail of a groupSize
 		raw, base := make([]byte, n), make([]byte, n)
 		r.Read(raw)
 		r.Read(base)
@@ -76,7 +76,7 @@ func TestDifferenceIsRefusedWithoutItsFeature(t *testing.T) {
 		}
 	}
 	p := Frame{Seq: 3, Base: 3, Width: 8, Height: 2, Codec: CodecYUYVDelta, Size: 9}
-	if err := p.Check(); !errors.Is(err, ErrBadValue) {
+	if err := p.Validate(); !errors.Is(err, ErrBadValue) {
 		t.Errorf("a difference to itself: %v", err)
 	}
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // fields takes a payload apart from front to back. The first fault stays; what is read after it is zero.
-type fields struct {
+type decoder struct {
 	b   []byte
 	err error
 }
 
-func (f *fields) fail(err error) {
+func (f *decoder) fail(err error) {
 	if f.err == nil {
 		f.err = err
 	}
@@ -23,7 +23,7 @@ func (f *fields) fail(err error) {
 }
 
 // take gives the next n bytes, or nil.
-func (f *fields) take(n int) []byte {
+func (f *decoder) next(n int) []byte {
 	if len(f.b) < n {
 		f.fail(fmt.Errorf("%w: a field of %d bytes where %d are left", ErrShort, n, len(f.b)))
 		return nil
@@ -33,57 +33,57 @@ func (f *fields) take(n int) []byte {
 	return b
 }
 
-func (f *fields) u8() uint8 {
-	if b := f.take(1); b != nil {
+func (f *decoder) u8() uint8 {
+	if b := f.next(1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
-func (f *fields) u16() uint16 {
-	if b := f.take(2); b != nil {
+func (f *decoder) u16() uint16 {
+	if b := f.next(2); b != nil {
 		return binary.BigEndian.Uint16(b)
 	}
 	return 0
 }
 
-func (f *fields) u32() uint32 {
-	if b := f.take(4); b != nil {
+func (f *decoder) u32() uint32 {
+	if b := f.next(4); b != nil {
 		return binary.BigEndian.Uint32(b)
 	}
 	return 0
 }
 
-func (f *fields) u64() uint64 {
-	if b := f.take(8); b != nil {
+func (f *decoder) u64() uint64 {
+	if b := f.next(8); b != nil {
 		return binary.BigEndian.Uint64(b)
 	}
 	return 0
 }
 
-func (f *fields) time() time.Duration { return time.Duration(f.u64()) }
+func (f *decoder) time() time.Duration { return time.Duration(f.u64()) }
 
-func (f *fields) call() (id CallID) {
-	copy(id[:], f.take(len(id)))
+func (f *decoder) call() (id CallID) {
+	copy(id[:], f.next(len(id)))
 	return id
 }
 
 // string takes a text of at most limit bytes; it is for check to look at its characters.
-func (f *fields) string(limit int) string {
+func (f *decoder) string(limit int) string {
 	n := int(f.u16())
 	if n > limit {
 		f.fail(fmt.Errorf("%w: text of %d bytes, at most %d", ErrTooLong, n, limit))
 		return ""
 	}
-	return string(f.take(n))
+	return string(f.next(n))
 }
 
-func putU16(dst []byte, v uint16) []byte         { return binary.BigEndian.AppendUint16(dst, v) }
-func putU32(dst []byte, v uint32) []byte         { return binary.BigEndian.AppendUint32(dst, v) }
-func putU64(dst []byte, v uint64) []byte         { return binary.BigEndian.AppendUint64(dst, v) }
-func putTime(dst []byte, t time.Duration) []byte { return putU64(dst, uint64(t)) }
+func appendU16(dst []byte, v uint16) []byte         { return binary.BigEndian.AppendUint16(dst, v) }
+func appendU32(dst []byte, v uint32) []byte         { return binary.BigEndian.AppendUint32(dst, v) }
+func appendU64(dst []byte, v uint64) []byte         { return binary.BigEndian.AppendUint64(dst, v) }
+func appendTime(dst []byte, t time.Duration) []byte { return appendU64(dst, uint64(t)) }
 
-func putString(dst []byte, s string) []byte { return append(putU16(dst, uint16(len(s))), s...) }
+func appendString(dst []byte, s string) []byte { return append(appendU16(dst, uint16(len(s))), s...) }
 
 func checkTime(what string, t time.Duration) error {
 	if t < 0 {
@@ -128,10 +128,10 @@ func checkFeature(s string) error {
 	return nil
 }
 
-// Clean makes a text fit for a message: what is no UTF-8 or a control character becomes U+FFFD or a space, and what is
+// Sanitize makes a text fit for a message: what is no UTF-8 or a control character becomes U+FFFD or a space, and what is
 // above limit bytes is cut off between two characters. For names of hosts, words of the kernel and the like, which
 // come from where nobody checked them. Line ends do not survive; a Text is checked by who typed it.
-func Clean(s string, limit int) string {
+func Sanitize(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

@@ -62,18 +62,18 @@ func (c Codec) Allowed(features []string) bool {
 type FrameFlags uint8
 
 // Card marks a frame that is not from the camera: a card that says why there is none.
-const Card FrameFlags = 1
+const FlagCard FrameFlags = 1
 
 // Feedback is what the receiver of frames tells their sender. A Reader reuses it: it is good until the next call of
 // Next.
 type Feedback struct {
-	Seq    uint64        // of the newest frame that arrived whole
-	Frames uint64        // arrived whole, since the link is up
-	Bytes  uint64        // of their data
-	Lost   uint64        // sequence numbers that were left out between them
-	Delay  time.Duration // from capture to arrival of the newest, as the receiver reckons; 0 where it cannot tell
-	At     time.Duration // when the newest was whole, on the CLOCK_MONOTONIC of who sends this
-	Took   time.Duration // from its first byte to its last; 0 where it cannot tell
+	Seq      uint64        // of the newest frame that arrived whole
+	Frames   uint64        // arrived whole, since the link is up
+	Bytes    uint64        // of their data
+	Lost     uint64        // sequence numbers that were left out between them
+	Delay    time.Duration // from capture to arrival of the newest, as the receiver reckons; 0 where it cannot tell
+	Arrived  time.Duration // when the newest was whole, on the CLOCK_MONOTONIC of who sends this
+	Transfer time.Duration // from its first byte to its last; 0 where it cannot tell
 }
 
 // Refresh asks the sender of frames for a raw one that stands alone, for a difference came whose base is not here.
@@ -83,17 +83,17 @@ func (*Frame) Type() Type    { return TypeFrame }
 func (*Feedback) Type() Type { return TypeFeedback }
 func (*Refresh) Type() Type  { return TypeRefresh }
 
-func (*Refresh) check() error          { return nil }
-func (*Refresh) put(dst []byte) []byte { return dst }
-func (*Refresh) get(*fields)           {}
+func (*Refresh) validate() error            { return nil }
+func (*Refresh) appendTo(dst []byte) []byte { return dst }
+func (*Refresh) decode(*decoder)            {}
 
 // RawSize is what the frame is in bytes where it is not compressed: two a pixel.
 func (m *Frame) RawSize() int { return int(m.Width) * int(m.Height) * 2 }
 
 // Check holds a frame to the rules of its fields. Whoever sends one asks before AppendFrame.
-func (m *Frame) Check() error { return m.check() }
+func (m *Frame) Validate() error { return m.validate() }
 
-func (m *Frame) check() error {
+func (m *Frame) validate() error {
 	if err := checkTime("capture time", m.Captured); err != nil {
 		return err
 	}
@@ -151,18 +151,18 @@ func (c Codec) fields() int {
 	return frameFields
 }
 
-func (m *Frame) put(dst []byte) []byte {
-	dst = putTime(putU64(dst, m.Seq), m.Captured)
-	dst = putU16(putU16(dst, m.Width), m.Height)
+func (m *Frame) appendTo(dst []byte) []byte {
+	dst = appendTime(appendU64(dst, m.Seq), m.Captured)
+	dst = appendU16(appendU16(dst, m.Width), m.Height)
 	dst = append(dst, byte(m.Codec), byte(m.Flags), 0, 0)
-	dst = putU32(dst, uint32(m.Size))
+	dst = appendU32(dst, uint32(m.Size))
 	if m.Codec == CodecYUYVDelta {
-		dst = putU64(dst, m.Base)
+		dst = appendU64(dst, m.Base)
 	}
 	return dst
 }
 
-func (m *Frame) get(f *fields) {
+func (m *Frame) decode(f *decoder) {
 	m.Seq, m.Captured = f.u64(), f.time()
 	m.Width, m.Height = f.u16(), f.u16()
 	m.Codec, m.Flags = Codec(f.u8()), FrameFlags(f.u8())
@@ -178,22 +178,22 @@ func (m *Frame) get(f *fields) {
 	}
 }
 
-func (m *Feedback) check() error {
+func (m *Feedback) validate() error {
 	if err := checkTime("delay", m.Delay); err != nil {
 		return err
 	}
-	if err := checkTime("time", m.At); err != nil {
+	if err := checkTime("time", m.Arrived); err != nil {
 		return err
 	}
-	return checkTime("transfer time", m.Took)
+	return checkTime("transfer time", m.Transfer)
 }
 
-func (m *Feedback) put(dst []byte) []byte {
-	dst = putU64(putU64(putU64(putU64(dst, m.Seq), m.Frames), m.Bytes), m.Lost)
-	return putTime(putTime(putTime(dst, m.Delay), m.At), m.Took)
+func (m *Feedback) appendTo(dst []byte) []byte {
+	dst = appendU64(appendU64(appendU64(appendU64(dst, m.Seq), m.Frames), m.Bytes), m.Lost)
+	return appendTime(appendTime(appendTime(dst, m.Delay), m.Arrived), m.Transfer)
 }
 
-func (m *Feedback) get(f *fields) {
+func (m *Feedback) decode(f *decoder) {
 	m.Seq, m.Frames, m.Bytes, m.Lost = f.u64(), f.u64(), f.u64(), f.u64()
-	m.Delay, m.At, m.Took = f.time(), f.time(), f.time()
+	m.Delay, m.Arrived, m.Transfer = f.time(), f.time(), f.time()
 }

@@ -41,7 +41,7 @@ func Agree(a, b Hello) (version uint16, err error) {
 }
 
 // Features gives the features that both sides have, sorted, each once.
-func Features(a, b Hello) []string {
+func CommonFeatures(a, b Hello) []string {
 	var both []string
 	for _, f := range a.Features {
 		if slices.Contains(b.Features, f) {
@@ -66,7 +66,7 @@ func (m Hello) versions() string {
 	return fmt.Sprintf("versions %d to %d", m.VersionMin, m.VersionMax)
 }
 
-func (m *Hello) check() error {
+func (m *Hello) validate() error {
 	if m.VersionMin < 1 || m.VersionMin > m.VersionMax {
 		return fmt.Errorf("%w: versions %d to %d", ErrBadValue, m.VersionMin, m.VersionMax)
 	}
@@ -87,17 +87,17 @@ func (m *Hello) check() error {
 	return nil
 }
 
-func (m *Hello) put(dst []byte) []byte {
-	dst = putU16(putU16(dst, m.VersionMin), m.VersionMax)
-	dst = putString(putString(dst, m.Name), m.Software)
+func (m *Hello) appendTo(dst []byte) []byte {
+	dst = appendU16(appendU16(dst, m.VersionMin), m.VersionMax)
+	dst = appendString(appendString(dst, m.Name), m.Software)
 	dst = append(dst, byte(len(m.Features)))
 	for _, f := range m.Features {
-		dst = putString(dst, f)
+		dst = appendString(dst, f)
 	}
 	return dst
 }
 
-func (m *Hello) get(f *fields) {
+func (m *Hello) decode(f *decoder) {
 	m.VersionMin, m.VersionMax = f.u16(), f.u16()
 	m.Name, m.Software = f.string(MaxName), f.string(MaxName)
 	n := int(f.u8())

@@ -50,7 +50,7 @@ func TestAgreeFitsBye(t *testing.T) {
 	a := Hello{VersionMin: 10000, VersionMax: 20000, Name: strings.Repeat("\u202e", MaxName/3)}
 	b := Hello{VersionMin: 30000, VersionMax: 40000, Name: strings.Repeat(`"`, MaxName)}
 	for _, h := range []Hello{a, b} {
-		if err := h.check(); err != nil {
+		if err := h.validate(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,17 +63,17 @@ func TestAgreeFitsBye(t *testing.T) {
 	}
 }
 
-func TestFeatures(t *testing.T) {
+func TestCommonFeatures(t *testing.T) {
 	a := Hello{Features: []string{"yuyv", "jpeg", "lz4", "jpeg"}}
 	b := Hello{Features: []string{"jpeg", "smell", "yuyv", "yuyv"}}
 	want := []string{"jpeg", "yuyv"}
-	if diff := cmp.Diff(want, Features(a, b)); diff != "" {
+	if diff := cmp.Diff(want, CommonFeatures(a, b)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(want, Features(b, a)); diff != "" {
+	if diff := cmp.Diff(want, CommonFeatures(b, a)); diff != "" {
 		t.Errorf("from the other side (-want +got):\n%s", diff)
 	}
-	if got := Features(a, Hello{}); len(got) != 0 {
+	if got := CommonFeatures(a, Hello{}); len(got) != 0 {
 		t.Errorf("with nobody: %q", got)
 	}
 }

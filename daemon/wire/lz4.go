@@ -13,14 +13,14 @@ type LZ4 struct {
 	packer lz4.Compressor
 }
 
-// LZ4Room is what a raw frame of n bytes is given to be packed into: 95 % of it. What does not fit is better sent
+// MaxLZ4Size is what a raw frame of n bytes is given to be packed into: 95 % of it. What does not fit is better sent
 // stored, for unpacking is not free either.
-func LZ4Room(n int) int { return int(int64(n) * 95 / 100) }
+func MaxLZ4Size(n int) int { return int(int64(n) * 95 / 100) }
 
 // Compress packs raw, or a Difference, into dst and says how much of dst it took. It is not ok where that would be more
-// than LZ4Room of raw, or than dst has: then the frame is to be sent stored. dst must not overlap raw.
+// than MaxLZ4Size of raw, or than dst has: then the frame is to be sent stored. dst must not overlap raw.
 func (z *LZ4) Compress(dst, raw []byte) (n int, ok bool) {
-	dst = dst[:min(len(dst), LZ4Room(len(raw)))]
+	dst = dst[:min(len(dst), MaxLZ4Size(len(raw)))]
 	n, err := z.packer.CompressBlock(raw, dst)
 	return n, err == nil && n > 0
 }

@@ -72,7 +72,7 @@ func TestLZ4(t *testing.T) {
 				if !ok {
 					continue
 				}
-				if n > LZ4Room(len(c.raw)) {
+				if n > MaxLZ4Size(len(c.raw)) {
 					t.Errorf("%d of %d bytes are above 95 %%", n, len(c.raw))
 				}
 				raw, intact := guarded(t, len(c.raw))
@@ -124,15 +124,15 @@ func TestDecompressRefuses(t *testing.T) {
 func TestLZ4Room(t *testing.T) {
 	// The largest frame there can be, on a machine of 32 bits too.
 	for n, want := range map[int]int{0: 0, 1: 0, 100: 95, MaxFrame: 15938355} {
-		if got := LZ4Room(n); got != want {
-			t.Errorf("LZ4Room(%d) = %d, want %d", n, got, want)
+		if got := MaxLZ4Size(n); got != want {
+			t.Errorf("MaxLZ4Size(%d) = %d, want %d", n, got, want)
 		}
 	}
 }
 
 func BenchmarkLZ4(b *testing.B) {
 	raw := card(1280, 720)
-	packed := make([]byte, LZ4Room(len(raw)))
+	packed := make([]byte, MaxLZ4Size(len(raw)))
 	var z LZ4
 	n, ok := z.Compress(packed, raw)
 	if !ok {

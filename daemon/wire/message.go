@@ -48,9 +48,9 @@ func (t Type) String() string {
 type Message interface {
 	Type() Type
 
-	check() error          // the rules for its values, the same for the writer and for the reader
-	put(dst []byte) []byte // its payload
-	get(payload *fields)   // the reverse; check follows
+	validate() error            // the rules for its values, the same for the writer and for the reader
+	appendTo(dst []byte) []byte // its payload
+	decode(payload *decoder)    // the reverse; check follows
 }
 
 // Nominate says: this connection carries the link. Only the device with the smaller id sends it.
@@ -112,15 +112,15 @@ type Pong struct {
 }
 
 // Measure takes what a Pong tells that arrived at t4, on the clock of T1. The round trip is without the time the
-// other side held the Ping; ahead is by how much the other side's clock shows more than ours, wrong by half the round
+// other side held the Ping; offset is by how much the other side's clock shows more than ours, wrong by half the round
 // trip at most. It is not ok where the times contradict each other; such a Pong is to be ignored.
-func (p *Pong) Measure(t4 time.Duration) (roundTrip, ahead time.Duration, ok bool) {
+func (p *Pong) Measure(t4 time.Duration) (rtt, offset time.Duration, ok bool) {
 	// No difference of two times that are not negative overflows; the sum of two such differences can.
-	roundTrip = (t4 - p.T1) - (p.T3 - p.T2)
-	if p.check() != nil || t4 < p.T1 || roundTrip < 0 {
+	rtt = (t4 - p.T1) - (p.T3 - p.T2)
+	if p.validate() != nil || t4 < p.T1 || rtt < 0 {
 		return 0, 0, false
 	}
-	return roundTrip, (p.T2-p.T1)/2 + (p.T3-t4)/2, true
+	return rtt, (p.T2-p.T1)/2 + (p.T3-t4)/2, true
 }
 
 // Text is a line of text for whoever looks at the call.
@@ -175,29 +175,29 @@ func (*Pong) Type() Type     { return TypePong }
 func (*Text) Type() Type     { return TypeText }
 func (*State) Type() Type    { return TypeState }
 
-func (*Nominate) check() error          { return nil }
-func (*Nominate) put(dst []byte) []byte { return dst }
-func (*Nominate) get(*fields)           {}
+func (*Nominate) validate() error            { return nil }
+func (*Nominate) appendTo(dst []byte) []byte { return dst }
+func (*Nominate) decode(*decoder)            {}
 
-func (m *Bye) check() error { return checkString("text", m.Text, MaxReason) }
+func (m *Bye) validate() error { return checkString("text", m.Text, MaxReason) }
 
-func (m *Bye) put(dst []byte) []byte {
+func (m *Bye) appendTo(dst []byte) []byte {
 	dst = append(dst, byte(m.Code))
-	return putString(dst, m.Text)
+	return appendString(dst, m.Text)
 }
 
-func (m *Bye) get(f *fields) {
+func (m *Bye) decode(f *decoder) {
 	m.Code = Code(f.u8())
 	m.Text = f.string(MaxReason)
 }
 
-func (m *Ping) check() error { return checkTime("T1", m.T1) }
+func (m *Ping) validate() error { return checkTime("T1", m.T1) }
 
-func (m *Ping) put(dst []byte) []byte { return putTime(dst, m.T1) }
+func (m *Ping) appendTo(dst []byte) []byte { return appendTime(dst, m.T1) }
 
-func (m *Ping) get(f *fields) { m.T1 = f.time() }
+func (m *Ping) decode(f *decoder) { m.T1 = f.time() }
 
-func (m *Pong) check() error {
+func (m *Pong) validate() error {
 	if err := checkTime("T1", m.T1); err != nil {
 		return err
 	}
@@ -210,32 +210,34 @@ func (m *Pong) check() error {
 	return nil
 }
 
-func (m *Pong) put(dst []byte) []byte { return putTime(putTime(putTime(dst, m.T1), m.T2), m.T3) }
+func (m *Pong) appendTo(dst []byte) []byte {
+	return appendTime(appendTime(appendTime(dst, m.T1), m.T2), m.T3)
+}
 
-func (m *Pong) get(f *fields) { m.T1, m.T2, m.T3 = f.time(), f.time(), f.time() }
+func (m *Pong) decode(f *decoder) { m.T1, m.T2, m.T3 = f.time(), f.time(), f.time() }
 
-func (m *Text) check() error { return checkText("text", m.Text, MaxText) }
+func (m *Text) validate() error { return checkText("text", m.Text, MaxText) }
 
-func (m *Text) put(dst []byte) []byte { return putString(putU64(dst, m.ID), m.Text) }
+func (m *Text) appendTo(dst []byte) []byte { return appendString(appendU64(dst, m.ID), m.Text) }
 
-func (m *Text) get(f *fields) {
+func (m *Text) decode(f *decoder) {
 	m.ID = f.u64()
 	m.Text = f.string(MaxText)
 }
 
-func (m *State) check() error {
+func (m *State) validate() error {
 	if err := checkTime("since", m.Since); err != nil {
 		return err
 	}
 	return checkString("reason", m.Reason, MaxReason)
 }
 
-func (m *State) put(dst []byte) []byte {
+func (m *State) appendTo(dst []byte) []byte {
 	dst = append(dst, byte(m.Camera))
-	return append(putString(putTime(dst, m.Since), m.Reason), m.Rotate)
+	return append(appendString(appendTime(dst, m.Since), m.Reason), m.Rotate)
 }
 
-func (m *State) get(f *fields) {
+func (m *State) decode(f *decoder) {
 	m.Camera = CameraState(f.u8())
 	m.Since = f.time()
 	m.Reason = f.string(MaxReason)

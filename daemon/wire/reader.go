@@ -14,11 +14,11 @@ func Append(dst []byte, m Message) ([]byte, error) {
 	if m.Type() == TypeFrame {
 		return dst, errors.New("a frame's data follows it: AppendFrame")
 	}
-	if err := m.check(); err != nil {
+	if err := m.validate(); err != nil {
 		return dst, fmt.Errorf("writing %v: %w", m.Type(), err)
 	}
 	start := len(dst)
-	dst = m.put(append(dst, byte(m.Type()), 0, 0, 0, 0, 0, 0, 0))
+	dst = m.appendTo(append(dst, byte(m.Type()), 0, 0, 0, 0, 0, 0, 0))
 	binary.BigEndian.PutUint32(dst[start+4:], uint32(len(dst)-start-HeaderSize))
 	return dst, nil
 }
@@ -27,8 +27,8 @@ func Append(dst []byte, m Message) ([]byte, error) {
 // from where they lie. It does not check p: see Frame.Check.
 func AppendFrame(dst []byte, p *Frame) []byte {
 	dst = append(dst, byte(TypeFrame), 0, 0, 0)
-	dst = putU32(dst, uint32(p.Codec.fields()+p.Size))
-	return p.put(dst)
+	dst = appendU32(dst, uint32(p.Codec.fields()+p.Size))
+	return p.appendTo(dst)
 }
 
 // readBuffer holds the known part of every message but a frame: the longest is a Text, of 2010 bytes.
@@ -43,7 +43,7 @@ type Reader struct {
 	err  error
 	left int // data of the last frame that is not read yet
 
-	payload  fields
+	payload  decoder
 	ping     Ping
 	pong     Pong
 	frame    Frame
@@ -90,7 +90,7 @@ func (r *Reader) Data(dst []byte) error {
 	}
 	r.left = 0
 	if _, err := io.ReadFull(r.in, dst); err != nil {
-		r.err = inside(err)
+		r.err = unexpectedEOF(err)
 	}
 	return r.err
 }
@@ -110,7 +110,7 @@ func (r *Reader) next() (Message, error) {
 	h, err := r.in.Peek(HeaderSize)
 	if err != nil {
 		if len(h) > 0 {
-			err = inside(err)
+			err = unexpectedEOF(err)
 		}
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (r *Reader) next() (Message, error) {
 	}
 	known, err := r.in.Peek(int(min(length, readBuffer)))
 	if err != nil {
-		return nil, inside(err)
+		return nil, unexpectedEOF(err)
 	}
 	if err := r.parse(m, known); err != nil {
 		return nil, err
@@ -148,7 +148,7 @@ func (r *Reader) readFrame(length int) error {
 		}
 	}
 	if err != nil {
-		return inside(err)
+		return unexpectedEOF(err)
 	}
 	if err := r.parse(&r.frame, known); err != nil {
 		return err
@@ -165,11 +165,11 @@ func (r *Reader) readFrame(length int) error {
 }
 
 func (r *Reader) parse(m Message, payload []byte) error {
-	r.payload = fields{b: payload}
-	m.get(&r.payload)
+	r.payload = decoder{b: payload}
+	m.decode(&r.payload)
 	err := r.payload.err
 	if err == nil {
-		err = m.check()
+		err = m.validate()
 	}
 	if err != nil {
 		return fmt.Errorf("reading %v: %w", m.Type(), err)
@@ -179,7 +179,7 @@ func (r *Reader) parse(m Message, payload []byte) error {
 
 func (r *Reader) discard(n int) error {
 	_, err := r.in.Discard(n)
-	return inside(err)
+	return unexpectedEOF(err)
 }
 
 // message gives what to read a message of this type into; nil where the type is not known.
@@ -239,7 +239,7 @@ func checkHeader(t Type, flags uint8, reserved uint16, length int64) error {
 }
 
 // inside marks an end of the stream that comes within a message.
-func inside(err error) error {
+func unexpectedEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}

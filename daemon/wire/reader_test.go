@@ -208,14 +208,14 @@ func BenchmarkReader(b *testing.B) {
 	}
 }
 
-func TestMeasure(t *testing.T) {
+func TestPong_Measure(t *testing.T) {
 	const huge = time.Duration(math.MaxInt64)
 	for _, c := range []struct {
-		name             string
-		pong             Pong
-		t4               time.Duration
-		roundTrip, ahead time.Duration
-		ok               bool
+		name        string
+		pong        Pong
+		t4          time.Duration
+		rtt, offset time.Duration
+		ok          bool
 	}{
 		{"the specification's example", Pong{1e9, 7e9, 7_000_020_000}, 1_000_320_000, 300 * time.Microsecond, 5_999_850_000, true},
 		{"the other clock is behind", Pong{9e9, 1e9, 1e9}, 9e9 + 2e6, 2 * time.Millisecond, -8e9 - 1e6, true},
@@ -228,9 +228,9 @@ func TestMeasure(t *testing.T) {
 		{"the widest contradiction", Pong{0, 0, huge}, 0, 0, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			roundTrip, ahead, ok := c.pong.Measure(c.t4)
-			if roundTrip != c.roundTrip || ahead != c.ahead || ok != c.ok {
-				t.Errorf("got %v, %v, %v; want %v, %v, %v", roundTrip, ahead, ok, c.roundTrip, c.ahead, c.ok)
+			rtt, offset, ok := c.pong.Measure(c.t4)
+			if rtt != c.rtt || offset != c.offset || ok != c.ok {
+				t.Errorf("got %v, %v, %v; want %v, %v, %v", rtt, offset, ok, c.rtt, c.offset, c.ok)
 			}
 		})
 	}
@@ -284,12 +284,12 @@ func TestClean(t *testing.T) {
 		{"\xff", 2, ""},
 		{"abc", 0, ""},
 	} {
-		got := Clean(c.in, c.limit)
+		got := Sanitize(c.in, c.limit)
 		if got != c.want {
-			t.Errorf("Clean(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
+			t.Errorf("Sanitize(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
 		}
 		if err := checkString("text", got, c.limit); err != nil {
-			t.Errorf("Clean(%q, %d): %v", c.in, c.limit, err)
+			t.Errorf("Sanitize(%q, %d): %v", c.in, c.limit, err)
 		}
 	}
 }

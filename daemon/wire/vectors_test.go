@@ -280,7 +280,7 @@ func TestProtocolExample(t *testing.T) {
 	if err != nil || version != 1 {
 		t.Errorf("they agree on %d, %v", version, err)
 	}
-	if diff := cmp.Diff([]string{"jpeg", "resume"}, Features(hellos[0], hellos[1])); diff != "" {
+	if diff := cmp.Diff([]string{"jpeg", "resume"}, CommonFeatures(hellos[0], hellos[1])); diff != "" {
 		t.Errorf("features in force (-want +got):\n%s", diff)
 	}
 }
