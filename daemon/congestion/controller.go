@@ -1,3 +1,53 @@
+// Package congestion decides when a frame is sent over a link, and how many
+// bytes it may have. It keeps frames fresh: what a slow link cannot carry is
+// never queued, neither here, nor in the kernel, nor in a router on the path.
+//
+// The receiver answers each frame with a wire.Feedback: when the last byte
+// arrived, and how long the frame took from its first byte to its last. From
+// that the Controller learns two times for each frame:
+//
+//	sent ──────────▶ first byte ───────────▶ last byte ──▶ Feedback
+//	     │                      └─ transferTime ─┤
+//	     └─ delay, less the least one-way delay ─┘
+//
+// transferTime is how long the frame occupied the link.
+//
+// The control law has two parts, each of which answers one question.
+//
+// Where is a frame dropped on a slow link? In the sender's subscription to the
+// hub, which holds only the newest frame. The sender takes it when CanSend
+// allows: when the frame before has almost left the bottleneck (window.go). A
+// frame that waits for that is replaced by the camera's next one.
+//
+// What decides the quality? Budget: the target rate times the camera's frame
+// interval (rate.go). The rate is lowered when frames are delayed or occupy the
+// link for more than 95 % of the time, and raised when they occupy less than
+// 70 %. The encoder fits the frame into the budget.
+//
+//	OnFrame    ──▶ frameInterval ──────────────────┐
+//	                                               ▼
+//	OnFeedback ──▶ window ──▶ sample ──▶ rate ──▶ Budget ◀── bitrateCap
+//	                  ▲                                         │
+//	OnSent     ───────┴──▶ CanSend ◀────────────────────────────┘
+//	                  ▲
+//	TCPInfo    ──▶ loss, bbrReset
+//
+// Three causes of delay are no reason for a lower rate, and are kept apart from
+// queues: a packet that a radio link lost and TCP repeated (loss.go), a route
+// that has become longer (routechange.go), and BBR's own pacing (bbr.go).
+//
+// Guarantees:
+//
+//   - The package is pure: it starts no goroutine, reads no clock, and asks the
+//     kernel only through Socket.
+//   - No common clock is needed: times of the receiver are only compared with
+//     each other.
+//   - Feedback of any kind, also from a broken or hostile receiver, cannot stop
+//     the frames for longer than a second, nor overflow a sum.
+//   - Nothing is allocated per frame.
+//
+// All instants are durations on one monotonic clock of the caller's choice. A
+// Controller is not safe for concurrent use.
 package congestion
 
 import (
@@ -7,20 +57,27 @@ import (
 	"vchat/daemon/wire"
 )
 
-// Controller decides when the next frame is sent and how many bytes it may have. It belongs to the writing goroutine, which
-// gives it the time.
+// Controller decides when the next frame is sent and how many bytes it may
+// have. It belongs to the writing goroutine of one link.
 type Controller struct {
-	kernel  Kernel
-	window  window
-	rate    rate
-	pulse   pulse
-	paced   paced
-	natural natural
+	socket     Socket
+	window     window
+	rate       rate
+	bitrateCap bitrateCap
+	interval   frameInterval
+	fullSize   fullSize
+	bbr        bbrReset
 
-	most    float64       // max_bitrate in bytes a second; 0: there is none
-	paid    time.Duration // max_bitrate is kept for what was sent, if nothing more is sent until then
-	blocked Reason
-	bound   bool // frames like the latest have to be made smaller
+	constrained bool // full-size frames exceed the budget
+	blockedBy   Reason
+}
+
+// Socket is the kernel's view of the connection that the frames are written to.
+type Socket interface {
+	Unsent() int      // bytes the kernel has not sent yet
+	Unacked() int     // bytes the other kernel has not acknowledged, unsent ones included
+	TCPInfo() TCPInfo // what the kernel measures
+	ResetBBR()        // makes BBR measure the path anew
 }
 
 // Reason is what delays a frame or makes it smaller.
@@ -35,100 +92,106 @@ const (
 
 // SentFrame describes a frame that is about to be written.
 type SentFrame struct {
-	Seq        uint64
-	Bytes      int // of its data
-	FullBytes  int // bytes that it would have without a budget
-	Budget     int // bytes that it was allowed to have; 0: any number
-	Raw        bool
-	Card       bool
-	EncodeTime time.Duration // how long it took to encode it
+	Seq        uint64        // the one its Feedback will have
+	Bytes      int           // of its data
+	FullBytes  int           // of its data, had there been no budget
+	Budget     int           // in bytes, as Budget returned it; 0: unlimited
+	Raw        bool          // not a JPEG of the camera
+	Card       bool          // a status card, which is never reduced
+	EncodeTime time.Duration // from the call of Budget until now
 }
 
-func New(k Kernel) *Controller { return &Controller{kernel: k} }
+// minLossRTT is the base round trip below which TCP repeats a lost packet so
+// fast that full-size frames do not suffer. The system call for TCPInfo is
+// saved there: on a local network a frame is sent every few milliseconds.
+const minLossRTT = 5 * time.Millisecond
+
+// New returns a Controller for frames that are written to s. It knows nothing
+// of the path yet: the first frames are sent in full size.
+func New(s Socket) *Controller { return &Controller{socket: s} }
 
 // SetMaxRate sets max_bitrate, in bytes a second; 0: there is none.
-func (c *Controller) SetMaxRate(most float64) { c.most = most }
-
-// OnFrame learns the camera's interval from a frame that was taken.
-func (c *Controller) OnFrame(f *frame.Frame) { c.pulse.saw(f) }
+func (c *Controller) SetMaxRate(bytesPerSecond float64) { c.bitrateCap.rate = bytesPerSecond }
 
 // OnNewSource forgets the last frame: the next one is another camera's.
-func (c *Controller) OnNewSource() { c.pulse.pause() }
+func (c *Controller) OnNewSource() { c.interval.reset() }
 
-// CanSend reports whether a frame may be sent now, and if not, when to ask again.
+// OnFrame measures the camera's frame interval. It is called with each frame
+// that is taken from the hub.
+func (c *Controller) OnFrame(f *frame.Frame) { c.interval.onFrame(f) }
+
+// CanSend reports whether a frame may be sent now. If not, retryAt is when it
+// is worth asking again, unless a Feedback comes before; it is after now.
 func (c *Controller) CanSend(now time.Duration) (ok bool, retryAt time.Duration) {
-	if now < c.paid && c.most > 0 {
-		c.blocked = LimitedByMaxBitrate
-		return false, c.paid
+	if !c.bitrateCap.canSend(now) {
+		c.blockedBy = LimitedByMaxBitrate
+		return false, c.bitrateCap.nextAt
 	}
-	if ok, retryAt = c.window.open(now, c.pulse.interval(), c.rate.slowness(len(c.rate.recent)), c.kernel); !ok {
-		c.blocked = LimitedByNetwork
+	if ok, retryAt = c.window.canSend(now, c.interval.estimate(), c.rate.cost(), c.socket); !ok {
+		c.blockedBy = LimitedByNetwork
 	}
 	return ok, retryAt
 }
 
-// BlockedBy returns why CanSend reported false.
-func (c *Controller) BlockedBy() Reason { return c.blocked }
+// BlockedBy returns why CanSend last reported false.
+func (c *Controller) BlockedBy() Reason { return c.blockedBy }
 
-// Budget returns how many bytes the next frame may have, and why no more; 0: any number.
+// Budget returns how many bytes of data f may have, and what sets that limit;
+// 0: it is unlimited. A card always is: its text must stay readable, and there
+// is only one a second.
 func (c *Controller) Budget(f *frame.Frame) (bytes int, reason Reason) {
 	if f.Card {
-		return 0, Unlimited // its text must stay readable, and there is one a second
+		return 0, Unlimited
 	}
-	interval := c.pulse.interval()
-	if bytes = c.rate.room(interval); bytes > 0 {
+	interval := c.interval.estimate()
+	if bytes = c.rate.frameBudget(interval); bytes > 0 {
 		reason = LimitedByNetwork
 	}
-	if c.most > 0 {
-		if capped := int(min(max(1, c.most*interval.Seconds()), wire.MaxFrame)); bytes == 0 || capped < bytes {
-			bytes, reason = capped, LimitedByMaxBitrate
-		}
+	if capped := c.bitrateCap.frameBudget(interval); capped > 0 && (bytes == 0 || capped < bytes) {
+		bytes, reason = capped, LimitedByMaxBitrate
 	}
 	return bytes, reason
 }
 
 // OnSent notes a frame that is about to be written.
 func (c *Controller) OnSent(now time.Duration, f SentFrame) {
-	c.window.lead += (f.EncodeTime - c.window.lead) / 8
-	if c.bound = false; !f.Card {
-		c.natural.saw(f.FullBytes, now)
-		c.bound = f.Budget > 0 && c.natural.most() > f.Budget
+	c.window.encodeTime += (f.EncodeTime - c.window.encodeTime) / 8
+	if c.constrained = false; !f.Card {
+		c.fullSize.onFrame(f.FullBytes, now)
+		c.constrained = f.Budget > 0 && c.fullSize.max() > f.Budget
 	}
-	// One that is as it came, and much smaller than it may be, says nothing of what would be if it were as large.
-	shrunk := c.bound && (f.Raw || f.Bytes < f.FullBytes || f.Bytes > f.Budget-f.Budget/4)
-	c.window.sent(f.Seq, f.Bytes, shrunk, now, c.rate.slowness(len(c.rate.recent)))
-	if c.most > 0 {
-		c.paid = max(c.paid, now-c.pulse.interval()) + seconds(1/c.most).of(f.Bytes)
-	}
+	// A full-size frame far below the budget shows nothing about a larger one.
+	reduced := c.constrained && (f.Raw || f.Bytes < f.FullBytes || f.Bytes > f.Budget-f.Budget/4)
+	c.window.onSent(f.Seq, f.Bytes, reduced, now, c.rate.cost())
+	c.bitrateCap.onSent(f.Bytes, now, c.interval.estimate())
 }
 
-// OnFeedback takes the receiver's word, which came at an instant.
-func (c *Controller) OnFeedback(at time.Duration, f *wire.Feedback) {
-	var way TCPInfo
-	if c.bound || c.window.trip.value() > nearby {
-		if way = c.kernel.TCPInfo(); way.stale(c.window.trip.value()) {
-			way = TCPInfo{}
+// OnFeedback adapts the window and the rate to a Feedback that arrived at now.
+func (c *Controller) OnFeedback(now time.Duration, f *wire.Feedback) {
+	var info TCPInfo
+	if c.constrained || c.window.baseRTT.value() > minLossRTT {
+		if info = c.socket.TCPInfo(); info.hasStaleMinRTT(c.window.baseRTT.value()) {
+			info = TCPInfo{}
 		} else {
-			c.window.losses.resent(way.Retransmitted, at)
+			c.window.loss.onRetransmitted(info.Retransmitted, now)
 		}
 	}
-	s, ok := c.window.heard(f, at, c.rate.slowness(len(c.rate.recent)))
+	s, ok := c.window.onFeedback(f, now, c.rate.cost())
 	if !ok {
 		return
 	}
-	if c.paced.holds(s, way, c.window.losses.crowded(), at) {
-		c.kernel.ResetBBR()
+	if c.bbr.pacingLimited(s, info, c.window.loss.congestionLoss(), now) {
+		c.socket.ResetBBR()
 	}
-	interval := c.pulse.interval()
-	c.rate.heard(s, course{interval: interval, trip: c.window.trip.value(),
-		asked: float64(c.natural.most()) / min(interval, longestSpan).Seconds()}, at)
+	interval := c.interval.estimate()
+	c.rate.onSample(s, conditions{interval: interval, baseRTT: c.window.baseRTT.value(),
+		demand: float64(c.fullSize.max()) / min(interval, maxFrameTime).Seconds()}, now)
 }
 
-// nearby is a round trip so short that nobody needs to know why it was longer, where frames go as they come.
-const nearby = 5 * time.Millisecond
+// Constrained reports whether the camera's frames exceed the budget, so that
+// frames like the last one have to be reduced.
+func (c *Controller) Constrained() bool { return c.constrained }
 
-// Constrained reports whether frames like the latest have to be made smaller.
-func (c *Controller) Constrained() bool { return c.bound }
-
-// Capacity returns what the link is taken to carry, in Mbit/s.
-func (c *Controller) Capacity() float64 { return c.rate.carries() }
+// Capacity returns the estimated capacity of the link, in Mbit/s. It means
+// something only while frames are limited by the network.
+func (c *Controller) Capacity() float64 { return c.rate.capacityMbit() }

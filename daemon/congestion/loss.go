@@ -2,47 +2,56 @@ package congestion
 
 import "time"
 
-// losses tells packets that a radio link has lost from those that a full link has thrown away: of the former there are some
-// always, and TCP repeats them; to send less is no help. Of the latter there are many at once.
-type losses struct {
-	repeated uint32        // packets that the kernel has sent again, as far as is known
-	at       time.Duration // when that was seen to have changed
-	bytes    int           // sent since repeated was last asked for, at most mostBytes
-	share    float64       // of the packets, smoothed
+// loss separates random loss from congestion loss. A radio link loses a few
+// packets at all times, and sending less is no help. A full link loses many at
+// once.
+type loss struct {
+	retransmitted uint32        // packets, as the kernel last reported
+	changedAt     time.Duration // when that number last grew
+	sentBytes     int           // since then it was asked for; at most maxSentBytes
+	ratio         float64       // of packets lost, 0 to 1, smoothed
 }
 
 const (
-	// crowdedShare of the packets is more than a radio link loses on which anybody would call.
-	crowdedShare = 0.05
-	packetBytes  = 1400
-	// mostBytes: where nobody asks for hours, an int of 32 bits would be too small.
-	mostBytes = 1 << 30
+	// congestionRatio is above what a radio link loses that is fit for a call.
+	congestionRatio = 0.05
+	// minCongestionPackets are lost at once before a burst is congestion.
+	minCongestionPackets = 3
+	// packetBytes is the payload of a TCP segment on Ethernet, about.
+	packetBytes = 1400
+	// maxSentBytes keeps the sum in an int of 32 bits. The kernel may not be
+	// asked for hours: see minLossRTT.
+	maxSentBytes = 1 << 30
 )
 
-func (l *losses) sent(bytes int) { l.bytes = min(l.bytes, mostBytes-bytes) + bytes }
+func (l *loss) onSent(bytes int) { l.sentBytes = min(l.sentBytes, maxSentBytes-bytes) + bytes }
 
-// resent takes how many packets the kernel has sent again so far.
-func (l *losses) resent(repeated uint32, now time.Duration) {
-	if l.bytes == 0 {
-		return // until there is something to compare with
+// onRetransmitted takes how many packets the kernel has sent again in all.
+func (l *loss) onRetransmitted(total uint32, now time.Duration) {
+	if l.sentBytes == 0 {
+		return // nothing to compare with
 	}
-	lost := float64(repeated - l.repeated)
-	l.share += (min(1, lost*packetBytes/float64(l.bytes)) - l.share) / 8
-	if l.bytes = 0; lost > 0 {
-		l.repeated, l.at = repeated, now
+	lost := float64(total - l.retransmitted)
+	l.ratio += (min(1, lost*packetBytes/float64(l.sentBytes)) - l.ratio) / 8
+	if l.sentBytes = 0; lost > 0 {
+		l.retransmitted, l.changedAt = total, now
 	}
 }
 
-// crowded says that packets are thrown away because there are too many.
-func (l *losses) crowded() bool { return l.share > crowdedShare }
+// congestionLoss reports whether packets are lost because there are too many.
+func (l *loss) congestionLoss() bool { return l.ratio > congestionRatio }
 
-// many says that of what was sent lately more is lost than a radio loses, before anything is heard of it.
-func (l *losses) many(f TCPInfo) bool {
-	lost := f.Lost + int(f.Retransmitted-l.repeated)
-	return l.crowded() || lost > 3 && lost*packetBytes > l.bytes/10
+// congestionBurst reports congestion loss by what is known to be lost now,
+// before any feedback arrives.
+func (l *loss) congestionBurst(i TCPInfo) bool {
+	lost := i.Lost + int(i.Retransmitted-l.retransmitted)
+	return l.congestionLoss() || lost > minCongestionPackets && lost*packetBytes > l.sentBytes/10
 }
 
-// mended says that a frame had a hole, or may have waited behind one, for no other reason than that some are lost always.
-func (l *losses) mended(f *flight, trip time.Duration) bool {
-	return !l.crowded() && (f.repeated != l.repeated || l.at > 0 && f.sent-l.at < trip)
+// recovered reports whether a frame was delayed, or may have been, because TCP
+// had to repeat a packet that was lost at random.
+func (l *loss) recovered(f *inFlightFrame, baseRTT time.Duration) bool {
+	during := f.retransmitted != l.retransmitted
+	behind := l.changedAt > 0 && f.sentAt-l.changedAt < baseRTT
+	return !l.congestionLoss() && (during || behind)
 }

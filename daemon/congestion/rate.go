@@ -5,214 +5,251 @@ import (
 	"time"
 )
 
-// rate finds out how much video a link carries, and so how many bytes a frame may have. It looks at the share of the time
-// that frames occupy the link, and at how late they are: loss alone says nothing on a radio link, and a queue says
-// everything before there is loss. It is pure: the writer's goroutine tells it what the window has learnt.
+// rate estimates the capacity of the link and sets the target rate for frames.
+// Its input is how long frames occupy the link and how much they are delayed.
+// Loss is no input: a radio link loses packets at any rate, and a queue shows
+// congestion before packets are lost.
 //
-//	        late, or busy above full                    light
-//	free ────────────────────────────▶ below ceiling ──────────▶ near ceiling ──────────▶ above it ──────────▶ free
-//	                                     ▲    │ × 2, at once       │ × 1.2, after a wait     │ × 2
-//	                                     │    └─────────┬──────────┴───────────┬─────────────┘
-//	                                     └─── share of what it carries now ────┘ late, or busy above full
+//	unlimited ──delay or overuse──▶ 85 % of the measured capacity ◀─┐
+//	    ▲                              │ underuse: × 2, at once     │
+//	    │                              ▼                            │ delay
+//	    │                           near the capacity ──────────────┤ or
+//	    │                              │ underuse: × 1.2, in steps  │ overuse
+//	    │                              ▼                            │
+//	    └──────── underuse: × 2 ─── above the capacity ─────────────┘
 //
-// The ceiling is what the link carried when it was full. A link with a bucket of tokens looks idle until that is empty, so it
-// has to be tried now and then whether the ceiling has gone: less often where it has not, but always within 1.5 s, so that
-// quality is back within 3 s. What a single frame says is not enough to forget a ceiling that was seen before: radios and
-// schedulers have hiccups.
+// The capacity is what the link carried when it was last full. A link that is
+// shaped by a token bucket seems idle until the bucket is empty, so the rate
+// probes now and then whether the capacity has grown: less often after each
+// failure, but at least every 1.5 s, so that full quality is back within 3 s. A
+// single sample does not replace a known capacity: radios and schedulers pause.
 type rate struct {
-	limit   float64       // bytes a second; 0: free, frames go as they are
-	ceiling float64       // bytes a second; 0: not known
-	seen    time.Duration // when the ceiling was last seen
-	fails   int           // how often in a row
-	doubt   float64       // a ceiling that was seen once, far below the one that is known
-	next    time.Duration // no step up near the ceiling before
-	changed time.Duration // of the limit; what was sent before it says nothing of it
+	target     float64       // bytes a second; 0: unlimited, frames are sent in full size
+	capacity   float64       // bytes a second; 0: unknown
+	capacityAt time.Duration // when the capacity was last measured
+	confirmed  int           // measurements in a row that agreed with the capacity
+	outlier    float64       // a single measurement far below the capacity; 0: none
+	probeAt    time.Duration // no step up near the capacity before
+	changedAt  time.Duration // of the target; frames sent before it show nothing about it
 
-	whole   seconds // what the link takes for a byte where nothing is lost, smoothed
-	wholeAt time.Duration
+	lossFree   secondsPerByte // smoothed cost of frames without loss
+	lossFreeAt time.Duration  // when it was last measured
 
-	recent  [8]sample // a ring
-	counted int       // of recent since the last change; above its length only their place matters
+	samples [8]sample // a ring
+	count   int       // samples since the target changed; above the ring's length only its remainder matters
 }
 
 const (
-	share    = 0.85 // of what the link carries is used
-	full     = 0.95 // more than this is too much
-	light    = 0.70 // with less there is room
-	enough   = 3    // samples for a step
-	nearness = 1.5  // times the ceiling is near it
-	severe   = 3    // times as late as it may be is no small excess
-	few      = 3    // frames are looked at where it is small
+	// utilization is the part of the capacity that the target uses. The rest
+	// lets a queue drain.
+	utilization = 0.85
+	// overuse and underuse bound the part of the time that frames occupy the
+	// link: above the one the rate decreases, below the other it increases.
+	overuse  = 0.95
+	underuse = 0.70
+	// nearCapacity: rates within this factor of the capacity are near it.
+	nearCapacity = 1.5
+	// minSamples are needed to judge the use of the link.
+	minSamples = 3
+	// mildSamples are averaged to measure the capacity after a mild delay.
+	mildSamples = 3
+	// severeDelayFactor: one sample delayed by so many times what is allowed is
+	// enough to measure the capacity.
+	severeDelayFactor = 3
 
-	// longestSpan bounds the time that one frame may occupy the link, where the camera gives few.
-	longestSpan = 120 * time.Millisecond
-	// grace is what a frame may be late beyond its turn for reasons of schedulers and radios.
-	grace = 15 * time.Millisecond
-	// leastLimit is a quarter of a Mbit/s. Less than that leaves no more of a frame, but takes longer to come back from.
-	leastLimit = 32e3
+	// maxFrameTime bounds the time that one frame may occupy the link, where
+	// the camera gives fewer than eight frames a second.
+	maxFrameTime = 120 * time.Millisecond
+	// jitterAllowance is what schedulers and radios delay a frame without a
+	// queue.
+	jitterAllowance = 15 * time.Millisecond
+	// minTargetRate is a quarter of a Mbit/s, in bytes a second. Less leaves
+	// nothing of a frame and takes longer to recover from.
+	minTargetRate = 32e3
 
-	firstWait   = 150 * time.Millisecond
-	longestWait = 1500 * time.Millisecond // so that quality is back within 3 s
-	memory      = 10 * time.Second        // of a ceiling
-	wholeLasts  = time.Second             // what was seen of frames without losses
+	// minProbePause doubles with each failed probe, up to maxProbePause.
+	minProbePause = 150 * time.Millisecond
+	maxProbePause = 1500 * time.Millisecond
+	// capacityLifetime is how long a measured capacity counts.
+	capacityLifetime = 10 * time.Second
+	// lossFreeLifetime is how long the cost of frames without loss counts.
+	lossFreeLifetime = time.Second
 )
 
-// course is what the camera and the link are like while a sample is judged.
-type course struct {
+// conditions are those of the camera and the path while a sample is judged.
+type conditions struct {
 	interval time.Duration // between two frames of the camera
-	trip     time.Duration // the least round trip
-	asked    float64       // bytes a second that frames take as they are
+	baseRTT  time.Duration
+	demand   float64 // bytes a second of full-size frames
 }
 
-func (r *rate) heard(s sample, c course, now time.Duration) {
+// onSample adapts the target rate.
+func (r *rate) onSample(s sample, c conditions, now time.Duration) {
 	switch {
-	case s.moved:
-		r.ceiling, r.doubt, r.fails = 0, 0, 0
-		r.restart(now)
+	case s.rerouted:
+		r.capacity, r.outlier, r.confirmed = 0, 0, 0
+		r.discardSamples(now)
 		return
-	case s.sent < r.changed:
+	case s.sentAt < r.changedAt:
 		return
 	}
-	if s.mended {
-		s.busy = r.unmended(s, c.trip, now)
+	if s.recovered {
+		s.transferTime = r.withoutRecovery(s, c.baseRTT, now)
 	} else {
-		r.unharmed(s, now)
+		r.onLossFree(s, now)
 	}
-	r.recent[r.counted%len(r.recent)] = s
-	if r.counted++; r.counted == 2*len(r.recent) {
-		r.counted = len(r.recent) // an int of 32 bits would be too small for a link that lasts for years
-	}
-	span := min(c.interval, longestSpan)
-	used, n := r.used(span)
-	allowed := span + 3*c.trip/2 + grace // a packet lost costs a round trip and somewhat more, and is no reason
-	if s.mended {
-		allowed += c.trip
+	r.add(s)
+	frameTime := min(c.interval, maxFrameTime)
+	used, n := r.used(frameTime)
+	// Three packets that TCP repeats one after the other are no queue.
+	allowed := frameTime + 3*c.baseRTT/2 + jitterAllowance
+	if s.recovered {
+		allowed += c.baseRTT
 	}
 	switch {
-	case s.mended && s.late > allowed && s.late <= severe*allowed:
-		// Smaller frames lose less. What the link took for them without the losses says nothing of that.
-		r.cut(min(1/float64(r.slowness(few)), cmp.Or(r.limit, c.asked)), c, now)
-	case s.late > severe*allowed:
-		r.cut(1/float64(r.slowness(1)), c, now)
-	case s.late > allowed:
-		r.cut(1/float64(r.slowness(few)), c, now)
-	case n > enough && used > full:
-		r.cut(1/float64(r.slowness(len(r.recent))), c, now)
-	case r.limit > 0 && s.shrunk && n >= enough && used < light:
-		r.climb(c, now)
+	case s.recovered && s.delay > allowed && s.delay <= severeDelayFactor*allowed:
+		// Smaller frames lose fewer packets, but the capacity is not what it
+		// seems.
+		r.decrease(min(1/float64(r.costOf(mildSamples)), cmp.Or(r.target, c.demand)), c, now)
+	case s.delay > severeDelayFactor*allowed:
+		r.decrease(1/float64(r.costOf(1)), c, now)
+	case s.delay > allowed:
+		r.decrease(1/float64(r.costOf(mildSamples)), c, now)
+	case n > minSamples && used > overuse:
+		r.decrease(1/float64(r.cost()), c, now)
+	case r.target > 0 && s.reduced && n >= minSamples && used < underuse:
+		r.increase(c, now)
 	}
 }
 
-// unmended is what a frame would have occupied the link without losses: as much as others of late that had none; or, where
-// that is not known, less by the two round trips that a loss may cost, one to hear of it and one until the kernel sends as much
-// as before. One that only waited behind a frame with a hole arrived at once after it, and says nothing by itself.
-func (r *rate) unmended(s sample, trip, now time.Duration) time.Duration {
-	without := max(0, s.busy-2*trip)
-	if r.whole == 0 || now-r.wholeAt > wholeLasts {
-		return without
+// withoutRecovery returns how long a frame would have occupied the link without
+// loss: as long as other frames of late; or, if there were none, two round
+// trips less, one until TCP notices the loss and one until it sends as fast as
+// before. A frame that only waited behind a repeated packet shows nothing by
+// itself.
+func (r *rate) withoutRecovery(s sample, baseRTT, now time.Duration) time.Duration {
+	least := max(0, s.transferTime-2*baseRTT)
+	if r.lossFree == 0 || now-r.lossFreeAt > lossFreeLifetime {
+		return least
 	}
-	return max(without, r.whole.of(s.bytes))
+	return max(least, r.lossFree.of(s.bytes))
 }
 
-// unharmed learns from a frame of which nothing was lost.
-func (r *rate) unharmed(s sample, now time.Duration) {
-	is := seconds(s.busy.Seconds() / float64(max(s.bytes, 1)))
-	if r.whole == 0 || now-r.wholeAt > wholeLasts {
-		r.whole = is
+// onLossFree learns from a frame without loss.
+func (r *rate) onLossFree(s sample, now time.Duration) {
+	cost := secondsPerByte(s.transferTime.Seconds() / float64(max(s.bytes, 1)))
+	if r.lossFree == 0 || now-r.lossFreeAt > lossFreeLifetime {
+		r.lossFree = cost
 	}
-	r.whole += (is - r.whole) / 4
-	r.wholeAt = now
+	r.lossFree += (cost - r.lossFree) / 4
+	r.lossFreeAt = now
 }
 
-// cut goes below what the link was seen to carry just now.
-func (r *rate) cut(carries float64, c course, now time.Duration) {
-	to := max(carries*share, leastLimit)
-	if r.limit > 0 && to >= r.limit || r.limit == 0 && to >= c.asked {
-		return // it was a hiccup
-	}
-	r.limit = to
-	r.restart(now)
-	known := r.ceiling > 0 && now-r.seen < memory
-	switch {
-	case known && carries < r.ceiling/nearness && (r.doubt == 0 || carries > r.doubt*nearness):
-		r.doubt = carries
+// decrease sets the target below a capacity that was just measured. A target
+// that is not lower is ignored: the delay was a short disturbance.
+func (r *rate) decrease(measured float64, c conditions, now time.Duration) {
+	target := max(measured*utilization, minTargetRate)
+	if r.target > 0 && target >= r.target || r.target == 0 && target >= c.demand {
 		return
-	case known && carries > r.ceiling/nearness && carries < r.ceiling*nearness:
-		r.ceiling = (r.ceiling + carries) / 2
-		r.fails++
+	}
+	r.target = target
+	r.discardSamples(now)
+	known := r.capacity > 0 && now-r.capacityAt < capacityLifetime
+	switch {
+	case known && measured < r.capacity/nearCapacity && (r.outlier == 0 || measured > r.outlier*nearCapacity):
+		r.outlier = measured
+		return
+	case known && measured > r.capacity/nearCapacity && measured < r.capacity*nearCapacity:
+		r.capacity = (r.capacity + measured) / 2
+		r.confirmed++
 	default:
-		r.ceiling, r.fails = carries, 1
+		r.capacity, r.confirmed = measured, 1
 	}
-	r.seen, r.doubt = now, 0
-	r.next = now + min(firstWait<<min(r.fails-1, 10), longestWait)
+	r.capacityAt, r.outlier = now, 0
+	r.probeAt = now + min(minProbePause<<min(r.confirmed-1, 10), maxProbePause)
 }
 
-// climb makes a step up, but not beyond what the frames of late say that the link carries.
-func (r *rate) climb(c course, now time.Duration) {
-	below, above := r.ceiling*share, r.ceiling*nearness
-	to := 2 * r.limit
+// increase makes a step up, but not above what the last samples show that the
+// link can carry.
+func (r *rate) increase(c conditions, now time.Duration) {
+	below, above := r.capacity*utilization, r.capacity*nearCapacity
+	target := 2 * r.target
 	switch {
-	case r.limit < below-1:
-		to = min(to, below)
-	case r.limit < above && now < r.next:
+	case r.target < below-1:
+		target = min(target, below)
+	case r.target < above && now < r.probeAt:
 		return
-	case r.limit < above:
-		to = min(1.2*r.limit, 1.2*above)
+	case r.target < above:
+		target = min(1.2*r.target, 1.2*above)
 	}
-	if s := float64(r.slowness(len(r.recent))); s > 0 {
-		to = min(to, share/s)
+	if cost := float64(r.cost()); cost > 0 {
+		target = min(target, utilization/cost)
 	}
-	if to <= r.limit {
+	if target <= r.target {
 		return
 	}
-	r.limit = to
-	r.restart(now)
-	if r.limit >= c.asked {
-		r.limit = 0
+	r.target = target
+	r.discardSamples(now)
+	if r.target >= c.demand {
+		r.target = 0
 	}
 }
 
-func (r *rate) restart(now time.Duration) { r.changed, r.counted = now, 0 }
-
-// used gives the share of the time between frames that one occupies the link, and of how many that is known.
-func (r *rate) used(span time.Duration) (float64, int) {
-	n := min(r.counted, len(r.recent))
-	var busy time.Duration
-	for _, s := range r.recent[:n] {
-		busy += s.busy
+// add appends a sample to the ring.
+func (r *rate) add(s sample) {
+	r.samples[r.count%len(r.samples)] = s
+	if r.count++; r.count == 2*len(r.samples) {
+		r.count = len(r.samples) // so that an int of 32 bits does not overflow in a link's life
 	}
-	return float64(busy) / float64(span) / float64(max(n, 1)), n
 }
 
-// slowness is what the link took for a byte of the last n frames; 0 where that is not known.
-func (r *rate) slowness(n int) seconds {
-	var busy time.Duration
+// discardSamples starts anew after the target has changed.
+func (r *rate) discardSamples(now time.Duration) { r.changedAt, r.count = now, 0 }
+
+// used returns the part of the time that frames occupy the link, and the number
+// of samples that is known from.
+func (r *rate) used(frameTime time.Duration) (fraction float64, n int) {
+	n = min(r.count, len(r.samples))
+	var sum time.Duration
+	for _, s := range r.samples[:n] {
+		sum += s.transferTime
+	}
+	return float64(sum) / float64(frameTime) / float64(max(n, 1)), n
+}
+
+// cost returns what a byte costs by all samples; 0 if it is unknown.
+func (r *rate) cost() secondsPerByte { return r.costOf(len(r.samples)) }
+
+// costOf returns what a byte has cost in the last n samples. Without samples it
+// is the inverse of the capacity; 0 if that is unknown, too.
+func (r *rate) costOf(n int) secondsPerByte {
+	var sum time.Duration
 	bytes := 0
-	for i := range min(n, r.counted, len(r.recent)) {
-		s := &r.recent[(r.counted-1-i)%len(r.recent)]
-		busy += s.busy
+	for i := range min(n, r.count, len(r.samples)) {
+		s := &r.samples[(r.count-1-i)%len(r.samples)]
+		sum += s.transferTime
 		bytes += s.bytes
 	}
 	switch {
 	case bytes > 0:
-		return seconds(busy.Seconds() / float64(bytes))
-	case r.ceiling > 0:
-		return seconds(1 / r.ceiling)
+		return secondsPerByte(sum.Seconds() / float64(bytes))
+	case r.capacity > 0:
+		return secondsPerByte(1 / r.capacity)
 	}
 	return 0
 }
 
-// carries is what the link is taken to carry, in Mbit/s: what it was seen to when it was full, or less where frames are
-// held to less at present.
-func (r *rate) carries() float64 {
-	carries := r.ceiling
-	if r.limit > 0 && (carries == 0 || r.limit/share < carries) {
-		carries = r.limit / share
+// capacityMbit returns the capacity in Mbit/s; less while the target shows that
+// the link carries less at present.
+func (r *rate) capacityMbit() float64 {
+	capacity := r.capacity
+	if r.target > 0 && (capacity == 0 || r.target/utilization < capacity) {
+		capacity = r.target / utilization
 	}
-	return carries * 8 / 1e6
+	return capacity * 8 / 1e6
 }
 
-// room is how many bytes a frame may have; 0: as many as it has.
-func (r *rate) room(interval time.Duration) int {
-	return int(r.limit * min(interval, longestSpan).Seconds())
+// frameBudget returns how many bytes a frame may have; 0: it is unlimited.
+func (r *rate) frameBudget(interval time.Duration) int {
+	return int(r.target * min(interval, maxFrameTime).Seconds())
 }

@@ -6,215 +6,226 @@ import (
 	"vchat/daemon/wire"
 )
 
-// window knows which frames are on the way and says when the next one may go, so that no queue fills: not the kernel's,
-// nor that of a router on the way, which TCP alone would fill. It learns from the receiver's Feedback, and needs no common
-// clock: a stamp of the other side is only ever compared with another one of it.
+// window holds the frames in flight and decides when the next one may be sent:
+// when the bottleneck of the path has almost finished the frame before. So
+// neither the kernel nor a router builds a queue, which TCP alone would fill.
 //
-//	sent ──wait in queues──▶ first byte arrives ──transfer──▶ last byte arrives ──▶ Feedback is back
-//	     └───────────── late, above the least ever ─────────────┘
-//
-// It is pure: the writer's goroutine tells it the time.
+//	frame 1 ──────█████████████████▶ through the bottleneck
+//	frame 2 ────────────────────█████████████████▶
+//	                            ▲
+//	                            CanSend: a quarter of a frame interval
+//	                            before frame 1 is through
 type window struct {
-	flights  [maxFlights]flight // a ring
+	inFlight [maxInFlight]inFlightFrame // a ring
 	first, n int
 
-	way     least         // sent to first byte, on two clocks
-	trip    least         // round trip without wait and transfer
-	typical time.Duration // smoothed round trip, and how far it strays
-	strays  time.Duration
+	path    minFilter // one-way delay until the first byte, on two clocks
+	baseRTT minFilter // round trip without queues and transfer
+	srtt    time.Duration
+	rttvar  time.Duration
+	route   routeChange
+	loss    loss
 
-	arrived time.Duration // the newest frame that arrived, on the receiver's clock
-	known   bool          // it is
+	lastArrival time.Duration // of a frame's last byte, on the receiver's clock
+	hasArrival  bool
 
-	delay lengthening
-
-	losses losses
-	lead   time.Duration // what it takes to make a frame smaller before it can be written
+	encodeTime time.Duration // smoothed; a frame is taken so much earlier
 }
 
-// maxFlights bounds what is on the way where a frame is small against what the link holds: a second at 30 fps.
-const maxFlights = 32
+// maxInFlight is a second of frames at 30 fps, in flight where the round trip
+// is long and a frame takes little of the link.
+const maxInFlight = 32
 
-type flight struct {
-	seq    uint64
-	sent   time.Duration
-	ends   time.Duration // when it should have left the slowest part of the way, on our clock
-	bytes  int
-	shrunk bool // for the sake of the link
-	alone  bool // nothing of ours was before it
+// inFlightFrame is a frame without feedback.
+type inFlightFrame struct {
+	seq     uint64
+	sentAt  time.Duration
+	endsAt  time.Duration // when it should have left the bottleneck, on our clock
+	bytes   int
+	reduced bool // it has as many bytes as the budget allows
+	alone   bool // nothing else was in flight when it was sent
 
-	repeated uint32 // as losses had it when it was sent
+	retransmitted uint32 // as loss had it when the frame was sent
 }
 
-// sample is what is learnt of one frame that arrived.
+// sample is what the feedback for one frame has shown.
 type sample struct {
-	sent   time.Duration // when it was
-	bytes  int
-	busy   time.Duration // the time it occupied the link alone
-	late   time.Duration // from sent to arrived, above the least that the way takes
-	shrunk bool
-	mended bool // something was lost meanwhile, and sent again
-	moved  bool // the way has become longer: what was late before was not for want of room
+	sentAt       time.Duration
+	bytes        int
+	transferTime time.Duration // how long it occupied the link
+	delay        time.Duration // from sent to the last byte, above the least one-way delay
+	reduced      bool
+	recovered    bool // a packet was lost at random and repeated
+	rerouted     bool // the path has become longer: delays before were no queues
 }
 
 const (
-	// feedbackPatience is how long nothing is sent while the receiver owes us its word, though its kernel has all that was
-	// sent. Then it gets another frame: its word may never come.
-	feedbackPatience = time.Second
-	// queueShare of the time between two frames may be left of the one before when the next is sent, so that the link
-	// never runs dry.
-	queueShare = 4
-	// longestBusy is the most that is believed of a frame: the receiver can say anything, and sums of it must not overflow.
-	longestBusy = time.Minute
+	// feedbackTimeout is how long nothing is sent while feedback is missing
+	// though the other kernel has everything. Then one frame is sent in case
+	// the feedback never comes.
+	feedbackTimeout = time.Second
+	// queueFraction: a quarter of the frame interval before a frame should have
+	// left the bottleneck the next one is sent, so that the link never runs
+	// dry.
+	queueFraction = 4
+	// maxTransferTime bounds what is believed of a receiver, so that no sum
+	// overflows.
+	maxTransferTime = time.Minute
 )
 
-// sent notes a frame that is about to be written. Slowness is what the link takes for a byte.
-func (w *window) sent(seq uint64, bytes int, shrunk bool, now time.Duration, slowness seconds) {
-	if w.n == maxFlights {
-		w.first, w.n = (w.first+1)%maxFlights, w.n-1
+// onSent notes a frame that is about to be written. It forgets the oldest when
+// the ring is full.
+func (w *window) onSent(seq uint64, bytes int, reduced bool, now time.Duration, cost secondsPerByte) {
+	if w.n == maxInFlight {
+		w.first, w.n = (w.first+1)%maxInFlight, w.n-1
 	}
-	begins := now
+	startsAt := now
 	if w.n > 0 {
-		begins = max(begins, w.at(w.n-1).ends)
+		startsAt = max(startsAt, w.at(w.n-1).endsAt)
 	}
-	alone := w.n == 0 && w.known
+	alone := w.n == 0 && w.hasArrival
 	w.n++
-	*w.at(w.n - 1) = flight{seq: seq, sent: now, ends: begins + slowness.of(bytes), bytes: bytes, shrunk: shrunk, alone: alone,
-		repeated: w.losses.repeated}
-	w.losses.sent(bytes)
+	*w.at(w.n - 1) = inFlightFrame{seq: seq, sentAt: now, endsAt: startsAt + cost.of(bytes), bytes: bytes,
+		reduced: reduced, alone: alone, retransmitted: w.loss.retransmitted}
+	w.loss.onSent(bytes)
 }
 
-func (w *window) at(i int) *flight { return &w.flights[(w.first+i)%maxFlights] }
+// at returns the i-th frame in flight, the oldest first.
+func (w *window) at(i int) *inFlightFrame { return &w.inFlight[(w.first+i)%maxInFlight] }
 
-// heard takes the receiver's word. It gives what is to be learnt of it; ok is false where that is nothing.
-func (w *window) heard(f *wire.Feedback, now time.Duration, slowness seconds) (s sample, ok bool) {
-	landed := 0
-	for landed < w.n && w.at(landed).seq <= f.Seq {
-		landed++
+// onFeedback removes the frames that have arrived, and measures the newest of
+// them; ok is false if the feedback is about none in flight.
+func (w *window) onFeedback(f *wire.Feedback, now time.Duration, cost secondsPerByte) (s sample, ok bool) {
+	arrived := 0
+	for arrived < w.n && w.at(arrived).seq <= f.Seq {
+		arrived++
 	}
-	if landed == 0 {
-		return sample{}, false // of a frame that we know of already, or never sent
+	if arrived == 0 {
+		return sample{}, false
 	}
-	last := *w.at(landed - 1)
-	w.first, w.n = (w.first+landed)%maxFlights, w.n-landed
+	last := *w.at(arrived - 1)
+	w.first, w.n = (w.first+arrived)%maxInFlight, w.n-arrived
 
-	first := f.Arrived - f.Transfer - last.sent
-	way := w.way.add(first, now)
-	moved := w.delay.heard(&last, first-way, now)
-	if moved {
-		w.way, w.trip, w.typical = least{}, least{}, 0
-		way = w.way.add(first, now)
+	firstByte := f.Arrived - f.Transfer - last.sentAt
+	path := w.path.add(firstByte, now)
+	rerouted := w.route.onFeedback(&last, firstByte-path, now)
+	if rerouted {
+		w.path, w.baseRTT, w.srtt = minFilter{}, minFilter{}, 0
+		path = w.path.add(firstByte, now)
 	}
-	s = sample{moved: moved, sent: last.sent, bytes: last.bytes, shrunk: last.shrunk, mended: w.losses.mended(&last, w.trip.value()),
-		late: max(0, f.Arrived-last.sent-way), busy: f.Transfer}
-	if landed == 1 && w.known {
-		s.busy = f.Arrived - max(last.sent+way, w.arrived)
+	s = sample{sentAt: last.sentAt, bytes: last.bytes, reduced: last.reduced, rerouted: rerouted,
+		recovered: w.loss.recovered(&last, w.baseRTT.value()),
+		delay:     max(0, f.Arrived-last.sentAt-path), transferTime: f.Transfer}
+	if arrived == 1 && w.hasArrival {
+		// It occupied the link from its turn, which came when the frame before
+		// was gone.
+		s.transferTime = f.Arrived - max(last.sentAt+path, w.lastArrival)
 	}
-	s.busy = max(0, min(s.busy, s.late, longestBusy))
-	w.arrived, w.known = f.Arrived, true
-	w.returned(now - f.Arrived + way)
-	w.trip.add(now-f.Arrived+way, now)
-
-	ends := f.Arrived - way
-	for i := range w.n {
-		f := w.at(i)
-		f.ends = max(f.sent, ends) + slowness.of(f.bytes)
-		ends = f.ends
-	}
+	s.transferTime = max(0, min(s.transferTime, s.delay, maxTransferTime))
+	w.lastArrival, w.hasArrival = f.Arrived, true
+	rtt := now - f.Arrived + path
+	w.smoothRTT(rtt)
+	w.baseRTT.add(rtt, now)
+	w.reschedule(f.Arrived-path, cost)
 	return s, true
 }
 
-// returned smooths the round trip as TCP does (RFC 6298, section 2).
-func (w *window) returned(trip time.Duration) {
-	if w.typical == 0 {
-		w.typical, w.strays = trip, trip/2
+// smoothRTT smooths the round trip as TCP does (RFC 6298, section 2).
+func (w *window) smoothRTT(rtt time.Duration) {
+	if w.srtt == 0 {
+		w.srtt, w.rttvar = rtt, rtt/2
 		return
 	}
-	apart := max(trip-w.typical, w.typical-trip)
-	w.strays += (apart - w.strays) / 4
-	w.typical += (trip - w.typical) / 8
+	w.rttvar += (max(rtt-w.srtt, w.srtt-rtt) - w.rttvar) / 4
+	w.srtt += (rtt - w.srtt) / 8
 }
 
-// open says whether the next frame may be sent, and where it may not, when to ask again if no Feedback comes before.
-// Interval is the time between two frames of the camera.
-func (w *window) open(now, interval time.Duration, slowness seconds, k Kernel) (ok bool, ask time.Duration) {
+// reschedule estimates anew when the frames in flight leave the bottleneck, now
+// that the one before them has at freeAt.
+func (w *window) reschedule(freeAt time.Duration, cost secondsPerByte) {
+	for i := range w.n {
+		f := w.at(i)
+		f.endsAt = max(f.sentAt, freeAt) + cost.of(f.bytes)
+		freeAt = f.endsAt
+	}
+}
+
+// canSend reports whether the next frame may be sent. If not, retryAt is when
+// to ask again unless a Feedback comes before.
+func (w *window) canSend(now, interval time.Duration, cost secondsPerByte, k Socket) (ok bool, retryAt time.Duration) {
 	if w.n == 0 {
 		return true, 0
 	}
 	oldest, last := w.at(0), w.at(w.n-1)
-	patience := oldest.sent + feedbackPatience
-	if now >= patience && k.Unacked() > 0 {
-		patience = now + feedbackPatience
+	timeout := oldest.sentAt + feedbackTimeout
+	if now >= timeout && k.Unacked() > 0 {
+		timeout = now + feedbackTimeout // the link is slow, the receiver not silent
 	}
-	overdue := oldest.ends + w.typical + 2*w.strays + interval/2
-	left := interval/queueShare + min(w.lead, interval)
+	feedbackDue := oldest.endsAt + w.srtt + 2*w.rttvar + interval/2
+	queue := interval/queueFraction + min(w.encodeTime, interval)
 	switch {
-	case now >= patience:
-		w.n, w.known = 0, false
+	case now >= timeout:
+		w.n, w.hasArrival = 0, false
 		return true, 0
-	case w.n == maxFlights || !w.known || w.delay.suspected:
-		return false, patience
-	case now > overdue && !w.mending(k, slowness, left):
-		return false, min(now+left, patience)
+	case w.n == maxInFlight || !w.hasArrival || w.route.suspected:
+		return false, timeout
+	case now > feedbackDue && !w.recovering(k, cost, queue):
+		return false, min(now+queue, timeout)
 	}
-	if ready := last.ends - left; now < ready {
-		return false, min(ready, patience)
+	if ready := last.endsAt - queue; now < ready {
+		return false, min(ready, timeout)
 	}
-	if slowness.of(k.Unsent()) > left {
-		return false, now + left // it takes longer than was thought
+	if cost.of(k.Unsent()) > queue {
+		return false, now + queue // the kernel is slower than estimated
 	}
 	return true, 0
 }
 
-// mending says that a frame is overdue because a part of it was lost, and not because the link is full: then little is in the
-// network. What is sent meanwhile waits at the other end, and not on the way.
-func (w *window) mending(k Kernel, slowness seconds, left time.Duration) bool {
-	f := k.TCPInfo()
-	return f.Recovering && !w.losses.many(f) && slowness.of(f.InFlight) < w.trip.value()+left
+// recovering reports whether feedback is overdue because TCP repeats a packet
+// that was lost at random, and not because the link is full: then little is in
+// flight. Frames that are sent meanwhile wait in the other kernel.
+func (w *window) recovering(k Socket, cost secondsPerByte, queue time.Duration) bool {
+	i := k.TCPInfo()
+	return i.Recovering && !w.loss.congestionBurst(i) && cost.of(i.InFlight) < w.baseRTT.value()+queue
 }
 
-// Kernel tells what our kernel holds of what was written: not yet sent, and not yet arrived at the other kernel, in bytes.
-type Kernel interface {
-	Unsent() int
-	Unacked() int
-	TCPInfo() TCPInfo
-	ResetBBR() // lets BBR search again for what the link carries
+// minFilter is the minimum of the last ten to twenty seconds. Two quartz clocks
+// drift apart by a millisecond in that time, and a path that has become longer
+// is known as such after it.
+type minFilter struct {
+	current, previous    time.Duration // minima of the span that began at since, and of the one before
+	since                time.Duration
+	started, hasPrevious bool
 }
 
-// least is the smallest value of the last ten to twenty seconds: two quartz clocks drift apart by a millisecond in that
-// time, and a way that has become longer is known as such after it.
-type least struct {
-	now, before time.Duration
-	since       time.Duration
-	begun, full bool
-}
+const minFilterSpan = 10 * time.Second
 
-const leastSpan = 10 * time.Second
-
-func (l *least) add(v, now time.Duration) time.Duration {
+// add returns the minimum, v included.
+func (m *minFilter) add(v, now time.Duration) time.Duration {
 	switch {
-	case !l.begun:
-		*l = least{now: v, since: now, begun: true}
-	case now-l.since >= leastSpan:
-		l.before, l.full = l.now, true
-		l.now, l.since = v, now
+	case !m.started:
+		*m = minFilter{current: v, since: now, started: true}
+	case now-m.since >= minFilterSpan:
+		m.previous, m.hasPrevious = m.current, true
+		m.current, m.since = v, now
 	default:
-		l.now = min(l.now, v)
+		m.current = min(m.current, v)
 	}
-	return l.value()
+	return m.value()
 }
 
-// value is the smallest of them; 0 before the first.
-func (l *least) value() time.Duration {
-	if l.full {
-		return min(l.now, l.before)
+// value returns the minimum; 0 before the first add.
+func (m *minFilter) value() time.Duration {
+	if m.hasPrevious {
+		return min(m.current, m.previous)
 	}
-	return l.now
+	return m.current
 }
 
-// seconds is a time that a byte takes.
-type seconds float64
+// secondsPerByte is what a byte costs a link: the inverse of its capacity.
+type secondsPerByte float64
 
-func (s seconds) of(bytes int) time.Duration {
-	return time.Duration(min(float64(s)*float64(bytes), 60) * float64(time.Second))
+// of returns the time for some bytes, at most maxTransferTime.
+func (c secondsPerByte) of(bytes int) time.Duration {
+	return time.Duration(min(float64(c)*float64(bytes), maxTransferTime.Seconds()) * float64(time.Second))
 }

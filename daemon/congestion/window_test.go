@@ -8,112 +8,118 @@ import (
 	"vchat/daemon/wire"
 )
 
-// held is a kernel that holds so many bytes.
-type held struct {
-	notSent, notArrived int
-	way                 TCPInfo
+// fakeSocket is a kernel that reports constants.
+type fakeSocket struct {
+	unsent, unacked int
+	info            TCPInfo
 }
 
-func (h held) Unsent() int      { return h.notSent }
-func (h held) Unacked() int     { return h.notArrived }
-func (h held) TCPInfo() TCPInfo { return h.way }
-func (h held) ResetBBR()        {}
+func (s fakeSocket) Unsent() int      { return s.unsent }
+func (s fakeSocket) Unacked() int     { return s.unacked }
+func (s fakeSocket) TCPInfo() TCPInfo { return s.info }
+func (s fakeSocket) ResetBBR()        {}
 
 const (
-	tick  = time.Second / 30
-	milli = time.Millisecond
-	// theirs is what the other side's clock is ahead.
-	theirs = 100 * time.Hour
-	// mbyte is the slowness of a link that carries a million bytes a second.
-	mbyte = seconds(1e-6)
+	testInterval = time.Second / 30
+	ms           = time.Millisecond
+	// clockOffset is how far the receiver's clock is ahead.
+	clockOffset = 100 * time.Hour
+	// costOfMegabyte is the cost on a link that carries a million bytes a
+	// second.
+	costOfMegabyte = secondsPerByte(1e-6)
 )
 
 func feedback(seq uint64, at, took time.Duration) *wire.Feedback {
-	return &wire.Feedback{Seq: seq, Arrived: at + theirs, Transfer: took}
+	return &wire.Feedback{Seq: seq, Arrived: at + clockOffset, Transfer: took}
 }
 
-func TestWindowOpensAsTheLinkIsFree(t *testing.T) {
+func TestWindow_canSendAsLinkDrains(t *testing.T) {
 	var w window
-	open := func(now time.Duration, k Kernel) bool {
-		ok, ask := w.open(now, tick, mbyte, k)
-		if !ok && ask <= now {
-			t.Errorf("closed at %v, to be asked again at %v", now, ask)
+	canSend := func(now time.Duration, k Socket) bool {
+		ok, retryAt := w.canSend(now, testInterval, costOfMegabyte, k)
+		if !ok && retryAt <= now {
+			t.Errorf("at %v: got retryAt %v, want a later time", now, retryAt)
 		}
 		return ok
 	}
-	if !open(0, held{}) {
-		t.Fatal("closed before the first frame")
+	if !canSend(0, fakeSocket{}) {
+		t.Fatal("got closed before the first frame, want open")
 	}
-	w.sent(1, 20_000, false, 0, mbyte)
-	if open(500*milli, held{}) {
-		t.Error("open though nothing was ever heard of the first frame")
+	w.onSent(1, 20_000, false, 0, costOfMegabyte)
+	if canSend(500*ms, fakeSocket{}) {
+		t.Error("got open without any feedback for the first frame, want closed")
 	}
-	if s, ok := w.heard(feedback(1, 25*milli, 20*milli), 30*milli, mbyte); !ok || s.late != 20*milli || s.busy != 20*milli {
-		t.Errorf("learnt %+v of a frame that took 20 ms", s)
+	s, ok := w.onFeedback(feedback(1, 25*ms, 20*ms), 30*ms, costOfMegabyte)
+	if !ok || s.delay != 20*ms || s.transferTime != 20*ms {
+		t.Errorf("got %+v for a frame that took 20 ms, want delay and transferTime 20 ms", s)
 	}
-	if !open(31*milli, held{}) {
-		t.Error("closed with nothing on the way")
+	if !canSend(31*ms, fakeSocket{}) {
+		t.Error("got closed with nothing in flight, want open")
 	}
-	w.sent(2, 20_000, false, 33*milli, mbyte)
+	w.onSent(2, 20_000, false, 33*ms, costOfMegabyte)
 	for _, tt := range []struct {
-		at   time.Duration
-		k    held
-		want bool
+		name   string
+		at     time.Duration
+		socket fakeSocket
+		want   bool
 	}{
-		{40 * milli, held{}, false},                // the link is busy until 53 ms
-		{50 * milli, held{}, true},                 // nearly done
-		{50 * milli, held{notSent: 15_000}, false}, // but it is not
-		{200 * milli, held{}, false},               // something is wrong
+		{"link is occupied until 53 ms", 40 * ms, fakeSocket{}, false},
+		{"frame has almost left", 50 * ms, fakeSocket{}, true},
+		{"kernel has not sent it", 50 * ms, fakeSocket{unsent: 15_000}, false},
+		{"feedback is overdue", 200 * ms, fakeSocket{}, false},
 	} {
-		if got := open(tt.at, tt.k); got != tt.want {
-			t.Errorf("open at %v with %+v: %v, want %v", tt.at, tt.k, got, tt.want)
+		if got := canSend(tt.at, tt.socket); got != tt.want {
+			t.Errorf("%s: at %v got open %v, want %v", tt.name, tt.at, got, tt.want)
 		}
 	}
-	w.lead = 10 * milli
-	if !open(39*milli, held{}) {
-		t.Error("closed, though what is sent next has to be made smaller until the link is free")
+	w.encodeTime = 10 * ms
+	if !canSend(39*ms, fakeSocket{}) {
+		t.Error("got closed, want open early enough to encode the next frame")
 	}
-	w.lead = 0
-	w.sent(3, 20_000, false, 66*milli, mbyte)
-	// Number 2 came 40 ms late, so number 3, whose own bytes took 20 ms, was held up by it and came 7 ms after its turn.
-	w.heard(feedback(2, 33*milli+5*milli+60*milli, 60*milli), 110*milli, mbyte)
-	if s, ok := w.heard(feedback(3, 118*milli, 20*milli), 125*milli, mbyte); !ok || s.busy != 20*milli || s.late != 47*milli {
-		t.Errorf("learnt %+v, want 20 ms busy and 47 ms late", s)
+	w.encodeTime = 0
+	w.onSent(3, 20_000, false, 66*ms, costOfMegabyte)
+	// Frame 2 is delayed by 60 ms, so frame 3, which takes 20 ms, waits for it
+	// and arrives 27 ms after its turn.
+	w.onFeedback(feedback(2, 33*ms+5*ms+60*ms, 60*ms), 110*ms, costOfMegabyte)
+	s, ok = w.onFeedback(feedback(3, 118*ms, 20*ms), 125*ms, costOfMegabyte)
+	if !ok || s.transferTime != 20*ms || s.delay != 47*ms {
+		t.Errorf("got %+v, want transferTime 20 ms and delay 47 ms", s)
 	}
-	if _, ok := w.heard(feedback(3, 118*milli, 20*milli), 126*milli, mbyte); ok {
-		t.Error("the same word taught something twice")
+	if _, ok := w.onFeedback(feedback(3, 118*ms, 20*ms), 126*ms, costOfMegabyte); ok {
+		t.Error("got a sample from a repeated feedback, want none")
 	}
 }
 
-func TestPatienceIsForASilentReceiverNotForASlowLink(t *testing.T) {
+func TestWindow_timeoutIsForSilentReceiver(t *testing.T) {
 	var w window
-	w.sent(1, 100_000, false, 0, 0)
-	for now := time.Duration(0); now < 20*time.Second; now += 100 * milli {
-		if ok, _ := w.open(now, tick, 0, held{notArrived: 1}); ok {
-			t.Fatalf("a second frame after %v, though the first is still on the way", now)
+	w.onSent(1, 100_000, false, 0, 0)
+	for now := time.Duration(0); now < 20*time.Second; now += 100 * ms {
+		if ok, _ := w.canSend(now, testInterval, 0, fakeSocket{unacked: 1}); ok {
+			t.Fatalf("got open after %v while the first frame is in flight, want closed", now)
 		}
 	}
-	if ok, _ := w.open(20*time.Second, tick, 0, held{}); !ok {
-		t.Error("nothing is sent to a receiver that has it all and says nothing")
+	if ok, _ := w.canSend(20*time.Second, testInterval, 0, fakeSocket{}); !ok {
+		t.Error("got closed for a receiver that has everything and is silent, want open")
 	}
 }
 
-// A liar among receivers, or one whose clock has jumped, harms nobody but itself, and itself not for ever.
-func TestFeedbackOfAnyKindDoesNoHarm(t *testing.T) {
+// A receiver that lies, or whose clock has jumped, harms only itself, and not
+// for long.
+func TestWindow_survivesAnyFeedback(t *testing.T) {
 	for seed := range uint64(50) {
 		var w window
 		var r rate
 		random := rand.New(rand.NewPCG(seed, 0))
-		lie := func() time.Duration { return time.Duration(random.Int64() >> random.IntN(63)) }
+		anyTime := func() time.Duration { return time.Duration(random.Int64() >> random.IntN(63)) }
 		seq := uint64(0)
-		for now := time.Duration(0); now < time.Minute; now += tick {
-			ok, ask := w.open(now, tick, r.slowness(8), held{})
+		for now := time.Duration(0); now < time.Minute; now += testInterval {
+			ok, retryAt := w.canSend(now, testInterval, r.cost(), fakeSocket{})
 			switch {
 			case ok:
 				seq++
-				w.sent(seq, 100_000, true, now, r.slowness(8))
-			case ask <= now || ask > now+feedbackPatience:
-				t.Fatalf("to be asked again after %v; want above 0, at most %v", ask-now, feedbackPatience)
+				w.onSent(seq, 100_000, true, now, r.cost())
+			case retryAt <= now || retryAt > now+feedbackTimeout:
+				t.Fatalf("got retryAt in %v, want above 0 and at most %v", retryAt-now, feedbackTimeout)
 			}
 			if random.IntN(3) > 0 {
 				continue
@@ -123,38 +129,46 @@ func TestFeedbackOfAnyKindDoesNoHarm(t *testing.T) {
 				{Seq: seq, Arrived: 0, Transfer: 1<<63 - 1},
 				{Seq: seq, Arrived: 1<<63 - 1},
 				{Seq: 0},
-				{Seq: seq, Arrived: lie(), Transfer: lie()},
+				{Seq: seq, Arrived: anyTime(), Transfer: anyTime()},
 			}[random.IntN(5)]
-			s, ok := w.heard(&f, now, r.slowness(8))
+			s, ok := w.onFeedback(&f, now, r.cost())
 			if !ok {
 				continue
 			}
-			r.heard(s, course{interval: tick, trip: w.trip.value(), asked: 3e6}, now)
-			if a := r.slowness(8); s.busy < 0 || s.late < 0 || !(a >= 0 && a < 1) {
-				t.Fatalf("learnt %+v of %+v, and that a byte takes %v s", s, f, a)
+			r.onSample(s, conditions{interval: testInterval, baseRTT: w.baseRTT.value(), demand: 3e6}, now)
+			if c := r.cost(); s.transferTime < 0 || s.delay < 0 || !(c >= 0 && c < 1) {
+				t.Fatalf("got %+v by %+v, and a cost of %v s a byte", s, f, c)
 			}
-			if !(r.limit >= 0 && r.limit < 1e9) || !(r.ceiling >= 0 && r.ceiling < 1e12) {
-				t.Fatalf("limit %v, ceiling %v by %+v", r.limit, r.ceiling, f)
+			if !(r.target >= 0 && r.target < 1e9) || !(r.capacity >= 0 && r.capacity < 1e12) {
+				t.Fatalf("got target %v and capacity %v by %+v", r.target, r.capacity, f)
 			}
 		}
 		if seq < 55 {
-			t.Errorf("%d frames in a minute; one a second goes whatever is heard", seq)
+			t.Errorf("got %d frames in a minute, want at least one a second with any feedback", seq)
 		}
 	}
 }
 
-func TestControlTakesNoMemory(t *testing.T) {
+func TestWindow_continuesWhileTCPRecovers(t *testing.T) {
 	var w window
-	var r rate
-	seq, now := uint64(0), time.Duration(0)
-	if n := testing.AllocsPerRun(1000, func() {
-		seq, now = seq+1, now+tick
-		w.open(now, tick, r.slowness(8), held{})
-		w.sent(seq, 100_000, true, now, r.slowness(8))
-		if s, ok := w.heard(feedback(seq, now+50*milli, 30*milli), now+60*milli, r.slowness(8)); ok {
-			r.heard(s, course{interval: tick, asked: 3e6}, now)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations a frame", n)
+	w.onSent(1, 20_000, false, 0, costOfMegabyte)
+	w.onFeedback(feedback(1, 40*ms, 20*ms), 60*ms, costOfMegabyte)
+	w.onSent(2, 20_000, false, 66*ms, costOfMegabyte)
+	for _, tt := range []struct {
+		name string
+		info TCPInfo
+		want bool
+	}{
+		{"nothing is lost", TCPInfo{}, false},
+		{"loss with little in flight", TCPInfo{Recovering: true, InFlight: 10_000}, true},
+		{"congestion loss", TCPInfo{Recovering: true, InFlight: 10_000, Retransmitted: 2, Lost: 3}, false},
+		{"loss on a full link", TCPInfo{Recovering: true, InFlight: 100_000}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ok, retryAt := w.canSend(300*ms, testInterval, costOfMegabyte, fakeSocket{info: tt.info})
+			if ok != tt.want || !ok && retryAt <= 300*ms {
+				t.Errorf("got open %v, retryAt %v; want open %v", ok, retryAt, tt.want)
+			}
+		})
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"vchat/daemon/congestion"
 )
 
-var _ congestion.Kernel = (*Conn)(nil)
+var _ congestion.Socket = (*Conn)(nil)
 
 func TestSocket_queueLengths(t *testing.T) {
 	c, _ := tcpPair(t)

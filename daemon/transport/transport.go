@@ -12,7 +12,7 @@
 //     nothing.
 //
 // It starts no goroutines. One goroutine may read and one may write at the same
-// time. The methods of congestion.Kernel belong to the writing one. All others
+// time. The methods of congestion.Socket belong to the writing one. All others
 // are safe for concurrent use.
 //
 //	Conn ─ crypto/tls ─ coalescer ── liveness ─── rawIO ─── kernel
@@ -84,7 +84,7 @@ type Options struct {
 	OnStale func()
 }
 
-// Conn is one TLS connection over TCP. It implements congestion.Kernel.
+// Conn is one TLS connection over TCP. It implements congestion.Socket.
 type Conn struct {
 	*socket
 	tls       *tls.Conn
