@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +36,7 @@ func (a *app) callActionCmd(action callAction) *cobra.Command {
 			if c.State == api.CallActive {
 				a.notifyNext()
 			}
-			return a.print(c, func(io.Writer) {})
+			return a.printJSON(c)
 		},
 	}
 }

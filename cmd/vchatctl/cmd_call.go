@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -48,7 +47,7 @@ answer cancels the call.`,
 				if err != nil {
 					return err
 				}
-				return a.print(c, func(io.Writer) {})
+				return a.printJSON(c)
 			}
 			to := ""
 			if showView {
@@ -96,7 +95,7 @@ func (a *app) call(ctx context.Context, req api.CallRequest, showView bool, to s
 	}
 	if !showView {
 		a.notifyNext()
-		return a.print(t.call, func(io.Writer) {})
+		return a.printJSON(t.call)
 	}
 	return a.viewCall(ctx, view.Options{Feed: t.call.Peer, Events: events}, to)
 }
@@ -123,11 +122,10 @@ func (a *app) placeCall(ctx context.Context, req api.CallRequest) (api.Call, err
 // viewCall shows the peer until the call, the viewer or ctx ends. It hangs up
 // if the call has not ended.
 func (a *app) viewCall(ctx context.Context, opt view.Options, to string) error {
-	err := a.view(ctx, opt, to)
-	if over := (*view.EndedError)(nil); errors.As(err, &over) {
-		return a.reportEnd(over)
+	ended, err := a.view(ctx, opt, to)
+	if !ended {
+		a.hangUp(opt.Feed)
 	}
-	a.hangUp(opt.Feed)
 	return err
 }
 
@@ -160,7 +158,7 @@ func (t *callTracker) waitFor(ready func() bool, line *progressLine) error {
 	}()
 	for {
 		if t.call.State == api.CallEnded {
-			return endedError(t.call)
+			return callEndedError(t.call)
 		}
 		line.step(t.call)
 		if ready() {
@@ -244,8 +242,8 @@ func peerPrivacyError(c api.Call) error {
 	}
 }
 
-// endedError returns the error of a call that has ended.
-func endedError(c api.Call) error {
+// callEndedError returns the error of a call that has ended.
+func callEndedError(c api.Call) error {
 	e := &api.Error{Kind: api.Internal, Message: "call with " + c.Peer + " ended"}
 	// ReasonText is the reason in words, then optionally ": " and a detail.
 	// Only the detail is used where the message below has better words.

@@ -101,7 +101,7 @@ func (a *app) record(ctx context.Context, feed, path string, limit time.Duration
 		return fmt.Errorf("record: %w", err)
 	}
 	result := recordResult{feed, path, t.Frames, t.Cards, t.Lost, t.Length.Milliseconds(), t.Bytes}
-	return a.print(result, func(io.Writer) {})
+	return a.printJSON(result)
 }
 
 func createError(path string, err error) error {

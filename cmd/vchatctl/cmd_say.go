@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -29,7 +28,7 @@ with a working connection.`,
 			if err := a.client().Say(cmd.Context(), to, text); err != nil {
 				return err
 			}
-			return a.print(api.Message{Peer: to, Text: text}, func(io.Writer) {})
+			return a.printJSON(api.Message{Peer: to, Text: text})
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // words of the text may look like flags

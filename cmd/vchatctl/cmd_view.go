@@ -79,10 +79,7 @@ Keys in window, screen and terminal:
 			if err != nil && (!follow || exitCode(err) == exitUnknown) {
 				return err
 			}
-			err = a.view(cmd.Context(), opt, to)
-			if over := (*view.EndedError)(nil); errors.As(err, &over) {
-				return a.reportEnd(over)
-			}
+			_, err = a.view(cmd.Context(), opt, to)
 			return err
 		},
 	}
@@ -124,8 +121,18 @@ func (a *app) viewTarget(to string) (string, error) {
 	return "", usagef("--to must be window, screen, terminal, pipe or web; got %q", to)
 }
 
-// view shows a feed until it or ctx ends, or the user quits, which returns nil.
-func (a *app) view(ctx context.Context, opt view.Options, to string) (err error) {
+// view shows a feed until it or ctx ends, or the user quits. It reports whether
+// the feed has ended, and prints why.
+func (a *app) view(ctx context.Context, opt view.Options, to string) (ended bool, err error) {
+	err = a.runView(ctx, opt, to)
+	var end *view.EndedError
+	if errors.As(err, &end) {
+		return true, a.reportEnd(end)
+	}
+	return false, err
+}
+
+func (a *app) runView(ctx context.Context, opt view.Options, to string) (err error) {
 	ctx, stop := a.readerContext(ctx)
 	defer stop()
 	opt.ShowStats = to == toTerminal // the terminal has a status line
@@ -166,12 +173,12 @@ func (a *app) openDisplay(ctx context.Context, s *view.Session, to, title string
 
 // reportEnd prints why a feed has ended. It returns an error for an end that is
 // a failure.
-func (a *app) reportEnd(o *view.EndedError) error {
-	switch c := o.Call; {
+func (a *app) reportEnd(e *view.EndedError) error {
+	switch c := e.Call; {
 	case c.State == "":
-		a.noticef("%v", o)
+		a.noticef("%v", e)
 	case c.Reason != api.ReasonHungUp:
-		return endedError(c)
+		return callEndedError(c)
 	case c.EndedBy == api.SideRemote:
 		a.noticef("call ended: %s hung up", c.Peer)
 	default:

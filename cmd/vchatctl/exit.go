@@ -132,11 +132,11 @@ func (a *app) finish(command string, err error) int {
 	if code != exitSuccess && code != exitInterrupted {
 		// cobra appends similar commands to the error about an unknown one.
 		text, similar, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
-		fmt.Fprintf(a.stderr, "vchatctl: error: %s\n", text)
+		a.logf("error: %s", text)
 		if names := strings.Fields(similar); len(names) > 0 {
-			fmt.Fprintf(a.stderr, "vchatctl: hint: did you mean %s?\n", strings.Join(names, " or "))
+			a.logf("hint: did you mean %s?", strings.Join(names, " or "))
 		} else if h := hint(command, err); h != "" {
-			fmt.Fprintf(a.stderr, "vchatctl: hint: %s\n", h)
+			a.logf("hint: %s", h)
 		}
 	}
 	return code

@@ -30,6 +30,9 @@ func (a *app) print(v any, text func(io.Writer)) error {
 	return nil
 }
 
+// printJSON writes v with --json, and nothing otherwise.
+func (a *app) printJSON(v any) error { return a.print(v, func(io.Writer) {}) }
+
 // noticef prints a message to a user at a terminal. It is left out of logs.
 func (a *app) noticef(format string, args ...any) {
 	if term.IsTerminal(int(a.stderr.Fd())) {
