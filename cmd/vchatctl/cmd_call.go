@@ -101,7 +101,7 @@ func (a *app) call(ctx context.Context, req api.CallRequest, showView bool, to s
 }
 
 // placeCall asks the daemon to call a peer. If there is a call with this peer
-// already, for example after a restart of vchatctl, it returns that call.
+// already, for example after a restart of vchatd, it returns that call.
 func (a *app) placeCall(ctx context.Context, req api.CallRequest) (api.Call, error) {
 	placed, err := a.client().Call(ctx, req)
 	if refused := refusal(err); refused == nil || refused.Kind != api.Conflict {
