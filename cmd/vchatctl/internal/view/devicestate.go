@@ -106,7 +106,7 @@ func (d *deviceState) staleReason(feed string, now time.Time) string {
 	case !d.daemonUp:
 		return DaemonStopped(d.since).At(now)
 	case feed == api.Self:
-		return cmp.Or(LocalReason(&d.status).At(now), "no picture from the camera")
+		return cmp.Or(LocalReason(&d.status).At(now), NoPicture(feed))
 	}
 	c := d.call(feed)
 	if text := PeerReason(feed, c).At(now); text != "" {
@@ -115,7 +115,7 @@ func (d *deviceState) staleReason(feed string, now time.Time) string {
 	if !c.HasFrames {
 		return "waiting for the first frame from " + feed
 	}
-	return "no picture from " + feed
+	return NoPicture(feed)
 }
 
 // formatAge formats a duration in its largest unit, rounded down.

@@ -157,10 +157,7 @@ func (s *Session) snapshot(ctx context.Context) error {
 		return err
 	}
 	if f.Card {
-		if feed == api.Self {
-			return errors.New("no picture from the camera")
-		}
-		return fmt.Errorf("no picture from %s", feed)
+		return errors.New(NoPicture(feed))
 	}
 	name := strings.Map(func(r rune) rune {
 		if r == '/' || r == 0 {

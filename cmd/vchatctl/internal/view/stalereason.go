@@ -81,6 +81,14 @@ func cameraReason(camera, state, reason string, since time.Time) StaleReason {
 	return StaleReason{}
 }
 
+// NoPicture returns the message that a feed delivers no frames.
+func NoPicture(feed string) string {
+	if feed == api.Self {
+		return "no picture from the camera"
+	}
+	return "no picture from " + feed
+}
+
 // At returns the reason as a text for time now.
 func (r StaleReason) At(now time.Time) string {
 	if r.Since.IsZero() {

@@ -19,20 +19,21 @@ type chromium struct {
 	ctx context.Context
 }
 
-// newChromium starts a browser for the time of a test, with flags of its own. What a page complains of fails the test.
+// newChromium starts a browser for the time of a test.
 func newChromium(t *testing.T, flags ...chromedp.ExecAllocatorOption) *chromium {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "" {
-		t.Fatal("chromium is needed: ", err)
+		t.Fatal("chromium is required: ", err)
 	}
 	if err != nil {
-		t.Skip("there is no chromium here")
+		t.Skip("chromium is not installed")
 	}
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1280, 800), chromedp.UserDataDir(t.TempDir()),
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.WindowSize(1280, 800), chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-dev-shm-usage", false), chromedp.WSURLReadTimeout(time.Minute))
 	if os.Geteuid() == 0 {
-		opts = append(opts, chromedp.NoSandbox) // Chromium's own does not work for root
+		opts = append(opts, chromedp.NoSandbox) // Chromium's sandbox does not work for root
 	}
 	ctx, end := chromedp.NewExecAllocator(context.Background(), append(opts, flags...)...)
 	t.Cleanup(end)
@@ -43,22 +44,23 @@ func newChromium(t *testing.T, flags ...chromedp.ExecAllocatorOption) *chromium 
 	return b
 }
 
-// complaints gives what the page says on its console from now on, until the test asks for it.
-func (b *chromium) complaints() (all func() []string) {
+// collectErrors collects exceptions and security reports of the page, until
+// stop is called.
+func (b *chromium) collectErrors() (stop func() []string) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	messages := chromedp.Console(ctx)
 	done := make(chan []string)
 	go func() {
-		var said []string
+		var reports []string
 		for m, err := range messages {
 			if err != nil {
 				break
 			}
 			if m.IsException() || m.Source == "security" || m.Source == "violation" {
-				said = append(said, m.String())
+				reports = append(reports, m.String())
 			}
 		}
-		done <- said
+		done <- reports
 	}()
 	return func() []string { cancel(); return <-done }
 }
@@ -76,7 +78,7 @@ func (b *chromium) press(keys string) {
 	b.do(chromedp.KeyEvent(keys))
 }
 
-// eval gives what an expression of JavaScript is worth.
+// eval evaluates a JavaScript expression.
 func eval[T any](b *chromium, js string) T {
 	b.t.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](js))
@@ -91,7 +93,8 @@ func (b *chromium) wait(what, js string) {
 	b.t.Helper()
 	for until := time.Now().Add(daemontest.Patience); !eval[bool](b, js); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(until) {
-			b.t.Fatalf("never %s: %s\nthe page is in %s and says:\n%s", what, js, b.screenshot(), eval[string](b, `document.body.innerText`))
+			text := eval[string](b, `document.body.innerText`)
+			b.t.Fatalf("%s: never true: %s\nscreenshot %s, text:\n%s", what, js, b.screenshot(), text)
 		}
 	}
 }

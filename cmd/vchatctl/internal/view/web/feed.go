@@ -14,17 +14,18 @@ import (
 )
 
 const (
-	nextWithin = 10 * time.Second // of a request for a frame that does not come: the page asks again
-	linger     = 2 * time.Second  // of a feed that nobody asks about any more
+	frameTimeout = 10 * time.Second // of a request for a frame; the page then asks again
+	feedLinger   = 2 * time.Second  // how long a feed without requests stays open
 )
 
-// The headers of a frame beyond those of the API.
+// Headers of a frame in addition to those of the API.
 const (
-	headerNumber = "X-Frame"     // counts the frames of this server; what the page says it has, as after=N
-	headerWaited = "X-Waited-Ms" // how long the request had to wait for it, which is no age
+	headerFrameNumber = "X-Frame"     // counts the frames of this server; the page returns it as after=N
+	headerWaited      = "X-Waited-Ms" // how long the request waited for the frame, which is not part of its age
 )
 
-// feeds are the feeds of the daemon that pages look at, each read once for all of them.
+// feeds holds the feeds that pages request. It reads each from the daemon once
+// for all requests. Its methods are safe for concurrent use.
 type feeds struct {
 	client *client.Client
 	ctx    context.Context
@@ -40,35 +41,36 @@ func newFeeds(c *client.Client) *feeds {
 	return &feeds{client: c, ctx: ctx, cancel: cancel, byName: map[string]*feed{}}
 }
 
-// close ends the reading. Nobody may ask any more.
+// close stops reading and waits for it. No request may be in progress.
 func (fs *feeds) close() {
 	fs.cancel()
 	fs.wg.Wait()
 }
 
-// feed is one that is read, or was until a moment ago. Its fields are guarded by feeds.mu.
+// feed is one feed. feeds.mu guards its fields.
 type feed struct {
-	asking  int // requests
-	cancel  context.CancelFunc
-	idle    *time.Timer
-	newest  *frame
-	number  uint64        // of newest
-	err     error         // why it is read no more
-	changed chan struct{} // closed when one of the above has changed
+	requests int // in progress
+	cancel   context.CancelFunc
+	idle     *time.Timer // stops reading after feedLinger
+	newest   *frame
+	number   uint64        // of newest
+	err      error         // why reading ended
+	changed  chan struct{} // closed, and replaced, on a change
 }
 
-// frame is never changed: several requests may write it at once.
+// frame is immutable, because several requests may write it at once.
 type frame struct {
 	client.Frame
-	number uint64
-	came   time.Time
+	number   uint64
+	received time.Time
 }
 
-// next waits for a frame newer than the one of that number, and gives the newest. The error is that of ctx or of the feed.
+// next returns the newest frame, and waits until its number is above after. It
+// returns the error of ctx or of the feed.
 func (fs *feeds) next(ctx context.Context, name string, after uint64) (*frame, error) {
 	for {
 		p, err := fs.wait(ctx, name, after)
-		// It was about to be read no more when this request came.
+		// The feed was being closed as idle when this request came: try again.
 		if errors.Is(err, context.Canceled) && ctx.Err() == nil && fs.ctx.Err() == nil {
 			continue
 		}
@@ -77,8 +79,8 @@ func (fs *feeds) next(ctx context.Context, name string, after uint64) (*frame, e
 }
 
 func (fs *feeds) wait(ctx context.Context, name string, after uint64) (*frame, error) {
-	f := fs.enter(name)
-	defer fs.leave(f)
+	f := fs.acquire(name)
+	defer fs.release(f)
 	for {
 		fs.mu.Lock()
 		p, err, changed := f.newest, f.err, f.changed
@@ -97,8 +99,8 @@ func (fs *feeds) wait(ctx context.Context, name string, after uint64) (*frame, e
 	}
 }
 
-// enter finds a feed that is read, or begins to read it.
-func (fs *feeds) enter(name string) *feed {
+// acquire returns a feed for a request, and starts reading it if necessary.
+func (fs *feeds) acquire(name string) *feed {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f := fs.byName[name]
@@ -106,7 +108,7 @@ func (fs *feeds) enter(name string) *feed {
 		f = &feed{}
 		fs.byName[name] = f
 	}
-	f.asking++
+	f.requests++
 	if f.idle != nil {
 		f.idle.Stop()
 		f.idle = nil
@@ -119,27 +121,27 @@ func (fs *feeds) enter(name string) *feed {
 	return f
 }
 
-// leave ends the reading a while after the last request.
-func (fs *feeds) leave(f *feed) {
+// release ends a request. feedLinger after the last one, reading stops.
+func (fs *feeds) release(f *feed) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if f.asking--; f.asking > 0 || f.cancel == nil {
+	if f.requests--; f.requests > 0 || f.cancel == nil {
 		return
 	}
-	f.idle = time.AfterFunc(linger, func() {
+	f.idle = time.AfterFunc(feedLinger, func() {
 		fs.mu.Lock()
 		defer fs.mu.Unlock()
-		if f.asking == 0 && f.cancel != nil {
+		if f.requests == 0 && f.cancel != nil {
 			f.cancel()
 		}
 	})
 }
 
-// read keeps the newest frame of a feed until it ends or ctx does. What was read is forgotten then: the next who asks is
-// not shown what was before.
+// read keeps the newest frame of a feed until the feed or ctx ends. It then
+// drops the frame: it would be old for the next request.
 func (fs *feeds) read(ctx context.Context, cancel context.CancelFunc, name string, f *feed) {
 	defer cancel()
-	err := fs.readUntil(ctx, name, f)
+	err := fs.readStream(ctx, name, f)
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.err, f.newest, f.cancel = err, nil, nil
@@ -150,7 +152,7 @@ func (fs *feeds) read(ctx context.Context, cancel context.CancelFunc, name strin
 	close(f.changed)
 }
 
-func (fs *feeds) readUntil(ctx context.Context, name string, f *feed) error {
+func (fs *feeds) readStream(ctx context.Context, name string, f *feed) error {
 	src, err := fs.client.Feed(ctx, name)
 	if err != nil {
 		return err
@@ -159,13 +161,13 @@ func (fs *feeds) readUntil(ctx context.Context, name string, f *feed) error {
 	for {
 		got, err := src.Next()
 		if err == io.EOF {
-			return errOver
+			return errFeedEnded
 		}
 		if err != nil {
 			return err
 		}
-		p := &frame{Frame: got, came: time.Now()}
-		p.Data = append([]byte(nil), got.Data...) // the source uses its memory again
+		p := &frame{Frame: got, received: time.Now()}
+		p.Data = append([]byte(nil), got.Data...) // the source reuses its memory
 		fs.mu.Lock()
 		f.number++
 		p.number = f.number
@@ -176,49 +178,50 @@ func (fs *feeds) readUntil(ctx context.Context, name string, f *feed) error {
 	}
 }
 
-// errOver is the end of a feed in order: of the call, or of the daemon.
-var errOver = errors.New("the feed is over")
+// errFeedEnded reports that a feed ended because the call or the daemon did.
+var errFeedEnded = errors.New("the feed has ended")
 
-// frame answers with the newest frame of a feed that the page does not have yet, and waits for it if need be.
+// frame responds with the newest frame that the page does not have yet. If none
+// comes within frameTimeout, it responds with 204.
 func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
-	asked, name := time.Now(), r.PathValue("feed")
+	requested, name := time.Now(), r.PathValue("feed")
 	after, err := strconv.ParseUint(r.FormValue("after"), 10, 64)
 	if err != nil {
-		http.Error(w, "after= wants a number", http.StatusBadRequest)
+		http.Error(w, "after must be a number", http.StatusBadRequest)
 		return
 	}
-	if !s.news.knows(name) {
-		refuse(w, &api.Error{Kind: api.NoSuchFeed, Message: "there is no such feed"})
+	if !s.watcher.hasFeed(name) {
+		writeError(w, &api.Error{Kind: api.NoSuchFeed, Message: "no such feed"})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), nextWithin)
+	ctx, cancel := context.WithTimeout(r.Context(), frameTimeout)
 	defer cancel()
 	p, err := s.feeds.next(ctx, name, after)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		w.WriteHeader(http.StatusNoContent)
 	case err != nil:
-		refuse(w, err)
+		writeError(w, err)
 	default:
-		sendFrame(w, p, time.Since(asked))
+		writeFrame(w, p, time.Since(requested))
 	}
 }
 
-func sendFrame(w http.ResponseWriter, p *frame, waited time.Duration) {
+func writeFrame(w http.ResponseWriter, p *frame, waited time.Duration) {
 	h := w.Header()
-	h.Set(headerNumber, strconv.FormatUint(p.number, 10))
+	h.Set(headerFrameNumber, strconv.FormatUint(p.number, 10))
 	h.Set(headerWaited, millis(waited))
-	describe(h, &p.Frame, time.Since(p.came))
+	setFrameHeaders(h, &p.Frame, time.Since(p.received))
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, _ = w.Write(p.Data) // a page that has gone misses nothing
+	_, _ = w.Write(p.Data) // fails only if the page has gone
 }
 
-// describe puts into headers what is known of a frame that came so long ago.
-func describe(h http.Header, f *client.Frame, since time.Duration) {
+// setFrameHeaders sets the headers of a frame that arrived sinceReceived ago.
+func setFrameHeaders(h http.Header, f *client.Frame, sinceReceived time.Duration) {
 	h.Set("Content-Type", "image/jpeg")
 	h.Set("Content-Length", strconv.Itoa(len(f.Data)))
 	h.Set(api.HeaderSequence, strconv.FormatUint(f.Seq, 10))
-	h.Set(api.HeaderAge, millis(f.Age+since))
+	h.Set(api.HeaderAge, millis(f.Age+sinceReceived))
 	if f.Card {
 		h.Set(api.HeaderCard, "1")
 	}

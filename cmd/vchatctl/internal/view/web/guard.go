@@ -10,11 +10,11 @@ import (
 	"sync"
 )
 
-// policy is what the page's browser is allowed: what this server itself serves, and no more.
+// policy limits the page to what this server serves.
 const policy = "default-src 'none'; img-src 'self' blob:; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// headers are on every answer, refusals included.
+// headers are set on every response, including errors.
 var headers = map[string]string{
 	"Content-Security-Policy":      policy,
 	"X-Content-Type-Options":       "nosniff",
@@ -27,28 +27,29 @@ var headers = map[string]string{
 	"Cache-Control":                "no-store",
 }
 
-// guard lets a request through that is the page's own. The Host is looked at because a name of somebody else's may lead to
-// 127.0.0.1 (DNS rebinding), the origin because every page on the net may send requests here.
+// guard passes on only requests of the page itself. It checks the host, because
+// another name may resolve to 127.0.0.1 (DNS rebinding). It checks the origin,
+// because any page may send requests to this server.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
 		if !s.hosts[strings.ToLower(r.Host)] {
-			forbid(w, "This is reached as %s alone, through ssh -L by the same port, too.", s.listener.Addr())
+			forbid(w, "Open this page at %s. With ssh -L, use the same port.", s.listener.Addr())
 			return
 		}
-		if !ownOrigin(r) {
-			forbid(w, "This is not for the pages of other sites. If you have followed a link, type or paste its address instead.")
+		if !sameOrigin(r) {
+			forbid(w, "Other sites cannot use this page. If you followed a link, type or paste its address instead.")
 			return
 		}
-		if rest, ok := s.within(r.URL.Path); ok {
+		if rest, ok := s.stripSecret(r.URL.Path); ok {
 			inner := r.Clone(r.Context())
 			inner.URL.Path, inner.URL.RawPath = rest, ""
 			next.ServeHTTP(w, inner)
 			return
 		}
-		if s.once.take(r) {
+		if s.oneTime.use(r) {
 			http.Redirect(w, r, "/"+s.secret+"/", http.StatusSeeOther)
 			return
 		}
@@ -60,9 +61,10 @@ func forbid(w http.ResponseWriter, format string, args ...any) {
 	http.Error(w, fmt.Sprintf(format, args...), http.StatusForbidden)
 }
 
-// ownOrigin says whether a request comes from the page itself, or is one that its user has typed or clicked on outside of
-// the browser. What changes something has to say so; a browser always does.
-func ownOrigin(r *http.Request) bool {
+// sameOrigin reports whether a request comes from the page itself, or from an
+// address that the user typed or opened outside the browser. A request that
+// changes something must have an Origin; browsers always send it.
+func sameOrigin(r *http.Request) bool {
 	own := "http://" + r.Host
 	switch origin := r.Header.Values("Origin"); {
 	case len(origin) > 1, len(origin) == 1 && origin[0] != own:
@@ -77,42 +79,44 @@ func ownOrigin(r *http.Request) bool {
 	return false
 }
 
-// within gives what follows the secret in a path. One that goes around corners is none of the page's.
-func (s *Server) within(whole string) (string, bool) {
-	secret, rest, ok := strings.Cut(strings.TrimPrefix(whole, "/"), "/")
+// stripSecret returns the part of a path after the secret. It reports false if
+// the secret is wrong or the path is not clean.
+func (s *Server) stripSecret(fullPath string) (string, bool) {
+	secret, rest, ok := strings.Cut(strings.TrimPrefix(fullPath, "/"), "/")
 	rest = "/" + rest
 	ok = ok && subtle.ConstantTimeCompare([]byte(secret), []byte(s.secret)) == 1
 	return rest, ok && rest == path.Clean(rest)
 }
 
-// isJSON says whether a body is JSON. A form of another site cannot send that.
+// isJSON reports whether a body is JSON. Forms of other sites cannot send that.
 func isJSON(r *http.Request) bool {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "application/json"
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && mediaType == "application/json"
 }
 
-// oneTime is a path that leads to the page once. It is what other programs are started with, as every user of a machine can
-// read their command lines.
-type oneTime struct {
+// oneTimePath is a path that leads to the page once. The browser is started
+// with it, because every user of a machine can read the command lines.
+type oneTimePath struct {
 	path string
 
-	mu   sync.Mutex
-	open bool
+	mu      sync.Mutex
+	enabled bool
 }
 
-func (o *oneTime) allow() {
+func (o *oneTimePath) enable() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.open = true
+	o.enabled = true
 }
 
-func (o *oneTime) take(r *http.Request) bool {
+// use reports whether a request has the path, and disables it.
+func (o *oneTimePath) use(r *http.Request) bool {
 	if r.Method != http.MethodGet || subtle.ConstantTimeCompare([]byte(r.URL.Path), []byte("/"+o.path)) != 1 {
 		return false
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	was := o.open
-	o.open = false
-	return was
+	enabled := o.enabled
+	o.enabled = false
+	return enabled
 }

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// Open shows the page in the desktop's browser, if there is a desktop; if not, it does nothing.
+// Open opens the page in the desktop's browser. Without a desktop or xdg-open
+// it does nothing.
 func (s *Server) Open() error {
 	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
 		return nil
@@ -16,14 +17,14 @@ func (s *Server) Open() error {
 	if err != nil {
 		return nil
 	}
-	s.once.allow()
-	cmd := exec.Command(program, "http://"+s.listener.Addr().String()+"/"+s.once.path)
-	// A browser that this starts is not to end with Ctrl-C here.
+	s.oneTime.enable()
+	cmd := exec.Command(program, "http://"+s.listener.Addr().String()+"/"+s.oneTime.path)
+	// In a session of its own, the browser survives Ctrl-C here.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("opening the browser: %w", err)
+		return fmt.Errorf("open browser: %w", err)
 	}
-	// It may be the browser itself, and stay as long: nothing here waits for it.
+	// xdg-open may become the browser, so nothing waits for this goroutine.
 	go func() { _ = cmd.Wait() }()
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -17,8 +18,8 @@ import (
 //go:embed static
 var static embed.FS
 
-// files are the parts of the page, by their paths.
-var files = map[string]struct{ name, kind string }{
+// files are the static files of the page, by path.
+var files = map[string]struct{ name, contentType string }{
 	"/{$}":      {"page.html", "text/html; charset=utf-8"},
 	"/page.css": {"page.css", "text/css; charset=utf-8"},
 	"/page.js":  {"page.js", "text/javascript; charset=utf-8"},
@@ -26,16 +27,17 @@ var files = map[string]struct{ name, kind string }{
 	"/icon.svg": {"icon.svg", "image/svg+xml"},
 }
 
-// routes is all that the page has: of the control socket nothing else is within its reach.
+// routes returns the handler of the page. Nothing else of the control socket is
+// available to it.
 func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
 	for path, f := range files {
 		body, err := static.ReadFile("static/" + f.name)
 		if err != nil {
-			panic(err) // the programs are built with them
+			panic(err) // the files are embedded
 		}
 		m.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", f.kind)
+			w.Header().Set("Content-Type", f.contentType)
 			_, _ = w.Write(body)
 		})
 	}
@@ -49,10 +51,12 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST /answer", onCall(s.client.Answer))
 	m.HandleFunc("POST /decline", onCall(s.client.Reject))
 	m.HandleFunc("POST /hangup", onCall(s.client.Hangup))
-	m.HandleFunc("POST /say", command(func(ctx context.Context, r api.MessageRequest) error { return s.client.Say(ctx, r.Peer, r.Text) }))
+	m.HandleFunc("POST /say", command(func(ctx context.Context, r api.MessageRequest) error {
+		return s.client.Say(ctx, r.Peer, r.Text)
+	}))
 	m.HandleFunc("POST /privacy", command(func(ctx context.Context, r api.PrivacyRequest) error {
 		if r.Privacy == nil {
-			return &api.Error{Kind: api.BadRequest, Message: "privacy: on or off?"}
+			return &api.Error{Kind: api.BadRequest, Message: "privacy must be true or false"}
 		}
 		return s.client.SetPrivacy(ctx, *r.Privacy)
 	}))
@@ -66,25 +70,26 @@ func onCall(do func(context.Context, string) (api.Call, error)) http.HandlerFunc
 	})
 }
 
-// commandWithin is the time that the daemon has for a command.
-const commandWithin = 10 * time.Second
+// commandTimeout is how long the daemon may take for a command.
+const commandTimeout = 10 * time.Second
 
-// command reads a request, does what it asks, and answers with nothing, or with the error.
+// command returns a handler that reads a request, passes it to do, and responds
+// with 204 or the error.
 func command[T any](do func(context.Context, T) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !isJSON(r) {
-			http.Error(w, "This takes JSON alone.", http.StatusUnsupportedMediaType)
+			http.Error(w, "content type must be application/json", http.StatusUnsupportedMediaType)
 			return
 		}
 		var req T
 		if err := readBody(w, r, &req); err != nil {
-			refuse(w, err)
+			writeError(w, err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), commandWithin)
+		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
 		defer cancel()
 		if err := do(ctx, req); err != nil {
-			refuse(w, err)
+			writeError(w, err)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -96,49 +101,50 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return &api.Error{Kind: api.BadRequest, Message: "the request is not understood"}
+		return &api.Error{Kind: api.BadRequest, Message: "invalid request"}
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return &api.Error{Kind: api.BadRequest, Message: "there is something after the end of the request"}
+		return &api.Error{Kind: api.BadRequest, Message: "unexpected data after the request"}
 	}
 	return nil
 }
 
-// refuse answers with an error, in the words of the daemon where they are its own.
-func refuse(w http.ResponseWriter, err error) {
+// writeError responds with an error. It passes on errors of the daemon.
+func writeError(w http.ResponseWriter, err error) {
 	var e *api.Error
 	if !errors.As(err, &e) {
 		e = &api.Error{Kind: api.ShuttingDown, Message: "vchatd does not answer"}
-		if errors.Is(err, errOver) {
+		if errors.Is(err, errFeedEnded) {
 			e.Message = err.Error()
 		} else if errors.Is(err, client.ErrPermission) {
-			e.Message = "vchatd lets this user do nothing"
+			e.Message = "this user is not allowed to use vchatd"
 		}
 	}
-	body, _ := json.Marshal(api.ErrorBody{Error: &api.Error{Kind: e.Kind, Message: e.Message}}) // its hint is for a shell
+	// Leave out the hint, which is for a shell.
+	body, _ := json.Marshal(api.ErrorBody{Error: &api.Error{Kind: e.Kind, Message: e.Message}})
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.Kind.HTTPStatus())
 	_, _ = w.Write(body)
 }
 
-// snapshot answers with a frame to be kept.
+// snapshot responds with the newest frame, to be saved.
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("feed")
-	if !s.news.knows(name) {
-		refuse(w, &api.Error{Kind: api.NoSuchFeed, Message: "there is no such feed"})
+	if !s.watcher.hasFeed(name) {
+		writeError(w, &api.Error{Kind: api.NoSuchFeed, Message: "no such feed"})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), commandWithin)
+	ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
 	defer cancel()
 	f, err := s.client.Snapshot(ctx, name)
 	switch {
 	case err != nil:
-		refuse(w, err)
+		writeError(w, err)
 	case f.Card:
-		refuse(w, &api.Error{Kind: api.CameraUnavailable, Message: "there is no picture to keep: the camera of " + name + " gives none"})
+		writeError(w, &api.Error{Kind: api.CameraUnavailable, Message: view.NoPicture(name)})
 	default:
-		describe(w.Header(), &f, 0)
+		setFrameHeaders(w.Header(), &f, 0)
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 		_, _ = w.Write(f.Data)
 	}

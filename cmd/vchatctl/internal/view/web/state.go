@@ -10,37 +10,38 @@ import (
 	"vchat/daemon/api"
 )
 
-// state is what the page shows beside the frames. Every text in it is only that: the page never takes it for HTML.
+// state is what the page shows besides the frames. The page shows all texts as
+// plain text, never as HTML.
 type state struct {
-	Name    string `json:"name"`    // of this device
-	Feed    string `json:"feed"`    // what the large frame shows: api.Self, or a peer
-	Title   string `json:"title"`   // whose frame it is
-	Live    bool   `json:"live"`    // there are frames to ask for
-	Words   string `json:"words"`   // what goes on
-	Why     *why   `json:"why"`     // why there may be no fresh frame
-	Call    string `json:"call"`    // the state of the call with Feed; "": none
-	Privacy bool   `json:"privacy"` // of this device
-	Reached bool   `json:"reached"` // the daemon
-	Ringing []ring `json:"ringing"` // calls that can be answered
-	Peers   []peer `json:"peers"`
+	Name     string  `json:"name"`      // of this device
+	Feed     string  `json:"feed"`      // in the large frame: api.Self or a peer
+	Title    string  `json:"title"`     // of the large frame
+	Live     bool    `json:"live"`      // the feed can be requested
+	Summary  string  `json:"summary"`   // calls, privacy and problems, as sentences
+	Reason   *reason `json:"reason"`    // why there is no new frame; null: unknown
+	Call     string  `json:"call"`      // state of the call with Feed; "": none
+	Privacy  bool    `json:"privacy"`   // of this device
+	DaemonUp bool    `json:"daemon_up"` // vchatd answers
+	Ringing  []ring  `json:"ringing"`   // incoming calls
+	Peers    []peer  `json:"peers"`
 }
 
-// why is a view.StaleReason that the page says anew as time goes by.
-type why struct {
+// reason is a view.StaleReason whose age the page updates.
+type reason struct {
 	Text  string `json:"text"`
-	Since int64  `json:"since,omitempty"` // milliseconds since the epoch, by this device's clock
-	After string `json:"after,omitempty"` // behind the time that has gone by since
+	Since int64  `json:"since,omitempty"` // Unix time in ms, by this device's clock
+	After string `json:"after,omitempty"` // follows the age
 }
 
-// reason gives nil if there is none.
-func reason(w view.StaleReason) *why {
+// newReason returns nil if the reason is unknown.
+func newReason(r view.StaleReason) *reason {
 	switch {
-	case w == view.StaleReason{}:
+	case r == view.StaleReason{}:
 		return nil
-	case w.Since.IsZero():
-		return &why{Text: w.Text + w.After}
+	case r.Since.IsZero():
+		return &reason{Text: r.Text + r.After}
 	}
-	return &why{w.Text, w.Since.UnixMilli(), " ago" + w.After}
+	return &reason{r.Text, r.Since.UnixMilli(), " ago" + r.After}
 }
 
 type ring struct {
@@ -48,73 +49,75 @@ type ring struct {
 }
 
 type peer struct {
-	Name  string `json:"name"`
-	Words string `json:"words"`          // how it is with it
-	Call  string `json:"call,omitempty"` // the state of the call
+	Name   string `json:"name"`
+	Status string `json:"status"`         // of the connection or the call, as text
+	Call   string `json:"call,omitempty"` // state of the call
 }
 
-// scene is all that a state is made of.
-type scene struct {
-	asked  string // the feed that was asked for; "": the peer of the call, or else this device
-	before string // the feed that was shown last
+// deviceInfo is what is known of this device.
+type deviceInfo struct {
+	requestedFeed string // by Options.Feed; "": the peer of the call, or else this device
+	shownFeed     string // the last one
 
-	status api.Status
-	gone   error     // why the daemon is not reached; nil: it is
-	since  time.Time // of gone
-	last   *api.Call // that has ended
+	status       api.Status
+	daemonErr    error     // why the daemon does not answer; nil: it does
+	daemonLostAt time.Time // when daemonErr occurred
+	lastCall     *api.Call // the call that ended last
 }
 
-// present puts a scene into words.
-func present(s *scene) state {
-	feed := shown(s)
-	p := state{Name: s.status.Name, Feed: feed, Title: feed, Privacy: s.status.Privacy, Reached: s.gone == nil,
-		Ringing: []ring{}, Peers: []peer{}}
-	if feed == api.Self {
-		p.Title = cmp.Or(s.status.Name, "this device")
+// newState returns the state of a device for the page.
+func newState(d *deviceInfo) state {
+	feed := d.selectFeed()
+	s := state{
+		Name: d.status.Name, Feed: feed, Title: feed, Privacy: d.status.Privacy, DaemonUp: d.daemonErr == nil,
+		Ringing: []ring{}, Peers: []peer{},
 	}
-	for _, c := range s.status.Calls {
+	if feed == api.Self {
+		s.Title = cmp.Or(d.status.Name, "this device")
+	}
+	if d.daemonErr != nil {
+		s.Summary = "vchatd does not answer. Trying again."
+		s.Reason = newReason(view.DaemonStopped(d.daemonLostAt))
+		return s
+	}
+	for _, c := range d.status.Calls {
 		if c.State == api.CallIncoming {
-			p.Ringing = append(p.Ringing, ring{c.Peer})
+			s.Ringing = append(s.Ringing, ring{c.Peer})
 		}
 	}
-	for _, known := range s.status.Peers {
-		entry := peer{Name: known.Name, Words: linkWords(&known.Link)}
-		if c := callWith(&s.status, known.Name); c != nil {
-			entry.Call, entry.Words = string(c.State), callWords(c)
+	for _, p := range d.status.Peers {
+		entry := peer{Name: p.Name, Status: linkText(&p.Link)}
+		if c := callWith(&d.status, p.Name); c != nil {
+			entry.Call, entry.Status = string(c.State), callText(c)
 		}
-		p.Peers = append(p.Peers, entry)
+		s.Peers = append(s.Peers, entry)
 	}
-	if s.gone != nil {
-		p.Words = "The daemon of this device, vchatd, is not reached. It is tried again and again."
-		p.Why = reason(view.DaemonStopped(s.since))
-		p.Ringing, p.Peers = []ring{}, []peer{}
-		return p
-	}
-	call := callWith(&s.status, feed)
+	call := callWith(&d.status, feed)
 	if call != nil {
-		p.Call = string(call.State)
+		s.Call = string(call.State)
 	}
-	p.Words = words(s, feed, call)
+	s.Summary = summary(d, feed, call)
 	if feed == api.Self {
-		p.Live, p.Why = true, reason(view.LocalReason(&s.status))
+		s.Live, s.Reason = true, newReason(view.LocalReason(&d.status))
 	} else {
-		p.Live, p.Why = call != nil && answered(call), reason(view.PeerReason(feed, call))
+		s.Live, s.Reason = call != nil && answered(call), newReason(view.PeerReason(feed, call))
 	}
-	return p
+	return s
 }
 
-// shown decides which feed is the large one. Of several calls it is the one that it was.
-func shown(s *scene) string {
-	if s.asked != "" {
-		return s.asked
+// selectFeed returns the feed for the large frame. With several calls it keeps
+// the one that is shown.
+func (d *deviceInfo) selectFeed() string {
+	if d.requestedFeed != "" {
+		return d.requestedFeed
 	}
-	if s.gone != nil && s.before != "" {
-		return s.before
+	if d.daemonErr != nil && d.shownFeed != "" {
+		return d.shownFeed
 	}
 	feed := api.Self
-	for _, c := range s.status.Calls {
+	for _, c := range d.status.Calls {
 		if answered(&c) {
-			if c.Peer == s.before {
+			if c.Peer == d.shownFeed {
 				return c.Peer
 			}
 			if feed == api.Self {
@@ -135,111 +138,108 @@ func callWith(s *api.Status, peer string) *api.Call {
 	return &s.Calls[i]
 }
 
-// words says what goes on. They change only when that does, as screen readers read them out.
-func words(s *scene, feed string, call *api.Call) string {
-	var all []string
-	for _, c := range s.status.Calls {
-		all = append(all, upper(callWords(&c)))
+// summary returns the calls and problems of the device as sentences. It holds
+// no times: screen readers read it out again whenever it changes.
+func summary(d *deviceInfo, feed string, call *api.Call) string {
+	var sentences []string
+	for _, c := range d.status.Calls {
+		sentences = append(sentences, capitalize(callText(&c)))
 	}
-	if len(all) == 0 {
+	if len(sentences) == 0 {
 		text := "No call"
 		if feed != api.Self {
 			text += " with " + feed
 		}
-		if s.last != nil && (feed == api.Self || s.last.Peer == feed) {
-			text += ": " + endWords(s.last)
+		if d.lastCall != nil && (feed == api.Self || d.lastCall.Peer == feed) {
+			text = "Call ended: " + endText(d.lastCall)
 		}
-		all = append(all, text)
+		sentences = append(sentences, text)
 	}
-	if s.status.Privacy && feed != api.Self { // there it is why there is no picture
-		all = append(all, "Privacy is on: the camera of this device is closed")
-	} else if feed != api.Self && call != nil && call.State == api.CallActive && cameraBad(string(s.status.Camera.State)) {
-		all = append(all, "The camera of this device gives no frames: "+cmp.Or(s.status.Camera.Reason, string(s.status.Camera.State)))
+	camera := &d.status.Camera
+	if d.status.Privacy && feed != api.Self { // for api.Self it is the reason
+		sentences = append(sentences, "Privacy mode is on; this device's camera is off")
+	} else if feed != api.Self && call != nil && call.State == api.CallActive && cameraDown(camera.State) {
+		sentences = append(sentences, "No picture from this device: "+cmp.Or(camera.Reason, string(camera.State)))
 	}
-	return strings.Join(all, ". ") + "."
+	return strings.Join(sentences, ". ") + "."
 }
 
-// upper begins a sentence. A name is left as it is written: a text that begins with one is none of ours.
-func upper(text string) string {
-	for _, own := range []string{"calling ", "in a call ", "it rings "} {
-		if strings.HasPrefix(text, own) {
+// capitalize capitalizes a text of callText, unless it starts with the name of
+// a peer.
+func capitalize(text string) string {
+	for _, start := range []string{"calling ", "in a call ", "ringing "} {
+		if strings.HasPrefix(text, start) {
 			return strings.ToUpper(text[:1]) + text[1:]
 		}
 	}
 	return text
 }
 
-func callWords(c *api.Call) string {
+func callText(c *api.Call) string {
 	switch c.State {
 	case api.CallCalling:
 		return "calling " + c.Peer
 	case api.CallRinging:
-		return "it rings at " + c.Peer
+		return "ringing at " + c.Peer
 	case api.CallIncoming:
 		return c.Peer + " is calling"
 	case api.CallActive:
 		return "in a call with " + c.Peer
 	case api.CallResuming:
-		return "in a call with " + c.Peer + ", whose link is lost: reconnecting"
+		return "in a call with " + c.Peer + ": connection lost, reconnecting"
 	}
 	return c.Peer + ": " + string(c.State)
 }
 
-// endWords says why a call has ended.
-func endWords(c *api.Call) string {
-	_, detail, more := strings.Cut(c.ReasonText, ": ")
-	if more {
+// endText returns why a call ended.
+func endText(c *api.Call) string {
+	_, detail, found := strings.Cut(c.ReasonText, ": ")
+	if found {
 		detail = " (" + detail + ")"
 	}
 	switch c.Reason {
 	case api.ReasonHungUp:
 		if c.EndedBy == api.SideLocal {
-			return "hung up here"
+			return "you hung up"
 		}
-		return c.Peer + " has hung up"
+		return c.Peer + " hung up"
 	case api.ReasonDeclined:
 		if c.EndedBy == api.SideLocal {
-			return "declined here"
+			return "you declined"
 		}
-		return c.Peer + " has declined"
+		return c.Peer + " declined"
 	case api.ReasonBusy:
 		return c.Peer + " is in another call"
 	case api.ReasonNoAnswer:
 		if c.Direction == api.DirectionIn {
-			return c.Peer + " has called and was not answered"
+			return "missed call from " + c.Peer
 		}
 		return c.Peer + " did not answer"
 	case api.ReasonDoNotDisturb:
 		return c.Peer + " does not want to be disturbed"
 	case api.ReasonCancelled:
 		if c.Direction == api.DirectionIn {
-			return c.Peer + " has called and given up"
+			return c.Peer + " stopped calling"
 		}
-		return "the call was given up"
+		return "you stopped calling"
 	case api.ReasonLostTooLong:
-		return "the link to " + c.Peer + " was lost for too long"
+		return "the connection to " + c.Peer + " was lost for too long"
 	case api.ReasonUnreachable:
 		return c.Peer + " cannot be reached" + detail
 	case api.ReasonWrongIdentity:
-		return c.Peer + " and this device do not know each other by their present ids" + detail
+		return "the key of " + c.Peer + " does not match" + detail
 	}
-	return "the call with " + c.Peer + " has ended: " + cmp.Or(c.ReasonText, string(c.Reason))
+	return cmp.Or(c.ReasonText, string(c.Reason))
 }
 
-func linkWords(l *api.Link) string {
-	if l.State == api.LinkUp {
+func linkText(l *api.Link) string {
+	switch {
+	case l.State == api.LinkUp:
 		return "reachable"
+	case l.Reason == "":
+		return "not reachable"
 	}
-	return "not reachable" + prefixed(": ", l.Reason)
+	return "not reachable: " + l.Reason
 }
 
-func cameraBad(state string) bool {
-	return state == string(api.CameraLost) || state == string(api.CameraFailed)
-}
-
-func prefixed(prefix, text string) string {
-	if text == "" {
-		return ""
-	}
-	return prefix + text
-}
+func cameraDown(s api.CameraState) bool { return s == api.CameraLost || s == api.CameraFailed }

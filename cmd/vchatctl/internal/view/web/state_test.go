@@ -10,9 +10,12 @@ import (
 	"vchat/daemon/api"
 )
 
-func TestPresent(t *testing.T) {
+func TestNewState(t *testing.T) {
 	at := time.UnixMilli(1_795_000_000_000)
-	peers := []api.Peer{{Name: "attic", Link: api.Link{State: api.LinkDown}}, {Name: "workshop", Link: api.Link{State: api.LinkUp}}}
+	peers := []api.Peer{
+		{Name: "attic", Link: api.Link{State: api.LinkDown}},
+		{Name: "workshop", Link: api.Link{State: api.LinkUp}},
+	}
 	call := func(state api.CallState, change func(*api.Call)) []api.Call {
 		c := api.Call{Peer: "workshop", State: state, Since: at}
 		if change != nil {
@@ -23,56 +26,82 @@ func TestPresent(t *testing.T) {
 	camera := func(state, reason string) func(*api.Call) {
 		return func(c *api.Call) { c.PeerCamera = &api.PeerCamera{State: state, Reason: reason, Since: at} }
 	}
-	streaming := api.Camera{State: api.CameraStreaming}
-	type shown struct {
-		Feed, Words string
-		Live        bool
-		Why         *why
+	failedCamera := func(c *api.Call) { c.PeerCamera = &api.PeerCamera{State: "failed", Reason: "in use by zoom"} }
+	lostCamera := api.Camera{
+		Device: "/dev/video0", State: api.CameraLost, Reason: "/dev/video0: no such device", Since: at,
 	}
-	for _, c := range []struct {
-		what  string
-		scene scene
-		want  shown
+	streaming := api.Camera{State: api.CameraStreaming}
+	twoCalls := append([]api.Call{{Peer: "attic", State: api.CallActive}}, call(api.CallActive, nil)...)
+	type shown struct {
+		Feed, Summary string
+		Live          bool
+		Reason        *reason
+	}
+	for _, tt := range []struct {
+		name   string
+		device deviceInfo
+		want   shown
 	}{
-		{"nothing", scene{status: api.Status{Camera: streaming}}, shown{"self", "No call.", true, nil}},
-		{"its own camera is gone", scene{status: api.Status{Camera: api.Camera{Device: "/dev/video0", State: api.CameraLost, Reason: "/dev/video0: no such device", Since: at}}},
-			shown{"self", "No call.", true, &why{"the camera was lost", at.UnixMilli(), " ago: no such device"}}},
-		{"privacy", scene{status: api.Status{Privacy: true, Camera: api.Camera{State: api.CameraIdle}}},
-			shown{"self", "No call.", true, &why{Text: "privacy is on: the camera is closed"}}},
-		{"a peer without a call", scene{asked: "workshop", status: api.Status{Camera: streaming}},
-			shown{"workshop", "No call with workshop.", false, &why{Text: "there is no call with workshop"}}},
-		{"a call elsewhere", scene{asked: "attic", status: api.Status{Calls: call(api.CallActive, nil)}},
-			shown{"attic", "In a call with workshop.", false, &why{Text: "there is no call with attic"}}},
-		{"calling", scene{asked: "workshop", status: api.Status{Calls: call(api.CallCalling, nil)}},
-			shown{"workshop", "Calling workshop.", false, &why{Text: "calling workshop"}}},
-		{"it rings there", scene{status: api.Status{Calls: call(api.CallRinging, nil), Camera: streaming}},
-			shown{"self", "It rings at workshop.", true, nil}},
-		{"in a call, privacy here", scene{status: api.Status{Privacy: true, Calls: call(api.CallActive, nil)}},
-			shown{"workshop", "In a call with workshop. Privacy is on: the camera of this device is closed.", true, nil}},
-		{"privacy there", scene{status: api.Status{Calls: call(api.CallActive, camera("privacy", ""))}},
-			shown{"workshop", "In a call with workshop.", true, &why{Text: "workshop has privacy on"}}},
-		{"no camera there", scene{status: api.Status{Calls: call(api.CallActive, camera("lost", "the camera was unplugged"))}},
-			shown{"workshop", "In a call with workshop.", true, &why{"workshop's camera was unplugged", at.UnixMilli(), " ago"}}},
-		{"its camera has failed, nobody knows when", scene{status: api.Status{Calls: call(api.CallActive, func(c *api.Call) {
-			c.PeerCamera = &api.PeerCamera{State: "failed", Reason: "in use by zoom"}
-		})}}, shown{"workshop", "In a call with workshop.", true, &why{Text: "workshop's camera has failed: in use by zoom"}}},
-		{"all is well there", scene{status: api.Status{Calls: call(api.CallActive, camera("streaming", ""))}},
+		{"no call", deviceInfo{status: api.Status{Camera: streaming}},
+			shown{"self", "No call.", true, nil}},
+		{"camera lost", deviceInfo{status: api.Status{Camera: lostCamera}},
+			shown{"self", "No call.", true, &reason{"the camera was lost", at.UnixMilli(), " ago: no such device"}}},
+		{"privacy", deviceInfo{status: api.Status{Privacy: true, Camera: api.Camera{State: api.CameraIdle}}},
+			shown{"self", "No call.", true, &reason{Text: "privacy mode is on; the camera is off"}}},
+		{"peer without a call", deviceInfo{requestedFeed: "workshop", status: api.Status{Camera: streaming}},
+			shown{"workshop", "No call with workshop.", false, &reason{Text: "no call with workshop"}}},
+		{"call with another peer",
+			deviceInfo{requestedFeed: "attic", status: api.Status{Calls: call(api.CallActive, nil)}},
+			shown{"attic", "In a call with workshop.", false, &reason{Text: "no call with attic"}}},
+		{"calling", deviceInfo{requestedFeed: "workshop", status: api.Status{Calls: call(api.CallCalling, nil)}},
+			shown{"workshop", "Calling workshop.", false, &reason{Text: "calling workshop"}}},
+		{"ringing", deviceInfo{status: api.Status{Calls: call(api.CallRinging, nil), Camera: streaming}},
+			shown{"self", "Ringing at workshop.", true, nil}},
+		{"privacy in a call", deviceInfo{status: api.Status{Privacy: true, Calls: call(api.CallActive, nil)}},
+			shown{"workshop", "In a call with workshop. Privacy mode is on; this device's camera is off.", true, nil}},
+		{"camera failed in a call", deviceInfo{status: api.Status{
+			Camera: api.Camera{State: api.CameraFailed, Reason: "no usable format"}, Calls: call(api.CallActive, nil),
+		}}, shown{"workshop", "In a call with workshop. No picture from this device: no usable format.", true, nil}},
+		{"privacy of the peer", deviceInfo{status: api.Status{Calls: call(api.CallActive, camera("privacy", ""))}},
+			shown{"workshop", "In a call with workshop.", true, &reason{Text: "workshop has turned the camera off"}}},
+		{"peer camera unplugged",
+			deviceInfo{status: api.Status{Calls: call(api.CallActive, camera("lost", "the camera was unplugged"))}},
+			shown{"workshop", "In a call with workshop.", true,
+				&reason{"workshop's camera was unplugged", at.UnixMilli(), " ago"}}},
+		{"peer camera failed, time unknown", deviceInfo{status: api.Status{Calls: call(api.CallActive, failedCamera)}},
+			shown{"workshop", "In a call with workshop.", true,
+				&reason{Text: "workshop's camera failed: in use by zoom"}}},
+		{"peer camera streams", deviceInfo{status: api.Status{Calls: call(api.CallActive, camera("streaming", ""))}},
 			shown{"workshop", "In a call with workshop.", true, nil}},
-		{"no link", scene{status: api.Status{Calls: call(api.CallResuming, nil)}},
-			shown{"workshop", "In a call with workshop, whose link is lost: reconnecting.", true, &why{"link lost", at.UnixMilli(), " ago, reconnecting"}}},
-		{"no daemon", scene{before: "workshop", gone: errors.New("gone"), since: at, status: api.Status{Calls: call(api.CallActive, nil)}},
-			shown{"workshop", "The daemon of this device, vchatd, is not reached. It is tried again and again.", false, &why{"vchatd ended", at.UnixMilli(), " ago, waiting for it"}}},
-		{"two calls, and the second one was shown", scene{before: "workshop", status: api.Status{Calls: append([]api.Call{{Peer: "attic", State: api.CallActive}}, call(api.CallActive, nil)...)}},
+		{"connection lost", deviceInfo{status: api.Status{Calls: call(api.CallResuming, nil)}},
+			shown{"workshop", "In a call with workshop: connection lost, reconnecting.", true,
+				&reason{"connection lost", at.UnixMilli(), " ago; reconnecting"}}},
+		{"no daemon", deviceInfo{
+			shownFeed: "workshop", daemonErr: errors.New("gone"), daemonLostAt: at,
+			status: api.Status{Calls: call(api.CallActive, nil)},
+		}, shown{"workshop", "vchatd does not answer. Trying again.", false,
+			&reason{"vchatd stopped", at.UnixMilli(), " ago; waiting for it to restart"}}},
+		{"two calls keep the shown feed", deviceInfo{shownFeed: "workshop", status: api.Status{Calls: twoCalls}},
 			shown{"workshop", "In a call with attic. In a call with workshop.", true, nil}},
-		{"declined", scene{last: &api.Call{Peer: "workshop", State: api.CallEnded, Reason: api.ReasonDeclined, EndedBy: api.SideRemote}, status: api.Status{Camera: streaming}},
-			shown{"self", "No call: workshop has declined.", true, nil}},
-		{"unreachable", scene{last: &api.Call{Peer: "workshop", Reason: api.ReasonUnreachable, ReasonText: "unreachable: connection refused"}, status: api.Status{Camera: streaming}},
-			shown{"self", "No call: workshop cannot be reached (connection refused).", true, nil}},
+		{"declined", deviceInfo{
+			lastCall: &api.Call{
+				Peer: "workshop", State: api.CallEnded, Reason: api.ReasonDeclined, EndedBy: api.SideRemote,
+			},
+			status: api.Status{Camera: streaming},
+		}, shown{"self", "Call ended: workshop declined.", true, nil}},
+		{"unreachable", deviceInfo{
+			lastCall: &api.Call{
+				Peer: "workshop", Reason: api.ReasonUnreachable, ReasonText: "unreachable: connection refused",
+			},
+			status: api.Status{Camera: streaming},
+		}, shown{"self", "Call ended: workshop cannot be reached (connection refused).", true, nil}},
 	} {
-		c.scene.status.Name, c.scene.status.Peers = "kitchen", peers
-		p := present(&c.scene)
-		if diff := cmp.Diff(c.want, shown{p.Feed, p.Words, p.Live, p.Why}); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", c.what, diff)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			tt.device.status.Name, tt.device.status.Peers = "kitchen", peers
+			s := newState(&tt.device)
+			if diff := cmp.Diff(tt.want, shown{s.Feed, s.Summary, s.Live, s.Reason}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

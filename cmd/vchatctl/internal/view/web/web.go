@@ -1,16 +1,21 @@
-// Package web shows a feed in a browser: a page on loopback, which asks for frames and says what its user does.
+// Package web shows a feed in a browser, on a page that it serves on loopback.
 //
-//	          ┌ GET …/events  ◀── news: one goroutine, which follows the daemon's events and keeps the present state in words
-//	page ─────┼ GET …/frame/FEED?after=N ◀── feed: a goroutine for each feed while somebody asks for its frames
-//	          └ POST …/answer, …/say …  ──▶ the daemon
+//	       ┌ GET  …/events ◀─ watcher: the state and the messages
+//	page ──┼ GET  …/frame/FEED?after=N ◀─ feeds: the newest frame of a feed
+//	       └ POST …/answer, …/say, … ─▶ vchatd
 //
-// The page asks for each frame when it has room for it and gets the newest there is, or the next. So nothing waits in
-// a socket that a frame could grow old in, a slow page or a thin ssh -L loses frames and not time, and a page that is
-// hidden, which asks for nothing, leaves the camera closed.
+// The page requests each frame when it can show it, and gets the newest one. A
+// slow page, or a slow ssh -L, drops frames and does not fall behind. A hidden
+// page requests nothing, so the camera can close.
 //
-// It promises that the page is reached through its address alone, which nobody guesses; that no other site's page gets
-// anything from it, nor can make it do anything; that of the control socket only what the page needs is within reach; and
-// that a restart of the daemon is outlived. Serve returns only when nothing of it runs any more.
+// Guarantees:
+//   - The page is served only below a random secret path.
+//   - Pages of other sites can neither read nor control anything.
+//   - Of the control socket, only what the page needs is available.
+//   - The page survives a restart of the daemon.
+//
+// Goroutines: the watcher, the HTTP server with its connections, and one for
+// each feed that is requested. Serve waits for all of them.
 package web
 
 import (
@@ -32,66 +37,70 @@ import (
 	"vchat/daemon/client"
 )
 
-// The bounds of what a browser, or who pretends to be one, may take.
+// Limits for clients.
 const (
-	maxConns      = 16               // a page has six at most
+	maxConns      = 16               // browsers open six for a page
 	maxHeader     = 16 << 10         // bytes
-	maxBody       = 16 << 10         // bytes, of a command
-	headerTimeout = 5 * time.Second  // also of a command's body
-	idleTimeout   = 30 * time.Second // of a connection without a request
-	writeTimeout  = 10 * time.Second // of a frame or an event
+	maxBody       = 16 << 10         // bytes of a command
+	headerTimeout = 5 * time.Second  // also for the body of a command
+	idleTimeout   = 30 * time.Second // for a connection without a request
+	writeTimeout  = 10 * time.Second // for a frame or an event
 )
 
-// Options is what can be chosen of a page.
+// Options configure a page.
 type Options struct {
-	Feed string // what it shows: api.Self or a peer; "": the peer of the call, or else api.Self
-	Port int    // on loopback; 0: any that is free
+	Feed string // to show: api.Self or a peer; "": the peer of the call, or else api.Self
+	Port int    // on loopback; 0: any free port
 }
 
-// Server serves one page. It is made by Listen.
+// Server serves one page. Listen creates it.
 type Server struct {
 	client   *client.Client
 	listener net.Listener
-	hosts    map[string]bool // that the page may be asked for as
-	secret   string          // the first part of every path
-	once     oneTime
+	hosts    map[string]bool // allowed Host headers
+	secret   string          // first element of every path
+	oneTime  oneTimePath
 
-	news  *news
-	feeds *feeds
+	watcher *watcher
+	feeds   *feeds
 }
 
-// Listen takes a port on loopback, for Serve.
+// Listen opens a port on loopback. Call Serve or Close afterwards.
 func Listen(c *client.Client, o Options) (*Server, error) {
 	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port)))
 	if err != nil {
-		return nil, fmt.Errorf("listening for the browser: %w", err)
+		return nil, fmt.Errorf("listen for the browser: %w", err)
 	}
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	s := &Server{client: c, listener: l, secret: unguessable(), hosts: map[string]bool{}, news: newNews(c, o.Feed), feeds: newFeeds(c)}
+	s := &Server{
+		client: c, listener: l, secret: randomPath(), hosts: map[string]bool{},
+		watcher: newWatcher(c, o.Feed), feeds: newFeeds(c),
+	}
 	for _, name := range []string{"127.0.0.1", "localhost", "::1"} {
 		s.hosts[net.JoinHostPort(name, port)] = true
 	}
-	s.once.path = unguessable()
+	s.oneTime.path = randomPath()
 	return s, nil
 }
 
-// unguessable is 128 random bits as part of a path.
-func unguessable() string {
+// randomPath returns 128 random bits as a path element.
+func randomPath() string {
 	b := make([]byte, 16)
-	_, _ = rand.Read(b) // it never fails: crypto/rand ends the process instead
+	_, _ = rand.Read(b) // never fails: crypto/rand crashes the process instead
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// URL is where the page is.
+// URL returns the secret address of the page.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/" + s.secret + "/" }
 
-// Close gives the port back if Serve was not called.
+// Close closes the port if Serve was not called.
 func (s *Server) Close() { _ = s.listener.Close() }
 
-// Serve serves the page until ctx ends, and gives its cause.
+// Serve serves the page until ctx ends. It returns the cause of ctx or the
+// error of the server.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	var serving sync.WaitGroup // connections; http.Server waits for none of them
+	var connections sync.WaitGroup // http.Server.Close does not wait for them
 	server := &http.Server{
 		Handler:           s.guard(s.routes()),
 		ReadHeaderTimeout: headerTimeout,
@@ -101,25 +110,25 @@ func (s *Server) Serve(ctx context.Context) error {
 		ConnState: func(_ net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew:
-				serving.Add(1)
+				connections.Add(1)
 			case http.StateClosed:
-				serving.Done()
+				connections.Done()
 			}
 		},
-		ErrorLog: log.New(io.Discard, "", 0), // who breaks off is nobody's concern
+		ErrorLog: log.New(io.Discard, "", 0), // it only reports connections that clients broke off
 	}
 	var running sync.WaitGroup
-	running.Go(func() { s.news.follow(ctx) })
+	running.Go(func() { s.watcher.run(ctx) })
 	running.Go(func() {
 		if err := server.Serve(netutil.LimitListener(s.listener, maxConns)); !errors.Is(err, http.ErrServerClosed) {
-			cancel(fmt.Errorf("serving the browser: %w", err))
+			cancel(fmt.Errorf("serve the browser: %w", err))
 		}
 	})
 	<-ctx.Done()
 	cancel(nil)
 	_ = server.Close()
 	running.Wait()
-	serving.Wait()
+	connections.Wait()
 	s.feeds.close()
 	return context.Cause(ctx)
 }

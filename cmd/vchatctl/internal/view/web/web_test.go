@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 	"vchat/daemon/control/controltest"
@@ -23,9 +25,9 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-var errEnough = errors.New("enough")
+var errQuit = errors.New("quit")
 
-// rig is a page that is served, and the pretended device behind it.
+// rig is a server of a page, and a fake device.
 type rig struct {
 	t      *testing.T
 	device *controltest.Device
@@ -33,7 +35,7 @@ type rig struct {
 	http   *http.Client
 }
 
-// serve serves a page for the time of a test.
+// serve starts a fake device and serves its page for the time of a test.
 func serve(t *testing.T, feed string) *rig {
 	t.Helper()
 	d := controltest.New()
@@ -56,16 +58,16 @@ func start(t *testing.T, socket, feed string) *Server {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
 	t.Cleanup(func() {
-		cancel(errEnough)
-		if err := <-done; err != errEnough {
-			t.Errorf("Serve: %v", err)
+		cancel(errQuit)
+		if err := <-done; err != errQuit {
+			t.Errorf("Serve: got %v, want %v", err, errQuit)
 		}
 		c.Close()
 	})
 	return s
 }
 
-// do sends a request as the page's own, but for a change.
+// do sends a request as the page does. change may modify it.
 func (r *rig) do(method, path, body string, change func(*http.Request)) *http.Response {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, r.server.URL()+path, strings.NewReader(body))
@@ -96,7 +98,7 @@ func (r *rig) text(res *http.Response) string {
 	return string(b)
 }
 
-func TestOnlyThePageItselfIsLetIn(t *testing.T) {
+func TestGuard(t *testing.T) {
 	r := serve(t, "")
 	_, port, _ := net.SplitHostPort(r.server.listener.Addr().String())
 	set := func(name, value string) func(*http.Request) {
@@ -107,102 +109,111 @@ func TestOnlyThePageItselfIsLetIn(t *testing.T) {
 		return func(req *http.Request) { req.URL.Path = path }
 	}
 	const get, post = http.MethodGet, http.MethodPost
-	for _, c := range []struct {
-		what, method string
+	for _, tt := range []struct {
+		name, method string
 		change       func(*http.Request)
 		want         int
 	}{
-		{"the page", get, nil, 200},
-		{"by another name of this machine", get, host("localhost:" + port), 200},
-		{"in capitals", get, host("LocalHost:" + port), 200},
-		{"by IPv6", get, host("[::1]:" + port), 200},
-		{"by a name that somebody makes lead here", get, host("evil.example:" + port), 403},
-		{"by such a name without a port", get, host("evil.example"), 403},
-		{"by another port", get, host("127.0.0.1:1"), 403},
-		{"without a port", get, host("127.0.0.1"), 403},
-		{"from another site", get, set("Origin", "http://evil.example"), 403},
-		{"from another server on this machine", get, set("Origin", "http://127.0.0.1:1"), 403},
-		{"from a page without an origin", get, set("Origin", "null"), 403},
-		{"by another name of this machine, as another origin", get, set("Origin", "http://localhost:"+port), 403},
-		{"with two origins", get, func(req *http.Request) {
+		{"page", get, nil, 200},
+		{"localhost", get, host("localhost:" + port), 200},
+		{"host in mixed case", get, host("LocalHost:" + port), 200},
+		{"IPv6", get, host("[::1]:" + port), 200},
+		{"DNS rebinding", get, host("evil.example:" + port), 403},
+		{"DNS rebinding without a port", get, host("evil.example"), 403},
+		{"wrong port", get, host("127.0.0.1:1"), 403},
+		{"no port", get, host("127.0.0.1"), 403},
+		{"origin of another site", get, set("Origin", "http://evil.example"), 403},
+		{"origin of another local server", get, set("Origin", "http://127.0.0.1:1"), 403},
+		{"opaque origin", get, set("Origin", "null"), 403},
+		{"origin with another local name", get, set("Origin", "http://localhost:"+port), 403},
+		{"two origins", get, func(req *http.Request) {
 			req.Header["Origin"] = []string{"http://127.0.0.1:" + port, "http://evil.example"}
 		}, 403},
-		{"by a link on another site", get, set("Sec-Fetch-Site", "cross-site"), 403},
-		{"from another port of this machine", get, set("Sec-Fetch-Site", "same-site"), 403},
-		{"typed", get, set("Sec-Fetch-Site", "none"), 200},
-		{"from itself", get, set("Sec-Fetch-Site", "same-origin"), 200},
-		{"a command", post, path("/SECRET/hangup"), 404}, // there is no such call
-		{"a command without an origin", post, func(req *http.Request) { req.Header.Del("Origin") }, 403},
-		{"a command from another site", post, set("Origin", "http://evil.example"), 403},
-		{"a command as a form", post, func(req *http.Request) {
+		{"link on another site", get, set("Sec-Fetch-Site", "cross-site"), 403},
+		{"same site, other port", get, set("Sec-Fetch-Site", "same-site"), 403},
+		{"typed address", get, set("Sec-Fetch-Site", "none"), 200},
+		{"same origin", get, set("Sec-Fetch-Site", "same-origin"), 200},
+		{"command", post, path("/SECRET/hangup"), 404}, // no such call
+		{"command without an origin", post, func(req *http.Request) { req.Header.Del("Origin") }, 403},
+		{"command from another site", post, set("Origin", "http://evil.example"), 403},
+		{"command as a form", post, func(req *http.Request) {
 			req.URL.Path = "/SECRET/hangup"
 			req.Header.Set("Content-Type", "text/plain")
 		}, 415},
 		{"no path", get, path("/"), 404},
-		{"a favicon", get, path("/favicon.ico"), 404},
-		{"another secret", get, path("/AAAAAAAAAAAAAAAAAAAAAA/"), 404},
+		{"favicon", get, path("/favicon.ico"), 404},
+		{"wrong secret", get, path("/AAAAAAAAAAAAAAAAAAAAAA/"), 404},
 		{"half of the secret", get, path("/" + r.server.secret[:11] + "/"), 404},
-		{"the control socket's paths", get, path("/SECRET/v1/status"), 404},
-		{"the same, around a corner", get, path("/SECRET/frame/../v1/status"), 404},
-		{"a feed that is none", get, path("/SECRET/frame/..%2Fstatus"), 400},
-		{"a file", get, path("/SECRET/static/page.js"), 404},
-		{"a command that is read", get, path("/SECRET/hangup"), 405},
-		{"the path of the browser, which was not opened", get, path("/" + r.server.once.path), 404},
+		{"path of the control socket", get, path("/SECRET/v1/status"), 404},
+		{"path with dots", get, path("/SECRET/frame/../v1/status"), 404},
+		{"feed with a slash", get, path("/SECRET/frame/..%2Fstatus"), 400},
+		{"static directory", get, path("/SECRET/static/page.js"), 404},
+		{"command with GET", get, path("/SECRET/hangup"), 405},
+		{"one-time path before Open", get, path("/" + r.server.oneTime.path), 404},
 	} {
-		res := r.do(c.method, "", "{}", func(req *http.Request) {
-			if req.Method == get {
-				req.Body = nil
-				req.ContentLength = 0
+		t.Run(tt.name, func(t *testing.T) {
+			res := r.do(tt.method, "", "{}", func(req *http.Request) {
+				if req.Method == get {
+					req.Body = nil
+					req.ContentLength = 0
+				}
+				if tt.change != nil {
+					tt.change(req)
+				}
+				req.URL.Path = strings.Replace(req.URL.Path, "SECRET", r.server.secret, 1)
+			})
+			if body := r.text(res); res.StatusCode != tt.want {
+				t.Errorf("got %d %s, want %d", res.StatusCode, body, tt.want)
 			}
-			if c.change != nil {
-				c.change(req)
+			for name, want := range headers {
+				if got := res.Header.Get(name); got != want {
+					t.Errorf("%s: got %q, want %q", name, got, want)
+				}
 			}
-			req.URL.Path = strings.Replace(req.URL.Path, "SECRET", r.server.secret, 1)
 		})
-		if body := r.text(res); res.StatusCode != c.want {
-			t.Errorf("%s: answered with %d %s; want %d", c.what, res.StatusCode, body, c.want)
-		}
-		for name, want := range headers {
-			if got := res.Header.Get(name); got != want {
-				t.Errorf("%s: %s: %q, want %q", c.what, name, got, want)
-			}
-		}
 	}
-	if did := r.device.Commands(); len(did) != 1 || did[0] != "hangup " {
-		t.Errorf("the device was told %q", did)
+	if got := r.device.Commands(); len(got) != 1 || got[0] != "hangup " {
+		t.Errorf("got commands %q, want one hangup", got)
 	}
 }
 
-func TestTheSecretIsLongAndNew(t *testing.T) {
+func TestSecret(t *testing.T) {
 	a, b := serve(t, "").server, serve(t, "").server
-	if len(a.secret) != 22 || a.secret == b.secret || a.secret == a.once.path {
-		t.Errorf("%q, %q, %q", a.secret, b.secret, a.once.path)
+	if len(a.secret) != 22 || a.secret == b.secret || a.secret == a.oneTime.path {
+		t.Errorf("got secrets %q and %q, one-time path %q; want 22 characters, all different",
+			a.secret, b.secret, a.oneTime.path)
 	}
-	// What the page loads is itself: by its own words, too.
-	for name := range map[string]string{"page.html": "", "page.css": "", "page.js": "", "frame.js": "", "icon.svg": ""} {
+}
+
+// The policy forbids all of this; the files must not even try.
+func TestStatic_loadsNothingElse(t *testing.T) {
+	for _, name := range []string{"page.html", "page.css", "page.js", "frame.js", "icon.svg"} {
 		body, err := static.ReadFile("static/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		body = bytes.ReplaceAll(body, []byte("http://www.w3.org/2000/svg"), nil) // a name, not an address
-		for _, bad := range []string{"http:", "https:", "innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "style=", "onclick=\""} {
+		body = bytes.ReplaceAll(body, []byte("http://www.w3.org/2000/svg"), nil) // a namespace
+		for _, bad := range []string{
+			"http:", "https:", "innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(",
+			"style=", "onclick=\"",
+		} {
 			if bytes.Contains(body, []byte(bad)) {
-				t.Errorf("%s has %s in it", name, bad)
+				t.Errorf("%s contains %s", name, bad)
 			}
 		}
 	}
 }
 
-func TestABrowserIsLetInOnceByThePathItIsStartedWith(t *testing.T) {
+func TestGuard_oneTimePath(t *testing.T) {
 	r := serve(t, "")
-	r.server.once.allow()
+	r.server.oneTime.enable()
 	for i, want := range []int{http.StatusSeeOther, http.StatusNotFound} {
-		res := r.do("GET", "", "", func(req *http.Request) { req.URL.Path = "/" + r.server.once.path })
+		res := r.do("GET", "", "", func(req *http.Request) { req.URL.Path = "/" + r.server.oneTime.path })
 		if res.StatusCode != want {
-			t.Errorf("request %d: %d, want %d", i, res.StatusCode, want)
+			t.Errorf("request %d: got %d, want %d", i, res.StatusCode, want)
 		}
 		if to := res.Header.Get("Location"); want == http.StatusSeeOther && to != "/"+r.server.secret+"/" {
-			t.Errorf("led to %q", to)
+			t.Errorf("got location %q, want the page", to)
 		}
 	}
 }
@@ -211,10 +222,10 @@ func TestCommands(t *testing.T) {
 	r := serve(t, "")
 	r.device.SetCall(api.Call{ID: "7", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn})
 	long := strings.Repeat("a", maxBody)
-	for _, c := range []struct {
+	for _, tt := range []struct {
 		path, body string
 		want       int
-		did        string
+		command    string // "": any
 	}{
 		{"answer", `{"peer": "workshop"}`, 204, "answer workshop"},
 		{"say", `{"peer": "workshop", "text": "<b>hello</b>"}`, 204, ""},
@@ -231,26 +242,32 @@ func TestCommands(t *testing.T) {
 		{"answer", `{"peer": "` + long + `"}`, 400, ""},
 		{"call", `{"peer": "workshop", "ring_timeout_ms": 1}`, 400, ""},
 	} {
-		before := len(r.device.Commands())
-		res := r.do("POST", c.path, c.body, nil)
-		if body := r.text(res); res.StatusCode != c.want {
-			t.Errorf("%s %.60s: %d %s, want %d", c.path, c.body, res.StatusCode, body, c.want)
-		}
-		if did := strings.Join(r.device.Commands()[before:], ", "); c.did != "" && did != c.did {
-			t.Errorf("%s %.60s: the device was told %q, want %q", c.path, c.body, did, c.did)
-		}
-		if c.want == 400 && len(r.device.Commands()) != before {
-			t.Errorf("%s %.60s: it was done", c.path, c.body)
-		}
+		t.Run(fmt.Sprintf("%s %.60s", tt.path, tt.body), func(t *testing.T) {
+			before := len(r.device.Commands())
+			res := r.do("POST", tt.path, tt.body, nil)
+			if body := r.text(res); res.StatusCode != tt.want {
+				t.Errorf("got %d %s, want %d", res.StatusCode, body, tt.want)
+			}
+			if got := strings.Join(r.device.Commands()[before:], ", "); tt.command != "" && got != tt.command {
+				t.Errorf("got command %q, want %q", got, tt.command)
+			}
+			if got := r.device.Commands()[before:]; tt.want == 400 && len(got) > 0 {
+				t.Errorf("invalid request: got commands %q, want none", got)
+			}
+		})
 	}
 	res := r.do("POST", "call", `{"peer": "nobody"}`, nil)
 	var e api.ErrorBody
-	if err := json.Unmarshal([]byte(r.text(res)), &e); err != nil || e.Error.Kind != api.NoSuchPeer || e.Error.Message != `no peer named "nobody"` || e.Error.Hint != "" {
-		t.Errorf("refused with %+v, %v", e.Error, err)
+	if err := json.Unmarshal([]byte(r.text(res)), &e); err != nil {
+		t.Fatal(err)
+	}
+	want := api.Error{Kind: api.NoSuchPeer, Message: `no peer named "nobody"`}
+	if diff := cmp.Diff(&want, e.Error); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }
 
-func TestConnectionsAreBounded(t *testing.T) {
+func TestServer_maxConns(t *testing.T) {
 	r := serve(t, "")
 	address := r.server.listener.Addr().String()
 	var all []net.Conn
@@ -262,7 +279,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		defer c.Close()
 		all = append(all, c)
 	}
-	ask := func(c net.Conn) <-chan error {
+	request := func(c net.Conn) <-chan error {
 		answered := make(chan error, 1)
 		go func() {
 			_, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: "+address+"\r\n\r\n")
@@ -273,8 +290,8 @@ func TestConnectionsAreBounded(t *testing.T) {
 		}()
 		return answered
 	}
-	for _, c := range all { // now they are all in
-		if err := <-ask(c); err != nil {
+	for _, c := range all { // after this, all are accepted
+		if err := <-request(c); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -283,30 +300,31 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer more.Close()
-	answered := ask(more)
+	answered := request(more)
 	select {
 	case err := <-answered:
-		t.Fatalf("one more than %d is served: %v", maxConns, err)
+		t.Fatalf("connection %d was served: %v", maxConns+1, err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	all[0].Close()
 	if err := <-answered; err != nil {
-		t.Errorf("it is not served when there is room: %v", err)
+		t.Errorf("after another closed: got %v, want a response", err)
 	}
 }
 
-func TestWhoSendsTooMuchIsSentAway(t *testing.T) {
+func TestServer_maxHeader(t *testing.T) {
 	r := serve(t, "")
 	c, err := net.Dial("tcp", r.server.listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nX: "+strings.Repeat("x", 2*maxHeader+8192)); err != nil && !errors.Is(err, net.ErrClosed) {
-		t.Log(err) // it may be sent away before it has said all
+	header := "X: " + strings.Repeat("x", 2*maxHeader+8192)
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\n"+header); err != nil && !errors.Is(err, net.ErrClosed) {
+		t.Log(err) // the server may close the connection before the end
 	}
 	line, _ := bufio.NewReader(c).ReadString('\n')
 	if !strings.Contains(line, "431") {
-		t.Errorf("a header of %d bytes: %q", 2*maxHeader, line)
+		t.Errorf("header of %d bytes: got %q, want 431", len(header), line)
 	}
 }

@@ -1,21 +1,22 @@
-// The newest pictures of a feed on a canvas, and how old they are.
+// Shows the newest frames of a feed on a canvas.
 
-const old = 1000;     // ms, from which on a picture does not show the present any more
-const oldCard = 3000; // a card comes once a second
+const staleAfter = 1000;     // ms: age from which a frame is dimmed
+const staleCardAfter = 3000; // the same for cards, which come once a second
 
-// pause leaves nothing behind on the signal: there are many pauses to one.
-const pause = (ms, signal) => new Promise((done) => {
+// pause waits ms milliseconds, or until the signal aborts. It removes its
+// listener, because a signal lives for many pauses.
+const pause = (ms, signal) => new Promise((resolve) => {
   const end = () => {
     clearTimeout(timer);
     signal.removeEventListener('abort', end);
-    done();
+    resolve();
   };
   const timer = setTimeout(end, ms);
   signal.addEventListener('abort', end);
 });
 
-// turned gives a picture turned clockwise, and closes the one that it was.
-function turned(bitmap, degrees) {
+// rotated returns a bitmap rotated clockwise, and closes the original.
+function rotated(bitmap, degrees) {
   const { width: w, height: h } = bitmap;
   const c = degrees % 180 ? new OffscreenCanvas(h, w) : new OffscreenCanvas(w, h);
   const context = c.getContext('2d', { alpha: false });
@@ -26,23 +27,23 @@ function turned(bitmap, degrees) {
   return c.transferToImageBitmap();
 }
 
-// A View shows the newest pictures of a feed on a canvas: one is asked for when there is room for it, never sooner.
+// A View requests a frame only when it can show it.
 export class View {
-  constructor(canvas, { every = 0, ahead = false } = {}) {
+  constructor(canvas, { minInterval = 0, pipelined = false } = {}) {
     this.canvas = canvas;
-    this.every = every; // ms between two pictures at least
-    this.ahead = ahead; // ask for the next one while one arrives: a way with delay costs no pictures then
-    this.context = canvas.getContext('bitmaprenderer', { alpha: false }); // shows a picture without a copy of it
+    this.minInterval = minInterval; // ms between two frames
+    this.pipelined = pipelined; // request the next frame while one arrives: a long round trip then costs no frames
+    this.context = canvas.getContext('bitmaprenderer', { alpha: false }); // shows a bitmap without copying it
     this.feed = null;
-    this.forget();
+    this.clear();
   }
 
-  // look shows a feed, or, where it is not live, no more than the picture of it that was last.
-  look(feed, live) {
+  // show switches to a feed. If it is not live, the last frame stays.
+  show(feed, live) {
     if (feed !== this.feed) {
       this.halt();
       this.feed = feed;
-      this.forget();
+      this.clear();
     }
     if (!live) this.halt();
     else if (!this.stop) {
@@ -56,9 +57,9 @@ export class View {
     this.stop = null;
   }
 
-  // forget takes the picture away, too: what was seen of one feed is not shown as another.
-  forget() {
-    this.taken = null; // when the picture was, on the clock of performance.now()
+  // clear also clears the canvas: a frame of one feed must not show as another.
+  clear() {
+    this.captured = null; // when the frame was, on the clock of performance.now()
     this.card = false;
     this.lost = 0;
     this.sequence = null;
@@ -66,72 +67,73 @@ export class View {
     this.context.transferFromImageBitmap(null);
   }
 
-  age() { return this.taken === null ? Infinity : performance.now() - this.taken; }
-  isOld() { return this.age() > (this.card ? oldCard : old); }
+  age() { return this.captured === null ? Infinity : performance.now() - this.captured; }
+  isStale() { return this.age() > (this.card ? staleCardAfter : staleAfter); }
 
   async run(feed, signal) {
     let after = 0;
     let next = null;
     while (!signal.aborted) {
-      const begun = performance.now();
+      const start = performance.now();
       try {
-        const p = await (next ?? ask(feed, after, signal));
+        const p = await (next ?? request(feed, after, signal));
         next = null;
         if (p === null) continue;
         after = p.number;
-        if (this.ahead) {
-          next = ask(feed, after, signal);
-          next.catch(() => {}); // it is looked at in the next round
+        if (this.pipelined) {
+          next = request(feed, after, signal);
+          next.catch(() => {}); // the next round handles the error
         }
         const blob = await p.response.blob();
-        // All the time that the way there and back may have taken counts as age: it looks older rather than newer.
+        // Count the whole round trip as age: a frame may look older, never newer.
         const now = performance.now();
-        const taken = now - p.age - Math.max(0, now - p.asked - p.waited);
-        const bitmap = await createImageBitmap(blob).catch(() => null); // a broken one is left out
+        const captured = now - p.age - Math.max(0, now - p.requested - p.waited);
+        const bitmap = await createImageBitmap(blob).catch(() => null); // skip broken frames
         if (signal.aborted) return;
-        if (bitmap) this.draw(bitmap, p, taken, blob.size);
+        if (bitmap) this.draw(bitmap, p, captured, blob.size);
       } catch {
         if (signal.aborted) return;
         next = null;
         await pause(500, signal);
       }
-      const rest = begun + this.every - performance.now();
+      const rest = start + this.minInterval - performance.now();
       if (rest > 0) await pause(rest, signal);
     }
   }
 
-  draw(bitmap, p, taken, bytes) {
+  draw(bitmap, p, captured, bytes) {
     const size = `${bitmap.width}×${bitmap.height}`;
-    if (p.rotate) bitmap = turned(bitmap, p.rotate);
+    if (p.rotate) bitmap = rotated(bitmap, p.rotate);
     const c = this.canvas;
     if (c.width !== bitmap.width || c.height !== bitmap.height) [c.width, c.height] = [bitmap.width, bitmap.height];
     this.context.transferFromImageBitmap(bitmap);
     if (this.sequence !== null && p.sequence > this.sequence + 1) this.lost += p.sequence - this.sequence - 1;
-    Object.assign(this, { taken, sequence: p.sequence, card: p.card, size });
-    this.latest = performance.now() - taken;
+    Object.assign(this, { captured, sequence: p.sequence, card: p.card, size });
+    this.delay = performance.now() - captured;
     this.recent.push([performance.now(), bytes]);
-    if (this.isOld() === false) c.classList.remove('old'); // at once, not with the next tick
+    if (!this.isStale()) c.classList.remove('stale'); // now, not with the next tick
   }
 
-  // facts is what a line of information says.
-  facts() {
+  // stats returns the line of statistics.
+  stats() {
     const window = 3000, from = performance.now() - window;
     this.recent = this.recent.filter(([at]) => at > from);
     const bytes = this.recent.reduce((sum, [, b]) => sum + b, 0);
     return `${this.size ?? 'no picture'}, ${(this.recent.length * 1000 / window).toFixed(1)} fps, ` +
-      `${(bytes * 8 / window / 1000).toFixed(1)} Mbit/s, delay ${Math.round(this.latest ?? 0)} ms, ${this.lost} not shown`;
+      `${(bytes * 8 / window / 1000).toFixed(1)} Mbit/s, delay ${Math.round(this.delay ?? 0)} ms, ${this.lost} dropped`;
   }
 }
 
-// ask gives the newest picture of a feed after the one of that number, as soon as its headers are there; null if none came.
-async function ask(feed, after, signal) {
-  const asked = performance.now();
+// request returns the headers of the newest frame whose number is above after, or
+// null if none comes. The body may still be on its way.
+async function request(feed, after, signal) {
+  const requested = performance.now();
   const response = await fetch(`frame/${encodeURIComponent(feed)}?after=${after}`, { signal });
   if (response.status === 204) return null;
   if (!response.ok) throw new Error(`no picture: ${response.status}`);
   const number = (name) => Number(response.headers.get(name) ?? 0);
   return {
-    response, asked, number: number('X-Picture'), sequence: number('X-Sequence'), age: number('X-Age-Ms'),
+    response, requested, number: number('X-Frame'), sequence: number('X-Sequence'), age: number('X-Age-Ms'),
     waited: number('X-Waited-Ms'), card: response.headers.get('X-Card') === '1', rotate: number('X-Rotate'),
   };
 }

@@ -1,12 +1,13 @@
-// The page of vchatctl view --to web. The server says what goes on and gives pictures; what it tells is shown as text alone.
+// The page of vchatctl view --to web. It shows the state and the frames that the
+// server sends. It never interprets a text as HTML.
 
 import { View } from './frame.js';
 
 const $ = (id) => document.getElementById(id);
-const captionFor = 8000;
+const captionDuration = 8000; // ms
 
-// span is a time as one says it.
-function span(ms) {
+// formatAge formats a duration, rounded down.
+function formatAge(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min`;
@@ -14,96 +15,100 @@ function span(ms) {
   return `${Math.floor(s / 86400)} days`;
 }
 
-// setText leaves an element alone that says so already: screen readers read out what is written.
+// setText sets a text only if it changes: screen readers read out each write.
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const main = new View($('frame'), { ahead: true });
-const own = new View($('own'), { every: 100 });
+const main = new View($('frame'), { pipelined: true });
+const own = new View($('own'), { minInterval: 100 });
 
-let state = null;     // as the server told it last
-let served = true;    // the server is there
-let clockAhead = 0;   // of the server's clock, in ms
-let ownWanted = true;
+let state = null;       // from the server
+let connected = true;   // to the server
+let clockOffset = 0;    // server's clock minus ours, in ms
+let ownShown = true;
 
-function reasonText(why) {
-  if (!why) return '';
-  return why.since ? `${why.text} ${span(Date.now() + clockAhead - why.since)}${why.after ?? ''}` : why.text;
+function reasonText(reason) {
+  if (!reason) return '';
+  if (!reason.since) return reason.text;
+  return `${reason.text} ${formatAge(Date.now() + clockOffset - reason.since)}${reason.after ?? ''}`;
 }
 
-// reasonAlone is the same without the time, which would be read out again and again.
-function reasonAlone(why) {
-  return why.since ? why.text + (why.after ?? '').replace(/^ ago/, '') : why.text;
+// reasonWithoutAge is for screen readers, which would read out each new age.
+function reasonWithoutAge(reason) {
+  return reason.since ? reason.text + (reason.after ?? '').replace(/^ ago/, '') : reason.text;
 }
 
-// look decides which feeds are looked at. A page that nobody sees looks at none, so that cameras may close.
-function look() {
+// updateFeeds selects the feeds to request. A hidden page requests none, so that
+// the cameras can close.
+function updateFeeds() {
   if (state === null) return;
-  const seen = !document.hidden && served;
+  const visible = !document.hidden && connected;
   const inCall = state.call === 'active' || state.call === 'resuming';
-  const corner = ownWanted && state.feed !== 'self' && inCall;
-  main.look(state.feed, seen && state.live);
-  own.look(corner ? 'self' : null, seen && corner);
-  $('own').hidden = !corner;
+  const showOwn = ownShown && state.feed !== 'self' && inCall;
+  main.show(state.feed, visible && state.live);
+  own.show(showOwn ? 'self' : null, visible && showOwn);
+  $('own').hidden = !showOwn;
 }
 
-// tell shows what changes with time: how old the picture is, and why.
-function tell() {
-  const isOld = main.isOld();
-  const why = !served ? { text: 'vchatctl, which serves this page, is not reached' } : state?.why;
-  $('frame').classList.toggle('old', isOld);
-  $('own').classList.toggle('old', own.isOld());
-  $('veil').hidden = !isOld;
-  if (isOld) {
-    setText($('reason'), reasonText(why) || (main.taken === null ? 'waiting for a picture' : 'no new picture comes'));
-    setText($('age'), main.taken === null ? '' : `This picture is ${span(main.age())} old.`);
+// updateTexts updates what changes with time: the age of the frame, and why.
+function updateTexts() {
+  const stale = main.isStale();
+  const empty = main.captured === null;
+  const reason = !connected ? { text: 'vchatctl does not answer' } : state?.reason;
+  $('frame').classList.toggle('stale', stale);
+  $('own').classList.toggle('stale', own.isStale());
+  $('veil').hidden = !stale;
+  if (stale) {
+    setText($('reason'), reasonText(reason) || (empty ? 'waiting for a picture' : 'no new picture'));
+    setText($('age'), empty ? '' : `This picture is ${formatAge(main.age())} old.`);
   }
-  let words = served ? state?.words ?? 'Connecting.' : 'vchatctl, which serves this page, has ended or is not reached.';
-  const stands = served && state?.live && main.taken !== null && isOld;
-  if (stands) words += ` The picture stands still: ${why ? reasonAlone(why) : 'no new one comes'}.`;
-  else if (served && main.card && why) words += ` No picture: ${reasonAlone(why)}.`;
-  setText($('words'), words.replace(/[,.]\.$/, '.'));
-  const label = main.taken === null ? 'No picture' : `${isOld ? 'An old picture' : 'The picture'} of ${state?.title ?? 'vchat'}`;
+  let summary = connected ? state?.summary ?? 'Connecting.' : 'vchatctl does not answer. It may have stopped.';
+  const frozen = connected && state?.live && !empty && stale;
+  if (frozen) summary += ` No new picture${reason ? `: ${reasonWithoutAge(reason)}` : ''}.`;
+  else if (connected && main.card && reason) summary += ` No picture: ${reasonWithoutAge(reason)}.`;
+  setText($('summary'), summary.replace(/[,.]\.$/, '.'));
+  const label = empty ? 'No picture' : `${stale ? 'Old picture' : 'Picture'} of ${state?.title ?? 'vchat'}`;
   if ($('frame').getAttribute('aria-label') !== label) $('frame').setAttribute('aria-label', label);
-  if (!$('info').hidden) setText($('info'), main.facts());
+  if (!$('info').hidden) setText($('info'), main.stats());
 }
 
-function show() {
+function updateState() {
   setText($('title'), state.title);
   const ringing = state.ringing.map((r) => r.peer);
   document.title = ringing.length ? `${ringing[0]} is calling` : `${state.title} – vchat`;
-  const there = state.call !== '';
-  $('hangup').hidden = !there || state.call === 'incoming';
+  $('hangup').hidden = state.call === '' || state.call === 'incoming';
   $('privacy').setAttribute('aria-pressed', state.privacy);
-  $('privacy').disabled = !state.reached;
-  $('snapshot').disabled = !state.live || !state.reached;
-  const canSay = state.reached && (state.call === 'active' || state.call === 'resuming');
-  // A field that is being typed in is left as it is: the line may be said when the link is back.
-  $('line').disabled = !canSay && document.activeElement !== $('line');
-  $('send').disabled = !canSay;
-  setText($('to'), canSay ? `Say to ${state.feed}` : 'In a call, say something here');
-  keep($('ringing'), state.ringing, (r) => r.peer, makeRing, () => {});
-  keep($('peers'), state.peers, (p) => p.name, makePeer, updatePeer);
-  look();
-  tell();
+  $('privacy').disabled = !state.daemon_up;
+  $('snapshot').disabled = !state.live || !state.daemon_up;
+  const canSend = state.daemon_up && (state.call === 'active' || state.call === 'resuming');
+  // Leave the field enabled while it has the focus: the user may send the message
+  // once the connection is back.
+  $('line').disabled = !canSend && document.activeElement !== $('line');
+  $('send').disabled = !canSend;
+  setText($('to'), canSend ? `Message to ${state.feed}` : 'Messages need a call');
+  syncChildren($('ringing'), state.ringing, (r) => r.peer, makeRing, () => {});
+  syncChildren($('peers'), state.peers, (p) => p.name, makePeer, updatePeer);
+  updateFeeds();
+  updateTexts();
 }
 
-// keep makes an element for each thing and keeps those that are there, as the focus may be on them.
-function keep(parent, things, key, make, update) {
-  const had = new Map([...parent.children].map((e) => [e.dataset.key, e]));
-  for (const thing of things) {
-    const k = key(thing);
-    let e = had.get(k);
+// syncChildren makes an element for each item. It keeps existing elements, which
+// may have the focus.
+function syncChildren(parent, items, key, make, update) {
+  const old = new Map([...parent.children].map((e) => [e.dataset.key, e]));
+  for (const item of items) {
+    const k = key(item);
+    let e = old.get(k);
     if (!e) {
-      e = make(thing);
+      e = make(item);
       e.dataset.key = k;
       parent.append(e);
     }
-    had.delete(k);
-    update(e, thing);
+    old.delete(k);
+    update(e, item);
   }
-  for (const e of had.values()) e.remove();
+  for (const e of old.values()) e.remove();
 }
 
 function element(tag, properties, ...children) {
@@ -125,20 +130,20 @@ function makeRing({ peer }) {
   const text = element('p', {}, `${peer} is calling`);
   text.setAttribute('role', 'alert');
   const e = element('section', { className: 'ring' }, text,
-    button('Answer', 'a', 'take', () => post('answer', { peer })), button('Decline', 'd', 'end', () => post('decline', { peer })));
+    button('Answer', 'a', 'answer', () => post('answer', { peer })), button('Decline', 'd', 'end', () => post('decline', { peer })));
   e.setAttribute('aria-label', 'Incoming call');
   return e;
 }
 
 function makePeer({ name }) {
-  const words = element('small', {});
-  return element('li', {}, element('span', {}, name, words), button('', '', '', (event) => {
+  const status = element('small', {});
+  return element('li', {}, element('span', {}, name, status), button('', '', '', (event) => {
     post(event.target.dataset.command, { peer: name });
   }));
 }
 
 function updatePeer(e, peer) {
-  setText(e.querySelector('small'), peer.words);
+  setText(e.querySelector('small'), peer.status);
   const b = e.querySelector('button');
   b.dataset.command = peer.call ? (peer.call === 'incoming' ? 'decline' : 'hangup') : 'call';
   const text = { call: 'Call', hangup: 'Hang up', decline: 'Decline' }[b.dataset.command];
@@ -147,34 +152,34 @@ function updatePeer(e, peer) {
   b.classList.toggle('end', Boolean(peer.call));
 }
 
-function said({ at, peer, mine, text }) {
-  const who = mine ? (state?.name || 'this device') : peer;
-  const when = new Date(at - clockAhead);
-  const log = $('said');
+function addMessage({ at, peer, mine, text }) {
+  const sender = mine ? (state?.name || 'this device') : peer;
+  const when = new Date(at - clockOffset);
+  const log = $('messages');
   const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 20;
-  log.append(element('li', {}, element('b', {}, who), ': ', text, ' ',
+  log.append(element('li', {}, element('b', {}, sender), ': ', text, ' ',
     element('time', { dateTime: when.toISOString() }, when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))));
   while (log.children.length > 50) log.firstChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
-  const fresh = captionFor - (Date.now() + clockAhead - at);
-  if (fresh <= 0) return;
-  const caption = element('p', {}, `${who}: ${text}`);
+  const remaining = captionDuration - (Date.now() + clockOffset - at);
+  if (remaining <= 0) return;
+  const caption = element('p', {}, `${sender}: ${text}`);
   $('captions').append(caption);
   while ($('captions').children.length > 4) $('captions').firstChild.remove();
-  setTimeout(() => caption.remove(), fresh);
+  setTimeout(() => caption.remove(), remaining);
 }
 
 let problemTimer = null;
-function problem(text) {
+function showProblem(text) {
   clearTimeout(problemTimer);
   $('problem').textContent = text;
-  if (text) problemTimer = setTimeout(() => problem(''), 12000);
+  if (text) problemTimer = setTimeout(() => showProblem(''), 12000);
 }
 
-// wrong is what an answer says of why something did not work.
-async function wrong(response) {
+// errorText returns the error of a response.
+async function errorText(response) {
   const body = await response.json().catch(() => null);
-  return `That did not work: ${body?.error?.message ?? response.status}.`;
+  return `Failed: ${body?.error?.message ?? response.status}.`;
 }
 
 async function post(command, body) {
@@ -182,10 +187,10 @@ async function post(command, body) {
     const response = await fetch(command, {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body),
     });
-    problem(response.ok ? '' : await wrong(response));
+    showProblem(response.ok ? '' : await errorText(response));
     return response.ok;
   } catch {
-    problem('That did not work: vchatctl, which serves this page, is not reached.');
+    showProblem('Failed: vchatctl does not answer.');
     return false;
   }
 }
@@ -195,51 +200,51 @@ async function snapshot() {
   const feed = state.feed;
   try {
     const response = await fetch(`snapshot/${encodeURIComponent(feed)}`);
-    if (!response.ok) { problem(await wrong(response)); return; }
+    if (!response.ok) { showProblem(await errorText(response)); return; }
     const url = URL.createObjectURL(await response.blob());
     const now = new Date();
     const name = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replace('T', '-').replaceAll(':', '.');
     element('a', { href: url, download: `${feed}-${name}.jpg` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
   } catch {
-    problem('The snapshot did not work: vchatctl, which serves this page, is not reached.');
+    showProblem('Snapshot failed: vchatctl does not answer.');
   }
 }
 
 function fullscreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else document.documentElement.requestFullscreen().catch(() => problem('The browser does not allow fullscreen.'));
+  else document.documentElement.requestFullscreen().catch(() => showProblem('The browser does not allow fullscreen.'));
 }
 
 function toggleOwn() {
-  ownWanted = !ownWanted;
-  $('showown').setAttribute('aria-pressed', ownWanted);
-  look();
+  ownShown = !ownShown;
+  $('showown').setAttribute('aria-pressed', ownShown);
+  updateFeeds();
 }
 
 function toggleInfo() {
   $('info').hidden = !$('info').hidden;
   $('showinfo').setAttribute('aria-pressed', !$('info').hidden);
-  tell();
+  updateTexts();
 }
 
 const hangup = () => { if (!$('hangup').hidden) post('hangup', { peer: state.feed }); };
-const first = (command) => { if (state?.ringing.length) post(command, { peer: state.ringing[0].peer }); };
+const firstCaller = (command) => { if (state?.ringing.length) post(command, { peer: state.ringing[0].peer }); };
 
 const keys = {
-  f: fullscreen, s: snapshot, p: toggleOwn, i: toggleInfo, h: hangup, a: () => first('answer'), d: () => first('decline'),
+  f: fullscreen, s: snapshot, p: toggleOwn, i: toggleInfo, h: hangup, a: () => firstCaller('answer'), d: () => firstCaller('decline'),
   Enter: () => $('line').focus(),
 };
 
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
-  const at = event.target;
-  if (at === $('line')) {
-    if (event.key === 'Escape') at.blur();
+  const target = event.target;
+  if (target === $('line')) {
+    if (event.key === 'Escape') target.blur();
     return;
   }
-  // Enter is for the button that has the focus.
-  if (!$('keys').checked || event.key === 'Enter' && at.closest?.('button, input, a')) return;
+  // Enter belongs to the button that has the focus.
+  if (!$('keys').checked || event.key === 'Enter' && target.closest?.('button, input, a')) return;
   if (!Object.hasOwn(keys, event.key)) return;
   event.preventDefault();
   keys[event.key]();
@@ -251,7 +256,7 @@ $('say').addEventListener('submit', async (event) => {
   if (text.trim() === '' || $('send').disabled) return;
   if (await post('say', { peer: state.feed, text }) && $('line').value === text) $('line').value = '';
 });
-$('line').addEventListener('blur', () => { if (state) show(); });
+$('line').addEventListener('blur', () => { if (state) updateState(); });
 $('hangup').onclick = hangup;
 $('privacy').onclick = () => post('privacy', { privacy: !state?.privacy });
 $('showown').onclick = toggleOwn;
@@ -259,31 +264,31 @@ $('snapshot').onclick = snapshot;
 $('fullscreen').onclick = fullscreen;
 $('fullscreen').hidden = !document.fullscreenEnabled;
 $('showinfo').onclick = toggleInfo;
-document.addEventListener('visibilitychange', () => { look(); tell(); });
+document.addEventListener('visibilitychange', () => { updateFeeds(); updateTexts(); });
 
-let heard = '0'; // the number of the last line
+let lastMessage = '0'; // its number
 
-// follow listens to the server, for as long as the page is open.
+// follow reads the events of the server while the page is open.
 function follow() {
-  const events = new EventSource(`events?after=${heard}`);
+  const events = new EventSource(`events?after=${lastMessage}`);
   events.addEventListener('state', (event) => {
-    const told = JSON.parse(event.data);
-    clockAhead = told.now - Date.now();
-    state = told.state;
-    served = true;
-    show();
+    const update = JSON.parse(event.data);
+    clockOffset = update.now - Date.now();
+    state = update.state;
+    connected = true;
+    updateState();
   });
-  events.addEventListener('said', (event) => { heard = event.lastEventId; said(JSON.parse(event.data)); });
-  events.onopen = () => { served = true; look(); tell(); };
+  events.addEventListener('chat', (event) => { lastMessage = event.lastEventId; addMessage(JSON.parse(event.data)); });
+  events.onopen = () => { connected = true; updateFeeds(); updateTexts(); };
   events.onerror = () => {
-    served = false;
-    look();
-    tell();
-    if (events.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    connected = false;
+    updateFeeds();
+    updateTexts();
+    if (events.readyState !== EventSource.CLOSED) return; // the browser reconnects
     events.close();
     setTimeout(follow, 2000);
   };
 }
 
 follow();
-setInterval(tell, 250);
+setInterval(updateTexts, 250);
