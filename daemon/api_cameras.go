@@ -28,13 +28,13 @@ func (d *Daemon) Cameras(ctx context.Context) (api.Cameras, error) {
 
 func (d *Daemon) cameraInfo(f camera.Found) api.CameraInfo {
 	v := api.CameraInfo{
-		Path: f.Path, Node: f.Node, Name: f.Card, Driver: f.Driver, Bus: f.Bus, Used: f.Used, InUseBy: f.Holders,
+		Path: f.Path, Node: f.Node, Name: f.Card, Driver: f.Driver, Bus: f.Bus, Used: f.Own, InUseBy: f.Holders,
 	}
 	for _, format := range f.Formats {
 		v.Formats = append(v.Formats, format.String())
 	}
 	switch {
-	case f.Used:
+	case f.Own:
 		own := d.cameraView(d.camera.Status())
 		v.State, v.Reason = own.State, own.Reason
 	case errors.Is(f.Err, camera.ErrPrivacy):
@@ -80,7 +80,7 @@ func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, err
 	if err != nil {
 		return api.Controls{}, cameraError(err)
 	}
-	return controlsView(camera.Settings{About: about, Controls: all}), nil
+	return controlsView(camera.Settings{DeviceInfo: about, Controls: all}), nil
 }
 
 // SetControls sets controls of a camera. Those of the configured camera also
@@ -136,11 +136,11 @@ func cameraError(err error) error {
 		kind, hint = api.PrivacyOn, "vchatctl privacy off"
 	case errors.Is(err, camera.ErrNoControl):
 		kind = api.NoSuchControl
-	case errors.Is(err, camera.ErrBadValue), errors.Is(err, camera.ErrNoPath):
+	case errors.Is(err, camera.ErrBadValue), errors.Is(err, camera.ErrBadPath):
 		kind = api.BadValue
 	case errors.Is(err, camera.ErrInactive):
 		kind = api.Conflict
-	case errors.Is(err, camera.ErrNotAsked):
+	case errors.Is(err, camera.ErrNotV4L2):
 		hint = "list the cameras with vchatctl camera list and select one with --device"
 	}
 	return &api.Error{Kind: kind, Message: fmt.Sprint(err), Hint: hint}

@@ -175,7 +175,7 @@ func TestCamerasThatAreNoneOfTheKernels(t *testing.T) {
 			t.Errorf("%s: %+v, %v", device, all, err)
 		}
 		_, err = c.Formats(t.Context(), "")
-		if kind, says := refusal(err); kind != api.CameraUnavailable || !strings.Contains(says, "neither formats nor controls") {
+		if kind, says := refusal(err); kind != api.CameraUnavailable || !strings.Contains(says, "only a V4L2 camera has formats and controls") {
 			t.Errorf("%s: %v", device, err)
 		}
 	}

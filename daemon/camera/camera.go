@@ -1,28 +1,49 @@
-// Package camera keeps one camera alive: it opens it when somebody looks, reopens it after any fault for ever, and shows a
-// card that says what is wrong while there is no picture.
+// Package camera keeps one camera running. It opens the camera for its first
+// reader and reopens it after every fault. While there are no frames it
+// publishes a card with the reason.
 //
-//	              nobody looks                        a reader
-//	      ┌──────────────────────────▶ idle ──────────────────────────┐
-//	      │                                                           ▼
-//	streaming ◀── a frame ── lost, failed ◀── an error ────────── opening
-//	      │                      ▲  │  ▲                              │
-//	      └─── error, silence ───┘  └──┘ try again:                   └── a frame ─▶ streaming
-//	                                     100 ms … 2 s, jittered
+// Guarantees:
+//   - The sequence numbers of the feed only rise, across reopens and cards.
+//   - Only complete frames are published.
+//   - The camera is closed within a second after its last reader has left.
+//   - While privacy is on, no camera device is open.
+//   - A fault is logged once, however often it is retried.
+//   - Once warm, a frame causes no allocation.
 //
-// Silence is no picture for five frame times, and for one second at least. The ladder out of it: the stream is restarted,
-// after as long again the camera is reopened, and if that does not help either, and the configuration permits it, its USB
-// device is reset, ever more rarely.
+// States:
 //
-// Privacy stands above all of it: while it is on, the camera is closed and stays so, and whoever looks is shown a card.
+//	             last reader left                 first reader
+//	      ┌───────────────────────────▶ idle ────────────────────────┐
+//	      │                                                          ▼
+//	streaming ◀── a frame ── lost, failed ◀──── error ─────────── opening
+//	      │                     ▲  │  ▲                              │
+//	      └── error, no frames ─┘  └──┘ retry after                  └── a frame ──▶ streaming
+//	                                    100 ms … 2 s
 //
-// It promises that the feed's sequence numbers only ever rise, over reopening and cards too, that nothing is published that
-// is not a whole frame, and that a camera is closed within a second after its last reader has left. Once warm, a frame
-// allocates nothing.
+//	privacy on:   any state ──▶ privacy: closed, with a card
+//	privacy off:  privacy ────▶ opening if there are readers, else idle
 //
-// Goroutines: Run is the supervisor, which alone opens, reads, closes and publishes. Beside it Run owns the watcher, which ends
-// the supervisor's waits when readers come or go or the configuration changes, and for the time of an open, or of a reset, one
-// that does it, since some drivers take seconds. A command as the camera has three more of its own, which end before it
-// counts as closed. Questions have one of their own while a driver is asked.
+// lost may pass without help. failed needs somebody to change something. Both
+// are retried, with jitter. The function classify lists every error, its state
+// and what the user sees.
+//
+// A camera without frames goes through these steps. "No frames" means none for
+// five frame intervals, for at least a second, and for three seconds after the
+// open.
+//
+//	step  action                when                          how often
+//	1     restart the stream    no frames                     once
+//	2     close and reopen      still no frames, or an error  every retry
+//	3     reset the USB device  step 2 did not help, and      10 s apart, doubling
+//	                            the configuration allows it   to 10 min
+//
+// Five seconds of frames start the steps afresh.
+//
+// Goroutines: Run is the supervisor. It alone opens, reads, closes and
+// publishes. Run also owns a watcher, which wakes the supervisor when readers
+// come or go. An open or a USB reset runs in a goroutine of its own, because
+// some drivers take seconds. An exec source has three more, which end before it
+// counts as closed. An [Inspector] has one while it queries a driver.
 package camera
 
 import (
@@ -37,26 +58,28 @@ import (
 	"vchat/v4l2"
 )
 
-// Config says which camera it is, and what is wished of it. The words are those of the configuration file.
+// Config selects the camera and its settings. The words are those of the
+// configuration file.
 type Config struct {
-	Device             string // auto | /dev/… | test | file:PATH | exec:COMMAND; "" is auto
-	Width, Height, FPS int    // wished; 0: 1280, 720, 30
-	Format             string // auto | mjpeg | yuyv | nv12 | grey; "" is auto
-	Raw                string // what becomes of raw frames: jpeg | lz4 (they stay as they are); "" is jpeg
-	Controls           map[string]string
-	Rotate             int         // degrees clockwise that its frames are to be shown with: they stay as they are
-	USBReset           bool        // whether a USB camera that stays frozen may be reset
-	Name               string      // of this device, for the cards
-	Kernel             v4l2.Kernel // nil: Linux
+	Device             string            // auto | /dev/… | test | file:PATH | exec:COMMAND; "": auto
+	Width, Height, FPS int               // requested, in pixels and frames per second; 0: 1280, 720, 30
+	Format             string            // auto | mjpeg | yuyv | nv12 | grey; "": auto
+	Raw                string            // encoding of raw frames: jpeg | lz4 (lossless); "": jpeg
+	Controls           map[string]string // V4L2 controls to set at each open
+	Rotate             int               // clockwise degrees for viewers; the frames themselves are not rotated
+	USBReset           bool              // allow the reset of a USB camera that stays frozen
+	Name               string            // of this device, for the cards
+	Kernel             v4l2.Kernel       // nil: Linux
 }
 
-// equal says whether the camera can stay open: what viewers do with its frames is not its own affair.
+// equal reports whether the camera can stay open. Rotate only concerns viewers.
 func (c Config) equal(d Config) bool {
-	return c.Device == d.Device && c.Width == d.Width && c.Height == d.Height && c.FPS == d.FPS && c.Format == d.Format &&
-		c.Raw == d.Raw && c.USBReset == d.USBReset && c.Name == d.Name && c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls)
+	return c.Device == d.Device && c.Width == d.Width && c.Height == d.Height && c.FPS == d.FPS &&
+		c.Format == d.Format && c.Raw == d.Raw && c.USBReset == d.USBReset && c.Name == d.Name &&
+		c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls)
 }
 
-// withDefaults fills in what was left out.
+// withDefaults returns c with defaults for what is unset, and within limits.
 func (c Config) withDefaults() Config {
 	if c.Device == "" {
 		c.Device = "auto"
@@ -69,7 +92,7 @@ func (c Config) withDefaults() Config {
 		c.FPS = 30
 	}
 	c.FPS = min(c.FPS, maxFPS)
-	c.Controls = maps.Clone(c.Controls) // the caller may go on with his
+	c.Controls = maps.Clone(c.Controls) // the caller may change the original
 	return c
 }
 
@@ -78,7 +101,8 @@ const (
 	maxFPS           = 240
 )
 
-// Camera is the device's own camera, or what stands in for it. Its methods are safe for concurrent use.
+// Camera is this device's own camera, or a substitute for one. Its methods are
+// safe for concurrent use.
 type Camera struct {
 	log      *slog.Logger
 	hub      *frame.Hub
@@ -86,62 +110,66 @@ type Camera struct {
 	counters counters
 	status   statusVar
 
-	kick chan struct{} // of one: the supervisor is to look again
+	wakeup chan struct{} // capacity 1; wakes the supervisor
 
-	mu      sync.Mutex
-	cfg     Config
-	set     map[string]string // controls that were set by hand, over those of cfg
-	private bool
-	version int           // of cfg and private
-	open    chan struct{} // closed when the camera is; nil: it is not open
-	reading stream        // what the supervisor may be waiting for
-	stirred time.Time     // when readers came or went last
+	mu             sync.Mutex
+	cfg            Config
+	manualControls map[string]string // set by SetControls; they override those of cfg
+	private        bool
+	version        int           // of cfg and private
+	open           chan struct{} // closed when the camera is; nil: the camera is not open
+	reading        source        // the supervisor may be waiting for its next frame
+	readersChanged time.Time     // the last time that a reader came or left
 }
 
-// New makes a camera that nobody looks at yet. It does nothing before Run.
+// New returns a camera without readers. It does nothing before Run.
 func New(cfg Config, log *slog.Logger) *Camera {
 	c := &Camera{
-		log:  log,
-		hub:  frame.NewHub(),
-		pool: frame.NewPool(16),
-		kick: make(chan struct{}, 1),
-		cfg:  cfg.withDefaults(),
+		log:    log,
+		hub:    frame.NewHub(),
+		pool:   frame.NewPool(16),
+		wakeup: make(chan struct{}, 1),
+		cfg:    cfg.withDefaults(),
 	}
 	c.status.init(c.cfg.Device)
 	c.status.s.Rotate = c.cfg.Rotate
 	return c
 }
 
-// Hub is the camera's feed. The camera is open while it has readers. It ends when Run returns.
+// Hub returns the camera's feed. The camera is open while the feed has readers.
+// The feed ends when Run returns.
 func (c *Camera) Hub() *frame.Hub { return c.hub }
 
-// Changed receives a value after State, Reason, Privacy, Rotate, Warnings, Device, Format or size in Status have changed. Several
-// changes may be told by one value. There is one such channel, for one listener, who cannot delay the camera.
+// Changed returns a channel that receives after a change of State, Reason,
+// Privacy, Rotate, Warnings, Device, Format or size in [Status]. One value may
+// stand for several changes. There is one channel, for one listener. A slow
+// listener does not delay the camera.
 func (c *Camera) Changed() <-chan struct{} { return c.status.changed }
 
-// Reconfigure takes effect at once, by reopening; another Rotate alone is told in the frames and in Status, without it. It
-// does nothing if cfg is what it is already. Controls for which it has another
-// value now are no longer as they were set by hand, and with another Device none is.
+// Reconfigure applies cfg at once. The camera is reopened, unless cfg is equal
+// or differs only in Rotate. A control set by hand is dropped if cfg changes
+// its value. All of them are dropped if cfg changes the Device.
 func (c *Camera) Reconfigure(cfg Config) {
 	cfg = cfg.withDefaults()
 	c.mu.Lock()
 	same := c.cfg.equal(cfg)
 	c.cfg.Rotate = cfg.Rotate
 	if !same {
-		maps.DeleteFunc(c.set, func(name, _ string) bool {
+		maps.DeleteFunc(c.manualControls, func(name, _ string) bool {
 			return c.cfg.Device != cfg.Device || c.cfg.Controls[name] != cfg.Controls[name]
 		})
 		c.cfg = cfg
 		c.version++
 	}
 	c.mu.Unlock()
-	c.status.set(func(s *Status) { s.Rotate = cfg.Rotate })
+	c.status.set(func(st *Status) { st.Rotate = cfg.Rotate })
 	if !same {
-		c.poke()
+		c.wakeSupervisor()
 	}
 }
 
-// Run keeps the camera until ctx ends, then closes everything, ends the feed, and returns nil. It is called once.
+// Run keeps the camera running until ctx ends. Then it closes everything, ends
+// the feed and returns nil. Call it once.
 func (c *Camera) Run(ctx context.Context) error {
 	var watcher sync.WaitGroup
 	done := make(chan struct{})
@@ -150,71 +178,73 @@ func (c *Camera) Run(ctx context.Context) error {
 			select {
 			case <-c.hub.Changed():
 				c.mu.Lock()
-				c.stirred = time.Now()
+				c.readersChanged = time.Now()
 				c.mu.Unlock()
-				c.poke()
+				c.wakeSupervisor()
 			case <-ctx.Done():
-				c.poke()
+				c.wakeSupervisor()
 				return
 			case <-done:
 				return
 			}
 		}
 	})
-	newSupervisor(c).keep(ctx)
+	newSupervisor(c).run(ctx)
 	close(done)
 	watcher.Wait()
-	c.hub.End(errStopped)
+	c.hub.End(errClosed)
 	return nil
 }
 
-var errStopped = errors.New("the camera was switched off")
+var errClosed = errors.New("camera closed")
 
-// poke makes the supervisor look again at who looks and at the configuration.
-func (c *Camera) poke() {
+// wakeSupervisor makes the supervisor check readers, configuration and privacy.
+func (c *Camera) wakeSupervisor() {
 	c.mu.Lock()
 	if c.reading != nil {
 		c.reading.wake()
 	}
 	c.mu.Unlock()
-	signal(c.kick)
+	notify(c.wakeup)
 }
 
-// attach says what the supervisor is going to wait for, nil for nothing.
-func (c *Camera) attach(s stream) {
+// setReading stores the source that the supervisor reads from; nil for none.
+func (c *Camera) setReading(src source) {
 	c.mu.Lock()
-	c.reading = s
+	c.reading = src
 	c.mu.Unlock()
 }
 
-// config is the configuration with the controls that were set by hand.
+// config returns the configuration, with the controls set by hand, and its
+// version.
 func (c *Camera) config() (Config, int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cfg := c.cfg
-	if len(c.set) > 0 {
+	if len(c.manualControls) > 0 {
 		cfg.Controls = make(map[string]string)
 		maps.Copy(cfg.Controls, c.cfg.Controls)
-		maps.Copy(cfg.Controls, c.set)
+		maps.Copy(cfg.Controls, c.manualControls)
 	}
 	return cfg, c.version
 }
 
-// current is the version of config, without the copying: it is asked for each frame.
-func (c *Camera) current() int {
+// configVersion returns the version of config without copying. It is called for
+// each frame.
+func (c *Camera) configVersion() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.version
 }
 
-// lastStir is when readers came or went last.
-func (c *Camera) lastStir() time.Time {
+// readersChangedAt returns the last time that a reader came or left.
+func (c *Camera) readersChangedAt() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.stirred
+	return c.readersChanged
 }
 
-// now is CLOCK_MONOTONIC, of the pretended kernel if there is one.
+// now returns CLOCK_MONOTONIC of the configured kernel.
 func (c Config) now() time.Duration {
 	if c.Kernel != nil {
 		return c.Kernel.Now()
@@ -222,8 +252,8 @@ func (c Config) now() time.Duration {
 	return frame.Now()
 }
 
-// signal puts a value into a channel of one unless there is one.
-func signal(c chan struct{}) {
+// notify sends to a channel of capacity 1, unless it is full.
+func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

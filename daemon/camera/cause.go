@@ -9,79 +9,86 @@ import (
 	"vchat/v4l2"
 )
 
-// cause is what keeps frames away. It is what is logged once and what a card says.
+// cause is why there are no frames. Each cause is one value, so that it is
+// logged once.
 type cause struct {
-	headline string // in large letters on the card, above the reason in full
+	name     string // in the log
+	headline string // on the card, in large letters above the reason
 	state    State
-	quiet    bool          // happens in daily life: not a warning
-	most     time.Duration // the longest pause between two tries
+	routine  bool          // logged as info, not as a warning
+	maxPause time.Duration // longest pause between two tries, if the kernel does not report new cameras
 }
 
 const (
-	soon = 500 * time.Millisecond // for what comes back by a hand that waits for it, and of which nothing tells
-	slow = 2 * time.Second
+	shortPause = 500 * time.Millisecond // somebody is plugging the camera in and waits for it
+	longPause  = 2 * time.Second
 )
 
+// The causes: name, headline, state, routine, longest pause.
 var (
-	hidden   = &cause{"Privacy", Idle, true, slow}
-	starting = &cause{"Camera is starting", Opening, true, slow}
-	unplug   = &cause{"Camera unplugged", Lost, true, soon}
-	missing  = &cause{"No camera found", Lost, true, soon}
-	busy     = &cause{"Camera in use elsewhere", Lost, false, slow}
-	denied   = &cause{"No permission for the camera", Failed, false, slow}
-	noRoom   = &cause{"USB bus too busy for the camera", Lost, false, slow}
-	noFormat = &cause{"Camera has no usable format", Failed, false, slow}
-	noCamera = &cause{"This is not a camera", Failed, false, slow}
-	silent   = &cause{"Camera sends no frames", Lost, false, slow}
-	broken   = &cause{"Camera sends broken frames", Lost, false, slow}
-	noFile   = &cause{"Cannot play the file", Failed, false, slow}
-	stopped  = &cause{"Camera command has stopped", Lost, false, slow}
-	faulty   = &cause{"Camera does not work", Lost, false, slow}
+	causePrivacy      = &cause{"privacy", "Privacy", Idle, true, longPause}
+	causeStarting     = &cause{"starting", "Camera is starting", Opening, true, longPause}
+	causeUnplugged    = &cause{"unplugged", "Camera unplugged", Lost, true, shortPause}
+	causeNotFound     = &cause{"not found", "No camera found", Lost, true, shortPause}
+	causeInUse        = &cause{"in use", "Camera in use", Lost, false, longPause}
+	causeNoPermission = &cause{"no permission", "No permission for the camera", Failed, false, longPause}
+	causeNoBandwidth  = &cause{"no USB bandwidth", "Not enough USB bandwidth", Lost, false, longPause}
+	causeNoFormat     = &cause{"no usable format", "No usable camera format", Failed, false, longPause}
+	causeNotCamera    = &cause{"not a camera", "Not a camera", Failed, false, longPause}
+	causeNoFrames     = &cause{"no frames", "No picture from the camera", Lost, false, longPause}
+	causeBrokenFrames = &cause{"broken frames", "Camera sends broken frames", Lost, false, longPause}
+	causeFile         = &cause{"file not playable", "Cannot play the file", Failed, false, longPause}
+	causeCommand      = &cause{"command stopped", "Camera command stopped", Lost, false, longPause}
+	causeDriver       = &cause{"driver error", "Camera does not work", Lost, false, longPause}
 )
 
-// Errors of the sources other than V4L2.
+// Errors of the sources. Those of V4L2 are in package v4l2.
 var (
-	errTimeout = errors.New("no picture in time")
-	errWoken   = errors.New("woken while waiting for a frame")
-	errSilent  = errors.New("the camera sends no frames")
-	errBroken  = errors.New("the camera sends broken frames only")
-	errNoFrame = errors.New("there is no JPEG frame in it")
-	errCommand = errors.New("the camera command has stopped")
-	errEnded   = errors.New("it ended by itself, without an error")
-	errUnknown = errors.New("it must be auto, /dev/…, test, file:PATH or exec:COMMAND")
+	errTimeout       = errors.New("no frame in time")
+	errWoken         = errors.New("woken while waiting for a frame")
+	errNoFrames      = errors.New("camera sends no frames")
+	errBrokenFrames  = errors.New("camera sends only broken frames")
+	errNoJPEG        = errors.New("no JPEG frame found")
+	errCommand       = errors.New("camera command stopped")
+	errUnknownDevice = errors.New("must be auto, /dev/…, test, file:PATH or exec:COMMAND")
 )
 
-// causeOf is the one place where an error becomes a cause. before is the cause of the outage so far, nil if there is none:
-// a camera that was unplugged cannot be found either.
-func causeOf(err error, before *cause) *cause {
+// classify returns the cause of an error. All errors that keep frames away pass
+// through it. before is the cause of the outage so far, or nil.
+//
+// Package v4l2 maps the errno of a system call to one of its errors, and
+// classify maps that to a cause. The card shows the headline of the cause, and
+// the text of err below it. Status and log show the text, too.
+func classify(err error, before *cause) *cause {
 	switch {
-	case errors.Is(err, v4l2.ErrUnplugged):
-		return unplug
-	case errors.Is(err, v4l2.ErrNotFound):
-		if before == unplug {
-			return unplug
+	case errors.Is(err, v4l2.ErrUnplugged): // ENODEV, ENXIO, lasting EIO: the device was removed, or it crashed
+		return causeUnplugged
+	case errors.Is(err, v4l2.ErrNotFound): // ENOENT, ENOTDIR, ELOOP: no such path; or no camera for auto
+		if before == causeUnplugged { // its node is gone, but the cause is the same
+			return causeUnplugged
 		}
-		return missing
-	case errors.Is(err, v4l2.ErrBusy):
-		return busy
-	case errors.Is(err, v4l2.ErrPermission):
-		return denied
-	case errors.Is(err, v4l2.ErrNoSpace):
-		return noRoom
-	case errors.Is(err, v4l2.ErrNoFormat):
-		return noFormat
-	case errors.Is(err, errSilent):
-		return silent
-	case errors.Is(err, errBroken):
-		return broken
-	case errors.Is(err, errCommand):
-		return stopped
-	case errors.Is(err, errNoFrame), isPathError(err):
-		return noFile
-	case errors.Is(err, errUnknown), v4l2.Classify(err) == v4l2.Fatal:
-		return noCamera
+		return causeNotFound
+	case errors.Is(err, v4l2.ErrBusy): // EBUSY: another program streams
+		return causeInUse
+	case errors.Is(err, v4l2.ErrPermission): // EACCES, EPERM: the user is not in the group video
+		return causeNoPermission
+	case errors.Is(err, v4l2.ErrNoSpace): // ENOSPC: no USB bandwidth left for this format
+		return causeNoBandwidth
+	case errors.Is(err, v4l2.ErrNoFormat): // the camera has no format that vchat supports
+		return causeNoFormat
+	case errors.Is(err, errNoFrames):
+		return causeNoFrames
+	case errors.Is(err, errBrokenFrames):
+		return causeBrokenFrames
+	case errors.Is(err, errCommand): // before errNoJPEG, which it may wrap
+		return causeCommand
+	case errors.Is(err, errNoJPEG), isPathError(err): // of file:PATH
+		return causeFile
+	case errors.Is(err, errUnknownDevice),
+		v4l2.Classify(err) == v4l2.Fatal: // ENOTTY, EISDIR, ENOSYS: not a V4L2 capture device
+		return causeNotCamera
 	}
-	return faulty
+	return causeDriver // any other errno, such as EIO of an ioctl
 }
 
 func isPathError(err error) bool {
@@ -89,14 +96,15 @@ func isPathError(err error) bool {
 	return errors.As(err, &p)
 }
 
-// pauseAfter is how long to wait after so many failed tries: 100 ms doubled up to the cause's most, or to slow where the
-// kernel tells of cameras that come; a quarter less or more by chance but never above it.
-func (c *cause) pauseAfter(tries int, told bool) time.Duration {
-	most := c.most
-	if told {
-		most = slow
+// pause returns the time to wait after so many failed tries: 100 ms, doubled
+// with each try, with 25 % jitter. watched reports whether the kernel reports
+// new cameras. Then, the limit is longPause.
+func (c *cause) pause(tries int, watched bool) time.Duration {
+	limit := c.maxPause
+	if watched {
+		limit = longPause
 	}
-	d := min(100*time.Millisecond<<min(tries, 10), most)
+	d := min(100*time.Millisecond<<min(tries, 10), limit)
 	d = d*3/4 + time.Duration(rand.Int64N(int64(d)/2))
-	return min(d, most)
+	return min(d, limit)
 }

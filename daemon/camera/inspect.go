@@ -12,18 +12,19 @@ import (
 	"vchat/v4l2"
 )
 
-// Errors of an Inspector, to test with errors.Is, beside those that say why a camera cannot be asked. Their text is a sentence.
+// Errors of an [Inspector], for errors.Is, besides those of package v4l2. Their
+// texts are for the user.
 var (
-	ErrPrivacy   = errors.New("privacy is on, and no camera is opened")
-	ErrHangs     = errors.New("the camera's driver does not answer")
-	ErrNotAsked  = errors.New("it has neither formats nor controls") // a camera that is none of the kernel's
-	ErrNoPath    = errors.New("a camera is auto or a path under /dev")
+	ErrPrivacy   = errors.New("privacy is on: no camera is opened")
+	ErrNoAnswer  = errors.New("camera driver does not answer")
+	ErrNotV4L2   = errors.New("only a V4L2 camera has formats and controls")
+	ErrBadPath   = errors.New("must be auto or a path under /dev")
 	ErrNoControl = v4l2.ErrNoControl
 	ErrBadValue  = v4l2.ErrBadValue
 	ErrInactive  = v4l2.ErrInactive
 )
 
-// What the kernel's cameras say of themselves.
+// Types of package v4l2 in the results of an [Inspector].
 type (
 	Format  = v4l2.FormatInfo
 	Control = v4l2.Control
@@ -31,80 +32,85 @@ type (
 )
 
 const (
-	turnWithin   = 5 * time.Second // for the question before to be answered
-	answerWithin = 8 * time.Second // from the asking; a driver waits for each request to the camera
+	turnTimeout   = 5 * time.Second // for the query before
+	answerTimeout = 8 * time.Second // from the call on; a driver sends each request to the camera and waits
 )
 
-// Inspector asks cameras what they have, and sets their controls, beside the stream and without disturbing it. One question is
-// asked at a time: a driver may hang in one for ever, and the goroutine with it, of which there is one at most. Its methods
-// are safe for concurrent use and end with their context.
+// Inspector queries cameras and sets their controls, without disturbing the
+// stream. It runs one query at a time: a driver may hang in a query forever,
+// and so would its goroutine. Its methods are safe for concurrent use. They end
+// with their context, and with ErrNoAnswer after 8 seconds.
 type Inspector struct {
 	camera *Camera
-	turn   chan struct{} // of one: held by the question that is being asked
+	turn   chan struct{} // capacity 1; full while a query runs
 }
 
-// NewInspector is for the cameras that c could be, and for c itself.
+// NewInspector returns an Inspector for c and for every other V4L2 camera.
 func NewInspector(c *Camera) *Inspector {
 	return &Inspector{camera: c, turn: make(chan struct{}, 1)}
 }
 
-// Run returns after the end of ctx when no question is being asked. None can be asked any more then.
+// Run waits for the end of ctx, and then for the running query. No query starts
+// after that. It returns nil.
 func (q *Inspector) Run(ctx context.Context) error {
 	<-ctx.Done()
 	q.turn <- struct{}{}
 	return nil
 }
 
-// Drain waits until the question that is being asked is answered, and gives the error of ctx if that ends before.
+// Drain waits until no query is running. If ctx ends first, it returns its
+// error.
 func (q *Inspector) Drain(ctx context.Context) error {
 	select {
 	case q.turn <- struct{}{}:
 		<-q.turn
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for a camera's answer: %w", ctx.Err())
+		return fmt.Errorf("wait for the camera driver: %w", ctx.Err())
 	}
 }
 
-// query waits for its turn, then for the answer.
-func query[T any](ctx context.Context, q *Inspector, opens bool, question func() (T, error)) (none T, err error) {
-	end := time.Now().Add(answerWithin)
-	late := time.NewTimer(turnWithin)
-	defer late.Stop()
+// query runs do when its turn comes, and waits for its result. opens reports
+// whether do opens a device, which is refused while privacy is on.
+func query[T any](ctx context.Context, q *Inspector, opens bool, do func() (T, error)) (none T, err error) {
+	end := time.Now().Add(answerTimeout)
+	timer := time.NewTimer(turnTimeout)
+	defer timer.Stop()
 	select {
 	case q.turn <- struct{}{}:
-	case <-late.C:
-		return none, fmt.Errorf("%w: a question before this one still waits for its answer", ErrHangs)
+	case <-timer.C:
+		return none, fmt.Errorf("%w: an earlier request is still waiting", ErrNoAnswer)
 	case <-ctx.Done():
 		return none, context.Cause(ctx)
 	}
-	// With the turn in hand: who has switched privacy on waits for it, and no camera is opened after that.
+	// Check with the turn held: who sets privacy drains the queries afterwards,
+	// so no device is opened after that.
 	if opens && q.camera.Status().Privacy {
 		<-q.turn
 		return none, ErrPrivacy
 	}
-	type answer struct {
+	type result struct {
 		v   T
 		err error
 	}
-	answered := make(chan answer, 1)
+	done := make(chan result, 1)
 	go func() {
 		defer func() { <-q.turn }()
-		v, err := question()
-		answered <- answer{v, err}
+		v, err := do()
+		done <- result{v, err}
 	}()
-	late.Reset(time.Until(end))
+	timer.Reset(time.Until(end))
 	select {
-	case a := <-answered:
-		return a.v, a.err
-	case <-late.C:
-		return none, fmt.Errorf("%w, not within %v", ErrHangs, answerWithin)
+	case r := <-done:
+		return r.v, r.err
+	case <-timer.C:
+		return none, fmt.Errorf("%w within %v", ErrNoAnswer, answerTimeout)
 	case <-ctx.Done():
 		return none, context.Cause(ctx)
 	}
 }
 
-// own is the camera that a question means which names none: the open one, else what is configured.
+// own returns the own camera: the open one, or else the configured one.
 func (q *Inspector) own() (device string, cfg Config) {
 	cfg, _ = q.camera.config()
 	if s := q.camera.Status(); s.State == Streaming && isNode(s.Device) {
@@ -113,104 +119,111 @@ func (q *Inspector) own() (device string, cfg Config) {
 	return cfg.Device, cfg
 }
 
-// find is the camera that a question is for: device, or where that is "" its own. It is called with the turn.
+// find returns the device that a query names, "" for the own camera, and
+// reports whether it is the own camera. It is called within a query.
 func (q *Inspector) find(device string) (d v4l2.Device, own bool, k v4l2.Kernel, err error) {
-	mine, cfg := q.own()
+	ownDevice, cfg := q.own()
 	k = cfg.Kernel
 	if device == "" {
-		if !isNode(mine) {
-			return d, false, k, fmt.Errorf("the camera is %s: %w", mine, ErrNotAsked)
+		if !isNode(ownDevice) {
+			return d, false, k, fmt.Errorf("camera %s: %w", ownDevice, ErrNotV4L2)
 		}
-		d, err = v4l2.Find(k, mine)
+		d, err = v4l2.Find(k, ownDevice)
 		return d, true, k, err
 	}
 	if path := filepath.Clean(device); device != "auto" && !strings.HasPrefix(path, "/dev/") {
-		return d, false, k, fmt.Errorf("%s: %w", device, ErrNoPath)
+		return d, false, k, fmt.Errorf("%s: %w", device, ErrBadPath)
 	}
 	if d, err = v4l2.Find(k, device); err != nil {
 		return d, false, k, err
 	}
-	if mine != "auto" {
-		return d, v4l2.NodeOf(k, mine) == d.Node, k, nil
+	if ownDevice != "auto" {
+		return d, v4l2.NodeOf(k, ownDevice) == d.Node, k, nil
 	}
-	first, err := v4l2.Find(k, mine)
+	first, err := v4l2.Find(k, ownDevice)
 	return d, err == nil && first.Node == d.Node, k, nil
 }
 
-// Formats is what a camera offers; device is "" for the own one.
-func (q *Inspector) Formats(ctx context.Context, device string) (About, []Format, error) {
-	type both struct {
-		About
-		all []Format
+// DeviceInfo identifies the camera that answered a query.
+type DeviceInfo struct{ Path, Name string }
+
+// Formats returns the formats of a camera. device is auto, a path under /dev,
+// or "" for the own camera.
+func (q *Inspector) Formats(ctx context.Context, device string) (DeviceInfo, []Format, error) {
+	type answer struct {
+		DeviceInfo
+		formats []Format
 	}
-	a, err := query(ctx, q, true, func() (a both, err error) {
+	a, err := query(ctx, q, true, func() (a answer, err error) {
 		d, _, k, err := q.find(device)
 		if err != nil {
 			return a, err
 		}
-		a.About = About{d.Path, d.Card}
-		a.all, err = v4l2.Formats(k, d.Path)
+		a.DeviceInfo = DeviceInfo{d.Path, d.Card}
+		a.formats, err = v4l2.Formats(k, d.Path)
 		return a, err
 	})
-	return a.About, a.all, err
+	return a.DeviceInfo, a.formats, err
 }
 
-// About is the camera that has answered.
-type About struct{ Path, Name string }
-
-// Controls is what can be set of a camera.
-func (q *Inspector) Controls(ctx context.Context, device string) (About, []Control, error) {
-	a, err := q.set(ctx, device, nil)
-	return a.About, a.Controls, err
+// Controls returns the controls of a camera. device is as in
+// [Inspector.Formats].
+func (q *Inspector) Controls(ctx context.Context, device string) (DeviceInfo, []Control, error) {
+	s, err := q.set(ctx, device, nil)
+	return s.DeviceInfo, s.Controls, err
 }
 
-// Set sets controls, and tells those that there are then. The own camera gets them again at each opening, as with Camera.SetControls.
-// All are checked before one is set; if the camera itself then refuses one, those before it stay set, and the error names them.
-func (q *Inspector) Set(ctx context.Context, device string, want map[string]string) (Settings, error) {
-	return q.set(ctx, device, want)
+// Set sets controls by name and returns all controls afterwards. The controls
+// of the own camera are set again at each open. All values are checked before
+// the first is set. If the camera refuses one, those before it stay set, and
+// the error names them.
+func (q *Inspector) Set(ctx context.Context, device string, values map[string]string) (Settings, error) {
+	return q.set(ctx, device, values)
 }
 
-// Settings are a camera's controls, and which were changed just now.
+// Settings is the result of [Inspector.Set].
 type Settings struct {
-	About
-	Controls []Control
-	Changes  []Change
-	Own      bool // they are kept for the next opening
+	DeviceInfo
+	Controls []Control // all of the camera
+	Changes  []Change  // made by this call
+	Own      bool      // the own camera: the changes are set again at each open
 }
 
-func (q *Inspector) set(ctx context.Context, device string, want map[string]string) (Settings, error) {
-	return query(ctx, q, true, func() (a Settings, err error) {
+func (q *Inspector) set(ctx context.Context, device string, values map[string]string) (Settings, error) {
+	return query(ctx, q, true, func() (s Settings, err error) {
 		d, own, k, err := q.find(device)
 		if err != nil {
-			return a, err
+			return s, err
 		}
-		a.About, a.Own = About{d.Path, d.Card}, own
-		if len(want) > 0 {
-			a.Changes, err = v4l2.SetControls(k, d.Path, want)
+		s.DeviceInfo, s.Own = DeviceInfo{d.Path, d.Card}, own
+		if len(values) > 0 {
+			s.Changes, err = v4l2.SetControls(k, d.Path, values)
 			if own {
-				q.keep(a.Changes)
+				q.keep(s.Changes)
 			}
 			if err != nil {
-				return a, alsoSet(err, a.Changes)
+				return s, addChanges(err, s.Changes)
 			}
 		}
-		a.Controls, err = v4l2.Controls(k, d.Path)
-		return a, err
+		s.Controls, err = v4l2.Controls(k, d.Path)
+		return s, err
 	})
 }
 
-// keep remembers what was set for when the camera is opened again. A button is pressed once.
+// keep stores changes for the next opens, except for buttons: each is pressed
+// once.
 func (q *Inspector) keep(changes []Change) {
-	kept := map[string]string{}
+	values := map[string]string{}
 	for _, c := range changes {
 		if c.After.Type != "button" {
-			kept[c.After.Name] = c.Requested
+			values[c.After.Name] = c.Requested
 		}
 	}
-	q.camera.SetControls(kept)
+	q.camera.SetControls(values)
 }
 
-func alsoSet(err error, changes []Change) error {
+// addChanges adds to an error the controls that were set before it.
+func addChanges(err error, changes []Change) error {
 	var names []string
 	for _, c := range changes {
 		names = append(names, c.After.Name)
@@ -218,34 +231,35 @@ func alsoSet(err error, changes []Change) error {
 	if len(names) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; set before it: %s", err, strings.Join(names, ", "))
+	return fmt.Errorf("%w; already set: %s", err, strings.Join(names, ", "))
 }
 
 func isNode(device string) bool { return Config{Device: device}.isV4L2() }
 
-// Found is a camera, or a node that may be one.
+// Found is a camera, or a device node that may be one.
 type Found struct {
 	v4l2.Finding
-	Used bool // it is the own one
+	Own bool // it is the own camera
 }
 
-// List finds all cameras, the own one among them even if it is not there, or none of the kernel's. While privacy is on nothing is
-// opened: of each node only its name is known then, and Err is ErrPrivacy.
+// List returns all cameras. The own camera is included even if it is missing or
+// not a V4L2 camera. While privacy is on, no device is opened. Then only names
+// are known, and each Err is ErrPrivacy.
 func (q *Inspector) List(ctx context.Context) ([]Found, error) {
 	all, err := query(ctx, q, true, func() ([]v4l2.Finding, error) {
 		cfg, _ := q.camera.config()
 		return v4l2.Survey(cfg.Kernel)
 	})
 	if errors.Is(err, ErrPrivacy) {
-		all, err = query(ctx, q, false, q.unopened)
+		all, err = query(ctx, q, false, q.listUnopened)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return q.mark(all), nil
+	return q.markOwn(all), nil
 }
 
-func (q *Inspector) unopened() ([]v4l2.Finding, error) {
+func (q *Inspector) listUnopened() ([]v4l2.Finding, error) {
 	cfg, _ := q.camera.config()
 	labels, err := v4l2.Labels(cfg.Kernel)
 	var all []v4l2.Finding
@@ -255,31 +269,33 @@ func (q *Inspector) unopened() ([]v4l2.Finding, error) {
 	return all, err
 }
 
-// mark says which of them is the own one.
-func (q *Inspector) mark(all []v4l2.Finding) []Found {
-	mine, cfg := q.own()
+// markOwn marks the own camera, and adds it if it is not in all.
+func (q *Inspector) markOwn(all []v4l2.Finding) []Found {
+	ownDevice, cfg := q.own()
 	if s := q.camera.Status(); s.State == Lost || s.State == Failed || s.Privacy {
-		mine = cmp.Or(s.Device, mine)
+		ownDevice = cmp.Or(s.Device, ownDevice)
 	}
 	node := ""
-	if isNode(mine) && mine != "auto" {
-		node = cmp.Or(v4l2.NodeOf(cfg.Kernel, mine), mine)
+	if isNode(ownDevice) && ownDevice != "auto" {
+		node = cmp.Or(v4l2.NodeOf(cfg.Kernel, ownDevice), ownDevice)
 	}
 	found, marked := make([]Found, 0, len(all)+1), false
 	for _, f := range all {
-		used := !marked && (f.Node == node || mine == "auto" && f.Usable)
-		marked = marked || used
-		found = append(found, Found{f, used})
+		own := !marked && (f.Node == node || ownDevice == "auto" && f.Usable)
+		marked = marked || own
+		found = append(found, Found{f, own})
 	}
-	if !marked && mine != "auto" {
-		own := Found{v4l2.Finding{Device: v4l2.Device{Path: mine}}, true}
+	if !marked && ownDevice != "auto" {
+		own := Found{v4l2.Finding{Device: v4l2.Device{Path: ownDevice}}, true}
 		found = append([]Found{own}, found...)
 	}
 	return found
 }
 
-// Label is what the kernel calls the camera of this name, a path or auto, without opening it: whoever asks for the status must not
-// switch a camera on. It is "" if that cannot be told, as where auto has a choice. Missing says in a sentence that there is none.
+// Label returns the kernel's name for a camera, without opening it: a status
+// query must not light the camera's LED. device is auto or a path. name is ""
+// if it is unknown, such as for auto with several cameras. missing is a
+// sentence if there is no such camera, or else "".
 func (c *Camera) Label(device string) (name, missing string) {
 	cfg, _ := c.config()
 	if !isNode(device) {
@@ -300,7 +316,7 @@ func (c *Camera) Label(device string) (name, missing string) {
 	}
 	node := v4l2.NodeOf(cfg.Kernel, device)
 	if node == "" {
-		return "", fmt.Sprintf("%s: no such camera", device)
+		return "", fmt.Sprintf("%s: %v", device, v4l2.ErrNotFound)
 	}
 	for _, d := range all {
 		if d.Node == node {

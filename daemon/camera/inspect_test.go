@@ -21,7 +21,7 @@ import (
 
 const goodID = "usb-Good_0001-video-index0"
 
-func TestQuestionsWhileItStreams(t *testing.T) {
+func TestInspector_whileStreaming(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
@@ -31,27 +31,29 @@ func TestQuestionsWhileItStreams(t *testing.T) {
 		defer rd.Close()
 		before := r.frame(rd).seq
 		q := NewInspector(r.Camera)
-		about, formats, err := q.Formats(t.Context(), "")
-		if want := (About{"/dev/v4l/by-id/" + goodID, "Good"}); err != nil || about != want || len(formats) == 0 || formats[0].Format != v4l2.MJPEG {
-			t.Errorf("formats of %v: %v, %v", about, formats, err)
+		info, formats, err := q.Formats(t.Context(), "")
+		want := DeviceInfo{"/dev/v4l/by-id/" + goodID, "Good"}
+		if err != nil || info != want || len(formats) == 0 || formats[0].Format != v4l2.MJPEG {
+			t.Errorf("got formats of %v: %v, %v; want MJPEG first, of %v", info, formats, err, want)
 		}
 		s, err := q.Set(t.Context(), "", map[string]string{"brightness": "7"})
 		if err != nil || !s.Own || len(s.Changes) != 1 || s.Changes[0].After.Value != 7 {
-			t.Errorf("set: %+v, %v", s, err)
+			t.Errorf("got %+v, %v; want one change to 7", s, err)
 		}
 		if got := cam.Control("brightness"); got != 7 {
-			t.Errorf("brightness is %d while it streams", got)
+			t.Errorf("streaming: got brightness %d, want 7", got)
 		}
 		for range 20 {
 			p := r.frame(rd)
 			if p.card || p.seq != before+1 {
-				t.Fatalf("frame %d (card: %v) after %d: the questions disturb the stream", p.seq, p.card, before)
+				t.Fatalf("got frame %d (card %v) after %d, want no gap", p.seq, p.card, before)
 			}
 			before = p.seq
 		}
-		// What was set by hand is set again for a camera that has forgotten it; what the camera refused is not.
+		// A camera forgets its controls when unplugged. The next open sets them
+		// again, but not those that the camera refused.
 		if _, err := q.Set(t.Context(), "", map[string]string{"shine": "1"}); !errors.Is(err, ErrNoControl) {
-			t.Errorf("an unknown control: %v", err)
+			t.Errorf("unknown control: got %v, want %v", err, ErrNoControl)
 		}
 		if err := v4l2.SetControl(kernel, "auto", "brightness", "0"); err != nil {
 			t.Fatal(err)
@@ -61,14 +63,15 @@ func TestQuestionsWhileItStreams(t *testing.T) {
 		cam.Replug()
 		r.waitFor(Streaming)
 		if got := cam.Control("brightness"); got != 7 {
-			t.Errorf("brightness is %d after a replug", got)
+			t.Errorf("after a replug: got brightness %d, want 7", got)
 		}
 		if w := r.Status().Warnings; len(w) > 0 {
-			t.Errorf("warnings: %v", w)
+			t.Errorf("got warnings %v, want none", w)
 		}
 	})
 }
 
+// waitFor waits up to ten seconds for a state.
 func (r *rig) waitFor(s State) {
 	r.t.Helper()
 	for range 1000 {
@@ -77,15 +80,15 @@ func (r *rig) waitFor(s State) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	r.t.Fatalf("the camera is %s, not %s", r.Status().State, s)
+	r.t.Fatalf("got state %s, want %s", r.Status().State, s)
 }
 
-func TestWhichCameraIsMeant(t *testing.T) {
+func TestInspector_find(t *testing.T) {
 	for _, tt := range []struct {
-		configured, asked string
-		path              string
-		own               bool
-		err               error
+		configured, device string
+		path               string
+		own                bool
+		err                error
 	}{
 		{"auto", "", "/dev/v4l/by-id/" + goodID, true, nil},
 		{"auto", "/dev/video0", "/dev/video0", true, nil},
@@ -93,30 +96,30 @@ func TestWhichCameraIsMeant(t *testing.T) {
 		{"/dev/video1", "", "/dev/video1", true, nil},
 		{"/dev/video0", "/dev/v4l/by-id/" + goodID, "/dev/v4l/by-id/" + goodID, true, nil},
 		{"/dev/video1", "auto", "/dev/v4l/by-id/" + goodID, false, nil},
-		{"test", "", "", false, ErrNotAsked},
-		{"file:/a", "", "", false, ErrNotAsked},
-		{"exec:a", "", "", false, ErrNotAsked},
+		{"test", "", "", false, ErrNotV4L2},
+		{"file:/a", "", "", false, ErrNotV4L2},
+		{"exec:a", "", "", false, ErrNotV4L2},
 		{"test", "/dev/video1", "/dev/video1", false, nil},
 		{"auto", "/dev/video9", "", false, v4l2.ErrNotFound},
 		{"/dev/video9", "", "", false, v4l2.ErrNotFound},
-		{"auto", "video1", "", false, ErrNoPath},
-		{"auto", "/etc/passwd", "", false, ErrNoPath},
-		{"auto", "/dev/../etc/passwd", "", false, ErrNoPath},
-		{"auto", "test", "", false, ErrNoPath},
+		{"auto", "video1", "", false, ErrBadPath},
+		{"auto", "/etc/passwd", "", false, ErrBadPath},
+		{"auto", "/dev/../etc/passwd", "", false, ErrBadPath},
+		{"auto", "test", "", false, ErrBadPath},
 	} {
-		t.Run(tt.configured+" "+tt.asked, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %q", tt.configured, tt.device), func(t *testing.T) {
 			kernel := v4l2test.New()
 			kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
 			kernel.Plug(v4l2test.Device{Card: "Other"})
 			c := New(Config{Device: tt.configured, Kernel: kernel}, nil)
 			q := NewInspector(c)
-			s, err := q.Set(t.Context(), tt.asked, map[string]string{"Brightness": "9"})
+			s, err := q.Set(t.Context(), tt.device, map[string]string{"Brightness": "9"})
 			if !errors.Is(err, tt.err) || s.Path != tt.path || s.Own != tt.own {
-				t.Errorf("got %q, own %v, %v", s.Path, s.Own, err)
+				t.Errorf("got %q, own %v, %v; want %q, own %v, %v", s.Path, s.Own, err, tt.path, tt.own, tt.err)
 			}
 			cfg, _ := c.config()
 			if want := (map[string]string{"brightness": "9"}); tt.own != maps.Equal(cfg.Controls, want) {
-				t.Errorf("kept for the next opening: %v", cfg.Controls)
+				t.Errorf("got controls %v for the next open; own camera: %v", cfg.Controls, tt.own)
 			}
 			if err := kernel.Leaks(); err != nil {
 				t.Error(err)
@@ -125,23 +128,24 @@ func TestWhichCameraIsMeant(t *testing.T) {
 	}
 }
 
-func TestWhatWasSetBeforeAFaultIsSaid(t *testing.T) {
+func TestInspector_partialSet(t *testing.T) {
 	kernel := v4l2test.New()
 	kernel.Plug(v4l2test.Device{})
 	c := New(Config{Kernel: kernel}, nil)
 	q := NewInspector(c)
 	s, err := q.Set(t.Context(), "", map[string]string{"brightness": "3", "exposure_time_absolute": "100"})
-	if !errors.Is(err, ErrInactive) || !strings.Contains(err.Error(), "set before it: brightness") || len(s.Changes) != 1 {
-		t.Errorf("%+v, %v", s.Changes, err)
+	if !errors.Is(err, ErrInactive) || !strings.Contains(err.Error(), "already set: brightness") ||
+		len(s.Changes) != 1 {
+		t.Errorf("got %+v, %v; want %v after a change of brightness", s.Changes, err, ErrInactive)
 	}
 	if cfg, _ := c.config(); cfg.Controls["brightness"] != "3" || len(cfg.Controls) != 1 {
-		t.Errorf("kept: %v", cfg.Controls)
+		t.Errorf("got controls %v for the next open, want only brightness 3", cfg.Controls)
 	}
 }
 
-func TestNothingIsOpenedWhilePrivacyIsOn(t *testing.T) {
+func TestInspector_privacy(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		kernel := &counting{Kernel: v4l2test.New()}
+		kernel := &countingKernel{Kernel: v4l2test.New()}
 		kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
 		cfg := small
 		cfg.Kernel = kernel
@@ -160,42 +164,43 @@ func TestNothingIsOpenedWhilePrivacyIsOn(t *testing.T) {
 		}
 		before := kernel.Counts().Opens
 		if _, _, err := q.Formats(t.Context(), ""); !errors.Is(err, ErrPrivacy) {
-			t.Errorf("formats: %v", err)
+			t.Errorf("Formats: got %v, want %v", err, ErrPrivacy)
 		}
 		if _, _, err := q.Controls(t.Context(), "/dev/video0"); !errors.Is(err, ErrPrivacy) {
-			t.Errorf("controls: %v", err)
+			t.Errorf("Controls: got %v, want %v", err, ErrPrivacy)
 		}
 		if _, err := q.Set(t.Context(), "", map[string]string{"brightness": "1"}); !errors.Is(err, ErrPrivacy) {
-			t.Errorf("set: %v", err)
+			t.Errorf("Set: got %v, want %v", err, ErrPrivacy)
 		}
 		found, err := q.List(t.Context())
-		if err != nil || len(found) != 1 || found[0].Card != "Good" || !found[0].Used || !errors.Is(found[0].Err, ErrPrivacy) {
-			t.Errorf("list: %+v, %v", found, err)
+		if err != nil || len(found) != 1 || found[0].Card != "Good" || !found[0].Own ||
+			!errors.Is(found[0].Err, ErrPrivacy) {
+			t.Errorf("List: got %+v, %v; want the name of the own camera", found, err)
 		}
 		if name, missing := r.Label("auto"); name != "Good" || missing != "" {
-			t.Errorf("label: %q, %q", name, missing)
+			t.Errorf("Label: got %q, %q; want Good", name, missing)
 		}
 		time.Sleep(5 * time.Second)
-		if after := kernel.Counts().Opens; after != before || kernel.tries.Load() == 0 {
-			t.Errorf("%d opens while privacy is on", after-before)
+		if after := kernel.Counts().Opens; after != before || kernel.opens.Load() == 0 {
+			t.Errorf("privacy on: got %d opens, want 0", after-before)
 		}
 	})
 }
 
-// stuck is a kernel with a driver that hangs in open until it is let go.
-type stuck struct {
+// hangingKernel hangs in each open until release is closed.
+type hangingKernel struct {
 	*v4l2test.Kernel
-	let chan struct{}
+	release chan struct{}
 }
 
-func (k *stuck) Open(path string) (v4l2.Handle, error) {
-	<-k.let
+func (k *hangingKernel) Open(path string) (v4l2.Handle, error) {
+	<-k.release
 	return k.Kernel.Open(path)
 }
 
-func TestADriverThatHangs(t *testing.T) {
+func TestInspector_hangingDriver(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		kernel := &stuck{v4l2test.New(), make(chan struct{})}
+		kernel := &hangingKernel{v4l2test.New(), make(chan struct{})}
 		kernel.Plug(v4l2test.Device{})
 		q := NewInspector(New(Config{Kernel: kernel}, nil))
 		ctx, end := context.WithCancel(t.Context())
@@ -203,36 +208,36 @@ func TestADriverThatHangs(t *testing.T) {
 		go func() { _ = q.Run(ctx); close(ended) }()
 
 		began := time.Now()
-		asked := func(ctx context.Context, name string, want error, within time.Duration) {
+		call := func(ctx context.Context, name string, want error, limit time.Duration) {
 			_, _, err := q.Controls(ctx, "")
-			if took := time.Since(began); !errors.Is(err, want) || took > within {
-				t.Errorf("%s: %v after %v", name, err, took)
+			if took := time.Since(began); !errors.Is(err, want) || took > limit {
+				t.Errorf("%s: got %v after %v, want %v within %v", name, err, took, want, limit)
 			}
 		}
 		second := make(chan struct{})
 		go func() {
 			time.Sleep(time.Second)
-			asked(t.Context(), "the second", ErrHangs, 6*time.Second)
+			call(t.Context(), "second", ErrNoAnswer, 6*time.Second)
 			close(second)
 		}()
-		asked(t.Context(), "the first", ErrHangs, answerWithin)
+		call(t.Context(), "first", ErrNoAnswer, answerTimeout)
 		<-second
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began = time.Now()
-		asked(short, "one that does not wait", context.DeadlineExceeded, time.Second)
+		call(short, "short context", context.DeadlineExceeded, time.Second)
 		if err := q.Drain(short); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v, while the camera is still held by a question", err)
+			t.Errorf("Drain during a query: got %v, want %v", err, context.DeadlineExceeded)
 		}
 
 		end()
 		synctest.Wait()
 		select {
 		case <-ended:
-			t.Error("Run has ended while a question is asked")
+			t.Error("got the end of Run during a query, want it to wait")
 		default:
 		}
-		close(kernel.let)
+		close(kernel.release)
 		<-ended
 		if err := kernel.Leaks(); err != nil {
 			t.Error(err)
@@ -240,21 +245,22 @@ func TestADriverThatHangs(t *testing.T) {
 	})
 }
 
-func TestList(t *testing.T) {
+func TestInspector_list(t *testing.T) {
+	const byID = "/dev/v4l/by-id/" + goodID
 	for _, tt := range []struct {
 		configured string
 		unplug     bool
 		want       []string
 	}{
-		{"auto", false, []string{"used /dev/video0 Good", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
-		{"/dev/video1", false, []string{"/dev/video0 Good", "used /dev/video1 Stage unfit", "/dev/video2  permission"}},
-		{"/dev/v4l/by-id/" + goodID, false, []string{"used /dev/video0 Good", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
-		{"test", false, []string{"used test", "/dev/video0 Good", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
-		{"exec:a", true, []string{"used exec:a", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
+		{"auto", false, []string{"own /dev/video0 Good", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
+		{"/dev/video1", false, []string{"/dev/video0 Good", "own /dev/video1 Stage unfit", "/dev/video2  permission"}},
+		{byID, false, []string{"own /dev/video0 Good", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
+		{"test", false, []string{"own test", "/dev/video0 Good", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
+		{"exec:a", true, []string{"own exec:a", "/dev/video1 Stage unfit", "/dev/video2  permission"}},
 		{"auto", true, []string{"/dev/video1 Stage unfit", "/dev/video2  permission"}},
-		{"/dev/v4l/by-id/" + goodID, true, []string{"used /dev/v4l/by-id/" + goodID, "/dev/video1 Stage unfit", "/dev/video2  permission"}},
+		{byID, true, []string{"own " + byID, "/dev/video1 Stage unfit", "/dev/video2  permission"}},
 	} {
-		t.Run(fmt.Sprint(tt.configured, tt.unplug), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s unplugged=%v", tt.configured, tt.unplug), func(t *testing.T) {
 			kernel := v4l2test.New()
 			good := kernel.Plug(v4l2test.Device{Card: "Good", ID: goodID})
 			kernel.Plug(v4l2test.Device{Card: "Stage", Driver: "unicam"})
@@ -275,8 +281,8 @@ func TestList(t *testing.T) {
 				case !f.Usable && f.Node != "":
 					line += " unfit"
 				}
-				if f.Used {
-					line = "used " + line
+				if f.Own {
+					line = "own " + line
 				}
 				got = append(got, line)
 			}
@@ -293,7 +299,7 @@ func TestLabel(t *testing.T) {
 	check := func(device, name, missing string) {
 		t.Helper()
 		if n, m := c.Label(device); n != name || m != missing {
-			t.Errorf("%s: %q, %q, want %q, %q", device, n, m, name, missing)
+			t.Errorf("%s: got %q, %q; want %q, %q", device, n, m, name, missing)
 		}
 	}
 	check("auto", "", "auto: no camera is connected")
@@ -307,6 +313,6 @@ func TestLabel(t *testing.T) {
 	check("auto", "", "")
 	check("/dev/video2", "Other", "")
 	if n := kernel.Counts().Opens; n != 0 {
-		t.Errorf("%d opens", n)
+		t.Errorf("got %d opens, want 0", n)
 	}
 }

@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -8,84 +9,91 @@ import (
 	"vchat/daemon/testcard"
 )
 
-// outage is why there is no picture, and the card that says so.
+// outage is a time without frames, and its card.
 type outage struct {
-	cause  *cause    // nil: all is well
-	reason string    // in words
-	begun  time.Time // of the outage
-	since  time.Time // of this cause of it
-	card   []byte    // nil: not made yet
-	again  time.Time // when the card is to be shown next
+	cause    *cause    // nil: no outage
+	reason   string    // a sentence for the card and the status
+	begun    time.Time // of the outage
+	since    time.Time // of this cause
+	card     []byte    // JPEG; nil: not painted yet
+	nextCard time.Time // when to publish the card next
 }
 
-// recovered says that frames come, and of what size.
-func (k *supervisor) recovered(f *frame.Frame) {
-	if o := k.outage; o.cause != nil && o.cause != starting {
-		k.log.Info("camera is back", "after", time.Since(o.begun).Round(time.Millisecond))
+// endOutage sets the state to Streaming, with the size of f.
+func (s *supervisor) endOutage(f *frame.Frame) {
+	if o := s.outage; o.cause != nil && o.cause != causeStarting {
+		after := time.Since(o.begun).Round(time.Millisecond)
+		s.log.Info("camera recovered", "device", logDevice(s.device), "after", after)
 	}
-	k.outage = outage{}
-	k.size = [2]int{f.Width, f.Height}
-	k.status.set(func(s *Status) {
-		s.State, s.Headline, s.Reason, s.Width, s.Height = Streaming, "", "", f.Width, f.Height
+	s.outage = outage{}
+	s.size = [2]int{f.Width, f.Height}
+	s.status.set(func(st *Status) {
+		st.State, st.Headline, st.Reason, st.Width, st.Height = Streaming, "", "", f.Width, f.Height
 	})
 }
 
-// fault says what is wrong, in the status, in the log and on a card, once for each cause.
-func (k *supervisor) fault(err error) {
-	c := causeOf(err, k.outage.cause)
+// reportFault shows err in the status, in the log and on the card. It logs each
+// cause once.
+func (s *supervisor) reportFault(err error) {
+	c := classify(err, s.outage.cause)
 	switch {
-	case k.settling(c):
+	case s.transient(c):
 		return
-	case c == k.outage.cause: // said already, but another program may hold it by now
-		if text := err.Error(); text != k.outage.reason && causeOf(err, nil) == c {
-			k.outage.reason, k.outage.card = text, nil
-			k.status.state(c.state, c.headline, text)
+	case c == s.outage.cause: // the text may change: another program may use the camera by now
+		if text := err.Error(); text != s.outage.reason && classify(err, nil) == c {
+			s.outage.reason, s.outage.card = text, nil
+			s.status.setState(c.state, c.headline, text)
 		}
 		return
 	}
-	k.status.state(c.state, c.headline, err.Error())
+	s.status.setState(c.state, c.headline, err.Error())
 	level := slog.LevelWarn
-	if c.quiet {
+	if c.routine {
 		level = slog.LevelInfo
 	}
-	k.log.Log(k.ctx, level, "camera lost", "cause", c.headline, "err", err)
+	device := logDevice(cmp.Or(s.device, s.cfg.Device))
+	s.log.Log(s.ctx, level, "camera lost", "device", device, "cause", c.name, "err", err)
 	now := time.Now()
-	begun := k.outage.begun
-	if k.outage.cause == nil {
+	begun := s.outage.begun
+	if s.outage.cause == nil {
 		begun = now
 	}
-	k.outage = outage{cause: c, reason: err.Error(), begun: begun, since: now, again: now}
-	k.refreshCard()
+	s.outage = outage{cause: c, reason: err.Error(), begun: begun, since: now, nextCard: now}
+	s.refreshCard()
 }
 
-// settling says that a fault is only the way in which a camera comes: it does not belong to the group video yet, which udev
-// sees to some moments after the kernel has made the node; or its node is not there, because we have just reset its device.
-func (k *supervisor) settling(c *cause) bool {
-	before, reset := k.outage.cause, time.Since(k.recovery.resetAt) < comeBack
+// transient reports whether a fault is part of a camera's return. udev sets the
+// group of a new node some moments after the kernel has made it. And a USB
+// reset removes the node for some seconds.
+func (s *supervisor) transient(c *cause) bool {
+	before, afterReset := s.outage.cause, time.Since(s.recovery.resetAt) < resetGrace
 	switch c {
-	case denied:
-		return (before == unplug || before == missing || before != nil && reset) && time.Since(k.stirred) < settle
-	case unplug, missing:
-		return before != nil && reset
+	case causeNoPermission:
+		returning := before == causeUnplugged || before == causeNotFound || before != nil && afterReset
+		return returning && time.Since(s.deviceEventAt) < udevGrace
+	case causeUnplugged, causeNotFound:
+		return before != nil && afterReset
 	}
 	return false
 }
 
-// refreshCard publishes the card if there is an outage and it is time to: late readers and links see that it is live.
-func (k *supervisor) refreshCard() {
-	o := &k.outage
-	if o.cause == nil || time.Now().Before(o.again) {
+// refreshCard publishes the card once per cardInterval during an outage. So new
+// readers get one, and links see that the feed is alive.
+func (s *supervisor) refreshCard() {
+	o := &s.outage
+	if o.cause == nil || time.Now().Before(o.nextCard) {
 		return
 	}
 	if o.card == nil {
-		o.card = testcard.Card{Name: k.cfg.Name, Headline: o.cause.headline, Reason: o.reason, Since: o.since}.JPEG(k.size[0], k.size[1])
+		card := testcard.Card{Name: s.cfg.Name, Headline: o.cause.headline, Reason: o.reason, Since: o.since}
+		o.card = card.JPEG(s.size[0], s.size[1])
 	}
-	f := k.pool.Get(len(o.card))
+	f := s.pool.Get(len(o.card))
 	copy(f.Data, o.card)
-	k.last++
-	f.Seq, f.Format, f.Card, f.Width, f.Height = k.last, frame.JPEG, true, k.size[0], k.size[1]
-	f.Captured = k.cfg.now()
+	s.lastSeq++
+	f.Seq, f.Format, f.Card, f.Width, f.Height = s.lastSeq, frame.JPEG, true, s.size[0], s.size[1]
+	f.Captured = s.cfg.now()
 	f.Arrived = f.Captured
-	k.hub.Publish(f)
-	o.again = time.Now().Add(cardEvery)
+	s.hub.Publish(f)
+	o.nextCard = time.Now().Add(cardInterval)
 }

@@ -2,13 +2,14 @@ package camera
 
 import "time"
 
-// pacer keeps a rate without drift: the times of all frames are fixed at the start.
+// pacer keeps a frame rate without drift. The start fixes the times of all
+// slots.
 type pacer struct {
 	fps   int64
 	start time.Time
-	slot  int64 // whose time is next
+	slot  int64 // the next one
 	timer *time.Timer
-	woken chan struct{} // of one
+	woken chan struct{} // capacity 1
 }
 
 func newPacer(fps int) *pacer {
@@ -17,19 +18,19 @@ func newPacer(fps int) *pacer {
 	return p
 }
 
-// due is when a slot's time comes, from the start on.
-func (p *pacer) due(slot int64) time.Duration {
-	// Whole seconds apart: in one product it would overflow after some years.
+// dueTime returns the time of a slot after the start.
+func (p *pacer) dueTime(slot int64) time.Duration {
+	// Seconds and rest apart: one product would overflow after some years.
 	return time.Duration(slot/p.fps)*time.Second + time.Duration(slot%p.fps*int64(time.Second)/p.fps)
 }
 
-// at is the slot that an instant lies in.
-func (p *pacer) at(now time.Duration) int64 {
+// slotAt returns the slot at a time after the start.
+func (p *pacer) slotAt(now time.Duration) int64 {
 	return int64(now/time.Second)*p.fps + int64(now%time.Second)*p.fps/int64(time.Second)
 }
 
-// wait waits for the next slot, for at most limit. Slots that have passed altogether are skipped, not made up for, and
-// counted. Errors: errTimeout, errWoken.
+// wait waits for the next slot, at most for limit. It skips slots that have
+// passed completely and returns their count. Errors: errTimeout, errWoken.
 func (p *pacer) wait(limit time.Duration) (skipped uint64, err error) {
 	select {
 	case <-p.woken:
@@ -37,7 +38,7 @@ func (p *pacer) wait(limit time.Duration) (skipped uint64, err error) {
 	default:
 	}
 	now := time.Since(p.start)
-	if left := p.due(p.slot) - now; left > 0 {
+	if left := p.dueTime(p.slot) - now; left > 0 {
 		p.timer.Reset(min(left, limit))
 		select {
 		case <-p.timer.C:
@@ -48,7 +49,7 @@ func (p *pacer) wait(limit time.Duration) (skipped uint64, err error) {
 		if left > limit {
 			return 0, errTimeout
 		}
-	} else if present := p.at(now); present > p.slot {
+	} else if present := p.slotAt(now); present > p.slot {
 		skipped = uint64(present - p.slot)
 		p.slot = present
 	}
@@ -56,4 +57,4 @@ func (p *pacer) wait(limit time.Duration) (skipped uint64, err error) {
 	return skipped, nil
 }
 
-func (p *pacer) wake() { signal(p.woken) }
+func (p *pacer) wake() { notify(p.woken) }

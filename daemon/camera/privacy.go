@@ -6,8 +6,10 @@ import (
 	"maps"
 )
 
-// SetPrivacy closes the camera and keeps it closed, whoever looks, or lets it be opened again. It takes effect at once, and
-// returns when the camera is closed, or with the error of ctx: some drivers take their time to let go.
+// SetPrivacy switches privacy on or off. While it is on, the camera stays
+// closed and readers get a card. It takes effect at once. On returns when the
+// camera is closed, or with the error of ctx: some drivers take seconds to
+// close.
 func (c *Camera) SetPrivacy(ctx context.Context, on bool) error {
 	c.mu.Lock()
 	if c.private != on {
@@ -16,8 +18,8 @@ func (c *Camera) SetPrivacy(ctx context.Context, on bool) error {
 	}
 	open := c.open
 	c.mu.Unlock()
-	c.status.set(func(s *Status) { s.Privacy = on })
-	c.poke()
+	c.status.set(func(st *Status) { st.Privacy = on })
+	c.wakeSupervisor()
 	if !on || open == nil {
 		return nil
 	}
@@ -29,15 +31,16 @@ func (c *Camera) SetPrivacy(ctx context.Context, on bool) error {
 	}
 }
 
-// SetControls notes controls that were set by hand. They are set again at each open, after those of the configuration,
-// until this program ends or Reconfigure changes them. The camera that is open is left alone.
+// SetControls stores controls that were set by hand. Each open sets them after
+// those of the configuration, until Reconfigure drops them. An open camera does
+// not change.
 func (c *Camera) SetControls(controls map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.set == nil {
-		c.set = make(map[string]string)
+	if c.manualControls == nil {
+		c.manualControls = make(map[string]string)
 	}
-	maps.Copy(c.set, controls)
+	maps.Copy(c.manualControls, controls)
 }
 
 func (c *Camera) isPrivate() bool {
@@ -46,8 +49,9 @@ func (c *Camera) isPrivate() bool {
 	return c.private
 }
 
-// admit asks whether the camera may be opened. If so, closed is to be called when it is closed again.
-func (c *Camera) admit() (closed func(), ok bool) {
+// beginOpen reports whether the camera may be opened. If so, the caller calls
+// closed when the camera is closed again.
+func (c *Camera) beginOpen() (closed func(), ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.private {

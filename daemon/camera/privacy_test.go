@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/daemon/daemontest/faketime"
-	"vchat/daemon/frame"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
@@ -33,22 +31,22 @@ func TestPrivacy(t *testing.T) {
 			t.Fatal(err)
 		}
 		if cam.Streaming() || time.Since(began) > 0 {
-			t.Errorf("still open, %v later", time.Since(began))
+			t.Errorf("got streaming %v after %v, want a closed camera at once", cam.Streaming(), time.Since(began))
 		}
-		synctest.Wait() // for what is let go beside the camera
+		synctest.Wait() // for goroutines that close the rest
 		if err := kernel.Leaks(); err != nil {
 			t.Error(err)
 		}
 		if c := r.card(rd); c.seq <= last.seq {
-			t.Errorf("card %d after frame %d", c.seq, last.seq)
+			t.Errorf("got card %d after frame %d", c.seq, last.seq)
 		} else {
-			readable(t, c.data, 320, 240)
+			checkJPEG(t, c.data, 320, 240)
 		}
 		if s := r.state(Idle); !s.Privacy || s.Reason != "" || s.Since.Before(began) {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want privacy without a reason", s)
 		}
 
-		// Whatever happens now, it stays closed.
+		// The camera stays closed, whatever happens.
 		opens := kernel.Counts().Opens
 		time.Sleep(time.Minute)
 		rd.Close()
@@ -66,10 +64,10 @@ func TestPrivacy(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if n := kernel.Counts().Opens - opens; n != 0 {
-			t.Errorf("opened %d times under privacy", n)
+			t.Errorf("privacy on: got %d opens, want 0", n)
 		}
 		if n := kernel.Counts().Watches; n != 0 {
-			t.Errorf("%d watches", n)
+			t.Errorf("privacy on: got %d watches, want 0", n)
 		}
 		if err := r.SetPrivacy(t.Context(), false); err != nil {
 			t.Error(err)
@@ -77,24 +75,25 @@ func TestPrivacy(t *testing.T) {
 		began = time.Now()
 		r.frame(rd)
 		if d := time.Since(began); d > time.Second {
-			t.Errorf("a frame came %v after privacy was lifted", d)
+			t.Errorf("privacy off: got a frame after %v, want at most 1s", d)
 		}
 		if s := r.state(Streaming); s.Privacy {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want no privacy", s)
 		}
-		if log := r.log.String(); strings.Contains(log, "camera lost") || strings.Contains(log, "camera is back") {
-			t.Errorf("privacy is no fault:\n%s", log)
+		if log := r.log.String(); strings.Contains(log, "camera lost") || strings.Contains(log, "camera recovered") {
+			t.Errorf("got a fault in the log, want none:\n%s", log)
 		}
 	})
 }
 
-func TestPrivacyBeforeTheFirstLook(t *testing.T) {
+func TestPrivacy_beforeFirstOpen(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(v4l2test.Device{})
 		cfg := small
 		cfg.Kernel = kernel
-		r := &rig{Camera: New(cfg, slog.New(slog.DiscardHandler)), t: t, kernel: kernel, log: &journal{}, done: make(chan error, 1)}
+		cam := New(cfg, slog.New(slog.DiscardHandler))
+		r := &rig{Camera: cam, t: t, kernel: kernel, log: &logBuffer{}, done: make(chan error, 1)}
 		if err := r.SetPrivacy(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
@@ -105,32 +104,32 @@ func TestPrivacyBeforeTheFirstLook(t *testing.T) {
 		go func() { r.done <- r.Run(ctx) }()
 		defer r.stop()
 		if c := r.card(rd); c.width != cfg.Width || c.height != cfg.Height {
-			t.Errorf("a card of %dx%d", c.width, c.height)
+			t.Errorf("got a card of %dx%d, want %dx%d", c.width, c.height, cfg.Width, cfg.Height)
 		}
 		time.Sleep(time.Minute)
 		if n := kernel.Counts().Opens; n != 0 {
-			t.Errorf("opened %d times", n)
+			t.Errorf("got %d opens, want 0", n)
 		}
 	})
 }
 
-// sluggish is a kernel whose opens take their time.
-type sluggish struct {
+// slowOpenKernel delays each open.
+type slowOpenKernel struct {
 	*v4l2test.Kernel
-	takes time.Duration
+	delay time.Duration
 }
 
-func (k *sluggish) Open(path string) (v4l2.Handle, error) {
-	time.Sleep(k.takes)
+func (k *slowOpenKernel) Open(path string) (v4l2.Handle, error) {
+	time.Sleep(k.delay)
 	return k.Kernel.Open(path)
 }
 
-func TestPrivacyDuringASlowOpen(t *testing.T) {
+func TestPrivacy_duringSlowOpen(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cfg := small
-		cfg.Kernel = &sluggish{kernel, 10 * time.Second}
+		cfg.Kernel = &slowOpenKernel{kernel, 10 * time.Second}
 		r := run(t, kernel, cfg)
 		defer r.stop()
 		rd := r.Hub().Subscribe()
@@ -140,18 +139,18 @@ func TestPrivacyDuringASlowOpen(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		if err := r.SetPrivacy(ctx, true); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v; the driver has not let go yet", err)
+			t.Errorf("got %v, want %v: the open is not done", err, context.DeadlineExceeded)
 		}
 		r.card(rd)
 		if d := time.Since(began); d > time.Second {
-			t.Errorf("the card came after %v", d)
+			t.Errorf("got the card after %v, want at most 1s", d)
 		}
 		if err := r.SetPrivacy(t.Context(), true); err != nil {
 			t.Error(err)
 		}
-		synctest.Wait() // for what is let go beside the camera
+		synctest.Wait() // for goroutines that close the rest
 		if cam.Streaming() || kernel.Counts().Frames > 0 {
-			t.Errorf("%d frames were taken", kernel.Counts().Frames)
+			t.Errorf("got streaming %v and %d frames, want a closed camera", cam.Streaming(), kernel.Counts().Frames)
 		}
 		if err := kernel.Leaks(); err != nil {
 			t.Error(err)
@@ -159,13 +158,13 @@ func TestPrivacyDuringASlowOpen(t *testing.T) {
 	})
 }
 
-func TestAnOpenThatFailsUnderPrivacyIsNoFault(t *testing.T) {
+func TestPrivacy_openFails(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
 		cam.Script(func(f *v4l2test.Faults) { f.StreamOn = unix.EIO })
 		cfg := small
-		cfg.Kernel = &sluggish{kernel, time.Second}
+		cfg.Kernel = &slowOpenKernel{kernel, time.Second}
 		r := run(t, kernel, cfg)
 		defer r.stop()
 		rd := r.Hub().Subscribe()
@@ -176,107 +175,15 @@ func TestAnOpenThatFailsUnderPrivacyIsNoFault(t *testing.T) {
 		}
 		synctest.Wait()
 		if s := r.state(Idle); s.Reason != "" {
-			t.Errorf("status %+v", s)
+			t.Errorf("got reason %q, want none", s.Reason)
 		}
 		if log := r.log.String(); strings.Contains(log, "camera lost") {
-			t.Errorf("privacy is no fault:\n%s", log)
+			t.Errorf("got a fault in the log, want none:\n%s", log)
 		}
 	})
 }
 
-func TestWhatWasWrongIsSaidWhenNobodyLooksAnyMore(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		kernel := v4l2test.New()
-		cam := kernel.Plug(v4l2test.Device{})
-		cam.Script(func(f *v4l2test.Faults) { f.Busy = "cheese (4711)" })
-		r := run(t, kernel, small)
-		defer r.stop()
-		rd := r.Hub().Subscribe()
-		r.card(rd)
-		was := r.state(Lost)
-		cam.Script(func(f *v4l2test.Faults) { f.Busy = "firefox (1)" })
-		time.Sleep(5 * time.Second)
-		now := r.state(Lost)
-		if !strings.Contains(was.Reason, "cheese") || !strings.Contains(now.Reason, "firefox") {
-			t.Errorf("%q, then %q", was.Reason, now.Reason)
-		}
-		rd.Close()
-		time.Sleep(2 * time.Second)
-		if s := r.state(Idle); s.Reason != now.Reason {
-			t.Errorf("reason %q, want %q", s.Reason, now.Reason)
-		}
-		cam.Script(func(f *v4l2test.Faults) { f.Busy = "" })
-		rd = r.Hub().Subscribe()
-		r.frame(rd)
-		rd.Close()
-		time.Sleep(2 * time.Second)
-		if s := r.state(Idle); s.Reason != "" {
-			t.Errorf("reason %q after it was seen to work", s.Reason)
-		}
-	})
-}
-
-func TestSlowFramesAreSaidAndWhy(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		kernel := v4l2test.New()
-		cam := kernel.Plug(v4l2test.Device{})
-		r := run(t, kernel, small)
-		defer r.stop()
-		if err := v4l2.SetControl(kernel, "/dev/video0", "exposure_dynamic_framerate", "on"); err != nil {
-			t.Fatal(err)
-		}
-		rd := r.Hub().Subscribe()
-		defer rd.Close()
-		for _, dark := range []bool{false, true, false} {
-			cam.Script(func(f *v4l2test.Faults) { f.Dark = dark })
-			end := time.Now().Add(15 * time.Second)
-			r.next(rd, "the end", func(*frame.Frame) bool { return time.Now().After(end) })
-			s := r.state(Streaming)
-			if !dark && len(s.Warnings) > 0 {
-				t.Errorf("warned of %q in bright light", s.Warnings)
-			}
-			if dark && (len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "of the 30 that it promised: exposure_dynamic_framerate is on")) {
-				t.Errorf("warned of %q in dim light", s.Warnings)
-			}
-		}
-		if n := strings.Count(r.log.String(), "camera is slow"); n != 1 {
-			t.Errorf("logged %d times:\n%s", n, r.log)
-		}
-	})
-}
-
-// What status says of the rate is not what it was once, and the log does not follow it.
-func TestTheRateThatIsToldIsThePresentOne(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		kernel := v4l2test.New()
-		cam := kernel.Plug(v4l2test.Device{})
-		r := run(t, kernel, small)
-		defer r.stop()
-		rd := r.Hub().Subscribe()
-		defer rd.Close()
-		for _, c := range []struct {
-			dark  bool
-			every int // frame is broken
-			want  string
-		}{
-			{true, 0, ` gives 15[.\d]* frames`},
-			{true, 2, ` gives 7[.\d]* frames`},
-			{false, 2, ` gives 15[.\d]* frames a second of the 30 that it promised: 1[45][.\d]* more are broken$`},
-		} {
-			cam.Script(func(f *v4l2test.Faults) { f.Dark, f.Truncate = c.dark, c.every })
-			end := time.Now().Add(18 * time.Second)
-			r.next(rd, "the end", func(*frame.Frame) bool { return time.Now().After(end) })
-			if s := r.state(Streaming); len(s.Warnings) != 1 || !regexp.MustCompile(c.want).MatchString(s.Warnings[0]) {
-				t.Errorf("told %q, want %q", s.Warnings, c.want)
-			}
-		}
-		if n := strings.Count(r.log.String(), "camera is slow"); n != 1 {
-			t.Errorf("logged %d times:\n%s", n, r.log)
-		}
-	})
-}
-
-func TestControlsSetByHandStay(t *testing.T) {
+func TestSetControls_reopen(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
@@ -295,7 +202,7 @@ func TestControlsSetByHandStay(t *testing.T) {
 			}
 			for _, c := range all {
 				if c.Name == "brightness" && c.Value != 30 || c.Name == "contrast" && c.Value != 20 {
-					t.Errorf("%s is %d", c.Name, c.Value)
+					t.Errorf("got %s %d, want brightness 30 and contrast 20", c.Name, c.Value)
 				}
 			}
 			cam.Unplug()
@@ -305,15 +212,16 @@ func TestControlsSetByHandStay(t *testing.T) {
 	})
 }
 
-func TestControlsSetByHandGiveWayToTheConfiguration(t *testing.T) {
-	hand := map[string]string{"brightness": "30", "contrast": "40"}
+func TestSetControls_reconfigure(t *testing.T) {
+	manual := map[string]string{"brightness": "30", "contrast": "40"}
 	for _, c := range []struct {
 		name   string
 		change func(*Config)
 		want   map[string]string
 	}{
-		{"nothing of it", func(c *Config) { c.FPS = 15 }, hand},
-		{"another value", func(c *Config) { c.Controls = map[string]string{"brightness": "20"} }, map[string]string{"brightness": "20", "contrast": "40"}},
+		{"another rate", func(c *Config) { c.FPS = 15 }, manual},
+		{"another value", func(c *Config) { c.Controls = map[string]string{"brightness": "20"} },
+			map[string]string{"brightness": "20", "contrast": "40"}},
 		{"no value", func(c *Config) { c.Controls = nil }, map[string]string{"contrast": "40"}},
 		{"another camera", func(c *Config) { c.Device = "/dev/video1" }, map[string]string{"brightness": "10"}},
 	} {
@@ -321,24 +229,25 @@ func TestControlsSetByHandGiveWayToTheConfiguration(t *testing.T) {
 			cfg := small
 			cfg.Controls = map[string]string{"brightness": "10"}
 			cam := New(cfg, slog.New(slog.DiscardHandler))
-			cam.SetControls(hand)
+			cam.SetControls(manual)
 			c.change(&cfg)
 			cam.Reconfigure(cfg)
 			if got, _ := cam.config(); !maps.Equal(got.Controls, c.want) {
-				t.Errorf("controls %v, want %v", got.Controls, c.want)
+				t.Errorf("got controls %v, want %v", got.Controls, c.want)
 			}
 		})
 	}
 }
 
-// A reader who left before privacy was switched on once made the supervisor look a thousand times a second whether he lingers.
-func TestALingerThatIsOverEndsNoOtherWait(t *testing.T) {
+// After closeDelay is over, it must not shorten the waits of privacyLoop: the
+// supervisor would wake a thousand times a second.
+func TestUntilCard_afterCloseDelay(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		k := newSupervisor(New(small, slog.New(slog.DiscardHandler)))
-		k.left = time.Now().Add(-time.Hour)
-		k.showPrivacyCard()
-		if d := k.untilCard(time.Hour); d != cardEvery {
-			t.Errorf("the next look is after %v, want %v", d, cardEvery)
+		s := newSupervisor(New(small, slog.New(slog.DiscardHandler)))
+		s.lastReaderAt = time.Now().Add(-time.Hour)
+		s.showPrivacyCard()
+		if d := s.untilCard(time.Hour); d != cardInterval {
+			t.Errorf("got the next wakeup after %v, want %v", d, cardInterval)
 		}
 	})
 }

@@ -9,11 +9,13 @@ import (
 	"syscall"
 )
 
-// procTree are the processes that descend from one, as long as their parents live: of a command also those that have made a
-// process group of their own, as setsid(1) does. Each is held by a descriptor (os.FindProcess), so that no signal goes
-// to another one that has its number since.
+// procTree is the descendants of a process, also those in process groups of
+// their own, as after setsid(1). A descendant whose parent has exited is not
+// found. Each is held by a pidfd (os.FindProcess), so that a signal never hits
+// a new process with the same number.
 type procTree []*os.Process
 
+// descendants returns the present descendants of pid.
 func descendants(pid int) procTree {
 	parents := map[int]int{}
 	entries, err := os.ReadDir("/proc")
@@ -27,22 +29,23 @@ func descendants(pid int) procTree {
 			}
 		}
 	}
-	var f procTree
+	var t procTree
 	found := []int{pid}
 	for i := 0; i < len(found); i++ {
 		for child, parent := range parents {
 			if parent == found[i] && !slices.Contains(found, child) {
 				found = append(found, child)
 				if p, err := os.FindProcess(child); err == nil {
-					f = append(f, p)
+					t = append(t, p)
 				}
 			}
 		}
 	}
-	return f
+	return t
 }
 
-// parentOf reads proc_pid_stat(5), where the parent comes second after the name in brackets, which may hold brackets.
+// parentOf reads proc_pid_stat(5). The parent is the second field after the
+// name in brackets, which may itself contain brackets.
 func parentOf(pid int) (int, bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
@@ -53,18 +56,18 @@ func parentOf(pid int) (int, bool) {
 	return parent, err == nil
 }
 
-func (f procTree) signal(s syscall.Signal) {
-	for _, p := range f {
+func (t procTree) signal(s syscall.Signal) {
+	for _, p := range t {
 		_ = p.Signal(s) // it may have ended
 	}
 }
 
-func (f procTree) alive() bool {
-	return slices.ContainsFunc(f, func(p *os.Process) bool { return p.Signal(syscall.Signal(0)) == nil })
+func (t procTree) alive() bool {
+	return slices.ContainsFunc(t, func(p *os.Process) bool { return p.Signal(syscall.Signal(0)) == nil })
 }
 
-func (f procTree) release() {
-	for _, p := range f {
+func (t procTree) release() {
+	for _, p := range t {
 		_ = p.Release()
 	}
 }

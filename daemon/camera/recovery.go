@@ -8,75 +8,78 @@ import (
 	"vchat/v4l2"
 )
 
-// recovery is how far a camera that is silent, or that the driver cannot talk to, has been helped since it was healthy.
+// recovery records the steps tried since the camera was healthy. The package
+// comment has the table of the steps.
 type recovery struct {
-	restarted bool      // its stream
-	reopened  bool      //
-	resets    int       // of its USB device
-	resetAt   time.Time // the last one
+	restarted bool      // step 1, the stream
+	reopened  bool      // step 2, the camera
+	resets    int       // step 3, the USB device
+	resetAt   time.Time // of the last reset
 }
 
+// Time between two USB resets. It doubles with each reset in vain.
 const (
-	// firstReset is the least time between two resets; each one in vain doubles it, up to rarestReset.
-	firstReset  = 10 * time.Second
-	rarestReset = 10 * time.Minute
+	minResetInterval = 10 * time.Second
+	maxResetInterval = 10 * time.Minute
 )
 
-// restart is the first step. What it returns ends the stream.
-func (k *supervisor) restart(s stream) error {
-	why := s.silence()
-	if k.recovery.restarted {
-		return why
+// restartStream is step 1. An error ends the source.
+func (s *supervisor) restartStream(src source) error {
+	reason := src.noFramesError()
+	if s.recovery.restarted {
+		return reason
 	}
-	k.recovery.restarted = true
-	k.fault(why)
-	switch err := s.restart(); {
+	s.recovery.restarted = true
+	s.reportFault(reason)
+	switch err := src.restart(); {
 	case errors.Is(err, errors.ErrUnsupported):
-		return why
+		return reason
 	case err != nil:
 		return err
 	}
-	k.counters.restart()
-	k.log.Info("camera's stream restarted", "device", s.about().device)
+	s.counters.countRestart()
+	s.log.Info("camera stream restarted", "device", src.info().device)
 	return nil
 }
 
-// escalate does the last step if the one before it, to reopen, was in vain. The camera is closed.
-func (k *supervisor) escalate(err error) {
-	switch causeOf(err, nil) {
-	case silent, broken, faulty:
+// escalate takes step 2 or 3 after err. The camera is closed. Step 2 only logs:
+// every retry reopens the camera.
+func (s *supervisor) escalate(err error) {
+	switch classify(err, nil) {
+	case causeNoFrames, causeBrokenFrames, causeDriver:
 	default:
 		return
 	}
-	l := &k.recovery
-	if !l.reopened {
-		l.restarted, l.reopened = true, true
-		k.log.Info("camera is closed, to be opened anew")
+	r := &s.recovery
+	if !r.reopened {
+		r.restarted, r.reopened = true, true
+		s.log.Info("camera reopening", "device", logDevice(cmp.Or(s.device, s.cfg.Device)))
 		return
 	}
-	if !k.cfg.USBReset || !k.cfg.isV4L2() || time.Since(l.resetAt) < min(firstReset<<min(l.resets, 10), rarestReset) || !k.wanted() {
+	interval := min(minResetInterval<<min(r.resets, 10), maxResetInterval)
+	if !s.cfg.USBReset || !s.cfg.isV4L2() || time.Since(r.resetAt) < interval || !s.wanted() {
 		return
 	}
-	closed, ok := k.admit() // to find it opens it, which privacy has to wait for
+	closed, ok := s.beginOpen() // Find opens the device, so privacy must wait for it
 	if !ok {
 		return
 	}
 	defer closed()
-	l.resets, l.resetAt = l.resets+1, time.Now()
-	device := cmp.Or(k.device, k.cfg.Device) // auto may mean another one by now, which is well
+	r.resets, r.resetAt = r.resets+1, time.Now()
+	device := cmp.Or(s.device, s.cfg.Device) // auto may select another camera by now
 	done := make(chan error, 1)
 	go func() {
-		d, err := v4l2.Find(k.cfg.Kernel, device)
+		d, err := v4l2.Find(s.cfg.Kernel, device)
 		if err == nil {
-			err = v4l2.ResetUSB(k.cfg.Kernel, d)
+			err = v4l2.ResetUSB(s.cfg.Kernel, d)
 		}
 		done <- err
 	}()
-	if err := await(k, done); err != nil {
-		k.log.Warn("camera could not be reset", "err", err)
+	if err := await(s, done); err != nil {
+		s.log.Warn("camera USB reset failed", "device", device, "err", err)
 		return
 	}
-	k.counters.reset()
-	k.step = 0 // it comes back soon
-	k.log.Info("camera's USB device was reset", "device", device)
+	s.counters.countUSBReset()
+	s.backoff = 0 // the camera returns soon
+	s.log.Info("camera USB device reset", "device", device)
 }

@@ -13,90 +13,69 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-func TestResetIsTheLastStep(t *testing.T) {
+func TestUSBReset(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		allow  bool
-		fault  func(*v4l2test.Faults)
-		heals  bool
-		resets int // in ten minutes; -1: a few
-		says   string
+		name     string
+		allowed  bool
+		fault    func(*v4l2test.Faults)
+		recovers bool
+		resets   int // in ten minutes; -1: two to seven
+		logged   string
 	}{
-		{"frozen until the reset", true, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true }, true, 1, "USB device was reset"},
-		{"frozen for ever", true, func(f *v4l2test.Faults) { f.Freeze = true }, false, -1, "USB device was reset"},
-		{"not permitted by the configuration", false, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true }, false, 0, "sends no frames"},
-		{"not permitted by the system", true, func(f *v4l2test.Faults) { f.Freeze, f.Reset = true, unix.EACCES }, false, 0, "udev rule"},
-		{"does not start", true, func(f *v4l2test.Faults) { f.StreamOn = unix.EIO }, false, -1, "USB device was reset"},
-		{"busy", true, func(f *v4l2test.Faults) { f.Busy = "cheese (1)" }, false, 0, "cheese (1)"},
+		{"frozen until the reset", true, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true },
+			true, 1, "camera USB device reset"},
+		{"frozen forever", true, func(f *v4l2test.Faults) { f.Freeze = true },
+			false, -1, "camera USB device reset"},
+		{"not allowed by the configuration", false, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true },
+			false, 0, "camera sends no frames"},
+		{"not allowed by the system", true, func(f *v4l2test.Faults) { f.Freeze, f.Reset = true, unix.EACCES },
+			false, 0, "udev rule"},
+		{"driver error", true, func(f *v4l2test.Faults) { f.StreamOn = unix.EIO },
+			false, -1, "camera USB device reset"},
+		{"in use", true, func(f *v4l2test.Faults) { f.Busy = "cheese (1)" },
+			false, 0, "cheese (1)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
 				kernel := v4l2test.New()
 				cam := kernel.Plug(v4l2test.Device{})
 				cfg := small
-				cfg.USBReset = c.allow
+				cfg.USBReset = c.allowed
 				r := run(t, kernel, cfg)
 				defer r.stop()
 				rd := r.Hub().Subscribe()
 				defer rd.Close()
 				r.frame(rd)
 				cam.Script(c.fault)
-				if c.name == "does not start" || c.name == "busy" {
+				if c.name == "driver error" || c.name == "in use" {
 					cam.Unplug()
 					cam.Replug()
 				}
 				began := time.Now()
-				if c.heals {
+				if c.recovers {
 					r.card(rd)
 					r.frame(rd)
 					if d := time.Since(began); d > 8*time.Second {
-						t.Errorf("a frame came after %v", d)
+						t.Errorf("got a frame after %v, want at most 8s", d)
 					}
 				}
 				time.Sleep(10*time.Minute - time.Since(began))
 				s, n := r.Status(), kernel.Counts().Resets
 				if int(s.USBResets) != n || c.resets >= 0 && n != c.resets || c.resets < 0 && (n < 2 || n > 7) {
-					t.Errorf("%d resets, %d in the status", n, s.USBResets)
+					t.Errorf("got %d resets, %d in the status; want %d", n, s.USBResets, c.resets)
 				}
-				if log := r.log.String(); !strings.Contains(log, c.says) {
-					t.Errorf("the log does not say %q:\n%s", c.says, log)
+				if log := r.log.String(); !strings.Contains(log, c.logged) {
+					t.Errorf("got no %q in the log:\n%s", c.logged, log)
 				}
-				if n := strings.Count(r.log.String(), "could not be reset"); n > 7 {
-					t.Errorf("%d times in vain:\n%s", n, r.log)
+				if n := strings.Count(r.log.String(), "USB reset failed"); n > 7 {
+					t.Errorf("got %d failed resets, want at most 7:\n%s", n, r.log)
 				}
 			})
 		})
 	}
 }
 
-// A reset takes the node away for a moment: that is no new fault. It is one where it stays away, or after the camera was back.
-func TestSettlingAfterAReset(t *testing.T) {
-	faketime.Test(t, func(t *testing.T) {
-		now := time.Now()
-		for _, c := range []struct {
-			name             string
-			before, is       *cause
-			resetAt, stirred time.Time
-			want             bool
-		}{
-			{"gone by the reset", silent, missing, now.Add(-time.Second), time.Time{}, true},
-			{"stays away", silent, missing, now.Add(-comeBack), time.Time{}, false},
-			{"no reset", silent, missing, time.Time{}, time.Time{}, false},
-			{"unplugged after it was back", nil, unplug, now.Add(-time.Second), time.Time{}, false},
-			{"back, but not of its group yet", silent, denied, now.Add(-time.Second), now, true},
-			{"plugged in, but not of its group yet", unplug, denied, time.Time{}, now, true},
-			{"never of its group", unplug, denied, time.Time{}, now.Add(-settle), false},
-			{"still silent", silent, faulty, now, now, false},
-		} {
-			k := &supervisor{outage: outage{cause: c.before}, recovery: recovery{resetAt: c.resetAt}, stirred: c.stirred}
-			if got := k.settling(c.is); got != c.want {
-				t.Errorf("%s: %v, want %v", c.name, got, c.want)
-			}
-		}
-	})
-}
-
-func TestACameraThatFreezesAfterEachFrameIsReopened(t *testing.T) {
+func TestNoFrames_afterEachFrame(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		cam := kernel.Plug(v4l2test.Device{})
@@ -111,31 +90,31 @@ func TestACameraThatFreezesAfterEachFrameIsReopened(t *testing.T) {
 			cam.Script(func(f *v4l2test.Faults) { f.Freeze = false })
 		}
 		if s := r.Status(); s.Restarted != 1 || s.Reopened < 2 {
-			t.Errorf("restarted %d times, reopened %d times", s.Restarted, s.Reopened)
+			t.Errorf("got %d restarts and %d reopens, want 1 and at least 2", s.Restarted, s.Reopened)
 		}
 	})
 }
 
-// resetting is a kernel whose resets take their time.
-type resetting struct {
+// slowResetKernel takes three seconds for a USB reset.
+type slowResetKernel struct {
 	*v4l2test.Kernel
 	began chan struct{}
-	over  atomic.Bool
-	which atomic.Pointer[string] // USB device was reset
+	done  atomic.Bool
+	path  atomic.Pointer[string] // of the USB device that was reset
 }
 
-func (k *resetting) ResetUSB(path string) error {
+func (k *slowResetKernel) ResetUSB(path string) error {
 	close(k.began)
 	time.Sleep(3 * time.Second)
 	err := k.Kernel.ResetUSB(path)
-	k.which.Store(&path)
-	k.over.Store(true)
+	k.path.Store(&path)
+	k.done.Store(true)
 	return err
 }
 
-func TestPrivacyWaitsForAReset(t *testing.T) {
+func TestPrivacy_duringUSBReset(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		kernel := &resetting{Kernel: v4l2test.New(), began: make(chan struct{})}
+		kernel := &slowResetKernel{Kernel: v4l2test.New(), began: make(chan struct{})}
 		cam := kernel.Plug(v4l2test.Device{})
 		cfg := small
 		cfg.USBReset, cfg.Kernel = true, kernel
@@ -146,20 +125,20 @@ func TestPrivacyWaitsForAReset(t *testing.T) {
 		r.frame(rd)
 		cam.Script(func(f *v4l2test.Faults) { f.Freeze = true })
 		<-kernel.began
-		if err := r.SetPrivacy(t.Context(), true); err != nil || !kernel.over.Load() {
-			t.Errorf("%v; privacy is on, and the camera is still worked on", err)
+		if err := r.SetPrivacy(t.Context(), true); err != nil || !kernel.done.Load() {
+			t.Errorf("got %v with the reset done: %v; want nil after the reset", err, kernel.done.Load())
 		}
 		opens := kernel.Counts().Opens
 		time.Sleep(time.Minute)
 		if n := kernel.Counts().Opens - opens; n != 0 {
-			t.Errorf("opened %d times under privacy", n)
+			t.Errorf("privacy on: got %d opens, want 0", n)
 		}
 	})
 }
 
-func TestTheFrozenCameraIsReset(t *testing.T) {
+func TestUSBReset_ofTheFrozenCamera(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		kernel := &resetting{Kernel: v4l2test.New(), began: make(chan struct{})}
+		kernel := &slowResetKernel{Kernel: v4l2test.New(), began: make(chan struct{})}
 		raw := []v4l2test.Format{{FourCC: v4l2.YUYV, Sizes: [][2]int{{320, 240}}}}
 		cam := kernel.Plug(v4l2test.Device{Formats: raw})
 		cfg := small
@@ -177,11 +156,11 @@ func TestTheFrozenCameraIsReset(t *testing.T) {
 		for r.Status().Reopened == 0 {
 			time.Sleep(10 * time.Millisecond)
 		}
-		kernel.Plug(v4l2test.Device{}) // one that auto likes better
+		kernel.Plug(v4l2test.Device{}) // auto prefers this one
 		<-kernel.began
 		r.frame(rd)
-		if path := *kernel.which.Load(); path != frozen.Path {
-			t.Errorf("%s was reset, not %s", path, frozen.Path)
+		if path := *kernel.path.Load(); path != frozen.Path {
+			t.Errorf("got a reset of %s, want %s", path, frozen.Path)
 		}
 	})
 }

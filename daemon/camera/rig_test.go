@@ -20,23 +20,23 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// rig is a camera that runs.
+// rig is a running camera under test.
 type rig struct {
 	*Camera
 	t      *testing.T
 	kernel *v4l2test.Kernel
-	log    *journal
+	log    *logBuffer
 	cancel context.CancelFunc
 	done   chan error
 }
 
-// run starts a camera and stops it at the end of the test, when nothing may be left open.
+// run starts a camera. kernel may be nil for sources other than V4L2.
 func run(t *testing.T, kernel *v4l2test.Kernel, cfg Config) *rig {
 	t.Helper()
 	if kernel != nil && cfg.Kernel == nil {
 		cfg.Kernel = kernel
 	}
-	r := &rig{t: t, kernel: kernel, log: &journal{}, done: make(chan error, 1)}
+	r := &rig{t: t, kernel: kernel, log: &logBuffer{}, done: make(chan error, 1)}
 	r.Camera = New(cfg, slog.New(slog.NewTextHandler(r.log, nil)))
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
@@ -44,50 +44,51 @@ func run(t *testing.T, kernel *v4l2test.Kernel, cfg Config) *rig {
 	return r
 }
 
+// stop ends Run and checks that nothing is left open.
 func (r *rig) stop() {
 	r.t.Helper()
 	r.cancel()
 	if err := <-r.done; err != nil {
-		r.t.Errorf("Run: %v", err)
+		r.t.Errorf("Run: got %v, want nil", err)
 	}
 	if r.kernel != nil {
 		if err := r.kernel.Leaks(); err != nil {
-			r.t.Errorf("left behind: %v", err)
+			r.t.Errorf("after Run: got %v, want nothing open", err)
 		}
 	}
 }
 
-// counting counts tries to open.
-type counting struct {
+// countingKernel counts calls of Open, also those that fail.
+type countingKernel struct {
 	*v4l2test.Kernel
-	tries atomic.Int64
+	opens atomic.Int64
 }
 
-func (k *counting) Open(path string) (v4l2.Handle, error) {
-	k.tries.Add(1)
+func (k *countingKernel) Open(path string) (v4l2.Handle, error) {
+	k.opens.Add(1)
 	return k.Kernel.Open(path)
 }
 
-// journal is a log.
-type journal struct {
+// logBuffer collects the log.
+type logBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (j *journal) Write(b []byte) (int, error) {
+func (j *logBuffer) Write(b []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.b.Write(b)
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.b.String()
 }
 
-// seen is what a test keeps of a frame.
-type seen struct {
+// frameCopy is a frame after its release.
+type frameCopy struct {
 	seq           uint64
 	card          bool
 	format        frame.Format
@@ -96,8 +97,8 @@ type seen struct {
 	data          []byte
 }
 
-// next waits for a frame that matches; its reader must get frames in order.
-func (r *rig) next(rd *frame.Reader, what string, match func(*frame.Frame) bool) seen {
+// next waits for a frame that matches. It fails unless frames arrive in order.
+func (r *rig) next(rd *frame.Reader, what string, match func(*frame.Frame) bool) frameCopy {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -107,11 +108,11 @@ func (r *rig) next(rd *frame.Reader, what string, match func(*frame.Frame) bool)
 		if err != nil {
 			r.t.Fatalf("waiting for %s: %v; status %+v; log:\n%s", what, err, r.Status(), r.log)
 		}
-		s := seen{f.Seq, f.Card, f.Format, f.Width, f.Height, f.Captured, f.Arrived, bytes.Clone(f.Data)}
+		s := frameCopy{f.Seq, f.Card, f.Format, f.Width, f.Height, f.Captured, f.Arrived, bytes.Clone(f.Data)}
 		ok := match(f)
 		f.Release()
 		if s.seq <= last {
-			r.t.Fatalf("frame %d after %d", s.seq, last)
+			r.t.Fatalf("got frame %d after %d, want rising numbers", s.seq, last)
 		}
 		last = s.seq
 		if ok {
@@ -120,36 +121,38 @@ func (r *rig) next(rd *frame.Reader, what string, match func(*frame.Frame) bool)
 	}
 }
 
-func (r *rig) frame(rd *frame.Reader) seen {
+// frame waits for a frame that is not a card.
+func (r *rig) frame(rd *frame.Reader) frameCopy {
 	r.t.Helper()
 	return r.next(rd, "a frame", func(f *frame.Frame) bool { return !f.Card })
 }
 
-func (r *rig) card(rd *frame.Reader) seen {
+// card waits for a card.
+func (r *rig) card(rd *frame.Reader) frameCopy {
 	r.t.Helper()
 	return r.next(rd, "a card", func(f *frame.Frame) bool { return f.Card })
 }
 
-// state waits until everything else waits, and then wants a state.
+// state checks the state once all other goroutines of the bubble are blocked.
 func (r *rig) state(want State) Status {
 	r.t.Helper()
 	synctest.Wait()
 	s := r.Status()
 	if s.State != want {
-		r.t.Errorf("state %s (%s), want %s", s.State, s.Reason, want)
+		r.t.Errorf("got state %s (%s), want %s", s.State, s.Reason, want)
 	}
 	return s
 }
 
-// readable fails unless b is a JPEG of that size, also to image/jpeg.
-func readable(t *testing.T, b []byte, width, height int) {
+// checkJPEG fails the test unless image/jpeg decodes b with the wanted size.
+func checkJPEG(t *testing.T, b []byte, width, height int) {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(b))
 	if err != nil {
-		t.Errorf("unreadable frame: %v", err)
+		t.Errorf("decode the frame: %v", err)
 		return
 	}
 	if got := img.Bounds().Size(); got.X != width || got.Y != height {
-		t.Errorf("a frame of %v, want %dx%d", got, width, height)
+		t.Errorf("got a frame of %v, want %dx%d", got, width, height)
 	}
 }

@@ -9,58 +9,71 @@ import (
 	"vchat/daemon/frame"
 )
 
-// stream is an open camera of some kind. All but wake are for the supervisor alone.
-type stream interface {
-	// about says what was opened.
-	about() about
-	// next waits for the next good frame, at most for wait, which is above 0. Its Seq counts the stream's own frames
-	// upwards; a gap is a lost one. Errors: errTimeout, errWoken, or what ended the stream.
+// source is an open camera of some kind. Only the supervisor uses it, except
+// for wake.
+type source interface {
+	// info describes what was opened.
+	info() sourceInfo
+	// next waits for the next complete frame, at most for wait, which is more
+	// than 0. Its Seq counts the frames of this source; a gap is a lost frame.
+	// Errors: errTimeout, errWoken, or what ended the source.
 	next(wait time.Duration) (*frame.Frame, error)
-	// silence says, as an error, why next has found nothing for so long.
-	silence() error
-	// restart is the gentle way out of a silence. An error means that only reopening is left: errors.ErrUnsupported if
-	// there is no such way, any other says what is wrong.
+	// noFramesError returns why next had no frame for so long.
+	noFramesError() error
+	// restart restarts the stream of an open camera. It returns
+	// errors.ErrUnsupported if the source cannot, or why it failed.
 	restart() error
-	// whySlow says why frames come at a lower rate than promised; "": there is no telling.
-	whySlow() string
-	// wake makes the present next, or the next one, return errWoken. From any goroutine.
+	// lowRateReason returns why the frame rate is lower than promised, or "".
+	lowRateReason() string
+	// wake makes the present or the following next return errWoken. It is safe
+	// for concurrent use.
 	wake()
-	// close returns when nothing of the stream runs or is open any more.
+	// close returns when the source runs nothing and holds nothing open.
 	close()
 }
 
-// about is what an open camera says of itself. What is 0 or "" shows only with its first frame.
-type about struct {
-	device        string // to show
-	format        string // mjpeg, yuyv, nv12 or grey
-	width, height int    // pixels
-	fps           float64
+// sourceInfo describes an open source. Values that are 0 or "" are known with
+// the first frame.
+type sourceInfo struct {
+	device        string  // for the user
+	format        string  // mjpeg, yuyv, nv12 or grey
+	width, height int     // pixels
+	fps           float64 // promised
 	warnings      []error
 }
 
-// source is how a camera is opened.
-type source struct {
+// sourceEnv is what a source is opened with.
+type sourceEnv struct {
 	cfg      Config
 	log      *slog.Logger
 	pool     *frame.Pool
 	counters *counters
 }
 
-// isV4L2 says whether the camera is a node of the kernel's.
+// isV4L2 reports whether the device is a V4L2 device node.
 func (c Config) isV4L2() bool { return c.Device == "auto" || strings.HasPrefix(c.Device, "/") }
 
-// open opens what Device names.
-func (s source) open() (stream, error) {
-	kind, rest, _ := strings.Cut(s.cfg.Device, ":")
+// open opens the source that Config.Device names.
+func (e sourceEnv) open() (source, error) {
+	kind, rest, _ := strings.Cut(e.cfg.Device, ":")
 	switch {
-	case s.cfg.Device == "test":
-		return openPattern(s), nil
+	case e.cfg.Device == "test":
+		return openPattern(e), nil
 	case kind == "file":
-		return openFile(s, rest)
+		return openFile(e, rest)
 	case kind == "exec":
-		return openCommand(s, rest)
-	case s.cfg.isV4L2():
-		return openDevice(s)
+		return openExec(e, rest)
+	case e.cfg.isV4L2():
+		return openV4L2(e)
 	}
-	return nil, fmt.Errorf("unknown camera %q: %w", s.cfg.Device, errUnknown)
+	return nil, fmt.Errorf("unknown camera %q: %w", e.cfg.Device, errUnknownDevice)
+}
+
+// logDevice returns a device for the log. It hides the command of an exec
+// source, which may contain a password.
+func logDevice(device string) string {
+	if strings.HasPrefix(device, "exec:") {
+		return "exec"
+	}
+	return device
 }

@@ -2,7 +2,6 @@ package camera
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -17,155 +16,183 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// command is a program that writes frames to its standard output, such as rpicam-vid. It runs in a process group of its
-// own, so that it ends with all that it started; children that have left the group are looked for (see procTree).
+// execSource is a command that writes JPEG frames to its standard output, such
+// as rpicam-vid. It runs in its own process group, so that all of it can be
+// killed. Children that leave the group are found by procTree.
 //
-// Goroutines: one reads frames, one reads messages, one waits for the end; close waits for all of them.
-type command struct {
-	source
-	line     string
-	cmd      *exec.Cmd
-	children procTree // its children when it was told to end
-	out      *os.File // our ends of its pipes
-	msgs     *os.File
-	newest   atomic.Pointer[frame.Frame]
-	wrote    atomic.Bool   // anything
-	gave     atomic.Bool   // a frame
-	ready    chan struct{} // of one: newest is new
-	woken    chan struct{} // of one
-	ended    chan struct{} // closed after err was set
-	err      error
-	all      sync.WaitGroup
-	timer    *time.Timer
+// Goroutines: one reads frames, one reads messages, one waits for the exit.
+// close waits for all three.
+type execSource struct {
+	sourceEnv
+	command     string
+	cmd         *exec.Cmd
+	descendants procTree // at the time of SIGTERM
+	stdout      *os.File // read ends of the pipes
+	stderr      *os.File
+	newest      atomic.Pointer[frame.Frame]
+	hasOutput   atomic.Bool
+	hasFrames   atomic.Bool
+	ready       chan struct{} // capacity 1; newest was set
+	woken       chan struct{} // capacity 1
+	ended       chan struct{} // closed after err was set
+	err         error
+	goroutines  sync.WaitGroup
+	timer       *time.Timer
 }
 
-// termGrace is how long a command has to end after SIGTERM. With linger it is below the second in which a camera closes.
-const termGrace = 400 * time.Millisecond
+const (
+	// termGrace is the time between SIGTERM and SIGKILL. With closeDelay it is
+	// less than the second in which a camera closes.
+	termGrace = 400 * time.Millisecond
+	// maxBurst is how many frames may come at once, after a pause of the
+	// command or of the scheduler.
+	maxBurst = 4
+	// maxLogLines limits the log lines of each run. Some commands write a line
+	// for each frame.
+	maxLogLines = 20
+)
 
-func openCommand(s source, line string) (*command, error) {
-	out, outEnd, err := os.Pipe()
+func openExec(e sourceEnv, command string) (*execSource, error) {
+	stdout, stdoutEnd, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("run the camera command: %w", err)
+		return nil, fmt.Errorf("start the camera command: %w", err)
 	}
-	msgs, msgsEnd, err := os.Pipe()
+	stderr, stderrEnd, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("run the camera command: %w", err), out.Close(), outEnd.Close())
+		return nil, errors.Join(fmt.Errorf("start the camera command: %w", err), stdout.Close(), stdoutEnd.Close())
 	}
-	c := &command{
-		source: s, line: line, cmd: exec.Command("/bin/sh", "-c", line), out: out, msgs: msgs,
-		ready: make(chan struct{}, 1), woken: make(chan struct{}, 1), ended: make(chan struct{}), timer: time.NewTimer(time.Hour),
+	x := &execSource{
+		sourceEnv: e,
+		command:   command,
+		cmd:       exec.Command("/bin/sh", "-c", command),
+		stdout:    stdout,
+		stderr:    stderr,
+		ready:     make(chan struct{}, 1),
+		woken:     make(chan struct{}, 1),
+		ended:     make(chan struct{}),
+		timer:     time.NewTimer(time.Hour),
 	}
-	c.cmd.Stdout, c.cmd.Stderr = outEnd, msgsEnd
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = c.cmd.Start()
-	outEnd.Close() // the command has its own copies
-	msgsEnd.Close()
+	x.cmd.Stdout, x.cmd.Stderr = stdoutEnd, stderrEnd
+	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = x.cmd.Start()
+	stdoutEnd.Close() // the command has its own copies
+	stderrEnd.Close()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("run the camera command: %w", err), out.Close(), msgs.Close())
+		return nil, errors.Join(fmt.Errorf("start the camera command: %w", err), stdout.Close(), stderr.Close())
 	}
 	var frames sync.WaitGroup
-	var why error
-	frames.Go(func() { why = c.read() })
-	c.all.Go(c.listen)
-	c.all.Go(func() {
-		frames.Wait() // what it wrote before it ended still counts
-		// Without the command: peers see this on the card, and it may hold a password.
-		c.err = fmt.Errorf("%w: %w", errCommand, cmp.Or(errors.Join(c.end(), why), errEnded))
-		close(c.ended)
-		c.clear()
+	var readErr error
+	frames.Go(func() { readErr = x.readFrames() })
+	x.goroutines.Go(x.logMessages)
+	x.goroutines.Go(func() {
+		frames.Wait() // first: take the frames that it wrote before it exited
+		x.err = exitError(x.terminate(), readErr)
+		close(x.ended)
+		x.killDescendants()
 	})
-	return c, nil
+	return x, nil
 }
 
-// read takes frames until the command closes its output: at most twice as many as were asked for, for a command that plays
-// a file keeps no time, and would keep a processor busy.
-func (c *command) read() error {
-	cut := mjpeg.NewSplitter(c, maxFrame)
-	step := time.Second / time.Duration(2*c.cfg.FPS)
-	var paid time.Time
+// exitError returns why the command stopped. The text does not contain the
+// command: peers see it on the card, and it may contain a password.
+func exitError(waitErr, readErr error) error {
+	switch {
+	case waitErr != nil && readErr != nil:
+		return fmt.Errorf("%w: %w: %w", errCommand, waitErr, readErr)
+	case waitErr != nil:
+		return fmt.Errorf("%w: %w", errCommand, waitErr)
+	case readErr != nil:
+		return fmt.Errorf("%w: %w", errCommand, readErr)
+	}
+	return fmt.Errorf("%w: exit status 0", errCommand)
+}
+
+// readFrames reads until the command closes its output. It reads at most at
+// twice the configured rate: a command that plays a file does not pace itself.
+func (x *execSource) readFrames() error {
+	splitter := mjpeg.NewSplitter(x, maxFrame)
+	step := time.Second / time.Duration(2*x.cfg.FPS)
+	var next time.Time // when the next frame may be read
 	for seq := uint64(1); ; seq++ {
-		b, info, err := cut.Next()
+		b, info, err := splitter.Next()
 		if err != nil {
-			if _, why := cut.Skipped(); seq == 1 && why != nil {
-				return fmt.Errorf("%w: %w", errNoFrame, why)
+			if _, skipErr := splitter.Skipped(); seq == 1 && skipErr != nil {
+				return fmt.Errorf("%w: %w", errNoJPEG, skipErr)
 			}
 			return nil
 		}
-		c.gave.Store(true)
-		f := jpegFrame(c.pool, b, info)
-		f.Seq, f.Captured = seq, c.cfg.now()
+		x.hasFrames.Store(true)
+		f := jpegFrame(x.pool, b, info)
+		f.Seq, f.Captured = seq, x.cfg.now()
 		f.Arrived = f.Captured
-		if old := c.newest.Swap(f); old != nil {
+		if old := x.newest.Swap(f); old != nil {
 			old.Release()
-			c.counters.drop(1)
+			x.counters.countDropped(1)
 		}
-		signal(c.ready)
+		notify(x.ready)
 		now := time.Now()
-		if credit := now.Add(-burst * step); paid.Before(credit) {
-			paid = credit
+		if earliest := now.Add(-maxBurst * step); next.Before(earliest) {
+			next = earliest
 		}
-		paid = paid.Add(step)
-		time.Sleep(paid.Sub(now))
+		next = next.Add(step)
+		time.Sleep(next.Sub(now))
 	}
 }
 
-// Read is for the splitter.
-func (c *command) Read(b []byte) (int, error) {
-	n, err := c.out.Read(b)
+// Read implements io.Reader for the splitter.
+func (x *execSource) Read(b []byte) (int, error) {
+	n, err := x.stdout.Read(b)
 	if n > 0 {
-		c.wrote.Store(true)
+		x.hasOutput.Store(true)
 	}
 	return n, err
 }
 
-// burst is how many frames of a command may come at once, after a pause of the scheduler or of its own.
-const burst = 4
-
-// mostLines bounds what a command may put into the log each time it is started; some write a line for each frame.
-const mostLines = 20
-
-// listen puts what the command says to the log.
-func (c *command) listen() {
-	lines := bufio.NewScanner(c.msgs)
+// logMessages logs the first lines of the command's standard error.
+func (x *execSource) logMessages() {
+	lines := bufio.NewScanner(x.stderr)
 	for n := 1; lines.Scan(); n++ {
-		if n <= mostLines {
-			c.log.Info("camera command says", "text", lines.Text())
+		if n <= maxLogLines {
+			x.log.Info("camera command output", "text", lines.Text())
 		}
-		if n == mostLines {
-			c.log.Info("what the camera command says from now on is not logged")
+		if n == maxLogLines {
+			x.log.Info("camera command output limit reached", "lines", maxLogLines)
 		}
 	}
-	_, _ = io.Copy(io.Discard, c.msgs) // behind a line that is too long: it must not block the command
+	_, _ = io.Copy(io.Discard, x.stderr) // after a line that is too long: a full pipe would block the command
 }
 
-// end makes sure that the command itself has ended, with the children that it has now, and says how it did.
-func (c *command) end() error {
-	c.children = descendants(c.cmd.Process.Pid)
-	_ = syscall.Kill(c.group(), syscall.SIGTERM)
-	c.children.signal(syscall.SIGTERM)
-	late := time.AfterFunc(termGrace, func() { _ = syscall.Kill(c.group(), syscall.SIGKILL) })
-	defer late.Stop()
-	return c.cmd.Wait()
+// terminate ends the command: SIGTERM, then SIGKILL. It returns its exit
+// status.
+func (x *execSource) terminate() error {
+	x.descendants = descendants(x.cmd.Process.Pid)
+	_ = syscall.Kill(x.group(), syscall.SIGTERM)
+	x.descendants.signal(syscall.SIGTERM)
+	kill := time.AfterFunc(termGrace, func() { _ = syscall.Kill(x.group(), syscall.SIGKILL) })
+	defer kill.Stop()
+	return x.cmd.Wait()
 }
 
-// clear makes sure that what the command had started has ended too, and closes the way for messages.
-func (c *command) clear() {
-	if !c.gone(termGrace) {
-		_ = syscall.Kill(c.group(), syscall.SIGKILL)
-		c.children.signal(syscall.SIGKILL)
-		c.gone(termGrace / 5) // where nobody collects orphans, they stay as zombies
+// killDescendants waits for the command's descendants, kills those that remain,
+// and closes stderr.
+func (x *execSource) killDescendants() {
+	if !x.waitDescendants(termGrace) {
+		_ = syscall.Kill(x.group(), syscall.SIGKILL)
+		x.descendants.signal(syscall.SIGKILL)
+		x.waitDescendants(termGrace / 5) // not forever: zombies remain if init does not reap orphans
 	}
-	c.children.release()
-	c.msgs.Close()
+	x.descendants.release()
+	x.stderr.Close()
 }
 
-func (c *command) group() int { return -c.cmd.Process.Pid }
+func (x *execSource) group() int { return -x.cmd.Process.Pid }
 
-// gone waits until what the command had started has ended, at most for wait. The group's own process has been waited for;
-// the kernel does not give its number to another one as long as the group has members.
-func (c *command) gone(wait time.Duration) bool {
-	for end := time.Now().Add(wait); ; time.Sleep(5 * time.Millisecond) {
-		if err := syscall.Kill(c.group(), 0); err == syscall.ESRCH && !c.children.alive() {
+// waitDescendants reports whether all descendants have ended within limit. The
+// group's leader was waited for. The kernel does not reuse its number while the
+// group has members.
+func (x *execSource) waitDescendants(limit time.Duration) bool {
+	for end := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+		if err := syscall.Kill(x.group(), 0); err == syscall.ESRCH && !x.descendants.alive() {
 			return true
 		}
 		if time.Now().After(end) {
@@ -174,49 +201,50 @@ func (c *command) gone(wait time.Duration) bool {
 	}
 }
 
-func (c *command) about() about {
-	return about{device: "exec:" + c.line, format: "mjpeg", fps: float64(c.cfg.FPS)}
+func (x *execSource) info() sourceInfo {
+	return sourceInfo{device: "exec:" + x.command, format: "mjpeg", fps: float64(x.cfg.FPS)}
 }
 
-func (c *command) next(wait time.Duration) (*frame.Frame, error) {
-	c.timer.Reset(wait)
-	defer c.timer.Stop()
+func (x *execSource) next(wait time.Duration) (*frame.Frame, error) {
+	x.timer.Reset(wait)
+	defer x.timer.Stop()
 	for {
-		if f := c.newest.Swap(nil); f != nil {
+		if f := x.newest.Swap(nil); f != nil {
 			return f, nil
 		}
 		select {
-		case <-c.ready:
-		case <-c.woken:
+		case <-x.ready:
+		case <-x.woken:
 			return nil, errWoken
-		case <-c.timer.C:
+		case <-x.timer.C:
 			return nil, errTimeout
-		case <-c.ended:
-			if f := c.newest.Swap(nil); f != nil {
+		case <-x.ended:
+			if f := x.newest.Swap(nil); f != nil {
 				return f, nil
 			}
-			return nil, c.err
+			return nil, x.err
 		}
 	}
 }
 
-func (c *command) restart() error  { return errors.ErrUnsupported }
-func (c *command) whySlow() string { return "" }
-func (c *command) wake()           { signal(c.woken) }
+func (x *execSource) restart() error        { return errors.ErrUnsupported }
+func (x *execSource) lowRateReason() string { return "" }
+func (x *execSource) wake()                 { notify(x.woken) }
 
-// silence tells a command that writes something else apart: rpicam-vid gives H.264 unless it is asked for MJPEG.
-func (c *command) silence() error {
-	if c.wrote.Load() && !c.gave.Load() {
-		return fmt.Errorf("%w: what its command writes is not MJPEG", errSilent)
+// noFramesError distinguishes a command that writes another format: rpicam-vid
+// writes H.264 by default.
+func (x *execSource) noFramesError() error {
+	if x.hasOutput.Load() && !x.hasFrames.Load() {
+		return fmt.Errorf("%w: the command output is not MJPEG", errNoFrames)
 	}
-	return errSilent
+	return errNoFrames
 }
 
-func (c *command) close() {
-	c.out.Close() // read ends, and with it everything
-	<-c.ended
-	c.all.Wait()
-	if f := c.newest.Swap(nil); f != nil {
+func (x *execSource) close() {
+	x.stdout.Close() // ends readFrames, and so everything else
+	<-x.ended
+	x.goroutines.Wait()
+	if f := x.newest.Swap(nil); f != nil {
 		f.Release()
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"vchat/daemon/daemontest/teststamp"
 )
 
-// The tests of a command run in real time: a bubble does not wait for processes.
+// These tests run in real time: fake time does not wait for processes.
 
-func TestCommandsFramesArrive(t *testing.T) {
+func TestExec_frames(t *testing.T) {
 	name := film(t, 3)
 	r := run(t, nil, Config{Device: fmt.Sprintf("exec:echo hello >&2; while cat %s; do sleep 0.05; done", name)})
 	defer r.stop()
@@ -24,21 +24,21 @@ func TestCommandsFramesArrive(t *testing.T) {
 	for range 5 {
 		p := r.frame(rd)
 		if _, _, ok := teststamp.Parse(p.data); !ok || p.width != 176 {
-			t.Errorf("not a frame of the film: %dx%d", p.width, p.height)
+			t.Errorf("got a frame of %dx%d, stamp %v; want one of the film", p.width, p.height, ok)
 		}
 	}
 	if s := r.Status(); s.State != Streaming || !strings.HasPrefix(s.Device, "exec:") {
-		t.Errorf("status %+v", s)
+		t.Errorf("got status %+v, want streaming from exec:", s)
 	}
 	if !strings.Contains(r.log.String(), "text=hello") {
-		t.Errorf("what it said is not in the log:\n%s", r.log)
+		t.Errorf("got no text=hello in the log:\n%s", r.log)
 	}
 }
 
-func TestCommandIsStartedAgain(t *testing.T) {
+func TestExec_restart(t *testing.T) {
 	for _, c := range []struct{ name, line, reason string }{
 		{"fails", "cat %s; exit 3", "exit status 3"},
-		{"ends", "cat %s", "stopped"},
+		{"ends", "cat %s", "exit status 0"},
 		{"closes its output", "cat %s; exec >&-; sleep 600", "terminated"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -49,23 +49,23 @@ func TestCommandIsStartedAgain(t *testing.T) {
 			p := r.frame(rd)
 			card := r.card(rd)
 			if card.seq <= p.seq {
-				t.Errorf("card %d after frame %d", card.seq, p.seq)
+				t.Errorf("got card %d after frame %d", card.seq, p.seq)
 			}
 			if again := r.frame(rd); again.seq <= card.seq {
-				t.Errorf("frame %d after card %d", again.seq, card.seq)
+				t.Errorf("got frame %d after card %d", again.seq, card.seq)
 			}
 			if log := r.log.String(); !strings.Contains(log, c.reason) {
-				t.Errorf("the log does not say %q:\n%s", c.reason, log)
+				t.Errorf("got no %q in the log:\n%s", c.reason, log)
 			}
 		})
 	}
 }
 
-func TestCommandWithoutFrames(t *testing.T) {
+func TestExec_noFrames(t *testing.T) {
 	for _, c := range []struct{ name, line, reason string }{
-		{"not there", "/nonexistent/camera-program", "exit status 127"},
+		{"not found", "/nonexistent/camera-program", "exit status 127"},
 		{"text", "echo no picture at all", "no JPEG frame"},
-		{"another format", "while echo h264; do sleep 0.05; done", "what its command writes is not MJPEG"},
+		{"another format", "while echo h264; do sleep 0.05; done", "the command output is not MJPEG"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := run(t, nil, Config{Device: "exec:" + c.line})
@@ -76,14 +76,15 @@ func TestCommandWithoutFrames(t *testing.T) {
 			for r.Status().State == Opening {
 				r.card(rd)
 			}
-			if s := r.Status(); s.State != Lost || !strings.Contains(s.Reason, c.reason) || strings.Contains(s.Reason, c.line) {
-				t.Errorf("status %+v", s)
+			s := r.Status()
+			if s.State != Lost || !strings.Contains(s.Reason, c.reason) || strings.Contains(s.Reason, c.line) {
+				t.Errorf("got status %+v, want lost with %q, without the command", s, c.reason)
 			}
 		})
 	}
 }
 
-func TestCommandsWordsInTheLogAreBounded(t *testing.T) {
+func TestExec_logLimit(t *testing.T) {
 	name := film(t, 1)
 	line := fmt.Sprintf("for i in $(seq 200); do echo word $i >&2; done; while cat %s; do sleep 0.05; done", name)
 	r := run(t, nil, Config{Device: "exec:" + line})
@@ -92,18 +93,22 @@ func TestCommandsWordsInTheLogAreBounded(t *testing.T) {
 	rd.Close()
 	r.stop()
 	log := r.log.String()
-	if n := strings.Count(log, `"camera command says"`); n != mostLines || !strings.Contains(log, "from now on is not logged") {
-		t.Errorf("%d lines in the log, want %d and a word that there were more:\n%s", n, mostLines, log)
+	n := strings.Count(log, `"camera command output"`)
+	if n != maxLogLines || !strings.Contains(log, "camera command output limit reached") {
+		t.Errorf("got %d lines in the log, want %d and the limit:\n%s", n, maxLogLines, log)
 	}
 }
 
-// What a command starts must end with it, also what does not listen to SIGTERM, and what has left its process group.
-func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
+// All descendants end with the command, also those that ignore SIGTERM and
+// those that have left its process group.
+func TestExec_descendants(t *testing.T) {
 	name := film(t, 1)
 	pids := filepath.Join(t.TempDir(), "pids")
-	// Frames come only when all four have written their numbers down.
-	line := fmt.Sprintf("(trap '' TERM; echo $$ >>%[1]s; while :; do sleep 1; done) & echo $! >>%[1]s; sleep 600 & echo $! >>%[1]s; "+
-		"setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" & until [ $(wc -l <%[1]s) -eq 4 ]; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", pids, name)
+	// Frames start when all four processes have written their numbers.
+	line := fmt.Sprintf("(trap '' TERM; echo $$ >>%[1]s; while :; do sleep 1; done) & echo $! >>%[1]s; "+
+		"sleep 600 & echo $! >>%[1]s; "+
+		"setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" & "+
+		"until [ $(wc -l <%[1]s) -eq 4 ]; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", pids, name)
 	r := run(t, nil, Config{Device: "exec:" + line})
 	rd := r.Hub().Subscribe()
 	r.frame(rd)
@@ -115,7 +120,7 @@ func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
 	}
 	all := bytes.Fields(b)
 	if len(all) < 4 {
-		t.Fatalf("only %d processes: %s", len(all), b)
+		t.Fatalf("got %d processes, want 4: %s", len(all), b)
 	}
 	for _, f := range all {
 		pid, err := strconv.Atoi(string(f))
@@ -123,12 +128,12 @@ func TestCommandEndsWithAllOfItsChildren(t *testing.T) {
 			t.Fatal(err)
 		}
 		if alive(pid) {
-			t.Errorf("process %d still runs", pid)
+			t.Errorf("process %d: got running, want ended", pid)
 		}
 	}
 }
 
-// alive says whether a process runs: one that is dead and waits for its parent to notice does not.
+// alive reports whether a process runs. A zombie does not.
 func alive(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -138,11 +143,11 @@ func alive(pid int) bool {
 	return !bytes.HasPrefix(bytes.TrimSpace(rest), []byte("Z"))
 }
 
-func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
+func TestExec_slowReader(t *testing.T) {
 	name := film(t, 50)
 	c := New(Config{}, nil)
 	cfg, _ := c.config()
-	s, err := openCommand(source{cfg: cfg, log: nil, pool: c.pool, counters: &c.counters}, "cat "+name)
+	s, err := openExec(sourceEnv{cfg: cfg, log: nil, pool: c.pool, counters: &c.counters}, "cat "+name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,15 +158,15 @@ func TestCommandsSlowReaderGetsTheNewest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, _, _ := teststamp.Parse(f.Data); got != 50 || f.Seq != 50 || c.Status().Dropped != 49 {
-		t.Errorf("frame %d, numbered %d, %d dropped", got, f.Seq, c.Status().Dropped)
+		t.Errorf("got stamp %d in frame %d, %d dropped; want 50 in 50, 49 dropped", got, f.Seq, c.Status().Dropped)
 	}
 	f.Release()
 	if _, err := s.next(time.Second); err == nil {
-		t.Error("frames after the end")
+		t.Error("after the end: got a frame, want an error")
 	}
 }
 
-func TestACommandThatKeepsNoTimeIsHeldUp(t *testing.T) {
+func TestExec_rateLimit(t *testing.T) {
 	name := film(t, 50)
 	began := time.Now()
 	r := run(t, nil, Config{Device: "exec:while cat " + name + "; do :; done"})
@@ -172,7 +177,7 @@ func TestACommandThatKeepsNoTimeIsHeldUp(t *testing.T) {
 		r.frame(rd)
 	}
 	s := r.Status()
-	if most := uint64(time.Since(began).Seconds()*2*30) + burst + 1; s.Frames+s.Dropped > most {
-		t.Errorf("%d frames in %v, want %d at most", s.Frames+s.Dropped, time.Since(began), most)
+	if limit := uint64(time.Since(began).Seconds()*2*30) + maxBurst + 1; s.Frames+s.Dropped > limit {
+		t.Errorf("got %d frames in %v, want at most %d", s.Frames+s.Dropped, time.Since(began), limit)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -11,77 +12,81 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// file plays frames that stand one behind the other in a file, for ever from the beginning.
-type file struct {
-	source
-	f    *os.File
-	path string
-	cut  *mjpeg.Splitter
-	pace *pacer
-	seq  uint64
-	any  bool // a frame since the beginning
+// fileSource plays the JPEG frames of a file, in a loop.
+type fileSource struct {
+	sourceEnv
+	file      *os.File
+	path      string
+	splitter  *mjpeg.Splitter
+	pace      *pacer
+	seq       uint64
+	hasFrames bool // since the start of the file
 }
 
-// maxFrame is how many bytes a frame of a file or a command may have.
+// maxFrame is the largest frame of a file or a command, in bytes.
 const maxFrame = 16 << 20
 
-func openFile(s source, path string) (*file, error) {
-	info, err := os.Stat(path) // before the open, which would wait for a pipe's writer
+func openFile(e sourceEnv, path string) (*fileSource, error) {
+	info, err := os.Stat(path) // first: to open a pipe waits for its writer
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("play %s: %w", path, errors.Join(errNoFrame, errors.New("it is not a file")))
+		return nil, &fs.PathError{Op: "play", Path: path, Err: errors.New("not a regular file")}
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return &file{source: s, f: f, path: path, cut: mjpeg.NewSplitter(f, maxFrame), pace: newPacer(s.cfg.FPS)}, nil
+	splitter := mjpeg.NewSplitter(f, maxFrame)
+	return &fileSource{sourceEnv: e, file: f, path: path, splitter: splitter, pace: newPacer(e.cfg.FPS)}, nil
 }
 
-func (p *file) about() about {
-	return about{device: "file:" + p.path, format: "mjpeg", fps: float64(p.cfg.FPS)}
+func (f *fileSource) info() sourceInfo {
+	return sourceInfo{device: "file:" + f.path, format: "mjpeg", fps: float64(f.cfg.FPS)}
 }
 
-func (p *file) next(wait time.Duration) (*frame.Frame, error) {
-	if _, err := p.pace.wait(wait); err != nil {
+func (f *fileSource) next(wait time.Duration) (*frame.Frame, error) {
+	if _, err := f.pace.wait(wait); err != nil {
 		return nil, err
 	}
-	b, info, err := p.read()
+	b, info, err := f.read()
 	if err != nil {
 		return nil, err
 	}
-	f := jpegFrame(p.pool, b, info)
-	p.seq++
-	f.Seq, f.Captured = p.seq, p.cfg.now()
-	f.Arrived = f.Captured
-	return f, nil
+	fr := jpegFrame(f.pool, b, info)
+	f.seq++
+	fr.Seq, fr.Captured = f.seq, f.cfg.now()
+	fr.Arrived = fr.Captured
+	return fr, nil
 }
 
-// read gives the next frame, from the beginning again after the last.
-func (p *file) read() ([]byte, mjpeg.Info, error) {
+// read returns the next frame. After the last one, it starts from the
+// beginning.
+func (f *fileSource) read() ([]byte, mjpeg.Info, error) {
 	for {
-		b, info, err := p.cut.Next()
+		b, info, err := f.splitter.Next()
 		switch {
 		case err == nil:
-			p.any = true
+			f.hasFrames = true
 			return b, info, nil
 		case err != io.EOF:
-			return nil, info, fmt.Errorf("play %s: %w", p.path, err)
-		case !p.any:
-			_, why := p.cut.Skipped()
-			return nil, info, fmt.Errorf("play %s: %w", p.path, errors.Join(errNoFrame, why))
+			return nil, info, fmt.Errorf("play %s: %w", f.path, err)
+		case !f.hasFrames:
+			if _, skipErr := f.splitter.Skipped(); skipErr != nil {
+				return nil, info, fmt.Errorf("play %s: %w: %w", f.path, errNoJPEG, skipErr)
+			}
+			return nil, info, fmt.Errorf("play %s: %w", f.path, errNoJPEG)
 		}
-		if _, err := p.f.Seek(0, io.SeekStart); err != nil {
+		if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 			return nil, info, err
 		}
-		p.cut, p.any = mjpeg.NewSplitter(p.f, maxFrame), false
+		f.splitter, f.hasFrames = mjpeg.NewSplitter(f.file, maxFrame), false
 	}
 }
 
-func (p *file) restart() error  { return errors.ErrUnsupported }
-func (p *file) silence() error  { return errSilent }
-func (p *file) whySlow() string { return "" }
-func (p *file) wake()           { p.pace.wake() }
-func (p *file) close()          { p.f.Close() }
+func (f *fileSource) restart() error        { return errors.ErrUnsupported }
+func (f *fileSource) noFramesError() error  { return errNoFrames }
+func (f *fileSource) lowRateReason() string { return "" }
+func (f *fileSource) wake()                 { f.pace.wake() }
+func (f *fileSource) close()                { f.file.Close() }

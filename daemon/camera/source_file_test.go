@@ -14,7 +14,8 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-// film writes a file of n frames with stamps from 1, and rubbish between them.
+// film writes a file of n frames with stamps from 1, and zero bytes between
+// them.
 func film(t *testing.T, n int) string {
 	t.Helper()
 	c := testcard.New("film", 176, 96, 10)
@@ -30,7 +31,7 @@ func film(t *testing.T, n int) string {
 	return name
 }
 
-func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
+func TestFile_loop(t *testing.T) {
 	name := film(t, 5)
 	faketime.Test(t, func(t *testing.T) {
 		r := run(t, v4l2test.New(), Config{Device: "file:" + name, FPS: 20})
@@ -41,22 +42,23 @@ func TestFileIsPlayedInOrderAgainAndAgain(t *testing.T) {
 		for i := range uint64(23) {
 			p := r.frame(rd)
 			if got, _, ok := teststamp.Parse(p.data); !ok || got != (i+1)%5+1 || p.seq != first.seq+i+1 {
-				t.Fatalf("frame %d of the film as %d after %d", got, p.seq, first.seq)
+				t.Fatalf("got stamp %d in frame %d, want %d in %d", got, p.seq, (i+1)%5+1, first.seq+i+1)
 			}
 			if want := first.captured + time.Duration(i+1)*50*time.Millisecond; p.captured != want {
-				t.Errorf("frame %d at %v, want %v", i, p.captured, want)
+				t.Errorf("frame %d: got captured %v, want %v", i, p.captured, want)
 			}
 			if p.width != 176 || p.height != 96 {
-				t.Errorf("%dx%d", p.width, p.height)
+				t.Errorf("frame %d: got %dx%d, want 176x96", i, p.width, p.height)
 			}
 		}
-		if s := r.state(Streaming); s.Width != 176 || s.Height != 96 || s.Device != "file:"+name || s.Format != "mjpeg" {
-			t.Errorf("status %+v", s)
+		s := r.state(Streaming)
+		if s.Width != 176 || s.Height != 96 || s.Device != "file:"+name || s.Format != "mjpeg" {
+			t.Errorf("got status %+v, want 176x96 MJPEG from the file", s)
 		}
 	})
 }
 
-func TestFileFaultsAreSaidAndPass(t *testing.T) {
+func TestFile_errors(t *testing.T) {
 	good, err := os.ReadFile(film(t, 2))
 	if err != nil {
 		t.Fatal(err)
@@ -71,8 +73,8 @@ func TestFileFaultsAreSaidAndPass(t *testing.T) {
 		{"text", "not a film", "no JPEG frame"},
 		{"cut", string(good[:500]), "no JPEG frame"},
 		{"empty", "\x00", "no JPEG frame"},
-		{"dir/", "", "not a file"},
-		{"fifo", "", "not a file"},
+		{"dir/", "", "not a regular file"},
+		{"fifo", "", "not a regular file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			name := filepath.Join(dir, c.name)
@@ -93,11 +95,11 @@ func TestFileFaultsAreSaidAndPass(t *testing.T) {
 				defer rd.Close()
 				r.card(rd)
 				if s := r.state(Failed); !strings.Contains(s.Reason, c.reason) || !strings.Contains(s.Reason, name) {
-					t.Errorf("reason %q", s.Reason)
+					t.Errorf("got reason %q, want %q and %q in it", s.Reason, c.reason, name)
 				}
 				time.Sleep(time.Minute)
 				if n := strings.Count(r.log.String(), "camera lost"); n != 1 {
-					t.Errorf("logged %d times:\n%s", n, r.log)
+					t.Errorf("got %d lines of camera lost, want 1:\n%s", n, r.log)
 				}
 				if err := os.RemoveAll(name); err != nil {
 					t.Fatal(err)
@@ -111,7 +113,7 @@ func TestFileFaultsAreSaidAndPass(t *testing.T) {
 	}
 }
 
-func TestUnknownDevicesAreRefusedInWords(t *testing.T) {
+func TestUnknownDevice(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := run(t, v4l2test.New(), Config{Device: "webcam"})
 		defer r.stop()
@@ -119,7 +121,7 @@ func TestUnknownDevicesAreRefusedInWords(t *testing.T) {
 		defer rd.Close()
 		r.card(rd)
 		if s := r.state(Failed); !strings.Contains(s.Reason, `"webcam"`) {
-			t.Errorf("reason %q", s.Reason)
+			t.Errorf("got reason %q, want \"webcam\" in it", s.Reason)
 		}
 	})
 }

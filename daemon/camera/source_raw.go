@@ -10,7 +10,7 @@ import (
 	"vchat/v4l2"
 )
 
-// formats are the words of the configuration for what a camera gives; any other is 0, the driver's best.
+// formats are the values of Config.Format. Any other is 0: the driver's best.
 var formats = map[string]v4l2.PixelFormat{"mjpeg": v4l2.MJPEG, "yuyv": v4l2.YUYV, "nv12": v4l2.NV12, "grey": v4l2.GREY}
 
 func formatName(f v4l2.PixelFormat) string {
@@ -23,73 +23,76 @@ func formatName(f v4l2.PixelFormat) string {
 }
 
 const (
-	rawQuality = 85 // as JPEG: a camera's own MJPEG is about as good
-	// maxRaw is what the peer protocol has room for, in bytes of YUYV.
-	maxRaw = 16 << 20
+	rawQuality = 85       // JPEG quality, about that of a camera's own MJPEG
+	maxRaw     = 16 << 20 // bytes of YUYV that the peer protocol can send
 )
 
-// raw makes frames of a camera's raw frames: JPEG, or YUYV, which is the one raw format on the wire. Colour comes in pairs of
-// pixels there, so what is odd loses its last column.
-type raw struct {
+// rawConverter converts a camera's raw frames to JPEG or to YUYV, the one raw
+// format of the peer protocol. Two pixels of YUYV share their colour, so an odd
+// width loses its last column.
+type rawConverter struct {
 	mode     v4l2.Mode
-	width    int            // of the frames
-	encoder  *mjpeg.Encoder // nil: they stay raw
-	grey     []byte         // a row of no colour, for GREY that stays raw
-	tooLarge bool           // to stay raw, though that was asked for
+	width    int            // of the converted frames
+	encoder  *mjpeg.Encoder // nil: frames stay raw
+	noColor  []byte         // a row of colour for GREY frames that stay raw
+	tooLarge bool           // lz4 was requested, but maxRaw is exceeded
 }
 
-// newRaw is the zero value for compressed frames.
-func newRaw(m v4l2.Mode, what string) (raw, error) {
+// newRawConverter returns the zero value for compressed formats. encoding is
+// Config.Raw.
+func newRawConverter(m v4l2.Mode, encoding string) (rawConverter, error) {
 	if m.Bytes() == 0 {
-		return raw{}, nil
+		return rawConverter{}, nil
 	}
-	r := raw{mode: m, width: m.Width &^ 1}
-	r.tooLarge = what == "lz4" && int64(r.width)*int64(m.Height)*2 > maxRaw
-	if what != "lz4" || r.tooLarge {
+	r := rawConverter{mode: m, width: m.Width &^ 1}
+	r.tooLarge = encoding == "lz4" && int64(r.width)*int64(m.Height)*2 > maxRaw
+	if encoding != "lz4" || r.tooLarge {
 		r.encoder = mjpeg.NewEncoder(rawQuality)
 	}
 	switch {
 	case m.Format == v4l2.GREY && r.encoder != nil:
 		r.width = m.Width
 	case m.Format == v4l2.GREY:
-		r.grey = make([]byte, r.width)
-		for i := range r.grey {
-			r.grey[i] = 128
+		r.noColor = make([]byte, r.width)
+		for i := range r.noColor {
+			r.noColor[i] = 128
 		}
 	}
 	if r.width == 0 {
-		return raw{}, errors.New("its frames are too narrow to be shown")
+		return rawConverter{}, errors.New("frames are less than 2 pixels wide")
 	}
 	return r, nil
 }
 
-// warnings say what becomes of frames if they are not of the format that was asked for, which for auto is MJPEG.
-func (r *raw) warnings(device, asked string) []error {
-	f, ok := formats[asked]
+// warnings returns how the format differs from the requested one, which is
+// MJPEG for auto.
+func (r *rawConverter) warnings(device, requested string) []error {
+	f, ok := formats[requested]
 	if !ok {
 		f = v4l2.MJPEG
 	}
-	is, becomes := strings.ToUpper(formatName(r.mode.Format)), "sent without loss"
-	if r.encoder != nil {
-		becomes = "encoded here"
-	}
+	upper := func(f v4l2.PixelFormat) string { return strings.ToUpper(formatName(f)) }
+	want, has := upper(f), upper(r.mode.Format)
 	var all []error
 	switch {
 	case r.mode.Bytes() == 0 && f != v4l2.MJPEG:
-		all = append(all, fmt.Errorf("%s gives no %s; its MJPEG frames are taken", device, strings.ToUpper(asked)))
+		all = append(all, fmt.Errorf("%s has no %s; using MJPEG", device, strings.ToUpper(requested)))
+	case r.mode.Bytes() > 0 && f != r.mode.Format && r.encoder != nil:
+		all = append(all, fmt.Errorf("%s has no %s; encoding its %s frames as JPEG", device, want, has))
 	case r.mode.Bytes() > 0 && f != r.mode.Format:
-		all = append(all, fmt.Errorf("%s gives no %s; its %s frames are %s", device, strings.ToUpper(formatName(f)), is, becomes))
+		all = append(all, fmt.Errorf("%s has no %s; sending its %s frames without loss", device, want, has))
 	}
 	if r.tooLarge {
-		all = append(all, fmt.Errorf("frames of %dx%d are too large to be sent without loss; they are encoded here", r.width, r.mode.Height))
+		all = append(all, fmt.Errorf("frames of %dx%d are too large to send without loss; encoding them as JPEG",
+			r.width, r.mode.Height))
 	}
 	return all
 }
 
-// take copies a frame out of the driver's buffer, encoding it or making it YUYV on the way.
-func (r *raw) take(pool *frame.Pool, b []byte) (*frame.Frame, defect) {
+// convert copies a frame out of the driver's buffer as JPEG or YUYV.
+func (r *rawConverter) convert(pool *frame.Pool, b []byte) (*frame.Frame, defect) {
 	if r.encoder == nil {
-		return r.pack(pool, b), 0
+		return r.convertYUYV(pool, b), 0
 	}
 	w, h, stride := r.width, r.mode.Height, r.mode.Stride
 	f := pool.Get(w * h / 4)
@@ -104,23 +107,23 @@ func (r *raw) take(pool *frame.Pool, b []byte) (*frame.Frame, defect) {
 	}
 	if err != nil {
 		f.Release()
-		return nil, truncated
+		return nil, defectTruncated
 	}
 	f.Format, f.Width, f.Height = frame.JPEG, w, h
 	return f, 0
 }
 
-// pack makes a YUYV frame. Each line of NV12's colour is that of two rows.
-func (r *raw) pack(pool *frame.Pool, b []byte) *frame.Frame {
+// convertYUYV returns a YUYV frame. In NV12, two rows share one line of colour.
+func (r *rawConverter) convertYUYV(pool *frame.Pool, b []byte) *frame.Frame {
 	w, h, stride := r.width, r.mode.Height, r.mode.Stride
 	f := pool.Get(2 * w * h)
 	for y := range h {
 		dst, row := f.Data[2*w*y:2*w*(y+1)], b[stride*y:]
 		switch r.mode.Format {
 		case v4l2.NV12:
-			weave(dst, row, b[stride*(h+y/2):])
+			interleave(dst, row, b[stride*(h+y/2):])
 		case v4l2.GREY:
-			weave(dst, row, r.grey)
+			interleave(dst, row, r.noColor)
 		default:
 			copy(dst, row)
 		}
@@ -129,8 +132,9 @@ func (r *raw) pack(pool *frame.Pool, b []byte) *frame.Frame {
 	return f
 }
 
-// weave fills dst with a byte of a and a byte of b in turn. Eight at a time in a word of 64 bits would not be faster.
-func weave(dst, a, b []byte) {
+// interleave fills dst with bytes of a and b in turn. A version with 64-bit
+// words is not faster.
+func interleave(dst, a, b []byte) {
 	n := len(dst) / 2
 	a, b = a[:n], b[:n]
 	for i := range a {

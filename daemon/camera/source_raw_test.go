@@ -14,7 +14,7 @@ import (
 	"vchat/v4l2/v4l2test"
 )
 
-// everyFormat is a camera that has the choice, with rows of different padding.
+// everyFormat is a camera with all formats. Its rows have different padding.
 var everyFormat = v4l2test.Device{Formats: []v4l2test.Format{
 	{FourCC: v4l2.MJPEG, Sizes: [][2]int{{320, 240}}},
 	{FourCC: v4l2.YUYV, Sizes: [][2]int{{320, 240}}, Padding: 64},
@@ -44,24 +44,26 @@ func TestRawFrames(t *testing.T) {
 				for range 10 {
 					p := r.frame(rd)
 					if p.format != c.want || p.width != 320 || p.height != 240 {
-						t.Fatalf("%v of %dx%d", p.format, p.width, p.height)
+						t.Fatalf("got %v of %dx%d, want %v of 320x240", p.format, p.width, p.height, c.want)
 					}
 					if c.want == frame.JPEG {
-						readable(t, p.data, 320, 240)
-					} else if len(p.data) != 2*320*240 || bytes.Count(p.data, []byte{0}) > 16 || bytes.Count(p.data, []byte{128}) < len(p.data)-32 {
-						t.Fatalf("%d bytes; what pads the rows is in the frame", len(p.data))
+						checkJPEG(t, p.data, 320, 240)
+					} else if len(p.data) != 2*320*240 || bytes.Count(p.data, []byte{0}) > 16 ||
+						bytes.Count(p.data, []byte{128}) < len(p.data)-32 {
+						t.Fatalf("got %d bytes with padding in them, want %d without", len(p.data), 2*320*240)
 					}
 				}
 				if s := r.Status(); s.Format != c.format || len(s.Warnings) > 0 {
-					t.Errorf("status %+v", s)
+					t.Errorf("got status %+v, want format %s and no warnings", s, c.format)
 				}
 			})
 		})
 	}
 }
 
-// sample is a frame whose every sample can be told from its neighbours, in a buffer whose rows are padded.
-func sample(f v4l2.PixelFormat, w, h, stride int) (m v4l2.Mode, b []byte) {
+// gradient returns a buffer with padded rows, in which each sample differs from
+// its neighbours.
+func gradient(f v4l2.PixelFormat, w, h, stride int) (m v4l2.Mode, b []byte) {
 	m = v4l2.Mode{Format: f, Width: w, Height: h, Stride: stride}
 	b = make([]byte, m.Bytes())
 	for i := range b {
@@ -70,8 +72,8 @@ func sample(f v4l2.PixelFormat, w, h, stride int) (m v4l2.Mode, b []byte) {
 	return m, b
 }
 
-// yuyvOf is what a lossless frame shows at a place, looked up in the camera's own layout.
-func yuyvOf(m v4l2.Mode, b []byte, x, y int) (luma, cb, cr byte) {
+// sampleAt returns the samples of pixel x, y in a buffer of format m.
+func sampleAt(m v4l2.Mode, b []byte, x, y int) (luma, cb, cr byte) {
 	switch m.Format {
 	case v4l2.YUYV:
 		p := b[y*m.Stride+x/2*4:]
@@ -83,27 +85,28 @@ func yuyvOf(m v4l2.Mode, b []byte, x, y int) (luma, cb, cr byte) {
 	return b[y*m.Stride+x], 128, 128
 }
 
-func TestRawFramesThatStayRawLoseNothing(t *testing.T) {
+func TestRaw_lossless(t *testing.T) {
 	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
 		for _, size := range [][2]int{{32, 16}, {34, 17}, {33, 5}, {2, 1}, {3, 2}} {
 			w, h := size[0], size[1]
-			m, b := sample(f, w, h, 2*w+5)
-			d := &device{source: source{pool: frame.NewPool(1)}, mode: m}
+			m, b := gradient(f, w, h, 2*w+5)
+			v := &v4l2Source{sourceEnv: sourceEnv{pool: frame.NewPool(1)}, mode: m}
 			var err error
-			if d.raw, err = newRaw(m, "lz4"); err != nil {
+			if v.raw, err = newRawConverter(m, "lz4"); err != nil {
 				t.Fatal(err)
 			}
-			got, why := d.take(v4l2.Buffer{Data: b})
-			if got == nil || got.Format != frame.YUYV || got.Width != w&^1 || got.Height != h || len(got.Data) != 2*(w&^1)*h {
-				t.Errorf("%v of %dx%d: %+v, %s", f, w, h, got, defectNames[why])
+			got, defect := v.take(v4l2.Buffer{Data: b})
+			if got == nil || got.Format != frame.YUYV || got.Width != w&^1 || got.Height != h ||
+				len(got.Data) != 2*(w&^1)*h {
+				t.Errorf("%v of %dx%d: got %+v, %s; want a YUYV frame", f, w, h, got, defectNames[defect])
 				continue
 			}
 			for y := range h {
 				for x := range got.Width {
-					luma, cb, cr := yuyvOf(m, b, x, y)
+					luma, cb, cr := sampleAt(m, b, x, y)
 					p := got.Data[2*got.Width*y+x/2*4:]
 					if p[x%2*2] != luma || p[1] != cb || p[3] != cr {
-						t.Fatalf("%v of %dx%d, at %d,%d: %v, want %d %d %d", f, w, h, x, y, p[:4], luma, cb, cr)
+						t.Fatalf("%v of %dx%d at %d,%d: got %v, want %d %d %d", f, w, h, x, y, p[:4], luma, cb, cr)
 					}
 				}
 			}
@@ -111,69 +114,71 @@ func TestRawFramesThatStayRawLoseNothing(t *testing.T) {
 	}
 }
 
-func TestRawFramesEncodedAreOfTheirOwnSampling(t *testing.T) {
+func TestRaw_jpegSubsampling(t *testing.T) {
 	for _, c := range []struct {
 		format v4l2.PixelFormat
-		width  int // of a camera's 33
-		is     string
+		width  int // of a frame of 33
+		want   string
 	}{{v4l2.YUYV, 32, "YCbCrSubsampleRatio422"}, {v4l2.NV12, 32, "YCbCrSubsampleRatio420"}, {v4l2.GREY, 33, "grey"}} {
-		m, b := sample(c.format, 33, 17, 80)
-		r, err := newRaw(m, "jpeg")
+		m, b := gradient(c.format, 33, 17, 80)
+		r, err := newRawConverter(m, "jpeg")
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, why := r.take(frame.NewPool(1), b)
+		f, defect := r.convert(frame.NewPool(1), b)
 		if f == nil {
-			t.Errorf("%v: %s", c.format, defectNames[why])
+			t.Errorf("%v: got no frame: %s", c.format, defectNames[defect])
 			continue
 		}
-		readable(t, f.Data, c.width, 17)
+		checkJPEG(t, f.Data, c.width, 17)
 		img, err := jpeg.Decode(bytes.NewReader(f.Data))
 		if err != nil {
 			t.Fatal(err)
 		}
-		is := "grey"
+		got := "grey"
 		if p, ok := img.(*image.YCbCr); ok {
-			is = p.SubsampleRatio.String()
+			got = p.SubsampleRatio.String()
 		}
-		if is != c.is || f.Width != c.width || f.Height != 17 || f.Format != frame.JPEG {
-			t.Errorf("%v: %s, %dx%d", c.format, is, f.Width, f.Height)
+		if got != c.want || f.Width != c.width || f.Height != 17 || f.Format != frame.JPEG {
+			t.Errorf("%v: got %s, %v of %dx%d; want %s, JPEG of %dx17",
+				c.format, got, f.Format, f.Width, f.Height, c.want, c.width)
 		}
 	}
 }
 
-// A driver may tell of rows or of lengths that its frames have not.
-func TestRawFramesCutOff(t *testing.T) {
+// A driver may report a size or a stride that its buffer does not have.
+func TestRaw_shortBuffer(t *testing.T) {
 	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
-		for _, what := range []string{"jpeg", "lz4"} {
-			m, b := sample(f, 32, 16, 70)
-			d := &device{source: source{pool: frame.NewPool(1)}, mode: m}
+		for _, encoding := range []string{"jpeg", "lz4"} {
+			m, b := gradient(f, 32, 16, 70)
+			v := &v4l2Source{sourceEnv: sourceEnv{pool: frame.NewPool(1)}, mode: m}
 			var err error
-			if d.raw, err = newRaw(m, what); err != nil {
+			if v.raw, err = newRawConverter(m, encoding); err != nil {
 				t.Fatal(err)
 			}
 			for _, c := range []struct {
 				b    v4l2.Buffer
 				want defect
 			}{
-				{v4l2.Buffer{Data: b[:len(b)-1]}, truncated},
-				{v4l2.Buffer{Data: b[:len(b)-1], Error: true}, truncated},
-				{v4l2.Buffer{Data: b[:1]}, truncated},
-				{v4l2.Buffer{}, flagged},
-				{v4l2.Buffer{Data: b, Error: true}, flagged},
+				{v4l2.Buffer{Data: b[:len(b)-1]}, defectTruncated},
+				{v4l2.Buffer{Data: b[:len(b)-1], Error: true}, defectTruncated},
+				{v4l2.Buffer{Data: b[:1]}, defectTruncated},
+				{v4l2.Buffer{}, defectFlagged},
+				{v4l2.Buffer{Data: b, Error: true}, defectFlagged},
 			} {
-				if f, why := d.take(c.b); f != nil || why != c.want {
-					t.Errorf("%v %s, %d bytes, flag %v: %v, %s; want %s", m.Format, what, len(c.b.Data), c.b.Error, f, defectNames[why], defectNames[c.want])
+				if f, got := v.take(c.b); f != nil || got != c.want {
+					t.Errorf("%v %s, %d bytes, flag %v: got %v, %s; want %s",
+						m.Format, encoding, len(c.b.Data), c.b.Error, f, defectNames[got], defectNames[c.want])
 				}
 			}
-			if f, why := d.take(v4l2.Buffer{Data: b}); f == nil {
-				t.Errorf("%v %s, whole: %s", m.Format, what, defectNames[why])
+			if f, got := v.take(v4l2.Buffer{Data: b}); f == nil {
+				t.Errorf("%v %s, complete: got %s, want a frame", m.Format, encoding, defectNames[got])
 			}
 		}
 	}
 }
 
-func TestShortRawFramesAreCountedAsTruncated(t *testing.T) {
+func TestRaw_truncatedCount(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		kernel := v4l2test.New()
 		kernel.Plug(everyFormat).Script(func(f *v4l2test.Faults) { f.Truncate = 3 })
@@ -187,12 +192,12 @@ func TestShortRawFramesAreCountedAsTruncated(t *testing.T) {
 			r.frame(rd)
 		}
 		if s := r.Status(); s.Broken < 14 || s.BrokenBy["truncated"] != s.Broken || s.State != Streaming {
-			t.Errorf("status %+v", s)
+			t.Errorf("got status %+v, want at least 14 truncated frames", s)
 		}
 	})
 }
 
-func TestWhatBecomesOfRawFramesIsSaid(t *testing.T) {
+func TestRaw_warnings(t *testing.T) {
 	only := func(f v4l2.PixelFormat, w, h int) v4l2test.Device {
 		return v4l2test.Device{Formats: []v4l2test.Format{{FourCC: f, Sizes: [][2]int{{w, h}}}}}
 	}
@@ -203,62 +208,63 @@ func TestWhatBecomesOfRawFramesIsSaid(t *testing.T) {
 	}{
 		{only(v4l2.MJPEG, 320, 240), "auto", "jpeg", ""},
 		{only(v4l2.JPEG, 320, 240), "mjpeg", "jpeg", ""},
-		{only(v4l2.YUYV, 320, 240), "auto", "jpeg", "/dev/video0 gives no MJPEG; its YUYV frames are encoded here"},
-		{only(v4l2.YUYV, 320, 240), "", "", "/dev/video0 gives no MJPEG; its YUYV frames are encoded here"},
+		{only(v4l2.YUYV, 320, 240), "auto", "jpeg", "/dev/video0 has no MJPEG; encoding its YUYV frames as JPEG"},
+		{only(v4l2.YUYV, 320, 240), "", "", "/dev/video0 has no MJPEG; encoding its YUYV frames as JPEG"},
 		{only(v4l2.YUYV, 320, 240), "yuyv", "jpeg", ""},
-		{only(v4l2.NV12, 320, 240), "auto", "lz4", "/dev/video0 gives no MJPEG; its NV12 frames are sent without loss"},
-		{only(v4l2.GREY, 320, 240), "nv12", "jpeg", "/dev/video0 gives no NV12; its GREY frames are encoded here"},
-		{only(v4l2.MJPEG, 320, 240), "grey", "lz4", "/dev/video0 gives no GREY; its MJPEG frames are taken"},
+		{only(v4l2.NV12, 320, 240), "auto", "lz4", "/dev/video0 has no MJPEG; sending its NV12 frames without loss"},
+		{only(v4l2.GREY, 320, 240), "nv12", "jpeg", "/dev/video0 has no NV12; encoding its GREY frames as JPEG"},
+		{only(v4l2.MJPEG, 320, 240), "grey", "lz4", "/dev/video0 has no GREY; using MJPEG"},
 		{only(v4l2.GREY, 320, 240), "grey", "lz4", ""},
-		{only(v4l2.YUYV, 4096, 2160), "yuyv", "lz4", "frames of 4096x2160 are too large to be sent without loss; they are encoded here"},
+		{only(v4l2.YUYV, 4096, 2160), "yuyv", "lz4",
+			"frames of 4096x2160 are too large to send without loss; encoding them as JPEG"},
 	} {
 		kernel := v4l2test.New()
 		kernel.Plug(c.device)
 		cfg := Config{Kernel: kernel, Device: "auto", Format: c.format, Raw: c.raw}
-		d, err := openDevice(source{cfg: cfg, pool: frame.NewPool(1), counters: &counters{}})
+		v, err := openV4L2(sourceEnv{cfg: cfg, pool: frame.NewPool(1), counters: &counters{}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, w := range d.about().warnings {
+		for _, w := range v.info().warnings {
 			got = append(got, w.Error())
 		}
 		if strings.Join(got, "; ") != c.want {
-			t.Errorf("%v, asked for %q and %q: %q, want %q", c.device.Formats, c.format, c.raw, got, c.want)
+			t.Errorf("%v, requested %q and %q: got %q, want %q", c.device.Formats, c.format, c.raw, got, c.want)
 		}
-		d.close()
+		v.close()
 		if err := kernel.Leaks(); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-func TestTooNarrowARawFrameIsAnError(t *testing.T) {
+func TestRaw_tooNarrow(t *testing.T) {
 	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12} {
-		if _, err := newRaw(v4l2.Mode{Format: f, Width: 1, Height: 1, Stride: 2}, "jpeg"); err == nil {
-			t.Errorf("%v of one pixel was taken", f)
+		if _, err := newRawConverter(v4l2.Mode{Format: f, Width: 1, Height: 1, Stride: 2}, "jpeg"); err == nil {
+			t.Errorf("%v of 1x1: got nil, want an error", f)
 		}
 	}
 }
 
-// BenchmarkRaw720p is the way from the driver's buffer into a frame.
+// BenchmarkRaw720p measures the conversion of a driver's buffer to a frame.
 func BenchmarkRaw720p(b *testing.B) {
 	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
-		for _, what := range []string{"lz4", "jpeg"} {
-			b.Run(fmt.Sprintf("%v/%s", f, what), func(b *testing.B) {
+		for _, encoding := range []string{"lz4", "jpeg"} {
+			b.Run(fmt.Sprintf("%v/%s", f, encoding), func(b *testing.B) {
 				stride := 1280
 				if f == v4l2.YUYV {
 					stride *= 2
 				}
-				m, src := sample(f, 1280, 720, stride)
-				r, err := newRaw(m, what)
+				m, src := gradient(f, 1280, 720, stride)
+				r, err := newRawConverter(m, encoding)
 				if err != nil {
 					b.Fatal(err)
 				}
 				pool := frame.NewPool(2)
 				b.ReportAllocs()
 				for b.Loop() {
-					f, _ := r.take(pool, src)
+					f, _ := r.convert(pool, src)
 					f.Release()
 				}
 			})

@@ -11,70 +11,73 @@ import (
 	"vchat/v4l2"
 )
 
-// device is a V4L2 camera.
-type device struct {
-	source
+// v4l2Source is a V4L2 camera.
+type v4l2Source struct {
+	sourceEnv
 	cam      *v4l2.Camera
 	mode     v4l2.Mode
 	interval time.Duration // between two frames
-	raw      raw
-	woken    bool     // a wake that came while next looked for a newer frame
-	waited   bool     // the last frame was let go for a fresh one
-	late     []queued // that were taken from the driver at once, oldest first
+	raw      rawConverter
+	woken    bool     // by a wake during drain
+	discard  bool     // the last drain discarded all frames as stale
+	drained  []filled // by the last drain, oldest first
 
-	seq    uint64 // of the newest buffer, and what the driver called it
-	number uint32
-	seen   bool
-	broken int    // frames in a row
-	defect defect // of the last one
+	seq       uint64 // of the newest buffer
+	driverSeq uint32 // the driver's number for it
+	hasSeq    bool
+	broken    int    // broken frames in a row
+	defect    defect // of the last one
 }
 
 const (
-	// maxAge is how old a frame can be by its stamp before the stamp is taken for nonsense.
+	// maxAge is the oldest plausible timestamp of a frame.
 	maxAge = 10 * time.Second
-	// maxDrained is how many buffers are looked at at once: more than there are of them.
+	// maxDrained is more than the driver has buffers.
 	maxDrained = 8
-	// maxGap is how far a driver's sequence number may jump before it is taken for nonsense.
+	// maxGap is the largest plausible jump of a driver's sequence number.
 	maxGap = 1 << 16
 )
 
-func openDevice(s source) (*device, error) {
+func openV4L2(e sourceEnv) (*v4l2Source, error) {
 	cam, err := v4l2.Open(v4l2.Config{
-		Kernel: s.cfg.Kernel, Device: s.cfg.Device, Width: s.cfg.Width, Height: s.cfg.Height, FPS: s.cfg.FPS,
-		Format: formats[s.cfg.Format], Controls: s.cfg.Controls,
+		Kernel: e.cfg.Kernel, Device: e.cfg.Device, Width: e.cfg.Width, Height: e.cfg.Height, FPS: e.cfg.FPS,
+		Format: formats[e.cfg.Format], Controls: e.cfg.Controls,
 	})
 	if err != nil {
 		return nil, err
 	}
-	d := &device{source: s, cam: cam, mode: cam.Mode(), interval: time.Second / 30, late: make([]queued, 0, maxDrained)}
-	if fps := d.mode.FPS; fps > 0 {
-		d.interval = time.Duration(float64(time.Second) / fps)
+	v := &v4l2Source{sourceEnv: e, cam: cam, mode: cam.Mode(), interval: time.Second / 30}
+	v.drained = make([]filled, 0, maxDrained)
+	if fps := v.mode.FPS; fps > 0 {
+		v.interval = time.Duration(float64(time.Second) / fps)
 	}
-	if d.raw, err = newRaw(d.mode, s.cfg.Raw); err != nil {
-		d.close()
+	if v.raw, err = newRawConverter(v.mode, e.cfg.Raw); err != nil {
+		v.close()
 		return nil, fmt.Errorf("%s: %w", cam.Device().Path, err)
 	}
-	return d, nil
+	return v, nil
 }
 
-func (d *device) about() about {
-	path := d.cam.Device().Path
-	return about{device: path, format: formatName(d.mode.Format), width: d.mode.Width, height: d.mode.Height, fps: d.mode.FPS,
-		warnings: slices.Concat(d.cam.Warnings(), d.raw.warnings(path, d.cfg.Format))}
+func (v *v4l2Source) info() sourceInfo {
+	path := v.cam.Device().Path
+	return sourceInfo{
+		device: path, format: formatName(v.mode.Format), width: v.mode.Width, height: v.mode.Height, fps: v.mode.FPS,
+		warnings: slices.Concat(v.cam.Warnings(), v.raw.warnings(path, v.cfg.Format)),
+	}
 }
 
-func (d *device) next(wait time.Duration) (*frame.Frame, error) {
-	end := d.cfg.now() + wait
+func (v *v4l2Source) next(wait time.Duration) (*frame.Frame, error) {
+	end := v.cfg.now() + wait
 	for {
-		if d.woken {
-			d.woken = false
+		if v.woken {
+			v.woken = false
 			return nil, errWoken
 		}
-		left := end - d.cfg.now()
+		left := end - v.cfg.now()
 		if left <= 0 {
 			return nil, errTimeout
 		}
-		b, err := d.cam.Next(left)
+		b, err := v.cam.Next(left)
 		switch {
 		case errors.Is(err, v4l2.ErrTimeout):
 			return nil, errTimeout
@@ -83,110 +86,114 @@ func (d *device) next(wait time.Duration) (*frame.Frame, error) {
 		case err != nil:
 			return nil, err
 		}
-		fresh := d.drain(b)
-		if f := d.best(fresh); f != nil {
+		fresh := v.drain(b)
+		if f := v.takeNewest(fresh); f != nil {
 			return f, nil
 		}
 	}
 }
 
-// queued is a buffer that the driver has filled, and its number in the stream.
-type queued struct {
+// filled is a buffer with a frame.
+type filled struct {
 	v4l2.Buffer
-	seq uint64
+	seq uint64 // of this source
 }
 
-// drain takes b, and what came after it if b is late: after a pause of ours, of the disk, of the scheduler. Where the pause
-// was so long that the driver ran out of buffers, even the newest one shows the past: it is not fresh, and the next frame
-// is worth the wait. Two in a row are not waited for: then lateness is how the camera is.
-func (d *device) drain(b v4l2.Buffer) (fresh bool) {
-	d.late = append(d.late[:0], queued{b, d.count(b)})
-	for d.cfg.now()-b.Time > d.interval*3/2 && len(d.late) < cap(d.late) {
-		newer, err := d.cam.Next(1)
+// drain takes b, and newer buffers if b is late after a pause of this program.
+// If the driver ran out of buffers during the pause, even the newest one is
+// stale. Then drain reports false, and the next frame is worth the wait. It
+// does so only once in a row: otherwise the camera itself is late.
+func (v *v4l2Source) drain(b v4l2.Buffer) (fresh bool) {
+	v.drained = append(v.drained[:0], filled{b, v.count(b)})
+	for v.cfg.now()-b.Time > v.interval*3/2 && len(v.drained) < cap(v.drained) {
+		newer, err := v.cam.Next(1)
 		if err != nil {
-			d.woken = d.woken || errors.Is(err, v4l2.ErrWoken)
+			v.woken = v.woken || errors.Is(err, v4l2.ErrWoken)
 			break
 		}
 		b = newer
-		d.late = append(d.late, queued{b, d.count(b)})
+		v.drained = append(v.drained, filled{b, v.count(b)})
 	}
-	d.waited = len(d.late) > 1 && !d.waited && d.cfg.now()-b.Time > 3*d.interval
-	return !d.waited
+	v.discard = len(v.drained) > 1 && !v.discard && v.cfg.now()-b.Time > 3*v.interval
+	return !v.discard
 }
 
-// best takes the newest good frame of those that were drained and gives the buffers back; nil if there is none, or it is
-// not fresh.
-func (d *device) best(fresh bool) (f *frame.Frame) {
-	for i := len(d.late) - 1; i >= 0; i-- {
-		b := d.late[i]
+// takeNewest takes the newest complete frame of those drained and releases the
+// buffers. It returns nil if there is none, or if they are not fresh.
+func (v *v4l2Source) takeNewest(fresh bool) (f *frame.Frame) {
+	for i := len(v.drained) - 1; i >= 0; i-- {
+		b := v.drained[i]
 		if f == nil && fresh {
-			var why defect
-			if f, why = d.take(b.Buffer); f == nil {
-				d.counters.brokenOne(why)
-				d.broken, d.defect = d.broken+1, why
+			var d defect
+			if f, d = v.take(b.Buffer); f == nil {
+				v.counters.countBroken(d)
+				v.broken, v.defect = v.broken+1, d
 			} else {
-				d.broken = 0
-				f.Seq, f.Arrived = b.seq, d.cfg.now()
+				v.broken = 0
+				f.Seq, f.Arrived = b.seq, v.cfg.now()
 				f.Captured = capturedAt(b.Time, f.Arrived)
 			}
 		} else {
-			d.counters.drop(1)
+			v.counters.countDropped(1)
 		}
-		_ = d.cam.Release(b.Buffer) // if it fails the camera is lost, and so will say the next Next
+		_ = v.cam.Release(b.Buffer) // if it fails, the following Next returns why
 	}
 	return f
 }
 
-// count extends the driver's sequence number to 64 bits and counts the frames that are missing before b.
-func (d *device) count(b v4l2.Buffer) uint64 {
-	step := b.Sequence - d.number
-	if !d.seen || step == 0 || step > maxGap { // the first one, a restart, or a driver that does not count
+// count extends the driver's sequence number to 64 bits, and counts the frames
+// missing before b.
+func (v *v4l2Source) count(b v4l2.Buffer) uint64 {
+	step := b.Sequence - v.driverSeq
+	if !v.hasSeq || step == 0 || step > maxGap { // the first frame, a restart, or a driver that does not count
 		step = 1
 	}
-	d.counters.drop(uint64(step - 1))
-	d.seq += uint64(step)
-	d.number, d.seen = b.Sequence, true
-	return d.seq
+	v.counters.countDropped(uint64(step - 1))
+	v.seq += uint64(step)
+	v.driverSeq, v.hasSeq = b.Sequence, true
+	return v.seq
 }
 
-// take copies a frame out of the driver's buffer, once, completing or encoding it on the way; nil if it is broken.
-func (d *device) take(b v4l2.Buffer) (*frame.Frame, defect) {
-	switch least := d.mode.Bytes(); {
-	case len(b.Data) > 0 && len(b.Data) < least: // flagged too, but this says more
-		return nil, truncated
+// take copies a frame out of the driver's buffer, once, and completes or
+// encodes it. It returns nil and the defect if the frame is broken.
+func (v *v4l2Source) take(b v4l2.Buffer) (*frame.Frame, defect) {
+	switch rawSize := v.mode.Bytes(); {
+	case len(b.Data) > 0 && len(b.Data) < rawSize: // flagged too, but this is more precise
+		return nil, defectTruncated
 	case len(b.Data) == 0, b.Error:
-		return nil, flagged
-	case least == 0:
-		return d.takeJPEG(b.Data)
+		return nil, defectFlagged
+	case rawSize == 0:
+		return v.takeJPEG(b.Data)
 	}
-	return d.raw.take(d.pool, b.Data)
+	return v.raw.convert(v.pool, b.Data)
 }
 
-func (d *device) takeJPEG(b []byte) (*frame.Frame, defect) {
+func (v *v4l2Source) takeJPEG(b []byte) (*frame.Frame, defect) {
 	info, err := mjpeg.Check(b)
 	if err != nil {
 		return nil, defectOf(err)
 	}
-	if !fits(info.Width, d.mode.Width) || !fits(info.Height, d.mode.Height) {
-		return nil, missized
+	if !sideMatches(info.Width, v.mode.Width) || !sideMatches(info.Height, v.mode.Height) {
+		return nil, defectWrongSize
 	}
-	return jpegFrame(d.pool, b, info), 0
+	return jpegFrame(v.pool, b, info), 0
 }
 
-// fits allows for cameras that give whole JPEG blocks, as 1088 lines instead of 1080.
-func fits(got, want int) bool { return got == want || got == (want+15)/16*16 }
+// sideMatches allows sides rounded up to a JPEG block, such as 1088 lines for
+// 1080.
+func sideMatches(got, want int) bool { return got == want || got == (want+15)/16*16 }
 
 func defectOf(err error) defect {
 	switch {
 	case errors.Is(err, mjpeg.ErrNoEnd):
-		return truncated
+		return defectTruncated
 	case errors.Is(err, mjpeg.ErrTooSmall):
-		return tiny
+		return defectTooSmall
 	}
-	return garbled
+	return defectGarbled
 }
 
-// jpegFrame copies a frame that was checked into a frame, completed.
+// jpegFrame copies a checked JPEG into a frame and completes it.
 func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
 	f := pool.Get(mjpeg.CompletedLen(info))
 	f.Data = mjpeg.Complete(f.Data[:0], b, info)
@@ -194,7 +201,8 @@ func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
 	return f
 }
 
-// capturedAt believes the driver's stamp unless it is in the future or impossibly old.
+// capturedAt returns the driver's timestamp, or now if the timestamp is in the
+// future or too old to be plausible.
 func capturedAt(stamp, now time.Duration) time.Duration {
 	if stamp > now || now-stamp > maxAge {
 		return now
@@ -202,24 +210,26 @@ func capturedAt(stamp, now time.Duration) time.Duration {
 	return stamp
 }
 
-func (d *device) silence() error {
-	if d.broken > 0 {
-		return fmt.Errorf("%s: %w: %d in a row, the last one %s", d.cam.Device().Path, errBroken, d.broken, defectNames[d.defect])
+func (v *v4l2Source) noFramesError() error {
+	path := v.cam.Device().Path
+	if v.broken > 0 {
+		return fmt.Errorf("%s: %w: %d in a row, the last one %s",
+			path, errBrokenFrames, v.broken, defectNames[v.defect])
 	}
-	return fmt.Errorf("%s: %w", d.cam.Device().Path, errSilent)
+	return fmt.Errorf("%s: %w", path, errNoFrames)
 }
 
-func (d *device) restart() error {
-	d.broken = 0
-	return d.cam.Restart()
+func (v *v4l2Source) restart() error {
+	v.broken = 0
+	return v.cam.Restart()
 }
 
-func (d *device) whySlow() string { return d.cam.LowRateReason() }
+func (v *v4l2Source) lowRateReason() string { return v.cam.LowRateReason() }
 
-func (d *device) wake() { d.cam.Wake() }
+func (v *v4l2Source) wake() { v.cam.Wake() }
 
-func (d *device) close() {
-	if err := d.cam.Close(); err != nil {
-		d.log.Warn("camera not closed cleanly", "device", d.cam.Device().Path, "err", err)
+func (v *v4l2Source) close() {
+	if err := v.cam.Close(); err != nil {
+		v.log.Warn("camera close failed", "device", v.cam.Device().Path, "err", err)
 	}
 }

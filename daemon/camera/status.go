@@ -13,36 +13,36 @@ type State string
 
 // States of a camera.
 const (
-	Idle      State = "idle"      // closed, because nobody looks
-	Opening   State = "opening"   // being opened, or no picture yet
-	Streaming State = "streaming" // frames come
-	Lost      State = "lost"      // a fault that may pass by itself; it is tried again and again
-	Failed    State = "failed"    // a fault that somebody has to see to; it is tried again and again
+	Idle      State = "idle"      // closed: no readers, or privacy
+	Opening   State = "opening"   // being opened, or before the first frame
+	Streaming State = "streaming" // frames arrive
+	Lost      State = "lost"      // a fault that may pass by itself; retried
+	Failed    State = "failed"    // a fault that needs somebody to act; retried
 )
 
-// Status is the camera as it is now.
+// Status is a snapshot of the camera.
 type Status struct {
-	Device        string    // what was opened last, by its stable name, else what is configured
+	Device        string    // opened last, by its stable name, else as configured
 	State         State     //
-	Reason        string    // in words, with Lost and Failed; with Idle, why there was no picture when somebody looked last
-	Headline      string    // the same in a few words
-	Privacy       bool      // the camera is closed and stays so
-	Warnings      []string  // what the open camera does not do as it is configured, in words
+	Reason        string    // a sentence, with Lost and Failed; with Idle, the fault that the last readers met
+	Headline      string    // Reason in a few words
+	Privacy       bool      // the camera is closed and stays closed
+	Warnings      []string  // sentences: where the open camera differs from its configuration
 	Since         time.Time // of State, Reason and Privacy
-	Format        string    // mjpeg, yuyv, nv12 or grey, as the camera gives it; "" before the first open
-	Width, Height int       // pixels, likewise
-	Rotate        int       // degrees clockwise that its frames are to be shown with; cards are not
+	Format        string    // from the camera: mjpeg, yuyv, nv12 or grey; "" before the first open
+	Width, Height int       // pixels, from the camera
+	Rotate        int       // clockwise degrees for viewers of its frames; not for cards
 	FPS           float64   // measured over the last seconds
 	Frames        uint64    // published, without cards
-	Dropped       uint64    // that were lost before they came here, by the camera's own count, or were late
-	Broken        uint64    // that came, but not as a whole frame
+	Dropped       uint64    // lost in the driver, or too old when they arrived
+	Broken        uint64    // incomplete or damaged
 	BrokenBy      map[string]uint64
-	Restarted     uint64 // times that its stream was restarted because of silence
-	Reopened      uint64 // times that it was opened again after a fault
-	USBResets     uint64 // times that its USB device was reset because nothing else had helped
+	Restarted     uint64 // stream restarts, because of no frames
+	Reopened      uint64 // opens after a fault
+	USBResets     uint64 // resets of the USB device
 }
 
-// Status says how the camera is.
+// Status returns the present state and counters.
 func (c *Camera) Status() Status {
 	s := c.status.get()
 	cfg, _ := c.config()
@@ -50,133 +50,136 @@ func (c *Camera) Status() Status {
 	return s
 }
 
-// statusVar is the part of the status that changes rarely, with a bell.
+// statusVar holds the rarely changing part of the status.
 type statusVar struct {
-	changed chan struct{}
+	changed chan struct{} // capacity 1
 
 	mu sync.Mutex
 	s  Status
 }
 
-func (b *statusVar) init(device string) {
-	b.changed = make(chan struct{}, 1)
-	b.s = Status{Device: device, State: Idle, Since: time.Now()}
+func (v *statusVar) init(device string) {
+	v.changed = make(chan struct{}, 1)
+	v.s = Status{Device: device, State: Idle, Since: time.Now()}
 }
 
-func (b *statusVar) get() Status {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.s
+func (v *statusVar) get() Status {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.s
 }
 
-// rotate is asked for each frame.
-func (b *statusVar) rotate() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.s.Rotate
+// rotate returns Rotate without copying. It is called for each frame.
+func (v *statusVar) rotate() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.s.Rotate
 }
 
-// set changes the status and rings if that made a difference.
-func (b *statusVar) set(change func(*Status)) {
-	b.mu.Lock()
-	before := b.s
-	change(&b.s)
-	if b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy {
-		b.s.Since = time.Now()
+// set changes the status, and notifies the listener if it differs.
+func (v *statusVar) set(change func(*Status)) {
+	v.mu.Lock()
+	before := v.s
+	change(&v.s)
+	stateDiffers := v.s.State != before.State || v.s.Reason != before.Reason || v.s.Privacy != before.Privacy
+	if stateDiffers {
+		v.s.Since = time.Now()
 	}
-	differs := b.s.State != before.State || b.s.Reason != before.Reason || b.s.Privacy != before.Privacy || b.s.Rotate != before.Rotate ||
-		!slices.Equal(b.s.Warnings, before.Warnings) || b.s.Device != before.Device ||
-		b.s.Format != before.Format || b.s.Width != before.Width || b.s.Height != before.Height
-	b.mu.Unlock()
+	differs := stateDiffers || v.s.Rotate != before.Rotate || !slices.Equal(v.s.Warnings, before.Warnings) ||
+		v.s.Device != before.Device || v.s.Format != before.Format ||
+		v.s.Width != before.Width || v.s.Height != before.Height
+	v.mu.Unlock()
 	if differs {
-		signal(b.changed)
+		notify(v.changed)
 	}
 }
 
-func (b *statusVar) state(s State, headline, reason string) {
-	b.set(func(st *Status) { st.State, st.Headline, st.Reason = s, headline, reason })
+func (v *statusVar) setState(state State, headline, reason string) {
+	v.set(func(s *Status) { s.State, s.Headline, s.Reason = state, headline, reason })
 }
 
 // defect is why a frame was not published.
 type defect int
 
 const (
-	flagged   defect = iota // by the driver
-	truncated               // no end
-	garbled                 // not a JPEG, or one that is damaged
-	tiny                    // too few bytes for its size
-	missized                // not of the negotiated size
+	defectFlagged   defect = iota // V4L2_BUF_FLAG_ERROR, or no data
+	defectTruncated               // the end is missing
+	defectGarbled                 // not a JPEG, or a damaged one
+	defectTooSmall                // too few bytes for the frame's size
+	defectWrongSize               // not the negotiated width and height
 	defectCount
 )
 
+// defectNames are the keys of BrokenBy.
 var defectNames = [defectCount]string{"flagged", "truncated", "garbled", "tiny", "wrong size"}
 
-// counters counts frames.
+// counters counts frames and recoveries.
 type counters struct {
 	meter frame.Meter
 
 	mu        sync.Mutex
 	frames    uint64
 	dropped   uint64
-	restarted uint64
-	reopened  uint64
-	resets    uint64
+	restarts  uint64
+	reopens   uint64
+	usbResets uint64
 	broken    [defectCount]uint64
 }
 
-func (t *counters) good(f *frame.Frame) {
-	t.meter.Add(f.Arrived, f.Arrived-f.Captured, len(f.Data), f.Width, f.Height)
-	t.mu.Lock()
-	t.frames++
-	t.mu.Unlock()
+func (c *counters) countFrame(f *frame.Frame) {
+	c.meter.Add(f.Arrived, f.Arrived-f.Captured, len(f.Data), f.Width, f.Height)
+	c.mu.Lock()
+	c.frames++
+	c.mu.Unlock()
 }
 
-func (t *counters) drop(n uint64) {
-	t.mu.Lock()
-	t.dropped += n
-	t.mu.Unlock()
+func (c *counters) countDropped(n uint64) {
+	c.mu.Lock()
+	c.dropped += n
+	c.mu.Unlock()
 }
 
-func (t *counters) brokenOne(why defect) {
-	t.mu.Lock()
-	t.broken[why]++
-	t.mu.Unlock()
+func (c *counters) countBroken(d defect) {
+	c.mu.Lock()
+	c.broken[d]++
+	c.mu.Unlock()
 }
 
-func (t *counters) allBroken() (n uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, count := range t.broken {
+func (c *counters) totalBroken() (n uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, count := range c.broken {
 		n += count
 	}
 	return n
 }
 
-func (t *counters) restart() {
-	t.mu.Lock()
-	t.restarted++
-	t.mu.Unlock()
+func (c *counters) countRestart() {
+	c.mu.Lock()
+	c.restarts++
+	c.mu.Unlock()
 }
 
-func (t *counters) reopen() {
-	t.mu.Lock()
-	t.reopened++
-	t.mu.Unlock()
+func (c *counters) countReopen() {
+	c.mu.Lock()
+	c.reopens++
+	c.mu.Unlock()
 }
 
-func (t *counters) reset() {
-	t.mu.Lock()
-	t.resets++
-	t.mu.Unlock()
+func (c *counters) countUSBReset() {
+	c.mu.Lock()
+	c.usbResets++
+	c.mu.Unlock()
 }
 
-func (t *counters) fill(s *Status, now time.Duration) {
-	s.FPS = t.meter.Rate(now).FPS
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s.Frames, s.Dropped, s.Restarted, s.Reopened, s.USBResets = t.frames, t.dropped, t.restarted, t.reopened, t.resets
+// fill copies the counters into s. now is CLOCK_MONOTONIC.
+func (c *counters) fill(s *Status, now time.Duration) {
+	s.FPS = c.meter.Rate(now).FPS
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Frames, s.Dropped, s.Restarted, s.Reopened, s.USBResets = c.frames, c.dropped, c.restarts, c.reopens, c.usbResets
 	s.BrokenBy = make(map[string]uint64)
-	for i, n := range t.broken {
+	for i, n := range c.broken {
 		if s.Broken += n; n > 0 {
 			s.BrokenBy[defectNames[i]] = n
 		}

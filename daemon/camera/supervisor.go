@@ -10,316 +10,326 @@ import (
 )
 
 const (
-	linger      = 500 * time.Millisecond // open after the last reader has left: viewers come and go
-	patience    = 2 * time.Second        // without a frame after an idle camera was opened, and without a card
-	firstWait   = 3 * time.Second        // for the first frame, before it counts as silence
-	leastSilent = time.Second
-	cardEvery   = time.Second
-	healthy     = 5 * time.Second // of frames: the next fault is a new one
-	settle      = time.Second     // for udev to give a new camera its group
-	comeBack    = 5 * time.Second // for a camera after a reset of its USB device
+	closeDelay        = 500 * time.Millisecond // after the last reader has left: viewers come and go
+	startCardDelay    = 2 * time.Second        // without a frame after the open, before a card is shown
+	firstFrameTimeout = 3 * time.Second        // some cameras take long for their first frame
+	minFrameTimeout   = time.Second
+	cardInterval      = time.Second
+	healthyAfter      = 5 * time.Second // of frames; a later fault is a new one
+	udevGrace         = time.Second     // udev needs moments to set the group of a new node
+	resetGrace        = 5 * time.Second // a camera needs seconds to return after a USB reset
 )
 
-// supervisor is what Run runs. It alone publishes.
+// supervisor is the loop of Run. It alone opens, reads and closes the camera,
+// and publishes.
 type supervisor struct {
 	*Camera
-	ctx     context.Context
-	cfg     Config
-	version int
-	device  string    // that is open or was so just now; "" if it could not be opened
-	left    time.Time // when the last reader left; zero while there are some
-	last    uint64    // the newest sequence number of the feed
-
-	tries    int           // in vain, since it was healthy
-	recovery recovery      // out of a silence
-	step     int           // of the pauses between them, which begin anew when something happens to a camera
-	watch    *v4l2.Watcher // while a V4L2 camera is wanted, unless there is none to be had
-	stirred  time.Time     // when it told of something last
-	base     uint64        // what the stream's numbers are more than the feed's
-	size     [2]int        // of the frames, and so of the cards
-	outage   outage
-	warnings warnings
-	waiting  *time.Timer
+	ctx           context.Context
+	cfg           Config
+	configured    int       // version of cfg
+	device        string    // that is open or was open last; "" if the last open failed
+	lastReaderAt  time.Time // when the last reader left; zero while there are readers
+	lastSeq       uint64    // of the feed
+	seqOffset     uint64    // feed's sequence number minus the source's
+	size          [2]int    // of the frames, and so of the cards
+	outage        outage
+	recovery      recovery
+	warnings      warnings
+	failures      int           // failed tries since the camera was healthy
+	backoff       int           // failed tries since then or since the last device event
+	watcher       *v4l2.Watcher // of /dev while a V4L2 camera is used; may be nil
+	deviceEventAt time.Time     // of watcher
+	timer         *time.Timer
 }
 
 func newSupervisor(c *Camera) *supervisor {
-	k := &supervisor{Camera: c, waiting: time.NewTimer(time.Hour)}
-	k.waiting.Stop()
-	return k
+	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour)}
+	s.timer.Stop()
+	return s
 }
 
-// keep is idle until somebody looks, then keeps the camera while somebody does, over and over.
-func (k *supervisor) keep(ctx context.Context) {
-	k.ctx = ctx
+// run alternates between idle and an open camera until ctx ends.
+func (s *supervisor) run(ctx context.Context) {
+	s.ctx = ctx
 	for ctx.Err() == nil {
-		if k.hub.Readers() == 0 {
-			k.idle()
+		if s.hub.Readers() == 0 {
+			s.idle()
 			continue
 		}
-		if k.isPrivate() {
-			k.privacyLoop()
+		if s.isPrivate() {
+			s.privacyLoop()
 			continue
 		}
-		k.cfg, k.version = k.config()
-		k.begin()
-		for k.wanted() {
-			if err := k.once(); err != nil && !k.isPrivate() {
-				k.fault(err)
-				k.escalate(err)
-				k.pause()
+		s.start()
+		for s.wanted() {
+			if err := s.openAndRead(); err != nil && !s.isPrivate() {
+				s.reportFault(err)
+				s.escalate(err)
+				s.pause()
 			}
 		}
-		k.unwatch()
+		s.closeWatcher()
 	}
-	k.setIdle()
+	s.setIdle()
 }
 
-// idle waits until something changes, with the camera closed.
-func (k *supervisor) idle() {
-	k.hub.Forget() // nobody is to take it for a live frame later
-	k.counters.meter.Reset()
-	k.setIdle()
+// idle waits for a change while the camera is closed.
+func (s *supervisor) idle() {
+	s.hub.Forget() // a later reader must not take the last frame for a live one
+	s.counters.meter.Reset()
+	s.setIdle()
 	select {
-	case <-k.kick:
-	case <-k.ctx.Done():
+	case <-s.wakeup:
+	case <-s.ctx.Done():
 	}
 }
 
-// setIdle says that the camera is closed. What was wrong when somebody looked last stays to be read.
-func (k *supervisor) setIdle() {
-	k.status.set(func(s *Status) {
-		s.State, s.Warnings = Idle, nil
-		if o := k.outage.cause; o == nil || o == starting || o == hidden {
-			s.Headline, s.Reason = "", ""
+// setIdle sets the state to Idle. It keeps the reason of an outage for status.
+func (s *supervisor) setIdle() {
+	s.status.set(func(st *Status) {
+		st.State, st.Warnings = Idle, nil
+		if c := s.outage.cause; c == nil || c == causeStarting || c == causePrivacy {
+			st.Headline, st.Reason = "", ""
 		}
 	})
 }
 
-// privacyLoop keeps the camera closed while privacy is on and somebody looks.
-func (k *supervisor) privacyLoop() {
-	k.cfg, k.version = k.config()
-	if k.size == [2]int{} { // it has never been open
-		k.size = [2]int{k.cfg.Width, k.cfg.Height}
+// privacyLoop shows the privacy card while privacy is on and there are readers.
+func (s *supervisor) privacyLoop() {
+	s.cfg, s.configured = s.config()
+	if s.size == [2]int{} { // the camera was never open
+		s.size = [2]int{s.cfg.Width, s.cfg.Height}
 	}
-	k.showPrivacyCard()
-	for k.isPrivate() && k.hub.Readers() > 0 && k.ctx.Err() == nil {
-		k.waiting.Reset(k.untilCard(cardEvery))
+	s.showPrivacyCard()
+	for s.isPrivate() && s.hub.Readers() > 0 && s.ctx.Err() == nil {
+		s.timer.Reset(s.untilCard(cardInterval))
 		select {
-		case <-k.kick:
-		case <-k.ctx.Done():
-		case <-k.waiting.C:
+		case <-s.wakeup:
+		case <-s.ctx.Done():
+		case <-s.timer.C:
 		}
-		k.waiting.Stop()
-		k.refreshCard()
+		s.timer.Stop()
+		s.refreshCard()
 	}
 }
 
-// showPrivacyCard shows the card of privacy from now on.
-func (k *supervisor) showPrivacyCard() {
+// showPrivacyCard publishes the privacy card and makes it the outage.
+func (s *supervisor) showPrivacyCard() {
 	now := time.Now()
-	if k.outage.cause != hidden {
-		k.hub.Forget() // the last frame is not for whoever comes now
-		k.outage = outage{cause: hidden, reason: "the camera was switched off with vchatctl privacy on", begun: now, since: now, again: now}
-		k.status.set(func(s *Status) { s.State, s.Headline, s.Reason, s.Warnings = Idle, "", "", nil })
+	if s.outage.cause != causePrivacy {
+		s.hub.Forget() // a new reader must not get the last frame
+		s.outage = outage{cause: causePrivacy, reason: "camera turned off", begun: now, since: now, nextCard: now}
+		s.status.set(func(st *Status) { st.State, st.Headline, st.Reason, st.Warnings = Idle, "", "", nil })
 	}
-	k.refreshCard()
+	s.refreshCard()
 }
 
-// begin starts afresh, after idleness or with a new configuration.
-func (k *supervisor) begin() {
-	k.tries, k.step, k.left, k.recovery = 0, 0, time.Time{}, recovery{}
-	if k.cfg.isV4L2() {
+// start resets everything for a first open, or for a new configuration.
+func (s *supervisor) start() {
+	s.cfg, s.configured = s.config()
+	s.failures, s.backoff, s.lastReaderAt, s.recovery = 0, 0, time.Time{}, recovery{}
+	if s.cfg.isV4L2() {
 		var err error
-		if k.watch, err = v4l2.Watch(k.cfg.Kernel); err != nil {
-			k.log.Warn("a camera that is plugged in will be noticed later than it could be", "err", err)
+		if s.watcher, err = v4l2.Watch(s.cfg.Kernel); err != nil {
+			s.log.Warn("camera hotplug detection failed", "err", err)
 		}
 	}
-	k.size = [2]int{k.cfg.Width, k.cfg.Height}
+	s.size = [2]int{s.cfg.Width, s.cfg.Height}
 	now := time.Now()
-	k.outage = outage{cause: starting, begun: now, since: now, again: now.Add(patience)}
-	k.status.set(func(s *Status) { s.Device, s.State, s.Headline, s.Reason = k.cfg.Device, Opening, "", "" })
+	s.outage = outage{cause: causeStarting, begun: now, since: now, nextCard: now.Add(startCardDelay)}
+	s.status.set(func(st *Status) { st.Device, st.State, st.Headline, st.Reason = s.cfg.Device, Opening, "", "" })
 }
 
-func (k *supervisor) unwatch() {
-	if k.watch != nil {
-		_ = k.watch.Close() // why it ended early is of no use any more
-		k.watch = nil
+func (s *supervisor) closeWatcher() {
+	if s.watcher != nil {
+		_ = s.watcher.Close() // its error no longer matters
+		s.watcher = nil
 	}
 }
 
-// wanted says whether the camera should be open: somebody looks, or did so a moment ago, and the configuration is the same.
-func (k *supervisor) wanted() bool {
-	if k.current() != k.version || k.ctx.Err() != nil {
+// wanted reports whether the camera should be open: it has readers, or had some
+// within closeDelay, and the configuration is unchanged.
+func (s *supervisor) wanted() bool {
+	if s.configVersion() != s.configured || s.ctx.Err() != nil {
 		return false
 	}
-	if k.hub.Readers() > 0 {
-		k.left = time.Time{}
+	if s.hub.Readers() > 0 {
+		s.lastReaderAt = time.Time{}
 		return true
 	}
-	if k.left.IsZero() {
-		k.left = time.Now()
+	if s.lastReaderAt.IsZero() {
+		s.lastReaderAt = time.Now()
 	}
-	if t := k.lastStir(); t.After(k.left) { // one came and went so quickly that it was never seen here
-		k.left = t
+	if t := s.readersChangedAt(); t.After(s.lastReaderAt) { // a reader came and left between two checks
+		s.lastReaderAt = t
 	}
-	return time.Since(k.left) < linger
+	return time.Since(s.lastReaderAt) < closeDelay
 }
 
-// once opens the camera and reads it until it is not wanted any more, or something is wrong.
-func (k *supervisor) once() error {
-	closed, ok := k.admit()
+// openAndRead opens the camera and reads from it until it is no longer wanted
+// (nil) or fails.
+func (s *supervisor) openAndRead() error {
+	closed, ok := s.beginOpen()
 	if !ok {
 		return nil
 	}
 	defer closed()
-	k.device = ""
-	s, err := k.open()
+	s.device = ""
+	src, err := s.open()
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	k.opened(s.about())
-	k.attach(s)
-	defer k.attach(nil)
-	return k.read(s)
+	defer src.close()
+	s.opened(src.info())
+	s.setReading(src)
+	defer s.setReading(nil)
+	return s.read(src)
 }
 
-// open opens the camera without losing sight of the card: some drivers take seconds.
-func (k *supervisor) open() (stream, error) {
+// open opens the source. Meanwhile it refreshes the card: some drivers take
+// seconds.
+func (s *supervisor) open() (source, error) {
 	type result struct {
-		s   stream
+		src source
 		err error
 	}
-	cfg, _ := k.config() // not k.cfg: controls may have been set by hand since, which is no reason to begin anew
-	src := source{cfg: cfg, log: k.log, pool: k.pool, counters: &k.counters}
+	cfg, _ := s.config() // not s.cfg: controls may have been set by hand since start
+	env := sourceEnv{cfg: cfg, log: s.log, pool: s.pool, counters: &s.counters}
 	opened := make(chan result, 1)
 	go func() {
-		s, err := src.open()
-		opened <- result{s, err}
+		src, err := env.open()
+		opened <- result{src, err}
 	}()
-	r := await(k, opened)
-	return r.s, r.err
+	r := await(s, opened)
+	return r.src, r.err
 }
 
-// await waits for what the kernel takes its time for, and cannot be made to leave.
-func await[T any](k *supervisor, done <-chan T) T {
+// await waits for a kernel call that cannot be interrupted, and refreshes the
+// card.
+func await[T any](s *supervisor, done <-chan T) T {
 	for {
-		k.waiting.Reset(k.untilCard(time.Hour))
+		s.timer.Reset(s.untilCard(time.Hour))
 		select {
 		case r := <-done:
-			k.waiting.Stop()
+			s.timer.Stop()
 			return r
-		case <-k.kick:
-			if k.isPrivate() {
-				k.showPrivacyCard()
+		case <-s.wakeup:
+			if s.isPrivate() {
+				s.showPrivacyCard()
 			}
-		case <-k.waiting.C:
-			k.refreshCard()
+		case <-s.timer.C:
+			s.refreshCard()
 		}
 	}
 }
 
-func (k *supervisor) opened(a about) {
-	if k.tries > 0 {
-		k.counters.reopen()
+func (s *supervisor) opened(info sourceInfo) {
+	if s.failures > 0 {
+		s.counters.countReopen()
 	}
-	if a.width > 0 && a.height > 0 {
-		k.size = [2]int{a.width, a.height}
+	if info.width > 0 && info.height > 0 {
+		s.size = [2]int{info.width, info.height}
 	}
-	k.device, k.base = a.device, k.last
-	k.counters.meter.Reset()
-	k.status.set(func(s *Status) { s.Device, s.Format, s.Width, s.Height = a.device, a.format, a.width, a.height })
-	k.warn(a)
+	s.device, s.seqOffset = info.device, s.lastSeq
+	s.counters.meter.Reset()
+	s.status.set(func(st *Status) {
+		st.Device, st.Format, st.Width, st.Height = info.device, info.format, info.width, info.height
+	})
+	s.setWarnings(info)
 }
 
-// read publishes frames until the camera is not wanted any more (nil), or there is an error. Silence is answered by a
-// restart first, and by an error after as long again.
-func (k *supervisor) read(s stream) error {
-	quiet := leastSilent
-	if fps := s.about().fps; fps > 0 {
-		quiet = max(quiet, time.Duration(5*float64(time.Second)/fps))
+// read publishes frames until the camera is no longer wanted (nil) or fails. If
+// there are no frames for a while, it restarts the stream. If there are none
+// for as long again, it returns an error.
+func (s *supervisor) read(src source) error {
+	timeout := minFrameTimeout
+	if fps := src.info().fps; fps > 0 {
+		timeout = max(timeout, time.Duration(5*float64(time.Second)/fps))
 	}
-	limit := max(firstWait, quiet)
+	limit := max(firstFrameTimeout, timeout)
 	first, newest := time.Time{}, time.Now()
-	for k.wanted() {
-		f, err := s.next(k.atMost(time.Until(newest.Add(limit))))
+	for s.wanted() {
+		f, err := src.next(s.untilCheck(time.Until(newest.Add(limit))))
 		switch {
 		case err == nil:
-			k.publish(f)
+			s.publish(f)
 			newest = time.Now()
 			if first.IsZero() {
 				first = newest
 			}
-			if newest.Sub(first) >= healthy {
-				k.tries, k.step, k.recovery = 0, 0, recovery{}
-				k.warnIfSlow(s)
+			if newest.Sub(first) >= healthyAfter {
+				s.failures, s.backoff, s.recovery = 0, 0, recovery{}
+				s.checkRate(src)
 			}
-			limit = quiet
+			limit = timeout
 		case errors.Is(err, errWoken):
 		case !errors.Is(err, errTimeout):
 			return err
 		case time.Since(newest) >= limit:
-			if err := k.restart(s); err != nil {
+			if err := s.restartStream(src); err != nil {
 				return err
 			}
-			first, newest, limit = time.Time{}, time.Now(), quiet
+			first, newest, limit = time.Time{}, time.Now(), timeout
 		}
-		k.refreshCard()
+		s.refreshCard()
 	}
 	return nil
 }
 
-// publish gives a frame to the readers and ends the outage, if there is one.
-func (k *supervisor) publish(f *frame.Frame) {
-	if k.base+f.Seq <= k.last { // cards have taken numbers meanwhile
-		k.base = k.last + 1 - f.Seq
+// publish numbers a frame, ends the outage and publishes the frame.
+func (s *supervisor) publish(f *frame.Frame) {
+	if s.seqOffset+f.Seq <= s.lastSeq { // cards have used the next numbers
+		s.seqOffset = s.lastSeq + 1 - f.Seq
 	}
-	f.Seq += k.base
-	k.last = f.Seq
-	f.Rotate = k.status.rotate()
-	k.counters.good(f)
-	if k.outage.cause != nil || k.size != [2]int{f.Width, f.Height} {
-		k.recovered(f)
+	f.Seq += s.seqOffset
+	s.lastSeq = f.Seq
+	f.Rotate = s.status.rotate()
+	s.counters.countFrame(f)
+	if s.outage.cause != nil || s.size != [2]int{f.Width, f.Height} {
+		s.endOutage(f)
 	}
-	k.hub.Publish(f)
+	s.hub.Publish(f)
 }
 
-// pause waits before the next try, less long if something happens to a camera, or it is not wanted any more.
-func (k *supervisor) pause() {
-	var stir <-chan struct{}
-	if k.watch != nil {
-		stir = k.watch.Changed()
+// pause waits before the next try. It returns early on a device event, and when
+// the camera is no longer wanted.
+func (s *supervisor) pause() {
+	var events <-chan struct{}
+	if s.watcher != nil {
+		events = s.watcher.Changed()
 	}
-	end := time.Now().Add(k.outage.cause.pauseAfter(k.step, stir != nil))
-	k.tries++
-	k.step++
-	for k.wanted() && time.Now().Before(end) {
-		k.waiting.Reset(k.atMost(time.Until(end)))
+	end := time.Now().Add(s.outage.cause.pause(s.backoff, events != nil))
+	s.failures++
+	s.backoff++
+	for s.wanted() && time.Now().Before(end) {
+		s.timer.Reset(s.untilCheck(time.Until(end)))
 		select {
-		case <-k.kick:
-		case <-k.ctx.Done():
-		case <-k.waiting.C:
-		case <-stir:
-			// The name under by-id comes some moments after the node, so the next tries follow quickly.
-			k.step, k.stirred, end = 0, time.Now(), time.Time{}
+		case <-s.wakeup:
+		case <-s.ctx.Done():
+		case <-s.timer.C:
+		case <-events:
+			// The link in by-id follows the node by some moments: retry
+			// quickly.
+			s.backoff, s.deviceEventAt, end = 0, time.Now(), time.Time{}
 		}
-		k.waiting.Stop()
-		k.refreshCard()
+		s.timer.Stop()
+		s.refreshCard()
 	}
 }
 
-// atMost shortens a wait so that neither the card nor the end of the linger is missed. It is above 0.
-func (k *supervisor) atMost(d time.Duration) time.Duration {
-	if !k.left.IsZero() {
-		d = min(d, time.Until(k.left.Add(linger)))
+// untilCheck shortens a wait to the next card and to the end of closeDelay. It
+// returns more than 0.
+func (s *supervisor) untilCheck(d time.Duration) time.Duration {
+	if !s.lastReaderAt.IsZero() {
+		d = min(d, time.Until(s.lastReaderAt.Add(closeDelay)))
 	}
-	return k.untilCard(d)
+	return s.untilCard(d)
 }
 
-// untilCard shortens a wait that the end of the linger does not end, so that the card is not missed. It is above 0.
-func (k *supervisor) untilCard(d time.Duration) time.Duration {
-	if k.outage.cause != nil {
-		d = min(d, time.Until(k.outage.again))
+// untilCard shortens a wait to the next card. It returns more than 0.
+func (s *supervisor) untilCard(d time.Duration) time.Duration {
+	if s.outage.cause != nil {
+		d = min(d, time.Until(s.outage.nextCard))
 	}
 	return max(d, time.Millisecond)
 }

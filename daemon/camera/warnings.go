@@ -7,84 +7,85 @@ import (
 	"time"
 )
 
-// warnings are what the open camera does not do as it is configured.
+// warnings records where the open camera differs from its configuration.
 type warnings struct {
-	open []string  // that it said when it was opened
-	told []string  // that were logged last
-	slow time.Time // when to look again whether it keeps its rate
-	rate float64   // that why tells
-	why  string    // it does not
+	atOpen []string // from the source
+	logged []string // of atOpen, so that a reopen does not log them again
 
-	looked time.Time // at the rate, the last time
-	broken uint64    // frames until then
-}
-
-// warn takes what a camera says at its opening, and logs it unless it is what it said before.
-func (k *supervisor) warn(a about) {
-	w := &k.warnings
-	w.open, w.why, w.slow = nil, "", time.Time{}
-	w.looked, w.broken = time.Now(), k.counters.allBroken()
-	for _, err := range a.warnings {
-		w.open = append(w.open, err.Error())
-	}
-	if !slices.Equal(w.open, w.told) {
-		w.told = w.open
-		for _, text := range w.open {
-			k.log.Warn("camera does not do all that is configured", "err", text)
-		}
-	}
-	k.showWarnings()
-}
-
-func (k *supervisor) showWarnings() {
-	all := slices.Clone(k.warnings.open)
-	if k.warnings.why != "" {
-		all = append(all, k.warnings.why)
-	}
-	k.status.set(func(s *Status) { s.Warnings = all })
+	lowRate     string    // the warning about the frame rate; "": none
+	lowRateFPS  float64   // the rate in lowRate
+	nextCheck   time.Time // of the rate
+	lastCheck   time.Time
+	brokenSoFar uint64 // broken frames until lastCheck
 }
 
 const (
-	slowEvery = 5 * time.Second // between two looks at the rate
-	slowPart  = 0.8             // of the promised rate: what is below it is worth a word
-	newRate   = 0.2             // of the rate that was told: what differs by more is told anew
+	rateCheckInterval = 5 * time.Second
+	lowRateShare      = 0.8 // of the promised rate; a lower one is a warning
+	rateChangeShare   = 0.2 // of lowRateFPS; a larger change updates the warning
 )
 
-// warnIfSlow says why frames come at a lower rate than the camera promised, and that they do not do so any more.
-func (k *supervisor) warnIfSlow(s stream) {
-	w, now := &k.warnings, time.Now()
-	if now.Before(w.slow) {
+// setWarnings takes the warnings of a source and logs new ones.
+func (s *supervisor) setWarnings(info sourceInfo) {
+	w := &s.warnings
+	w.atOpen, w.lowRate, w.nextCheck = nil, "", time.Time{}
+	w.lastCheck, w.brokenSoFar = time.Now(), s.counters.totalBroken()
+	for _, err := range info.warnings {
+		w.atOpen = append(w.atOpen, err.Error())
+	}
+	if !slices.Equal(w.atOpen, w.logged) {
+		w.logged = w.atOpen
+		for _, text := range w.atOpen {
+			s.log.Warn("camera differs from its configuration", "err", text)
+		}
+	}
+	s.publishWarnings()
+}
+
+func (s *supervisor) publishWarnings() {
+	all := slices.Clone(s.warnings.atOpen)
+	if s.warnings.lowRate != "" {
+		all = append(all, s.warnings.lowRate)
+	}
+	s.status.set(func(st *Status) { st.Warnings = all })
+}
+
+// checkRate warns if frames arrive at a lower rate than the camera promised,
+// and withdraws the warning when the rate is back.
+func (s *supervisor) checkRate(src source) {
+	w, now := &s.warnings, time.Now()
+	if now.Before(w.nextCheck) {
 		return
 	}
-	w.slow = now.Add(slowEvery)
-	a, got := s.about(), k.counters.meter.Rate(k.cfg.now()).FPS
-	lags, told := got < slowPart*a.fps, w.why != ""
-	spoiled := k.spoiled(now)
-	if lags == told && (!lags || math.Abs(got-w.rate) <= newRate*w.rate) {
+	w.nextCheck = now.Add(rateCheckInterval)
+	info, got := src.info(), s.counters.meter.Rate(s.cfg.now()).FPS
+	low, warned := got < lowRateShare*info.fps, w.lowRate != ""
+	broken := s.brokenRate(now)
+	if low == warned && (!low || math.Abs(got-w.lowRateFPS) <= rateChangeShare*w.lowRateFPS) {
 		return
 	}
-	w.rate, w.why = got, ""
-	if lags {
-		w.why = fmt.Sprintf("%s gives %.3g frames a second of the %.3g that it promised", a.device, got, a.fps)
-		if spoiled > (a.fps-got)/2 { // the light is not to blame
-			w.why += fmt.Sprintf(": %.3g more are broken", spoiled)
-		} else if reason := s.whySlow(); reason != "" {
-			w.why += ": " + reason
+	w.lowRateFPS, w.lowRate = got, ""
+	if low {
+		w.lowRate = fmt.Sprintf("%s sends %.3g frames a second instead of %.3g", info.device, got, info.fps)
+		if broken > (info.fps-got)/2 { // most of the missing frames came, but broken
+			w.lowRate += fmt.Sprintf(": %.3g more are broken", broken)
+		} else if reason := src.lowRateReason(); reason != "" {
+			w.lowRate += ": " + reason
 		}
 	}
 	switch {
-	case lags && !told: // another rate is no news for the log: it changes all the time
-		k.log.Warn("camera is slow", "err", w.why)
-	case !lags:
-		k.log.Info("camera keeps its rate again", "device", a.device)
+	case low && !warned: // the log does not follow the rate, which changes all the time
+		s.log.Warn("camera frame rate low", "err", w.lowRate)
+	case !low:
+		s.log.Info("camera frame rate recovered", "device", logDevice(info.device))
 	}
-	k.showWarnings()
+	s.publishWarnings()
 }
 
-// spoiled is how many frames a second came broken since the last look.
-func (k *supervisor) spoiled(now time.Time) float64 {
-	w, broken := &k.warnings, k.counters.allBroken()
-	rate := float64(broken-w.broken) / max(now.Sub(w.looked), time.Second).Seconds()
-	w.looked, w.broken = now, broken
+// brokenRate returns the broken frames per second since the last check.
+func (s *supervisor) brokenRate(now time.Time) float64 {
+	w, broken := &s.warnings, s.counters.totalBroken()
+	rate := float64(broken-w.brokenSoFar) / max(now.Sub(w.lastCheck), time.Second).Seconds()
+	w.lastCheck, w.brokenSoFar = now, broken
 	return rate
 }

@@ -22,7 +22,7 @@ func TestStallLadder(t *testing.T) {
 		}
 		alice.camera.tell(t, "hang off")
 		w.frames(t, 30)
-		for what, n := range map[string]int{"camera lost": 1, "stream restarted": 1, "camera is back": 1} {
+		for what, n := range map[string]int{"camera lost": 1, "stream restarted": 1, "camera recovered": 1} {
 			if lines := about(what, alice.logged(t, since)); len(lines) != n {
 				t.Errorf("%q is logged %d times, want %d: %q", what, len(lines), n, lines)
 			}
@@ -41,7 +41,7 @@ func TestStallLadder(t *testing.T) {
 			t.Errorf("before %+v, after %+v, want one restart, a reopening and one reset", before, after)
 		}
 		log := alice.logged(t, since)
-		for what, n := range map[string]int{"camera lost": 1, "stream restarted": 1, "usb device was reset": 1, "camera is back": 1} {
+		for what, n := range map[string]int{"camera lost": 1, "stream restarted": 1, "usb device reset": 1, "camera recovered": 1} {
 			if lines := about(what, log); len(lines) != n {
 				t.Errorf("%q is logged %d times, want %d:\n%s", what, len(lines), n, log)
 			}

@@ -140,7 +140,7 @@ func TestVividFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			before, since := alice.status(t), alice.journal(t)
 			set(tt.control)
-			eventually(t, comesBack, fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s' | grep -q 'camera is back'", alice.unit, since))
+			eventually(t, comesBack, fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s' | grep -q 'camera recovered'", alice.unit, since))
 			after := goesOn(t, before)
 			lost := about("camera lost", alice.logged(t, since))
 			if len(lost) != 1 || !strings.Contains(lost[0], tt.cause) {
@@ -238,7 +238,7 @@ func TestVividControls(t *testing.T) {
 	// What was set is set again by each open, whatever happened to it meanwhile.
 	since := alice.journal(t)
 	sh(t, "v4l2-ctl -d "+node+" -c brightness=10,disconnect=1")
-	eventually(t, comesBack, fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s' | grep -q 'camera is back'", alice.unit, since))
+	eventually(t, comesBack, fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s' | grep -q 'camera recovered'", alice.unit, since))
 	is("brightness", "200")
 }
 

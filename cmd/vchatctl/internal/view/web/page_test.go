@@ -171,7 +171,7 @@ func TestPage_call(t *testing.T) {
 	// Unplug the peer's camera, and plug it in again.
 	camera.unplug()
 	browser.wait("reason",
-		includes(summaryText, "No picture: workshop's camera was lost: the camera command has stopped"))
+		includes(summaryText, "No picture: workshop's camera was lost: camera command stopped"))
 	camera.plugIn()
 	browser.awaitMotion("new frames")
 
