@@ -62,7 +62,7 @@ func (d *Daemon) peersView() []api.Peer {
 func (d *Daemon) linkView(peer string) api.Link {
 	s := d.links.Status(peer)
 	v := api.Link{
-		State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTMinMS: ms(s.RTTLeast),
+		State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTMinMS: ms(s.RTTMin),
 		ClockOffsetMS: ms(s.Offset), Reconnects: uint64(s.Reconnects), SentBytes: s.Sent, ReceivedBytes: s.Received,
 	}
 	if s.Up {

@@ -95,7 +95,7 @@ func (d *Daemon) callChanged(c call.Call) {
 	}
 	log := d.log.With("peer", c.Peer, "state", c.State, "direction", c.Direction)
 	_, live := d.calls.Get(c.Peer)
-	d.links.Want(c.Peer, live)
+	d.links.SetInCall(c.Peer, live)
 	switch c.State {
 	case call.Resuming:
 		s.hasFrames = false

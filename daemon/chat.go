@@ -103,7 +103,7 @@ func (d *Daemon) chatSession(peer string) (*callSession, call.Call, error) {
 			Hint:    "send it again once the call resumes; see: vchatctl status",
 		}
 	}
-	if !s.link.Can(wire.FeatureText) {
+	if !s.link.Supports(wire.FeatureText) {
 		return nil, c, &api.Error{Kind: api.Unsupported, Message: fmt.Sprintf("%s does not support messages", c.Peer)}
 	}
 	return s, c, nil
@@ -221,7 +221,7 @@ func (c *chat) linkLost(now time.Time) {
 // resend sends the lines on a new link that may be lost with the previous one.
 // The receiver drops duplicates by their id.
 func (c *chat) resend(l *link.Link) {
-	if !l.Can(wire.FeatureText) {
+	if !l.Supports(wire.FeatureText) {
 		return
 	}
 	for _, sent := range c.recent {

@@ -34,7 +34,7 @@ func (h *linkHandler) Down(l *link.Link, err error) {
 	if d.up[l.Peer()] != l {
 		return
 	}
-	if c, ok := d.calls.Get(l.Peer()); ok && !l.Can(wire.FeatureResume) {
+	if c, ok := d.calls.Get(l.Peer()); ok && !l.Supports(wire.FeatureResume) {
 		_, _ = d.step(call.GotEnd{
 			Peer: c.Peer, ID: c.ID, Reason: call.LostTooLong, Text: "the peer cannot resume calls",
 		})
@@ -90,7 +90,7 @@ func (d *Daemon) receiveState(l *link.Link, m *wire.State) {
 		return
 	}
 	before := s.peerCamera
-	s.peerCamera, s.peerCameraSince = m, frame.Wall(l.Local(m.Since))
+	s.peerCamera, s.peerCameraSince = m, frame.Wall(l.LocalTime(m.Since))
 	if before != nil && before.Camera == m.Camera && before.Reason == m.Reason && before.Rotate == m.Rotate {
 		return
 	}

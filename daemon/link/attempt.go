@@ -13,132 +13,135 @@ import (
 	"vchat/daemon/resolve"
 )
 
-// attempt is one walk through the addresses of a peer. One goroutine runs it, and starts one for each connection and one
-// that looks up the name.
+// attempt dials the addresses of a peer by the rules of Happy Eyeballs (RFC
+// 8305). Its goroutine starts one for each connection and one that resolves the
+// name.
 type attempt struct {
-	peer    *peer
-	tries   *atomic.Int32 // of all attempts: connections under way
-	patient bool
-	address string   // as configured
-	waiting []string // to be tried, best first
-	tried   []string
-	failed  error
+	peer       *peer
+	connecting *atomic.Int32 // of all attempts: connections before the hello
+	full       bool          // resolves the name, and has time for slow networks
+	address    string        // as configured
+	untried    []string      // best first
+	tried      []string
+	err        error
 }
 
-type found struct {
+type resolution struct {
 	addresses []string
 	err       error
 }
 
-// run makes connections until all have ended, or ctx. It returns why there is no link. A connection that has said hello lives
-// on: it is for the chooser to end it.
+// run connects until all connections have ended, or until ctx ends. It returns
+// why there is no link. A connection that has exchanged hellos outlives ctx:
+// arbitration ends it.
 func (a *attempt) run(ctx context.Context) error {
-	limit := hasteTime
-	if a.patient {
-		limit = 2 * handshakeTime // the first for the name
+	timeout := aggressiveTimeout
+	if a.full {
+		timeout = 2 * handshakeTimeout // the first one for the name
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	over := make(chan struct{})
 	defer close(over)
-	ended, agreed := make(chan error), make(chan struct{})
-	enough := sync.OnceFunc(func() { close(agreed) })
-	greeted := (<-chan struct{})(agreed)
-	var looked <-chan found
-	if a.patient {
-		looked = a.look(ctx)
+	ended, connected := make(chan error), make(chan struct{})
+	onHello := sync.OnceFunc(func() { close(connected) })
+	hello := (<-chan struct{})(connected)
+	var resolved <-chan resolution
+	if a.full {
+		resolved = a.resolve(ctx)
 	}
 	next := time.NewTimer(0)
 	defer next.Stop()
-	for running := 0; looked != nil || running > 0 || len(a.waiting) > 0; {
+	for running := 0; resolved != nil || running > 0 || len(a.untried) > 0; {
 		var start <-chan time.Time
-		if len(a.waiting) > 0 {
+		if len(a.untried) > 0 {
 			start = next.C
 		}
 		select {
-		case f := <-looked:
-			looked = nil
-			a.learn(f)
+		case r := <-resolved:
+			resolved = nil
+			a.onResolved(r)
 		case <-start:
 			running++
-			address := a.waiting[0]
-			a.waiting, a.tried = a.waiting[1:], append(a.tried, address)
+			address := a.untried[0]
+			a.untried, a.tried = a.untried[1:], append(a.tried, address)
 			a.peer.links.work.Go(func() {
-				err := a.try(ctx, address, enough)
+				err := a.connect(ctx, address, onHello)
 				select {
 				case ended <- err:
 				case <-over:
 				}
 			})
-			next.Reset(addressDelay)
+			next.Reset(attemptDelay)
 		case err := <-ended:
 			running--
-			a.note(err)
+			a.onError(err)
 			next.Reset(0)
-		case <-greeted: // the peer is there
-			greeted, looked, a.waiting = nil, nil, nil
+		case <-hello: // no other address is needed
+			hello, resolved, a.untried = nil, nil, nil
 		case <-ctx.Done():
-			a.note(fmt.Errorf("connect to %s: %w", a.address, classify(ctx.Err())))
-			return a.failed
+			a.onError(fmt.Errorf("connect to %s: %w", a.address, classify(ctx.Err())))
+			return a.err
 		}
 	}
-	return a.failed
+	return a.err
 }
 
-// look asks for the addresses each time: a peer at home changes its own with each DHCP lease.
-func (a *attempt) look(ctx context.Context) <-chan found {
-	answer := make(chan found, 1)
+// resolve looks the name up anew: with each DHCP lease a peer may have another
+// address.
+func (a *attempt) resolve(ctx context.Context) <-chan resolution {
+	result := make(chan resolution, 1)
 	a.peer.links.work.Go(func() {
-		all, err := resolve.Addresses(ctx, a.peer.links.cfg.Lookup, a.address)
-		answer <- found{all, err}
+		addresses, err := resolve.Addresses(ctx, a.peer.links.cfg.Lookup, a.address)
+		result <- resolution{addresses, err}
 	})
-	return answer
+	return result
 }
 
-// learn takes the addresses that a name has now.
-func (a *attempt) learn(f found) {
-	if f.err != nil {
-		a.note(f.err)
+func (a *attempt) onResolved(r resolution) {
+	if r.err != nil {
+		a.onError(r.err)
 		return
 	}
 	p := a.peer
 	p.mu.Lock()
-	if p.book.address == a.address {
-		p.book.known = f.addresses
+	if p.book.configured == a.address {
+		p.book.resolved = r.addresses
 	}
 	p.mu.Unlock()
-	for _, x := range f.addresses {
-		if !slices.Contains(a.tried, x) && !slices.Contains(a.waiting, x) {
-			a.waiting = append(a.waiting, x)
+	for _, x := range r.addresses {
+		if !slices.Contains(a.tried, x) && !slices.Contains(a.untried, x) {
+			a.untried = append(a.untried, x)
 		}
 	}
 }
 
-// note keeps the error that says best why there is no link: what will pass by itself at one address counts for more than
-// a stranger who answers at another one.
-func (a *attempt) note(err error) {
-	if err != nil && (a.failed == nil || hopeless(a.failed) && !hopeless(err)) {
-		a.failed = err
+// onError keeps the error to report. A temporary error at one address counts
+// for more than a wrong device at another.
+func (a *attempt) onError(err error) {
+	if err != nil && (a.err == nil || isPermanent(a.err) && !isPermanent(err)) {
+		a.err = err
 	}
 }
 
-// try makes one connection and serves it to its end. It calls agreed once that has said and heard hello.
-func (a *attempt) try(ctx context.Context, address string, agreed func()) error {
-	a.tries.Add(1)
-	done := sync.OnceFunc(func() { a.tries.Add(-1) })
+// connect makes one connection and serves it to its end. It calls onHello when
+// the hellos are exchanged.
+func (a *attempt) connect(ctx context.Context, address string, onHello func()) error {
+	a.connecting.Add(1)
+	done := sync.OnceFunc(func() { a.connecting.Add(-1) })
 	defer done()
-	where := a.address
-	if address != where {
-		where += " (" + address + ")"
+	name := a.address
+	if address != name {
+		name += " (" + address + ")"
 	}
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	conn, err := a.peer.links.cfg.Dial(ctx, "tcp", address)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
-			err = op.Err // it names the address once more
+			err = op.Err // OpError repeats the address
 		}
-		return fmt.Errorf("connect to %s: %w", where, err)
+		return fmt.Errorf("connect to %s: %w", name, err)
 	}
-	return a.peer.links.serveDialled(ctx, a.peer, where, conn, func() { done(); agreed() })
+	return a.peer.links.serveDialled(ctx, a.peer, name, conn, func() { done(); onHello() })
 }

@@ -5,15 +5,18 @@ import (
 	"time"
 )
 
-// backoff gives pauses that double from least to most. Each is drawn from the upper half of its range, so that two devices
-// that lost each other at the same moment do not dial in step.
-type backoff struct{ least, most, now time.Duration }
+// backoff returns pauses that double from a minimum to a maximum. Each is
+// random in the upper half of its range: two devices that lost each other at
+// the same moment must not dial in step.
+type backoff struct{ minimum, maximum, current time.Duration }
 
-func newBackoff(least, most time.Duration) *backoff { return &backoff{least: least, most: most} }
-
-func (b *backoff) next() time.Duration {
-	b.now = min(max(2*b.now, b.least), b.most)
-	return b.now/2 + rand.N(b.now/2+1)
+func newBackoff(minimum, maximum time.Duration) *backoff {
+	return &backoff{minimum: minimum, maximum: maximum}
 }
 
-func (b *backoff) reset() { b.now = 0 }
+func (b *backoff) next() time.Duration {
+	b.current = min(max(2*b.current, b.minimum), b.maximum)
+	return b.current/2 + rand.N(b.current/2+1)
+}
+
+func (b *backoff) reset() { b.current = 0 }

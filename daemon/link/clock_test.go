@@ -8,55 +8,59 @@ import (
 	"vchat/daemon/wire"
 )
 
-// pong lets the clock see an answer: rtt there and back, from a clock that is ahead by so much.
-func pong(c *clock, now, rtt, ahead time.Duration) {
-	c.ask(now - rtt)
-	at := now - rtt/2 + ahead
-	c.add(&wire.Pong{T1: now - rtt, T2: at, T3: at}, now)
+// addPong adds an answer to a ping: with this round trip, from a clock that is
+// ahead by offset.
+func addPong(c *clock, now, rtt, offset time.Duration) {
+	c.onPing(now - rtt)
+	at := now - rtt/2 + offset
+	c.onPong(&wire.Pong{T1: now - rtt, T2: at, T3: at}, now)
 }
 
-func TestClock(t *testing.T) {
+func TestClock_toLocal(t *testing.T) {
 	const now = 1000 * time.Second
 	for _, tt := range []struct {
 		name   string
-		see    func(c *clock)
+		add    func(c *clock)
 		theirs time.Duration
 		want   time.Duration
-		known  bool
+		wantOK bool
 	}{
-		{"nothing seen", func(*clock) {}, 5, now, false},
+		{"no sample", func(*clock) {}, 5, now, false},
 		{"the shortest round trip counts", func(c *clock) {
-			pong(c, now-2*time.Second, 20*time.Millisecond, 509*time.Millisecond)
-			pong(c, now-time.Second, time.Millisecond, 500*time.Millisecond)
-			pong(c, now, 30*time.Millisecond, 490*time.Millisecond)
+			addPong(c, now-2*time.Second, 20*time.Millisecond, 509*time.Millisecond)
+			addPong(c, now-time.Second, time.Millisecond, 500*time.Millisecond)
+			addPong(c, now, 30*time.Millisecond, 490*time.Millisecond)
 		}, now, now - 500*time.Millisecond, true},
-		{"after a jump only what came behind it", func(c *clock) {
-			pong(c, now-2*time.Second, time.Millisecond, 5*time.Second)
-			pong(c, now, 40*time.Millisecond, time.Second)
+		{"a jump discards older samples", func(c *clock) {
+			addPong(c, now-2*time.Second, time.Millisecond, 5*time.Second)
+			addPong(c, now, 40*time.Millisecond, time.Second)
 		}, now, now - time.Second, true},
-		{"a lost path is no jump", func(c *clock) {
-			pong(c, now-2*time.Second, time.Millisecond, time.Second)
-			pong(c, now, 400*time.Millisecond, time.Second+190*time.Millisecond)
+		{"a longer path is no jump", func(c *clock) {
+			addPong(c, now-2*time.Second, time.Millisecond, time.Second)
+			addPong(c, now, 400*time.Millisecond, time.Second+190*time.Millisecond)
 		}, now, now - time.Second, true},
-		{"a time to come is now", func(c *clock) { pong(c, now, 2, 0) }, now + time.Hour, now, true},
+		{"the future is now", func(c *clock) { addPong(c, now, 2, 0) }, now + time.Hour, now, true},
 		{"a jump of 292 years", func(c *clock) {
-			pong(c, now-time.Second, 2, 0)
-			pong(c, now, 2, math.MaxInt64-now)
+			addPong(c, now-time.Second, 2, 0)
+			addPong(c, now, 2, math.MaxInt64-now)
 		}, math.MaxInt64 - time.Second, now - time.Second, true},
-		{"a clock of 292 years ahead", func(c *clock) { pong(c, now, 2, math.MaxInt64-now) }, 0, now - century, true},
-		{"a frame of 292 years ahead", func(c *clock) { pong(c, now, 2, -now/2) }, math.MaxInt64, now, true},
-		{"an answer that was not asked for", func(c *clock) { c.add(&wire.Pong{T1: now - 2, T2: 5, T3: 5}, now) }, 5, now, false},
-		{"an answer before its question", func(c *clock) { c.ask(now + 1); c.add(&wire.Pong{T1: now + 1, T2: 5, T3: 5}, now) }, 5, now, false},
+		{"an offset of 292 years", func(c *clock) { addPong(c, now, 2, math.MaxInt64-now) }, 0, now - maxAge, true},
+		{"an instant 292 years ahead", func(c *clock) { addPong(c, now, 2, -now/2) }, math.MaxInt64, now, true},
+		{"an answer to no ping", func(c *clock) { c.onPong(&wire.Pong{T1: now - 2, T2: 5, T3: 5}, now) }, 5, now, false},
+		{"an answer before its ping", func(c *clock) {
+			c.onPing(now + 1)
+			c.onPong(&wire.Pong{T1: now + 1, T2: 5, T3: 5}, now)
+		}, 5, now, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var c clock
-			tt.see(&c)
-			got, known := c.local(tt.theirs, now)
-			if apart := got - tt.want; max(apart, -apart) > 2 || known != tt.known {
-				t.Errorf("local(%v) = %v, %v; want %v, %v", tt.theirs, got, known, tt.want, tt.known)
+			tt.add(&c)
+			got, ok := c.toLocal(tt.theirs, now)
+			if difference := got - tt.want; max(difference, -difference) > 2 || ok != tt.wantOK {
+				t.Errorf("toLocal(%v) = %v, %v; want %v, %v", tt.theirs, got, ok, tt.want, tt.wantOK)
 			}
 			if delay := now - got; delay < 0 {
-				t.Errorf("a delay of %v", delay)
+				t.Errorf("got a delay of %v, want at least 0", delay)
 			}
 		})
 	}

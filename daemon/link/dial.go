@@ -9,72 +9,75 @@ import (
 	"vchat/daemon/transport"
 )
 
-// When a peer is dialled, and how often:
+// How often a peer is dialled:
 //
-//	a link that is heard, or no address ── not at all
-//	no link, no call                    ── one attempt at a time, with pauses from 0.1 to 2 s between them
-//	no link but a call, or a suspect one ── one attempt every hasteEvery, whatever has become of the others
+//	a live link, or no address ── not at all
+//	no link, no call           ── one attempt at a time, with pauses from 0.1 to 2 s between them
+//	no link or a stale one,
+//	during a call              ── one attempt every aggressiveInterval, however many are under way
 //
-// The last is for networks that come back: a SYN that was lost is repeated by the kernel after a second and later, and what
-// is lost of a handshake after a fifth of one. An attempt goes through the peer's addresses as RFC 8305 says, but takes TLS
-// and hello into the race, so that a wrong device at one of them is in nobody's way. Most of the attempts in haste give up
-// early; one in patientOne has all the time that slow networks need.
+// The last is for networks that come back. The kernel repeats a lost SYN only
+// after a second, and a lost part of a handshake after 0.2 s. An attempt goes
+// through the peer's addresses by RFC 8305, but a connection wins with its
+// hello, not with TCP: a wrong device at one address delays no other. Most
+// attempts during a call give up early; one in fullEvery takes the time that
+// slow networks need.
 const (
-	hasteEvery    = 150 * time.Millisecond
-	hasteTime     = time.Second // for TCP and TLS
-	patientOne    = 6
-	addressDelay  = 150 * time.Millisecond // between two addresses (RFC 8305, section 8: 100 ms at least)
-	maxTries      = 32                     // connections under way to one peer: about 12 for each of its addresses
-	neighbourTime = 5 * time.Minute        // into a cut
-	rareDial      = 10 * time.Second       // the longest pause after a hopeless try
+	aggressiveInterval = 150 * time.Millisecond
+	aggressiveTimeout  = time.Second // for TCP and TLS
+	fullEvery          = 6
+	attemptDelay       = 150 * time.Millisecond // between two addresses (RFC 8305, section 8: at least 100 ms)
+	maxConnecting      = 32                     // connections to one peer before the hello: about 12 for each address
+	confirmFor         = 5 * time.Minute        // into an outage the neighbour is confirmed
+	permanentRetry     = 10 * time.Second       // the longest pause after a permanent error
 )
 
-// dialler is the state of keepDialling.
-type dialler struct {
-	peer    *peer
-	ctx     context.Context // of the attempts under way; nil: there are none
-	cancel  context.CancelFunc
-	results chan result
-	running int // attempts of this ctx that have not ended
-	started int // attempts since there was a link to rely on
-	last    time.Time
-	begun   time.Time    // of the first of them
-	tries   atomic.Int32 // connections under way that have not agreed yet
+// dialer is the state of keepDialling.
+type dialer struct {
+	peer       *peer
+	ctx        context.Context // of the attempts under way; nil: there are none
+	cancel     context.CancelFunc
+	results    chan result
+	running    int // attempts of ctx that have not ended
+	started    int // attempts since the link was lost
+	lastStart  time.Time
+	firstStart time.Time    // of the attempts of ctx
+	connecting atomic.Int32 // connections before the hello
 }
 
-// result is what became of an attempt that made no link.
+// result is the error of an attempt.
 type result struct {
-	ctx context.Context // which attempts it belongs to
+	ctx context.Context // of the attempt
 	err error
 }
 
-// urgency is how much a peer is to be dialled.
+// urgency is how a peer is dialled.
 type urgency int
 
 const (
-	notAtAll urgency = iota
-	singly
-	haste
+	dialNone urgency = iota
+	dialSingle
+	dialAggressive
 )
 
-// urgency says whether there is anything to dial, and the earliest time for it.
+// urgency returns how to dial now, and the earliest time for it.
 func (p *peer) urgency() (urgency, time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.book.address == "":
-		return notAtAll, time.Time{}
-	case p.current == nil && !p.wanted.Load():
-		return singly, p.notUntil
+	case p.book.configured == "":
+		return dialNone, time.Time{}
+	case p.current == nil && !p.inCall.Load():
+		return dialSingle, p.retryAt
 	case p.current == nil || p.current.conn.Stale():
-		return haste, p.notUntil
+		return dialAggressive, p.retryAt
 	}
-	return notAtAll, time.Time{}
+	return dialNone, time.Time{}
 }
 
-// keepDialling makes a link whenever there is none that is heard.
+// keepDialling makes a link whenever there is no live one.
 func (p *peer) keepDialling() {
-	d := dialler{peer: p, results: make(chan result)}
+	d := dialer{peer: p, results: make(chan result)}
 	defer d.stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -87,7 +90,7 @@ func (p *peer) keepDialling() {
 		case <-timer.C:
 			d.start()
 		case r := <-d.results:
-			d.ended(r)
+			d.onResult(r)
 		case <-p.wake:
 		case <-p.ctx.Done():
 			return
@@ -95,43 +98,44 @@ func (p *peer) keepDialling() {
 	}
 }
 
-// due says when the next attempt is to start, if any. Where there is nothing to dial any more, those under way end.
-func (d *dialler) due() (time.Time, bool) {
+// due returns when the next attempt starts, if any. It ends those under way
+// when there is nothing to dial any more.
+func (d *dialer) due() (time.Time, bool) {
 	need, earliest := d.peer.urgency()
-	if need == notAtAll {
+	if need == dialNone {
 		d.stop()
 		return time.Time{}, false
 	}
-	if need == singly && d.running > 0 {
+	if need == dialSingle && d.running > 0 {
 		return time.Time{}, false
 	}
-	if next := d.last.Add(hasteEvery); earliest.Before(next) {
+	if next := d.lastStart.Add(aggressiveInterval); earliest.Before(next) {
 		earliest = next
 	}
 	return earliest, true
 }
 
 // start begins an attempt.
-func (d *dialler) start() {
+func (d *dialer) start() {
 	p := d.peer
-	d.last = time.Now()
-	if d.tries.Load() >= maxTries {
+	d.lastStart = time.Now()
+	if d.connecting.Load() >= maxConnecting {
 		return
 	}
 	if d.ctx == nil {
 		d.ctx, d.cancel = context.WithCancel(p.ctx)
-		d.begun = d.last
+		d.firstStart = d.lastStart
 	}
-	a := attempt{peer: p, tries: &d.tries, patient: d.started%patientOne == 0}
+	a := attempt{peer: p, connecting: &d.connecting, full: d.started%fullEvery == 0}
 	p.mu.Lock()
-	a.address, a.waiting = p.book.address, p.book.candidates()
-	neighbour := p.book.last
+	a.address, a.untried = p.book.configured, p.book.candidates()
+	neighbour := p.book.lastRemote
 	p.mu.Unlock()
 	d.started++
-	if !a.patient && len(a.waiting) == 0 {
-		return // the name is being looked up
+	if !a.full && len(a.untried) == 0 {
+		return // the full attempt still resolves the name
 	}
-	if a.patient && p.wanted.Load() && d.last.Sub(d.begun) < neighbourTime {
+	if a.full && p.inCall.Load() && d.lastStart.Sub(d.firstStart) < confirmFor {
 		_ = transport.ConfirmNeighbour(neighbour)
 	}
 	d.running++
@@ -145,8 +149,9 @@ func (d *dialler) start() {
 	})
 }
 
-// stop ends the attempts under way, but for those that have said hello: of these the chooser decides.
-func (d *dialler) stop() {
+// stop ends the attempts under way. Arbitration decides about connections that
+// have exchanged hellos.
+func (d *dialer) stop() {
 	if d.ctx != nil {
 		d.cancel()
 		d.ctx = nil
@@ -154,21 +159,21 @@ func (d *dialler) stop() {
 	d.running, d.started = 0, 0
 }
 
-// ended hears what became of an attempt.
-func (d *dialler) ended(r result) {
+// onResult handles the end of an attempt.
+func (d *dialer) onResult(r result) {
 	p := d.peer
 	if r.ctx != d.ctx {
-		return // of before there was a link
+		return // stopped
 	}
 	d.running--
-	p.fail(r.err)
+	p.onFailure(r.err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case hopeless(r.err):
-		p.notUntil = time.Now().Add(rareDial/2 + rand.N(rareDial/2))
-	case !p.wanted.Load():
-		p.notUntil = time.Now().Add(p.pause.next())
-		d.started = 0 // without haste each is a patient one
+	case isPermanent(r.err):
+		p.retryAt = time.Now().Add(permanentRetry/2 + rand.N(permanentRetry/2))
+	case !p.inCall.Load():
+		p.retryAt = time.Now().Add(p.pause.next())
+		d.started = 0 // without a call each attempt is a full one
 	}
 }

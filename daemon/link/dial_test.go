@@ -31,7 +31,7 @@ func TestInHasteAttemptsOverlap(t *testing.T) {
 		b.start(bob, false, alice)
 		b.net.Stall(true)
 		b.start(alice, true, bob)
-		alice.links.Want("bob", true)
+		alice.links.SetInCall("bob", true)
 		before := b.net.Dials()
 		after(time.Minute)
 		if n := b.net.Dials() - before; n < 4*60 || n > 8*60 {
@@ -57,15 +57,15 @@ func TestTheEndOfACallEndsTheHaste(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		alice, bob := b.device("alice"), b.device("bob")
 		b.start(alice, true, bob) // nobody is there
-		alice.links.Want("bob", true)
+		alice.links.SetInCall("bob", true)
 		after(time.Minute)
-		alice.links.Want("bob", false)
+		alice.links.SetInCall("bob", false)
 		before := b.net.Dials()
 		after(time.Minute)
 		if n := b.net.Dials() - before; n < 30 || n > 90 {
 			t.Errorf("%d dials in a minute without a call, want one every 1 to 2 s", n)
 		}
-		if n := strings.Count(b.logged(), "no link"); n != 1 {
+		if n := strings.Count(b.logged(), "link down"); n != 1 {
 			t.Errorf("the cause was logged %d times, want once", n)
 		}
 	})
@@ -93,7 +93,7 @@ func TestWhoIsRefusedDialsRarelyInACallToo(t *testing.T) {
 		b.start(bob, false) // knows nobody
 		b.start(alice, true, bob)
 		after(time.Second)
-		alice.links.Want("bob", true)
+		alice.links.SetInCall("bob", true)
 		before := b.net.Dials()
 		after(time.Minute)
 		if n := b.net.Dials() - before; n < 5 || n > 20 {
@@ -114,7 +114,7 @@ func TestLinksThatEndAtOnceAreNotMadeInHaste(t *testing.T) {
 		bob.handler = rude{bob}
 		b.start(bob, false, alice)
 		b.start(alice, true, bob)
-		alice.links.Want("bob", true)
+		alice.links.SetInCall("bob", true)
 		after(10 * time.Second)
 		before := alice.ups()
 		after(time.Minute)

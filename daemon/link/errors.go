@@ -13,34 +13,37 @@ import (
 )
 
 var (
-	// ErrWrongIdentity: the device at the peer's address has another key than the one that is known.
-	ErrWrongIdentity = errors.New("the device there has another key than the one that is known")
-	// ErrRefused: the other side does not accept us; the text says why.
-	ErrRefused = errors.New("refused by the other side")
-	// ErrDead: nothing was heard on the link for too long.
+	// ErrWrongIdentity means that the device at the peer's address has another
+	// key than the configured one.
+	ErrWrongIdentity = errors.New("peer key mismatch")
+	// ErrRefused means that the peer does not accept this device; the text has
+	// the reason.
+	ErrRefused = errors.New("refused by peer")
+	// ErrDead means that the peer was silent for too long.
 	ErrDead = transport.ErrDead
-	// ErrSlow: the other side does not take what is sent to it.
+	// ErrSlow means that the peer does not read what is sent to it.
 	ErrSlow = transport.ErrSlow
-	// ErrClosed: the other side closed the connection without a word.
-	ErrClosed = errors.New("the connection was closed")
+	// ErrClosed means that the connection was closed without a Bye.
+	ErrClosed = errors.New("connection closed")
 
-	errReplaced  = errors.New("another connection to the same peer was chosen")
-	errForgotten = errors.New("the peer was taken out of the configuration")
-	errRenamed   = errors.New("the peer has another name in the configuration now")
-	errShutdown  = errors.New("this device stops")
+	errReplaced  = errors.New("replaced by another connection")
+	errForgotten = errors.New("peer removed from the configuration")
+	errRenamed   = errors.New("peer renamed in the configuration")
+	errShutdown  = errors.New("device is shutting down")
 )
 
-// ByeError is the last word of the other side.
+// ByeError is the Bye with which the peer ended the connection. It matches
+// ErrRefused and wire.ErrVersion by its code.
 type ByeError struct{ wire.Bye }
 
 func (e *ByeError) Error() string {
 	if e.Text == "" {
-		return fmt.Sprintf("the other side said goodbye (%v)", e.Code)
+		return fmt.Sprintf("closed by peer: %v", e.Code)
 	}
-	return "the other side says: " + e.Text
+	return "closed by peer: " + e.Text
 }
 
-// Is makes a refusal of our key known as ErrRefused, and being replaced as what it is.
+// Is maps codes to errors.
 func (e *ByeError) Is(target error) bool {
 	switch e.Code {
 	case wire.CodeUnknownDevice, wire.CodeWrongIdentity, wire.CodeSelfCall:
@@ -53,15 +56,20 @@ func (e *ByeError) Is(target error) bool {
 	return false
 }
 
-// classify turns what reading or writing a connection gave into one of the errors above, keeping the original.
+// isPermanent reports whether only a person can correct the cause of err.
+func isPermanent(err error) bool {
+	return errors.Is(err, ErrWrongIdentity) || errors.Is(err, ErrRefused) || errors.Is(err, wire.ErrVersion)
+}
+
+// classify wraps an error of reading or writing in one of the errors above.
 func classify(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrDead), errors.Is(err, ErrSlow):
-		return err // a conn has said so already
+		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("no answer within %v: %w", handshakeTime, err)
+		return fmt.Errorf("no answer within %v: %w", handshakeTimeout, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded)
 	case transport.IsClosed(err):
@@ -70,8 +78,9 @@ func classify(err error) error {
 	return err
 }
 
-// cause names the kind of a failure without what differs from try to try (ports, times), so that it is logged once.
-func cause(err error) string {
+// logKey returns the kind of an error without what differs between attempts,
+// such as ports and times. Each kind is logged once.
+func logKey(err error) string {
 	var bye *ByeError
 	if errors.As(err, &bye) {
 		return bye.Code.String()
@@ -84,9 +93,9 @@ func cause(err error) string {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return "no answer"
 	}
-	var no syscall.Errno
-	if errors.As(err, &no) {
-		return no.Error()
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -95,9 +104,9 @@ func cause(err error) string {
 	return err.Error()
 }
 
-// farewell is what is said to the other side before a connection is closed because of err; nil when there is nobody to
-// hear it or nothing to say.
-func farewell(err error) *wire.Bye {
+// goodbye returns the Bye to send before a connection is closed because of err;
+// nil if the peer has ended it or cannot hear.
+func goodbye(err error) *wire.Bye {
 	var bye *ByeError
 	switch {
 	case errors.As(err, &bye), errors.Is(err, ErrDead), errors.Is(err, ErrClosed):
@@ -105,17 +114,17 @@ func farewell(err error) *wire.Bye {
 	case errors.Is(err, errReplaced):
 		return &wire.Bye{Code: wire.CodeReplaced, Text: errReplaced.Error()}
 	case errors.Is(err, errForgotten):
-		return &wire.Bye{Code: wire.CodeUnknownDevice, Text: "this device no longer knows yours"}
+		return &wire.Bye{Code: wire.CodeUnknownDevice, Text: "your device was removed from the configuration"}
 	case errors.Is(err, wire.ErrVersion):
-		return words(wire.CodeVersion, err)
+		return newBye(wire.CodeVersion, err)
 	case errors.Is(err, wire.ErrProtocol):
-		return words(wire.CodeProtocol, err)
+		return newBye(wire.CodeProtocol, err)
 	case errors.Is(err, ErrSlow):
-		return words(wire.CodeTooMany, err)
+		return newBye(wire.CodeTooMany, err)
 	}
-	return words(wire.CodeShutdown, err)
+	return newBye(wire.CodeShutdown, err)
 }
 
-func words(code wire.Code, err error) *wire.Bye {
+func newBye(code wire.Code, err error) *wire.Bye {
 	return &wire.Bye{Code: code, Text: wire.Sanitize(err.Error(), wire.MaxReason)}
 }

@@ -301,7 +301,7 @@ func TestRefusalsDoNotFillTheLog(t *testing.T) {
 			_ = stranger.Close()
 		}
 		after(3 * time.Second)
-		if n := strings.Count(b.logged(), "refused a device"); n > 256 || n < 200 {
+		if n := strings.Count(b.logged(), "unknown device refused"); n > 256 || n < 200 {
 			t.Errorf("%d lines about 300 strangers, want at most 256", n)
 		}
 	})

@@ -14,34 +14,38 @@ import (
 	"vchat/daemon/wire"
 )
 
-// farewellTime is how long an ending link may take to say Bye and to hear that it arrived.
-const farewellTime = 300 * time.Millisecond
+// goodbyeTimeout is how long an ending link may take to send its Bye and to see
+// the peer close.
+const goodbyeTimeout = 300 * time.Millisecond
 
-// Link is one connection to a peer, from the hello on. It owns two goroutines: the one that called run reads, another
-// writes. Its methods are safe for concurrent use.
+// sendQueue is the number of messages that wait to be sent at most.
+const sendQueue = 64
+
+// Link is one connection to a peer, from the hello on. It has two goroutines: a
+// reader (receiver.go) and a sender (sender.go). Its methods are safe for
+// concurrent use.
 type Link struct {
-	peer    *peer
-	conn    *transport.Conn
-	in      *wire.Reader
-	theirs  wire.Hello
-	agreed  []string // features
-	dialled bool
-	began   time.Time
+	peer     *peer
+	conn     *transport.Conn
+	in       *wire.Reader
+	theirs   wire.Hello
+	features []string // that both sides have
+	dialled  bool     // by us
+	since    time.Time
 
-	clockBase time.Duration // frame.Now at began
+	clockBase time.Duration // frame.Now at since
 
-	nominated bool // set by adopt, before anything is handed to the Handler
+	nominated       bool        // set before the Handler gets anything
+	nominationTimer *time.Timer // ends a link that is not nominated; nil where we nominate at once
 
-	out             chan wire.Message
-	pong            chan *wire.Pong // the answer to the newest ping
-	show            chan *frame.Hub
-	feedbackDue     chan struct{} // a frame has arrived, and the other side expects a Feedback
-	feedbackArrived chan struct{} // sent has a new Feedback
-	ask             chan struct{} // a ping, now
-	ctx             context.Context
-	end             context.CancelCauseFunc
-
-	choice *time.Timer // until when the other side has to choose this link; nil where we choose
+	out              chan wire.Message
+	pong             chan *wire.Pong // the answer to the newest ping
+	source           chan *frame.Hub // set by Show
+	feedbackDue      chan struct{}   // a frame has arrived, and the other side expects a Feedback
+	feedbackReceived chan struct{}   // sent has a new Feedback
+	pingNow          chan struct{}
+	ctx              context.Context
+	end              context.CancelCauseFunc
 
 	clock    clock
 	received receiveStats
@@ -50,23 +54,25 @@ type Link struct {
 }
 
 func newLink(p *peer, c *transport.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
-	l := &Link{peer: p, conn: c, in: in, theirs: theirs, agreed: wire.CommonFeatures(ours, theirs), dialled: dialled,
-		began: time.Now(), clockBase: frame.Now(),
-		decoder: framecodec.NewDecoder(in),
-		out:     make(chan wire.Message, 64), pong: make(chan *wire.Pong, 1), show: make(chan *frame.Hub, 1),
-		feedbackDue: make(chan struct{}, 1), feedbackArrived: make(chan struct{}, 1), ask: make(chan struct{}, 1)}
+	l := &Link{
+		peer: p, conn: c, in: in, theirs: theirs, features: wire.CommonFeatures(ours, theirs), dialled: dialled,
+		since: time.Now(), clockBase: frame.Now(), decoder: framecodec.NewDecoder(in),
+		out: make(chan wire.Message, sendQueue), pong: make(chan *wire.Pong, 1), source: make(chan *frame.Hub, 1),
+		feedbackDue: make(chan struct{}, 1), feedbackReceived: make(chan struct{}, 1), pingNow: make(chan struct{}, 1),
+	}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	return l
 }
 
-// Peer is the name of the peer on the other side.
+// Peer returns the name of the peer.
 func (l *Link) Peer() string { return l.peer.Name }
 
-// Remote is the network address of the other side.
+// Remote returns the network address of the peer.
 func (l *Link) Remote() string { return l.conn.RemoteAddr().String() }
 
-// Can says whether both sides have a feature of the hello.
-func (l *Link) Can(feature string) bool { return slices.Contains(l.agreed, feature) }
+// Supports reports whether both sides have a feature, for example
+// wire.FeatureText.
+func (l *Link) Supports(feature string) bool { return slices.Contains(l.features, feature) }
 
 func (l *Link) dialledBy() string {
 	if l.dialled {
@@ -75,102 +81,107 @@ func (l *Link) dialledBy() string {
 	return "them"
 }
 
-// Send queues a message. It never blocks: when 64 messages wait, the other side does not read, and the link ends.
+// Send queues a message. It never blocks. If 64 messages wait already, the peer
+// does not read: then Send ends the link and returns false.
 func (l *Link) Send(m wire.Message) bool {
 	select {
 	case l.out <- m:
 		return true
 	default:
-		l.end(fmt.Errorf("%w: %d messages wait for it", ErrSlow, cap(l.out)))
+		l.end(fmt.Errorf("%w: %d messages wait", ErrSlow, cap(l.out)))
 		return false
 	}
 }
 
-// Show sends the frames of a hub from now on; nil ends that.
+// Show sends the frames of a hub from now on, in place of another one; nil
+// sends none. It never blocks.
 func (l *Link) Show(h *frame.Hub) {
 	for {
 		select {
-		case l.show <- h:
+		case l.source <- h:
 			return
-		case <-l.show: // a wish that the writer has not seen is overtaken
+		case <-l.source: // the sender has not seen the one before
 		}
 	}
 }
 
-// Local turns an instant on the other side's clock into one on ours.
-func (l *Link) Local(theirs time.Duration) time.Duration {
-	t, _ := l.clock.local(theirs, frame.Now())
+// LocalTime converts an instant of the peer's CLOCK_MONOTONIC to ours. It is
+// now before the first pong.
+func (l *Link) LocalTime(theirs time.Duration) time.Duration {
+	t, _ := l.clock.toLocal(theirs, frame.Now())
 	return t
 }
 
-// elapsed is the clock of the video that goes out, and of what is told of the video that comes in. It is frame.Now less
-// clockBase; but in tests it is theirs.
-func (l *Link) elapsed() time.Duration { return time.Since(l.began) }
+// elapsed returns the time since the link began. Unlike frame.Now it is fake in
+// tests with fake time.
+func (l *Link) elapsed() time.Duration { return time.Since(l.since) }
 
-// probe asks the other side to be heard soon.
+// probe pings the peer, which then has transport.StaleTimeout to answer.
 func (l *Link) probe() {
 	l.conn.Probe()
-	poke(l.ask)
+	notify(l.pingNow)
 }
 
-// run serves the link until ctx or the link ends and returns why.
+// run serves the link until ctx or the link ends. It returns why.
 func (l *Link) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { l.end(shutdown(ctx)) })()
-	defer context.AfterFunc(l.ctx, func() { l.conn.SetFinalDeadline(time.Now().Add(farewellTime)) })()
-	l.conn.Start(transport.Options{Counters: &l.peer.bytes, LivenessTimeout: l.peer.patience, OnStale: l.peer.poke})
-	wrote := make(chan struct{})
+	defer context.AfterFunc(ctx, func() { l.end(endCause(ctx)) })()
+	defer context.AfterFunc(l.ctx, func() { l.conn.SetFinalDeadline(time.Now().Add(goodbyeTimeout)) })()
+	l.conn.Start(transport.Options{Counters: &l.peer.counters, LivenessTimeout: l.peer.livenessTimeout, OnStale: l.peer.wakeDialer})
+	senderEnded := make(chan struct{})
 	go func() {
-		defer close(wrote)
+		defer close(senderEnded)
 		l.end(newSender(l).run())
 	}()
-	if err := l.nominate(); err != nil {
+	if err := l.joinArbitration(); err != nil {
 		l.end(err)
 	}
 	l.end(l.read())
-	why := context.Cause(l.ctx)
-	if farewell(why) != nil {
-		_, _ = io.Copy(io.Discard, l.conn) // or what is under way would reset the connection, and with it the Bye
-		<-wrote
+	err := context.Cause(l.ctx)
+	if goodbye(err) != nil {
+		_, _ = io.Copy(io.Discard, l.conn) // unread data would reset the connection, and destroy the Bye
+		<-senderEnded
 	}
-	if errors.Is(why, ErrDead) || errors.Is(why, errReplaced) {
+	if errors.Is(err, ErrDead) || errors.Is(err, errReplaced) {
 		l.conn.Abort()
 	}
 	_ = l.conn.Close()
-	<-wrote
-	l.peer.left(l, why)
-	return why
+	<-senderEnded
+	l.peer.onEnd(l, err)
+	return err
 }
 
-func shutdown(ctx context.Context) error {
-	if why := context.Cause(ctx); !errors.Is(why, context.Canceled) {
-		return why
+// endCause returns why the context of a peer has ended.
+func endCause(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
 	}
 	return errShutdown
 }
 
-// nominate chooses, or waits for the other side's choice.
-func (l *Link) nominate() error {
-	if l.chooses() {
-		return l.peer.offer(l)
+// joinArbitration decides about the link, or waits for the decision of the
+// other side.
+func (l *Link) joinArbitration() error {
+	if l.isArbiter() {
+		return l.peer.arbitrate(l)
 	}
-	l.peer.await(l)
+	l.peer.waitForNomination(l)
 	return nil
 }
 
-// stopWaiting ends the wait for the other side's choice.
-func (l *Link) stopWaiting() {
-	if l.choice != nil {
-		l.choice.Stop()
+func (l *Link) stopNominationTimer() {
+	if l.nominationTimer != nil {
+		l.nominationTimer.Stop()
 	}
 }
 
-// chooses says whether this device is the one of the two that chooses among connections.
-func (l *Link) chooses() bool {
+// isArbiter reports whether this device nominates connections: its id is the
+// smaller one.
+func (l *Link) isArbiter() bool {
 	return l.peer.links.cfg.Identity.ID().Compare(l.peer.ID) < 0
 }
 
-// poke leaves a message that one is enough of.
-func poke(c chan struct{}) {
+// notify sets a flag: c has room for one value.
+func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -283,16 +283,16 @@ func TestPausesBetweenDialsAreBounded(t *testing.T) {
 		if n := b.net.Dials(); n < 30 || n > 90 {
 			t.Errorf("%d dials in a minute, want one every 1 to 2 s", n)
 		}
-		if n := strings.Count(b.logged(), "no link"); n != 1 {
+		if n := strings.Count(b.logged(), "link down"); n != 1 {
 			t.Errorf("the cause was logged %d times, want once:\n%s", n, b.logged())
 		}
 		before := b.net.Dials()
-		alice.links.Want("bob", true)
+		alice.links.SetInCall("bob", true)
 		after(149 * time.Millisecond)
 		if n := b.net.Dials(); n != before+1 {
 			t.Errorf("%d dials after the link is wanted, want %d", n, before+1)
 		}
-		alice.links.Want("bob", false)
+		alice.links.SetInCall("bob", false)
 		b.start(bob, false, alice)
 		after(3 * time.Second)
 		if alice.links.Link("bob") == nil {
@@ -316,7 +316,7 @@ func TestWrongKeyIsToldToBothSides(t *testing.T) {
 			}
 		}
 		if len(mallory.refused) == 0 || !errors.Is(mallory.refused[0], link.ErrRefused) ||
-			!strings.Contains(mallory.refused[0].Error(), "not the one known for") {
+			!strings.Contains(mallory.refused[0].Error(), "not the one expected at") {
 			t.Errorf("the other side was told %v, want a refusal in words", mallory.refused)
 		}
 		if alice.ups()+mallory.ups() != 0 {
@@ -335,7 +335,7 @@ func TestStrangerIsRefusedInWords(t *testing.T) {
 			!strings.Contains(alice.refused[0].Error(), alice.id.ID().String()) {
 			t.Errorf("alice was told %v, want a refusal that names her key", alice.refused)
 		}
-		want := fmt.Sprintf("calls_itself=alice id=%s", alice.id.ID())
+		want := fmt.Sprintf("claimed_name=alice id=%s", alice.id.ID())
 		if n := strings.Count(b.logged(), want); n != 1 {
 			t.Errorf("%q was logged %d times, want once:\n%s", want, n, b.logged())
 		}

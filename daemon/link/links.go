@@ -1,27 +1,40 @@
-// Package link keeps one authenticated connection to each peer: it listens, dials, says hello, notices a dead connection
-// within three seconds and makes a new one, for ever.
+// Package link keeps one authenticated connection to each peer: it listens,
+// dials, exchanges hellos, detects a dead connection within three seconds, and
+// makes a new one.
 //
-// What it owes the rest: a Handler hears of each link that comes up, of what arrives on it, and of its end. A message never
-// waits behind a frame that is not already being written; a frame that would wait is replaced by a newer one. Nothing a
-// stranger sends gets further than a refusal in words, and the number of strangers at the door is bounded, as is what a known
-// peer can make us do: its messages are paced, and its frames are not unpacked unless somebody wants them.
+// Guarantees:
+//   - The Handler gets Up for each link, then its messages and frames, then Down.
+//   - A message waits behind the frame that is being written, and behind no other one.
+//   - A frame that has to wait is dropped for a newer one; see sender.go.
+//   - An unauthenticated device gets nothing but a refusal, and the number of its connections is limited.
+//   - A peer cannot make this device work without limit: its messages are rate limited, and frames that are not wanted are
+//     not decoded.
 //
-// Video never waits in queues (video.go): the receiver tells of each frame that arrived, a window keeps what is on the way
-// below what the link delivers in a moment (window.go), and where that is less than the camera gives, a rate says how many
-// bytes a frame may have (rate.go), and quality brings it down to them (quality.go). What waits for TCP to repeat a lost packet
-// is told apart from what waits in queues (tcp.go), and what our own kernel holds up, for want of knowing better, is freed (paced.go).
+// Goroutines, all of them ended when Run returns:
 //
-//	Links.Run ─┬─ accept loop ── one goroutine per connection: TLS, whose key?, hello ──┐
-//	           ├─ one dial loop per peer ── attempts: resolve, connect, TLS, hello ─────┴─▶ Link: a reader and a writer
-//	           └─ the watch for changes of the network: links are pinged, peers dialled at once
+//	Links.Run ─┬─ accept loop ── one per connection: TLS, which key?, hello ──────────┐
+//	           ├─ one dial loop per peer ── attempts: resolve, connect, TLS, hello ───┴─▶ Link: reader and sender
+//	           └─ network changes: ping the links, dial at once
 //
-// How often a peer is dialled is said in dial.go. When both devices dial at once there may be two connections for a moment,
-// and in the search for a better one several. The device whose fingerprint is the smaller one chooses (choose.go, and
-// PROTOCOL.md, section 3); the other holds all until it has heard the choice.
+// The way of a frame:
 //
-//	connected ──hello──▶ agreed ──Nominate──▶ up ──silence of 2.5 s, error, Bye, replaced──▶ down
-//	                                           ▲▼ silence of 0.5 s in a call, or after a change of the network
-//	                                        suspect: another connection is tried beside it, and the first that carries wins
+//	camera ─ frame.Hub ─▶ sender.go ─▶ framecodec ─▶ transport ═▶ network ═▶ transport ─▶ receiver.go ─▶ framecodec ─▶ Handler
+//	                         └─ congestion ◀──────── Feedback ◀───────────────────┘
+//
+// Two connections to a peer exist for a moment when both sides dial at once, or
+// when one side looks for a better one. The arbiter nominates one of them
+// (arbitrate.go); the other side keeps all of them until then. The states of a
+// connection:
+//
+//	            hello              Nominate       silence of 0.5 s, in a call or after Probe
+//	connected ─────────▶ pending ───────────▶ up ──────────────────────────────────────────▶ stale
+//	    │                   │                 │ ◀──────────────── bytes arrive ───────────── │
+//	    │ 5 s, error        │ 5 s, replaced   │ error, Bye, replaced                         │ silence of 2.5 s
+//	    ▼                   ▼                 ▼                                              ▼
+//	  closed              closed             down                                           down
+//
+// While a link is stale, the peer is dialled in parallel. The connection that
+// answers first becomes the link.
 package link
 
 import (
@@ -34,6 +47,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
 	"vchat/daemon/resolve"
@@ -41,65 +56,77 @@ import (
 )
 
 const (
-	handshakeTime = 5 * time.Second        // for each of TLS, hello and nomination
-	pingEvery     = 700 * time.Millisecond // so that three of them fit into transport.DeadTimeout
-	pingOften     = 200 * time.Millisecond // in a call: two of them fit into transport.StaleTimeout
-	youngLink     = time.Second            // a second connection within this time is the other half of a simultaneous dial
-	maxStrangers  = 64                     // connections that have not yet shown a known key
-	maxGreeting   = 8                      // connections of one peer that have not yet said hello: in haste it makes several
-	maxGreeted    = 8                      // connections of one peer that wait to be chosen
+	handshakeTimeout   = 5 * time.Second        // for each of TLS, hello and nomination
+	idlePingInterval   = 700 * time.Millisecond // three of them fit into transport.DeadTimeout
+	callPingInterval   = 200 * time.Millisecond // two of them fit into transport.StaleTimeout
+	simultaneousDial   = time.Second            // a second connection in this time is the other half of one
+	maxUnauthenticated = 64                     // connections without a known key
+	maxHandshakes      = 8                      // accepted connections of one peer before the hello: it dials in parallel
+	maxPending         = 8                      // connections of one peer that are not nominated
 )
 
-// Peer is a device that may connect and, where it has an address, is dialled.
+// Peer is a device that may connect. It is dialled if it has an address.
 type Peer struct {
 	Name    string
-	Address string // host:port, or empty: it dials us
+	Address string // host:port, or empty
 	ID      identity.ID
 
 	MaxBitrate float64 // of the video that is sent there, Mbit/s; 0: as much as the link carries
 }
 
-// Handler hears what happens on links. Its methods are called from the links' goroutines and must return soon; for one
-// Link they are called one at a time, first Up, last Down. Where a link takes the place of another one to the same peer,
-// the new one's Up comes before the old one's Down. Links may be asked from within.
+// Handler receives the events of all links. Its methods are called from the
+// goroutines of the links and must return soon. For one Link they are called
+// one at a time: first Up, last Down. Where a link replaces another one to the
+// same peer, Up of the new one comes before Down of the old one. The methods
+// may call Links.
 type Handler interface {
 	Up(l *Link)
-	Down(l *Link, why error)
-	// Refused tells that the connection to a peer failed for a reason that dialling again will not mend: one side
-	// does not accept the other's key (ErrWrongIdentity, ErrRefused), or they share no version (wire.ErrVersion).
-	Refused(peer string, why error)
+	Down(l *Link, err error)
+	// Refused reports an error that dialing again does not correct: one side
+	// does not accept the other's key (ErrWrongIdentity, ErrRefused), or they
+	// have no common version (wire.ErrVersion).
+	Refused(peer string, err error)
 	Message(l *Link, m wire.Message)
-	Wants(l *Link) bool            // whether frames are; asked before each
-	Frame(l *Link, f *frame.Frame) // the callee owns the reference
-	// Quality tells that our frames are now sent in less than their own quality, or in all of it again; Status says why.
-	// Unlike the others it is called from a goroutine of its own, between Up and Down or shortly after.
+	// Wants reports whether frames are wanted; others are not decoded. It is
+	// called before each frame.
+	Wants(l *Link) bool
+	// Frame takes over the reference to f.
+	Frame(l *Link, f *frame.Frame)
+	// Quality reports that the quality of sent frames was reduced or restored;
+	// Status has the reason. It is called from a goroutine of its own, between
+	// Up and Down or shortly after.
 	Quality(l *Link)
 }
 
-// Config is what Links needs. Dial and Lookup are the system's where they are nil; without Network nothing is known of changes.
+// Config is what Links needs. All fields but Dial, Lookup and Network are
+// required.
 type Config struct {
 	Identity *identity.Identity
-	Name     string // of this device, told in the hello
-	Software string // program and version, told in the hello
+	Name     string // of this device, for the hello
+	Software string // program and version, for the hello
 	Handler  Handler
 	Log      *slog.Logger
-	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
-	// Lookup gives the addresses of a host in one family, an error if there are none.
+	// Dial connects to "IP:port"; nil: net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Lookup returns the addresses of a host in one family, or an error if
+	// there are none; nil: resolve.Lookup.
 	Lookup func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
-	// Network calls changed after each change of the network that may matter, until ctx ends or it cannot: netwatch.Watch.
+	// Network calls changed after each change of the network, until ctx ends,
+	// or returns why it cannot: netwatch.Watch. Without it changes are not
+	// noticed.
 	Network func(ctx context.Context, changed func()) error
 }
 
 // Links holds the links to all peers. Its methods are safe for concurrent use.
 type Links struct {
-	cfg  Config
-	gate gate
+	cfg       Config
+	admission admission
+	refusals  refusals
 
-	mu       sync.Mutex
-	name     string
-	peers    map[string]*peer
-	byID     map[identity.ID]*peer
-	refusals refusals
+	mu    sync.Mutex
+	name  string
+	peers map[string]*peer
+	byID  map[identity.ID]*peer
 
 	listener net.Listener
 	ctx      context.Context
@@ -107,7 +134,7 @@ type Links struct {
 	work     sync.WaitGroup
 }
 
-// New makes Links without peers, which Configure adds.
+// New returns Links without peers.
 func New(cfg Config) *Links {
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
@@ -115,11 +142,13 @@ func New(cfg Config) *Links {
 	if cfg.Lookup == nil {
 		cfg.Lookup = resolve.Lookup
 	}
-	return &Links{cfg: cfg, name: cfg.Name, gate: gate{max: maxStrangers},
-		peers: map[string]*peer{}, byID: map[identity.ID]*peer{}}
+	return &Links{cfg: cfg, name: cfg.Name, admission: admission{limit: maxUnauthenticated},
+		refusals: refusals{hour: rate.Sometimes{Interval: time.Hour}},
+		peers:    map[string]*peer{}, byID: map[identity.ID]*peer{}}
 }
 
-// Listen opens the port for peers. It is called before Run, so that a taken port is known at once.
+// Listen opens the port for peers, such as ":7450". It is called before Run, so
+// that a port in use is reported at once.
 func (ls *Links) Listen(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -129,10 +158,10 @@ func (ls *Links) Listen(address string) error {
 	return nil
 }
 
-// ListenOn is Listen on a listener that is open already. Run closes it.
+// ListenOn is Listen with an open listener. Run closes it.
 func (ls *Links) ListenOn(l net.Listener) { ls.listener = l }
 
-// Addr is where Listen listens, or nil.
+// Addr returns the address of the listener, or nil.
 func (ls *Links) Addr() net.Addr {
 	if ls.listener == nil {
 		return nil
@@ -140,7 +169,9 @@ func (ls *Links) Addr() net.Addr {
 	return ls.listener.Addr()
 }
 
-// Run keeps the links until ctx ends. Then it says Bye on each and returns when nothing runs any more.
+// Run keeps the links until ctx ends. Then it sends a Bye on each of them, and
+// returns when all goroutines have ended. An error means that the listener has
+// failed.
 func (ls *Links) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	ls.mu.Lock()
@@ -150,7 +181,7 @@ func (ls *Links) Run(ctx context.Context) error {
 	}
 	ls.mu.Unlock()
 	if ls.cfg.Network != nil {
-		ls.work.Go(func() { ls.follow(ctx) })
+		ls.work.Go(func() { ls.followNetwork(ctx) })
 	}
 	var err error
 	if ls.listener != nil {
@@ -170,8 +201,9 @@ func (ls *Links) Run(ctx context.Context) error {
 	return err
 }
 
-// Configure sets the name told to peers and the peers themselves. Links to peers whose name and key are as they were stay
-// up; another address is for the next time.
+// Configure sets the name of this device and its peers. A link stays up if name
+// and key of the peer are unchanged; a new address is used for the next
+// attempt.
 func (ls *Links) Configure(name string, peers []Peer) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -181,14 +213,14 @@ func (ls *Links) Configure(name string, peers []Peer) {
 	for _, want := range peers {
 		p := newPeer(ls, want)
 		if before := old[want.Name]; before != nil {
-			p.telling = before.telling
-			p.wanted.Store(before.wanted.Load())
+			p.switching = before.switching
+			p.inCall.Store(before.inCall.Load())
 			if before.ID == want.ID {
 				p = before
-				p.move(want.Address)
+				p.setAddress(want.Address)
 			}
 		}
-		p.allow(want.MaxBitrate)
+		p.setMaxBitrate(want.MaxBitrate)
 		ls.peers[want.Name], ls.byID[want.ID] = p, p
 	}
 	for name, p := range old {
@@ -200,13 +232,13 @@ func (ls *Links) Configure(name string, peers []Peer) {
 			p.stop(errForgotten)
 		}
 	}
-	// Only now, so that nothing of a new peer is told before its forerunner of the same name has heard of its end.
+	// Last, so that a peer of the same name ends before the new one has events.
 	for _, p := range ls.peers {
 		ls.start(p)
 	}
 }
 
-// start begins to dial p, if it is new and Run has begun. The caller holds mu.
+// start begins to dial p if it is new and Run was called. The caller holds mu.
 func (ls *Links) start(p *peer) {
 	if p.ctx != nil || ls.ctx == nil {
 		return
@@ -229,15 +261,8 @@ func (ls *Links) peerByID(id identity.ID) *peer {
 	return ls.byID[id]
 }
 
-// Link returns the link to a peer that is up, or nil.
-func (ls *Links) Link(peer string) *Link {
-	if p := ls.peer(peer); p != nil {
-		return p.link()
-	}
-	return nil
-}
-
-// Status describes the link to a peer; the zero Status is that of an unknown one.
+// Status returns the status of the link to a peer; the zero Status for an
+// unknown one.
 func (ls *Links) Status(peer string) Status {
 	if p := ls.peer(peer); p != nil {
 		return p.status()
@@ -245,11 +270,13 @@ func (ls *Links) Status(peer string) Status {
 	return Status{}
 }
 
-// Want says whether a call waits for the link to a peer or is on it. Then the link is watched closely, and without one the
-// peer is dialled in haste: the first time at once, even if it has just refused us.
-func (ls *Links) Want(peer string, on bool) {
+// SetInCall records whether a call waits for the link to a peer or uses it.
+// During a call the link is pinged more often, and the peer is dialled in
+// parallel while there is no live link: the first time at once, even after a
+// refusal.
+func (ls *Links) SetInCall(peer string, inCall bool) {
 	if p := ls.peer(peer); p != nil {
-		p.want(on)
+		p.setInCall(inCall)
 	}
 }
 
@@ -260,10 +287,10 @@ func (ls *Links) hello() wire.Hello {
 		Name: ls.name, Software: ls.cfg.Software, Features: features}
 }
 
-// accept serves whoever connects, until the listener is closed.
+// accept serves connections until the listener is closed.
 func (ls *Links) accept(ctx context.Context) error {
 	pause := newBackoff(5*time.Millisecond, time.Second)
-	var told time.Time
+	warning := rate.Sometimes{Interval: time.Minute}
 	for {
 		conn, err := ls.listener.Accept()
 		switch {
@@ -275,21 +302,19 @@ func (ls *Links) accept(ctx context.Context) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept peers: %w", err)
 		case err != nil:
-			// EMFILE, ENFILE, ENOBUFS and ECONNABORTED pass; a loop without a pause would spin on the first two.
-			if time.Since(told) >= time.Minute {
-				told = time.Now()
-				ls.cfg.Log.Warn("cannot accept a connection for a moment", "err", err)
-			}
+			// EMFILE, ENFILE, ENOBUFS and ECONNABORTED are temporary. Without a
+			// pause the first two would cause a busy loop.
+			warning.Do(func() { ls.cfg.Log.Warn("accept failed", "err", err) })
 			sleep(ctx, pause.next())
 			continue
 		}
 		pause.reset()
-		ls.gate.enter(conn) // here, so that a flood cannot have more descriptors than the gate has places
-		ls.work.Go(func() { ls.answer(ctx, conn) })
+		ls.admission.admit(conn) // in this goroutine, so that a flood cannot use more descriptors than the limit
+		ls.work.Go(func() { ls.serveAccepted(ctx, conn) })
 	}
 }
 
-// sleep waits for d or the end of ctx.
+// sleep waits for d or for the end of ctx.
 func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -5,16 +5,15 @@ import (
 	"time"
 )
 
-// follow hears of changes of the network. A container host has storms of them: the first is acted on at once, what comes
-// then only at the end of a pause that grows with the storm.
-func (ls *Links) follow(ctx context.Context) {
+// followNetwork handles changes of the network. A container host has bursts of
+// them: the first change has an effect at once, those after it only after a
+// pause, which grows with the burst.
+func (ls *Links) followNetwork(ctx context.Context) {
 	changes := make(chan struct{}, 1)
 	ls.work.Go(func() {
-		err := ls.cfg.Network(ctx, func() {
-			poke(changes)
-		})
+		err := ls.cfg.Network(ctx, func() { notify(changes) })
 		if err != nil && ctx.Err() == nil {
-			ls.cfg.Log.Info("changes of the network go unnoticed; lost links are noticed by their silence", "err", err)
+			ls.cfg.Log.Info("network changes are not watched; lost links are detected by their silence", "err", err)
 		}
 	})
 	pause, last := newBackoff(50*time.Millisecond, 2*time.Second), time.Time{}
@@ -24,23 +23,23 @@ func (ls *Links) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if time.Since(last) > calm {
+		if time.Since(last) > burstGap {
 			pause.reset()
 		}
 		last = time.Now()
-		ls.networkChanged()
+		ls.onNetworkChange()
 		sleep(ctx, pause.next())
 	}
 }
 
-// calm is how long nothing must have happened before the next change is one by itself.
-const calm = 5 * time.Second
+// burstGap is the pause after which the next change belongs to a new burst.
+const burstGap = 5 * time.Second
 
-func (ls *Links) networkChanged() {
-	ls.cfg.Log.Debug("the network has changed")
+func (ls *Links) onNetworkChange() {
+	ls.cfg.Log.Debug("network changed")
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, p := range ls.peers {
-		p.moved()
+		p.onNetworkChange()
 	}
 }

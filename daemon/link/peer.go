@@ -4,65 +4,76 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"vchat/daemon/identity"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
 
+const (
+	messageInterval = 10 * time.Millisecond
+	messageBurst    = 100
+)
+
 // peer is one known device and the link to it.
 type peer struct {
-	Name   string
-	ID     identity.ID
-	links  *Links
-	ctx    context.Context // set by Links.start
-	cancel context.CancelCauseFunc
-	wake   chan struct{}      // something has changed that decides on dialling
-	wanted atomic.Bool        // a call waits for the link, or is on it
-	door   gate               // connections that come from there, before the hello
-	pace   pace               // of the messages that come from there
-	bytes  transport.Counters // over all links there have been
-	most   atomic.Uint64      // max_bitrate in bytes a second, the bits of a float64
+	Name       string
+	ID         identity.ID
+	links      *Links
+	ctx        context.Context // set by Links.start
+	cancel     context.CancelCauseFunc
+	wake       chan struct{} // the dialer looks at the state anew
+	inCall     atomic.Bool   // a call waits for the link or uses it
+	admission  admission     // accepted connections before the hello
+	messages   *rate.Limiter // received messages: each may cost a line in the journal and a write to the disk
+	counters   transport.Counters
+	maxBitrate atomic.Uint64 // in bytes a second, the bits of a float64; 0: no limit
 
-	// telling is held while one link takes the place of another or of none and while the Handler is told so, so that what
-	// it hears is in the order of what has happened. Peers of one name, one after the other, share it.
-	telling *sync.Mutex
+	// switching is held while a link becomes the current one or ends, and while
+	// the Handler is called for it. So the calls have the order of the changes.
+	// Peers of one name, one after the other, share it.
+	switching *sync.Mutex
 
-	mu       sync.Mutex
-	book     book
-	current  *Link         // the nominated one
-	pending  []*Link       // agreed, and not chosen yet; oldest first
-	racing   time.Duration // when (frame.Now) the last of pending was sent into a race with current
-	ups      int           // how many links there have been
-	pause    *backoff
-	notUntil time.Time // an attempt before that would be too soon after what has failed
-	failed   error     // why there is no link now
-	failedAt time.Time
-	told     map[string]bool // the failures that were logged since there was one
+	mu        sync.Mutex
+	book      addressBook
+	current   *Link         // the nominated one
+	pending   []*Link       // hellos exchanged, not nominated yet; oldest first
+	raceStart time.Duration // frame.Now when current and pending were pinged
+	linkCount int           // links since the start
+	pause     *backoff
+	retryAt   time.Time // no attempt before
+	lastErr   error     // why there is no link now
+	failedAt  time.Time
+	logged    map[string]bool // by logKey, since the last link
 }
 
-// Status is what there is to say about the link to a peer.
+// Status describes the link to a peer.
 type Status struct {
 	Up         bool
 	Since      time.Time     // of Up, or of the last failure
 	Reconnects int           // links after the first one
-	Err        error         // why it is not up; nil before the first try
-	RTT        time.Duration // of the last heartbeat
-	RTTLeast   time.Duration // of the last heartbeats
-	Offset     time.Duration // of the peer's CLOCK_MONOTONIC, above ours; as far as RTTLeast/2 from the truth
-	Sent       uint64        // bytes, over all links since the start, with those of TLS
-	Received   uint64
-	Software   string // the peer's program and version
+	Err        error         // why the link is not up; nil before the first attempt
+	RTT        time.Duration // the latest
+	RTTMin     time.Duration // of the last 64 pings
+	Offset     time.Duration // the peer's CLOCK_MONOTONIC minus ours, with an error of at most RTTMin/2
+	Sent       uint64        // bytes since the start, with those of TLS
+	Received   uint64        // the same
+	Software   string        // the peer's program and version
 	Sending    Sending
 	Receiving  Receiving
 }
 
 func newPeer(ls *Links, p Peer) *peer {
-	return &peer{Name: p.Name, ID: p.ID, book: book{address: p.Address}, links: ls, wake: make(chan struct{}, 1),
-		door: gate{max: maxGreeting}, telling: new(sync.Mutex), pause: newBackoff(100*time.Millisecond, 2*time.Second)}
+	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address}, links: ls,
+		wake: make(chan struct{}, 1), admission: admission{limit: maxHandshakes}, switching: new(sync.Mutex),
+		messages: rate.NewLimiter(rate.Every(messageInterval), messageBurst),
+		pause:    newBackoff(100*time.Millisecond, 2*time.Second)}
 }
 
 func (p *peer) link() *Link {
@@ -73,161 +84,162 @@ func (p *peer) link() *Link {
 
 func (p *peer) status() Status {
 	p.mu.Lock()
-	l, s := p.current, Status{Reconnects: max(0, p.ups-1), Err: p.failed, Since: p.failedAt,
-		Sent: p.bytes.Out.Load(), Received: p.bytes.In.Load()}
+	l, s := p.current, Status{Reconnects: max(0, p.linkCount-1), Err: p.lastErr, Since: p.failedAt,
+		Sent: p.counters.Out.Load(), Received: p.counters.In.Load()}
 	p.mu.Unlock()
 	if l != nil {
-		s.Up, s.Since, s.Err = true, l.began, nil
-		s.RTT, s.RTTLeast, s.Offset = l.clock.measured()
+		s.Up, s.Since, s.Err = true, l.since, nil
+		s.RTT, s.RTTMin, s.Offset = l.clock.estimate()
 		s.Software = l.theirs.Software
 		s.Sending, s.Receiving = l.sent.sending(), l.received.receiving()
 	}
 	return s
 }
 
-// want says whether a call waits for the link or is on it: then it is watched closely, and dialled in haste.
-func (p *peer) want(on bool) {
-	if p.wanted.Swap(on) == on {
+// setInCall records whether a call waits for the link or uses it.
+func (p *peer) setInCall(on bool) {
+	if p.inCall.Swap(on) == on {
 		return
 	}
 	if on {
-		p.nudge()
+		p.dialNow()
 		if l := p.link(); l != nil {
 			l.probe()
 		}
 		return
 	}
-	p.poke()
+	p.wakeDialer()
 }
 
-// nudge dials at once, if there is anything to dial.
-func (p *peer) nudge() {
+// dialNow ends the pause before the next attempt.
+func (p *peer) dialNow() {
 	p.mu.Lock()
-	p.notUntil = time.Time{}
+	p.retryAt = time.Time{}
 	p.mu.Unlock()
-	p.poke()
+	p.wakeDialer()
 }
 
-// moved hears that the network is not what it was: what is up may be dead, and what could not be reached may be there.
-func (p *peer) moved() {
+// onNetworkChange checks the link, which may be dead, and dials a peer that may
+// be reachable now.
+func (p *peer) onNetworkChange() {
 	if l := p.link(); l != nil {
 		l.probe()
 	}
-	p.nudge()
+	p.dialNow()
 }
 
-func (p *peer) poke() {
-	poke(p.wake)
-}
+func (p *peer) wakeDialer() { notify(p.wake) }
 
-// move makes the peer be looked for elsewhere from the next try on.
-func (p *peer) move(address string) {
+// setAddress changes the address of the next attempt. A link stays up.
+func (p *peer) setAddress(address string) {
 	p.mu.Lock()
-	moved := p.book.address != address
-	if moved {
-		p.book = book{address: address}
+	changed := p.book.configured != address
+	if changed {
+		p.book = addressBook{configured: address}
 	}
 	p.mu.Unlock()
-	if moved {
-		p.nudge()
+	if changed {
+		p.dialNow()
 	}
 }
 
-// stop ends the peer's links and its dialling.
-func (p *peer) stop(why error) {
+// setMaxBitrate sets the limit of the video in Mbit/s; 0: none. It takes effect
+// with the next frame.
+func (p *peer) setMaxBitrate(mbit float64) { p.maxBitrate.Store(math.Float64bits(mbit * 1e6 / 8)) }
+
+// maxRate returns the limit of the video in bytes a second; 0: none.
+func (p *peer) maxRate() float64 { return math.Float64frombits(p.maxBitrate.Load()) }
+
+// stop ends the peer's links and its dialing.
+func (p *peer) stop(err error) {
 	if p.cancel != nil {
-		p.cancel(why)
+		p.cancel(err)
 	}
 }
 
-// patience is how much silence makes a link suspect: without a call it is not worth another connection, and pings are rare.
-func (p *peer) patience() time.Duration {
-	if p.wanted.Load() {
+// livenessTimeout returns the silence that makes a link stale. Without a call
+// pings are rare, and no link becomes stale.
+func (p *peer) livenessTimeout() time.Duration {
+	if p.inCall.Load() {
 		return transport.StaleTimeout
 	}
 	return transport.DeadTimeout
 }
 
-// rhythm is the pause between two pings.
-func (p *peer) rhythm() time.Duration {
-	if p.wanted.Load() {
-		return pingOften
+func (p *peer) pingInterval() time.Duration {
+	if p.inCall.Load() {
+		return callPingInterval
 	}
-	return pingEvery
+	return idlePingInterval
 }
 
-// left is called when l has ended.
-func (p *peer) left(l *Link, why error) {
-	l.stopWaiting()
-	p.telling.Lock()
-	defer p.telling.Unlock()
+// onEnd handles the end of l.
+func (p *peer) onEnd(l *Link, err error) {
+	l.stopNominationTimer()
+	p.switching.Lock()
+	defer p.switching.Unlock()
 	p.mu.Lock()
-	was := p.current == l
-	if was {
+	wasCurrent := p.current == l
+	if wasCurrent {
 		p.current = nil
-		p.notUntil = p.afterLoss(l, why)
+		p.retryAt = p.retryAfter(l, err)
 	}
-	p.forget(l)
+	p.removePending(l)
 	p.mu.Unlock()
-	if was {
-		p.fail(why)
-		p.poke()
+	if wasCurrent {
+		p.onFailure(err)
+		p.wakeDialer()
 	}
 	if l.nominated {
-		p.links.cfg.Handler.Down(l, why)
+		p.links.cfg.Handler.Down(l, err)
 	}
 }
 
-// afterLoss says when to dial again. The caller holds mu.
-func (p *peer) afterLoss(l *Link, why error) time.Time {
-	if errors.Is(why, ErrDead) {
-		return time.Time{} // it was dialled already while it was suspect
+// retryAfter returns when to dial after the end of a link. The caller holds mu.
+func (p *peer) retryAfter(l *Link, err error) time.Time {
+	if errors.Is(err, ErrDead) {
+		return time.Time{} // it is dialled since it was stale
 	}
-	if time.Since(l.began) > youngLink {
-		p.pause.reset() // it was healthy
+	if time.Since(l.since) > simultaneousDial {
+		p.pause.reset() // the link was good
 	}
 	return time.Now().Add(p.pause.next())
 }
 
-// fail remembers why there is no link and logs each cause once.
-func (p *peer) fail(err error) {
+// onFailure records why there is no link, and logs each kind of error once.
+func (p *peer) onFailure(err error) {
 	if err == nil || errors.Is(err, errReplaced) || errors.Is(err, context.Canceled) || p.ctx.Err() != nil {
 		return
 	}
 	p.mu.Lock()
 	if p.current != nil {
 		p.mu.Unlock()
-		return // another connection that came to nothing
+		return // a second connection has failed
 	}
-	if p.failed == nil {
+	if p.lastErr == nil {
 		p.failedAt = time.Now()
 	}
-	p.failed = err
-	why := cause(err)
-	news := !p.told[why] && len(p.told) < maxCauses
-	if news {
-		if p.told == nil {
-			p.told = map[string]bool{}
+	p.lastErr = err
+	key := logKey(err)
+	isNew := !p.logged[key] && len(p.logged) < maxLogged
+	if isNew {
+		if p.logged == nil {
+			p.logged = map[string]bool{}
 		}
-		p.told[why] = true
+		p.logged[key] = true
 	}
 	p.mu.Unlock()
-	if news {
+	if isNew {
 		level := slog.LevelWarn
 		if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeShutdown {
-			level = slog.LevelInfo // it went in order
+			level = slog.LevelInfo
 		}
-		p.links.cfg.Log.Log(p.ctx, level, "no link", "peer", p.Name, "err", err)
+		p.links.cfg.Log.Log(p.ctx, level, "link down", "peer", p.Name, "err", err)
 	}
-	if hopeless(err) {
+	if isPermanent(err) {
 		p.links.cfg.Handler.Refused(p.Name, err)
 	}
 }
 
-// maxCauses is how many lines one outage is worth.
-const maxCauses = 8
-
-// hopeless says that dialling again will not mend it, but a person.
-func hopeless(err error) bool {
-	return errors.Is(err, ErrWrongIdentity) || errors.Is(err, ErrRefused) || errors.Is(err, wire.ErrVersion)
-}
+// maxLogged is the number of log lines of one outage.
+const maxLogged = 8

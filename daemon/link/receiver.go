@@ -37,22 +37,22 @@ func (l *Link) receive(m wire.Message) error {
 		}
 		l.pong <- &wire.Pong{T1: m.T1, T2: now}
 	case *wire.Pong:
-		l.clock.add(m, now)
-		return l.peer.answered(l, m.T1)
+		l.clock.onPong(m, now)
+		return l.peer.onPong(l, m.T1)
 	case *wire.Bye:
 		return &ByeError{*m}
 	case *wire.Hello:
-		return fmt.Errorf("%w: a second hello", wire.ErrProtocol)
+		return fmt.Errorf("%w: second hello", wire.ErrProtocol)
 	case *wire.Nominate:
 		switch {
-		case l.chooses():
-			return fmt.Errorf("%w: nominated by the side that does not choose", wire.ErrProtocol)
+		case l.isArbiter():
+			return fmt.Errorf("%w: nominated by the other side", wire.ErrProtocol)
 		case !l.nominated:
-			l.peer.adopt(l)
+			l.peer.onNominated(l)
 		}
 	default:
 		if !l.nominated {
-			return fmt.Errorf("%w: %v before the connection was nominated", wire.ErrProtocol, m.Type())
+			return fmt.Errorf("%w: %v before the nomination", wire.ErrProtocol, m.Type())
 		}
 		switch m := m.(type) {
 		case *wire.Frame:
@@ -61,9 +61,9 @@ func (l *Link) receive(m wire.Message) error {
 			l.sent.refresh.Store(true)
 		case *wire.Feedback:
 			l.sent.onFeedback(m, l.elapsed())
-			poke(l.feedbackArrived)
+			notify(l.feedbackReceived)
 		default:
-			l.peer.pace.wait(l.ctx)
+			_ = l.peer.messages.Wait(l.ctx) // an error is the end of ctx
 			l.peer.links.cfg.Handler.Message(l, m)
 		}
 	}
@@ -73,8 +73,8 @@ func (l *Link) receive(m wire.Message) error {
 // receiveFrame reads one frame and hands it to the Handler. A frame that is not
 // what its header says is counted and dropped.
 func (l *Link) receiveFrame(m *wire.Frame) error {
-	if !m.Codec.Allowed(l.agreed) {
-		return fmt.Errorf("%w: a frame as %v, which was not agreed on", wire.ErrProtocol, m.Codec)
+	if !m.Codec.Allowed(l.features) {
+		return fmt.Errorf("%w: frame codec %v was not agreed on", wire.ErrProtocol, m.Codec)
 	}
 	began := l.elapsed()
 	f, err := l.decodeFrame(m)
@@ -82,7 +82,7 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 		return classify(err)
 	}
 	complete, now := l.elapsed(), frame.Now()
-	captured, known := l.clock.local(m.Captured, now)
+	captured, known := l.clock.toLocal(m.Captured, now)
 	delay := now - captured
 	if !known {
 		delay = 0
@@ -99,7 +99,7 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 		}
 	}
 	l.received.onArrival(wire.Feedback{Seq: m.Seq, Arrived: l.clockBase + complete, Transfer: complete - began, Delay: delay})
-	poke(l.feedbackDue)
+	notify(l.feedbackDue)
 	// After TCP has repeated a lost packet, several frames arrive at once. On one
 	// processor the viewers would only run after the last of them.
 	runtime.Gosched()

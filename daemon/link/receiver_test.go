@@ -78,8 +78,8 @@ func TestFramesTravel(t *testing.T) {
 func TestAStalledPeerLosesFramesAndDelaysNobody(t *testing.T) {
 	in(t, func(t *testing.T, b *lab) {
 		alice, bob := b.pair(false)
-		alice.links.Want("bob", true)
-		bob.links.Want("alice", true)
+		alice.links.SetInCall("bob", true)
+		bob.links.SetInCall("alice", true)
 		hub, pool := frame.NewHub(), frame.NewPool(4)
 		alice.links.Link("bob").Show(hub)
 		after(time.Millisecond)

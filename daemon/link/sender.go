@@ -3,7 +3,6 @@ package link
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"vchat/daemon/congestion"
@@ -46,7 +45,7 @@ type sender struct {
 const feedbackInterval = 20 * time.Millisecond
 
 func newSender(l *Link) *sender {
-	s := &sender{link: l, control: congestion.New(l.conn), encoder: framecodec.NewEncoder(l.agreed),
+	s := &sender{link: l, control: congestion.New(l.conn), encoder: framecodec.NewEncoder(l.features),
 		retry: time.NewTimer(0), feedbackTimer: time.NewTimer(0)}
 	s.retry.Stop()
 	s.feedbackTimer.Stop()
@@ -63,7 +62,7 @@ func (s *sender) close() {
 func (s *sender) run() error {
 	l := s.link
 	defer s.close()
-	ping := time.NewTimer(l.peer.rhythm())
+	ping := time.NewTimer(l.peer.pingInterval())
 	defer ping.Stop()
 	for l.ctx.Err() == nil {
 		var err error
@@ -80,18 +79,18 @@ func (s *sender) run() error {
 				err = s.sendMessage(m)
 			case <-ping.C:
 				err = s.sendMessage(&wire.Ping{})
-				ping.Reset(l.peer.rhythm())
-			case <-l.ask:
+				ping.Reset(l.peer.pingInterval())
+			case <-l.pingNow:
 				err = s.sendMessage(&wire.Ping{})
-				ping.Reset(l.peer.rhythm())
+				ping.Reset(l.peer.pingInterval())
 			case <-l.feedbackDue:
 				err = s.sendFeedback()
 			case <-s.feedbackTimer.C:
 				err = s.sendFeedback()
-			case <-l.feedbackArrived:
+			case <-l.feedbackReceived:
 				f, at := l.sent.latestFeedback()
 				s.control.OnFeedback(at, &f)
-			case h := <-l.show:
+			case h := <-l.source:
 				s.subscribe(h)
 			case <-s.frameReady():
 				err = s.sendFrame()
@@ -114,7 +113,7 @@ func (s *sender) frameReady() <-chan struct{} {
 		return nil
 	}
 	now := s.link.elapsed()
-	s.control.SetMaxRate(s.link.peer.maxBytes())
+	s.control.SetMaxRate(s.link.peer.maxRate())
 	if ok, retryAt := s.control.CanSend(now); !ok {
 		s.blocked = s.control.BlockedBy()
 		s.retry.Reset(retryAt - now)
@@ -212,7 +211,7 @@ func (s *sender) sendMessage(m wire.Message) error {
 	switch t := m.(type) {
 	case *wire.Ping:
 		t.T1 = frame.Now()
-		s.link.clock.ask(t.T1)
+		s.link.clock.onPing(t.T1)
 	case *wire.Pong:
 		t.T3 = frame.Now()
 	}
@@ -243,7 +242,7 @@ func (s *sender) sendFeedback() error {
 // of the link. A replaced link sends no queued messages: they are for its
 // successor. Errors are ignored: the link is over anyway.
 func (s *sender) sendGoodbye(why error) {
-	bye := farewell(why)
+	bye := goodbye(why)
 	if bye == nil {
 		return
 	}
@@ -256,9 +255,3 @@ func (s *sender) sendGoodbye(why error) {
 		_ = s.link.conn.CloseWrite()
 	}
 }
-
-// allow sets max_bitrate, in Mbit/s; it takes effect with the next frame.
-func (p *peer) allow(mbit float64) { p.most.Store(math.Float64bits(mbit * 1e6 / 8)) }
-
-// maxBytes returns max_bitrate in bytes a second; 0: there is none.
-func (p *peer) maxBytes() float64 { return math.Float64frombits(p.most.Load()) }

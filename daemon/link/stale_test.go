@@ -12,8 +12,8 @@ import (
 
 // call makes the link between two devices one that a call is on.
 func call(a, b *device) {
-	a.links.Want(b.name, true)
-	b.links.Want(a.name, true)
+	a.links.SetInCall(b.name, true)
+	b.links.SetInCall(a.name, true)
 }
 
 // The pauses of TCP after a loss grow to seconds: what is frozen here would go on some time, but nobody waits for it.

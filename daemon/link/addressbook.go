@@ -1,0 +1,21 @@
+package link
+
+import "slices"
+
+// addressBook holds the addresses of a peer.
+type addressBook struct {
+	configured string   // host:port, or empty
+	lastGood   string   // the last one that was dialled with success
+	resolved   []string // of configured, from the last lookup
+	lastRemote string   // of the last link, whoever dialled it
+}
+
+// candidates returns the known addresses, best first. The caller owns the
+// slice: concurrent attempts append to theirs.
+func (b *addressBook) candidates() []string {
+	if b.lastGood == "" {
+		return slices.Clone(b.resolved)
+	}
+	others := slices.DeleteFunc(slices.Clone(b.resolved), func(a string) bool { return a == b.lastGood })
+	return append([]string{b.lastGood}, others...)
+}
