@@ -11,12 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// not makes the error of a text that is not what it must be.
-func not(s, must string) error {
-	return fmt.Errorf("must be %s, not %s", must, quote(s))
+// mustBe returns the error for a text without the required form.
+func mustBe(s, form string) error {
+	return fmt.Errorf("must be %s, not %s", form, quote(s))
 }
 
-// optional lets the empty text pass, which then means "none".
+// optional accepts the empty text, which means "none", and calls check for
+// others.
 func optional(check func(string) error) func(string) error {
 	return func(s string) error {
 		if s == "" {
@@ -30,45 +31,48 @@ func deviceName(s string) error {
 	n := utf8.RuneCountInString(s)
 	unprintable := func(c rune) bool { return !unicode.IsPrint(c) }
 	if n < 1 || n > 64 || strings.ContainsFunc(s, unprintable) || strings.TrimSpace(s) != s {
-		return not(s, "1 to 64 printable characters without blanks at the ends")
+		return mustBe(s, "1 to 64 printable characters without leading or trailing blanks")
 	}
 	return nil
 }
 
 func peerName(s string) error {
 	if strings.EqualFold(s, "self") {
-		return fmt.Errorf("a peer cannot be called %s: that means this device's own camera", quote(s))
+		return fmt.Errorf("a peer cannot be named %s: that is this device's own camera", quote(s))
 	}
-	if len(s) < 1 || len(s) > 32 || strings.Trim(s, lower+upper+digits+"._-") != "" || strings.ContainsAny(s[:1], "._-") {
-		return fmt.Errorf("a peer's name must be 1 to 32 characters of a-z A-Z 0-9 . _ - and begin with a letter or digit, not %s", quote(s))
+	foreign := strings.Trim(s, lowerLetters+upperLetters+digits+"._-")
+	if len(s) < 1 || len(s) > 32 || foreign != "" || strings.ContainsAny(s[:1], "._-") {
+		return fmt.Errorf("a peer name must be 1 to 32 characters of a-z A-Z 0-9 . _ - "+
+			"and start with a letter or digit, not %s", quote(s))
 	}
 	return nil
 }
 
 const (
-	lower  = "abcdefghijklmnopqrstuvwxyz"
-	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	digits = "0123456789"
+	lowerLetters = "abcdefghijklmnopqrstuvwxyz"
+	upperLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits       = "0123456789"
 )
 
 func controlName(s string) error {
-	if s == "" || len(s) > 64 || strings.Trim(s, lower+digits+"_") != "" {
-		return fmt.Errorf("a control's name must be of a-z 0-9 _ as `vchatctl camera controls` shows it, not %s", quote(s))
+	if s == "" || len(s) > 64 || strings.Trim(s, lowerLetters+digits+"_") != "" {
+		return fmt.Errorf("a control name must be 1 to 64 characters of a-z 0-9 _ "+
+			"as in `vchatctl camera controls`, not %s", quote(s))
 	}
 	return nil
 }
 
 func groupName(s string) error {
-	// 32: what groupadd takes at most.
-	if len(s) > 32 || strings.Trim(s, lower+upper+digits+"._-") != "" || s[0] == '-' {
-		return not(s, "the name of a group")
+	// 32 is the limit of groupadd.
+	if len(s) > 32 || strings.Trim(s, lowerLetters+upperLetters+digits+"._-") != "" || s[0] == '-' {
+		return mustBe(s, "the name of a group")
 	}
 	return nil
 }
 
 func absolutePath(s string) error {
 	if !strings.HasPrefix(s, "/") {
-		return not(s, `an absolute path (it begins with "/")`)
+		return mustBe(s, `an absolute path, starting with "/"`)
 	}
 	return nil
 }
@@ -77,7 +81,7 @@ func socketPath(s string) error {
 	if err := absolutePath(s); err != nil {
 		return err
 	}
-	// unix(7): sun_path has 108 bytes with the NUL at its end.
+	// unix(7): sun_path has 108 bytes with the final NUL.
 	if len(s) > 107 {
 		return fmt.Errorf("must be at most 107 bytes long, not %d", len(s))
 	}
@@ -92,13 +96,14 @@ func cameraDevice(s string) error {
 	case (kind == "file" || kind == "exec") && strings.TrimSpace(rest) != "":
 		return nil
 	}
-	return not(s, "auto, an absolute path such as /dev/video0, test, file:PATH or exec:COMMAND")
+	return mustBe(s, "auto, an absolute path such as /dev/video0, test, file:PATH or exec:COMMAND")
 }
 
 func listenAddress(s string) error {
 	host, port, err := splitAddress(s)
 	if err != nil || !portNumber(port) || host != "" && !hostName(host) {
-		return not(s, `HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, such as ":7450" or "[::1]:7450"`)
+		return mustBe(s, "HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, "+
+			`such as ":7450" or "[::1]:7450"`)
 	}
 	return nil
 }
@@ -106,10 +111,11 @@ func listenAddress(s string) error {
 func peerAddress(s string) error {
 	host, port, err := splitAddress(s)
 	if err != nil && !strings.ContainsAny(s, ":[]") && hostName(s) {
-		return fmt.Errorf("must have a port, such as %s:7450, not %s alone", s, quote(s))
+		return fmt.Errorf("must include a port, such as %s:7450, not only %s", s, quote(s))
 	}
 	if err != nil || !portNumber(port) || !hostName(host) {
-		return not(s, `HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, such as workshop.local:7450 or "[fe80::1%eth0]:7450"`)
+		return mustBe(s, "HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, "+
+			`such as workshop.local:7450 or "[fe80::1%eth0]:7450"`)
 	}
 	return nil
 }
@@ -127,21 +133,26 @@ func portNumber(s string) bool {
 	return err == nil && strconv.Itoa(v) == s && v >= 1 && v <= 65535
 }
 
-// hostName takes IP addresses and names. A name whose last part is a number is an IPv4 address with an error in it.
+// hostName reports whether s is an IP address or a valid name. It rejects names
+// that end in a number: they are mistyped IPv4 addresses.
 func hostName(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
 	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
 	for _, label := range labels {
-		if label == "" || len(label) > 63 || strings.Trim(label, "-") != label || strings.ContainsFunc(label, notInHostName) {
+		if label == "" || len(label) > 63 || strings.Trim(label, "-") != label {
+			return false
+		}
+		if strings.ContainsFunc(label, notInHostName) {
 			return false
 		}
 	}
 	return len(s) <= 253 && strings.Trim(labels[len(labels)-1], digits) != ""
 }
 
-// notInHostName lets letters of every script pass: names on the local network (RFC 6762) are UTF-8.
+// notInHostName reports whether c cannot be in a host name. It accepts letters
+// of all scripts: mDNS names (RFC 6762) are UTF-8.
 func notInHostName(c rune) bool {
 	return c != '-' && c != '_' && !unicode.IsLetter(c) && !unicode.IsDigit(c) && !unicode.IsMark(c)
 }

@@ -1,14 +1,22 @@
-// Package config turns /etc/vchat.yaml into one validated Config.
-// It promises that a Config it returns needs no further checks: every value is in its range, every text has its form,
-// every peer has an id. A file with faults gives no Config at all but Errors, all of them at once, each with its line
-// and column and what was expected there.
-// A file passes through three steps, and each reports what it can before the next one begins:
+// Package config reads /etc/vchat.yaml into a validated Config.
 //
-//	bytes ──text──▶ UTF-8 with plain line ends ──document──▶ yaml nodes ──section──▶ Config
-//	      syntax.go                           syntax.go                  keys.go, peers.go, value.go, check.go, id.go
+// Guarantees:
 //
-// keys.go is the table of all keys; packaging/vchat.yaml tells the same to people. The package imports nothing of
-// vchat's, starts nothing and keeps nothing: its functions may be called from any goroutine.
+//   - A returned Config needs no further checks: each value is in its range,
+//     each text has its form, and each peer has an id.
+//   - For a file with faults it returns no Config, but all faults at once as
+//     Errors. Each has its line and column and the expected value.
+//   - It has no goroutines and no state. Its functions may be called from any
+//     goroutine.
+//
+// A file passes through three steps. Each step reports all its faults:
+//
+//	bytes ──text──▶ UTF-8 lines ──document──▶ yaml nodes ──section──▶ Config
+//	     syntax.go             syntax.go              keys.go, peers.go,
+//	                                                  value.go, check.go, id.go
+//
+// keys.go is the table of all keys. packaging/vchat.yaml describes them for
+// users.
 package config
 
 import (
@@ -22,17 +30,19 @@ import (
 	"time"
 )
 
-// maxFile bounds what is read, in bytes. A file with a thousand peers has about 200 KiB.
+// maxFile is the largest accepted file, in bytes. A file with a thousand peers
+// has about 200 KiB.
 const maxFile = 1 << 20
 
-// Config is the whole configuration. It is not changed after Load: a reload makes another one.
+// Config is the configuration. It does not change after Load; a reload creates
+// a new one.
 type Config struct {
 	Name      string // of this device, as peers see it: 1 to 64 printable characters
 	Listen    string // HOST:PORT or :PORT for peers; "" = do not listen
 	Camera    Camera
 	Peers     map[string]Peer // by name; never nil
 	Calls     Calls
-	Discovery bool // whether this device tells the local network of itself and looks for others
+	Discovery bool // announce this device on the local network and browse for others; no effect yet
 	Control   Control
 	Metrics   string // HOST:PORT or :PORT of the metrics page; "" = none
 	StateDir  string // absolute path
@@ -40,58 +50,61 @@ type Config struct {
 	Log       Log
 }
 
-// Camera says where the frames of this device come from and how they shall be.
+// Camera is the source of this device's frames and their mode.
 type Camera struct {
 	Device   string // auto | an absolute path | test | file:PATH | exec:COMMAND
 	Size     Size
 	FPS      int               // frames a second, 1 to 240
 	Format   string            // auto | mjpeg | yuyv | nv12 | grey
-	Raw      string            // what becomes of raw frames: jpeg | lz4
-	Rotate   int               // degrees, 0 | 90 | 180 | 270, as the viewer shows it
-	USBReset bool              // whether a frozen USB camera may be reset as the last resort
-	Controls map[string]string // values by name, as they stand in the file; never nil
+	Raw      string            // encoding of raw frames: jpeg | lz4
+	Rotate   int               // clockwise degrees in viewers: 0 | 90 | 180 | 270
+	USBReset bool              // a frozen USB camera may be reset as the last resort
+	Controls map[string]string // values by control name, unchecked; never nil
 }
 
-// Size is that of a frame in pixels; each side is even and from 16 to 8192.
+// Size is the size of a frame in pixels. Each side is even and from 16 to 8192.
 type Size struct{ Width, Height int }
 
-// String gives the size as it is written in the file: 1280x720.
+// String returns the size as in the file: 1280x720.
 func (s Size) String() string { return fmt.Sprintf("%dx%d", s.Width, s.Height) }
 
-// Peer is another device that this one knows.
+// Peer is another device.
 type Peer struct {
 	Name       string // 1 to 32 of a-z A-Z 0-9 . _ -; the key in Config.Peers
-	Address    string // HOST:PORT; "" where the peer calls us, or discovery finds it
-	ID         string // twelve groups of five characters of A-Z 2-7, with hyphens between
+	Address    string // HOST:PORT; "" if the peer connects to this device
+	ID         string // twelve groups of five characters of A-Z 2-7, with hyphens
 	AutoAnswer bool
-	MaxBitrate float64 // of video sent, Mbit/s, 0 to 100000; 0 = as much as the link carries
+	MaxBitrate float64 // of sent video, Mbit/s, 0 to 100000; 0 = no limit but the link's capacity
 }
 
-// Calls says how calls begin and how long they last without a link.
+// Calls are the limits and times of calls.
 type Calls struct {
-	Max          int           // calls at once, 1 to 16
+	Max          int           // simultaneous calls, 1 to 16
 	RingTimeout  time.Duration // 1 s to 1 h
 	ResumeFor    time.Duration // how long a call survives without a link, 0 to 24 h
-	DoNotDisturb bool
+	DoNotDisturb bool          // decline calls without ringing
 }
 
-// Control says where the control socket is and whose.
+// Control is the path and the group of the control socket.
 type Control struct {
 	Socket string // absolute path of at most 107 bytes
-	Group  string // a group's name or number; "" = that of the daemon's process
+	Group  string // name or number of a group; "" = the group of the daemon's process
 }
 
-// Hooks are the commands to run when something happens: program and arguments, without a shell; nil = none.
+// Hooks are commands to run on events, without effect yet: a program and its
+// arguments, without a
+// shell; nil = none.
 type Hooks struct {
 	Ring, Answered, Ended, CameraLost, CameraFound []string
 }
 
-// Log says how much is logged.
+// Log is the configuration of the log.
 type Log struct {
 	Level slog.Level // debug | info | warn | error
 }
 
-// Default is the configuration of an empty file. Its Name is the host name up to the first dot.
+// Default returns the configuration of an empty file. Its Name is the host name
+// up to the first dot, or vchat.
 func Default() *Config {
 	return &Config{
 		Name:   defaultName(),
@@ -117,30 +130,32 @@ func defaultName() string {
 	host, err := os.Hostname()
 	name, _, _ := strings.Cut(host, ".")
 	if err != nil || deviceName(name) != nil {
-		return "vchat" // a device without a usable host name still needs something to be called by
+		return "vchat" // the host name is not a valid device name
 	}
 	return name
 }
 
-// Load reads the file at path; a file that does not exist gives Default.
-// The error is Errors if the file has faults, and wraps the cause if it cannot be read.
+// Load reads the file at path. For a missing file it returns Default. The error
+// is Errors for a file with faults. Otherwise it wraps the cause of the failed
+// read.
 func Load(path string) (*Config, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Default(), nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	return Parse(path, b)
 }
 
-// Parse reads the contents of a file, whose name is only for the faults. The error is Errors.
+// Parse parses the contents of a file. It uses the file's name only in faults.
+// The error is Errors.
 func Parse(file string, b []byte) (*Config, error) {
 	c := Default()
 	r := &reader{file: file}
@@ -154,7 +169,7 @@ func Parse(file string, b []byte) (*Config, error) {
 	return c, nil
 }
 
-// reader goes through one file and gathers its faults.
+// reader reads one file and collects its faults.
 type reader struct {
 	file   string
 	faults Errors

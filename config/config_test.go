@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"go/build"
 	"io/fs"
 	"log/slog"
@@ -32,9 +33,9 @@ func TestParse(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		file string
-		want *Config
+		want *Config // nil: the file has faults
 	}{
-		// Nothing said.
+		// Empty files and values.
 		{"", Default()},
 		{"\n# a comment\n", Default()},
 		{"---\n", Default()},
@@ -44,7 +45,7 @@ func TestParse(t *testing.T) {
 		{"name:\nlisten: ~\ncamera:\npeers: null\nhooks:\nlog: {level: }\ncamera: ", nil}, // camera twice
 		{"name:\nlisten: ~\ncamera:\n  size:\n  controls:\npeers: null\nhooks: {ring: }\nlog: {level: }\n", Default()},
 
-		// Text is what stands there.
+		// Text is not interpreted.
 		{"name: kitchen", name("kitchen")},
 		{"name: 007", name("007")},
 		{"name: true", name("true")},
@@ -65,19 +66,24 @@ func TestParse(t *testing.T) {
 		{"camera: {device: 'file:/srv/a b.mjpeg'}", device("file:/srv/a b.mjpeg")},
 		{"camera: {device: exec:rpicam-vid --codec mjpeg -o -}", device("exec:rpicam-vid --codec mjpeg -o -")},
 		{"camera:\n  device: >-\n    exec:rpicam-vid\n    --codec mjpeg\n", device("exec:rpicam-vid --codec mjpeg")},
-		{"camera: {size: 16x8192, fps: 240, format: yuyv, raw: lz4, rotate: 270, usb_reset: true}", set(func(c *Config) {
-			c.Camera = Camera{"auto", Size{16, 8192}, 240, "yuyv", "lz4", 270, true, map[string]string{}}
-		})},
+		{"camera: {size: 16x8192, fps: 240, format: yuyv, raw: lz4, rotate: 270, usb_reset: true}",
+			set(func(c *Config) {
+				c.Camera = Camera{"auto", Size{16, 8192}, 240, "yuyv", "lz4", 270, true, map[string]string{}}
+			})},
 		{"camera: {format: nv12}", set(func(c *Config) { c.Camera.Format = "nv12" })},
 		{"camera: {format: grey}", set(func(c *Config) { c.Camera.Format = "grey" })},
-		{"camera: {controls: {power_line_frequency: 50hz, brightness: 128, hflip: true, gain: -0x5, none: }}", set(func(c *Config) {
-			c.Camera.Controls = map[string]string{"power_line_frequency": "50hz", "brightness": "128", "hflip": "true", "gain": "-0x5"}
-		})},
+		{"camera: {controls: {power_line_frequency: 50hz, brightness: 128, hflip: true, gain: -0x5, none: }}",
+			set(func(c *Config) {
+				c.Camera.Controls = map[string]string{
+					"power_line_frequency": "50hz", "brightness": "128", "hflip": "true", "gain": "-0x5",
+				}
+			})},
 
-		{peerA + "address: \"\"", peer(Peer{})},
-		{peerA + "address: \"[fe80::1%eth0]:7450\"", peer(Peer{Address: "[fe80::1%eth0]:7450"})},
-		{peerA + "address: küche_2.local.:7450", peer(Peer{Address: "küche_2.local.:7450"})},
-		{peerA + "address: 10.0.0.7:7450\n    auto_answer: true\n    max_bitrate: 7.5", peer(Peer{Address: "10.0.0.7:7450", AutoAnswer: true, MaxBitrate: 7.5})},
+		{peerHeader + "address: \"\"", peer(Peer{})},
+		{peerHeader + "address: \"[fe80::1%eth0]:7450\"", peer(Peer{Address: "[fe80::1%eth0]:7450"})},
+		{peerHeader + "address: küche_2.local.:7450", peer(Peer{Address: "küche_2.local.:7450"})},
+		{peerHeader + "address: 10.0.0.7:7450\n    auto_answer: true\n    max_bitrate: 7.5",
+			peer(Peer{Address: "10.0.0.7:7450", AutoAnswer: true, MaxBitrate: 7.5})},
 		{"peers: {a: {id: " + strings.ToLower(strings.ReplaceAll(workshopID, "-", " ")) + "}}", peer(Peer{})},
 		{"peers:\n  7: {id: " + workshopID + "}\n  B.c_d-e: {id: " + atticID + "}", set(func(c *Config) {
 			c.Peers["7"] = Peer{Name: "7", ID: workshopID}
@@ -90,20 +96,26 @@ func TestParse(t *testing.T) {
 		{"calls: {max: 1, ring_timeout: 1s, resume_for: 24h}", set(func(c *Config) {
 			c.Calls = Calls{1, time.Second, 24 * time.Hour, false}
 		})},
-		{"discovery: false\nstate_dir: /srv/vchat\nlog: {level: debug}\ncontrol: {socket: /tmp/v.sock, group: 1000}", set(func(c *Config) {
-			c.Discovery, c.StateDir, c.Log.Level, c.Control = false, "/srv/vchat", slog.LevelDebug, Control{"/tmp/v.sock", "1000"}
+		{"discovery: false\nstate_dir: /srv/vchat\nlog: {level: debug}\ncontrol: {socket: /tmp/v.sock, group: 1000}",
+			set(func(c *Config) {
+				c.Discovery, c.StateDir, c.Log.Level = false, "/srv/vchat", slog.LevelDebug
+				c.Control = Control{"/tmp/v.sock", "1000"}
+			})},
+		{"control: {group: \"\"}\nlog: {level: warn}", set(func(c *Config) {
+			c.Control.Group, c.Log.Level = "", slog.LevelWarn
 		})},
-		{"control: {group: \"\"}\nlog: {level: warn}", set(func(c *Config) { c.Control.Group, c.Log.Level = "", slog.LevelWarn })},
 		{"hooks:\n  ring: [sh, -c, \"a\\nb\", 1, '']\n  ended:\n  - /bin/true\n", set(func(c *Config) {
 			c.Hooks = Hooks{Ring: []string{"sh", "-c", "a\nb", "1", ""}, Ended: []string{"/bin/true"}}
 		})},
 	} {
-		got, err := Parse("vchat.yaml", []byte(tt.file))
-		if (err == nil) != (tt.want != nil) {
-			t.Errorf("%q: %v", tt.file, err)
-		} else if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", tt.file, diff)
-		}
+		t.Run(fmt.Sprintf("%.60q", tt.file), func(t *testing.T) {
+			got, err := Parse("vchat.yaml", []byte(tt.file))
+			if (err == nil) != (tt.want != nil) {
+				t.Errorf("got error %v, want one: %v", err, tt.want == nil)
+			} else if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Parse (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -113,11 +125,11 @@ func TestLoad(t *testing.T) {
 
 	got, err := Load(path)
 	if diff := cmp.Diff(Default(), got); err != nil || diff != "" {
-		t.Errorf("a missing file: %v\n%s", err, diff)
+		t.Errorf("missing file: got %v, want Default (-want +got):\n%s", err, diff)
 	}
 
 	if _, err := Load(dir); err == nil || errors.As(err, new(Errors)) || !errors.As(err, new(*fs.PathError)) {
-		t.Errorf("a directory: %v; want the cause that it cannot be read", err)
+		t.Errorf("directory: got %v, want a PathError", err)
 	}
 
 	write := func(s string) {
@@ -127,14 +139,14 @@ func TestLoad(t *testing.T) {
 	}
 	write("name: kitchen\n")
 	if got, err := Load(path); err != nil || got.Name != "kitchen" {
-		t.Errorf("Load = %v, %v", got, err)
+		t.Errorf("got %v, %v; want the name kitchen", got, err)
 	}
 
 	write("nam: kitchen\nlog: {level: loud}\n")
 	_, err = Load(path)
 	var faults Errors
 	if !errors.As(err, &faults) {
-		t.Fatalf("Load = %v, want Errors", err)
+		t.Fatalf("got %v, want Errors", err)
 	}
 	want := Errors{
 		{path, 1, 1, `unknown key "nam": did you mean "name"?`},
@@ -146,34 +158,35 @@ func TestLoad(t *testing.T) {
 
 	write(strings.Repeat("#", maxFile))
 	if _, err := Load(path); err != nil {
-		t.Errorf("the largest file: %v", err)
+		t.Errorf("file of the maximum size: got %v", err)
 	}
 	write(strings.Repeat("#", maxFile+1))
 	if _, err := Load(path); err == nil || err.Error() != path+":1:1: the file is larger than 1 MiB" {
-		t.Errorf("a larger file: %v", err)
+		t.Errorf("larger file: got %v, want a fault", err)
 	}
 }
 
-// TestManyFaults is a large file of something else.
-func TestManyFaults(t *testing.T) {
+// A large file of another format gives maxFaults faults.
+func TestParse_manyFaults(t *testing.T) {
 	_, err := Parse("f", []byte(strings.Repeat("a: b\n", maxFile/5)))
 	var faults Errors
 	if !errors.As(err, &faults) || len(faults) != maxFaults {
-		t.Errorf("%d faults, want %d", len(faults), maxFaults)
+		t.Errorf("got %d faults, want %d", len(faults), maxFaults)
 	}
 }
 
-// TestParserPanics stands for a panic inside the YAML library; none is known to be reachable.
-func TestParserPanics(t *testing.T) {
+// A nil decoder causes a panic. No file is known that makes the YAML library
+// panic.
+func TestDecode_panic(t *testing.T) {
 	r := &reader{file: "f"}
 	doc := r.decode(nil, nil)
-	if diff := cmp.Diff(Errors{{"f", 1, 1, "not readable as YAML"}}, r.faults); doc != nil || diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
+	if diff := cmp.Diff(Errors{{"f", 1, 1, "invalid YAML"}}, r.faults); doc != nil || diff != "" {
+		t.Errorf("got document %v, faults (-want +got):\n%s", doc, diff)
 	}
 }
 
-// TestAliasBomb would unfold to 10^9 texts if aliases were followed.
-func TestAliasBomb(t *testing.T) {
+// The file would expand to 10^9 texts if aliases were followed.
+func TestParse_aliasBomb(t *testing.T) {
 	file := "hooks:\n  ring: &a [x,x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'j'; c++ {
 		alias := "*" + string(c-1) + ","
@@ -182,37 +195,37 @@ func TestAliasBomb(t *testing.T) {
 	_, err := Parse("f", []byte(file))
 	var faults Errors
 	if !errors.As(err, &faults) {
-		t.Fatalf("Parse = %v", err)
+		t.Fatalf("got %v, want Errors", err)
 	}
-	refused := 0
+	count := 0
 	for _, f := range faults {
-		if f.Message == aliases {
-			refused++
+		if f.Message == aliasesText {
+			count++
 		}
 	}
-	if want := 9 + 8*10; refused != want { // each anchor and each alias
-		t.Errorf("%d anchors and aliases refused, want %d:\n%v", refused, want, err)
+	if want := 9 + 8*10; count != want { // each anchor and each alias
+		t.Errorf("got %d faults of anchors and aliases, want %d:\n%v", count, want, err)
 	}
 }
 
-func TestDefaultName(t *testing.T) {
+func TestDefault_name(t *testing.T) {
 	host, err := os.Hostname()
 	if err != nil {
 		t.Skip(err)
 	}
 	got := Default().Name
 	if deviceName(got) != nil || strings.Contains(got, ".") || !strings.HasPrefix(host, got) && got != "vchat" {
-		t.Errorf("the name of host %q is %q", host, got)
+		t.Errorf("got name %q of host %q, want its part before the first dot", got, host)
 	}
 }
 
-// TestLeaf: everything may use this package, so it may use nothing of vchat's.
-func TestLeaf(t *testing.T) {
+// All packages may import config, so it imports no other package of vchat.
+func TestImports(t *testing.T) {
 	pkg, err := build.ImportDir(".", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if i := slices.IndexFunc(pkg.Imports, func(s string) bool { return strings.HasPrefix(s, "vchat/") }); i >= 0 {
-		t.Errorf("config imports %s", pkg.Imports[i])
+		t.Errorf("got import %s, want none of vchat", pkg.Imports[i])
 	}
 }

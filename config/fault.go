@@ -9,26 +9,26 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Fault is one thing wrong in the file.
+// Fault is one error in the file.
 type Fault struct {
-	File      string // as it was given to Load or Parse
+	File      string // as passed to Load or Parse
 	Line, Col int    // from 1; Col counts characters
 	Message   string // one line
 }
 
-// String gives the fault as compilers do: FILE:LINE:COL: message.
+// String returns the fault in the form of compilers: FILE:LINE:COL: message.
 func (f Fault) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Col, f.Message)
 }
 
-// Errors are all faults of a file, at least one (and at most 1000), in the order of their places. Only a file that is
-// not readable as YAML has a single fault that hides the others.
+// Errors are all faults of a file in the order of their positions, 1 to 1000.
+// Invalid YAML gives a single fault, which may hide others.
 type Errors []Fault
 
-// maxFaults bounds what is reported of a file that is something else altogether. Nobody reads so many.
+// maxFaults limits the report for files that are no configuration at all.
 const maxFaults = 1000
 
-// Error gives one line per fault.
+// Error returns one line per fault.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, f := range e {
@@ -54,23 +54,23 @@ func (r *reader) fault(n *yaml.Node, format string, args ...any) {
 	r.faultAt(n.Line, n.Column, format, args...)
 }
 
-// quote shows what stands in the file, on one line and not at any length.
+// quote returns a quoted text of the file, shortened to 40 characters.
 func quote(s string) string {
-	const longest = 40
-	if runes := []rune(s); len(runes) > longest {
-		s = string(runes[:longest]) + "…"
+	const maxLength = 40
+	if runes := []rune(s); len(runes) > maxLength {
+		s = string(runes[:maxLength]) + "…"
 	}
 	return fmt.Sprintf("%q", s)
 }
 
-// describe names what stands where something else was expected.
+// describe names a value of the wrong type or form.
 func describe(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:
 		return "a map"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	case !plain(n):
+	case !isUnquoted(n):
 		return "the text " + quote(n.Value)
 	case n.Tag == "!!null":
 		return "nothing"
@@ -78,12 +78,14 @@ func describe(n *yaml.Node) string {
 	return quote(n.Value)
 }
 
-// plain tells a scalar without quotes, which may be a number or true, from one that is text for certain.
-func plain(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+// isUnquoted reports whether a scalar has no quotes. It may be a number or
+// true; with quotes it is text.
+func isUnquoted(n *yaml.Node) bool {
+	const quotes = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	return n.Kind == yaml.ScalarNode && n.Style&quotes == 0
 }
 
-// list joins choices as a sentence does: a, b or c.
+// list joins choices: a, b or c.
 func list(choices []string) string {
 	last := len(choices) - 1
 	if last == 0 {

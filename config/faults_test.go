@@ -1,34 +1,39 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is said often.
+// Frequent parts of messages.
 const (
-	topKeys      = `the keys here are name, listen, camera, peers, calls, discovery, control, metrics, state_dir, hooks, log`
-	listenForm   = `must be HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, such as ":7450" or "[::1]:7450", not `
-	addressForm  = `must be HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, such as workshop.local:7450 or "[fe80::1%eth0]:7450", not `
+	topKeys = `valid keys: name, listen, camera, peers, calls, discovery, control, ` +
+		`metrics, state_dir, hooks, log`
+	listenForm = `must be HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
+		`such as ":7450" or "[::1]:7450", not `
+	addressForm = `must be HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
+		`such as workshop.local:7450 or "[fe80::1%eth0]:7450", not `
 	deviceForm   = `must be auto, an absolute path such as /dev/video0, test, file:PATH or exec:COMMAND, not `
 	sizeForm     = `must be WIDTHxHEIGHT such as 1280x720, both even and from 16 to 8192, not `
-	peerNameForm = `a peer's name must be 1 to 32 characters of a-z A-Z 0-9 . _ - and begin with a letter or digit, not `
-	nameForm     = `must be 1 to 64 printable characters without blanks at the ends, not `
-	argvForm     = `must be a list of a program and its arguments, such as [/usr/bin/logger, hello], not `
-	aliases      = `anchors ("&") and aliases ("*") are not supported: write the value out, or in quotes`
-	tags         = `tags ("!") are not supported: leave it out, or put the text in quotes`
-	directives   = `directives ("%") are not supported: leave the line out`
-	misfit       = `this does not fit what stands before it: check indentation and quotes`
-	colon        = `unexpected ":": check the line before and the indentation; a text that contains ": " needs quotes`
+	peerNameForm = `a peer name must be 1 to 32 characters of a-z A-Z 0-9 . _ - ` +
+		`and start with a letter or digit, not `
+	nameForm       = `must be 1 to 64 printable characters without leading or trailing blanks, not `
+	argvForm       = `must be a list of a program and its arguments, such as [/usr/bin/logger, hello], not `
+	aliasesText    = `anchors ("&") and aliases ("*") are not supported: write the value itself, or put it in quotes`
+	tagsText       = `tags ("!") are not supported: remove it, or put the text in quotes`
+	directivesText = `directives ("%") are not supported: remove the line`
+	misplacedText  = `this does not fit the text before it: check indentation and quotes`
+	colonText      = `unexpected ":": check the line before and the indentation; a text that contains ": " needs quotes`
 
-	peerA = "peers:\n  a:\n    id: " + workshopID + "\n    "
+	peerHeader = "peers:\n  a:\n    id: " + workshopID + "\n    "
 )
 
 type lines []string
 
-// badFiles are files and all their faults, as LINE:COL: message.
+// badFiles are files and all their faults as LINE:COL: message.
 var badFiles = []struct {
 	file string
 	want lines
@@ -39,38 +44,40 @@ var badFiles = []struct {
 	{"x: 1\n", lines{`1:1: unknown key "x": ` + topKeys}},
 	{"camera:\n  fsp: 30\n  resolution: 1280x720\n", lines{
 		`2:3: unknown key "fsp": did you mean "fps"?`,
-		`3:3: unknown key "resolution": the keys here are device, size, fps, format, raw, rotate, usb_reset, controls`,
+		`3:3: unknown key "resolution": valid keys: device, size, fps, format, raw, rotate, usb_reset, controls`,
 	}},
-	{"peers:\n  a: {id: " + workshopID + ", adress: \"\"}\n", lines{`2:84: unknown key "adress": did you mean "address"?`}},
+	{"peers:\n  a: {id: " + workshopID + ", adress: \"\"}\n",
+		lines{`2:84: unknown key "adress": did you mean "address"?`}},
 	{"hooks: {rang: [a]}\n", lines{`1:9: unknown key "rang": did you mean "ring"?`}},
 	{"ä: 1\n", lines{`1:1: unknown key "ä": ` + topKeys}},
 	{"\"\": 1\n", lines{`1:1: unknown key "": ` + topKeys}},
-	{strings.Repeat("k", 60) + ": 1\n", lines{`1:1: unknown key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…": ` + topKeys}},
+	{strings.Repeat("k", 60) + ": 1\n",
+		lines{`1:1: unknown key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…": ` + topKeys}},
 	{"~: 1\n", lines{`1:1: unknown key "~": ` + topKeys}},
 	{"\"a\\nb\": 1\n", lines{`1:1: unknown key "a\nb": ` + topKeys}},
 	{"[a]: b\n", lines{`1:1: a key must be text, not a list`}},
 	{"? {a: b}\n: c\n", lines{`1:3: a key must be text, not a map`}},
 	{"? [name, listen]\n", lines{`1:3: a key must be text, not a list`}},
-	{"name: a\nname: b\n", lines{`2:1: name is given twice: already in line 1`}},
+	{"name: a\nname: b\n", lines{`2:1: duplicate key name: first in line 1`}},
 	{"listen: x\ncamera: {}\ncamera: {fps: 0}\n", lines{
 		`1:9: listen ` + listenForm + `"x"`,
-		`3:1: camera is given twice: already in line 2`,
+		`3:1: duplicate key camera: first in line 2`,
 		`3:15: camera.fps must be a whole number from 1 to 240, not "0"`,
 	}},
-	{"camera:\n  fps: 25\n  size: 640x480\n  fps: 25\n", lines{`4:3: camera.fps is given twice: already in line 2`}},
+	{"camera:\n  fps: 25\n  size: 640x480\n  fps: 25\n", lines{`4:3: duplicate key camera.fps: first in line 2`}},
 
 	// Sections.
-	{"- a\n", lines{`1:1: the file must hold lines of "KEY: VALUE", not a list`}},
-	{"kitchen\n", lines{`1:1: the file must hold lines of "KEY: VALUE", not "kitchen"`}},
-	{"\"\"\n", lines{`1:1: the file must hold lines of "KEY: VALUE", not the text ""`}},
-	{"camera: auto\n", lines{`1:9: camera must hold lines of "KEY: VALUE", not "auto"`}},
-	{"camera: [auto]\n", lines{`1:9: camera must hold lines of "KEY: VALUE", not a list`}},
-	{"calls: 1\n", lines{`1:8: calls must hold lines of "KEY: VALUE", not "1"`}},
-	{"control: /run/vchat.sock\n", lines{`1:10: control must hold lines of "KEY: VALUE", not "/run/vchat.sock"`}},
-	{"log: info\n", lines{`1:6: log must hold lines of "KEY: VALUE", not "info"`}},
-	{"peers: [a]\n", lines{`1:8: peers must hold lines of "KEY: VALUE", not a list`}},
-	{"peers:\n  a: x\n", lines{`2:6: peers.a must hold lines of "KEY: VALUE", not "x"`}},
-	{"camera: {controls: [a]}\n", lines{`1:20: camera.controls must hold lines of "KEY: VALUE", not a list`}},
+	{"- a\n", lines{`1:1: the file must contain "KEY: VALUE" lines, not a list`}},
+	{"kitchen\n", lines{`1:1: the file must contain "KEY: VALUE" lines, not "kitchen"`}},
+	{"\"\"\n", lines{`1:1: the file must contain "KEY: VALUE" lines, not the text ""`}},
+	{"camera: auto\n", lines{`1:9: camera must contain "KEY: VALUE" lines, not "auto"`}},
+	{"camera: [auto]\n", lines{`1:9: camera must contain "KEY: VALUE" lines, not a list`}},
+	{"calls: 1\n", lines{`1:8: calls must contain "KEY: VALUE" lines, not "1"`}},
+	{"control: /run/vchat.sock\n", lines{`1:10: control must contain "KEY: VALUE" lines, not "/run/vchat.sock"`}},
+	{"log: info\n", lines{`1:6: log must contain "KEY: VALUE" lines, not "info"`}},
+	{"peers: [a]\n", lines{`1:8: peers must contain "KEY: VALUE" lines, not a list`}},
+	{"peers:\n  a: x\n", lines{`2:6: peers.a must contain "KEY: VALUE" lines, not "x"`}},
+	{"camera: {controls: [a]}\n", lines{`1:20: camera.controls must contain "KEY: VALUE" lines, not a list`}},
 
 	// Text.
 	{"name: \"\"\n", lines{`1:7: name ` + nameForm + `""`}},
@@ -79,7 +86,8 @@ var badFiles = []struct {
 	{"name: ' a'\n", lines{`1:7: name ` + nameForm + `" a"`}},
 	{"name: \"a\\tb\"\n", lines{`1:7: name must be one line without control characters, not "a\tb"`}},
 	{"name: \"a\\u200db\"\n", lines{`1:7: name ` + nameForm + `"a\u200db"`}},
-	{"name: " + strings.Repeat("ä", 65) + "\n", lines{`1:7: name ` + nameForm + `"ääääääääääääääääääääääääääääääääääääääää…"`}},
+	{"name: " + strings.Repeat("ä", 65) + "\n",
+		lines{`1:7: name ` + nameForm + `"ääääääääääääääääääääääääääääääääääääääää…"`}},
 	{"name: |\n  kitchen\n", lines{`1:7: name must be one line without control characters, not "kitchen\n"`}},
 
 	// Addresses.
@@ -95,13 +103,16 @@ var badFiles = []struct {
 	{"listen: -a:7450\n", lines{`1:9: listen ` + listenForm + `"-a:7450"`}},
 	{"listen: a b:7450\n", lines{`1:9: listen ` + listenForm + `"a b:7450"`}},
 	{"metrics: localhost\n", lines{`1:10: metrics ` + listenForm + `"localhost"`}},
-	{peerA + "address: workshop.local\n", lines{`4:14: peers.a.address must have a port, such as workshop.local:7450, not "workshop.local" alone`}},
-	{peerA + "address: 192.168.1.7\n", lines{`4:14: peers.a.address must have a port, such as 192.168.1.7:7450, not "192.168.1.7" alone`}},
-	{peerA + "address: workshop.local:http\n", lines{`4:14: peers.a.address ` + addressForm + `"workshop.local:http"`}},
-	{peerA + "address: fe80::1:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"fe80::1:7450"`}},
-	{peerA + "address: http://a:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"http://a:7450"`}},
-	{peerA + "address: :7450\n", lines{`4:14: peers.a.address ` + addressForm + `":7450"`}},
-	{peerA + "address: \"[fe80::1]\"\n", lines{`4:14: peers.a.address ` + addressForm + `"[fe80::1]"`}},
+	{peerHeader + "address: workshop.local\n",
+		lines{`4:14: peers.a.address must include a port, such as workshop.local:7450, not only "workshop.local"`}},
+	{peerHeader + "address: 192.168.1.7\n",
+		lines{`4:14: peers.a.address must include a port, such as 192.168.1.7:7450, not only "192.168.1.7"`}},
+	{peerHeader + "address: workshop.local:http\n",
+		lines{`4:14: peers.a.address ` + addressForm + `"workshop.local:http"`}},
+	{peerHeader + "address: fe80::1:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"fe80::1:7450"`}},
+	{peerHeader + "address: http://a:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"http://a:7450"`}},
+	{peerHeader + "address: :7450\n", lines{`4:14: peers.a.address ` + addressForm + `":7450"`}},
+	{peerHeader + "address: \"[fe80::1]\"\n", lines{`4:14: peers.a.address ` + addressForm + `"[fe80::1]"`}},
 
 	// The camera.
 	{"camera: {device: video0}\n", lines{`1:18: camera.device ` + deviceForm + `"video0"`}},
@@ -111,7 +122,8 @@ var badFiles = []struct {
 	{"camera: {device: 'exec: '}\n", lines{`1:18: camera.device ` + deviceForm + `"exec: "`}},
 	{"camera: {device: /}\n", lines{`1:18: camera.device ` + deviceForm + `"/"`}},
 	{"camera: {device: 0}\n", lines{`1:18: camera.device ` + deviceForm + `"0"`}},
-	{"camera: {device: \"/dev/video0\\0\"}\n", lines{`1:18: camera.device must be one line without control characters, not "/dev/video0\x00"`}},
+	{"camera: {device: \"/dev/video0\\0\"}\n",
+		lines{`1:18: camera.device must be one line without control characters, not "/dev/video0\x00"`}},
 	{"camera: {size: 1280}\n", lines{`1:16: camera.size ` + sizeForm + `"1280"`}},
 	{"camera: {size: 1281x720}\n", lines{`1:16: camera.size ` + sizeForm + `"1281x720"`}},
 	{"camera: {size: 1280x14}\n", lines{`1:16: camera.size ` + sizeForm + `"1280x14"`}},
@@ -127,7 +139,8 @@ var badFiles = []struct {
 	{"camera: {fps: \"30\"}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not the text "30"`}},
 	{"camera: {fps: 036}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not "036"`}},
 	{"camera: {fps: 0x1e}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not "0x1e"`}},
-	{"camera: {fps: 99999999999999999999}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not "99999999999999999999"`}},
+	{"camera: {fps: 99999999999999999999}\n",
+		lines{`1:15: camera.fps must be a whole number from 1 to 240, not "99999999999999999999"`}},
 	{"camera: {fps: true}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not "true"`}},
 	{"camera: {fps: {}}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not a map`}},
 	{"camera: {format: h264, raw: none, rotate: 45, usb_reset: yes}\n", lines{
@@ -140,191 +153,206 @@ var badFiles = []struct {
 	{"camera: {usb_reset: \"true\"}\n", lines{`1:21: camera.usb_reset must be true or false, not the text "true"`}},
 	{"camera: {usb_reset: 1}\n", lines{`1:21: camera.usb_reset must be true or false, not "1"`}},
 	{"camera: {controls: {Bright Ness: 1, a: [], b: , c: 5, c: 6}}\n", lines{
-		"1:21: a control's name must be of a-z 0-9 _ as `vchatctl camera controls` shows it, not \"Bright Ness\"",
+		"1:21: a control name must be 1 to 64 characters of a-z 0-9 _ as in `vchatctl camera controls`, not \"Bright Ness\"",
 		`1:40: camera.controls.a must be text, not a list`,
-		`1:55: camera.controls.c is given twice: already in line 1`,
+		`1:55: duplicate key camera.controls.c: first in line 1`,
 	}},
 
 	// Peers.
-	{"peers:\n  a:\n", lines{"2:3: peer \"a\" needs the id that `vchatctl id` prints there"}},
-	{"peers:\n  a: {}\n", lines{"2:3: peer \"a\" needs the id that `vchatctl id` prints there"}},
-	{"peers:\n  a: {id: }\n", lines{"2:3: peer \"a\" needs the id that `vchatctl id` prints there"}},
-	{"peers:\n  a: {id: \"\"}\n", lines{"2:3: peer \"a\" needs the id that `vchatctl id` prints there"}},
+	{"peers:\n  a:\n", lines{"2:3: peer \"a\" has no id: copy it from `vchatctl id` on that device"}},
+	{"peers:\n  a: {}\n", lines{"2:3: peer \"a\" has no id: copy it from `vchatctl id` on that device"}},
+	{"peers:\n  a: {id: }\n", lines{"2:3: peer \"a\" has no id: copy it from `vchatctl id` on that device"}},
+	{"peers:\n  a: {id: \"\"}\n", lines{"2:3: peer \"a\" has no id: copy it from `vchatctl id` on that device"}},
 	{"peers:\n  a: {id: [x]}\n", lines{`2:11: peers.a.id must be text, not a list`}},
-	{"peers:\n  a: {id: " + strings.Replace(workshopID, "ONDEM", "ONDME", 1) + "}\n", lines{`2:11: peers.a.id has a typing error in groups 4 to 6 (EPKDE-ONDME-OUV3V)`}},
+	{"peers:\n  a: {id: " + strings.Replace(workshopID, "ONDEM", "ONDME", 1) + "}\n",
+		lines{`2:11: peers.a.id has a typing error in groups 4 to 6 (EPKDE-ONDME-OUV3V)`}},
 	{"peers:\n  self: {id: " + workshopID + "}\n  -a: {id: " + workshopID + "}\n  _a: {}\n  a b: {id: x}\n", lines{
-		`2:3: a peer cannot be called "self": that means this device's own camera`,
+		`2:3: a peer cannot be named "self": that is this device's own camera`,
 		`3:3: ` + peerNameForm + `"-a"`,
-		`3:12: peers.-a.id is already that of peer "self"`,
+		`3:12: peers.-a.id is the same as that of peer "self"`,
 		`4:3: ` + peerNameForm + `"_a"`,
-		"4:3: peer \"_a\" needs the id that `vchatctl id` prints there",
+		"4:3: peer \"_a\" has no id: copy it from `vchatctl id` on that device",
 		`5:3: ` + peerNameForm + `"a b"`,
 		`5:13: peers.a b.id must be 12 groups of 5 characters, 60 in all, not 1`,
 	}},
 	{"peers:\n  Self: {id: " + workshopID + "}\n  " + strings.Repeat("a", 33) + ": {id: " + atticID + "}\n", lines{
-		`2:3: a peer cannot be called "Self": that means this device's own camera`,
+		`2:3: a peer cannot be named "Self": that is this device's own camera`,
 		`3:3: ` + peerNameForm + `"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"`,
 	}},
-	{"peers:\n  a: {id: " + workshopID + "}\n  A: {id: " + atticID + "}\n  a: {id: " + countingID + "}\n  b: {id: " + strings.ToLower(workshopID) + "}\n", lines{
-		`3:3: peers.A is given twice: "a" is the same name`,
-		`4:3: peers.a is given twice: already in line 2`,
-		`5:11: peers.b.id is already that of peer "a"`,
-	}},
-	{peerA + "auto_answer: on\n", lines{`4:18: peers.a.auto_answer must be true or false, not "on"`}},
-	{peerA + "max_bitrate: -1\n", lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "-1"`}},
-	{peerA + "max_bitrate: .inf\n", lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not ".inf"`}},
-	{peerA + "max_bitrate: 1e3\n", lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "1e3"`}},
-	{peerA + "max_bitrate: 100000.1\n", lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "100000.1"`}},
-	{peerA + "max_bitrate: \"5\"\n", lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not the text "5"`}},
-	{peerA + "max_bitrate: fast\n", lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "fast"`}},
+	{"peers:\n  a: {id: " + workshopID + "}\n  A: {id: " + atticID + "}\n  a: {id: " + countingID +
+		"}\n  b: {id: " + strings.ToLower(workshopID) + "}\n",
+		lines{
+			`3:3: duplicate peer peers.A: "a" is the same name`,
+			`4:3: duplicate key peers.a: first in line 2`,
+			`5:11: peers.b.id is the same as that of peer "a"`,
+		}},
+	{peerHeader + "auto_answer: on\n", lines{`4:18: peers.a.auto_answer must be true or false, not "on"`}},
+	{peerHeader + "max_bitrate: -1\n",
+		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "-1"`}},
+	{peerHeader + "max_bitrate: .inf\n",
+		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not ".inf"`}},
+	{peerHeader + "max_bitrate: 1e3\n",
+		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "1e3"`}},
+	{peerHeader + "max_bitrate: 100000.1\n",
+		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "100000.1"`}},
+	{peerHeader + "max_bitrate: \"5\"\n",
+		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not the text "5"`}},
+	{peerHeader + "max_bitrate: fast\n",
+		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "fast"`}},
 
 	// Calls, control, the rest.
 	{"calls: {max: 0, ring_timeout: 30, resume_for: 25h, do_not_disturb: maybe}\n", lines{
 		`1:14: calls.max must be a whole number from 1 to 16, not "0"`,
-		`1:31: calls.ring_timeout must be a time from 1s to 1h with its unit, such as 30s or 10m, not "30"`,
-		`1:47: calls.resume_for must be a time from 0s to 24h with its unit, such as 30s or 10m, not "25h"`,
+		`1:31: calls.ring_timeout must be a time from 1s to 1h with a unit, such as 30s or 10m, not "30"`,
+		`1:47: calls.resume_for must be a time from 0s to 24h with a unit, such as 30s or 10m, not "25h"`,
 		`1:68: calls.do_not_disturb must be true or false, not "maybe"`,
 	}},
 	{"calls: {max: 17, ring_timeout: 500ms, resume_for: -1s}\n", lines{
 		`1:14: calls.max must be a whole number from 1 to 16, not "17"`,
-		`1:32: calls.ring_timeout must be a time from 1s to 1h with its unit, such as 30s or 10m, not "500ms"`,
-		`1:51: calls.resume_for must be a time from 0s to 24h with its unit, such as 30s or 10m, not "-1s"`,
+		`1:32: calls.ring_timeout must be a time from 1s to 1h with a unit, such as 30s or 10m, not "500ms"`,
+		`1:51: calls.resume_for must be a time from 0s to 24h with a unit, such as 30s or 10m, not "-1s"`,
 	}},
-	{"calls: {ring_timeout: 1d}\n", lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with its unit, such as 30s or 10m, not "1d"`}},
-	{"calls: {ring_timeout: 1h1s}\n", lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with its unit, such as 30s or 10m, not "1h1s"`}},
-	{"calls: {ring_timeout: [30s]}\n", lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with its unit, such as 30s or 10m, not a list`}},
+	{"calls: {ring_timeout: 1d}\n",
+		lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with a unit, such as 30s or 10m, not "1d"`}},
+	{"calls: {ring_timeout: 1h1s}\n",
+		lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with a unit, such as 30s or 10m, not "1h1s"`}},
+	{"calls: {ring_timeout: [30s]}\n",
+		lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with a unit, such as 30s or 10m, not a list`}},
 	{"discovery: no\n", lines{`1:12: discovery must be true or false, not "no"`}},
 	{"control: {socket: run/x, group: a b}\n", lines{
-		`1:19: control.socket must be an absolute path (it begins with "/"), not "run/x"`,
+		`1:19: control.socket must be an absolute path, starting with "/", not "run/x"`,
 		`1:33: control.group must be the name of a group, not "a b"`,
 	}},
 	{"control: {socket: /" + strings.Repeat("x", 107) + ", group: -a}\n", lines{
 		`1:19: control.socket must be at most 107 bytes long, not 108`,
 		`1:136: control.group must be the name of a group, not "-a"`,
 	}},
-	{"control: {socket: \"\"}\n", lines{`1:19: control.socket must be an absolute path (it begins with "/"), not ""`}},
-	{"state_dir: var\n", lines{`1:12: state_dir must be an absolute path (it begins with "/"), not "var"`}},
+	{"control: {socket: \"\"}\n", lines{`1:19: control.socket must be an absolute path, starting with "/", not ""`}},
+	{"state_dir: var\n", lines{`1:12: state_dir must be an absolute path, starting with "/", not "var"`}},
 	{"log: {level: trace}\n", lines{`1:14: log.level must be debug, info, warn or error, not "trace"`}},
 	{"log: {level: INFO}\n", lines{`1:14: log.level must be debug, info, warn or error, not "INFO"`}},
 	{"hooks: {ring: x, answered: [], ended: [\"\"], camera_lost: [a, [b]], camera_found: [a, ~]}\n", lines{
 		`1:15: hooks.ring ` + argvForm + `"x"`,
 		`1:28: hooks.answered ` + argvForm + `an empty list`,
-		`1:40: hooks.ended must begin with a program, not with an empty text`,
-		`1:62: hooks.camera_lost must be a list of texts, not of a list`,
-		`1:86: hooks.camera_found must be a list of texts, not of nothing`,
+		`1:40: hooks.ended must start with a program, not with an empty text`,
+		`1:62: hooks.camera_lost must contain only texts, not a list`,
+		`1:86: hooks.camera_found must contain only texts, not nothing`,
 	}},
-	{"hooks: {ring: [a, \"b\\0\"]}\n", lines{`1:19: hooks.ring cannot hold NUL characters`}},
+	{"hooks: {ring: [a, \"b\\0\"]}\n", lines{`1:19: hooks.ring cannot contain NUL characters`}},
 
-	// What YAML has and this file has not.
-	{"name: a\n---\nname: b\n", lines{`2:1: a second document begins here ("---"): the file must be one`}},
-	{"---\n---\n", lines{`2:1: a second document begins here ("---"): the file must be one`}},
+	// Unsupported features of YAML.
+	{"name: a\n---\nname: b\n", lines{`2:1: a second document starts here ("---"): only one is allowed`}},
+	{"---\n---\n", lines{`2:1: a second document starts here ("---"): only one is allowed`}},
 	{"fps: 1\n---\nname: b\n---\nc", lines{
 		`1:1: unknown key "fps": ` + topKeys,
-		`2:1: a second document begins here ("---"): the file must be one`,
+		`2:1: a second document starts here ("---"): only one is allowed`,
 	}},
-	{"name: a\n---\nb: [\n", lines{`4:1: the file ends within a list or a map`}},
-	{"name: a\n...\nfoo: 1\n", lines{`3:1: there must be nothing after the end of the document ("...")`}},
-	{"name: *foo\n", lines{`1:7: ` + aliases}},
+	{"name: a\n---\nb: [\n", lines{`4:1: the file ends inside a list or a map`}},
+	{"name: a\n...\nfoo: 1\n", lines{`3:1: unexpected text after the end of the document ("...")`}},
+	{"name: *foo\n", lines{`1:7: ` + aliasesText}},
 	{"name: &x 1\nlisten: *x\n", lines{
-		`1:7: ` + aliases,
-		`2:9: ` + aliases,
+		`1:7: ` + aliasesText,
+		`2:9: ` + aliasesText,
 	}},
-	{"name: &\n", lines{`1:7: ` + aliases}},
-	{"&a name: b\n", lines{`1:1: ` + aliases}},
+	{"name: &\n", lines{`1:7: ` + aliasesText}},
+	{"&a name: b\n", lines{`1:1: ` + aliasesText}},
 	{"fps: 1\ncamera: &c {fps: 0}\n", lines{
 		`1:1: unknown key "fps": ` + topKeys,
-		`2:9: ` + aliases,
+		`2:9: ` + aliasesText,
 		`2:18: camera.fps must be a whole number from 1 to 240, not "0"`,
 	}},
 	{"peers:\n  a: &x {id: " + workshopID + "}\n  b: *x\n", lines{
-		`2:6: ` + aliases,
-		`3:6: ` + aliases,
+		`2:6: ` + aliasesText,
+		`3:6: ` + aliasesText,
 	}},
 	{"peers:\n  a: &x {id: " + workshopID + "}\n  b: {id: *x}\n", lines{
-		`2:6: ` + aliases,
-		`3:11: ` + aliases,
+		`2:6: ` + aliasesText,
+		`3:11: ` + aliasesText,
 	}},
 	{"hooks: {ring: &a [!!str a, *a]}\n", lines{
-		`1:15: ` + aliases,
-		`1:19: ` + tags,
-		`1:28: ` + aliases,
+		`1:15: ` + aliasesText,
+		`1:19: ` + tagsText,
+		`1:28: ` + aliasesText,
 	}},
-	{"name: !foo bar\n", lines{`1:7: ` + tags}},
-	{"name: !!str x\n", lines{`1:7: ` + tags}},
-	{"name: !<\n", lines{`1:7: ` + tags}},
-	{"name: !e!x y\n", lines{`1:7: ` + tags}},
-	{"camera: !!map {fps: 0}\n", lines{`1:9: ` + tags}},
-	{"<<: {name: a}\n", lines{`1:1: merge keys ("<<") are not supported: write the keys out`}},
-	{"camera: {<<: {fps: 0}}\n", lines{`1:10: merge keys ("<<") are not supported: write the keys out`}},
-	{"%YAML 3.0\n---\nname: a\n", lines{`1:1: ` + directives}},
-	{"%FOO\n---\nname: a", lines{`1:1: ` + directives}},
+	{"name: !foo bar\n", lines{`1:7: ` + tagsText}},
+	{"name: !!str x\n", lines{`1:7: ` + tagsText}},
+	{"name: !<\n", lines{`1:7: ` + tagsText}},
+	{"name: !e!x y\n", lines{`1:7: ` + tagsText}},
+	{"camera: !!map {fps: 0}\n", lines{`1:9: ` + tagsText}},
+	{"<<: {name: a}\n", lines{`1:1: merge keys ("<<") are not supported: write the keys themselves`}},
+	{"camera: {<<: {fps: 0}}\n", lines{`1:10: merge keys ("<<") are not supported: write the keys themselves`}},
+	{"%YAML 3.0\n---\nname: a\n", lines{`1:1: ` + directivesText}},
+	{"%FOO\n---\nname: a", lines{`1:1: ` + directivesText}},
 
-	// Not YAML.
-	{"\tname: x\n", lines{`1:1: a tab cannot indent: use spaces`}},
-	{"camera:\n\tfps: 3\n", lines{`2:1: a tab cannot indent: use spaces`}},
-	{"name: >\n\tx\n", lines{`2:1: a tab cannot indent: use spaces`}},
-	{"camera:\n  fps: 3\n   size: 4\n", lines{`3:8: ` + colon}},
-	{"camera:\n  fps: 3\n size: 4\n", lines{`3:2: ` + misfit}},
-	{"name kitchen\nlisten: x\n", lines{`2:7: ` + colon}},
-	{"name: a: b\n", lines{`1:8: ` + colon}},
+	// Invalid YAML.
+	{"\tname: x\n", lines{`1:1: indent with spaces, not with tabs`}},
+	{"camera:\n\tfps: 3\n", lines{`2:1: indent with spaces, not with tabs`}},
+	{"name: >\n\tx\n", lines{`2:1: indent with spaces, not with tabs`}},
+	{"camera:\n  fps: 3\n   size: 4\n", lines{`3:8: ` + colonText}},
+	{"camera:\n  fps: 3\n size: 4\n", lines{`3:2: ` + misplacedText}},
+	{"name kitchen\nlisten: x\n", lines{`2:7: ` + colonText}},
+	{"name: a: b\n", lines{`1:8: ` + colonText}},
 	{"name: a\nb\n", lines{`2:1: expected "KEY: VALUE"`}},
-	{"name: a\n- b\n", lines{`2:1: ` + misfit}},
-	{"- b\na: 1\n", lines{`2:1: ` + misfit}},
-	{": 1\n", lines{`1:1: ` + misfit}},
-	{"name: - a\n", lines{`1:7: a list entry ("- ") cannot begin here`}},
-	{"name: ? x\n", lines{`1:7: a key cannot begin here`}},
-	{"name: |\n  x\n y\n", lines{`3:2: ` + misfit}},
-	{"name: |x\n", lines{`1:8: after "|" or ">" the text begins on the next line`}},
-	{"name: \"abc\nfoo: x", lines{`1:7: a quote is opened here and never closed`}},
-	{"name: 'x\n", lines{`1:7: a quote is opened here and never closed`}},
-	{"name: 'a\n---\nb'\n", lines{`1:7: a quote is opened here and never closed`}},
+	{"name: a\n- b\n", lines{`2:1: ` + misplacedText}},
+	{"- b\na: 1\n", lines{`2:1: ` + misplacedText}},
+	{": 1\n", lines{`1:1: ` + misplacedText}},
+	{"name: - a\n", lines{`1:7: a list entry ("- ") cannot start here`}},
+	{"name: ? x\n", lines{`1:7: a key cannot start here`}},
+	{"name: |\n  x\n y\n", lines{`3:2: ` + misplacedText}},
+	{"name: |x\n", lines{`1:8: after "|" or ">" the text starts on the next line`}},
+	{"name: \"abc\nfoo: x", lines{`1:7: the quote that starts here is not closed`}},
+	{"name: 'x\n", lines{`1:7: the quote that starts here is not closed`}},
+	{"name: 'a\n---\nb'\n", lines{`1:7: the quote that starts here is not closed`}},
 	{"name: \"\\q\"\n", lines{`1:8: unknown escape in double quotes: write \\ for a backslash, or use single quotes`}},
-	{"name: \"\\xzz\"\n", lines{`1:10: unknown escape in double quotes: write \\ for a backslash, or use single quotes`}},
-	{"name: \"x\" y\n", lines{`1:11: ` + misfit}},
-	{"name: @b\n", lines{`1:7: a value cannot begin with "@": put it in quotes`}},
-	{"name: `b\n", lines{"1:7: a value cannot begin with \"`\": put it in quotes"}},
-	{"name: %\n", lines{`1:7: a value cannot begin with "%": put it in quotes`}},
-	{"name: [a\nlisten: b\n", lines{`1:7: a list is opened here and never closed, or a "," is missing in it`}},
+	{"name: \"\\xzz\"\n",
+		lines{`1:10: unknown escape in double quotes: write \\ for a backslash, or use single quotes`}},
+	{"name: \"x\" y\n", lines{`1:11: ` + misplacedText}},
+	{"name: @b\n", lines{`1:7: a value cannot start with "@": put it in quotes`}},
+	{"name: `b\n", lines{"1:7: a value cannot start with \"`\": put it in quotes"}},
+	{"name: %\n", lines{`1:7: a value cannot start with "%": put it in quotes`}},
+	{"name: [a\nlisten: b\n", lines{`1:7: the list that starts here is not closed, or a "," is missing`}},
 	{"name: [a b: c: d]\n", lines{`1:14: expected "," or "]" here`}},
-	{"hooks:\n  ring: [a,\n    b\n  ended: [c]\n", lines{`2:9: a list is opened here and never closed, or a "," is missing in it`}},
-	{"\n\n\nhooks: {ring: [1,\n\n\n", lines{`7:1: the file ends within a list or a map`}},
-	{"hooks: {ring: [", lines{`1:16: the file ends within a list or a map`}},
-	{"camera: {fps: 1\nname: 2\n", lines{`1:9: a map is opened here and never closed, or a "," is missing in it`}},
+	{"hooks:\n  ring: [a,\n    b\n  ended: [c]\n",
+		lines{`2:9: the list that starts here is not closed, or a "," is missing`}},
+	{"\n\n\nhooks: {ring: [1,\n\n\n", lines{`7:1: the file ends inside a list or a map`}},
+	{"hooks: {ring: [", lines{`1:16: the file ends inside a list or a map`}},
+	{"camera: {fps: 1\nname: 2\n", lines{`1:9: the map that starts here is not closed, or a "," is missing`}},
 	{"camera: {fps: 1 \"2\"}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not "1 \"2\""`}},
-	{"name: {a: b\n}c\n", lines{`2:2: ` + misfit}},
+	{"name: {a: b\n}c\n", lines{`2:2: ` + misplacedText}},
 	{"name: }\n", lines{`1:7: expected a value, not "}"`}},
 	{"name: ]\n", lines{`1:7: expected a value, not "]"`}},
 	{"name: " + strings.Repeat("[", 10001), lines{`1:10007: nested too deeply`}},
 
-	// Not text.
+	// Invalid text.
 	{"name: \xff\n", lines{`1:7: the file is not UTF-8 text`}},
 	{"name: a\n# \xe4\n", lines{`2:3: the file is not UTF-8 text`}},
 	{"\xff\xfen\x00", lines{`1:1: the file is not UTF-8 text`}},
-	{"name: b\x01c\n", lines{`1:8: a character that cannot be in the file: U+0001`}},
-	{"name: b\x00c\n", lines{`1:8: a character that cannot be in the file: U+0000`}},
-	{"ä: \x7f", lines{`1:4: a character that cannot be in the file: U+007F`}},
-	{"a\ufeffb: 1\n", lines{`1:2: a character that cannot be in the file: U+FEFF`}},
-	{"name: a\u0085b\n", lines{`1:8: a character that cannot be in the file: U+0085`}},
-	{"name: a\u2028b\n", lines{`1:8: a character that cannot be in the file: U+2028`}},
-	{"name: a\rlisten: b\n", lines{`1:8: a carriage return without a line feed after it`}},
-	{"name: a\r", lines{`1:8: a carriage return without a line feed after it`}},
+	{"name: b\x01c\n", lines{`1:8: invalid character U+0001`}},
+	{"name: b\x00c\n", lines{`1:8: invalid character U+0000`}},
+	{"ä: \x7f", lines{`1:4: invalid character U+007F`}},
+	{"a\ufeffb: 1\n", lines{`1:2: invalid character U+FEFF`}},
+	{"name: a\u0085b\n", lines{`1:8: invalid character U+0085`}},
+	{"name: a\u2028b\n", lines{`1:8: invalid character U+2028`}},
+	{"name: a\rlisten: b\n", lines{`1:8: carriage return without a line feed`}},
+	{"name: a\r", lines{`1:8: carriage return without a line feed`}},
 	{strings.Repeat("#", 1<<20+1), lines{`1:1: the file is larger than 1 MiB`}},
 
-	// Places are the same with a byte order mark and with CRLF.
+	// Positions are the same with a byte order mark and with CRLF.
 	{"\ufeffnam: a\n", lines{`1:1: unknown key "nam": did you mean "name"?`}},
 	{"name: a\r\nnam: b\r\n", lines{`2:1: unknown key "nam": did you mean "name"?`}},
 }
 
-func TestFaults(t *testing.T) {
+func TestParse_faults(t *testing.T) {
 	for _, tt := range badFiles {
-		want := "vchat.yaml:" + strings.Join(tt.want, "\nvchat.yaml:")
-		c, err := Parse("vchat.yaml", []byte(tt.file))
-		if err == nil {
-			t.Errorf("%.200q passes", tt.file)
-			continue
-		}
-		if diff := cmp.Diff(want, err.Error()); c != nil || diff != "" {
-			t.Errorf("%.200q (-want +got):\n%s", tt.file, diff)
-		}
+		t.Run(fmt.Sprintf("%.60q", tt.file), func(t *testing.T) {
+			want := "vchat.yaml:" + strings.Join(tt.want, "\nvchat.yaml:")
+			c, err := Parse("vchat.yaml", []byte(tt.file))
+			if err == nil {
+				t.Fatalf("got no error, want:\n%s", want)
+			}
+			if diff := cmp.Diff(want, err.Error()); c != nil || diff != "" {
+				t.Errorf("got config %v, faults (-want +got):\n%s", c, diff)
+			}
+		})
 	}
 }

@@ -7,41 +7,44 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// An id is the SHA-256 of a device's public key (the SPKI's DER) in base32 (RFC 4648, no padding): 52 characters, in
-// four blocks of 13, each with two check characters behind it. It is shown in twelve groups of five, so that a block
-// is three groups:
+// An id is the SHA-256 of a device's public key (DER of its SPKI) in base32
+// (RFC 4648, no padding). The 52 characters form four blocks of 13, each
+// followed by two check characters. They are written in twelve groups of five,
+// three groups a block:
 //
 //	AAAAA-AAAAA-AAAcc-BBBBB-BBBBB-BBBcc-CCCCC-CCCCC-CCCcc-DDDDD-DDDDD-DDDcc
 //
-// The check characters are the CRC-10/ATM of the block's 13 values (0 to 31, one byte each), high five bits first.
+// The check characters are the CRC-10/ATM of the block's 13 values (0 to 31,
+// one byte each), high five bits first.
 const (
-	alphabet  = upper + "234567"
+	alphabet  = upperLetters + "234567"
 	blockData = 13
 	blockLen  = blockData + 2
 	idLen     = 4 * blockLen
 	groupLen  = 5
 )
 
-// likely is the letter that is meant by a digit that no id has.
-var likely = map[rune]string{'0': "O", '1': "I", '8': "B", '9': "G"}
+// likelyLetter maps digits that no id contains to similar letters.
+var likelyLetter = map[rune]string{'0': "O", '1': "I", '8': "B", '9': "G"}
 
-// id takes an id in any spelling and keeps it in the one that is shown.
+// id reads an id in any spelling and stores it in the canonical one.
 func (r *reader) id(dst *string) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
-		s, ok := r.line(path, n)
+		s, ok := r.singleLine(path, n)
 		if !ok || s == "" {
-			return // an absent id is the whole peer's fault
+			return // peers reports a missing id
 		}
-		shown, err := normaliseID(s)
+		id, err := normaliseID(s)
 		if err != nil {
 			r.fault(n, "%s %v", path, err)
 			return
 		}
-		*dst = shown
+		*dst = id
 	}
 }
 
-// normaliseID returns an id in capitals with its hyphens, or what is wrong with it.
+// normaliseID returns an id in upper case with hyphens. The error describes the
+// first wrong character, or all wrong blocks.
 func normaliseID(s string) (string, error) {
 	var values []byte
 	for _, c := range s {
@@ -54,10 +57,11 @@ func normaliseID(s string) (string, error) {
 		v := strings.IndexRune(alphabet, c)
 		if v < 0 {
 			group := len(values)/groupLen + 1
-			if letter, ok := likely[c]; ok {
-				return "", fmt.Errorf("has a %c in group %d, which no id has: probably it is the letter %s", c, group, letter)
+			if letter, ok := likelyLetter[c]; ok {
+				return "", fmt.Errorf("has a %c in group %d: an id has no such digit, use the letter %s",
+					c, group, letter)
 			}
-			return "", fmt.Errorf("has a %s in group %d: an id is of A-Z and 2-7", quote(string(c)), group)
+			return "", fmt.Errorf("has a %s in group %d: an id consists of A-Z and 2-7", quote(string(c)), group)
 		}
 		values = append(values, byte(v))
 	}
@@ -68,7 +72,8 @@ func normaliseID(s string) (string, error) {
 	for at := 0; at < idLen; at += blockLen {
 		block := values[at : at+blockLen]
 		check := crc10(block[:blockData])
-		// 256 bits are 51 characters and one bit: the lowest four of the 52nd are always 0.
+		// 256 bits are 51 characters and one bit. The other four bits of the
+		// last character must be 0.
 		overhang := at+blockLen == idLen && block[blockData-1]&15 != 0
 		if overhang || block[blockData] != byte(check>>5) || block[blockData+1] != byte(check&31) {
 			first := at/groupLen + 1
@@ -81,7 +86,7 @@ func normaliseID(s string) (string, error) {
 	return grouped(values), nil
 }
 
-// grouped spells values as they are shown.
+// grouped returns the characters of values in groups with hyphens.
 func grouped(values []byte) string {
 	var b strings.Builder
 	for i, v := range values {
@@ -93,7 +98,8 @@ func grouped(values []byte) string {
 	return b.String()
 }
 
-// crc10 is CRC-10/ATM (ITU-T I.610): polynomial 0x233, nothing reflected or inverted.
+// crc10 returns the CRC-10/ATM (ITU-T I.610): polynomial 0x233, not reflected,
+// not inverted.
 func crc10(b []byte) uint16 {
 	var crc uint16
 	for _, v := range b {

@@ -7,15 +7,15 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// key is one key of a section: either it has keys of its own, or set takes its value. path is the key with those
-// around it, as in camera.fps, for messages.
+// key is one key of a section. It has either keys of its own or a function that
+// sets its value. path is the full key, such as camera.fps, for messages.
 type key struct {
 	name string
 	set  func(path string, n *yaml.Node)
 	keys []key
 }
 
-// keys is the table of what may stand in the file, and where it goes.
+// keys returns the table of all keys and their fields in c.
 func (r *reader) keys(c *Config) []key {
 	return []key{
 		{name: "name", set: r.string(&c.Name, deviceName)},
@@ -23,7 +23,7 @@ func (r *reader) keys(c *Config) []key {
 		{name: "camera", keys: r.cameraKeys(&c.Camera)},
 		{name: "peers", set: r.peers(c.Peers)},
 		{name: "calls", keys: []key{
-			{name: "max", set: r.whole(&c.Calls.Max, 1, 16)},
+			{name: "max", set: r.integer(&c.Calls.Max, 1, 16)},
 			{name: "ring_timeout", set: r.duration(&c.Calls.RingTimeout, time.Second, time.Hour)},
 			{name: "resume_for", set: r.duration(&c.Calls.ResumeFor, 0, 24*time.Hour)},
 			{name: "do_not_disturb", set: r.boolean(&c.Calls.DoNotDisturb)},
@@ -43,7 +43,8 @@ func (r *reader) keys(c *Config) []key {
 			{name: "camera_found", set: r.argv(&c.Hooks.CameraFound)},
 		}},
 		{name: "log", keys: []key{
-			{name: "level", set: r.choice(func(s string) { _ = c.Log.Level.UnmarshalText([]byte(s)) }, "debug", "info", "warn", "error")},
+			{name: "level", set: r.choice(func(s string) { _ = c.Log.Level.UnmarshalText([]byte(s)) },
+				"debug", "info", "warn", "error")},
 		}},
 	}
 }
@@ -52,7 +53,7 @@ func (r *reader) cameraKeys(c *Camera) []key {
 	return []key{
 		{name: "device", set: r.string(&c.Device, cameraDevice)},
 		{name: "size", set: r.size(&c.Size)},
-		{name: "fps", set: r.whole(&c.FPS, 1, 240)},
+		{name: "fps", set: r.integer(&c.FPS, 1, 240)},
 		{name: "format", set: r.choice(func(s string) { c.Format = s }, "auto", "mjpeg", "yuyv", "nv12", "grey")},
 		{name: "raw", set: r.choice(func(s string) { c.Raw = s }, "jpeg", "lz4")},
 		{name: "rotate", set: r.choice(func(s string) { c.Rotate, _ = strconv.Atoi(s) }, "0", "90", "180", "270")},
@@ -70,7 +71,7 @@ func (r *reader) peerKeys(p *Peer) []key {
 	}
 }
 
-// section reads a map with the given keys. A key without a value keeps its default.
+// section reads a map with these keys. A key without a value keeps its default.
 func (r *reader) section(path string, keys []key, n *yaml.Node) {
 	names := make([]string, len(keys))
 	for i, k := range keys {
@@ -83,7 +84,7 @@ func (r *reader) section(path string, keys []key, n *yaml.Node) {
 				continue
 			case k.set == nil:
 				r.section(join(path, name), k.keys, value)
-			case !isNull(value) && !refused(value):
+			case !isNull(value) && !isRefused(value):
 				k.set(join(path, name), value)
 			}
 			return
@@ -92,22 +93,23 @@ func (r *reader) section(path string, keys []key, n *yaml.Node) {
 	})
 }
 
-// entries calls visit for each entry of a map, in the order of the file, those given twice included.
+// entries calls visit for each entry of a map in the order of the file, also
+// for duplicates, which are faults.
 func (r *reader) entries(path string, n *yaml.Node, visit func(name string, at, value *yaml.Node)) {
-	if isNull(n) || refused(n) {
+	if isNull(n) || isRefused(n) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
 		if path == "" {
 			path = "the file"
 		}
-		r.fault(n, `%s must hold lines of "KEY: VALUE", not %s`, path, describe(n))
+		r.fault(n, `%s must contain "KEY: VALUE" lines, not %s`, path, describe(n))
 		return
 	}
 	first := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		at, value := n.Content[i], n.Content[i+1]
-		if refused(at) {
+		if isRefused(at) {
 			continue
 		}
 		if at.Kind != yaml.ScalarNode {
@@ -115,7 +117,7 @@ func (r *reader) entries(path string, n *yaml.Node, visit func(name string, at, 
 			continue
 		}
 		if line, twice := first[at.Value]; twice {
-			r.fault(at, "%s is given twice: already in line %d", join(path, at.Value), line)
+			r.fault(at, "duplicate key %s: first in line %d", join(path, at.Value), line)
 		} else {
 			first[at.Value] = at.Line
 		}
@@ -127,7 +129,8 @@ func isNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0
 }
 
-// join puts a key behind those around it. One that would need quotes gets them.
+// join appends a key to the path of its section. It quotes keys with special
+// characters.
 func join(path, name string) string {
 	if q := quote(name); q != `"`+name+`"` {
 		name = q

@@ -6,12 +6,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// peers takes the map of peers. Names that differ only in case are the same, as host names are; and an id is one
-// device, so two peers with the same id would be one device with two names.
+// peers reads the map of peers. As with host names, case makes no difference
+// between names. An id belongs to one peer only.
 func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
-		spelling := map[string]string{} // by the name in lower case
-		owner := map[string]string{}    // by id
+		spelling := map[string]string{} // name in the file by its lower-case form
+		owner := map[string]string{}    // name by id
 		r.entries(path, n, func(name string, at, value *yaml.Node) {
 			if err := peerName(name); err != nil {
 				r.fault(at, "%v", err)
@@ -20,17 +20,17 @@ func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 			if other, ok := spelling[folded]; !ok {
 				spelling[folded] = name
 			} else if other != name {
-				r.fault(at, "%s is given twice: %s is the same name", join(path, name), quote(other))
+				r.fault(at, "duplicate peer %s: %s is the same name", join(path, name), quote(other))
 			}
 
 			p := Peer{Name: name}
 			r.section(join(path, name), r.peerKeys(&p), value)
 			if lacksID(value) {
-				r.fault(at, "peer %s needs the id that `vchatctl id` prints there", quote(name))
+				r.fault(at, "peer %s has no id: copy it from `vchatctl id` on that device", quote(name))
 			}
 			other, taken := owner[p.ID]
 			if taken && p.ID != "" && !strings.EqualFold(other, name) {
-				r.fault(valueOf(value, "id"), "%s.id is already that of peer %s", join(path, name), quote(other))
+				r.fault(valueOf(value, "id"), "%s.id is the same as that of peer %s", join(path, name), quote(other))
 			}
 			owner[p.ID] = name
 			dst[name] = p
@@ -38,16 +38,16 @@ func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 	}
 }
 
-// lacksID tells that a peer has no id: not that it has a wrong one, which has its own fault.
+// lacksID reports whether a peer has no id. A wrong id is a fault of its own.
 func lacksID(peer *yaml.Node) bool {
-	if refused(peer) || peer.Kind != yaml.MappingNode && !isNull(peer) {
+	if isRefused(peer) || peer.Kind != yaml.MappingNode && !isNull(peer) {
 		return false
 	}
 	id := valueOf(peer, "id")
-	return id == nil || isNull(id) || id.Kind == yaml.ScalarNode && id.Value == "" && !refused(id)
+	return id == nil || isNull(id) || id.Kind == yaml.ScalarNode && id.Value == "" && !isRefused(id)
 }
 
-// valueOf finds a key's value in a map; nil if it is not there.
+// valueOf returns the value of a key in a map; nil if it is missing.
 func valueOf(n *yaml.Node, name string) *yaml.Node {
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {

@@ -11,10 +11,11 @@ import (
 
 const shipped = "../packaging/vchat.yaml"
 
-// example matches the "#" of lines that are examples: all others have one blank after it.
+// example matches the "#" of examples. Comments have one blank after it.
 var example = regexp.MustCompile(`(?m)^#($|[^ #\n]|  )`)
 
-func shippedWithExamples(t *testing.T) []byte {
+// uncommentExamples returns the shipped file with its examples in effect.
+func uncommentExamples(t *testing.T) []byte {
 	t.Helper()
 	b, err := os.ReadFile(shipped)
 	if err != nil {
@@ -23,7 +24,7 @@ func shippedWithExamples(t *testing.T) []byte {
 	return example.ReplaceAll(b, []byte("$1"))
 }
 
-func TestShippedFileIsTheDefault(t *testing.T) {
+func TestShippedFile_default(t *testing.T) {
 	got, err := Load(shipped)
 	if err != nil {
 		t.Fatal(err)
@@ -33,8 +34,8 @@ func TestShippedFileIsTheDefault(t *testing.T) {
 	}
 }
 
-func TestShippedExamples(t *testing.T) {
-	got, err := Parse(shipped, shippedWithExamples(t))
+func TestShippedFile_examples(t *testing.T) {
+	got, err := Parse(shipped, uncommentExamples(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,14 +50,14 @@ func TestShippedExamples(t *testing.T) {
 		CameraFound: []string{"/usr/bin/logger", "camera found"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the examples of packaging/vchat.yaml (-want +got):\n%s", diff)
+		t.Errorf("packaging/vchat.yaml with its examples (-want +got):\n%s", diff)
 	}
 }
 
-// TestShippedFileNamesEveryKey holds the table of keys and the file that explains them together.
-func TestShippedFileNamesEveryKey(t *testing.T) {
+// The shipped file documents each key of the table.
+func TestShippedFile_keys(t *testing.T) {
 	var doc yaml.Node
-	if err := yaml.Unmarshal(shippedWithExamples(t), &doc); err != nil {
+	if err := yaml.Unmarshal(uncommentExamples(t), &doc); err != nil {
 		t.Fatal(err)
 	}
 	r := &reader{}
@@ -67,7 +68,7 @@ func TestShippedFileNamesEveryKey(t *testing.T) {
 			value := valueOf(n, k.name)
 			switch {
 			case value == nil:
-				t.Errorf("packaging/vchat.yaml does not name %s", at)
+				t.Errorf("packaging/vchat.yaml lacks %s", at)
 			case at == "peers":
 				look(at+".workshop", r.peerKeys(&Peer{}), valueOf(value, "workshop"))
 			case k.keys != nil:

@@ -5,25 +5,26 @@ import (
 	"strings"
 )
 
-// suggest says what may have been meant by an unknown key: the nearest of the known ones, if it is near, else all.
+// suggest returns a hint for an unknown key: the most similar known key, or all
+// keys if none is similar.
 func suggest(unknown string, known []string) string {
-	best, least := "", len(unknown)
+	best, minimum := "", len(unknown)
 	for _, k := range known {
-		if d := distance(strings.ToLower(unknown), k); d < least {
-			best, least = k, d
+		if d := distance(strings.ToLower(unknown), k); d < minimum {
+			best, minimum = k, d
 		}
 	}
-	if best != "" && least <= max(1, len(best)/3) {
+	if best != "" && minimum <= max(1, len(best)/3) {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
-	return "the keys here are " + strings.Join(known, ", ")
+	return "valid keys: " + strings.Join(known, ", ")
 }
 
-// distance counts the characters to insert, leave out, change, or swap with their neighbour, to make b of a
-// (optimal string alignment).
+// distance returns the number of insertions, deletions, changes and swaps of
+// neighbours that turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	if len(a) > 2*len(b)+8 {
-		return len(a) // far off, whatever it says
+		return len(a) // too long to be similar
 	}
 	var before, last []int
 	row := make([]int, len(b)+1)

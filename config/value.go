@@ -11,13 +11,15 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The functions here make the set of a key: they take a value of one type out of the file.
-// Text is what stands there, so that a name, an address or an id that looks like a number needs no quotes.
+// The functions of this file return the set function of a key for one type. A
+// text is not interpreted by YAML's rules, so a name, address or id that looks
+// like a number needs no quotes.
 
-// string takes a text that check has nothing against. check's error follows the key: `must be …`.
+// string reads a text that passes check. The error of check follows the key in
+// the message: `must be …`.
 func (r *reader) string(dst *string, check func(string) error) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
-		if s, ok := r.line(path, n); !ok {
+		if s, ok := r.singleLine(path, n); !ok {
 			return
 		} else if err := check(s); err != nil {
 			r.fault(n, "%s %v", path, err)
@@ -27,8 +29,8 @@ func (r *reader) string(dst *string, check func(string) error) func(string, *yam
 	}
 }
 
-// line takes a text without line ends and other control characters.
-func (r *reader) line(path string, n *yaml.Node) (s string, ok bool) {
+// singleLine reads a text without control characters such as line ends.
+func (r *reader) singleLine(path string, n *yaml.Node) (s string, ok bool) {
 	if n.Kind != yaml.ScalarNode {
 		r.fault(n, "%s must be text, not %s", path, describe(n))
 		return "", false
@@ -40,6 +42,7 @@ func (r *reader) line(path string, n *yaml.Node) (s string, ok bool) {
 	return n.Value, true
 }
 
+// choice reads one of several words.
 func (r *reader) choice(set func(string), choices ...string) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		if n.Kind != yaml.ScalarNode || !slices.Contains(choices, n.Value) {
@@ -50,9 +53,10 @@ func (r *reader) choice(set func(string), choices ...string) func(string, *yaml.
 	}
 }
 
+// boolean reads true or false.
 func (r *reader) boolean(dst *bool) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
-		if !plain(n) || n.Value != "true" && n.Value != "false" {
+		if !isUnquoted(n) || n.Value != "true" && n.Value != "false" {
 			r.fault(n, "%s must be true or false, not %s", path, describe(n))
 			return
 		}
@@ -60,64 +64,70 @@ func (r *reader) boolean(dst *bool) func(string, *yaml.Node) {
 	}
 }
 
-// whole takes a number of decimal digits alone: in YAML 0x1e and 036 are 30 too, which helps nobody here.
-func (r *reader) whole(dst *int, least, most int) func(string, *yaml.Node) {
+// integer reads a number of decimal digits. It rejects YAML's other forms: 0x1e
+// and 036 are 30, too.
+func (r *reader) integer(dst *int, minimum, maximum int) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		v, err := strconv.Atoi(n.Value)
-		if !plain(n) || err != nil || strconv.Itoa(v) != n.Value || v < least || v > most {
-			r.fault(n, "%s must be a whole number from %d to %d, not %s", path, least, most, describe(n))
+		if !isUnquoted(n) || err != nil || strconv.Itoa(v) != n.Value || v < minimum || v > maximum {
+			r.fault(n, "%s must be a whole number from %d to %d, not %s", path, minimum, maximum, describe(n))
 			return
 		}
 		*dst = v
 	}
 }
 
-func (r *reader) decimal(dst *float64, most float64, unit string) func(string, *yaml.Node) {
+// decimal reads a number with an optional fraction, from 0 to maximum.
+func (r *reader) decimal(dst *float64, maximum float64, unit string) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		v, err := strconv.ParseFloat(n.Value, 64)
-		digits := strings.Trim(n.Value, "0123456789.") == "" // ParseFloat takes inf, nan and 0x1p3 as well
-		if !plain(n) || err != nil || !digits || v > most {
-			r.fault(n, "%s must be a number from 0 to %v (%s), not %s", path, most, unit, describe(n))
+		digits := strings.Trim(n.Value, "0123456789.") == "" // ParseFloat accepts inf, nan and 0x1p3, too
+		if !isUnquoted(n) || err != nil || !digits || v > maximum {
+			r.fault(n, "%s must be a number from 0 to %v (%s), not %s", path, maximum, unit, describe(n))
 			return
 		}
 		*dst = v
 	}
 }
 
-func (r *reader) duration(dst *time.Duration, least, most time.Duration) func(string, *yaml.Node) {
+// duration reads a time with its unit.
+func (r *reader) duration(dst *time.Duration, minimum, maximum time.Duration) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		v, err := time.ParseDuration(n.Value)
-		if n.Kind != yaml.ScalarNode || err != nil || v < least || v > most {
-			r.fault(n, "%s must be a time from %s to %s with its unit, such as 30s or 10m, not %s",
-				path, short(least), short(most), describe(n))
+		if n.Kind != yaml.ScalarNode || err != nil || v < minimum || v > maximum {
+			r.fault(n, "%s must be a time from %s to %s with a unit, such as 30s or 10m, not %s",
+				path, formatDuration(minimum), formatDuration(maximum), describe(n))
 			return
 		}
 		*dst = v
 	}
 }
 
-// short writes a whole number of hours or seconds, or 0, as people do: 24h, not 24h0m0s.
-func short(d time.Duration) string {
+// formatDuration formats full hours as 24h instead of 24h0m0s, and other times
+// in seconds.
+func formatDuration(d time.Duration) string {
 	if d >= time.Hour {
 		return fmt.Sprintf("%dh", d/time.Hour)
 	}
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
+// size reads WIDTHxHEIGHT.
 func (r *reader) size(dst *Size) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		w, h, _ := strings.Cut(n.Value, "x")
 		width, height := side(w), side(h)
 		if n.Kind != yaml.ScalarNode || width == 0 || height == 0 {
-			r.fault(n, "%s must be WIDTHxHEIGHT such as 1280x720, both even and from 16 to 8192, not %s", path, describe(n))
+			r.fault(n, "%s must be WIDTHxHEIGHT such as 1280x720, both even and from 16 to 8192, not %s",
+				path, describe(n))
 			return
 		}
 		*dst = Size{width, height}
 	}
 }
 
-// side reads one side of a size, in pixels; 0 if it is none. Chroma is shared by two pixels in all formats here,
-// hence even numbers only.
+// side parses one side of a size in pixels; 0 if it is invalid. It must be
+// even, because two pixels share their chroma.
 func side(s string) int {
 	v, err := strconv.Atoi(s)
 	if err != nil || strconv.Itoa(v) != s || v < 16 || v > 8192 || v%2 != 0 {
@@ -126,24 +136,24 @@ func side(s string) int {
 	return v
 }
 
-// controls takes any names and values: only the camera knows what it has.
+// controls reads names and values of controls. Only the camera can check them.
 func (r *reader) controls(dst map[string]string) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		r.entries(path, n, func(name string, at, value *yaml.Node) {
 			if err := controlName(name); err != nil {
 				r.fault(at, "%v", err)
 			}
-			if isNull(value) || refused(value) {
+			if isNull(value) || isRefused(value) {
 				return
 			}
-			if s, ok := r.line(join(path, name), value); ok {
+			if s, ok := r.singleLine(join(path, name), value); ok {
 				dst[name] = s
 			}
 		})
 	}
 }
 
-// argv takes a command as the list of its program and arguments.
+// argv reads a command as a list of a program and its arguments.
 func (r *reader) argv(dst *[]string) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
@@ -151,20 +161,21 @@ func (r *reader) argv(dst *[]string) func(string, *yaml.Node) {
 			if n.Kind == yaml.SequenceNode {
 				what = "an empty list"
 			}
-			r.fault(n, "%s must be a list of a program and its arguments, such as [/usr/bin/logger, hello], not %s", path, what)
+			r.fault(n, "%s must be a list of a program and its arguments, such as [/usr/bin/logger, hello], not %s",
+				path, what)
 			return
 		}
 		var args []string
 		for i, word := range n.Content {
 			switch {
-			case refused(word):
+			case isRefused(word):
 				continue
 			case word.Kind != yaml.ScalarNode || isNull(word):
-				r.fault(word, "%s must be a list of texts, not of %s", path, describe(word))
+				r.fault(word, "%s must contain only texts, not %s", path, describe(word))
 			case i == 0 && word.Value == "":
-				r.fault(word, "%s must begin with a program, not with an empty text", path)
+				r.fault(word, "%s must start with a program, not with an empty text", path)
 			case strings.Contains(word.Value, "\x00"):
-				r.fault(word, "%s cannot hold NUL characters", path) // no program can be given one
+				r.fault(word, "%s cannot contain NUL characters", path) // argv strings end at a NUL
 			default:
 				args = append(args, word.Value)
 			}
