@@ -1,50 +1,31 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 )
 
-// CallID names a call: 16 random bytes, chosen by the caller. The zero CallID names none and is never sent.
+// CallID identifies a call: 16 random bytes that the caller chooses. The zero
+// CallID is invalid.
 type CallID [16]byte
 
-// String gives 32 hexadecimal digits.
+// String returns 32 hexadecimal digits.
 func (id CallID) String() string { return hex.EncodeToString(id[:]) }
 
-// Compare orders ids byte by byte: of two calls that meet, the one with the smaller id lives.
-func (id CallID) Compare(other CallID) int { return bytes.Compare(id[:], other[:]) }
-
-// MarshalText gives what String gives.
-func (id CallID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
-
-// UnmarshalText reads 32 hexadecimal digits.
-func (id *CallID) UnmarshalText(text []byte) error {
-	var read CallID
-	if len(text) != hex.EncodedLen(len(read)) {
-		return fmt.Errorf("call id of %d characters instead of %d", len(text), hex.EncodedLen(len(read)))
-	}
-	if _, err := hex.Decode(read[:], text); err != nil {
-		return fmt.Errorf("call id: %w", err)
-	}
-	*id = read
-	return nil
-}
-
-// The messages of a call. PROTOCOL.md says what each means and when it is sent again.
+// The messages of a call. PROTOCOL.md, section 5, defines their meaning.
 type (
-	Invite  struct{ Call CallID } // will you talk?
-	Ringing struct{ Call CallID } // somebody is being asked
-	Accept  struct{ Call CallID } // yes
-	Resume  struct{ Call CallID } // I still hold this call, on this new link
-	End     struct {              // it is over
+	Invite  struct{ Call CallID } // starts a call
+	Ringing struct{ Call CallID } // the device rings
+	Accept  struct{ Call CallID } // answers the call
+	Resume  struct{ Call CallID } // continues the call on a new link
+	End     struct {              // ends the call
 		Call   CallID
 		Reason Reason
-		Text   string // more, in words, at most MaxReason bytes; may be empty
+		Text   string // details, at most MaxReason bytes; may be empty
 	}
 )
 
-// Reason is why a call ends. Reasons that are not listed are kept as they are.
+// Reason is why a call ends. A Reader keeps unknown reasons.
 type Reason uint8
 
 // The reasons of version 1.
@@ -55,7 +36,7 @@ const (
 	ReasonNoAnswer     Reason = 4
 	ReasonDoNotDisturb Reason = 5
 	ReasonCancelled    Reason = 6 // by the caller, before an answer
-	ReasonUnknownCall  Reason = 7 // no such call is held here
+	ReasonUnknownCall  Reason = 7 // the sender has no such call
 	ReasonLostTooLong  Reason = 8 // no link for longer than the call is kept
 	ReasonFailed       Reason = 9
 )
@@ -125,7 +106,7 @@ func (m *End) decode(f *decoder) {
 
 func checkCall(id CallID) error {
 	if id == (CallID{}) {
-		return fmt.Errorf("%w: a call id of zeros", ErrBadValue)
+		return fmt.Errorf("%w: call id of zeros", ErrBadValue)
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package wire
 
 import "encoding/binary"
 
-// A frame of a camera differs from the one before by sensor noise nearly everywhere: a few steps up or down. LZ4 finds
-// nothing in it, for it has no code for a byte that is merely small. So the difference is taken with bias in the middle
-// of a half-byte, and the lower and the upper half-bytes are gathered apart: noise below eight steps leaves all upper ones
-// zero. Bytes are paired eight apart, which is luma with luma and chroma with chroma.
+// Sensor noise changes nearly every byte of a camera's frame by a few steps.
+// LZ4 cannot compress this, because it has no code for small bytes. So the
+// difference has a bias in the middle of a half-byte, and the lower and the
+// upper half-bytes are stored apart: noise below eight steps leaves all upper
+// half-bytes zero. Bytes are paired eight apart: luma with luma, chroma with
+// chroma.
 const (
 	bias      = 8
 	groupSize = 16
@@ -15,8 +17,9 @@ const (
 	highBits   = 0x8080808080808080
 )
 
-// Difference writes into dst what is to be packed of raw as YUYVDelta: its difference to base. All three have the length
-// of one raw frame, which is a multiple of 4; dst must overlap neither.
+// Difference writes the difference of raw to base into dst, ready to be
+// compressed as YUYVDelta. All three have the length of a raw frame, a multiple
+// of 4. dst must not overlap the others.
 func Difference(dst, raw, base []byte) {
 	n := len(raw)
 	base, lower, upper := base[:n], dst[:n/2], dst[n/2:n]
@@ -34,8 +37,9 @@ func Difference(dst, raw, base []byte) {
 	}
 }
 
-// Restore turns Difference back: it writes into dst the frame whose difference to base is diff. All three have the
-// length of one raw frame; dst must overlap neither. Any bytes are the difference of some frame.
+// Restore reverses Difference: it writes into dst the frame whose difference to
+// base is diff. All three have the length of a raw frame. dst must not overlap
+// the others. Every diff is valid.
 func Restore(dst, diff, base []byte) {
 	n := len(dst)
 	base, lower, upper := base[:n], diff[:n/2], diff[n/2:n]
@@ -53,8 +57,8 @@ func Restore(dst, diff, base []byte) {
 	}
 }
 
-// addBytes adds eight bytes to eight others, each for itself: the topmost bits are kept out of the carry.
+// addBytes adds eight pairs of bytes. Masking the high bits stops the carry.
 func addBytes(x, y uint64) uint64 { return (x&^highBits + y&^highBits) ^ (x^y)&highBits }
 
-// subBytes subtracts eight bytes from eight others, each for itself.
+// subBytes subtracts eight pairs of bytes.
 func subBytes(x, y uint64) uint64 { return (x | highBits - y&^highBits) ^ (x^^y)&highBits }

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
-// By the letter of PROTOCOL.md, one byte after the other.
+// slowDifference follows PROTOCOL.md byte by byte.
 func slowDifference(raw, base []byte) []byte {
 	var lower, upper []byte
 	for at := 0; at < len(raw); at += 16 {
@@ -27,24 +28,24 @@ func checkDifference(t *testing.T, raw, base []byte) {
 	Difference(diff, raw, base)
 	intact()
 	if !bytes.Equal(diff, slowDifference(raw, base)) {
-		t.Errorf("the difference of %d bytes is not that of the specification", len(raw))
+		t.Errorf("%d bytes: Difference does not match PROTOCOL.md", len(raw))
 	}
 	got, intact := guarded(t, len(raw))
 	Restore(got, diff, base)
 	intact()
 	if !bytes.Equal(got, raw) {
-		t.Errorf("%d bytes are restored to others", len(raw))
+		t.Errorf("%d bytes: Restore does not reverse Difference", len(raw))
 	}
 }
 
 func TestDifference(t *testing.T) {
-	var raw, base []byte // each pair of bytes there is
+	var raw, base []byte // every pair of bytes
 	for i := range 1 << 16 {
 		raw, base = append(raw, byte(i)), append(base, byte(i>>8))
 	}
 	checkDifference(t, raw, base)
 	r := rand.NewChaCha8([32]byte{2})
-	for n := 0; n <= 68; n += 4 { // each tail of a groupSize
+	for n := 0; n <= 68; n += 4 { // every length of the last groupSize
 		raw, base := make([]byte, n), make([]byte, n)
 		r.Read(raw)
 		r.Read(base)
@@ -57,11 +58,11 @@ func FuzzDifference(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw, base []byte) {
 		n := min(len(raw), len(base)) &^ 3
 		checkDifference(t, raw[:n], base[:n])
-		Restore(make([]byte, n), raw[:n], base[:n]) // any bytes are a difference
+		Restore(make([]byte, n), raw[:n], base[:n]) // every diff is valid
 	})
 }
 
-func TestDifferenceIsRefusedWithoutItsFeature(t *testing.T) {
+func TestCodec_Allowed_delta(t *testing.T) {
 	for _, c := range []struct {
 		features []string
 		want     bool
@@ -71,13 +72,15 @@ func TestDifferenceIsRefusedWithoutItsFeature(t *testing.T) {
 		{[]string{FeatureYUYV, FeatureDelta}, false},
 		{[]string{FeatureLZ4, FeatureDelta}, false},
 	} {
-		if got := CodecYUYVDelta.Allowed(c.features); got != c.want {
-			t.Errorf("with %q: %v, want %v", c.features, got, c.want)
-		}
+		t.Run(strings.Join(c.features, " "), func(t *testing.T) {
+			if got := CodecYUYVDelta.Allowed(c.features); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
 	}
 	p := Frame{Seq: 3, Base: 3, Width: 8, Height: 2, Codec: CodecYUYVDelta, Size: 9}
 	if err := p.Validate(); !errors.Is(err, ErrBadValue) {
-		t.Errorf("a difference to itself: %v", err)
+		t.Errorf("difference to itself: got %v, want ErrBadValue", err)
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// fields takes a payload apart from front to back. The first fault stays; what is read after it is zero.
+// decoder reads the fields of a payload in order. The first error is final:
+// later reads return zero values.
 type decoder struct {
 	b   []byte
 	err error
@@ -22,10 +23,10 @@ func (f *decoder) fail(err error) {
 	f.b = nil
 }
 
-// take gives the next n bytes, or nil.
+// next returns the next n bytes, or nil.
 func (f *decoder) next(n int) []byte {
 	if len(f.b) < n {
-		f.fail(fmt.Errorf("%w: a field of %d bytes where %d are left", ErrShort, n, len(f.b)))
+		f.fail(fmt.Errorf("%w: field of %d bytes with %d left", ErrShort, n, len(f.b)))
 		return nil
 	}
 	b := f.b[:n]
@@ -68,7 +69,8 @@ func (f *decoder) call() (id CallID) {
 	return id
 }
 
-// string takes a text of at most limit bytes; it is for check to look at its characters.
+// string reads a text of at most limit bytes. It does not check the characters;
+// validate does.
 func (f *decoder) string(limit int) string {
 	n := int(f.u16())
 	if n > limit {
@@ -92,10 +94,10 @@ func checkTime(what string, t time.Duration) error {
 	return nil
 }
 
-// checkString holds a text of one line to its bound and to printable characters.
+// checkString checks the length of a text and that it has no control character.
 func checkString(what, s string, limit int) error { return checkRunes(what, s, limit, "") }
 
-// checkText holds a text of many lines to the same.
+// checkText does the same, but allows newlines and tabs.
 func checkText(what, s string, limit int) error { return checkRunes(what, s, limit, "\n\t") }
 
 func checkRunes(what, s string, limit int, controls string) error {
@@ -107,7 +109,7 @@ func checkRunes(what, s string, limit int, controls string) error {
 	}
 	for _, r := range s {
 		if unicode.IsControl(r) && !strings.ContainsRune(controls, r) {
-			return fmt.Errorf("%w: %s with the control character U+%04X", ErrBadString, what, r)
+			return fmt.Errorf("%w: %s with control character U+%04X", ErrBadString, what, r)
 		}
 	}
 	return nil
@@ -115,28 +117,29 @@ func checkRunes(what, s string, limit int, controls string) error {
 
 func checkFeature(s string) error {
 	if s == "" {
-		return fmt.Errorf("%w: a feature without a name", ErrBadValue)
+		return fmt.Errorf("%w: empty feature", ErrBadValue)
 	}
 	if len(s) > MaxFeature {
 		return fmt.Errorf("%w: feature of %d bytes, at most %d", ErrTooLong, len(s), MaxFeature)
 	}
 	for _, c := range []byte(s) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return fmt.Errorf("%w: feature %q is not of a-z, 0-9 and '-'", ErrBadString, s)
+			return fmt.Errorf("%w: feature %q has other characters than a-z, 0-9 and '-'", ErrBadString, s)
 		}
 	}
 	return nil
 }
 
-// Sanitize makes a text fit for a message: what is no UTF-8 or a control character becomes U+FFFD or a space, and what is
-// above limit bytes is cut off between two characters. For names of hosts, words of the kernel and the like, which
-// come from where nobody checked them. Line ends do not survive; a Text is checked by who typed it.
+// Sanitize makes a text valid for a message of at most limit bytes. It replaces
+// invalid UTF-8 by U+FFFD and control characters by a space, and cuts the text
+// between two characters. Use it for texts from outside, such as host names and
+// kernel messages.
 func Sanitize(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
-		return r // an invalid byte comes as U+FFFD
+		return r // strings.Map passes an invalid byte as U+FFFD
 	}, s)
 	if len(s) <= limit {
 		return s

@@ -6,27 +6,29 @@ import (
 	"time"
 )
 
-// Frame is what goes before a frame's data. A link carries the frames of one call, so it names none.
-// A Reader reuses it: it is good until the next call of Next.
+// Frame is the header of a video frame; the data follows it. The frames of a
+// link belong to its one call, so a Frame names no call. It is valid until the
+// next call of Reader.Next.
 type Frame struct {
-	Seq           uint64        // grows from frame to frame; a gap is frames that were left out
-	Captured      time.Duration // when it was taken, on the sender's CLOCK_MONOTONIC; not negative
-	Width, Height uint16        // pixels; from 1, and with YUYV the width is even
+	Seq           uint64        // increases from frame to frame; a gap is dropped frames
+	Captured      time.Duration // capture time, on the sender's CLOCK_MONOTONIC; ≥ 0
+	Width, Height uint16        // pixels, ≥ 1; the width of a raw frame is even
 	Codec         Codec
 	Flags         FrameFlags
-	Size          int    // bytes of data that follow: from 1 to MaxFrame
-	Base          uint64 // with YUYVDelta: the Seq, below this one's, of the frame that this one is the difference to; else 0
+	Size          int    // bytes of data that follow: 1 to MaxFrame
+	Base          uint64 // with YUYVDelta the Seq, below this one, of the base; else 0
 }
 
-// Codec says what a frame's data is.
+// Codec is the encoding of a frame's data.
 type Codec uint8
 
-// The codecs of version 1. A device sends only what the other side's Hello takes: see Allowed.
+// The codecs of version 1. A device sends only those that the features in force
+// allow: see Codec.Allowed.
 const (
-	CodecJPEG      Codec = 1 // one whole JPEG frame
-	CodecYUYV      Codec = 2 // packed 4:2:2, two bytes a pixel, rows without padding
-	CodecYUYVLZ4   Codec = 3 // the same as one LZ4 block, and shorter than it
-	CodecYUYVDelta Codec = 4 // the same of its Difference to the frame Base
+	CodecJPEG      Codec = 1 // one whole JPEG image
+	CodecYUYV      Codec = 2 // packed 4:2:2, two bytes per pixel, rows without padding
+	CodecYUYVLZ4   Codec = 3 // the same as one LZ4 block, smaller than YUYV
+	CodecYUYVDelta Codec = 4 // likewise, of the Difference to the frame Base
 )
 
 func (c Codec) String() string {
@@ -43,7 +45,8 @@ func (c Codec) String() string {
 	return fmt.Sprintf("codec %d", uint8(c))
 }
 
-// Allowed says whether frames of this codec may be sent where these features were agreed (see Features).
+// Allowed reports whether frames of this codec may be sent with these features
+// in force (see CommonFeatures).
 func (c Codec) Allowed(features []string) bool {
 	switch c {
 	case CodecJPEG:
@@ -58,25 +61,27 @@ func (c Codec) Allowed(features []string) bool {
 	return false
 }
 
-// FrameFlags are bits. Those that are not listed are kept as they are, and are to be ignored.
+// FrameFlags is a set of bits. A Reader keeps unknown bits; ignore them.
 type FrameFlags uint8
 
-// Card marks a frame that is not from the camera: a card that says why there is none.
+// FlagCard marks a card that says why there is no picture, not a frame of the
+// camera.
 const FlagCard FrameFlags = 1
 
-// Feedback is what the receiver of frames tells their sender. A Reader reuses it: it is good until the next call of
-// Next.
+// Feedback is the report of a receiver of frames to their sender. It is valid
+// until the next call of Reader.Next.
 type Feedback struct {
-	Seq      uint64        // of the newest frame that arrived whole
-	Frames   uint64        // arrived whole, since the link is up
+	Seq      uint64        // of the newest complete frame
+	Frames   uint64        // complete frames since the link is up
 	Bytes    uint64        // of their data
-	Lost     uint64        // sequence numbers that were left out between them
-	Delay    time.Duration // from capture to arrival of the newest, as the receiver reckons; 0 where it cannot tell
-	Arrived  time.Duration // when the newest was whole, on the CLOCK_MONOTONIC of who sends this
-	Transfer time.Duration // from its first byte to its last; 0 where it cannot tell
+	Lost     uint64        // missing sequence numbers between them
+	Delay    time.Duration // of the newest, from capture to arrival, as the receiver estimates; 0 if unknown
+	Arrived  time.Duration // when the newest was complete, on the CLOCK_MONOTONIC of the sender of Feedback
+	Transfer time.Duration // of the newest, from its first byte to its last; 0 if unknown
 }
 
-// Refresh asks the sender of frames for a raw one that stands alone, for a difference came whose base is not here.
+// Refresh requests a full raw frame: the receiver does not have the base of a
+// difference.
 type Refresh struct{}
 
 func (*Frame) Type() Type    { return TypeFrame }
@@ -87,10 +92,12 @@ func (*Refresh) validate() error            { return nil }
 func (*Refresh) appendTo(dst []byte) []byte { return dst }
 func (*Refresh) decode(*decoder)            {}
 
-// RawSize is what the frame is in bytes where it is not compressed: two a pixel.
+// RawSize returns the size of the decompressed raw frame in bytes: two per
+// pixel.
 func (m *Frame) RawSize() int { return int(m.Width) * int(m.Height) * 2 }
 
-// Check holds a frame to the rules of its fields. Whoever sends one asks before AppendFrame.
+// Validate checks the fields of a frame. The error wraps ErrProtocol. Call it
+// before AppendFrame.
 func (m *Frame) Validate() error { return m.validate() }
 
 func (m *Frame) validate() error {
@@ -111,44 +118,48 @@ func (m *Frame) validate() error {
 		return nil
 	case CodecYUYVDelta:
 		if m.Base >= m.Seq {
-			return fmt.Errorf("%w: frame %d as the difference to %d, which does not come before it", ErrBadValue, m.Seq, m.Base)
+			return fmt.Errorf("%w: frame %d with base %d, which is not before it", ErrBadValue, m.Seq, m.Base)
 		}
 		return m.checkRaw()
 	case CodecYUYV, CodecYUYVLZ4:
 		return m.checkRaw()
 	}
-	// A codec is sent only where both sides have its feature, so that a receiver knows all it can meet.
+	// A codec is only sent if its feature is in force, so a receiver knows
+	// every codec it can get.
 	return fmt.Errorf("%w: %v", ErrBadValue, m.Codec)
 }
 
 func (m *Frame) checkRaw() error {
-	// In 64 bits, for 65535x65535 does not fit an int where that has 32.
+	// 64 bits: 65535x65535 does not fit a 32-bit int.
 	raw := int64(m.Width) * int64(m.Height) * 2
 	switch {
 	case m.Width%2 != 0:
-		return fmt.Errorf("%w: %v frame of odd width %d", ErrBadValue, m.Codec, m.Width)
+		return fmt.Errorf("%w: %v frame with odd width %d", ErrBadValue, m.Codec, m.Width)
 	case raw > MaxFrame:
-		return fmt.Errorf("%w: %v frame of %dx%d, at most %d bytes unpacked", ErrTooLong, m.Codec, m.Width, m.Height, MaxFrame)
+		return fmt.Errorf("%w: %v frame of %dx%d, at most %d bytes decompressed", ErrTooLong, m.Codec, m.Width,
+			m.Height, MaxFrame)
 	case m.Codec == CodecYUYV && int64(m.Size) != raw:
-		return fmt.Errorf("%w: %dx%d %v frame of %d bytes instead of %d", ErrBadValue, m.Width, m.Height, m.Codec, m.Size, raw)
+		return fmt.Errorf("%w: %dx%d %v frame of %d bytes, want %d", ErrBadValue, m.Width, m.Height, m.Codec, m.Size,
+			raw)
 	case m.Codec != CodecYUYV && int64(m.Size) >= raw:
-		return fmt.Errorf("%w: %dx%d %v frame of %d bytes, not shorter than %d", ErrBadValue, m.Width, m.Height, m.Codec, m.Size, raw)
+		return fmt.Errorf("%w: %dx%d %v frame of %d bytes, not shorter than %d", ErrBadValue, m.Width, m.Height,
+			m.Codec, m.Size, raw)
 	}
 	return nil
 }
 
-// frameFields is the size of a frame's payload before its data; a difference has its base besides.
 const (
-	frameFields = 28
-	frameCodec  = 20 // where among them the codec is
-	baseField   = 8
+	frameHeaderSize  = 28 // payload before base and data
+	frameCodecOffset = 20
+	baseSize         = 8
 )
 
-func (c Codec) fields() int {
+// headerSize returns the bytes of the payload before the data.
+func (c Codec) headerSize() int {
 	if c == CodecYUYVDelta {
-		return frameFields + baseField
+		return frameHeaderSize + baseSize
 	}
-	return frameFields
+	return frameHeaderSize
 }
 
 func (m *Frame) appendTo(dst []byte) []byte {

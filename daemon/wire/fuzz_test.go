@@ -10,8 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzReader: whatever the bytes are, a Reader ends with one of its errors, takes no more memory than the bytes can
-// justify, and what it read is read again from what Append makes of it.
+// FuzzReader checks that a Reader ends with one of its errors, that its
+// allocations are proportional to the stream, and that its messages survive
+// Append and another Reader.
 func FuzzReader(f *testing.F) {
 	for name, text := range vectorFiles(f) {
 		v, err := parseVector(text)
@@ -23,24 +24,26 @@ func FuzzReader(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		room := make([]byte, len(stream))
+		buf := make([]byte, len(stream))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		err := readAll(stream, room, func(Message, []byte) {})
+		err := readAll(stream, buf, func(Message, []byte) {})
 		runtime.ReadMemStats(&after)
 		if err != io.EOF && err != io.ErrUnexpectedEOF && !errors.Is(err, ErrProtocol) {
-			t.Fatalf("ends with %v", err)
+			t.Fatalf("got %v", err)
 		}
-		// A feature of 3 bytes becomes a string of its own in a slice that grows; the rest is the runtime's noise.
-		if took, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<16+64*len(stream)); took > most {
-			t.Fatalf("took %d bytes for a stream of %d", took, len(stream))
+		// A feature of 3 bytes becomes a string in a growing slice. The
+		// constant is for the runtime.
+		if allocated, limit := after.TotalAlloc-before.TotalAlloc, uint64(1<<16+64*len(stream)); allocated > limit {
+			t.Fatalf("allocated %d bytes for a stream of %d", allocated, len(stream))
 		}
-		readAll(stream, room, func(m Message, data []byte) { readAgain(t, m, data) })
+		readAll(stream, buf, func(m Message, data []byte) { reencode(t, m, data) })
 	})
 }
 
-// readAll gives each message to saw, with its data if the stream can have it, and says what comes at the end.
-func readAll(stream, room []byte, saw func(m Message, data []byte)) error {
+// readAll calls visit with each message, with the data of a frame if it fits
+// into buf. It returns the error at the end.
+func readAll(stream, buf []byte, visit func(m Message, data []byte)) error {
 	r := NewReader(bytes.NewReader(stream))
 	for {
 		m, err := r.Next()
@@ -48,33 +51,34 @@ func readAll(stream, room []byte, saw func(m Message, data []byte)) error {
 			return err
 		}
 		var data []byte
-		if p, ok := m.(*Frame); ok && p.Size <= len(room) {
-			data = room[:p.Size]
+		if p, ok := m.(*Frame); ok && p.Size <= len(buf) {
+			data = buf[:p.Size]
 			if err := r.Data(data); err != nil {
 				return err
 			}
 		}
-		saw(m, data)
+		visit(m, data)
 	}
 }
 
-func readAgain(t *testing.T, m Message, data []byte) {
+func reencode(t *testing.T, m Message, data []byte) {
 	var b []byte
 	if p, ok := m.(*Frame); ok {
 		b = append(AppendFrame(nil, p), data...)
 	} else {
 		var err error
 		if b, err = Append(nil, m); err != nil {
-			t.Fatalf("read %+v, which cannot be written: %v", m, err)
+			t.Fatalf("Append of %+v: %v", m, err)
 		}
 	}
 	r := NewReader(bytes.NewReader(b))
 	if copy, err := r.Next(); err != nil || !cmp.Equal(m, copy) {
-		t.Fatalf("%+v became %+v, %v", m, copy, err)
+		t.Fatalf("got %+v, %v; want %+v", copy, err, m)
 	}
 }
 
-// FuzzDecompress: any bytes unpack to exactly the room there is, or not at all, and never beyond it.
+// FuzzDecompress checks that any input fills the buffer exactly or fails, and
+// that nothing is written outside the buffer.
 func FuzzDecompress(f *testing.F) {
 	raw := card(64, 16)
 	packed := make([]byte, len(raw))
@@ -87,20 +91,20 @@ func FuzzDecompress(f *testing.F) {
 		if size < 0 || size > 1<<16 {
 			return
 		}
-		room, intact := guarded(t, size)
+		dst, intact := guarded(t, size)
 		before := bytes.Clone(src)
-		err := new(LZ4).Decompress(room, src)
+		err := new(LZ4).Decompress(dst, src)
 		intact()
 		if err != nil && !errors.Is(err, ErrBadData) {
-			t.Fatalf("ends with %v", err)
+			t.Fatalf("got %v", err)
 		}
 		if !bytes.Equal(src, before) {
-			t.Fatal("changed its source")
+			t.Fatal("Decompress modified src")
 		}
 	})
 }
 
-// FuzzLZ4: what packs, unpacks to the same.
+// FuzzLZ4 checks that Decompress reverses Compress.
 func FuzzLZ4(f *testing.F) {
 	f.Add(card(64, 16), 2048)
 	f.Add(make([]byte, 100), 20)
@@ -117,7 +121,7 @@ func FuzzLZ4(f *testing.F) {
 		}
 		got := make([]byte, len(raw))
 		if err := z.Decompress(got, packed[:n]); err != nil || !bytes.Equal(got, raw) {
-			t.Fatalf("unpacked to something else (%v)", err)
+			t.Fatalf("got other bytes, or %v", err)
 		}
 	})
 }

@@ -5,42 +5,46 @@ import (
 	"slices"
 )
 
-// Hello is the first message each way. Its fields stay where they are in every version.
+// Hello is the first message of each side. Its fields keep their place in every
+// version.
 type Hello struct {
-	VersionMin, VersionMax uint16   // the versions spoken; from 1, VersionMin not above VersionMax
-	Name                   string   // the device's name for itself, at most MaxName bytes; it proves nothing
-	Software               string   // for people and logs: "vchat 0.1.0"; at most MaxName bytes
-	Features               []string // at most MaxFeatures of at most MaxFeature bytes: a–z, 0–9, '-'
+	VersionMin, VersionMax uint16   // supported versions: 1 ≤ VersionMin ≤ VersionMax
+	Name                   string   // unauthenticated name of the device, at most MaxName bytes
+	Software               string   // for display and logs: "vchat 0.1.0"; at most MaxName bytes
+	Features               []string // at most MaxFeatures, each of 1 to MaxFeature characters of a–z, 0–9, '-'
 }
 
 // The features of version 1.
 const (
-	FeatureJPEG   = "jpeg"   // shows JPEG frames; every device must
-	FeatureYUYV   = "yuyv"   // shows raw frames
-	FeatureLZ4    = "lz4"    // unpacks raw frames
-	FeatureDelta  = "delta"  // unpacks them from differences
-	FeatureText   = "text"   // shows text
-	FeatureResume = "resume" // holds a call without a link
+	FeatureJPEG   = "jpeg"   // displays JPEG frames; required
+	FeatureYUYV   = "yuyv"   // displays raw frames
+	FeatureLZ4    = "lz4"    // decompresses raw frames
+	FeatureDelta  = "delta"  // decodes raw frames from differences
+	FeatureText   = "text"   // displays Text
+	FeatureResume = "resume" // keeps a call without a link
 )
 
 func (*Hello) Type() Type { return TypeHello }
 
-// Agree finds the version that both sides speak: the highest. An error wraps ErrVersion and says in words what each
-// side speaks; it fits a Bye with CodeVersion. Both sides come to the same result.
+// Agree returns the highest version that both sides support. Both sides get the
+// same result. An error wraps ErrVersion, names the versions of both sides, and
+// fits into a Bye with CodeVersion.
 func Agree(a, b Hello) (version uint16, err error) {
 	lowest, highest := max(a.VersionMin, b.VersionMin), min(a.VersionMax, b.VersionMax)
 	if lowest > highest {
-		return 0, fmt.Errorf("%w: %s speaks %s, %s speaks %s", ErrVersion, a.who(), a.versions(), b.who(), b.versions())
+		return 0, fmt.Errorf("%w: %s supports %s, %s supports %s", ErrVersion, a.device(), a.versions(), b.device(),
+			b.versions())
 	}
 	for _, h := range []Hello{a, b} {
 		if !slices.Contains(h.Features, FeatureJPEG) {
-			return 0, fmt.Errorf("%w: %s does not take JPEG frames, which every device must", ErrVersion, h.who())
+			return 0, fmt.Errorf("%w: %s does not support JPEG frames", ErrVersion, h.device())
 		}
 	}
 	return highest, nil
 }
 
-// Features gives the features that both sides have, sorted, each once.
+// CommonFeatures returns the features that both sides name, sorted, without
+// duplicates.
 func CommonFeatures(a, b Hello) []string {
 	var both []string
 	for _, f := range a.Features {
@@ -52,9 +56,9 @@ func CommonFeatures(a, b Hello) []string {
 	return slices.Compact(both)
 }
 
-func (m Hello) who() string {
+func (m Hello) device() string {
 	if m.Name == "" {
-		return "a device without a name"
+		return "an unnamed device"
 	}
 	return fmt.Sprintf("%q", m.Name)
 }

@@ -16,37 +16,37 @@ func TestAgree(t *testing.T) {
 		name string
 		a, b Hello
 		want uint16
-		says string
+		err  string // part of the error
 	}{
 		{"the same", hello("a", 1, 1, "jpeg"), hello("b", 1, 1, "jpeg"), 1, ""},
-		{"the highest of both", hello("a", 1, 3, "jpeg"), hello("b", 2, 5, "jpeg"), 3, ""},
-		{"one inside the other", hello("a", 1, 65535, "jpeg"), hello("b", 4, 6, "jpeg"), 6, ""},
-		{"they touch", hello("a", 1, 2, "jpeg"), hello("b", 2, 3, "jpeg"), 2, ""},
+		{"highest common version", hello("a", 1, 3, "jpeg"), hello("b", 2, 5, "jpeg"), 3, ""},
+		{"one range inside the other", hello("a", 1, 65535, "jpeg"), hello("b", 4, 6, "jpeg"), 6, ""},
+		{"ranges touch", hello("a", 1, 2, "jpeg"), hello("b", 2, 3, "jpeg"), 2, ""},
 		{"one too new", hello("kitchen", 1, 1, "jpeg"), hello("workshop", 2, 3, "jpeg"), 0,
-			`"kitchen" speaks version 1, "workshop" speaks versions 2 to 3`},
+			`"kitchen" supports version 1, "workshop" supports versions 2 to 3`},
 		{"one too old, without a name", hello("", 5, 6, "jpeg"), hello("workshop", 2, 3, "jpeg"), 0,
-			`a device without a name speaks versions 5 to 6, "workshop" speaks versions 2 to 3`},
-		{"no JPEG", hello("a", 1, 1, "jpeg"), hello("b", 1, 1, "yuyv"), 0, `"b" does not take JPEG frames`},
+			`an unnamed device supports versions 5 to 6, "workshop" supports versions 2 to 3`},
+		{"no JPEG", hello("a", 1, 1, "jpeg"), hello("b", 1, 1, "yuyv"), 0, `"b" does not support JPEG frames`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, pair := range [][2]Hello{{c.a, c.b}, {c.b, c.a}} {
 				got, err := Agree(pair[0], pair[1])
-				if got != c.want || (err != nil) != (c.says != "") {
+				if got != c.want || (err != nil) != (c.err != "") {
 					t.Fatalf("got %d, %v; want %d", got, err, c.want)
 				}
 				if err != nil && !errors.Is(err, ErrVersion) {
-					t.Errorf("%v is no ErrVersion", err)
+					t.Errorf("got %v, want ErrVersion", err)
 				}
 			}
-			if _, err := Agree(c.a, c.b); err != nil && !strings.Contains(err.Error(), c.says) {
-				t.Errorf("got  %v\nwant …%s", err, c.says)
+			if _, err := Agree(c.a, c.b); err != nil && !strings.Contains(err.Error(), c.err) {
+				t.Errorf("got %v, want …%s", err, c.err)
 			}
 		})
 	}
 }
 
-// The words of a refusal fit a Bye, whatever the names are.
-func TestAgreeFitsBye(t *testing.T) {
+// The error of Agree fits into a Bye with any names.
+func TestAgree_fitsBye(t *testing.T) {
 	a := Hello{VersionMin: 10000, VersionMax: 20000, Name: strings.Repeat("\u202e", MaxName/3)}
 	b := Hello{VersionMin: 30000, VersionMax: 40000, Name: strings.Repeat(`"`, MaxName)}
 	for _, h := range []Hello{a, b} {
@@ -56,7 +56,7 @@ func TestAgreeFitsBye(t *testing.T) {
 	}
 	_, err := Agree(a, b)
 	if err == nil {
-		t.Fatal("they agree")
+		t.Fatal("got no error")
 	}
 	if _, err := Append(nil, &Bye{CodeVersion, err.Error()}); err != nil {
 		t.Error(err)
@@ -71,14 +71,14 @@ func TestCommonFeatures(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(want, CommonFeatures(b, a)); diff != "" {
-		t.Errorf("from the other side (-want +got):\n%s", diff)
+		t.Errorf("swapped (-want +got):\n%s", diff)
 	}
 	if got := CommonFeatures(a, Hello{}); len(got) != 0 {
-		t.Errorf("with nobody: %q", got)
+		t.Errorf("with an empty Hello: got %q, want none", got)
 	}
 }
 
-func TestCodecAllowed(t *testing.T) {
+func TestCodec_Allowed(t *testing.T) {
 	for _, c := range []struct {
 		features string
 		want     []Codec
@@ -89,14 +89,16 @@ func TestCodecAllowed(t *testing.T) {
 		{"jpeg yuyv", []Codec{CodecJPEG, CodecYUYV}},
 		{"jpeg lz4 yuyv", []Codec{CodecJPEG, CodecYUYV, CodecYUYVLZ4}},
 	} {
-		var got []Codec
-		for codec := range Codec(255) {
-			if codec.Allowed(strings.Fields(c.features)) {
-				got = append(got, codec)
+		t.Run(c.features, func(t *testing.T) {
+			var got []Codec
+			for codec := range Codec(255) {
+				if codec.Allowed(strings.Fields(c.features)) {
+					got = append(got, codec)
+				}
 			}
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", c.features, diff)
-		}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -9,16 +9,17 @@ import (
 
 const canary = 0xa5
 
-// guarded gives n bytes with a canary on both sides, and a check that nobody wrote there.
-func guarded(t testing.TB, n int) (room []byte, intact func()) {
-	const wide = 256
-	all := bytes.Repeat([]byte{canary}, wide+n+wide)
-	return all[wide : wide+n], func() {
+// guarded returns a buffer of n bytes between canaries, and a function that
+// checks them.
+func guarded(t testing.TB, n int) (buf []byte, intact func()) {
+	const margin = 256
+	all := bytes.Repeat([]byte{canary}, margin+n+margin)
+	return all[margin : margin+n], func() {
 		t.Helper()
-		for _, side := range [][]byte{all[:wide], all[wide+n:]} {
+		for _, side := range [][]byte{all[:margin], all[margin+n:]} {
 			for _, b := range side {
 				if b != canary {
-					t.Fatal("written outside the room")
+					t.Fatal("written outside the buffer")
 				}
 			}
 		}
@@ -32,7 +33,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// card is a YUYV frame of flat fields, as a test card is.
+// card returns a YUYV frame of flat areas, like a test card.
 func card(width, height int) []byte {
 	b := make([]byte, 0, width*height*2)
 	for i := range width * height / 2 {
@@ -46,34 +47,34 @@ func TestLZ4(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		raw  []byte
-		room int
+		size int // of the buffer
 		ok   bool
 	}{
 		{"card", card(1280, 720), 1280 * 720 * 2, true},
 		{"flat", make([]byte, 1<<20), 1 << 20, true},
-		{"noise is sent stored", noise(1 << 20), 1 << 20, false},
-		{"noise, though there is room for all of it", noise(1 << 20), 1 << 21, false},
-		{"no room", card(1280, 720), 100, false},
-		{"no room at all", card(1280, 720), 0, false},
-		{"nearly noise is not worth it", append(noise(97_000), make([]byte, 3000)...), 200_000, false},
-		{"somewhat less noise is", append(noise(90_000), make([]byte, 10_000)...), 200_000, true},
+		{"noise", noise(1 << 20), 1 << 20, false},
+		{"noise, large buffer", noise(1 << 20), 1 << 21, false},
+		{"small buffer", card(1280, 720), 100, false},
+		{"empty buffer", card(1280, 720), 0, false},
+		{"97 % noise", append(noise(97_000), make([]byte, 3000)...), 200_000, false},
+		{"90 % noise", append(noise(90_000), make([]byte, 10_000)...), 200_000, true},
 		{"one pixel pair", []byte{1, 2, 3, 4}, 100, false},
-		{"nothing", nil, 100, false},
+		{"empty", nil, 100, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var z LZ4
-			packed, intact := guarded(t, c.room)
-			for range 2 { // the second time with tables that were used
+			packed, intact := guarded(t, c.size)
+			for range 2 { // the second time with used tables
 				n, ok := z.Compress(packed, c.raw)
 				intact()
 				if ok != c.ok {
-					t.Fatalf("packed: %v, %d of %d bytes; want %v", ok, n, len(c.raw), c.ok)
+					t.Fatalf("got %v, %d of %d bytes; want %v", ok, n, len(c.raw), c.ok)
 				}
 				if !ok {
 					continue
 				}
 				if n > MaxLZ4Size(len(c.raw)) {
-					t.Errorf("%d of %d bytes are above 95 %%", n, len(c.raw))
+					t.Errorf("got %d of %d bytes, want at most 95 %%", n, len(c.raw))
 				}
 				raw, intact := guarded(t, len(c.raw))
 				if err := z.Decompress(raw, packed[:n]); err != nil {
@@ -81,38 +82,38 @@ func TestLZ4(t *testing.T) {
 				}
 				intact()
 				if !bytes.Equal(raw, c.raw) {
-					t.Error("unpacked to something else")
+					t.Error("Decompress returned other bytes")
 				}
 			}
 		})
 	}
 }
 
-func TestDecompressRefuses(t *testing.T) {
+func TestLZ4_Decompress_invalid(t *testing.T) {
 	var z LZ4
 	raw := card(64, 64)
 	packed := make([]byte, len(raw))
 	n, ok := z.Compress(packed, raw)
 	if !ok {
-		t.Fatal("a card does not pack")
+		t.Fatal("Compress of a card failed")
 	}
 	packed = packed[:n]
 	for _, c := range []struct {
 		name string
-		room int
+		size int // of the buffer
 		src  []byte
 	}{
-		{"nothing", len(raw), nil},
-		{"cut off", len(raw), packed[:n-1]},
+		{"empty", len(raw), nil},
+		{"truncated", len(raw), packed[:n-1]},
 		{"half", len(raw), packed[:n/2]},
-		{"more than asked for", len(raw) - 1, packed},
-		{"less than asked for", len(raw) + 1, packed},
+		{"longer than the buffer", len(raw) - 1, packed},
+		{"shorter than the buffer", len(raw) + 1, packed},
 		{"twice", len(raw), append(packed[:n:n], packed...)},
 		{"noise", len(raw), noise(n)},
-		{"a length without end", len(raw), bytes.Repeat([]byte{0xff}, n)},
+		{"endless length", len(raw), bytes.Repeat([]byte{0xff}, n)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			dst, intact := guarded(t, c.room)
+			dst, intact := guarded(t, c.size)
 			if err := z.Decompress(dst, c.src); !errors.Is(err, ErrBadData) || !errors.Is(err, ErrProtocol) {
 				t.Errorf("got %v, want ErrBadData", err)
 			}
@@ -121,8 +122,8 @@ func TestDecompressRefuses(t *testing.T) {
 	}
 }
 
-func TestLZ4Room(t *testing.T) {
-	// The largest frame there can be, on a machine of 32 bits too.
+func TestMaxLZ4Size(t *testing.T) {
+	// MaxFrame must not overflow a 32-bit int.
 	for n, want := range map[int]int{0: 0, 1: 0, 100: 95, MaxFrame: 15938355} {
 		if got := MaxLZ4Size(n); got != want {
 			t.Errorf("MaxLZ4Size(%d) = %d, want %d", n, got, want)
@@ -136,7 +137,7 @@ func BenchmarkLZ4(b *testing.B) {
 	var z LZ4
 	n, ok := z.Compress(packed, raw)
 	if !ok {
-		b.Fatal("a card does not pack")
+		b.Fatal("Compress of a card failed")
 	}
 	b.Run("Compress", func(b *testing.B) {
 		b.ReportAllocs()

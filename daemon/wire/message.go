@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// Type is the first byte of a message. Types that are not listed are skipped by a Reader.
+// Type is the first byte of a message. A Reader skips unknown types.
 type Type uint8
 
-// The types of version 1. 0x0_ are the connection's, 0x1_ the call's, 0x2_ the frames', 0x3_ the rest.
+// The types of version 1: 0x0_ for the connection, 0x1_ for calls, 0x2_ for
+// frames, 0x3_ for the rest.
 const (
 	TypeHello    Type = 0x01
 	TypeBye      Type = 0x02
@@ -43,37 +44,43 @@ func (t Type) String() string {
 	return fmt.Sprintf("type 0x%02x", uint8(t))
 }
 
-// Message is one message of the protocol: a pointer to one of this package's structs.
-// (Pointers only, so that a Reader need not take memory for them; a type switch on a struct does not compile.)
+// Message is a message of the protocol: a pointer to one of the structs of this
+// package. The methods have pointer receivers so that a Reader can reuse its
+// messages.
 type Message interface {
 	Type() Type
 
-	validate() error            // the rules for its values, the same for the writer and for the reader
-	appendTo(dst []byte) []byte // its payload
-	decode(payload *decoder)    // the reverse; check follows
+	// validate checks the values of the fields, before encoding and after
+	// decoding.
+	validate() error
+	// appendTo appends the payload.
+	appendTo(dst []byte) []byte
+	// decode reads the fields of the payload. The caller validates them.
+	decode(payload *decoder)
 }
 
-// Nominate says: this connection carries the link. Only the device with the smaller id sends it.
+// Nominate makes this connection the link. Only the arbiter sends it, the
+// device with the smaller id.
 type Nominate struct{}
 
-// Bye is the last message on a connection, and says why in words.
+// Bye is the last message of a side on a connection.
 type Bye struct {
 	Code Code
-	Text string // at most MaxReason bytes
+	Text string // reason in words, at most MaxReason bytes
 }
 
-// Code is why a connection ends. Codes that are not listed are kept as they are.
+// Code is why a connection ends. A Reader keeps unknown codes.
 type Code uint8
 
 // The codes of version 1.
 const (
-	CodeShutdown      Code = 1 // the device stops, or is done with the connection
-	CodeVersion       Code = 2 // no version in common
-	CodeUnknownDevice Code = 3 // your key is not known here
-	CodeWrongIdentity Code = 4 // your key is not the one that is known for this peer
-	CodeReplaced      Code = 5 // another connection carries the link
+	CodeShutdown      Code = 1 // the device stops, or no longer needs the connection
+	CodeVersion       Code = 2 // no common version
+	CodeUnknownDevice Code = 3 // the sender does not know your key
+	CodeWrongIdentity Code = 4 // your key is not the known key of this peer
+	CodeReplaced      Code = 5 // another connection is the link
 	CodeTooMany       Code = 6 // too many connections
-	CodeProtocol      Code = 7 // a message that breaks the rules
+	CodeProtocol      Code = 7 // protocol violation
 	CodeSelfCall      Code = 8 // both ends have the same key
 )
 
@@ -92,30 +99,33 @@ func (c Code) String() string {
 	case CodeTooMany:
 		return "too many connections"
 	case CodeProtocol:
-		return "protocol broken"
+		return "protocol violation"
 	case CodeSelfCall:
 		return "own key"
 	}
 	return fmt.Sprintf("code %d", uint8(c))
 }
 
-// Ping asks for a Pong. A Reader reuses it: it is good until the next call of Next.
+// Ping requests a Pong. It is valid until the next call of Reader.Next.
 type Ping struct {
-	T1 time.Duration // when it is sent, on the sender's CLOCK_MONOTONIC; not negative
+	T1 time.Duration // time of sending, on the sender's CLOCK_MONOTONIC; ≥ 0
 }
 
-// Pong answers a Ping. A Reader reuses it: it is good until the next call of Next.
+// Pong answers a Ping. It is valid until the next call of Reader.Next.
 type Pong struct {
-	T1 time.Duration // as in the Ping
-	T2 time.Duration // when the Ping arrived, on the CLOCK_MONOTONIC of who answers
-	T3 time.Duration // when the Pong is sent, on the same clock; not before T2
+	T1 time.Duration // from the Ping
+	T2 time.Duration // arrival of the Ping, on the CLOCK_MONOTONIC of the sender of the Pong
+	T3 time.Duration // time of sending, on the same clock; ≥ T2
 }
 
-// Measure takes what a Pong tells that arrived at t4, on the clock of T1. The round trip is without the time the
-// other side held the Ping; offset is by how much the other side's clock shows more than ours, wrong by half the round
-// trip at most. It is not ok where the times contradict each other; such a Pong is to be ignored.
+// Measure returns the round-trip time and the offset of the peer's clock to
+// ours, from a Pong that arrived at t4 on the clock of T1. The round-trip time
+// excludes the time between T2 and T3. The error of the offset is at most half
+// the round-trip time. If ok is false, the times contradict each other and the
+// Pong must be ignored.
 func (p *Pong) Measure(t4 time.Duration) (rtt, offset time.Duration, ok bool) {
-	// No difference of two times that are not negative overflows; the sum of two such differences can.
+	// The difference of two times ≥ 0 cannot overflow. The sum of two such
+	// differences can.
 	rtt = (t4 - p.T1) - (p.T3 - p.T2)
 	if p.validate() != nil || t4 < p.T1 || rtt < 0 {
 		return 0, 0, false
@@ -123,21 +133,22 @@ func (p *Pong) Measure(t4 time.Duration) (rtt, offset time.Duration, ok bool) {
 	return rtt, (p.T2-p.T1)/2 + (p.T3-t4)/2, true
 }
 
-// Text is a line of text for whoever looks at the call.
+// Text is a message to the peer of a call.
 type Text struct {
-	ID   uint64 // grows within a call; the receiver ignores one that does not, so that it may be sent again on a new link
+	ID   uint64 // increases within a call; the receiver ignores repetitions
 	Text string // at most MaxText bytes; of the control characters only \n and \t
 }
 
-// State is what the sender's camera is like.
+// State is the state of the sender's camera.
 type State struct {
 	Camera CameraState
-	Since  time.Duration // on the sender's CLOCK_MONOTONIC; not negative
+	Since  time.Duration // on the sender's CLOCK_MONOTONIC; ≥ 0
 	Reason string        // in words, at most MaxReason bytes; may be empty
-	Rotate uint8         // quarter turns clockwise that its frames are to be shown with: 0 to 3; others are kept, and mean 0
+	Rotate uint8         // quarter turns clockwise to display its frames at: 0 to 3; others are kept, and mean 0
 }
 
-// CameraState is what a camera is like. States that are not listed are kept as they are, and mean CameraUnknown.
+// CameraState is the state of a camera. A Reader keeps unknown states; they
+// mean CameraUnknown.
 type CameraState uint8
 
 // The states of version 1.
@@ -145,9 +156,9 @@ const (
 	CameraUnknown   CameraState = 0
 	CameraStreaming CameraState = 1
 	CameraOpening   CameraState = 2
-	CameraLost      CameraState = 3 // it was there and is looked for
-	CameraFailed    CameraState = 4 // it is there and does not work
-	CameraPrivacy   CameraState = 5 // its owner switched it off
+	CameraLost      CameraState = 3 // it worked, and is unplugged or silent
+	CameraFailed    CameraState = 4 // it is present and does not work
+	CameraPrivacy   CameraState = 5 // its owner turned it off
 )
 
 func (s CameraState) String() string {
@@ -241,7 +252,7 @@ func (m *State) decode(f *decoder) {
 	m.Camera = CameraState(f.u8())
 	m.Since = f.time()
 	m.Reason = f.string(MaxReason)
-	if len(f.b) > 0 { // it came to version 1 later
+	if len(f.b) > 0 { // early devices of version 1 do not send it
 		m.Rotate = f.u8()
 	}
 }

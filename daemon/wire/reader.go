@@ -8,14 +8,16 @@ import (
 	"io"
 )
 
-// Append writes a message behind dst: header and payload. It holds the message to the rules a Reader holds it to, and
-// answers with the same errors, dst unchanged. It refuses a *Frame: see AppendFrame.
+// Append appends a message, header and payload, to dst. It validates the
+// message like a Reader and returns the same errors, with dst unchanged. It
+// refuses a
+// *Frame: see AppendFrame.
 func Append(dst []byte, m Message) ([]byte, error) {
 	if m.Type() == TypeFrame {
-		return dst, errors.New("a frame's data follows it: AppendFrame")
+		return dst, errors.New("append Frame: use AppendFrame")
 	}
 	if err := m.validate(); err != nil {
-		return dst, fmt.Errorf("writing %v: %w", m.Type(), err)
+		return dst, fmt.Errorf("encode %v: %w", m.Type(), err)
 	}
 	start := len(dst)
 	dst = m.appendTo(append(dst, byte(m.Type()), 0, 0, 0, 0, 0, 0, 0))
@@ -23,25 +25,27 @@ func Append(dst []byte, m Message) ([]byte, error) {
 	return dst, nil
 }
 
-// AppendFrame writes all of a frame's message behind dst but its data: those p.Size bytes the caller writes next,
-// from where they lie. It does not check p: see Frame.Check.
+// AppendFrame appends the message of a frame without its data. The caller sends
+// p.Size bytes of data next; they are not copied. It does not validate p: see
+// Frame.Validate.
 func AppendFrame(dst []byte, p *Frame) []byte {
 	dst = append(dst, byte(TypeFrame), 0, 0, 0)
-	dst = appendU32(dst, uint32(p.Codec.fields()+p.Size))
+	dst = appendU32(dst, uint32(p.Codec.headerSize()+p.Size))
 	return p.appendTo(dst)
 }
 
-// readBuffer holds the known part of every message but a frame: the longest is a Text, of 2010 bytes.
+// readBuffer is larger than the known fields of every message but Frame. The
+// longest is a Text of 2010 bytes.
 const readBuffer = 4 << 10
 
-// Reader takes messages from a stream. It is not for use by several goroutines at once.
+// Reader decodes the messages of a stream. It is for one goroutine at a time.
 //
-// It keeps 4 KiB for itself. What else it takes is for the texts of a message, and stays below their bounds.
-// The first error is final: each later call answers with it again.
+// It has a buffer of 4 KiB and otherwise allocates only the texts of a message,
+// within their limits. The first error is final: later calls return it again.
 type Reader struct {
 	in   *bufio.Reader
 	err  error
-	left int // data of the last frame that is not read yet
+	left int // unread data of the last frame, in bytes
 
 	payload  decoder
 	ping     Ping
@@ -50,19 +54,19 @@ type Reader struct {
 	feedback Feedback
 }
 
-// NewReader begins at the start of a message.
+// NewReader returns a Reader of a stream that begins with a message.
 func NewReader(in io.Reader) *Reader {
 	return &Reader{in: bufio.NewReaderSize(in, readBuffer)}
 }
 
-// Next gives the next message of a known type; others it skips. After a *Frame comes Data or Skip (what is not read
-// by then, the next call of Next skips).
+// Next returns the next message of a known type. After a *Frame, call Data or
+// Skip; otherwise the next call of Next skips the data.
 //
-// A *Ping, *Pong, *Frame or *Feedback belongs to the Reader and is good until the next call of Next. All others are
-// the caller's.
+// A *Ping, *Pong, *Frame or *Feedback is valid until the next call of Next. The
+// caller owns all others.
 //
-// The error is io.EOF only at the end of a message, io.ErrUnexpectedEOF inside one, one that wraps ErrProtocol where
-// the bytes break the rules, else that of the stream.
+// The error is io.EOF between messages, io.ErrUnexpectedEOF inside a message,
+// one that wraps ErrProtocol if the bytes are invalid, or that of the stream.
 func (r *Reader) Next() (Message, error) {
 	if r.err == nil && r.left > 0 {
 		r.Skip()
@@ -80,13 +84,14 @@ func (r *Reader) Next() (Message, error) {
 	return nil, r.err
 }
 
-// Data reads the data of the frame that Next just gave, all of it, into dst, whose length must be the frame's Size.
+// Data reads the whole data of the frame that Next has returned. The length of
+// dst must be the Size of the frame.
 func (r *Reader) Data(dst []byte) error {
 	if r.err != nil {
 		return r.err
 	}
 	if len(dst) != r.left {
-		return fmt.Errorf("room for %d bytes of frame data where %d are to be read", len(dst), r.left)
+		return fmt.Errorf("buffer of %d bytes for %d bytes of frame data", len(dst), r.left)
 	}
 	r.left = 0
 	if _, err := io.ReadFull(r.in, dst); err != nil {
@@ -95,7 +100,7 @@ func (r *Reader) Data(dst []byte) error {
 	return r.err
 }
 
-// Skip reads past the data of the frame that Next just gave.
+// Skip discards the data of the frame that Next has returned.
 func (r *Reader) Skip() error {
 	if r.err == nil {
 		n := r.left
@@ -105,7 +110,7 @@ func (r *Reader) Skip() error {
 	return r.err
 }
 
-// next reads one message; nil where it is of an unknown type.
+// next reads one message. It returns nil if the type is unknown.
 func (r *Reader) next() (Message, error) {
 	h, err := r.in.Peek(HeaderSize)
 	if err != nil {
@@ -135,15 +140,15 @@ func (r *Reader) next() (Message, error) {
 	if err := r.parse(m, known); err != nil {
 		return nil, err
 	}
-	// What is left of the payload are fields of a later version.
+	// The rest of the payload are fields of a later version.
 	return m, r.discard(int(length))
 }
 
 func (r *Reader) readFrame(length int) error {
-	known, err := r.in.Peek(min(length, frameFields))
-	fields := frameFields
-	if err == nil && len(known) == frameFields {
-		if fields = Codec(known[frameCodec]).fields(); fields > frameFields {
+	known, err := r.in.Peek(min(length, frameHeaderSize))
+	fields := frameHeaderSize
+	if err == nil && len(known) == frameHeaderSize {
+		if fields = Codec(known[frameCodecOffset]).headerSize(); fields > frameHeaderSize {
 			known, err = r.in.Peek(min(length, fields))
 		}
 	}
@@ -155,10 +160,11 @@ func (r *Reader) readFrame(length int) error {
 	}
 	later := length - fields - r.frame.Size // fields of a later version, before the data
 	if later < 0 {
-		return fmt.Errorf("reading Frame: %w: %d bytes of data in a payload of %d", ErrShort, r.frame.Size, length)
+		return fmt.Errorf("decode Frame: %w: %d bytes of data in a payload of %d bytes", ErrShort, r.frame.Size, length)
 	}
 	if later > MaxControl-fields {
-		return fmt.Errorf("reading Frame: %w: %d unknown bytes before the data, at most %d", ErrTooLong, later, MaxControl-fields)
+		return fmt.Errorf("decode Frame: %w: %d unknown bytes before the data, at most %d", ErrTooLong, later,
+			MaxControl-fields)
 	}
 	r.left = r.frame.Size
 	return r.discard(fields + later)
@@ -172,7 +178,7 @@ func (r *Reader) parse(m Message, payload []byte) error {
 		err = m.validate()
 	}
 	if err != nil {
-		return fmt.Errorf("reading %v: %w", m.Type(), err)
+		return fmt.Errorf("decode %v: %w", m.Type(), err)
 	}
 	return nil
 }
@@ -182,7 +188,7 @@ func (r *Reader) discard(n int) error {
 	return unexpectedEOF(err)
 }
 
-// message gives what to read a message of this type into; nil where the type is not known.
+// message returns the message to decode into, or nil if the type is unknown.
 func (r *Reader) message(t Type) Message {
 	switch t {
 	case TypeHello:
@@ -219,7 +225,7 @@ func (r *Reader) message(t Type) Message {
 	return nil
 }
 
-// checkHeader holds a header to the rules before anything is read or kept for its sake.
+// checkHeader checks a header before the payload is read.
 func checkHeader(t Type, flags uint8, reserved uint16, length int64) error {
 	limit := int64(MaxControl)
 	if t == TypeFrame {
@@ -227,18 +233,18 @@ func checkHeader(t Type, flags uint8, reserved uint16, length int64) error {
 	}
 	switch {
 	case t == 0:
-		return fmt.Errorf("reading a header: %w: 0", ErrBadType)
+		return fmt.Errorf("decode header: %w: 0", ErrBadType)
 	case flags != 0:
-		return fmt.Errorf("reading %v: %w: header flags 0x%02x", t, ErrBadValue, flags)
+		return fmt.Errorf("decode %v: %w: header flags 0x%02x", t, ErrBadValue, flags)
 	case reserved != 0:
-		return fmt.Errorf("reading %v: %w: reserved header field 0x%04x", t, ErrBadValue, reserved)
+		return fmt.Errorf("decode %v: %w: reserved header field 0x%04x", t, ErrBadValue, reserved)
 	case length > limit:
-		return fmt.Errorf("reading %v: %w: payload of %d bytes, at most %d", t, ErrTooLong, length, limit)
+		return fmt.Errorf("decode %v: %w: payload of %d bytes, at most %d", t, ErrTooLong, length, limit)
 	}
 	return nil
 }
 
-// inside marks an end of the stream that comes within a message.
+// unexpectedEOF turns io.EOF into io.ErrUnexpectedEOF.
 func unexpectedEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

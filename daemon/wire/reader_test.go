@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -29,8 +30,8 @@ func testFrame(data []byte) *Frame {
 	return &Frame{Seq: 9, Captured: time.Second, Width: 1280, Height: 720, Codec: CodecJPEG, Size: len(data)}
 }
 
-// A writer holds to the same rules as a reader: what Append refuses, no Reader would take.
-func TestAppendRefuses(t *testing.T) {
+// Append validates like a Reader.
+func TestAppend_invalid(t *testing.T) {
 	hello := func(change func(*Hello)) *Hello {
 		h := &Hello{VersionMin: 1, VersionMax: 1, Name: "a", Features: []string{FeatureJPEG}}
 		change(h)
@@ -47,7 +48,7 @@ func TestAppendRefuses(t *testing.T) {
 		{"many features", hello(func(h *Hello) { h.Features = make([]string, 300) }), ErrTooLong},
 		{"feature", hello(func(h *Hello) { h.Features = []string{"a b"} }), ErrBadString},
 		{"text of Bye", &Bye{Text: "a\x00"}, ErrBadString},
-		{"text of 70000 bytes, whose length would not fit", &Text{Text: strings.Repeat("x", 70000)}, ErrTooLong},
+		{"text longer than its length field", &Text{Text: strings.Repeat("x", 70000)}, ErrTooLong},
 		{"time", &Ping{T1: -1}, ErrBadValue},
 		{"Pong", &Pong{T1: 1, T2: 3, T3: 2}, ErrBadValue},
 		{"no call", &Invite{}, ErrBadValue},
@@ -62,16 +63,16 @@ func TestAppendRefuses(t *testing.T) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 			if string(after) != "before" {
-				t.Errorf("wrote %q", after)
+				t.Errorf("got %q, want dst unchanged", after)
 			}
 		})
 	}
 	if _, err := Append(nil, testFrame([]byte{1})); err == nil || errors.Is(err, ErrProtocol) {
-		t.Errorf("a Frame without its data: %v", err)
+		t.Errorf("Append of a Frame: got %v, want an error other than ErrProtocol", err)
 	}
 }
 
-func TestData(t *testing.T) {
+func TestReader_Data(t *testing.T) {
 	data := bytes.Repeat([]byte("0123456789"), 5000)
 	p := testFrame(data)
 	stream := append(AppendFrame(nil, p), data...)
@@ -85,30 +86,31 @@ func TestData(t *testing.T) {
 	}
 	got := make([]byte, len(data))
 	if err := r.Data(got[1:]); err == nil || errors.Is(err, ErrProtocol) {
-		t.Errorf("data into too little room: %v", err)
+		t.Errorf("Data with a short buffer: got %v, want an error other than ErrProtocol", err)
 	}
 	if err := r.Data(got); err != nil || !bytes.Equal(got, data) {
-		t.Errorf("data: %v, the same: %v", err, bytes.Equal(got, data))
+		t.Errorf("Data: got %v, equal: %v", err, bytes.Equal(got, data))
 	}
 	if err := r.Data(got); err == nil {
-		t.Error("the same data can be read twice")
+		t.Error("second Data: got nil, want an error")
 	}
 	if err := r.Skip(); err != nil {
-		t.Errorf("nothing left to skip: %v", err)
+		t.Errorf("Skip without data: got %v, want nil", err)
 	}
 	if m, err = r.Next(); err != nil || m.Type() != TypeFrame {
-		t.Fatalf("second frame: %v, %v", m, err)
+		t.Fatalf("second frame: got %v, %v", m, err)
 	}
 	if err := r.Skip(); err != nil {
 		t.Fatal(err)
 	}
 	if m, err = r.Next(); err != nil || m.Type() != TypePing {
-		t.Errorf("behind the skipped frame: %v, %v", m, err)
+		t.Errorf("after Skip: got %v, %v; want Ping", m, err)
 	}
 }
 
-// The stream's own error, a deadline above all, comes through as it is and is final.
-func TestStreamErrors(t *testing.T) {
+// An error of the stream, such as a deadline, is returned unchanged and is
+// final.
+func TestReader_streamError(t *testing.T) {
 	data := []byte("data")
 	frame := append(AppendFrame(nil, testFrame(data)), data...)
 	for _, c := range []struct {
@@ -128,26 +130,26 @@ func TestStreamErrors(t *testing.T) {
 					err = r.Data(make([]byte, len(data)))
 				}
 				if !errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ErrProtocol) {
-					t.Errorf("got %v", err)
+					t.Errorf("got %v, want ErrDeadlineExceeded", err)
 				}
 			}
 		})
 	}
 }
 
-// endless gives one message over and over, without taking memory.
-type endless struct {
+// repeatReader repeats a message without allocating.
+type repeatReader struct {
 	b  []byte
 	at int
 }
 
-func (e *endless) Read(p []byte) (n int, err error) {
+func (e *repeatReader) Read(p []byte) (n int, err error) {
 	n = copy(p, e.b[e.at:])
 	e.at = (e.at + n) % len(e.b)
 	return n, nil
 }
 
-func often(t testing.TB) map[string][]byte {
+func frequentMessages(t testing.TB) map[string][]byte {
 	data := bytes.Repeat([]byte{7}, 100_000)
 	delta := testFrame(data)
 	delta.Codec, delta.Base = CodecYUYVDelta, 8
@@ -161,48 +163,50 @@ func often(t testing.TB) map[string][]byte {
 	}
 }
 
-func readOne(t testing.TB, r *Reader, room []byte) {
+func readOne(t testing.TB, r *Reader, buf []byte) {
 	m, err := r.Next()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p, ok := m.(*Frame); ok {
-		if err := r.Data(room[:p.Size]); err != nil {
+		if err := r.Data(buf[:p.Size]); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func TestReaderAllocatesNothing(t *testing.T) {
-	room := make([]byte, 100_000)
-	for name, stream := range often(t) {
-		r := NewReader(&endless{b: stream})
-		if n := testing.AllocsPerRun(100, func() { readOne(t, r, room) }); n != 0 {
-			t.Errorf("%s: %v allocations a message", name, n)
-		}
+func TestReader_allocations(t *testing.T) {
+	buf := make([]byte, 100_000)
+	for name, stream := range frequentMessages(t) {
+		t.Run(name, func(t *testing.T) {
+			r := NewReader(&repeatReader{b: stream})
+			if n := testing.AllocsPerRun(100, func() { readOne(t, r, buf) }); n != 0 {
+				t.Errorf("got %v allocations per message, want 0", n)
+			}
+		})
 	}
 }
 
-func TestAppendAllocatesNothing(t *testing.T) {
+func TestAppend_allocations(t *testing.T) {
 	p, f := testFrame([]byte{1}), &Feedback{Seq: 1}
 	buf := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(100, func() { buf = AppendFrame(buf[:0], p) }); n != 0 {
-		t.Errorf("Frame: %v allocations", n)
+		t.Errorf("Frame: got %v allocations, want 0", n)
 	}
 	if n := testing.AllocsPerRun(100, func() { buf, _ = Append(buf[:0], f) }); n != 0 {
-		t.Errorf("Feedback: %v allocations", n)
+		t.Errorf("Feedback: got %v allocations, want 0", n)
 	}
 }
 
 func BenchmarkReader(b *testing.B) {
-	room := make([]byte, 100_000)
-	for name, stream := range often(b) {
+	buf := make([]byte, 100_000)
+	for name, stream := range frequentMessages(b) {
 		b.Run(name, func(b *testing.B) {
-			r := NewReader(&endless{b: stream})
+			r := NewReader(&repeatReader{b: stream})
 			b.ReportAllocs()
 			b.SetBytes(int64(len(stream)))
 			for b.Loop() {
-				readOne(b, r, room)
+				readOne(b, r, buf)
 			}
 		})
 	}
@@ -217,15 +221,16 @@ func TestPong_Measure(t *testing.T) {
 		rtt, offset time.Duration
 		ok          bool
 	}{
-		{"the specification's example", Pong{1e9, 7e9, 7_000_020_000}, 1_000_320_000, 300 * time.Microsecond, 5_999_850_000, true},
+		{"the specification's example", Pong{1e9, 7e9, 7_000_020_000}, 1_000_320_000, 300 * time.Microsecond,
+			5_999_850_000, true},
 		{"the other clock is behind", Pong{9e9, 1e9, 1e9}, 9e9 + 2e6, 2 * time.Millisecond, -8e9 - 1e6, true},
-		{"no time passed", Pong{5, 5, 5}, 5, 0, 0, true},
-		{"the other clock is at its end", Pong{0, huge, huge}, 0, 0, huge/2 + huge/2, true},
-		{"ours is", Pong{huge, 0, 0}, huge, 0, -huge/2 - huge/2, true},
-		{"held for longer than the round trip", Pong{1, 10, 20}, 5, 0, 0, false},
-		{"there before it was asked for", Pong{10, 1, 1}, 9, 0, 0, false},
+		{"zero times", Pong{5, 5, 5}, 5, 0, 0, true},
+		{"the other clock at its maximum", Pong{0, huge, huge}, 0, 0, huge/2 + huge/2, true},
+		{"our clock at its maximum", Pong{huge, 0, 0}, huge, 0, -huge/2 - huge/2, true},
+		{"T3 - T2 above T4 - T1", Pong{1, 10, 20}, 5, 0, 0, false},
+		{"arrival before T1", Pong{10, 1, 1}, 9, 0, 0, false},
 		{"a negative time", Pong{-1, 1, 1}, 9, 0, 0, false},
-		{"the widest contradiction", Pong{0, 0, huge}, 0, 0, 0, false},
+		{"largest contradiction", Pong{0, 0, huge}, 0, 0, 0, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rtt, offset, ok := c.pong.Measure(c.t4)
@@ -236,27 +241,7 @@ func TestPong_Measure(t *testing.T) {
 	}
 }
 
-func TestCallIDText(t *testing.T) {
-	id := CallID{0: 0xab, 15: 1}
-	text, err := id.MarshalText()
-	if err != nil || string(text) != "ab000000000000000000000000000001" {
-		t.Fatalf("%s, %v", text, err)
-	}
-	var again CallID
-	if err := again.UnmarshalText(text); err != nil || again != id {
-		t.Errorf("%v, %v", again, err)
-	}
-	for _, bad := range []string{"", "ab", string(text) + "00", strings.Repeat("g", 32)} {
-		if err := again.UnmarshalText([]byte(bad)); err == nil || again != id {
-			t.Errorf("%q: %v, and the id is %v", bad, err, again)
-		}
-	}
-	if id.Compare(CallID{0: 0xac}) >= 0 || id.Compare(id) != 0 || id.Compare(CallID{15: 0xff}) <= 0 {
-		t.Error("ids are not ordered byte by byte")
-	}
-}
-
-func TestUnknownValuesHaveWords(t *testing.T) {
+func TestString_unknownValues(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{Reason(200).String(), "ended (reason 200)"},
 		{Code(200).String(), "code 200"},
@@ -264,13 +249,15 @@ func TestUnknownValuesHaveWords(t *testing.T) {
 		{Codec(200).String(), "codec 200"},
 		{Type(0x7f).String(), "type 0x7f"},
 	} {
-		if c.got != c.want {
-			t.Errorf("got %q, want %q", c.got, c.want)
-		}
+		t.Run(c.want, func(t *testing.T) {
+			if c.got != c.want {
+				t.Errorf("got %q, want %q", c.got, c.want)
+			}
+		})
 	}
 }
 
-func TestClean(t *testing.T) {
+func TestSanitize(t *testing.T) {
 	for _, c := range []struct {
 		in    string
 		limit int
@@ -284,12 +271,14 @@ func TestClean(t *testing.T) {
 		{"\xff", 2, ""},
 		{"abc", 0, ""},
 	} {
-		got := Sanitize(c.in, c.limit)
-		if got != c.want {
-			t.Errorf("Sanitize(%q, %d) = %q, want %q", c.in, c.limit, got, c.want)
-		}
-		if err := checkString("text", got, c.limit); err != nil {
-			t.Errorf("Sanitize(%q, %d): %v", c.in, c.limit, err)
-		}
+		t.Run(fmt.Sprintf("%q %d", c.in, c.limit), func(t *testing.T) {
+			got := Sanitize(c.in, c.limit)
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if err := checkString("text", got, c.limit); err != nil {
+				t.Errorf("got an invalid text: %v", err)
+			}
+		})
 	}
 }

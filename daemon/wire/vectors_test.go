@@ -19,17 +19,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// vector is a stream of bytes and what a Reader makes of it. In testdata/vectors and in PROTOCOL.md it is written as
+// vector is a stream of bytes with the expected results of a Reader. Its form
+// in testdata/vectors and in PROTOCOL.md:
 //
-//	# why
-//	hex:  bytes of the stream; "00*9" is nine of them; may be repeated
-//	read: Ping {"T1": 1}         each message in order, its fields as JSON, times in nanoseconds
-//	data: hex                    the data of the Frame just read; without it the data is not read
-//	raw:  hex, or ErrBadData     what LZ4 makes of that data, or with it of the frame before
-//	canonical: no                the messages, written again, are not the bytes of the stream
-//	end:  EOF, or an error       what comes after the last message
+//	# comment
+//	hex:  bytes of the stream; "00*9" is nine zeros; may be repeated
+//	read: Ping {"T1": 1}      each message in order: JSON, times in ns
+//	data: hex                 the data of the last Frame; absent: Data is not called
+//	raw:  hex, or ErrBadData  that data decompressed, and a difference restored
+//	canonical: no             encoding the messages does not yield the stream
+//	end:  EOF, or an error    the result after the last message
 //
-// The files were made by another implementation of PROTOCOL.md than this package.
+// Another implementation of PROTOCOL.md than this package generated the files.
 type vector struct {
 	stream    []byte
 	reads     []read
@@ -39,7 +40,7 @@ type vector struct {
 
 type read struct {
 	message Message
-	data    []byte // nil: not read
+	data    []byte // nil: Data is not called
 	raw     []byte
 	rawErr  error
 }
@@ -122,7 +123,7 @@ func parseMessage(s string) (Message, error) {
 		if n != name {
 			continue
 		}
-		// Of a message of its own, for a Reader's are shared.
+		// A new message: those of a Reader are shared.
 		m := reflect.New(reflect.TypeOf(new(Reader).message(t)).Elem()).Interface().(Message)
 		d := json.NewDecoder(strings.NewReader(fields))
 		d.DisallowUnknownFields()
@@ -131,11 +132,20 @@ func parseMessage(s string) (Message, error) {
 	return nil, fmt.Errorf("unknown message %q", name)
 }
 
-// run reads the stream and holds what comes to the vector.
+// UnmarshalText parses the call id of a vector.
+func (id *CallID) UnmarshalText(text []byte) error {
+	if hex.DecodedLen(len(text)) != len(id) {
+		return fmt.Errorf("call id of %d characters", len(text))
+	}
+	_, err := hex.Decode(id[:], text)
+	return err
+}
+
+// run reads the stream and compares the results with the vector.
 func (v vector) run(t *testing.T, stream io.Reader) {
 	t.Helper()
 	r := NewReader(stream)
-	var again, base []byte
+	var encoded, base []byte
 	for i, want := range v.reads {
 		got, err := r.Next()
 		if err != nil {
@@ -144,65 +154,66 @@ func (v vector) run(t *testing.T, stream io.Reader) {
 		if diff := cmp.Diff(want.message, got); diff != "" {
 			t.Fatalf("message %d (-want +got):\n%s", i, diff)
 		}
-		again = v.readData(t, r, want, got, again, base)
+		encoded = v.readData(t, r, want, got, encoded, base)
 		if base = want.raw; base == nil {
 			base = want.data
 		}
 	}
 	m, err := r.Next()
 	if wantRaw := len(v.reads) > 0 && v.reads[len(v.reads)-1].rawErr != nil; wantRaw && v.end != io.EOF {
-		t.Fatal("a vector has one fault")
+		t.Fatal("a vector must have one fault")
 	}
 	if !errors.Is(err, v.end) {
-		t.Fatalf("after the messages: %v, %v; want %v", m, err, v.end)
+		t.Fatalf("after the messages: got %v, %v; want %v", m, err, v.end)
 	}
 	if protocol := errors.Is(err, ErrProtocol); protocol != (v.end != io.EOF && v.end != io.ErrUnexpectedEOF) {
-		t.Errorf("%v: is it an ErrProtocol? %v", err, protocol)
+		t.Errorf("%v: wraps ErrProtocol is %v, want %v", err, protocol, !protocol)
 	}
 	if _, next := r.Next(); next != err {
-		t.Errorf("the error %v is not final: then came %v", err, next)
+		t.Errorf("got %v after the error %v, want it again", next, err)
 	}
-	if v.end == io.EOF && v.canonical && !bytes.Equal(again, v.stream) {
-		t.Errorf("written again:\n got %x\nwant %x", again, v.stream)
+	if v.end == io.EOF && v.canonical && !bytes.Equal(encoded, v.stream) {
+		t.Errorf("encoded:\n got %x\nwant %x", encoded, v.stream)
 	}
 }
 
-// readData reads a frame's data, if the vector has it, and writes the message again. base is the raw frame before it.
-func (v vector) readData(t *testing.T, r *Reader, want read, got Message, again, base []byte) []byte {
+// readData appends the message to encoded. It reads the data of a frame if the
+// vector has it. base is the raw frame before it.
+func (v vector) readData(t *testing.T, r *Reader, want read, got Message, encoded, base []byte) []byte {
 	t.Helper()
 	p, ok := got.(*Frame)
 	if !ok {
-		again, err := Append(again, got)
+		encoded, err := Append(encoded, got)
 		if err != nil {
-			t.Fatalf("writing it again: %v", err)
+			t.Fatalf("encode: %v", err)
 		}
-		return again
+		return encoded
 	}
-	again = AppendFrame(again, p)
+	encoded = AppendFrame(encoded, p)
 	if want.data == nil {
-		return again
+		return encoded
 	}
 	data := make([]byte, p.Size)
 	if err := r.Data(data); err != nil {
-		t.Fatalf("data: %v", err)
+		t.Fatalf("read data: %v", err)
 	}
 	if !bytes.Equal(data, want.data) {
-		t.Fatalf("data %x, want %x", data, want.data)
+		t.Fatalf("got data %x, want %x", data, want.data)
 	}
 	if want.raw != nil || want.rawErr != nil {
 		raw := make([]byte, p.RawSize())
 		if err := new(LZ4).Decompress(raw, data); !errors.Is(err, want.rawErr) {
-			t.Fatalf("unpacking: %v, want %v", err, want.rawErr)
+			t.Fatalf("decompress: got %v, want %v", err, want.rawErr)
 		}
 		if p.Codec == CodecYUYVDelta && want.rawErr == nil {
 			diff := bytes.Clone(raw)
 			Restore(raw, diff, base)
 		}
 		if want.rawErr == nil && !bytes.Equal(raw, want.raw) {
-			t.Fatalf("unpacked %x, want %x", raw, want.raw)
+			t.Fatalf("decompressed: got %x, want %x", raw, want.raw)
 		}
 	}
-	return append(again, data...)
+	return append(encoded, data...)
 }
 
 func vectorFiles(t testing.TB) map[string]string {
@@ -235,7 +246,7 @@ func TestVectors(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			v.run(t, bytes.NewReader(v.stream))
-			if len(v.stream) < 1<<20 { // byte by byte takes a while
+			if len(v.stream) < 1<<20 { // byte by byte is slow
 				v.run(t, iotest.OneByteReader(bytes.NewReader(v.stream)))
 				v.run(t, iotest.DataErrReader(bytes.NewReader(v.stream)))
 			}
@@ -243,7 +254,7 @@ func TestVectors(t *testing.T) {
 	}
 	for typ, name := range typeNames {
 		if !seen[typ] {
-			t.Errorf("no vector has a %s", name)
+			t.Errorf("no vector of %s", name)
 		}
 	}
 }
@@ -257,10 +268,10 @@ func specification(t *testing.T) string {
 	return string(text)
 }
 
-func TestProtocolExample(t *testing.T) {
+func TestProtocol_example(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```vector\n(.*?)```").FindAllStringSubmatch(specification(t), -1)
 	if len(blocks) < 6 {
-		t.Fatalf("%d blocks in the example", len(blocks))
+		t.Fatalf("got %d blocks in the example, want at least 6", len(blocks))
 	}
 	var hellos []Hello
 	for i, block := range blocks {
@@ -274,19 +285,20 @@ func TestProtocolExample(t *testing.T) {
 		}
 	}
 	if len(hellos) != 2 {
-		t.Fatalf("%d Hellos in the example", len(hellos))
+		t.Fatalf("got %d Hellos in the example, want 2", len(hellos))
 	}
 	version, err := Agree(hellos[0], hellos[1])
 	if err != nil || version != 1 {
-		t.Errorf("they agree on %d, %v", version, err)
+		t.Errorf("Agree: got %d, %v; want 1", version, err)
 	}
 	if diff := cmp.Diff([]string{"jpeg", "resume"}, CommonFeatures(hellos[0], hellos[1])); diff != "" {
 		t.Errorf("features in force (-want +got):\n%s", diff)
 	}
 }
 
-// Each fault in the specification has its vector, and each vector of a fault is in the specification.
-func TestProtocolListsEveryFault(t *testing.T) {
+// Each fault in PROTOCOL.md has a vector, and each vector with a fault is in
+// PROTOCOL.md.
+func TestProtocol_faults(t *testing.T) {
 	rows := regexp.MustCompile("(?m)^\\|.*\\| (Err\\w+) \\| `([a-z0-9-]+)` \\|$").FindAllStringSubmatch(specification(t), -1)
 	listed := make(map[string]string)
 	for _, row := range rows {
@@ -309,17 +321,17 @@ func TestProtocolListsEveryFault(t *testing.T) {
 			continue
 		}
 		if got := errorNames[listed[name]]; got != fault {
-			t.Errorf("%s: listed as %q, is %v", name, listed[name], fault)
+			t.Errorf("%s: got %v, listed as %q", name, fault, listed[name])
 		}
 		delete(listed, name)
 	}
 	for name := range listed {
-		t.Errorf("%s is listed and not there, or no fault", name)
+		t.Errorf("%s is listed, but has no vector with a fault", name)
 	}
 }
 
-// The numbers that are written down twice.
-func TestProtocolNumbers(t *testing.T) {
+// The constants of this package equal the numbers in PROTOCOL.md.
+func TestProtocol_limits(t *testing.T) {
 	text := specification(t)
 	for _, want := range []string{
 		"ALPN `" + ALPN + "`",
@@ -329,7 +341,7 @@ func TestProtocolNumbers(t *testing.T) {
 		"| text of Bye, End, State; of Text | 512; 2000 bytes |",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("PROTOCOL.md does not say %q", want)
+			t.Errorf("PROTOCOL.md does not contain %q", want)
 		}
 	}
 	for _, c := range []struct{ code, spec int }{
@@ -337,7 +349,7 @@ func TestProtocolNumbers(t *testing.T) {
 		{MaxReason, 512}, {MaxText, 2000},
 	} {
 		if c.code != c.spec {
-			t.Errorf("a bound is %d in the code, %d in PROTOCOL.md", c.code, c.spec)
+			t.Errorf("limit is %d in the code, %d in PROTOCOL.md", c.code, c.spec)
 		}
 	}
 }

@@ -1,17 +1,21 @@
-// Package wire is the language two devices speak over a connection: its messages, their bytes, their bounds.
-// PROTOCOL.md beside this file is the law; the package and its test vectors follow it.
+// Package wire encodes and decodes the messages between two devices, as defined
+// in PROTOCOL.md.
 //
 //	Append, AppendFrame ─▶ bytes ─▶ TLS ─▶ bytes ─▶ Reader ─▶ Message
 //
-// What it promises: whatever bytes arrive, a Reader gives well-formed messages or an error that wraps ErrProtocol; it
-// checks every length before it takes memory; once warm it takes none for what comes often (Ping, Pong, Frame,
-// Feedback); and what Append writes, a Reader reads.
+// Guarantees:
+//   - For any input a Reader returns valid messages or an error that wraps
+//     ErrProtocol.
+//   - It checks every length before it allocates memory.
+//   - Reading Ping, Pong, Frame and Feedback allocates nothing.
+//   - A Reader decodes everything that Append encodes.
 //
-// The package knows bytes alone: no sockets, no clocks, no goroutines. Which message may come when is in PROTOCOL.md,
-// drawn here from the side of the device whose id is the smaller (the one that chooses among connections):
+// The package has no sockets, clocks or goroutines. PROTOCOL.md defines which
+// message may come when. Seen from the device with the smaller id, the arbiter
+// among several connections:
 //
 //	            both Hellos               Nominate sent
-//	greeting ───────────────▶ greeted ───────────────────▶ carrying ─▶ calls, frames, text
+//	greeting ───────────────▶ greeted ───────────────────▶ nominated ─▶ calls, frames, text
 //	   │                         │                            │
 //	   └──────── Bye ────────────┴──────────── Bye ───────────┴──▶ closed
 package wire
@@ -21,40 +25,41 @@ import (
 	"fmt"
 )
 
-// ALPN is the protocol's name in the TLS handshake.
+// ALPN is the name of the protocol in the TLS handshake.
 const ALPN = "vchat/1"
 
-// The versions this package speaks.
+// The supported versions of the protocol.
 const (
 	VersionMin uint16 = 1
 	VersionMax uint16 = 1
 )
 
-// Bounds of PROTOCOL.md, section "Limits". Lengths are in bytes.
+// The limits of PROTOCOL.md, section 7. Lengths are in bytes.
 const (
-	HeaderSize = 8 // what goes before every payload
+	HeaderSize = 8 // before every payload
 
-	MaxControl = 64 << 10 // payload of any message but a frame
-	MaxFrame   = 16 << 20 // data of a frame, as sent and, where it is compressed, as unpacked too
+	MaxControl = 64 << 10 // payload of any message but Frame
+	MaxFrame   = 16 << 20 // data of a frame, as sent and decompressed
 
 	MaxName     = 64   // Hello.Name, Hello.Software
 	MaxFeatures = 32   // features in a Hello
-	MaxFeature  = 32   // one feature's name
+	MaxFeature  = 32   // name of a feature
 	MaxReason   = 512  // Bye.Text, End.Text, State.Reason
 	MaxText     = 2000 // Text.Text
 )
 
-// ErrProtocol is wrapped by every error that says that the other side broke the rules, and by no other.
-// The answer to it is a Bye with CodeProtocol.
-var ErrProtocol = errors.New("protocol broken")
+// ErrProtocol is wrapped by every error for a violation of the protocol by the
+// peer, and by no other error. The answer is a Bye with CodeProtocol.
+var ErrProtocol = errors.New("protocol violation")
 
-// What a message can have wrong. Each wraps ErrProtocol.
+// The faults of a message. Each wraps ErrProtocol.
 var (
-	ErrTooLong   = fmt.Errorf("%w: too long", ErrProtocol)          // a length above its bound
-	ErrShort     = fmt.Errorf("%w: too short", ErrProtocol)         // a payload that ends before its fields do
-	ErrBadType   = fmt.Errorf("%w: impossible type", ErrProtocol)   // type 0
-	ErrBadString = fmt.Errorf("%w: bad text", ErrProtocol)          // not UTF-8, or with control characters
-	ErrBadValue  = fmt.Errorf("%w: impossible value", ErrProtocol)  // a field that cannot have this value
-	ErrBadData   = fmt.Errorf("%w: bad frame data", ErrProtocol)    // compressed data that does not unpack to the frame's size
-	ErrVersion   = fmt.Errorf("%w: no common version", ErrProtocol) // two Hellos that cannot agree; answered with CodeVersion
+	ErrTooLong   = fmt.Errorf("%w: too long", ErrProtocol)      // a length above its limit
+	ErrShort     = fmt.Errorf("%w: too short", ErrProtocol)     // a payload that ends before its last field
+	ErrBadType   = fmt.Errorf("%w: invalid type", ErrProtocol)  // type 0
+	ErrBadString = fmt.Errorf("%w: invalid text", ErrProtocol)  // not UTF-8, or with control characters
+	ErrBadValue  = fmt.Errorf("%w: invalid value", ErrProtocol) // a field with a value that is not allowed
+	ErrBadData   = fmt.Errorf("%w: invalid frame data",
+		ErrProtocol) // data that does not decompress to the frame size
+	ErrVersion = fmt.Errorf("%w: no common version", ErrProtocol) // no common version; answered with CodeVersion
 )
