@@ -1,4 +1,7 @@
-// Package demo runs two devices in one process, which call each other.
+// Package demo runs two devices in one process that call each other, to try
+// vchat without a camera and a second machine.
+//
+// Run starts the goroutines of both devices and waits for them.
 package demo
 
 import (
@@ -19,20 +22,21 @@ import (
 	"vchat/daemon/identity"
 )
 
-// ErrNoFrames says that the demo's frames did not flow both ways.
-var ErrNoFrames = errors.New("frames did not flow both ways")
+// ErrNoFrames reports that frames did not flow in both directions.
+var ErrNoFrames = errors.New("frames did not flow in both directions")
 
-// Options is what can be chosen of a demo.
+// Options configures a demo.
 type Options struct {
-	For time.Duration // then it ends by itself; 0: at the end of ctx
-	Dir string        // of sockets and state; "": a temporary one that is removed at the end
-	Out io.Writer     // how to look at it, and the status line
-	TTY bool          // Out is a terminal, on which the status line may be written over itself
+	For time.Duration // how long it runs; 0: until ctx is done
+	Dir string        // for sockets and state; "": a temporary directory
+	Out io.Writer     // for the instructions and the status line
+	TTY bool          // Out is a terminal: the status line overwrites itself
 	Log *slog.Logger
 }
 
-// Run runs two whole devices, alice and bob, on loopback with the test camera. Alice calls, bob answers by himself.
-// The error is ErrNoFrames if anything but frames flowed, or that of a device that failed.
+// Run runs two devices, alice and bob, on loopback with the test camera. Alice
+// calls bob, who answers automatically. Errors: ErrNoFrames, or that of a
+// device that failed.
 func Run(ctx context.Context, o Options) error {
 	dir := o.Dir
 	if dir == "" {
@@ -50,16 +54,17 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// A device has an end of its own: alice's comes first, so that she does not dial into the void and complain of it.
-	run := func(cfg *config.Config) (*daemon.Daemon, func(), error) {
+	// Each device has a context of its own. The deferred stops end alice
+	// first: otherwise she would dial a peer that is gone, and log it.
+	start := func(cfg *config.Config) (*daemon.Daemon, func(), error) {
 		d, err := daemon.New(cfg, o.Log.With("device", cfg.Name), nil)
 		if err != nil {
 			return nil, func() {}, err
 		}
-		own, end := context.WithCancel(context.WithoutCancel(ctx))
+		deviceCtx, cancelDevice := context.WithCancel(context.WithoutCancel(ctx))
 		var running sync.WaitGroup
-		running.Go(func() { cancel(d.Run(own)) })
-		stop := func() { end(); running.Wait() }
+		running.Go(func() { cancel(d.Run(deviceCtx)) })
+		stop := func() { cancelDevice(); running.Wait() }
 		select {
 		case <-d.Ready():
 			return d, stop, nil
@@ -71,20 +76,23 @@ func Run(ctx context.Context, o Options) error {
 	for _, name := range []string{"alice", "bob"} {
 		id, err := identity.LoadOrCreate(stateDir(dir, name))
 		if err != nil {
-			return fmt.Errorf("demo: key of %s: %w", name, err)
+			return fmt.Errorf("demo: load the key of %s: %w", name, err)
 		}
 		ids[name] = id.ID().String()
-		// A call of an earlier demo in this directory would be resumed, and this one is to begin with its own.
-		if err := os.Remove(filepath.Join(stateDir(dir, name), daemon.CallsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// Without this the device would resume the call of an earlier demo.
+		callsFile := filepath.Join(stateDir(dir, name), daemon.CallsFile)
+		if err := os.Remove(callsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("demo: %w", err)
 		}
 	}
-	bob, stop, err := run(deviceConfig(dir, "bob", config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
+	bob, stop, err := start(deviceConfig(dir, "bob",
+		config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
 	defer stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	alice, stop, err := run(deviceConfig(dir, "alice", config.Peer{Name: "bob", ID: ids["bob"], Address: bob.Addr().String()}))
+	alice, stop, err := start(deviceConfig(dir, "alice",
+		config.Peer{Name: "bob", ID: ids["bob"], Address: bob.Addr().String()}))
 	defer stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
@@ -108,26 +116,27 @@ func deviceConfig(dir, name string, peer config.Peer) *config.Config {
 }
 
 func help(dir string) string {
-	return fmt.Sprintf(`Two devices in one process: alice calls bob, and each shows the other its test camera.
-Look at it from another terminal:
+	return fmt.Sprintf(`Two devices in one process: alice calls bob, and each sends its test camera.
+In another terminal:
 
   export VCHAT_SOCKET=%s
   vchatctl status
-  vchatctl view bob                    the frame; q ends it
+  vchatctl view bob                    show bob's camera; q quits
   vchatctl view bob | ffplay -f mjpeg -
   vchatctl snapshot bob frame.jpg
   vchatctl hangup
 
-(bob's is %s; from the source tree, vchatctl is: go run ./cmd/vchatctl). Ctrl-C ends the demo.
+Bob's socket is %s. In the source tree, run: go run ./cmd/vchatctl
+Ctrl-C ends the demo.
 
 `, filepath.Join(dir, "alice.sock"), filepath.Join(dir, "bob.sock"))
 }
 
-// watch writes the status line until ctx ends, then sums up.
+// watch prints a status line every second until ctx is done, then a summary.
 func watch(ctx context.Context, o Options, alice, bob *daemon.Daemon) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var fromBob, fromAlice api.Receiving // the latest that was seen
+	var fromBob, fromAlice api.Receiving // the newest stats
 	flowed := false
 	for {
 		select {
@@ -136,7 +145,8 @@ func watch(ctx context.Context, o Options, alice, bob *daemon.Daemon) error {
 			if o.TTY {
 				fmt.Fprintln(o.Out)
 			}
-			if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			err := context.Cause(ctx)
+			if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 				return err
 			}
 			if !flowed {
@@ -149,7 +159,7 @@ func watch(ctx context.Context, o Options, alice, bob *daemon.Daemon) error {
 		if a, b := receiving(alice), receiving(bob); a != nil && b != nil {
 			fromBob, fromAlice = *a, *b
 			flowed = a.FPS > 0 && b.FPS > 0
-			line = "alice sees " + rateLine(a) + ", bob sees " + rateLine(b)
+			line = "alice sees " + statsLine(a) + ", bob sees " + statsLine(b)
 		} else if s := alice.Status(); len(s.Calls) > 0 {
 			line = fmt.Sprintf("alice's call to bob: %s", s.Calls[0].State)
 		}
@@ -161,6 +171,7 @@ func watch(ctx context.Context, o Options, alice, bob *daemon.Daemon) error {
 	}
 }
 
+// receiving returns the stats of the video that d receives, or nil.
 func receiving(d *daemon.Daemon) *api.Receiving {
 	s := d.Status()
 	if len(s.Calls) == 0 {
@@ -169,6 +180,6 @@ func receiving(d *daemon.Daemon) *api.Receiving {
 	return s.Calls[0].Receiving
 }
 
-func rateLine(r *api.Receiving) string {
+func statsLine(r *api.Receiving) string {
 	return fmt.Sprintf("%.1f fps %.0f Mbit/s %.1f ms", r.FPS, r.MbitS, r.LatencyMS.P50)
 }

@@ -14,13 +14,13 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-func TestDemo(t *testing.T) {
+func TestRun(t *testing.T) {
 	var out bytes.Buffer
-	err := demo.Run(context.Background(), demo.Options{For: 4 * time.Second, Out: &out, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	o := demo.Options{For: 4 * time.Second, Out: &out, Log: slog.New(slog.DiscardHandler)}
+	if err := demo.Run(context.Background(), o); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	if !strings.Contains(out.String(), "alice saw bob at") {
-		t.Errorf("no summary:\n%s", out.String())
+		t.Errorf("got no summary in:\n%s", out.String())
 	}
 }
