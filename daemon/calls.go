@@ -7,6 +7,7 @@ import (
 
 	"vchat/daemon/api"
 	"vchat/daemon/call"
+	"vchat/daemon/tune"
 	"vchat/daemon/wire"
 )
 
@@ -120,7 +121,7 @@ func (d *Daemon) callChanged(c call.Call) {
 	d.publishCall(c)
 	notify(d.statusDirty)
 	notify(d.statsDirty)
-	notify(activity)
+	tune.Notify()
 }
 
 // notify wakes the receiver of c, a channel with room for one value. Several

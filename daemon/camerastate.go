@@ -8,6 +8,7 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/camera"
 	"vchat/daemon/frame"
+	"vchat/daemon/tune"
 	"vchat/daemon/wire"
 )
 
@@ -31,7 +32,7 @@ func (d *Daemon) publishCamera(ctx context.Context) error {
 		view := d.cameraView(status)
 		d.events.Publish(api.Event{Event: api.EventCamera, Camera: &view})
 		notify(d.statusDirty)
-		notify(activity)
+		tune.Notify()
 	}
 }
 

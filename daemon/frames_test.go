@@ -18,18 +18,19 @@ import (
 	"vchat/daemon/vmtest/testframe"
 )
 
-// watch makes alice call bob, who answers by himself, and gives what bob sees of her.
-func watch(t testing.TB, change func(alice *config.Config)) *client.Feed {
+// watch makes alice call bob, who answers automatically, and returns her feed
+// at bob.
+func watch(t testing.TB, change func(alice, bob *config.Config)) *client.Feed {
 	t.Helper()
 	alice, bob := daemontest.New(t, "alice"), daemontest.New(t, "bob")
 	alice.Know(bob, bob.Config.Listen, nil)
 	bob.Know(alice, "", func(p *config.Peer) { p.AutoAnswer = true })
-	change(alice.Config)
+	change(alice.Config, bob.Config)
 	start(bob, alice)
 	if _, err := alice.Client.Call(t.Context(), api.CallRequest{Peer: "bob"}); err != nil {
 		t.Fatal(err)
 	}
-	bob.Wait("seeing alice", daemontest.Seeing)
+	bob.Wait("frames of alice", daemontest.Seeing)
 	feed, err := bob.Client.Feed(t.Context(), "alice")
 	if err != nil {
 		t.Fatal(err)
@@ -38,25 +39,25 @@ func watch(t testing.TB, change func(alice *config.Config)) *client.Feed {
 	return feed
 }
 
-// libjpeg is who most others read with. It complains on standard error.
-func TestFramesWithoutTablesArriveReadableByLibjpeg(t *testing.T) {
+// Many cameras omit the Huffman tables. libjpeg, which most programs use, must
+// read the frames without a warning on standard error.
+func TestFrames_readableByLibjpeg(t *testing.T) {
 	djpeg, err := exec.LookPath("djpeg")
 	if err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "" {
 		t.Fatal("djpeg is not installed: package libjpeg-turbo-progs")
 	} else if err != nil {
 		t.Skip("djpeg is not installed")
 	}
-	// What many cameras send, and what image/jpeg refuses.
-	var film []byte
+	var stream []byte
 	source := testframe.New(320, 240)
 	for i := range uint32(testframe.Variants) {
-		film = append(film, testframe.WithoutTables(source.Frame(nil, testframe.Stamp{Sequence: i}))...)
+		stream = append(stream, testframe.WithoutTables(source.Frame(nil, testframe.Stamp{Sequence: i}))...)
 	}
-	name := filepath.Join(t.TempDir(), "film.mjpeg")
-	if err := os.WriteFile(name, film, 0o600); err != nil {
+	name := filepath.Join(t.TempDir(), "stream.mjpeg")
+	if err := os.WriteFile(name, stream, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	feed := watch(t, func(alice *config.Config) { alice.Camera.Device = "file:" + name })
+	feed := watch(t, func(alice, _ *config.Config) { alice.Camera.Device = "file:" + name })
 	for range 3 * testframe.Variants {
 		f, err := feed.Next()
 		if err != nil {
@@ -66,23 +67,24 @@ func TestFramesWithoutTablesArriveReadableByLibjpeg(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if whole := source.Frame(nil, st); len(f.Data) != len(whole) {
-			t.Errorf("frame %d has %d bytes, want %d", f.Seq, len(f.Data), len(whole))
+		if full := source.Frame(nil, st); len(f.Data) != len(full) {
+			t.Errorf("frame %d: got %d bytes, want %d", f.Seq, len(f.Data), len(full))
 		}
 		cmd := exec.Command(djpeg, "-pnm", "-outfile", os.DevNull)
 		cmd.Stdin = bytes.NewReader(f.Data)
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("frame %d: %v %s", f.Seq, err, out)
+			t.Errorf("frame %d: djpeg: %v %s", f.Seq, err, out)
 		}
 	}
 }
 
-// BenchmarkCallDelay measures the delay from the stamp of a frame to its bytes at a viewer on the other device, over both
-// daemons, TLS and both sockets, at 1280x720 and 30 frames a second. An operation is a frame:
+// BenchmarkCallDelay measures the delay from the stamp of a frame to its bytes
+// at a viewer on the other device: two daemons, TLS and the control socket, at
+// 1280x720 and 30 frames per second. An operation is a frame:
 //
 //	go test -run '^$' -bench CallDelay -benchtime 600x ./daemon
 func BenchmarkCallDelay(b *testing.B) {
-	feed := watch(b, func(alice *config.Config) { alice.Camera.Size = config.Size{Width: 1280, Height: 720} })
+	feed := watch(b, func(alice, _ *config.Config) { alice.Camera.Size = config.Size{Width: 1280, Height: 720} })
 	var delays []time.Duration
 	for b.Loop() {
 		f, err := feed.Next()
@@ -94,7 +96,7 @@ func BenchmarkCallDelay(b *testing.B) {
 		}
 	}
 	if len(delays) == 0 {
-		b.Fatal("no picture had a stamp")
+		b.Fatal("got no frame with a stamp")
 	}
 	slices.Sort(delays)
 	for name, at := range map[string]int{"p50-ms": len(delays) / 2, "p99-ms": len(delays) * 99 / 100} {

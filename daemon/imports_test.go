@@ -12,12 +12,13 @@ import (
 	"testing"
 )
 
-// rooms says which packages of this module each package may import, and why no others. A leaf imports nothing of ours.
-var rooms = map[string]struct {
+// importRules lists for each package the packages of this module that it may
+// import, and why no others. A leaf imports none of them.
+var importRules = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/vchatd":       {[]string{"config", "daemon", "daemon/demo", "daemon/logging"}, "flags, configuration, exit codes; everything else is the daemon's"},
+	"cmd/vchatd":       {[]string{"config", "daemon", "daemon/demo", "daemon/logging", "daemon/tune"}, "flags, configuration, exit codes; everything else is the daemon's"},
 	"cmd/vchatctl":     {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "it lives on the control socket, like any other program"},
 	"config":           {nil, "leaf: what a file says, not what it is for"},
 	"v4l2":             {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
@@ -37,6 +38,7 @@ var rooms = map[string]struct {
 	"daemon/identity":  {nil, "leaf"},
 	"daemon/demo":      {[]string{"config", "daemon", "daemon/api", "daemon/identity"}, "it puts two devices together, as cmd/vchatd does one"},
 	"daemon/logging":   {nil, "leaf: how a log line looks and how many there may be"},
+	"daemon/tune":      {nil, "leaf: the Go runtime of this process"},
 	"daemon/metrics":   {nil, "leaf: a text format and who may read it"},
 
 	"v4l2/internal/uapi":                {nil, "leaf: the kernel's words"},
@@ -52,10 +54,11 @@ var rooms = map[string]struct {
 	"daemon/daemontest/...":             {[]string{"..."}, "for tests"},
 	"daemon/vmtest/...":                 {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
 	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",
-		"daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg", "daemon/netwatch", "daemon/wire"}, "it composes; the client and the test packages are not for it"},
+		"daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg", "daemon/netwatch", "daemon/tune", "daemon/wire"},
+		"it composes; the client and the test packages are not for it"},
 }
 
-func TestWhoImportsWhom(t *testing.T) {
+func TestImports(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +75,7 @@ func TestWhoImportsWhom(t *testing.T) {
 		pkg := path.Dir(filepath.ToSlash(rel))
 		rule := ruleOf(pkg)
 		if rule == "" {
-			t.Errorf("%s: no rule says what package %s may import: add one", rel, pkg)
+			t.Errorf("%s: package %s has no rule in importRules; add one", rel, pkg)
 			return nil
 		}
 		used[rule] = true
@@ -82,15 +85,16 @@ func TestWhoImportsWhom(t *testing.T) {
 		}
 		for _, i := range parsed.Imports {
 			name, _ := strconv.Unquote(i.Path.Value)
+			allowed := importRules[rule]
 			ours, ok := strings.CutPrefix(name, "vchat/")
-			if ok && !slices.ContainsFunc(rooms[rule].may, func(p string) bool { return match(p, ours) }) {
-				t.Errorf("%s imports %s. %s may import %v: %s", rel, ours, rule, rooms[rule].may, rooms[rule].why)
+			if ok && !slices.ContainsFunc(allowed.may, func(p string) bool { return match(p, ours) }) {
+				t.Errorf("%s imports %s; %s may import %v: %s", rel, ours, rule, allowed.may, allowed.why)
 			}
 			if strings.HasPrefix(name, "gopkg.in/yaml") && pkg != "config" {
-				t.Errorf("%s imports %s, which is archived and so kept inside config", rel, name)
+				t.Errorf("%s imports %s; only config may, because that library is archived", rel, name)
 			}
 			if name == "C" || strings.HasSuffix(name, "/sdjournal") {
-				t.Errorf("%s needs cgo (%s), but the programs are built without", rel, name)
+				t.Errorf("%s imports %s, which needs cgo; the programs are built without", rel, name)
 			}
 		}
 		return nil
@@ -98,20 +102,21 @@ func TestWhoImportsWhom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for rule := range rooms {
+	for rule := range importRules {
 		if !used[rule] {
-			t.Errorf("the rule for %s is for no package", rule)
+			t.Errorf("the rule for %s matches no package; remove it", rule)
 		}
 	}
 }
 
-// ruleOf finds the rule for a package: its own, or the longest that ends in "...".
+// ruleOf returns the key of the rule for a package: its own, or the longest one
+// that ends in "..." and matches.
 func ruleOf(pkg string) string {
-	if _, ok := rooms[pkg]; ok {
+	if _, ok := importRules[pkg]; ok {
 		return pkg
 	}
 	best := ""
-	for rule := range rooms {
+	for rule := range importRules {
 		if strings.HasSuffix(rule, "...") && match(rule, pkg) && len(rule) > len(best) {
 			best = rule
 		}

@@ -26,6 +26,7 @@ import (
 	"vchat/daemon"
 	"vchat/daemon/demo"
 	"vchat/daemon/logging"
+	"vchat/daemon/tune"
 )
 
 const defaultConfig = "/etc/vchat.yaml"
@@ -129,7 +130,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 			d.Reload(func() (*config.Config, error) { return reread(*path) })
 		}
 	}()
-	defer daemon.Tune()()
+	defer tune.Start()()
 	if err := d.Run(ctx); err != nil {
 		return failed(log, err)
 	}
@@ -196,7 +197,7 @@ func runDemo(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	out, isFile := stdout.(*os.File)
-	defer daemon.Tune()()
+	defer tune.Start()()
 	err := demo.Run(ctx, demo.Options{For: *duration, Dir: *dir, Out: stdout,
 		TTY: isFile && term.IsTerminal(int(out.Fd())), Log: logging.New(stderr, slog.LevelWarn, false)})
 	if err != nil {
