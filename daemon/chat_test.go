@@ -13,7 +13,7 @@ import (
 	"vchat/daemon/wire"
 )
 
-// nextText waits for a line among events.
+// nextText returns the next message among the events.
 func nextText(t *testing.T, e *client.Events) api.Event {
 	t.Helper()
 	for {
@@ -27,6 +27,7 @@ func nextText(t *testing.T, e *client.Events) api.Event {
 	}
 }
 
+// say sends a message from d to the peer of its only call.
 func say(t *testing.T, d *daemontest.Device, text string) {
 	t.Helper()
 	if err := d.Client.Say(ctx(t), "", text); err != nil {
@@ -34,33 +35,33 @@ func say(t *testing.T, d *daemontest.Device, text string) {
 	}
 }
 
-func TestWhatIsSaidIsShownOnBothSides(t *testing.T) {
+func TestSay(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
-	here, there := listen(t, alice), listen(t, bob)
+	aliceEvents, bobEvents := listen(t, alice), listen(t, bob)
 	expect := func(events *client.Events, want string) {
 		t.Helper()
 		if e := nextText(t, events); fmt.Sprint(e.Peer, " ", e.From, " ", e.Text) != want {
-			t.Errorf("%s %s %s, want %s", e.Peer, e.From, e.Text, want)
+			t.Errorf("got %s %s %s, want %s", e.Peer, e.From, e.Text, want)
 		}
 	}
 	say(t, alice, "grüße, 你好 👋")
-	expect(here, "bob local grüße, 你好 👋")
-	expect(there, "alice remote grüße, 你好 👋")
+	expect(aliceEvents, "bob local grüße, 你好 👋")
+	expect(bobEvents, "alice remote grüße, 你好 👋")
 	say(t, bob, "and to you")
-	expect(there, "alice local and to you")
-	expect(here, "bob remote and to you")
+	expect(bobEvents, "alice local and to you")
+	expect(aliceEvents, "bob remote and to you")
 }
 
-func TestWhatCannotBeSaid(t *testing.T) {
+func TestSay_refused(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	refused := func(d *daemontest.Device, peer, text string, want api.Kind) {
 		t.Helper()
 		var e *api.Error
 		if err := d.Client.Say(ctx(t), peer, text); !errors.As(err, &e) || e.Kind != want {
-			t.Errorf("%.20q to %q: %v, want %s", text, peer, err, want)
+			t.Errorf("%.20q to %q: got %v, want %s", text, peer, err, want)
 		}
 	}
 	refused(alice, "", "hello", api.NoSuchCall)
@@ -71,8 +72,10 @@ func TestWhatCannotBeSaid(t *testing.T) {
 	refused(alice, "", "hello", api.Conflict)
 	refused(bob, "alice", "hello", api.Conflict)
 	must(t)(bob.Client.Answer(ctx(t), ""))
-	alice.Wait("the call", daemontest.InCall(api.CallActive))
-	for _, text := range []string{"", "  ", "two\nlines", "\x1b[31mred", "back\rto the start", "a\u2028b", "del\x7f", strings.Repeat("é", 1001)} {
+	alice.Wait("the active call", daemontest.InCall(api.CallActive))
+	for _, text := range []string{
+		"", "  ", "two\nlines", "\x1b[31mred", "back\rto the start", "a\u2028b", "del\x7f", strings.Repeat("é", 1001),
+	} {
 		refused(alice, "", text, api.BadValue)
 	}
 	say(t, alice, strings.Repeat("é", 1000))
@@ -81,102 +84,102 @@ func TestWhatCannotBeSaid(t *testing.T) {
 	refused(alice, "", "hello", api.PeerUnreachable)
 }
 
-func TestTextIsNotSaidToWhoCannotShowIt(t *testing.T) {
-	alice, m := mallory(t)
-	m.say(&wire.Invite{Call: wire.CallID{1}})
-	m.await(wire.TypeAccept)
+func TestSay_peerWithoutText(t *testing.T) {
+	alice, m := newRawPeer(t)
+	m.send(&wire.Invite{Call: wire.CallID{1}})
+	m.expect(wire.TypeAccept)
 	var e *api.Error
 	if err := alice.Client.Say(ctx(t), "", "hello"); !errors.As(err, &e) || e.Kind != api.Unsupported {
-		t.Errorf("it was answered with %v", err)
+		t.Errorf("got %v, want %s", err, api.Unsupported)
 	}
 }
 
-func TestTheTalkGoesOnAfterARestartOfEitherSide(t *testing.T) {
+func TestSay_afterARestart(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
-	there := listen(t, bob)
+	events := listen(t, bob)
 	say(t, alice, "one")
 	say(t, alice, "two")
-	nextText(t, there)
-	nextText(t, there)
+	nextText(t, events)
+	nextText(t, events)
 	alice.Stop()
 	bob.Wait("the link lost", daemontest.InCall(api.CallResuming))
 	alice.Start()
-	alice.Wait("the call again", daemontest.InCall(api.CallActive))
+	alice.Wait("the resumed call", daemontest.InCall(api.CallActive))
 	say(t, alice, "three")
-	if e := nextText(t, there); e.Text != "three" {
-		t.Errorf("bob heard %q after the restart, want three", e.Text)
+	if e := nextText(t, events); e.Text != "three" {
+		t.Errorf("got %q after the restart, want three", e.Text)
 	}
 }
 
-func TestWhoHasLostTheCallAndInvitesAgainIsHeard(t *testing.T) {
-	alice, m := mallory(t, wire.FeatureText, wire.FeatureResume)
+func TestReceiveText_afterANewInvite(t *testing.T) {
+	alice, m := newRawPeer(t, wire.FeatureText, wire.FeatureResume)
 	events := listen(t, alice)
-	m.say(&wire.Invite{Call: wire.CallID{1}})
-	m.await(wire.TypeAccept)
-	m.say(&wire.Text{ID: 9, Text: "before"}, &wire.Invite{Call: wire.CallID{2}})
-	m.await(wire.TypeAccept)
-	m.say(&wire.Text{ID: 1, Text: "after"})
+	m.send(&wire.Invite{Call: wire.CallID{1}})
+	m.expect(wire.TypeAccept)
+	m.send(&wire.Text{ID: 9, Text: "before"}, &wire.Invite{Call: wire.CallID{2}})
+	m.expect(wire.TypeAccept)
+	m.send(&wire.Text{ID: 1, Text: "after"})
 	for _, want := range []string{"before", "after"} {
 		if e := nextText(t, events); e.Text != want {
-			t.Errorf("heard %q, want %q", e.Text, want)
+			t.Errorf("got %q, want %q", e.Text, want)
 		}
 	}
 }
 
-func TestWhatMayBeLostWithALinkIsSaidAgainOnTheNext(t *testing.T) {
+func TestSay_resentOnTheNextLink(t *testing.T) {
 	features := []string{wire.FeatureText, wire.FeatureResume}
-	alice, m := mallory(t, features...)
+	alice, m := newRawPeer(t, features...)
 	id := wire.CallID{1}
-	m.say(&wire.Invite{Call: id})
-	m.await(wire.TypeAccept)
+	m.send(&wire.Invite{Call: id})
+	m.expect(wire.TypeAccept)
 	say(t, alice, "one")
 	say(t, alice, "two")
 	_ = m.Close()
 	alice.Wait("the link lost", daemontest.InCall(api.CallResuming))
 	m = connect(t, alice, m.id, features...)
-	m.await(wire.TypeResume)
-	m.say(&wire.Resume{Call: id})
+	m.expect(wire.TypeResume)
+	m.send(&wire.Resume{Call: id})
 	for i, want := range []string{"one", "two"} {
-		if x := m.await(wire.TypeText).(*wire.Text); x.Text != want || x.ID != uint64(i+1) {
-			t.Errorf("said again: %+v, want %q with id %d", x, want, i+1)
+		if x := m.expect(wire.TypeText).(*wire.Text); x.Text != want || x.ID != uint64(i+1) {
+			t.Errorf("got resent %+v, want %q with id %d", x, want, i+1)
 		}
 	}
 }
 
-func TestWhatIsHeardIsOneLine(t *testing.T) {
-	alice, m := mallory(t, wire.FeatureText)
+func TestReceiveText_singleLine(t *testing.T) {
+	alice, m := newRawPeer(t, wire.FeatureText)
 	events := listen(t, alice)
-	m.say(&wire.Invite{Call: wire.CallID{1}})
-	m.await(wire.TypeAccept)
-	m.say(&wire.Text{ID: 1, Text: "\n\t"}, &wire.Text{ID: 2, Text: "a\nb\tc\u2028d\n"})
+	m.send(&wire.Invite{Call: wire.CallID{1}})
+	m.expect(wire.TypeAccept)
+	m.send(&wire.Text{ID: 1, Text: "\n\t"}, &wire.Text{ID: 2, Text: "a\nb\tc\u2028d\n"})
 	if e := nextText(t, events); e.Text != "a b c d" || e.From != api.SideRemote {
-		t.Errorf("heard %q from %s", e.Text, e.From)
+		t.Errorf("got %q from %s, want \"a b c d\" from %s", e.Text, e.From, api.SideRemote)
 	}
 }
 
-// A peer may talk, but not without end.
-func TestAFloodOfTextsIsBounded(t *testing.T) {
-	alice, m := mallory(t, wire.FeatureText)
+func TestReceiveText_rateLimit(t *testing.T) {
+	alice, m := newRawPeer(t, wire.FeatureText)
 	events := listen(t, alice)
 	id := wire.CallID{1}
-	m.say(&wire.Invite{Call: id})
-	m.await(wire.TypeAccept)
+	m.send(&wire.Invite{Call: id})
+	m.expect(wire.TypeAccept)
 	flood := []wire.Message{}
 	for i := range uint64(500) {
 		flood = append(flood, &wire.Text{ID: i, Text: "!"})
 	}
-	m.say(append(flood, &wire.End{Call: id, Reason: wire.ReasonHungUp})...)
-	// Messages are paced to a hundred a second behind the first hundred: 4 s, in which 8 a second may come.
+	m.send(append(flood, &wire.End{Call: id, Reason: wire.ReasonHungUp})...)
+	// After a burst of 100 the link reads 100 messages a second, so 500 take 4
+	// s. Of those the limit passes 8 a second and its burst.
 	if n := len(texts(t, events)); n < 64 || n > 250 {
-		t.Errorf("%d of 500 lines were shown", n)
+		t.Errorf("got %d of 500 lines, want 64 to 250", n)
 	}
 }
 
-func TestAFloodOfOursIsRefused(t *testing.T) {
+func TestSay_rateLimit(t *testing.T) {
 	alice, bob := two(t)
-	bob.Config.Peers["alice"] = func(p config.Peer) config.Peer { p.AutoAnswer = true; return p }(bob.Config.Peers["alice"])
+	bob.Config.Peers["alice"] = config.Peer{Name: "alice", ID: alice.ID.String(), AutoAnswer: true}
 	start(bob, alice)
 	call(t, alice, bob)
 	for range 1000 {
@@ -187,5 +190,5 @@ func TestAFloodOfOursIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Error("a thousand lines were taken at once")
+	t.Error("got 1000 lines accepted at once, want an error of the rate limit")
 }

@@ -22,7 +22,8 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// two makes alice and bob, who know each other; alice dials.
+// two returns alice and bob, who know each other. Alice dials. They are not
+// started yet.
 func two(t *testing.T) (alice, bob *daemontest.Device) {
 	alice, bob = daemontest.New(t, "alice"), daemontest.New(t, "bob")
 	alice.Know(bob, bob.Config.Listen, nil)
@@ -36,7 +37,8 @@ func start(ds ...*daemontest.Device) {
 	}
 }
 
-// call makes alice call bob, and bob answer, and waits for the frames.
+// call makes alice call bob and bob answer, and waits until both receive
+// frames.
 func call(t *testing.T, alice, bob *daemontest.Device) {
 	t.Helper()
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
@@ -44,16 +46,18 @@ func call(t *testing.T, alice, bob *daemontest.Device) {
 		bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
 		must(t)(bob.Client.Answer(ctx(t), ""))
 	}
-	alice.Wait("seeing bob", daemontest.Seeing)
-	bob.Wait("seeing alice", daemontest.Seeing)
+	alice.Wait("frames of bob", daemontest.Seeing)
+	bob.Wait("frames of alice", daemontest.Seeing)
 }
 
+// ctx returns a context that ends with the test or after daemontest.Timeout.
 func ctx(t *testing.T) context.Context {
-	c, cancel := context.WithTimeout(context.Background(), daemontest.Patience)
+	c, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
 	t.Cleanup(cancel)
 	return c
 }
 
+// must fails the test on an error.
 func must(t *testing.T) func(api.Call, error) api.Call {
 	return func(c api.Call, err error) api.Call {
 		t.Helper()
@@ -64,7 +68,7 @@ func must(t *testing.T) func(api.Call, error) api.Call {
 	}
 }
 
-// ended waits for the end of a call among events and gives its reason.
+// ended waits for the event of a call that ends and returns the reason.
 func ended(t *testing.T, e *client.Events) api.Reason {
 	t.Helper()
 	for {
@@ -78,6 +82,7 @@ func ended(t *testing.T, e *client.Events) api.Reason {
 	}
 }
 
+// listen subscribes to the events of d and skips the initial state.
 func listen(t *testing.T, d *daemontest.Device) *client.Events {
 	t.Helper()
 	e, err := d.Client.Events(ctx(t))
@@ -86,33 +91,37 @@ func listen(t *testing.T, d *daemontest.Device) *client.Events {
 	}
 	t.Cleanup(e.Close)
 	if first, err := e.Next(); err != nil || first.Event != api.EventState {
-		t.Fatalf("first event %v, %v; want the present state", first.Event, err)
+		t.Fatalf("got first event %v, %v; want %v", first.Event, err, api.EventState)
 	}
 	return e
 }
 
-func TestCallIsAnsweredAndHungUp(t *testing.T) {
+func TestCall_answerAndHangup(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	if s := alice.Status(); s.Camera.State != api.CameraIdle {
-		t.Errorf("the camera is %s before anybody looks", s.Camera.State)
+		t.Errorf("got camera %s without viewers, want %s", s.Camera.State, api.CameraIdle)
 	}
 	call(t, alice, bob)
-	s := alice.Wait("a rate", func(s api.Status) bool { return s.Calls[0].Receiving != nil && s.Calls[0].Receiving.FPS > 1 })
+	s := alice.Wait("a rate", func(s api.Status) bool {
+		return s.Calls[0].Receiving != nil && s.Calls[0].Receiving.FPS > 1
+	})
 	if c := s.Calls[0]; c.Direction != api.DirectionOut || c.Receiving.Size != "320x240" || c.Link.State != api.LinkUp {
-		t.Errorf("status of the call: %+v", c)
+		t.Errorf("got call %+v, want an outgoing one with frames of 320x240 and a link", c)
 	}
-	theEnd := listen(t, bob)
+	events := listen(t, bob)
 	must(t)(alice.Client.Hangup(ctx(t), ""))
-	if r := ended(t, theEnd); r != api.ReasonHungUp {
-		t.Errorf("bob was told %q, want %q", r, api.ReasonHungUp)
+	if r := ended(t, events); r != api.ReasonHungUp {
+		t.Errorf("got reason %q at bob, want %q", r, api.ReasonHungUp)
 	}
 	for _, d := range []*daemontest.Device{alice, bob} {
-		d.Wait("the camera closed", func(s api.Status) bool { return s.Camera.State == api.CameraIdle && len(s.Calls) == 0 })
+		d.Wait("the camera closed", func(s api.Status) bool {
+			return s.Camera.State == api.CameraIdle && len(s.Calls) == 0
+		})
 	}
 }
 
-func TestFramesReachAViewer(t *testing.T) {
+func TestWatch_peer(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
@@ -131,18 +140,18 @@ func TestFramesReachAViewer(t *testing.T) {
 			t.Fatalf("frame %d: %v", f.Seq, err)
 		}
 		if f.Seq <= before {
-			t.Errorf("frame %d after %d", f.Seq, before)
+			t.Errorf("got frame %d after %d, want rising numbers", f.Seq, before)
 		}
 		before = f.Seq
 	}
 	must(t)(bob.Client.Hangup(ctx(t), "alice"))
 	for {
 		if _, err := feed.Next(); err != nil {
-			break // the feed has an end
+			break // the feed ends with the call
 		}
 	}
 	if _, err := alice.Client.Feed(ctx(t), "bob"); !isKind(err, api.NoSuchFeed) {
-		t.Errorf("feed without a call: %v, want %s", err, api.NoSuchFeed)
+		t.Errorf("feed without a call: got %v, want %s", err, api.NoSuchFeed)
 	}
 }
 
@@ -151,7 +160,7 @@ func isKind(err error, k api.Kind) bool {
 	return errors.As(err, &e) && e.Kind == k
 }
 
-func TestWaysInWhichACallDoesNotComeAbout(t *testing.T) {
+func TestCall_notAnswered(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		setup  func(alice, bob *daemontest.Device)
@@ -162,19 +171,25 @@ func TestWaysInWhichACallDoesNotComeAbout(t *testing.T) {
 			bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
 			must(t)(bob.Client.Reject(ctx(t), ""))
 		}, api.ReasonDeclined},
-		{"no answer", func(alice, _ *daemontest.Device) { alice.Config.Calls.RingTimeout = time.Second }, nil, api.ReasonNoAnswer},
-		{"do not disturb", func(_, bob *daemontest.Device) { bob.Config.Calls.DoNotDisturb = true }, nil, api.ReasonDoNotDisturb},
-		{"nobody there", func(alice, bob *daemontest.Device) {
+		{"no answer", func(alice, _ *daemontest.Device) {
+			alice.Config.Calls.RingTimeout = time.Second
+		}, nil, api.ReasonNoAnswer},
+		{"do not disturb", func(_, bob *daemontest.Device) {
+			bob.Config.Calls.DoNotDisturb = true
+		}, nil, api.ReasonDoNotDisturb},
+		{"unreachable", func(alice, bob *daemontest.Device) {
 			p := alice.Config.Peers["bob"]
 			p.Address = "127.0.0.1:1"
 			alice.Config.Peers["bob"] = p
 		}, nil, api.ReasonUnreachable},
-		{"somebody else there", func(alice, bob *daemontest.Device) {
+		{"wrong key", func(alice, bob *daemontest.Device) {
 			p := alice.Config.Peers["bob"]
 			p.ID = alice.ID.String()
 			alice.Config.Peers["bob"] = p
 		}, nil, api.ReasonWrongIdentity},
-		{"unknown there", func(_, bob *daemontest.Device) { delete(bob.Config.Peers, "alice") }, nil, api.ReasonWrongIdentity},
+		{"unknown to the peer", func(_, bob *daemontest.Device) {
+			delete(bob.Config.Peers, "alice")
+		}, nil, api.ReasonWrongIdentity},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -189,13 +204,13 @@ func TestWaysInWhichACallDoesNotComeAbout(t *testing.T) {
 				tt.then(t, alice, bob)
 			}
 			if r := ended(t, events); r != tt.reason {
-				t.Errorf("the call ended because of %q, want %q", r, tt.reason)
+				t.Errorf("got reason %q, want %q", r, tt.reason)
 			}
 		})
 	}
 }
 
-func TestOneMoreCallIsTurnedAway(t *testing.T) {
+func TestCall_busy(t *testing.T) {
 	alice, bob := two(t)
 	carol := daemontest.New(t, "carol")
 	carol.Know(bob, bob.Config.Listen, nil)
@@ -205,20 +220,20 @@ func TestOneMoreCallIsTurnedAway(t *testing.T) {
 	events := listen(t, carol)
 	must(t)(carol.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
 	if r := ended(t, events); r != api.ReasonBusy {
-		t.Errorf("carol was told %q, want %q", r, api.ReasonBusy)
+		t.Errorf("got reason %q at carol, want %q", r, api.ReasonBusy)
 	}
 	if _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}); !isKind(err, api.LimitReached) {
-		t.Errorf("a second outgoing call: %v, want %s", err, api.LimitReached)
+		t.Errorf("second outgoing call: got %v, want %s", err, api.LimitReached)
 	}
 	if _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "dave"}); !isKind(err, api.NoSuchPeer) {
-		t.Errorf("a call to nobody: %v, want %s", err, api.NoSuchPeer)
+		t.Errorf("call to an unknown peer: got %v, want %s", err, api.NoSuchPeer)
 	}
 	if !daemontest.Seeing(alice.Status()) {
-		t.Error("the first call was disturbed")
+		t.Error("the refused call has disturbed the first one")
 	}
 }
 
-func TestCallSurvivesARestartOfEitherDevice(t *testing.T) {
+func TestCall_resumesAfterRestart(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
@@ -227,30 +242,30 @@ func TestCallSurvivesARestartOfEitherDevice(t *testing.T) {
 		d.Stop()
 		d.Start()
 		for _, d := range []*daemontest.Device{alice, bob} {
-			s := d.Wait("seeing again after a restart", daemontest.Seeing)
+			s := d.Wait("frames after a restart", daemontest.Seeing)
 			if s.Calls[0].ID != id {
-				t.Errorf("call %s became %s", id, s.Calls[0].ID)
+				t.Errorf("got call %s, want %s", s.Calls[0].ID, id)
 			}
 		}
 	}
 }
 
-func TestALostLinkLeavesTheCameraOpenUntilTheCallEnds(t *testing.T) {
+func TestCameraLease(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
 	bob.Stop()
 	lost := alice.Wait("the link lost", daemontest.InCall(api.CallResuming)).Camera.Frames
-	time.Sleep(1200 * time.Millisecond) // longer than a camera that nobody looks at stays open
+	time.Sleep(1200 * time.Millisecond) // an unused camera closes within 1 s
 	s := alice.Wait("more frames", func(s api.Status) bool { return s.Camera.Frames > lost })
 	if s.Camera.State != api.CameraStreaming {
-		t.Errorf("the camera is %s while the call waits for a link, want %s", s.Camera.State, api.CameraStreaming)
+		t.Errorf("got camera %s while the call resumes, want %s", s.Camera.State, api.CameraStreaming)
 	}
 	must(t)(alice.Client.Hangup(ctx(t), ""))
 	alice.Wait("the camera closed", func(s api.Status) bool { return s.Camera.State == api.CameraIdle })
 }
 
-func TestBothCallingAtOnceAreConnected(t *testing.T) {
+func TestCall_simultaneous(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	linked := func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp }
@@ -265,43 +280,46 @@ func TestBothCallingAtOnceAreConnected(t *testing.T) {
 		}
 	}
 	if len(bob.Status().Calls) == 1 && bob.Status().Calls[0].State == api.CallIncoming {
-		must(t)(bob.Client.Answer(ctx(t), "")) // alice was quicker after all
+		must(t)(bob.Client.Answer(ctx(t), "")) // alice was faster
 	}
 	a, b := alice.Wait("connected", daemontest.Seeing), bob.Wait("connected", daemontest.Seeing)
 	if a.Calls[0].ID != b.Calls[0].ID {
-		t.Errorf("two ids for one call: %s and %s", a.Calls[0].ID, b.Calls[0].ID)
+		t.Errorf("got call ids %s and %s, want the same", a.Calls[0].ID, b.Calls[0].ID)
 	}
 }
 
-func TestDamagedStateCostsTheCallsAndNothingElse(t *testing.T) {
+func TestRestoreCalls_damagedFileIsLogged(t *testing.T) {
 	alice, bob := two(t)
-	if err := os.WriteFile(filepath.Join(alice.Config.StateDir, "calls.json"), []byte(`[{"version":1,`), 0o600); err != nil {
+	file := filepath.Join(alice.Config.StateDir, "calls.json")
+	if err := os.WriteFile(file, []byte(`[{"version":1,`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	start(bob, alice)
 	if log := alice.Log(); !strings.Contains(log, "saved calls lost") {
-		t.Errorf("no word of it in the log:\n%s", log)
+		t.Errorf("got no warning in the log:\n%s", log)
 	}
 	call(t, alice, bob)
 }
 
-func TestTakenPortSocketAndStateAreUnavailable(t *testing.T) {
+func TestRun_unavailable(t *testing.T) {
 	alice, bob := two(t)
 	start(alice)
-	for _, change := range []func(*config.Config){
-		func(c *config.Config) { c.Listen = alice.Config.Listen },
-		func(c *config.Config) { c.Control = alice.Config.Control },
-		func(c *config.Config) { c.StateDir = alice.Config.StateDir },
+	for name, change := range map[string]func(*config.Config){
+		"port":            func(c *config.Config) { c.Listen = alice.Config.Listen },
+		"socket":          func(c *config.Config) { c.Control = alice.Config.Control },
+		"state directory": func(c *config.Config) { c.StateDir = alice.Config.StateDir },
 	} {
-		cfg := *bob.Config
-		change(&cfg)
-		d, err := daemon.New(&cfg, slog.New(slog.DiscardHandler), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.Run(ctx(t)); !errors.Is(err, daemon.ErrUnavailable) {
-			t.Errorf("Run: %v, want ErrUnavailable", err)
-		}
+		t.Run(name, func(t *testing.T) {
+			cfg := *bob.Config
+			change(&cfg)
+			d, err := daemon.New(&cfg, slog.New(slog.DiscardHandler), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Run(ctx(t)); !errors.Is(err, daemon.ErrUnavailable) {
+				t.Errorf("Run: got %v, want ErrUnavailable", err)
+			}
+		})
 	}
-	alice.Status() // it still has its socket
+	alice.Status() // its socket still works
 }

@@ -15,15 +15,15 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// raws is a device in a call with bob, who sends raw frames, or cards.
-type raws struct {
+// rawFeed is a device in a call with bob, who sends raw frames or cards.
+type rawFeed struct {
 	*Daemon
 	hub  *frame.Hub
 	pool *frame.Pool
 	log  strings.Builder
 }
 
-func newRaws(t *testing.T) *raws {
+func newRawFeed(t *testing.T) *rawFeed {
 	t.Helper()
 	cfg := config.Default()
 	cfg.StateDir = t.TempDir()
@@ -32,7 +32,7 @@ func newRaws(t *testing.T) *raws {
 		t.Fatal(err)
 	}
 	cfg.Peers = map[string]config.Peer{"bob": {Name: "bob", ID: bob.ID().String()}}
-	r := &raws{hub: frame.NewHub(), pool: frame.NewPool(8)}
+	r := &rawFeed{hub: frame.NewHub(), pool: frame.NewPool(8)}
 	d, err := New(cfg, slog.New(slog.NewTextHandler(&r.log, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func newRaws(t *testing.T) *raws {
 	return r
 }
 
-func (r *raws) publish(seq uint64) {
+func (r *rawFeed) publish(seq uint64) {
 	f := r.pool.Get(2 * 160 * 120)
 	clear(f.Data)
 	f.Data[0] = byte(seq)
@@ -52,7 +52,7 @@ func (r *raws) publish(seq uint64) {
 	r.hub.Publish(f)
 }
 
-func (r *raws) watch(t *testing.T) control.Viewer {
+func (r *rawFeed) watch(t *testing.T) control.Viewer {
 	t.Helper()
 	v, err := r.Watch("bob")
 	if err != nil {
@@ -71,8 +71,8 @@ func next(t *testing.T, v control.Viewer) *frame.Frame {
 	return f
 }
 
-func TestViewersOfARawFeedShareOneJPEG(t *testing.T) {
-	r := newRaws(t)
+func TestEncoding_shared(t *testing.T) {
+	r := newRawFeed(t)
 	var viewers []control.Viewer
 	for range 8 {
 		viewers = append(viewers, r.watch(t))
@@ -80,13 +80,14 @@ func TestViewersOfARawFeedShareOneJPEG(t *testing.T) {
 	for seq := range uint64(5) {
 		r.publish(seq)
 		shared := next(t, viewers[0])
-		if info, err := mjpeg.Check(shared.Data); err != nil || info.Width != 160 || info.Height != 120 || shared.Seq != seq {
-			t.Fatalf("frame %d is %+v, %v", shared.Seq, info, err)
+		info, err := mjpeg.Check(shared.Data)
+		if err != nil || info.Width != 160 || info.Height != 120 || shared.Seq != seq {
+			t.Fatalf("frame %d: got frame %d, %+v, %v", seq, shared.Seq, info, err)
 		}
 		for i, v := range viewers[1:] {
 			f := next(t, v)
 			if f != shared {
-				t.Errorf("viewer %d got a JPEG of its own of frame %d", i+1, seq)
+				t.Errorf("frame %d: viewer %d got a JPEG of its own, want the shared one", seq, i+1)
 			}
 			f.Release()
 		}
@@ -94,15 +95,15 @@ func TestViewersOfARawFeedShareOneJPEG(t *testing.T) {
 	}
 	f, g := next(t, r.watch(t)), next(t, r.watch(t))
 	if f != g || f.Seq != 4 {
-		t.Errorf("who comes late gets frame %d, and another late one %d, in a JPEG of its own", f.Seq, g.Seq)
+		t.Errorf("late viewers: got frames %d and %d, want the same JPEG of frame 4", f.Seq, g.Seq)
 	}
 }
 
-func TestManyViewersOfARawFeed(t *testing.T) {
-	r := newRaws(t)
+func TestEncoding_concurrent(t *testing.T) {
+	r := newRawFeed(t)
 	const last = 300
 	var mu sync.Mutex
-	made := map[*frame.Frame]uint64{} // by the JPEG, which nobody gives back before the end
+	encoded := map[*frame.Frame]uint64{} // no viewer releases its frames before the end
 	var all sync.WaitGroup
 	for range 6 {
 		v := r.watch(t)
@@ -110,12 +111,12 @@ func TestManyViewersOfARawFeed(t *testing.T) {
 			for before := uint64(0); before < last; {
 				f, err := v.Next(context.Background())
 				if err != nil || f.Seq <= before {
-					t.Errorf("frame %+v after %d: %v", f, before, err)
+					t.Errorf("got frame %+v, %v after frame %d", f, err, before)
 					return
 				}
 				before = f.Seq
 				mu.Lock()
-				made[f] = f.Seq
+				encoded[f] = f.Seq
 				mu.Unlock()
 			}
 		})
@@ -124,39 +125,40 @@ func TestManyViewersOfARawFeed(t *testing.T) {
 		r.publish(seq)
 	}
 	all.Wait()
-	// While a frame is being handed to one reader after the other, one of them may come with the one before it.
-	if n := len(made); n > last+last/10 {
-		t.Errorf("%d JPEGs of at most %d frames", n, last)
+	// The hub hands a frame to one reader after the other. Meanwhile another
+	// viewer may still encode the frame before it.
+	if n := len(encoded); n > last+last/10 {
+		t.Errorf("got %d JPEGs of %d frames", n, last)
 	}
 }
 
-func TestNothingIsEncodedWhenNobodyLooks(t *testing.T) {
-	r := newRaws(t)
+func TestEncoding_withoutViewers(t *testing.T) {
+	r := newRawFeed(t)
 	one, other := r.watch(t), r.watch(t)
 	r.publish(1)
 	next(t, one).Release()
 	one.Close()
 	e := r.encodings[r.hub]
 	if e == nil || e.viewers != 1 || e.newest == nil {
-		t.Fatalf("with one viewer left: %+v", e)
+		t.Fatalf("with one viewer left: got %+v, want a JPEG", e)
 	}
 	kept := e.newest
 	other.Close()
 	other.Close()
 	if len(r.encodings) != 0 || e.newest != nil {
-		t.Error("a JPEG is kept for nobody")
+		t.Error("got a JPEG kept without viewers")
 	}
 	if f := r.Daemon.pool.Get(1); f != kept {
-		t.Error("the last JPEG was not given back")
+		t.Error("the last JPEG was not released")
 	}
 	r.publish(2)
 	if e.newest != nil {
-		t.Error("encoded for nobody")
+		t.Error("got a frame encoded without viewers")
 	}
 }
 
-func TestACardOvertakesARawFrame(t *testing.T) {
-	r := newRaws(t)
+func TestEncoding_cardReplacesRawFrame(t *testing.T) {
+	r := newRawFeed(t)
 	v := r.watch(t).(*viewer)
 	r.publish(1)
 	old := v.sub.Take()
@@ -169,8 +171,8 @@ func TestACardOvertakesARawFrame(t *testing.T) {
 	}
 }
 
-func TestARawFrameThatCannotBeEncodedIsToldOnce(t *testing.T) {
-	r := newRaws(t)
+func TestEncoding_errorLoggedOnce(t *testing.T) {
+	r := newRawFeed(t)
 	one, other := r.watch(t), r.watch(t)
 	for seq := range uint64(3) {
 		f := r.pool.Get(10)
@@ -180,17 +182,17 @@ func TestARawFrameThatCannotBeEncodedIsToldOnce(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			if f, err := v.Next(ctx); !errors.Is(err, context.Canceled) {
-				t.Errorf("got %v, %v", f, err)
+				t.Errorf("got %v, %v, want context.Canceled", f, err)
 			}
 		}
 	}
 	if n := strings.Count(r.log.String(), "raw frame not encoded"); n != 1 {
-		t.Errorf("told %d times, want once:\n%s", n, r.log.String())
+		t.Errorf("got the warning %d times, want once:\n%s", n, r.log.String())
 	}
 }
 
-func TestEncodingAllocatesNothing(t *testing.T) {
-	r := newRaws(t)
+func TestEncoding_allocations(t *testing.T) {
+	r := newRawFeed(t)
 	one, other := r.watch(t), r.watch(t)
 	seq := uint64(0)
 	show := func() {
@@ -203,6 +205,6 @@ func TestEncodingAllocatesNothing(t *testing.T) {
 		show()
 	}
 	if n := testing.AllocsPerRun(50, show); n != 0 {
-		t.Errorf("%v allocations a frame", n)
+		t.Errorf("got %v allocations per frame, want 0", n)
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"vchat/daemon/metrics/metricstest"
 )
 
-// page reads a page of metrics: over the network, or over the control socket.
+// page reads and parses a page of metrics.
 func page(t *testing.T, c *http.Client, url string) metricstest.Page {
 	t.Helper()
 	r, err := c.Get(url)
@@ -34,9 +34,10 @@ func page(t *testing.T, c *http.Client, url string) metricstest.Page {
 	return p
 }
 
-func TestMetricsSayWhatStatusSays(t *testing.T) {
+func TestMetrics(t *testing.T) {
 	if api.MetricsType != metrics.ContentType {
-		t.Errorf("%q over the control socket, %q over the network", api.MetricsType, metrics.ContentType)
+		t.Errorf("got content type %q on the control socket and %q on the network, want the same",
+			api.MetricsType, metrics.ContentType)
 	}
 	alice, bob := two(t)
 	address, err := daemontest.FreeAddress()
@@ -47,9 +48,10 @@ func TestMetricsSayWhatStatusSays(t *testing.T) {
 	start(bob, alice)
 	call(t, alice, bob)
 	open(t, alice, "bob")
-	alice.Wait("numbers of all kinds", func(s api.Status) bool {
+	alice.Wait("stats of all kinds", func(s api.Status) bool {
 		c := s.Calls[0]
-		return c.Link.RTTMS > 0 && c.Sending != nil && c.Sending.Received != nil && c.Receiving.LatencyMS.P99 > 0 && len(s.Viewers) == 1
+		return c.Link.RTTMS > 0 && c.Sending != nil && c.Sending.Received != nil &&
+			c.Receiving.LatencyMS.P99 > 0 && len(s.Viewers) == 1
 	})
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	p := page(t, c, "http://"+address+"/metrics")
@@ -73,22 +75,24 @@ func TestMetricsSayWhatStatusSays(t *testing.T) {
 		`process_resident_memory_bytes`:                               1 << 20,
 	} {
 		if s, ok := p.Samples[name]; !ok || s.Value < least {
-			t.Errorf("%s is %v, %v; want at least %v", name, s.Value, ok, least)
+			t.Errorf("%s: got %v (present: %v), want at least %v", name, s.Value, ok, least)
 		}
 	}
-	// The same over the control socket.
-	local := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	// The control socket serves the same metrics.
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", alice.Config.Control.Socket)
-	}}}
+	}
+	local := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
 	q := page(t, local, "http://vchat"+api.PathMetrics)
 	for name := range p.Types {
 		if q.Types[name] != p.Types[name] {
-			t.Errorf("%s is %q over the network, %q over the control socket", name, p.Types[name], q.Types[name])
+			t.Errorf("%s: got type %q on the control socket, want %q as on the network",
+				name, q.Types[name], p.Types[name])
 		}
 	}
 }
 
-func TestNumbersAreToldWhileThereIsACall(t *testing.T) {
+func TestPublishStats(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
@@ -102,16 +106,16 @@ func TestNumbersAreToldWhileThereIsACall(t *testing.T) {
 			continue
 		}
 		if e.Peer != "bob" || e.Call == nil {
-			t.Fatalf("%+v", e)
+			t.Fatalf("got event %+v, want a call with bob", e)
 		}
-		// The first ones may come before there was a heartbeat.
+		// The first ones may precede the first heartbeat.
 		if c := e.Call; c.Sending != nil && c.Sending.Frames > 0 && c.Receiving.Frames > 0 && c.Link.RTTMS > 0 {
 			return
 		}
 	}
 }
 
-func TestMetricsFollowTheConfigurationAndAreNotNeeded(t *testing.T) {
+func TestMetrics_addressTakenAndChanged(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +125,7 @@ func TestMetricsFollowTheConfigurationAndAreNotNeeded(t *testing.T) {
 	alice.Config.Metrics = taken.Addr().String()
 	alice.Start()
 	if s := alice.Status(); s.Name != "alice" {
-		t.Error("it does not run")
+		t.Errorf("got status of %q, want alice", s.Name)
 	}
 	free, err := daemontest.FreeAddress()
 	if err != nil {
@@ -140,7 +144,7 @@ func TestMetricsFollowTheConfigurationAndAreNotNeeded(t *testing.T) {
 		r.Body.Close()
 		return r.StatusCode == http.StatusOK
 	})
-	if strings.Contains(alice.Log(), "metrics has no effect") {
-		t.Error("the log says that the key has no effect")
+	if strings.Contains(alice.Log(), "key=metrics") {
+		t.Error("got a warning about the key metrics, want none")
 	}
 }

@@ -14,10 +14,11 @@ import (
 	"vchat/daemon/wire"
 )
 
+// private reports whether privacy mode is on and the camera closed.
 func private(s api.Status) bool { return s.Privacy && s.Camera.State == api.CameraIdle }
 
-// told waits until the peer is told of the other side's camera.
-func told(state string) func(api.Status) bool {
+// peerCamera returns a condition for the state of the peer's camera.
+func peerCamera(state string) func(api.Status) bool {
 	return func(s api.Status) bool {
 		return len(s.Calls) == 1 && s.Calls[0].PeerCamera != nil && s.Calls[0].PeerCamera.State == state
 	}
@@ -29,11 +30,11 @@ func setPrivacy(t *testing.T, d *daemontest.Device, on bool) {
 		t.Fatal(err)
 	}
 	if s := d.Status(); s.Privacy != on {
-		t.Fatalf("privacy is %v, not %v", s.Privacy, on)
+		t.Fatalf("got privacy %v, want %v", s.Privacy, on)
 	}
 }
 
-func TestPrivacyInACall(t *testing.T) {
+func TestSetPrivacy_inACall(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	call(t, alice, bob)
@@ -42,7 +43,7 @@ func TestPrivacyInACall(t *testing.T) {
 
 	setPrivacy(t, alice, true)
 	if _, err := os.Stat(file); err != nil {
-		t.Errorf("not on disk when it was answered: %v", err)
+		t.Errorf("after SetPrivacy: %v", err)
 	}
 	for {
 		ev, err := events.Next()
@@ -51,15 +52,15 @@ func TestPrivacyInACall(t *testing.T) {
 		}
 		if ev.Event == api.EventPrivacy {
 			if ev.Privacy == nil || !*ev.Privacy {
-				t.Errorf("event %+v", ev)
+				t.Errorf("got event %+v, want privacy on", ev)
 			}
 			break
 		}
 	}
 	alice.Wait("the camera closed", private)
-	bob.Wait("told of privacy", told("privacy"))
+	bob.Wait("privacy of alice", peerCamera("privacy"))
 	if p := alice.Status().Problems; len(p) > 0 {
-		t.Errorf("problems: %+v", p)
+		t.Errorf("got problems %+v, want none", p)
 	}
 	for {
 		f, err := bob.Client.Snapshot(ctx(t), "alice")
@@ -67,46 +68,47 @@ func TestPrivacyInACall(t *testing.T) {
 			t.Fatal(err)
 		}
 		if f.Card {
-			break // what was on the way came before it
+			break // frames sent before it arrive first
 		}
 	}
 	if _, err := alice.Client.Snapshot(ctx(t), api.Self); !isKind(err, api.PrivacyOn) {
-		t.Errorf("alice's own picture: %v", err)
+		t.Errorf("snapshot of alice's own camera: got %v, want %s", err, api.PrivacyOn)
 	}
 
-	setPrivacy(t, alice, true) // again, which is nothing new
+	setPrivacy(t, alice, true) // no change: not logged again
 	alice.Reload(func(c *config.Config) error { c.Camera.FPS = 15; return nil })
 	alice.Wait("private after a reload", private)
 	alice.Stop()
 	alice.Start()
 	alice.Wait("private after a restart", private)
-	alice.Wait("in the call again", daemontest.InCall(api.CallActive))
-	bob.Wait("told of privacy again", told("privacy"))
+	alice.Wait("the resumed call", daemontest.InCall(api.CallActive))
+	bob.Wait("privacy of alice after the restart", peerCamera("privacy"))
 
 	setPrivacy(t, alice, false)
 	if _, err := os.Lstat(file); !os.IsNotExist(err) {
-		t.Errorf("still on disk: %v", err)
+		t.Errorf("after off: got %v, want no file", err)
 	}
-	bob.Wait("seeing alice again", told("streaming"))
+	bob.Wait("alice's camera streaming", peerCamera("streaming"))
 	log := alice.Log()
 	for _, on := range []bool{true, false} {
 		if n := strings.Count(log, fmt.Sprintf("msg=\"privacy mode changed\" on=%v uid=%d", on, os.Getuid())); n != 1 {
-			t.Errorf("on=%v is logged %d times:\n%s", on, n, log)
+			t.Errorf("on=%v: got %d lines in the log, want 1:\n%s", on, n, log)
 		}
 	}
 }
 
-// Whatever lies there means on: a damaged disk must not switch the camera on.
-func TestPrivacyAtStart(t *testing.T) {
+// Anything at the path means on: a damaged disk must not turn the camera on.
+func TestRestorePrivacy(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		make func(path string) error
-		stay bool // it cannot be taken away by a command
+		stay bool // the command cannot remove it
 	}{
-		{"an empty file", func(p string) error { return os.WriteFile(p, nil, 0) }, false},
-		{"rubbish", func(p string) error { return os.WriteFile(p, []byte("off\x00"), 0o600) }, false},
-		{"a link to nothing", func(p string) error { return os.Symlink("/nonexistent", p) }, false},
-		{"a directory with something in it", func(p string) error { return os.MkdirAll(filepath.Join(p, "x"), 0o700) }, true},
+		{"empty file", func(p string) error { return os.WriteFile(p, nil, 0) }, false},
+		{"garbage", func(p string) error { return os.WriteFile(p, []byte("off\x00"), 0o600) }, false},
+		{"dangling symlink", func(p string) error { return os.Symlink("/nonexistent", p) }, false},
+		{"directory that is not empty",
+			func(p string) error { return os.MkdirAll(filepath.Join(p, "x"), 0o700) }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			alice := daemontest.New(t, "alice")
@@ -115,36 +117,37 @@ func TestPrivacyAtStart(t *testing.T) {
 			}
 			alice.Start()
 			if s := alice.Status(); !s.Privacy {
-				t.Error("the camera may be opened")
+				t.Error("got privacy off, want on")
 			}
 			if !tt.stay {
 				setPrivacy(t, alice, false)
 				return
 			}
-			if err := alice.Client.SetPrivacy(ctx(t), false); !isKind(err, api.Internal) || !strings.Contains(err.Error(), "privacy stays on") {
-				t.Errorf("off: %v", err)
+			err := alice.Client.SetPrivacy(ctx(t), false)
+			if !isKind(err, api.Internal) || !strings.Contains(err.Error(), "privacy stays on") {
+				t.Errorf("off: got %v, want that privacy stays on", err)
 			}
 			if !alice.Status().Privacy {
-				t.Error("privacy was lifted, although it stays on disk")
+				t.Error("got privacy off while the file exists, want on")
 			}
 		})
 	}
 }
 
-func TestPrivacyThatCannotBeWritten(t *testing.T) {
+func TestSetPrivacy_notWritable(t *testing.T) {
 	alice := daemontest.New(t, "alice")
 	alice.Start()
-	// Root writes into any directory, but nobody into one that is not there.
+	// Even root cannot write into a directory that does not exist.
 	dir := alice.Config.StateDir
 	if err := os.Rename(dir, dir+".away"); err != nil {
 		t.Fatal(err)
 	}
 	err := alice.Client.SetPrivacy(ctx(t), true)
 	if !isKind(err, api.Internal) || !strings.Contains(err.Error(), "only until the next restart") {
-		t.Errorf("on: %v", err)
+		t.Errorf("on: got %v, want that it holds until the restart", err)
 	}
 	if !alice.Status().Privacy {
-		t.Error("privacy is not even on for now")
+		t.Error("got privacy off, want on")
 	}
 	if err := os.Rename(dir+".away", dir); err != nil {
 		t.Fatal(err)
@@ -152,8 +155,9 @@ func TestPrivacyThatCannotBeWritten(t *testing.T) {
 	setPrivacy(t, alice, false)
 }
 
-// A full disk has room for the name of an empty file, and nothing else must be needed: here all other names are taken.
-func TestPrivacyNeedsOneName(t *testing.T) {
+// On a full disk only an empty file may fit. So no temporary file may be
+// needed.
+func TestSetPrivacy_withoutTemporaryFile(t *testing.T) {
 	alice := daemontest.New(t, "alice")
 	if err := os.Mkdir(filepath.Join(alice.Config.StateDir, "privacy.new"), 0o700); err != nil {
 		t.Fatal(err)
@@ -165,16 +169,18 @@ func TestPrivacyNeedsOneName(t *testing.T) {
 	alice.Wait("private after a restart", private)
 }
 
-// Who finds that the camera stays on pulls the plug: privacy must be on disk by then.
-func TestPrivacyIsOnDiskBeforeTheCameraIsClosed(t *testing.T) {
+// A user whose camera stays on may cut the power: the file must exist before
+// the camera is closed.
+func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 	alice := daemontest.New(t, "alice")
 	file, seen := filepath.Join(alice.Config.StateDir, "privacy"), filepath.Join(t.TempDir(), "seen")
-	// It ends when privacy is on disk, or is killed.
-	alice.Config.Camera.Device = fmt.Sprintf("exec:trap 'until test -e %s; do sleep 0.01; done; : > %s; exit' TERM; while :; do sleep 0.01; done", file, seen)
+	// The camera command ends when privacy is on disk, or is killed.
+	alice.Config.Camera.Device = fmt.Sprintf("exec:"+
+		"trap 'until test -e %s; do sleep 0.01; done; : > %s; exit' TERM; while :; do sleep 0.01; done", file, seen)
 	alice.Start()
-	for range 10 { // the disk may be slower than the camera is patient
+	for range 10 { // a slow disk: the command may be killed first
 		var viewer sync.WaitGroup
-		viewer.Go(func() { _, _ = alice.Client.Snapshot(ctx(t), api.Self) }) // there is none
+		viewer.Go(func() { _, _ = alice.Client.Snapshot(ctx(t), api.Self) }) // no frame comes
 		alice.Wait("the camera open", func(s api.Status) bool { return s.Camera.State != api.CameraIdle })
 		setPrivacy(t, alice, true)
 		viewer.Wait()
@@ -183,26 +189,26 @@ func TestPrivacyIsOnDiskBeforeTheCameraIsClosed(t *testing.T) {
 		}
 		setPrivacy(t, alice, false)
 	}
-	t.Error("while the camera is being closed privacy is not on disk")
+	t.Error("got no file while the camera was being closed")
 }
 
-func TestAPeerCannotLiftPrivacy(t *testing.T) {
-	alice, m := mallory(t, wire.FeatureText)
+func TestPrivacy_peerCannotTurnItOff(t *testing.T) {
+	alice, m := newRawPeer(t, wire.FeatureText)
 	setPrivacy(t, alice, true)
-	m.say(&wire.Invite{Call: wire.CallID{1}})
-	m.await(wire.TypeAccept)
-	if s := m.await(wire.TypeState).(*wire.State); s.Camera != wire.CameraPrivacy || s.Reason != "" {
-		t.Errorf("the peer is told %+v", s)
+	m.send(&wire.Invite{Call: wire.CallID{1}})
+	m.expect(wire.TypeAccept)
+	if s := m.expect(wire.TypeState).(*wire.State); s.Camera != wire.CameraPrivacy || s.Reason != "" {
+		t.Errorf("got state %+v at the peer, want privacy without a reason", s)
 	}
 	for state := wire.CameraState(0); state < 8; state++ {
-		m.say(&wire.State{Camera: state}, &wire.Text{ID: uint64(state) + 1, Text: `{"privacy":false}`})
+		m.send(&wire.State{Camera: state}, &wire.Text{ID: uint64(state) + 1, Text: `{"privacy":false}`})
 	}
-	m.say(&wire.State{Camera: wire.CameraLost})
-	if p := m.await(wire.TypeFrame).(*wire.Frame); p.Flags&wire.FlagCard == 0 {
-		t.Error("a frame of the camera while privacy is on")
+	m.send(&wire.State{Camera: wire.CameraLost})
+	if p := m.expect(wire.TypeFrame).(*wire.Frame); p.Flags&wire.FlagCard == 0 {
+		t.Error("got a frame of the camera while privacy is on, want a card")
 	}
-	alice.Wait("all was heard", told("lost"))
+	alice.Wait("the last state of the peer", peerCamera("lost"))
 	if s := alice.Status(); !private(s) || s.Camera.Frames > 0 {
-		t.Errorf("privacy %v, camera %+v", s.Privacy, s.Camera)
+		t.Errorf("got privacy %v and camera %+v, want it on and no frames", s.Privacy, s.Camera)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"vchat/daemon/daemontest"
 )
 
-// manager is systemd's end of sd_notify(3).
+// manager is the receiving end of sd_notify(3).
 type manager struct {
 	t    *testing.T
 	conn *net.UnixConn
@@ -31,40 +31,40 @@ func newManager(t *testing.T) *manager {
 	return &manager{t, conn}
 }
 
-// hear waits until it is told something that begins so, and gives it.
-func (m *manager) hear(prefix string) string {
+// expect reads until a message with this prefix arrives and returns it.
+func (m *manager) expect(prefix string) string {
 	m.t.Helper()
-	_ = m.conn.SetReadDeadline(time.Now().Add(daemontest.Patience))
-	var heard []string
+	_ = m.conn.SetReadDeadline(time.Now().Add(daemontest.Timeout))
+	var others []string
 	for b := make([]byte, 4096); ; {
 		n, err := m.conn.Read(b)
 		if err != nil {
-			m.t.Fatalf("%s… was not told: %v; heard %q", prefix, err, heard)
+			m.t.Fatalf("got no %s…: %v; received %q", prefix, err, others)
 		}
 		if s := string(b[:n]); strings.HasPrefix(s, prefix) {
 			return s
 		}
-		heard = append(heard, string(b[:n]))
+		others = append(others, string(b[:n]))
 	}
 }
 
-func TestSystemdIsTold(t *testing.T) {
+func TestNotifySystemd(t *testing.T) {
 	m := newManager(t)
 	t.Setenv("WATCHDOG_USEC", "50000")
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
 	alice := daemontest.New(t, "alice")
 	alice.Start()
-	m.hear("READY=1")
-	if s := m.hear("STATUS="); !strings.Contains(s, "no call") || !strings.Contains(s, "camera idle") {
-		t.Errorf("told %q", s)
+	m.expect("READY=1")
+	if s := m.expect("STATUS="); !strings.Contains(s, "no call") || !strings.Contains(s, "camera idle") {
+		t.Errorf("got %q, want no call and an idle camera", s)
 	}
-	m.hear("WATCHDOG=1")
-	m.hear("WATCHDOG=1")
+	m.expect("WATCHDOG=1")
+	m.expect("WATCHDOG=1")
 	alice.Reload(func(*config.Config) error { return nil })
-	if s := m.hear("RELOADING=1"); !strings.Contains(s, "\nMONOTONIC_USEC=") {
-		t.Errorf("told %q, but systemd wants the time too", s)
+	if s := m.expect("RELOADING=1"); !strings.Contains(s, "\nMONOTONIC_USEC=") {
+		t.Errorf("got %q, want the time too", s)
 	}
-	m.hear("READY=1")
+	m.expect("READY=1")
 	alice.Stop()
-	m.hear("STOPPING=1")
+	m.expect("STOPPING=1")
 }

@@ -121,7 +121,7 @@ func begins(ts *testscript.TestScript, _ bool, args []string) {
 
 // answers SOCKET… waits until somebody answers at each.
 func answers(ts *testscript.TestScript, _ bool, sockets []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
 	defer cancel()
 	for _, socket := range sockets {
 		c := client.New(socket)
@@ -141,7 +141,7 @@ func answers(ts *testscript.TestScript, _ bool, sockets []string) {
 
 // reloads SOCKET TEXT sends SIGHUP and looks at what the device says came of it.
 func reloads(ts *testscript.TestScript, _ bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
 	defer cancel()
 	c := client.New(args[0])
 	defer c.Close()

@@ -23,23 +23,26 @@ import (
 	"vchat/daemon/identity"
 )
 
-// Patience is how long a test waits for what must happen. It is long, for machines that do much else beside.
-const Patience = 20 * time.Second
+// Timeout is how long a test waits for an expected state. It is generous, for
+// loaded machines.
+const Timeout = 20 * time.Second
 
-// Device is a whole daemon in a test: the test camera, loopback, its own directory. It can be stopped and started again.
+// Device is a complete daemon in a test, with the test camera, on loopback and
+// with a state directory of its own. It can be stopped and started again.
 type Device struct {
 	Config *config.Config
 	Client *client.Client
 	ID     identity.ID
 
 	t      testing.TB
-	log    logbook
-	core   *daemon.Daemon
+	log    logBuffer
+	daemon *daemon.Daemon
 	cancel context.CancelFunc
 	done   chan error
 }
 
-// New makes a device that is not started yet. It is stopped with the test, and the log shown if the test has failed.
+// New returns a device that is not started yet. It is stopped at the end of the
+// test, and its log printed if the test has failed.
 func New(t testing.TB, name string) *Device {
 	t.Helper()
 	dir := t.TempDir()
@@ -54,7 +57,7 @@ func New(t testing.TB, name string) *Device {
 	cfg := config.Default()
 	cfg.Name, cfg.StateDir, cfg.Listen = name, dir, address
 	cfg.Camera.Device, cfg.Camera.Size = "test", config.Size{Width: 320, Height: 240}
-	// A directory of its own: the path of a unix socket has 107 bytes at most.
+	// t.TempDir is too long: the path of a unix socket has at most 107 bytes.
 	run, err := os.MkdirTemp("", "vchat-test-")
 	if err != nil {
 		t.Fatal(err)
@@ -73,8 +76,9 @@ func New(t testing.TB, name string) *Device {
 	return d
 }
 
-// FreeAddress gives an address on loopback that was free a moment ago, so that a device keeps it over a restart. Its port is
-// below the range that the kernel takes for outgoing connections, of which other tests make thousands.
+// FreeAddress returns an address on loopback that was free a moment ago, so
+// that a device can keep it across a restart. The port is below the range of
+// ports for outgoing connections, which other tests open by the thousand.
 func FreeAddress() (string, error) {
 	for {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(12000)))
@@ -88,7 +92,8 @@ func FreeAddress() (string, error) {
 	}
 }
 
-// Know makes other a peer of d, reached through address; "" where the other one dials.
+// Know adds other to the peers of d. An empty address means that only the other
+// device dials. change may edit the peer.
 func (d *Device) Know(other *Device, address string, change func(*config.Peer)) {
 	p := config.Peer{Name: other.Config.Name, ID: other.ID.String(), Address: address}
 	if change != nil {
@@ -97,30 +102,31 @@ func (d *Device) Know(other *Device, address string, change func(*config.Peer)) 
 	d.Config.Peers[p.Name] = p
 }
 
-// Start runs the device until Stop or the end of the test.
+// Start runs the device until Stop or the end of the test, and waits until it
+// is ready.
 func (d *Device) Start() {
 	d.t.Helper()
 	cfg := *d.Config
-	core, err := daemon.New(&cfg, slog.New(slog.NewTextHandler(&d.log, nil)), nil)
+	running, err := daemon.New(&cfg, slog.New(slog.NewTextHandler(&d.log, nil)), nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- core.Run(ctx) }()
+	go func() { done <- running.Run(ctx) }()
 	select {
-	case <-core.Ready():
+	case <-running.Ready():
 	case err := <-done:
 		cancel()
 		d.t.Fatalf("%s: %v", cfg.Name, err)
 	}
-	d.core, d.cancel, d.done = core, cancel, done
+	d.daemon, d.cancel, d.done = running, cancel, done
 }
 
-// Reload gives the running device a configuration that is the present one with a change, as SIGHUP does; or, if change
-// fails, none.
+// Reload reloads the running device with a changed copy of its configuration,
+// as SIGHUP does. An error of change is that of loading the file.
 func (d *Device) Reload(change func(*config.Config) error) {
-	d.core.Reload(func() (*config.Config, error) {
+	d.daemon.Reload(func() (*config.Config, error) {
 		cfg := *d.Config
 		cfg.Peers = maps.Clone(cfg.Peers)
 		if err := change(&cfg); err != nil {
@@ -131,7 +137,7 @@ func (d *Device) Reload(change func(*config.Config) error) {
 	})
 }
 
-// Stop ends the device in order, if it runs.
+// Stop stops the device, if it runs, and waits for it.
 func (d *Device) Stop() {
 	if d.cancel == nil {
 		return
@@ -143,13 +149,13 @@ func (d *Device) Stop() {
 	}
 }
 
-// Log is what the device has logged.
+// Log returns the log of the device.
 func (d *Device) Log() string { return d.log.String() }
 
-// Status asks the device over its control socket.
+// Status returns the status of the device, over its control socket.
 func (d *Device) Status() api.Status {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), Timeout)
 	defer cancel()
 	s, err := d.Client.Status(ctx)
 	if err != nil {
@@ -158,33 +164,34 @@ func (d *Device) Status() api.Status {
 	return s
 }
 
-// Wait waits until a device's status is as it must be.
+// Wait polls the status until it fulfils ok, and returns it. what names the
+// condition in the failure.
 func (d *Device) Wait(what string, ok func(api.Status) bool) api.Status {
 	d.t.Helper()
-	until := time.Now().Add(Patience)
+	deadline := time.Now().Add(Timeout)
 	for {
 		s := d.Status()
 		if ok(s) {
 			return s
 		}
-		if time.Now().After(until) {
-			d.t.Fatalf("%s: after %v still not: %s\nstatus: %s", d.Config.Name, Patience, what, describe(s))
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%s: no %s within %v\nstatus: %s", d.Config.Name, what, Timeout, describe(s))
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-// InCall says whether there is a call in this state.
+// InCall returns a condition: there is one call, in this state.
 func InCall(state api.CallState) func(api.Status) bool {
 	return func(s api.Status) bool { return len(s.Calls) == 1 && s.Calls[0].State == state }
 }
 
-// Seeing says whether the peer's frames come in a call.
+// Seeing reports whether there is one active call with frames of the peer.
 func Seeing(s api.Status) bool {
 	return InCall(api.CallActive)(s) && s.Calls[0].HasFrames
 }
 
-// NoCall says that there is none.
+// NoCall reports whether there is no call.
 func NoCall(s api.Status) bool { return len(s.Calls) == 0 }
 
 func describe(s api.Status) string {
@@ -199,18 +206,19 @@ func describe(s api.Status) string {
 	return b.String()
 }
 
-type logbook struct {
+// logBuffer is a writer for the log that is safe for concurrent use.
+type logBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (l *logbook) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *logbook) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()

@@ -1,5 +1,6 @@
-// Package daemontest is what tests of several rooms share: whole devices on loopback, and a network in memory that can be
-// cut and stalled and works in fake time.
+// Package daemontest helps tests of several packages. Device is a complete
+// daemon on loopback. Network is a network in memory that can be cut, stalled
+// and delayed, and works in fake time.
 package daemontest
 
 import (
@@ -14,27 +15,28 @@ import (
 	"time"
 )
 
-// pipeRoom is how many bytes are on the way in each direction before a writer has to wait, as in a socket's buffers.
-const pipeRoom = 256 << 10
+// flowBuffer is how many bytes can be in flight in each direction of a
+// connection before a writer blocks, as with the buffers of a socket.
+const flowBuffer = 256 << 10
 
-// Network connects dialers to listeners in memory. All its waiting is on channels, so that it may live in a
-// testing/synctest bubble. It is safe for concurrent use.
+// Network connects dialers to listeners in memory. It blocks on channels only,
+// so it works in a testing/synctest bubble. It is safe for concurrent use.
 type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
 	conns     map[*pipeConn]struct{}
 	stalled   bool
 	delay     time.Duration
-	moved     chan struct{} // closed and made anew whenever one of them changes
+	changed   chan struct{} // closed and replaced when stalled changes
 	dials     int
 }
 
-// NewNetwork makes a network without listeners.
+// NewNetwork returns a network without listeners.
 func NewNetwork() *Network {
-	return &Network{listeners: map[string]*listener{}, conns: map[*pipeConn]struct{}{}, moved: make(chan struct{})}
+	return &Network{listeners: map[string]*listener{}, conns: map[*pipeConn]struct{}{}, changed: make(chan struct{})}
 }
 
-// Listen opens an address of any form.
+// Listen listens on an address, which may be any string.
 func (n *Network) Listen(address string) net.Listener {
 	l := &listener{net: n, address: address, incoming: make(chan net.Conn), done: make(chan struct{})}
 	n.mu.Lock()
@@ -43,19 +45,20 @@ func (n *Network) Listen(address string) net.Listener {
 	return l
 }
 
-// Dial connects to a listener. Without one it is refused; on a stalled network it waits for the end of ctx.
+// Dial connects to a listener. Without one it returns ECONNREFUSED. On a
+// stalled network it waits until ctx is done.
 func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials++
-	l, stalled, trip := n.listeners[address], n.stalled, 2*n.delay
+	l, stalled, rtt := n.listeners[address], n.stalled, 2*n.delay
 	n.mu.Unlock()
 	if stalled {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if trip > 0 {
+	if rtt > 0 {
 		select {
-		case <-time.After(trip):
+		case <-time.After(rtt):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -63,47 +66,48 @@ func (n *Network) Dial(ctx context.Context, _, address string) (net.Conn, error)
 	if l == nil {
 		return nil, &net.OpError{Op: "dial", Net: "memory", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
-	here, there := n.pipe(address)
+	local, remote := n.pipe(address)
 	select {
-	case l.incoming <- there:
-		return here, nil
+	case l.incoming <- remote:
+		return local, nil
 	case <-l.done:
 	case <-ctx.Done():
 	}
-	_ = here.Close()
-	_ = there.Close()
+	_ = local.Close()
+	_ = remote.Close()
 	return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
 }
 
-// Dials counts the calls of Dial.
+// Dials returns the number of calls of Dial.
 func (n *Network) Dials() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.dials
 }
 
-// Cut resets all connections. New ones can be made at once.
+// Cut resets all connections. New ones can be opened at once.
 func (n *Network) Cut() {
 	n.mu.Lock()
 	conns := slices.Collect(maps.Keys(n.conns))
 	n.mu.Unlock()
-	for _, c := range conns { // not under mu, which a flow takes while it holds its own lock
+	for _, c := range conns { // without mu: a flow takes it while it holds its own
 		c.in.fail(syscall.ECONNRESET)
 		c.out.fail(syscall.ECONNRESET)
 	}
 }
 
-// Stall stops everything on the way without a word, as an unplugged cable does, or lets it go on.
+// Stall stops all traffic without closing connections, as an unplugged cable
+// does, or lets it continue.
 func (n *Network) Stall(on bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.stalled = on
-	close(n.moved)
-	n.moved = make(chan struct{})
+	close(n.changed)
+	n.changed = make(chan struct{})
 }
 
-// Freeze stops everything on the connections there are now, as TCP's pauses do after a loss: new ones can be made, and work.
-// Nothing thaws them.
+// Freeze stops the traffic of the present connections for good, as a TCP
+// retransmission timeout does for a while. New connections work.
 func (n *Network) Freeze() {
 	n.mu.Lock()
 	conns := slices.Collect(maps.Keys(n.conns))
@@ -114,7 +118,7 @@ func (n *Network) Freeze() {
 	}
 }
 
-// Delay makes everything that is sent from now on take this long, as a queue in the network does.
+// Delay sets the one-way delay of everything sent from now on.
 func (n *Network) Delay(d time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -124,10 +128,10 @@ func (n *Network) Delay(d time.Duration) {
 func (n *Network) isStalled() (bool, <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.stalled, n.moved
+	return n.stalled, n.changed
 }
 
-func (n *Network) lateness() time.Duration {
+func (n *Network) oneWayDelay() time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.delay
@@ -179,7 +183,7 @@ type addr string
 func (a addr) Network() string { return "memory" }
 func (a addr) String() string  { return string(a) }
 
-// pipeConn is one end of a connection.
+// pipeConn is one end of a connection; it implements net.Conn.
 type pipeConn struct {
 	net     *Network
 	in, out *flow
@@ -213,17 +217,17 @@ type flow struct {
 	net             *Network
 	mu              sync.Mutex
 	buf             []byte
-	late            []batch // what of buf is not there yet, in the order of its coming
+	inFlight        []segment // the tail of buf that has not arrived, in order
 	frozen          bool
-	ended           bool  // the writer has closed: what is left is read, then io.EOF
-	abandoned       bool  // the reader has closed: writing fails, once the news has travelled
-	err             error // reset
+	ended           bool  // the writer has closed: the reader gets the rest, then io.EOF
+	abandoned       bool  // the reader has closed: writes fail, unless stalled or frozen
+	err             error // of a reset
 	readBy, writeBy deadline
-	changed         chan struct{} // closed and made anew at each change
+	changed         chan struct{} // closed and replaced at each change
 }
 
-// batch is so many bytes that come at a time.
-type batch struct {
+// segment is a number of bytes that arrive at the same time.
+type segment struct {
 	size int
 	at   time.Time
 }
@@ -244,10 +248,10 @@ func (d *deadline) set(t time.Time, f *flow) {
 		d.timer = time.AfterFunc(time.Until(t), func() {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			f.tell()
+			f.notify()
 		})
 	}
-	f.tell()
+	f.notify()
 }
 
 func (d *deadline) stop() {
@@ -258,8 +262,8 @@ func (d *deadline) stop() {
 
 func (d *deadline) passed() bool { return !d.at.IsZero() && !time.Now().Before(d.at) }
 
-// tell wakes all who wait. The caller holds mu.
-func (f *flow) tell() {
+// notify wakes all waiters. The caller holds mu.
+func (f *flow) notify() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
@@ -270,42 +274,42 @@ func (f *flow) fail(err error) {
 	if f.err == nil {
 		f.err = err
 	}
-	f.tell()
+	f.notify()
 }
 
 func (f *flow) freeze() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.frozen = true
-	f.tell()
+	f.notify()
 }
 
-// delay lets the last size bytes of buf come later. The caller holds mu.
+// delay delays the arrival of the last size bytes of buf. The caller holds mu.
 func (f *flow) delay(size int) {
-	d := f.net.lateness()
-	if d == 0 && len(f.late) == 0 {
+	d := f.net.oneWayDelay()
+	if d == 0 && len(f.inFlight) == 0 {
 		return
 	}
 	at := time.Now().Add(d)
-	if n := len(f.late); n > 0 && f.late[n-1].at.After(at) {
-		at = f.late[n-1].at // nothing overtakes
+	if n := len(f.inFlight); n > 0 && f.inFlight[n-1].at.After(at) {
+		at = f.inFlight[n-1].at // in order
 	}
-	f.late = append(f.late, batch{size, at})
+	f.inFlight = append(f.inFlight, segment{size, at})
 	time.AfterFunc(time.Until(at), func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.tell()
+		f.notify()
 	})
 }
 
-// there says how much of buf has come. The caller holds mu.
-func (f *flow) there() int {
-	for len(f.late) > 0 && !time.Now().Before(f.late[0].at) {
-		f.late = f.late[1:]
+// arrived returns how many bytes of buf have arrived. The caller holds mu.
+func (f *flow) arrived() int {
+	for len(f.inFlight) > 0 && !time.Now().Before(f.inFlight[0].at) {
+		f.inFlight = f.inFlight[1:]
 	}
 	n := len(f.buf)
-	for _, b := range f.late {
-		n -= b.size
+	for _, s := range f.inFlight {
+		n -= s.size
 	}
 	return n
 }
@@ -315,7 +319,7 @@ func (f *flow) finish() {
 	defer f.mu.Unlock()
 	f.ended = true
 	f.writeBy.stop()
-	f.tell()
+	f.notify()
 }
 
 func (f *flow) abandon() {
@@ -323,16 +327,16 @@ func (f *flow) abandon() {
 	defer f.mu.Unlock()
 	f.abandoned = true
 	f.readBy.stop()
-	f.tell()
+	f.notify()
 }
 
-// wait lets go of mu until something has changed.
-func (f *flow) wait(moved <-chan struct{}) {
+// wait releases mu until the flow or the network has changed.
+func (f *flow) wait(netChanged <-chan struct{}) {
 	changed := f.changed
 	f.mu.Unlock()
 	select {
 	case <-changed:
-	case <-moved:
+	case <-netChanged:
 	}
 	f.mu.Lock()
 }
@@ -341,7 +345,7 @@ func (f *flow) read(b []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for {
-		stalled, moved := f.net.isStalled()
+		stalled, netChanged := f.net.isStalled()
 		switch {
 		case f.abandoned:
 			return 0, net.ErrClosed
@@ -350,15 +354,15 @@ func (f *flow) read(b []byte) (int, error) {
 		case f.readBy.passed():
 			return 0, os.ErrDeadlineExceeded
 		case stalled, f.frozen:
-		case f.there() > 0:
-			n := copy(b, f.buf[:f.there()])
+		case f.arrived() > 0:
+			n := copy(b, f.buf[:f.arrived()])
 			f.buf = f.buf[n:]
-			f.tell()
+			f.notify()
 			return n, nil
 		case f.ended && len(f.buf) == 0:
 			return 0, io.EOF
 		}
-		f.wait(moved)
+		f.wait(netChanged)
 	}
 }
 
@@ -367,7 +371,7 @@ func (f *flow) write(b []byte) (int, error) {
 	defer f.mu.Unlock()
 	done := 0
 	for {
-		stalled, moved := f.net.isStalled()
+		stalled, netChanged := f.net.isStalled()
 		switch {
 		case f.ended:
 			return done, net.ErrClosed
@@ -377,14 +381,14 @@ func (f *flow) write(b []byte) (int, error) {
 			return done, os.ErrDeadlineExceeded
 		case done == len(b):
 			return done, nil
-		case len(f.buf) < pipeRoom:
-			n := min(len(b)-done, pipeRoom-len(f.buf))
+		case len(f.buf) < flowBuffer:
+			n := min(len(b)-done, flowBuffer-len(f.buf))
 			f.buf = append(f.buf, b[done:done+n]...)
 			f.delay(n)
 			done += n
-			f.tell()
+			f.notify()
 			continue
 		}
-		f.wait(moved)
+		f.wait(netChanged)
 	}
 }

@@ -1,9 +1,12 @@
-// Package faketime runs a test in a bubble of pretended time, as testing/synctest does.
+// Package faketime runs a test in a bubble of fake time, as testing/synctest
+// does.
 //
-// Under the race detector such a test has one processor. Go 1.26 runs a bubble's timers with one context of the detector
-// on whatever threads meet them (runtime.(*timer).unlockAndRun, by the bubble's root and by a select on a channel whose
-// time has come), which ends the program with a SIGSEGV in __tsan::TraceSwitchPart once two do so at a time. Eight
-// goroutines that select from tickers of the same period show it within seconds.
+// Under the race detector the test runs on one processor. Go 1.26 runs a
+// bubble's timers with one context of the detector on any thread
+// (runtime.(*timer).unlockAndRun, called by the bubble's root and by a select
+// on an expired channel). Two threads at once crash the program with a SIGSEGV
+// in __tsan::TraceSwitchPart. Eight goroutines that select on tickers of the
+// same period reproduce it within seconds.
 package faketime
 
 import (
@@ -12,11 +15,11 @@ import (
 	"testing/synctest"
 )
 
-// Test is synctest.Test.
+// Test is synctest.Test, on one processor under the race detector.
 func Test(t *testing.T, f func(*testing.T)) {
 	t.Helper()
-	if processors > 0 {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+	if maxProcs > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(maxProcs))
 	}
 	synctest.Test(t, f)
 }

@@ -2,4 +2,4 @@
 
 package faketime
 
-const processors = 0 // as many as there are
+const maxProcs = 0 // no limit

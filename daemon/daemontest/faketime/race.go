@@ -2,4 +2,4 @@
 
 package faketime
 
-const processors = 1
+const maxProcs = 1

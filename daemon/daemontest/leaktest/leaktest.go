@@ -1,4 +1,5 @@
-// Package leaktest fails the tests of a package that leave a goroutine or a descriptor behind.
+// Package leaktest fails the tests of a package that leak a goroutine or a file
+// descriptor.
 package leaktest
 
 import (
@@ -12,34 +13,36 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Main is for a package's TestMain.
+// Main runs the tests and exits. A package calls it from TestMain.
 func Main(m *testing.M) { os.Exit(Checked{m}.Run()) }
 
-// Checked runs tests and looks for what they left behind; for those who do more in TestMain.
+// Checked runs tests and checks for leaks. It is for packages that do more in
+// TestMain, such as testscript.Main.
 type Checked struct{ M *testing.M }
 
-// Run gives the exit code.
+// Run returns the exit code: that of the tests, or 1 after a leak.
 func (c Checked) Run() int {
 	before := descriptors()
 	code := c.M.Run()
 	if code != 0 {
-		return code // what failed may well have left something behind
+		return code // a failed test may have leaked
 	}
 	if err := goleak.Find(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	left := descriptors()
-	maps.DeleteFunc(left, func(fd, target string) bool { return before[fd] == target })
-	if len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "descriptors left open: %v\n", slices.Sorted(maps.Values(left)))
+	leaked := descriptors()
+	maps.DeleteFunc(leaked, func(fd, target string) bool { return before[fd] == target })
+	if len(leaked) > 0 {
+		fmt.Fprintf(os.Stderr, "leaked descriptors: %v\n", slices.Sorted(maps.Values(leaked)))
 		code = 1
 	}
 	return code
 }
 
-// descriptors gives what is open, by number, but for what the runtime's poller keeps for good and the cgroup files from
-// which it learns its share of the processors.
+// descriptors returns the targets of the open descriptors by number. It omits
+// those that the Go runtime keeps: the poller's, and the cgroup files with the
+// limit of processors.
 func descriptors() map[string]string {
 	open := map[string]string{}
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -47,9 +50,10 @@ func descriptors() map[string]string {
 		panic(err)
 	}
 	for _, e := range entries {
-		// What ReadDir itself had open is gone by now.
+		// The descriptor of ReadDir itself is closed by now: Readlink fails.
 		target, err := os.Readlink("/proc/self/fd/" + e.Name())
-		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") && !strings.HasPrefix(target, "/sys/fs/cgroup/") {
+		if err == nil && !strings.HasPrefix(target, "anon_inode:[event") &&
+			!strings.HasPrefix(target, "/sys/fs/cgroup/") {
 			open[e.Name()] = target
 		}
 	}

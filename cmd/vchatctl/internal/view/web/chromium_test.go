@@ -91,7 +91,7 @@ func eval[T any](b *chromium, js string) T {
 // wait waits until an expression is true.
 func (b *chromium) wait(what, js string) {
 	b.t.Helper()
-	for until := time.Now().Add(daemontest.Patience); !eval[bool](b, js); time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(daemontest.Timeout); !eval[bool](b, js); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(until) {
 			text := eval[string](b, `document.body.innerText`)
 			b.t.Fatalf("%s: never true: %s\nscreenshot %s, text:\n%s", what, js, b.screenshot(), text)

@@ -241,7 +241,7 @@ func TestPage_rotationAndSnapshot(t *testing.T) {
 	browser.awaitMotion("new frames")
 	browser.press("s")
 	var saved []string
-	for until := time.Now().Add(daemontest.Patience); len(saved) == 0; time.Sleep(20 * time.Millisecond) {
+	for until := time.Now().Add(daemontest.Timeout); len(saved) == 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatalf("no snapshot; text of the page: %s", eval[string](browser, `document.body.innerText`))
 		}
