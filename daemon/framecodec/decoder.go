@@ -6,31 +6,40 @@ import (
 	"vchat/daemon/wire"
 )
 
-// Decoder makes frames of received messages. It belongs to a link's reading goroutine.
+// Decoder decodes the frames of one peer.
 type Decoder struct {
 	in   *wire.Reader
-	pool *frame.Pool // of its own, so that what huge frames took is given back with the link
+	pool *frame.Pool // of its own: the memory of huge frames is freed with the link
 
-	lz4       *wire.LZ4    // made when the first packed frame comes
-	base      *frame.Frame // the raw frame that was decoded last; a difference refers to it
-	refreshed bool         // a refresh was asked for, and no raw frame has come since
+	lz4            *wire.LZ4    // created with the first packed frame
+	base           *frame.Frame // the last raw frame, to which a delta refers
+	refreshPending bool         // a refresh was requested, and no raw frame has come since
 }
 
-// NewDecoder returns a Decoder of the messages that in reads.
+// idleFrames is how many frames the pool keeps: one packed, its difference, the
+// frame, and its base.
+const idleFrames = 4
+
+// NewDecoder returns a Decoder of the frames that in reads.
 func NewDecoder(in *wire.Reader) *Decoder {
-	return &Decoder{in: in, pool: frame.NewPool(4)}
+	return &Decoder{in: in, pool: frame.NewPool(idleFrames)}
 }
 
-// Decode reads the data that follows m into a pooled frame, which the caller has to release. It returns nil, and skips the
-// data, where m is the difference to a frame that is not held; needRefresh is true where the sender has to be asked for a frame
-// that stands alone, once until a raw frame is decoded.
+// Decode reads the data that follows m into a pooled frame, which the caller
+// must release. It sets all of the frame's Meta but the times and Card. It does
+// not check a JPEG, nor that the data fits the size in the header: see Valid.
+//
+// For a delta whose base is missing, Decode skips the data and returns nil.
+// NeedRefresh is then true once until a raw frame arrives: the caller sends a
+// wire.Refresh. An error ends the connection: it wraps wire.ErrBadData or is
+// the reader's.
 func (d *Decoder) Decode(m *wire.Frame) (f *frame.Frame, needRefresh bool, err error) {
 	switch m.Codec {
 	case wire.CodecYUYVLZ4:
 		f, err = d.unpack(m)
 	case wire.CodecYUYVDelta:
-		if !d.holds(m) {
-			needRefresh, d.refreshed = !d.refreshed, true
+		if !d.hasBase(m) {
+			needRefresh, d.refreshPending = !d.refreshPending, true
 			return nil, needRefresh, d.in.Skip()
 		}
 		f, err = d.restore(m)
@@ -43,19 +52,20 @@ func (d *Decoder) Decode(m *wire.Frame) (f *frame.Frame, needRefresh bool, err e
 	f.Seq, f.Width, f.Height, f.Format = m.Seq, int(m.Width), int(m.Height), frame.JPEG
 	if m.Codec != wire.CodecJPEG {
 		f.Format = frame.YUYV
-		d.hold(f)
+		d.setBase(f)
 	}
 	return f, false, nil
 }
 
-// Discard skips the data of a frame that is not wanted. That may be the one a refresh was asked for, so the next difference
-// without a base asks again.
+// Discard skips the data of a frame that is not wanted. It may be the one that
+// a refresh was requested for, so the next delta without a base requests
+// another.
 func (d *Decoder) Discard() error {
-	d.refreshed = false
+	d.refreshPending = false
 	return d.in.Skip()
 }
 
-// stored reads data that are the frame.
+// stored reads data that is the frame.
 func (d *Decoder) stored(m *wire.Frame) (*frame.Frame, error) {
 	f := d.pool.Get(m.Size)
 	if err := d.in.Data(f.Data); err != nil {
@@ -65,7 +75,7 @@ func (d *Decoder) stored(m *wire.Frame) (*frame.Frame, error) {
 	return f, nil
 }
 
-// unpack reads data that are a raw frame, or a difference, as an LZ4 block.
+// unpack reads data that is a raw frame, or a difference, as an LZ4 block.
 func (d *Decoder) unpack(m *wire.Frame) (*frame.Frame, error) {
 	packed, err := d.stored(m)
 	if err != nil {
@@ -83,7 +93,7 @@ func (d *Decoder) unpack(m *wire.Frame) (*frame.Frame, error) {
 	return f, nil
 }
 
-// restore reads data that are a difference to the frame that is held.
+// restore reads data that is a difference to the base.
 func (d *Decoder) restore(m *wire.Frame) (*frame.Frame, error) {
 	diff, err := d.unpack(m)
 	if err != nil {
@@ -95,21 +105,22 @@ func (d *Decoder) restore(m *wire.Frame) (*frame.Frame, error) {
 	return f, nil
 }
 
-func (d *Decoder) holds(m *wire.Frame) bool {
+// hasBase reports whether the base of a delta is the last raw frame.
+func (d *Decoder) hasBase(m *wire.Frame) bool {
 	b := d.base
 	return b != nil && b.Seq == m.Base && b.Width == int(m.Width) && b.Height == int(m.Height)
 }
 
-// hold makes f the base of the next difference.
-func (d *Decoder) hold(f *frame.Frame) {
+func (d *Decoder) setBase(f *frame.Frame) {
 	if d.base != nil {
 		d.base.Release()
 	}
 	f.Retain()
-	d.base, d.refreshed = f, false
+	d.base, d.refreshPending = f, false
 }
 
-// Valid reports whether the data of a received frame is what its header says. It protects viewers from what a peer sends.
+// Valid reports whether the data of a decoded frame matches its format and
+// size. It protects viewers from what a peer sends.
 func Valid(f *frame.Frame) bool {
 	if f.Format == frame.YUYV {
 		return len(f.Data) == 2*f.Width*f.Height

@@ -1,44 +1,78 @@
+// Package framecodec turns frames into the bytes that travel over a link, and
+// back. A JPEG travels as it is, or reduced to a budget. A raw frame travels
+// stored, as an LZ4 block, or as the LZ4 block of its difference to the raw
+// frame before, whichever is smaller; or as a JPEG if the peer or the budget
+// demands it.
+//
+//	       ┌─ JPEG ────────────────────────────┐
+//	Encode ┤                                   ├─▶ too large? fit ─▶ Encoded
+//	       └─ raw ─▶ lossless, or else as JPEG ┘
+//
+//	Decode ──▶ stored, unpack, or restore from the base ──▶ pooled frame
+//
+// Guarantees:
+//
+//   - Decoding a raw frame restores it byte for byte.
+//   - Encode never fails to return a frame because of the budget: a frame that
+//     cannot be made so small is larger.
+//   - A hostile peer can make Decode fail, but not write out of bounds, nor
+//     allocate more than one frame of wire.MaxFrame or its header's size.
+//   - Once warm, nothing is allocated per frame.
+//
+// An Encoder belongs to one writing goroutine and a Decoder to one reading one.
 package framecodec
 
 import (
+	"fmt"
 	"time"
 
 	"vchat/daemon/frame"
+	"vchat/daemon/mjpeg"
 	"vchat/daemon/wire"
 )
 
-// Encoder makes messages of frames. It belongs to a link's writing goroutine.
+// rawQuality is the JPEG quality of a raw frame that does not fit or that the
+// peer does not accept: that of most cameras.
+const rawQuality = 85
+
+// Encoder encodes the frames for one peer.
 type Encoder struct {
 	features []string
-	raw      packer
-	quality  quality
+	lossless lossless
+	fitter   fitter
+
+	jpeg     *mjpeg.Encoder // created with the first raw frame that needs it
+	buf      []byte         // what jpeg has encoded
+	rawBytes int            // size of the last raw frame that was encoded losslessly
 }
 
 // Encoded is a frame as it is sent.
 type Encoded struct {
 	Header    wire.Frame
-	Data      []byte // good until the next call of Encode
-	FullBytes int    // the length of Data without a budget
+	Data      []byte // valid until the next call of Encode
+	FullBytes int    // the length that Data would have without a budget
 }
 
-// NewEncoder returns an Encoder for a peer with which these features were agreed on.
-func NewEncoder(features []string) *Encoder {
-	return &Encoder{features: features, quality: quality{shrinker: newShrinker()}}
-}
+// NewEncoder returns an Encoder for a peer that shares these features, as
+// wire.Features returns them.
+func NewEncoder(features []string) *Encoder { return &Encoder{features: features, fitter: newFitter()} }
 
-// Encode encodes a frame in at most budget bytes, if it can; 0: in any number.
+// Encode encodes f in at most budget bytes, if it can be made so small; 0: in
+// any number. Now is an instant on any monotonic clock.
 func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Encoded, err error) {
 	h := &enc.Header
 	*h = wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
 	if f.Card {
 		h.Flags |= wire.FlagCard
 	}
-	if enc.Data, enc.FullBytes, err = e.raw.pack(h, f, e.features, budget); err != nil {
+	if f.Format == frame.JPEG {
+		h.Codec, enc.Data, enc.FullBytes = wire.CodecJPEG, f.Data, len(f.Data)
+	} else if enc.Data, enc.FullBytes, err = e.encodeRaw(h, f, budget); err != nil {
 		return enc, err
 	}
 	if budget > 0 && len(enc.Data) > budget {
-		var half bool
-		if enc.Data, half = e.quality.fit(enc.Data, budget, now); half {
+		var halved bool
+		if enc.Data, halved = e.fitter.fit(enc.Data, budget, now); halved {
 			h.Width, h.Height = (h.Width+1)/2, (h.Height+1)/2
 		}
 	}
@@ -46,8 +80,53 @@ func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Enc
 	return enc, nil
 }
 
-// OnSent makes a raw frame that was written the base of the next difference.
-func (e *Encoder) OnSent(h *wire.Frame, f *frame.Frame) { e.raw.sent(h, f) }
+// encodeRaw encodes a raw frame with the best codec that is agreed on, but as a
+// JPEG if the budget is too small for that. While the last raw frame did not
+// fit, the next one is not tried. Full is the size without a budget.
+func (e *Encoder) encodeRaw(h *wire.Frame, f *frame.Frame, budget int) (data []byte, full int, err error) {
+	fits := budget == 0 || e.rawBytes <= budget
+	if fits {
+		data, err = e.encodeBest(h, f)
+		if h.Codec != wire.CodecJPEG {
+			e.rawBytes = len(data)
+			fits = budget == 0 || e.rawBytes <= budget
+		}
+	}
+	if !fits {
+		data, err = e.encodeJPEG(h, f)
+	}
+	return data, max(e.rawBytes, len(data)), err
+}
 
-// Reset makes the next raw frame one that stands alone.
-func (e *Encoder) Reset() { e.raw.forget() }
+func (e *Encoder) encodeBest(h *wire.Frame, f *frame.Frame) ([]byte, error) {
+	switch {
+	case wire.CodecYUYVLZ4.Allowed(e.features):
+		return e.lossless.encode(h, f, wire.CodecYUYVDelta.Allowed(e.features)), nil
+	case wire.CodecYUYV.Allowed(e.features):
+		h.Codec = wire.CodecYUYV
+		return f.Data, nil
+	}
+	return e.encodeJPEG(h, f)
+}
+
+func (e *Encoder) encodeJPEG(h *wire.Frame, f *frame.Frame) (data []byte, err error) {
+	h.Codec, h.Base = wire.CodecJPEG, 0
+	if e.jpeg == nil {
+		e.jpeg = mjpeg.NewEncoder(rawQuality)
+	}
+	if e.buf, err = e.jpeg.EncodeYUYV(e.buf[:0], f.Data, f.Width, f.Height, 2*f.Width); err != nil {
+		return nil, fmt.Errorf("encode raw frame: %w", err)
+	}
+	return e.buf, nil
+}
+
+// OnSent makes a raw frame that was written the base of the next difference. It
+// keeps a reference to f until then.
+func (e *Encoder) OnSent(h *wire.Frame, f *frame.Frame) {
+	if h.Codec != wire.CodecJPEG {
+		e.lossless.setBase(f)
+	}
+}
+
+// Reset makes the next raw frame one that needs no base, and releases the base.
+func (e *Encoder) Reset() { e.lossless.forgetBase() }

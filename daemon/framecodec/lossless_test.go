@@ -11,17 +11,17 @@ import (
 	"vchat/daemon/wire"
 )
 
-// scene is what a raw camera of some size may see, step by step.
+// scene is what a raw camera sees, frame by frame.
 type scene struct {
 	name string
 	draw func(step int, c *canvas) []byte
 }
 
-// canvas is what scenes are drawn on: packed pixels, with the noise of a sensor.
+// canvas draws scenes as YUYV, with the noise of a sensor.
 type canvas struct {
 	width, height int
 	r             *rand.Rand
-	normal        [1 << 12]float64 // deviates, for to make one for each byte takes long
+	normal        [1 << 12]float64 // normal deviates: to draw one for each byte takes long
 }
 
 func newCanvas(width, height int) *canvas {
@@ -32,10 +32,11 @@ func newCanvas(width, height int) *canvas {
 	return c
 }
 
-// yuyv draws a brightness, and two colours that follow it, with noise of so many steps of deviation.
+// yuyv draws luma, and chroma that follows it, with noise of a standard
+// deviation in steps.
 func (c *canvas) yuyv(noise float64, luma func(x, y int) float64) []byte {
 	b := make([]byte, 0, 2*c.width*c.height)
-	spoilt := func(v, sigma float64) byte {
+	noisy := func(v, sigma float64) byte {
 		if sigma > 0 {
 			v += c.normal[c.r.Uint32()%uint32(len(c.normal))] * sigma
 		}
@@ -44,13 +45,14 @@ func (c *canvas) yuyv(noise float64, luma func(x, y int) float64) []byte {
 	for y := range c.height {
 		for x := 0; x < c.width; x += 2 {
 			l := luma(x, y)
-			b = append(b, spoilt(l, noise), spoilt(100+l/8, noise/2), spoilt(luma(x+1, y), noise), spoilt(150-l/10, noise/2))
+			b = append(b, noisy(l, noise), noisy(100+l/8, noise/2))
+			b = append(b, noisy(luma(x+1, y), noise), noisy(150-l/10, noise/2))
 		}
 	}
 	return b
 }
 
-// sines are those of whole degrees, three times around.
+// sines holds the sine of whole degrees, three times around.
 var sines = func() (s [3 * 360]float64) {
 	for i := range s {
 		s[i] = math.Sin(float64(i) * math.Pi / 180)
@@ -58,7 +60,7 @@ var sines = func() (s [3 * 360]float64) {
 	return s
 }()
 
-// room is furnished with slopes, edges and texture.
+// room is an image of slopes, edges and texture.
 func room(x, y int) float64 {
 	v := 120 + 50*sines[x%360]*sines[y%360] + 8*sines[x*52%360]*sines[y*40%360]
 	if x/160%2 == y/120%2 {
@@ -67,6 +69,7 @@ func room(x, y int) float64 {
 	return v
 }
 
+// text is an image of dark letters on white.
 func text(x, y int) float64 {
 	if y%24 < 14 && (x/7*7919+x/7*x/7+y/24*40503+y%24/2*97)%11 < 4 {
 		return 20
@@ -111,7 +114,7 @@ func scenes() []scene {
 	}
 }
 
-// film gives frames of a scene, with growing numbers.
+// film returns n frames of a scene, numbered from 1.
 func (s scene) film(n int, c *canvas) []*frame.Frame {
 	pool := frame.NewPool(0)
 	var film []*frame.Frame
@@ -125,41 +128,41 @@ func (s scene) film(n int, c *canvas) []*frame.Frame {
 	return film
 }
 
-var lossless = []string{wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta}
+var losslessFeatures = []string{wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta}
 
-// packed is how long a frame gets on its way.
-func packed(b []byte) int {
+// lz4Size returns the size of b on the wire.
+func lz4Size(b []byte) int {
 	if n, ok := new(wire.LZ4).Compress(make([]byte, len(b)), b); ok {
 		return n
 	}
 	return len(b)
 }
 
-func TestTheSmallerIsSent(t *testing.T) {
+func TestEncoder_sendsTheSmaller(t *testing.T) {
 	for _, s := range scenes() {
 		t.Run(s.name, func(t *testing.T) {
 			film := s.film(3, newCanvas(640, 360))
-			var k packer
+			e := NewEncoder(losslessFeatures)
 			for i, f := range film {
-				p := wire.Frame{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
-				data, _, err := k.pack(&p, f, lossless, 0)
+				enc, err := e.Encode(f, 0, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
-				k.sent(&p, f)
-				best := packed(f.Data)
+				codec, size := enc.Header.Codec, len(enc.Data)
+				e.OnSent(&enc.Header, f)
+				full := lz4Size(f.Data)
 				if i == 0 {
-					if p.Codec == wire.CodecYUYVDelta || len(data) != best {
-						t.Errorf("the first goes as %v in %d bytes, want %d and nothing before it", p.Codec, len(data), best)
+					if codec == wire.CodecYUYVDelta || size != full {
+						t.Errorf("first frame: got %v in %d bytes, want a full frame in %d", codec, size, full)
 					}
 					continue
 				}
 				diff := make([]byte, len(f.Data))
 				wire.Difference(diff, f.Data, film[i-1].Data)
-				apart := packed(diff)
-				t.Logf("frame %d: %v, %d bytes; as it is %d, the difference %d", i, p.Codec, len(data), best, apart)
-				if best = min(best, apart); len(data) > best+best/20 {
-					t.Errorf("%d bytes as %v where %d are possible", len(data), p.Codec, best)
+				delta := lz4Size(diff)
+				t.Logf("frame %d: %v, %d bytes; full %d, delta %d", i, codec, size, full, delta)
+				if best := min(full, delta); size > best+best/20 {
+					t.Errorf("frame %d: got %d bytes as %v, want %d", i, size, codec, best)
 				}
 			}
 		})
@@ -168,150 +171,150 @@ func TestTheSmallerIsSent(t *testing.T) {
 
 // path is an encoder and a decoder with nothing but bytes between them.
 type path struct {
-	t       testing.TB
-	k       packer
-	wire    bytes.Buffer
-	in      *wire.Reader
-	decoder *Decoder
-	asked   int // how often a refresh was
-	frame   []byte
+	t         testing.TB
+	encoder   *Encoder
+	wire      bytes.Buffer
+	in        *wire.Reader
+	decoder   *Decoder
+	refreshes int // how often Decode wanted one
+	header    []byte
 }
 
 func newPath(t testing.TB) *path {
-	d := &path{t: t}
-	d.in = wire.NewReader(&d.wire)
-	d.decoder = NewDecoder(d.in)
-	return d
-}
-
-// write packs a frame and puts it on its way.
-func (d *path) write(f *frame.Frame) wire.Frame {
-	p := wire.Frame{Seq: f.Seq, Width: uint16(f.Width), Height: uint16(f.Height)}
-	data, _, err := d.k.pack(&p, f, lossless, 0)
-	p.Size = len(data)
-	if err == nil {
-		err = p.Validate()
-	}
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.frame = wire.AppendFrame(d.frame[:0], &p)
-	d.wire.Write(d.frame)
-	d.wire.Write(data)
-	d.k.sent(&p, f)
+	p := &path{t: t, encoder: NewEncoder(losslessFeatures)}
+	p.in = wire.NewReader(&p.wire)
+	p.decoder = NewDecoder(p.in)
 	return p
 }
 
-// read unpacks a frame; nil where its base is not there.
-func (d *path) read() *frame.Frame {
-	m, err := d.in.Next()
-	if err != nil {
-		d.t.Fatal(err)
+// send encodes a frame and returns its codec.
+func (p *path) send(f *frame.Frame) wire.Codec {
+	enc, err := p.encoder.Encode(f, 0, 0)
+	if err == nil {
+		err = enc.Header.Validate()
 	}
-	f, needRefresh, err := d.decoder.Decode(m.(*wire.Frame))
 	if err != nil {
-		d.t.Fatal(err)
+		p.t.Fatal(err)
+	}
+	p.header = wire.AppendFrame(p.header[:0], &enc.Header)
+	p.wire.Write(p.header)
+	p.wire.Write(enc.Data)
+	p.encoder.OnSent(&enc.Header, f)
+	return enc.Header.Codec
+}
+
+// receive decodes a frame; nil if its base is missing.
+func (p *path) receive() *frame.Frame {
+	m, err := p.in.Next()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	f, needRefresh, err := p.decoder.Decode(m.(*wire.Frame))
+	if err != nil {
+		p.t.Fatal(err)
 	}
 	if needRefresh {
-		d.asked++
+		p.refreshes++
 	}
 	return f
 }
 
-func TestPackingAndUnpackingAllocateNothing(t *testing.T) {
+func TestCodec_restoresWithoutAllocation(t *testing.T) {
 	for _, s := range scenes() {
 		t.Run(s.name, func(t *testing.T) {
-			d, film, seq := newPath(t), s.film(4, newCanvas(320, 180)), uint64(0)
+			p, film, seq := newPath(t), s.film(4, newCanvas(320, 180)), uint64(0)
 			travel := func() {
 				f := film[seq%4]
 				seq++
 				f.Seq = seq
-				d.write(f)
-				g := d.read()
-				if g == nil || g.Seq != seq || g.Format != frame.YUYV || !bytes.Equal(g.Data, f.Data) {
-					t.Fatalf("frame %d is another one there: %v", seq, g != nil)
+				p.send(f)
+				got := p.receive()
+				if got == nil || got.Seq != seq || got.Format != frame.YUYV || !bytes.Equal(got.Data, f.Data) {
+					t.Fatalf("frame %d: got another one (decoded %v), want the same", seq, got != nil)
 				}
-				g.Release()
+				got.Release()
 			}
 			for range 8 {
 				travel()
 			}
 			if n := testing.AllocsPerRun(8, travel); n != 0 {
-				t.Errorf("%v allocations a frame", n)
+				t.Errorf("got %v allocations a frame, want 0", n)
 			}
 		})
 	}
 }
 
-func TestADifferenceWithoutItsBaseIsNoFrame(t *testing.T) {
+func TestDecoder_deltaWithoutBase(t *testing.T) {
 	blank := scene{draw: func(_ int, c *canvas) []byte { return make([]byte, 2*c.width*c.height) }}
-	d, film := newPath(t), blank.film(8, newCanvas(320, 180))
-	read := func(want bool) {
+	p, film := newPath(t), blank.film(8, newCanvas(320, 180))
+	receive := func(want bool) {
 		t.Helper()
-		f := d.read()
+		f := p.receive()
 		if (f != nil) != want {
-			t.Fatalf("there is a frame: %v, want %v", f != nil, want)
+			t.Fatalf("got a frame: %v, want %v", f != nil, want)
 		}
 		if f != nil {
 			f.Release()
 		}
 	}
-	write := func(i int, want wire.Codec) {
+	send := func(i int, want wire.Codec) {
 		t.Helper()
-		film[i].Data[99] ^= 0x55 // so that the difference is not what the frame is
-		if p := d.write(film[i]); p.Codec != want {
-			t.Fatalf("frame %d goes as %v, want %v", i, p.Codec, want)
+		film[i].Data[99] ^= 0x55 // so that the delta is not the frame
+		if got := p.send(film[i]); got != want {
+			t.Fatalf("frame %d: got %v, want %v", i, got, want)
 		}
 	}
-	asked := func(want int) {
+	refreshes := func(want int) {
 		t.Helper()
-		if d.asked != want {
-			t.Fatalf("asked %d times, want %d", d.asked, want)
+		if p.refreshes != want {
+			t.Fatalf("got %d requests for a refresh, want %d", p.refreshes, want)
 		}
 	}
-	for i := range film { // of noise, so that they are sent as differences
+	for i := range film { // the same noise in each, so that a delta is smallest
 		rand.NewChaCha8([32]byte{3}).Read(film[i].Data)
 	}
-	write(0, wire.CodecYUYV)
-	read(true)
-	write(1, wire.CodecYUYVDelta)
-	if _, err := d.in.Next(); err != nil { // skipped
+	send(0, wire.CodecYUYV)
+	receive(true)
+	send(1, wire.CodecYUYVDelta)
+	if _, err := p.in.Next(); err != nil { // not decoded
 		t.Fatal(err)
 	}
 	for i := 2; i < 5; i++ {
-		write(i, wire.CodecYUYVDelta)
-		read(false)
-		asked(1)
+		send(i, wire.CodecYUYVDelta)
+		receive(false)
+		refreshes(1)
 	}
-	d.k.forget()
-	write(5, wire.CodecYUYV)
-	read(true)
-	write(6, wire.CodecYUYVDelta)
-	read(true)
-	asked(1)
-	d.asked = 0
+	p.encoder.Reset()
+	send(5, wire.CodecYUYV)
+	receive(true)
+	send(6, wire.CodecYUYVDelta)
+	receive(true)
+	refreshes(1)
+	p.refreshes = 0
 	film[7].Width, film[7].Height = film[7].Height, film[7].Width
-	write(7, wire.CodecYUYV)
-	read(true)
-	asked(0)
+	send(7, wire.CodecYUYV)
+	receive(true)
+	refreshes(0)
 }
 
-func BenchmarkLossless(b *testing.B) {
+func BenchmarkEncoder_lossless(b *testing.B) {
 	for _, s := range scenes() {
 		film := s.film(4, newCanvas(1280, 720))
-		for name, features := range map[string][]string{"lz4": lossless[:2], "delta": lossless} {
+		for name, features := range map[string][]string{"lz4": losslessFeatures[:2], "delta": losslessFeatures} {
 			b.Run(fmt.Sprintf("%s/%s", s.name, name), func(b *testing.B) {
-				var k packer
+				e := NewEncoder(features)
 				var seq, sum uint64
 				b.ReportAllocs()
 				for b.Loop() {
 					f := film[seq%4]
 					seq++
 					f.Seq = seq
-					p := wire.Frame{Seq: seq, Width: 1280, Height: 720}
-					data, _, _ := k.pack(&p, f, features, 0)
-					k.sent(&p, f)
-					sum += uint64(len(data))
+					enc, err := e.Encode(f, 0, 0)
+					if err != nil {
+						b.Fatal(err)
+					}
+					e.OnSent(&enc.Header, f)
+					sum += uint64(len(enc.Data))
 				}
 				b.ReportMetric(float64(sum)/float64(seq), "B/frame")
 			})

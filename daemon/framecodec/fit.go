@@ -1,0 +1,96 @@
+package framecodec
+
+import (
+	"math"
+	"time"
+
+	"vchat/daemon/mjpeg"
+)
+
+// fitter reduces JPEGs to a budget: first by coarser quantisation, and where
+// that would leave nothing but blocks, by half the width and height. Below that
+// only fewer frames help, and the controller of the link sends fewer.
+type fitter struct {
+	requantise requantiseFunc
+	buf        []byte
+
+	halved         bool
+	halvedAt       time.Duration // when it was last found necessary
+	fullSizeBudget int           // the largest budget that was too small for the full size
+}
+
+// requantiseFunc appends src to dst in at most limit bytes, or in as few as it
+// can, half as wide and high if half is set. Coarseness is the factor between
+// the quantisation steps and those of the standard's example tables: 1 is
+// quality 50.
+type requantiseFunc func(dst, src []byte, info mjpeg.Info, limit int, half bool) (
+	out []byte, coarseness float64, err error)
+
+const (
+	// maxCoarseness is that of a frame in full size, quality 17. Beyond it
+	// blocks dominate, and half the size looks better.
+	maxCoarseness = 3
+	// The full size is tried again when the budget is retryBudgetFactor times
+	// the one that was too small; or after retryInterval, because another scene
+	// may need less. Then it must be finer by retryCoarseness, or frames at the
+	// limit would change their size all the time.
+	retryBudgetFactor = 1.4
+	retryInterval     = 2 * time.Second
+	retryCoarseness   = 0.85 * maxCoarseness
+)
+
+func newFitter() fitter { return fitter{requantise: newRequantise()} }
+
+// newRequantise returns a function that keeps what it needs from one frame to
+// the next, so that it allocates nothing once warm.
+func newRequantise() requantiseFunc {
+	r := new(mjpeg.Requantiser)
+	return func(dst, src []byte, info mjpeg.Info, limit int, half bool) ([]byte, float64, error) {
+		if err := r.Load(src, info); err != nil {
+			return dst, 0, err
+		}
+		if half {
+			r.Halve()
+		}
+		dst, scale := r.AppendWithin(dst, limit)
+		return dst, math.Exp2(float64(scale-80) / 16), nil // see mjpeg.Scale
+	}
+}
+
+// fit returns a JPEG in at most budget bytes, or in as few as it can; data
+// itself if it cannot be reduced. The result is valid until the next call.
+func (q *fitter) fit(data []byte, budget int, now time.Duration) (out []byte, halved bool) {
+	info, err := mjpeg.Check(data)
+	if err != nil {
+		return data, false
+	}
+	coarsest := float64(maxCoarseness)
+	retry := q.halved && now-q.halvedAt > retryInterval
+	if retry {
+		coarsest = retryCoarseness
+	}
+	if q.halved && float64(budget) > retryBudgetFactor*float64(q.fullSizeBudget) {
+		q.halved, coarsest = false, maxCoarseness
+	}
+	if !q.halved || retry {
+		out, coarseness, err := q.requantise(q.buf[:0], data, info, budget, false)
+		if err != nil {
+			return data, false
+		}
+		q.buf = out
+		if coarseness <= coarsest && len(out) <= budget {
+			q.halved = false
+			return out, false
+		}
+		if coarseness > maxCoarseness || !retry {
+			q.fullSizeBudget = budget
+		}
+		q.halved, q.halvedAt = true, now
+	}
+	out, _, err = q.requantise(q.buf[:0], data, info, budget, true)
+	if err != nil {
+		return data, false
+	}
+	q.buf = out
+	return out, true
+}

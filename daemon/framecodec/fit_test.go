@@ -1,0 +1,80 @@
+package framecodec
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"vchat/daemon/mjpeg"
+)
+
+// fakeRequantise returns a requantiseFunc for which a frame in full size gets
+// coarser with the limit and cannot get below 10 KB; half the size is a
+// quarter.
+func fakeRequantise(err error) requantiseFunc {
+	return func(dst, src []byte, _ mjpeg.Info, limit int, half bool) ([]byte, float64, error) {
+		full, least := len(src), 10_000
+		if half {
+			full, least = full/4, least/4
+		}
+		n := min(full, max(least, limit))
+		return append(dst, src[:n]...), float64(full) / float64(n) / 2, err
+	}
+}
+
+// testJPEG returns a JPEG of 100,000 bytes.
+func testJPEG(t *testing.T) []byte {
+	t.Helper()
+	b, err := mjpeg.NewEncoder(80).EncodeYUYV(nil, make([]byte, 2*640*480), 640, 480, 2*640)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Padding behind the end is allowed, see mjpeg.Check.
+	return append(b, make([]byte, 100_000-len(b))...)
+}
+
+func TestFitter_qualityThenSize(t *testing.T) {
+	data := testJPEG(t)
+	q := fitter{requantise: fakeRequantise(nil)}
+	for _, step := range []struct { // each builds on the one before
+		name   string
+		at     time.Duration // seconds
+		budget int
+		size   int
+		halved bool
+	}{
+		{"coarser", 1, 30_000, 30_000, false},
+		{"as coarse as allowed", 2, 17_000, 17_000, false},
+		{"half the size", 3, 14_000, 14_000, true},
+		{"half the size, coarser", 4, 5_000, 5_000, true},
+		{"as small as possible", 5, 1_000, 2_500, true},
+		{"half the size, larger budget", 6, 18_000, 18_000, true},
+		{"1.4 times the budget that was too small", 7, 21_000, 21_000, false},
+		{"half the size again", 8, 12_000, 12_000, true},
+		{"retried in vain", 20, 12_000, 12_000, true},
+		{"retried at the limit", 23, 16_700, 16_700, true},
+		{"finer, but just retried", 24, 16_790, 16_790, true},
+		{"finer", 26, 20_000, 20_000, false},
+	} {
+		out, halved := q.fit(data, step.budget, step.at*time.Second)
+		if len(out) != step.size || halved != step.halved {
+			t.Errorf("%s: got %d bytes, halved %v; want %d, %v", step.name, len(out), halved, step.size, step.halved)
+		}
+	}
+}
+
+func TestFitter_irreducible(t *testing.T) {
+	t.Run("refused by the requantiser", func(t *testing.T) {
+		data := testJPEG(t)
+		q := fitter{requantise: fakeRequantise(errors.New("progressive"))}
+		if out, halved := q.fit(data, 1000, 0); &out[0] != &data[0] || halved {
+			t.Errorf("got other data, halved %v; want the frame itself", halved)
+		}
+	})
+	t.Run("not a JPEG", func(t *testing.T) {
+		q := fitter{requantise: fakeRequantise(nil)}
+		if out, _ := q.fit([]byte("no JPEG"), 3, 0); string(out) != "no JPEG" {
+			t.Errorf("got %q, want the data itself", out)
+		}
+	})
+}
