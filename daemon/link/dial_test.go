@@ -17,55 +17,55 @@ import (
 
 // A call waits, and nothing gets through: each attempt would have waited for seconds.
 func TestInHasteAttemptsOverlap(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
 		var now, most atomic.Int32
 		alice.config = func(c *link.Config) {
 			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 				n := now.Add(1)
 				defer now.Add(-1)
 				most.Store(max(most.Load(), n))
-				return b.net.Dial(ctx, network, address)
+				return tn.net.Dial(ctx, network, address)
 			}
 		}
-		b.start(bob, false, alice)
-		b.net.Stall(true)
-		b.start(alice, true, bob)
+		tn.start(bob, false, alice)
+		tn.net.Stall(true)
+		tn.start(alice, true, bob)
 		alice.links.SetInCall("bob", true)
-		before := b.net.Dials()
-		after(time.Minute)
-		if n := b.net.Dials() - before; n < 4*60 || n > 8*60 {
+		before := tn.net.Dials()
+		advance(time.Minute)
+		if n := tn.net.Dials() - before; n < 4*60 || n > 8*60 {
 			t.Errorf("%d attempts in a minute, want at least four a second", n)
 		}
 		if n := most.Load(); n < 2 || n > 16 {
 			t.Errorf("%d attempts at once, want a few", n)
 		}
-		b.net.Stall(false)
-		after(151 * time.Millisecond)
+		tn.net.Stall(false)
+		advance(151 * time.Millisecond)
 		if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
 			t.Error("no link after the next attempt")
 		}
-		dials := b.net.Dials()
-		after(time.Minute)
-		if n := b.net.Dials(); n != dials {
+		dials := tn.net.Dials()
+		advance(time.Minute)
+		if n := tn.net.Dials(); n != dials {
 			t.Errorf("%d dials beside the link", n-dials)
 		}
 	})
 }
 
 func TestTheEndOfACallEndsTheHaste(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		b.start(alice, true, bob) // nobody is there
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		tn.start(alice, true, bob) // nobody is there
 		alice.links.SetInCall("bob", true)
-		after(time.Minute)
+		advance(time.Minute)
 		alice.links.SetInCall("bob", false)
-		before := b.net.Dials()
-		after(time.Minute)
-		if n := b.net.Dials() - before; n < 30 || n > 90 {
+		before := tn.net.Dials()
+		advance(time.Minute)
+		if n := tn.net.Dials() - before; n < 30 || n > 90 {
 			t.Errorf("%d dials in a minute without a call, want one every 1 to 2 s", n)
 		}
-		if n := strings.Count(b.logged(), "link down"); n != 1 {
+		if n := strings.Count(tn.logged(), "link down"); n != 1 {
 			t.Errorf("the cause was logged %d times, want once", n)
 		}
 	})
@@ -73,14 +73,14 @@ func TestTheEndOfACallEndsTheHaste(t *testing.T) {
 
 // A network that takes a second and more for each way is no reason never to come to a link.
 func TestInHasteASlowNetworkStillConnects(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		b.start(bob, true, alice)
-		b.start(alice, true, bob)
-		call(alice, bob)
-		b.net.Delay(time.Second)
-		b.net.Cut()
-		after(15 * time.Second)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		tn.start(bob, true, alice)
+		tn.start(alice, true, bob)
+		startCall(alice, bob)
+		tn.net.Delay(time.Second)
+		tn.net.Cut()
+		advance(15 * time.Second)
 		if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
 			t.Errorf("no link: %v; %v", alice.links.Status("bob").Err, bob.links.Status("alice").Err)
 		}
@@ -88,15 +88,15 @@ func TestInHasteASlowNetworkStillConnects(t *testing.T) {
 }
 
 func TestWhoIsRefusedDialsRarelyInACallToo(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		b.start(bob, false) // knows nobody
-		b.start(alice, true, bob)
-		after(time.Second)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		tn.start(bob, false) // knows nobody
+		tn.start(alice, true, bob)
+		advance(time.Second)
 		alice.links.SetInCall("bob", true)
-		before := b.net.Dials()
-		after(time.Minute)
-		if n := b.net.Dials() - before; n < 5 || n > 20 {
+		before := tn.net.Dials()
+		advance(time.Minute)
+		if n := tn.net.Dials() - before; n < 5 || n > 20 {
 			t.Errorf("%d dials in a minute, want one every 5 to 10 s", n)
 		}
 	})
@@ -109,25 +109,25 @@ func (r rude) Up(l *link.Link) { l.Send(&wire.Hello{VersionMin: 1, VersionMax: 1
 
 // A peer that ends each link as soon as it is up must not make us run in circles with it.
 func TestLinksThatEndAtOnceAreNotMadeInHaste(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
 		bob.handler = rude{bob}
-		b.start(bob, false, alice)
-		b.start(alice, true, bob)
+		tn.start(bob, false, alice)
+		tn.start(alice, true, bob)
 		alice.links.SetInCall("bob", true)
-		after(10 * time.Second)
+		advance(10 * time.Second)
 		before := alice.ups()
-		after(time.Minute)
+		advance(time.Minute)
 		if n := alice.ups() - before; n < 20 || n > 90 {
 			t.Errorf("links came up %d times in a minute, want one every 1 to 2 s", n)
 		}
 	})
 }
 
-// internet is a lookup for tests.
-type internet map[string][]string
+// fakeDNS is a lookup for tests.
+type fakeDNS map[string][]string
 
-func (i internet) lookup(_ context.Context, host string, v4 bool) (found []netip.Addr, err error) {
+func (i fakeDNS) lookup(_ context.Context, host string, v4 bool) (found []netip.Addr, err error) {
 	for _, s := range i[host] {
 		if a := netip.MustParseAddr(s); a.Is4() == v4 {
 			found = append(found, a)
@@ -140,26 +140,26 @@ func (i internet) lookup(_ context.Context, host string, v4 bool) (found []netip
 }
 
 func TestOfSeveralAddressesTheOneThatWorksIsFound(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob, mallory := b.device("alice"), b.device("192.0.2.7:7450"), b.device("192.0.2.1:7450")
-		names := internet{"workshop": {"2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.7", "192.0.2.8"}}
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob, mallory := tn.device("alice"), tn.device("192.0.2.7:7450"), tn.device("192.0.2.1:7450")
+		names := fakeDNS{"workshop": {"2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.7", "192.0.2.8"}}
 		var dialled []string
 		alice.config = func(c *link.Config) {
 			c.Lookup = names.lookup
 			c.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-				alice.note(func() { dialled = append(dialled, address) })
+				alice.locked(func() { dialled = append(dialled, address) })
 				if strings.HasPrefix(address, "[") {
 					<-ctx.Done() // a network that swallows everything
 					return nil, ctx.Err()
 				}
-				return b.net.Dial(ctx, network, address)
+				return tn.net.Dial(ctx, network, address)
 			}
 		}
-		b.start(mallory, false, alice) // somebody else has that address by now
-		b.start(bob, false, alice)
-		b.start(alice, false)
+		tn.start(mallory, false, alice) // somebody else has that address by now
+		tn.start(bob, false, alice)
+		tn.start(alice, false)
 		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "workshop:7450", ID: bob.id.ID()}})
-		after(500 * time.Millisecond)
+		advance(500 * time.Millisecond)
 		if l := alice.links.Link("bob"); l == nil || l.Remote() != bob.name {
 			t.Fatalf("no link to %s: %v; dialled %q", bob.name, alice.links.Status("bob").Err, dialled)
 		}
@@ -172,9 +172,9 @@ func TestOfSeveralAddressesTheOneThatWorksIsFound(t *testing.T) {
 
 		// The name cannot be looked up any more, but the address that worked is known.
 		delete(names, "workshop")
-		alice.note(func() { dialled = nil })
-		b.net.Cut()
-		after(150 * time.Millisecond)
+		alice.locked(func() { dialled = nil })
+		tn.net.Cut()
+		advance(150 * time.Millisecond)
 		if alice.links.Link("bob") == nil || !slices.Equal(dialled, []string{bob.name}) {
 			t.Errorf("after a cut: dialled %q, want %q alone; %v", dialled, bob.name, alice.links.Status("bob").Err)
 		}
@@ -182,18 +182,18 @@ func TestOfSeveralAddressesTheOneThatWorksIsFound(t *testing.T) {
 }
 
 func TestAStrangerAtTheOnlyAddressIsTold(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob, mallory := b.device("alice"), b.device("bob"), b.device("192.0.2.1:7450")
-		alice.config = func(c *link.Config) { c.Lookup = internet{"workshop": {"192.0.2.1"}}.lookup }
-		b.start(mallory, false, alice)
-		b.start(alice, false)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob, mallory := tn.device("alice"), tn.device("bob"), tn.device("192.0.2.1:7450")
+		alice.config = func(c *link.Config) { c.Lookup = fakeDNS{"workshop": {"192.0.2.1"}}.lookup }
+		tn.start(mallory, false, alice)
+		tn.start(alice, false)
 		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "workshop:7450", ID: bob.id.ID()}})
-		after(time.Second)
+		advance(time.Second)
 		if len(alice.refused) != 1 || !errors.Is(alice.refused[0], link.ErrWrongIdentity) {
 			t.Errorf("alice was told %v, want ErrWrongIdentity", alice.refused)
 		}
 		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "nowhere:7450", ID: bob.id.ID()}})
-		after(time.Second)
+		advance(time.Second)
 		if err := alice.links.Status("bob").Err; err == nil || !strings.Contains(err.Error(), "no such host") {
 			t.Errorf("a name that does not exist gives %v", err)
 		}

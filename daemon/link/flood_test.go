@@ -15,22 +15,22 @@ import (
 // Over real sockets and in real time: ten thousand connections of strangers, while a link is up.
 func TestAFloodOfConnectionsOverRealTCP(t *testing.T) {
 	const flood, kept = 10_000, 300
-	b := newLab(t)
-	defer b.close()
-	alice, bob := b.device("alice"), b.device("bob")
+	tn := newTestNet(t)
+	defer tn.close()
+	alice, bob := tn.device("alice"), tn.device("bob")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
 	for _, d := range []*device{alice, bob} {
-		d.links = link.New(link.Config{Identity: d.id, Name: d.name, Handler: d, Log: slog.New(slog.NewTextHandler(b, nil))})
+		d.links = link.New(link.Config{Identity: d.id, Name: d.name, Handler: d, Log: slog.New(slog.NewTextHandler(tn, nil))})
 	}
 	alice.links.ListenOn(listener)
 	alice.links.Configure("alice", []link.Peer{{Name: "bob", ID: bob.id.ID()}})
 	bob.links.Configure("bob", []link.Peer{{Name: "alice", Address: address, ID: alice.id.ID()}})
-	b.run(alice)
-	b.run(bob)
+	tn.run(alice)
+	tn.run(bob)
 	for end := time.Now().Add(20 * time.Second); bob.ups() == 0 || alice.ups() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no link in twenty seconds")
@@ -61,7 +61,7 @@ func TestAFloodOfConnectionsOverRealTCP(t *testing.T) {
 		}
 	}
 	if alice.ups() != 1 || bob.ups() != 1 || alice.links.Link("bob") == nil {
-		t.Errorf("the link was lost: up %d and %d times\n%s", alice.ups(), bob.ups(), b.logged())
+		t.Errorf("the link was lost: up %d and %d times\n%s", alice.ups(), bob.ups(), tn.logged())
 	}
 	const most = 400 // three for each of the strangers at the door, and some of this test
 	for range 1000 { // those who were sent away need a processor once more, to end
@@ -78,7 +78,7 @@ func TestAFloodOfConnectionsOverRealTCP(t *testing.T) {
 	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 16<<20 {
 		t.Errorf("the heap grew by %d MiB", grown>>20)
 	}
-	if n := len(b.logged()); n > 16<<10 {
+	if n := len(tn.logged()); n > 16<<10 {
 		t.Errorf("%d bytes of log", n)
 	}
 }

@@ -33,37 +33,39 @@ type device struct {
 	handler link.Handler // nil: itself
 	config  func(*link.Config)
 
-	mu       sync.Mutex
-	blind    bool // wants no frames
-	up       []*link.Link
-	down     []error
-	refused  []error
-	messages []wire.Message
-	frames   []string
-	turns    int // of the quality in which it sends
+	mu             sync.Mutex
+	noFrames       bool // wants no frames
+	up             []*link.Link
+	down           []error
+	refused        []error
+	messages       []wire.Message
+	frames         []string
+	qualityChanges int // of the quality in which it sends
 }
 
-func (d *device) Up(l *link.Link)              { d.note(func() { d.up = append(d.up, l) }) }
-func (d *device) Down(_ *link.Link, why error) { d.note(func() { d.down = append(d.down, why) }) }
-func (d *device) Refused(_ string, why error)  { d.note(func() { d.refused = append(d.refused, why) }) }
+func (d *device) Up(l *link.Link)              { d.locked(func() { d.up = append(d.up, l) }) }
+func (d *device) Down(_ *link.Link, why error) { d.locked(func() { d.down = append(d.down, why) }) }
+func (d *device) Refused(_ string, why error) {
+	d.locked(func() { d.refused = append(d.refused, why) })
+}
 func (d *device) Message(_ *link.Link, m wire.Message) {
-	d.note(func() { d.messages = append(d.messages, m) })
+	d.locked(func() { d.messages = append(d.messages, m) })
 }
 func (d *device) Wants(*link.Link) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.blind
+	return !d.noFrames
 }
 func (d *device) Frame(_ *link.Link, f *frame.Frame) {
-	d.note(func() {
+	d.locked(func() {
 		d.frames = append(d.frames, fmt.Sprintf("%d %v %dx%d %d bytes card=%v", f.Seq, f.Format, f.Width, f.Height, len(f.Data), f.Card))
 	})
 	f.Release()
 }
 
-func (d *device) Quality(*link.Link) { d.note(func() { d.turns++ }) }
+func (d *device) Quality(*link.Link) { d.locked(func() { d.qualityChanges++ }) }
 
-func (d *device) note(f func()) {
+func (d *device) locked(f func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f()
@@ -76,7 +78,7 @@ func (d *device) ups() int {
 }
 
 // lab is a network with devices that all end with the test.
-type lab struct {
+type testNet struct {
 	t    *testing.T
 	net  *daemontest.Network
 	stop []func()
@@ -84,36 +86,36 @@ type lab struct {
 	mu   sync.Mutex
 }
 
-func newLab(t *testing.T) *lab { return &lab{t: t, net: daemontest.NewNetwork()} }
+func newTestNet(t *testing.T) *testNet { return &testNet{t: t, net: daemontest.NewNetwork()} }
 
-func (b *lab) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.logs.Write(p)
+func (tn *testNet) Write(p []byte) (int, error) {
+	tn.mu.Lock()
+	defer tn.mu.Unlock()
+	return tn.logs.Write(p)
 }
 
-func (b *lab) logged() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.logs.String()
+func (tn *testNet) logged() string {
+	tn.mu.Lock()
+	defer tn.mu.Unlock()
+	return tn.logs.String()
 }
 
-func (b *lab) device(name string) *device {
+func (tn *testNet) device(name string) *device {
 	id, err := identity.New()
 	if err != nil {
-		b.t.Fatal(err)
+		tn.t.Fatal(err)
 	}
 	return &device{name: name, id: id}
 }
 
 // start runs a device that listens under its name and knows these peers; a peer's address is its name if dials is true.
-func (b *lab) start(d *device, dials bool, peers ...*device) {
+func (tn *testNet) start(d *device, dials bool, peers ...*device) {
 	handler := d.handler
 	if handler == nil {
 		handler = d
 	}
-	cfg := link.Config{Identity: d.id, Name: d.name, Software: "test", Handler: handler, Dial: b.net.Dial,
-		Log: slog.New(slog.NewTextHandler(b, nil)).With("on", d.name)}
+	cfg := link.Config{Identity: d.id, Name: d.name, Software: "test", Handler: handler, Dial: tn.net.Dial,
+		Log: slog.New(slog.NewTextHandler(tn, nil)).With("on", d.name)}
 	if d.config != nil {
 		d.config(&cfg)
 	}
@@ -127,62 +129,62 @@ func (b *lab) start(d *device, dials bool, peers ...*device) {
 		known = append(known, k)
 	}
 	d.links.Configure(d.name, known)
-	d.links.ListenOn(b.net.Listen(d.name))
-	b.run(d)
+	d.links.ListenOn(tn.net.Listen(d.name))
+	tn.run(d)
 }
 
 // run runs the links of a device until the end of the test.
-func (b *lab) run(d *device) {
+func (tn *testNet) run(d *device) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.links.Run(ctx) }()
 	var once sync.Once
-	b.stop = append(b.stop, func() {
+	tn.stop = append(tn.stop, func() {
 		once.Do(func() {
 			cancel()
 			if err := <-done; err != nil {
-				b.t.Errorf("%s: Run: %v", d.name, err)
+				tn.t.Errorf("%s: Run: %v", d.name, err)
 			}
 		})
 	})
 }
 
-func (b *lab) close() {
-	for _, f := range b.stop {
+func (tn *testNet) close() {
+	for _, f := range tn.stop {
 		f()
 	}
 }
 
 // in runs a test in fake time on a fresh lab.
-func in(t *testing.T, f func(t *testing.T, b *lab)) {
+func bubble(t *testing.T, f func(t *testing.T, tn *testNet)) {
 	t.Helper()
 	faketime.Test(t, func(t *testing.T) {
-		b := newLab(t)
+		tn := newTestNet(t)
 		defer func() {
-			b.close()
+			tn.close()
 			if t.Failed() {
-				t.Log(b.logged())
+				t.Log(tn.logged())
 			}
 		}()
-		f(t, b)
+		f(t, tn)
 	})
 }
 
 // after lets time pass, and everything that is due happen.
-func after(d time.Duration) {
+func advance(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
 // pair starts two devices that know and dial each other and waits until they are linked.
-func (b *lab) pair(bothDial bool) (alice, bob *device) {
-	alice, bob = b.device("alice"), b.device("bob")
-	b.start(alice, true, bob)
-	b.start(bob, bothDial, alice)
-	after(3 * time.Second)
+func (tn *testNet) pair(bothDial bool) (alice, bob *device) {
+	alice, bob = tn.device("alice"), tn.device("bob")
+	tn.start(alice, true, bob)
+	tn.start(bob, bothDial, alice)
+	advance(3 * time.Second)
 	for _, d := range []*device{alice, bob} {
 		if other := map[*device]string{alice: "bob", bob: "alice"}[d]; d.links.Link(other) == nil {
-			b.t.Fatalf("%s has no link to %s: %v", d.name, other, d.links.Status(other).Err)
+			tn.t.Fatalf("%s has no link to %s: %v", d.name, other, d.links.Status(other).Err)
 		}
 	}
 	return alice, bob
@@ -190,15 +192,15 @@ func (b *lab) pair(bothDial bool) (alice, bob *device) {
 
 func TestOneLinkSurvivesWhenBothDial(t *testing.T) {
 	for range 20 {
-		in(t, func(t *testing.T, b *lab) {
-			alice, bob := b.pair(true)
+		bubble(t, func(t *testing.T, tn *testNet) {
+			alice, bob := tn.pair(true)
 			ups := alice.ups() + bob.ups()
-			dials := b.net.Dials()
-			after(time.Minute)
+			dials := tn.net.Dials()
+			advance(time.Minute)
 			if n := alice.ups() + bob.ups(); n != ups {
 				t.Errorf("links came up %d times in the first seconds and %d times after a minute", ups, n)
 			}
-			if n := b.net.Dials(); n != dials {
+			if n := tn.net.Dials(); n != dials {
 				t.Errorf("dialled on while linked: %d, then %d dials", dials, n)
 			}
 			a, z := alice.links.Status("bob"), bob.links.Status("alice")
@@ -210,13 +212,13 @@ func TestOneLinkSurvivesWhenBothDial(t *testing.T) {
 }
 
 func TestMessagesPassInOrderBothWays(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.pair(false)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(false)
 		for i := range 20 {
 			alice.links.Link("bob").Send(&wire.Invite{Call: wire.CallID{byte(i), 1}})
 			bob.links.Link("alice").Send(&wire.Text{ID: uint64(i), Text: "hi"})
 		}
-		after(time.Second)
+		advance(time.Second)
 		for _, d := range []*device{alice, bob} {
 			if len(d.messages) != 20 {
 				t.Fatalf("%s got %d messages, want 20", d.name, len(d.messages))
@@ -238,21 +240,21 @@ func TestMessagesPassInOrderBothWays(t *testing.T) {
 }
 
 func TestSilenceEndsTheLinkWithinThreeSeconds(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.pair(true)
-		b.net.Stall(true)
-		after(3 * time.Second)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(true)
+		tn.net.Stall(true)
+		advance(3 * time.Second)
 		for _, d := range []*device{alice, bob} {
 			if len(d.down) == 0 || !errors.Is(d.down[len(d.down)-1], link.ErrDead) {
 				t.Errorf("%s, 3 s after the cable was pulled: down because of %v, want ErrDead", d.name, d.down)
 			}
 		}
-		after(time.Minute)
-		if n := strings.Count(b.logged(), "peer is silent"); n > 2 {
+		advance(time.Minute)
+		if n := strings.Count(tn.logged(), "peer is silent"); n > 2 {
 			t.Errorf("the cause was logged %d times", n)
 		}
-		b.net.Stall(false)
-		after(10 * time.Second) // the dial that hangs in the stalled network, then its pause
+		tn.net.Stall(false)
+		advance(10 * time.Second) // the dial that hangs in the stalled network, then its pause
 		if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
 			t.Error("no link after the cable was put back")
 		}
@@ -260,11 +262,11 @@ func TestSilenceEndsTheLinkWithinThreeSeconds(t *testing.T) {
 }
 
 func TestResetLinkComesBackAtOnce(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.pair(true)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(true)
 		for range 50 {
-			b.net.Cut()
-			after(2 * time.Second)
+			tn.net.Cut()
+			advance(2 * time.Second)
 			if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
 				t.Fatal("no link 2 s after a reset")
 			}
@@ -276,25 +278,25 @@ func TestResetLinkComesBackAtOnce(t *testing.T) {
 }
 
 func TestPausesBetweenDialsAreBounded(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		b.start(alice, true, bob) // nobody listens there
-		after(time.Minute)
-		if n := b.net.Dials(); n < 30 || n > 90 {
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		tn.start(alice, true, bob) // nobody listens there
+		advance(time.Minute)
+		if n := tn.net.Dials(); n < 30 || n > 90 {
 			t.Errorf("%d dials in a minute, want one every 1 to 2 s", n)
 		}
-		if n := strings.Count(b.logged(), "link down"); n != 1 {
-			t.Errorf("the cause was logged %d times, want once:\n%s", n, b.logged())
+		if n := strings.Count(tn.logged(), "link down"); n != 1 {
+			t.Errorf("the cause was logged %d times, want once:\n%s", n, tn.logged())
 		}
-		before := b.net.Dials()
+		before := tn.net.Dials()
 		alice.links.SetInCall("bob", true)
-		after(149 * time.Millisecond)
-		if n := b.net.Dials(); n != before+1 {
+		advance(149 * time.Millisecond)
+		if n := tn.net.Dials(); n != before+1 {
 			t.Errorf("%d dials after the link is wanted, want %d", n, before+1)
 		}
 		alice.links.SetInCall("bob", false)
-		b.start(bob, false, alice)
-		after(3 * time.Second)
+		tn.start(bob, false, alice)
+		advance(3 * time.Second)
 		if alice.links.Link("bob") == nil {
 			t.Error("no link 3 s after the peer came")
 		}
@@ -302,11 +304,11 @@ func TestPausesBetweenDialsAreBounded(t *testing.T) {
 }
 
 func TestWrongKeyIsToldToBothSides(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob, mallory := b.device("alice"), b.device("bob"), b.device("bob")
-		b.start(alice, true, bob)
-		b.start(mallory, false, alice) // answers at bob's address
-		after(5 * time.Second)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob, mallory := tn.device("alice"), tn.device("bob"), tn.device("bob")
+		tn.start(alice, true, bob)
+		tn.start(mallory, false, alice) // answers at bob's address
+		advance(5 * time.Second)
 		if len(alice.refused) == 0 || !errors.Is(alice.refused[0], link.ErrWrongIdentity) {
 			t.Errorf("alice was told %v, want ErrWrongIdentity", alice.refused)
 		}
@@ -326,27 +328,27 @@ func TestWrongKeyIsToldToBothSides(t *testing.T) {
 }
 
 func TestStrangerIsRefusedInWords(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		b.start(bob, false) // knows nobody
-		b.start(alice, true, bob)
-		after(30 * time.Second)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		tn.start(bob, false) // knows nobody
+		tn.start(alice, true, bob)
+		advance(30 * time.Second)
 		if len(alice.refused) == 0 || !errors.Is(alice.refused[0], link.ErrRefused) ||
 			!strings.Contains(alice.refused[0].Error(), alice.id.ID().String()) {
 			t.Errorf("alice was told %v, want a refusal that names her key", alice.refused)
 		}
 		want := fmt.Sprintf("claimed_name=alice id=%s", alice.id.ID())
-		if n := strings.Count(b.logged(), want); n != 1 {
-			t.Errorf("%q was logged %d times, want once:\n%s", want, n, b.logged())
+		if n := strings.Count(tn.logged(), want); n != 1 {
+			t.Errorf("%q was logged %d times, want once:\n%s", want, n, tn.logged())
 		}
 	})
 }
 
 func TestCallingOneselfIsRefused(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice := b.device("alice")
-		b.start(alice, true, alice)
-		after(time.Second)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice := tn.device("alice")
+		tn.start(alice, true, alice)
+		advance(time.Second)
 		if len(alice.refused) == 0 || alice.ups() != 0 {
 			t.Errorf("refused %v, up %d times", alice.refused, alice.ups())
 		}
@@ -354,16 +356,16 @@ func TestCallingOneselfIsRefused(t *testing.T) {
 }
 
 func TestConfigureKeepsWhatIsUnchanged(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.pair(false)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(false)
 		l := alice.links.Link("bob")
 		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "bob", ID: bob.id.ID()}, {Name: "carol", Address: "carol"}})
-		after(time.Second)
+		advance(time.Second)
 		if alice.links.Link("bob") != l {
 			t.Error("an unchanged peer lost its link")
 		}
 		alice.links.Configure("alice", nil)
-		after(5 * time.Second)
+		advance(5 * time.Second)
 		if len(alice.down) != 1 || bob.links.Link("alice") != nil {
 			t.Errorf("a removed peer is still linked: %v", alice.down)
 		}
@@ -371,10 +373,10 @@ func TestConfigureKeepsWhatIsUnchanged(t *testing.T) {
 }
 
 // talk does what a stranger or a broken peer may do: a TLS handshake with the key of as, then these bytes.
-func (b *lab) talk(to string, as *device, send []byte) (answer []wire.Message, end error) {
-	raw, err := b.net.Dial(context.Background(), "tcp", to)
+func (tn *testNet) exchange(to string, as *device, send []byte) (answer []wire.Message, end error) {
+	raw, err := tn.net.Dial(context.Background(), "tcp", to)
 	if err != nil {
-		b.t.Fatal(err)
+		tn.t.Fatal(err)
 	}
 	defer raw.Close()
 	c := tls.Client(raw, as.id.ClientConfig())
@@ -425,11 +427,11 @@ func TestBrokenPeersAreTurnedAwayInWords(t *testing.T) {
 		{"a call before the nomination, or two nominations", append(append(append([]byte{}, hello...), invite...), nominate...), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			in(t, func(t *testing.T, b *lab) {
-				alice, bob := b.device("alice"), b.device("bob")
-				b.start(alice, false, bob)
+			bubble(t, func(t *testing.T, tn *testNet) {
+				alice, bob := tn.device("alice"), tn.device("bob")
+				tn.start(alice, false, bob)
 				began := time.Now()
-				answer, _ := b.talk("alice", bob, tt.send)
+				answer, _ := tn.exchange("alice", bob, tt.send)
 				if d := time.Since(began); d > 8*time.Second {
 					t.Errorf("the connection was held for %v", d)
 				}
@@ -446,19 +448,19 @@ func TestBrokenPeersAreTurnedAwayInWords(t *testing.T) {
 }
 
 func TestStrangersCannotKeepAPeerOut(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		b.start(alice, false, bob)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		tn.start(alice, false, bob)
 		var open []net.Conn
 		for range 1000 {
-			c, err := b.net.Dial(context.Background(), "tcp", "alice")
+			c, err := tn.net.Dial(context.Background(), "tcp", "alice")
 			if err != nil {
 				t.Fatal(err)
 			}
 			open = append(open, c)
 		}
-		b.start(bob, true, alice)
-		after(2 * time.Second)
+		tn.start(bob, true, alice)
+		advance(2 * time.Second)
 		if bob.links.Link("alice") == nil {
 			t.Errorf("a thousand silent connections keep a peer out: %v", bob.links.Status("alice").Err)
 		}
@@ -472,7 +474,7 @@ func TestStrangersCannotKeepAPeerOut(t *testing.T) {
 		if held > 64 {
 			t.Errorf("%d of a thousand silent connections are held open", held)
 		}
-		after(10 * time.Second)
+		advance(10 * time.Second)
 		for _, c := range open {
 			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
 			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {

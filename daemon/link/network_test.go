@@ -10,10 +10,10 @@ import (
 	"vchat/daemon/link"
 )
 
-// weather is a network that changes when a test says so.
-type weather chan struct{}
+// fakeNetwork is a network that changes when a test says so.
+type fakeNetwork chan struct{}
 
-func (w weather) watch(ctx context.Context, changed func()) error {
+func (w fakeNetwork) watch(ctx context.Context, changed func()) error {
 	for {
 		select {
 		case <-w:
@@ -25,17 +25,17 @@ func (w weather) watch(ctx context.Context, changed func()) error {
 }
 
 func TestAChangeOfTheNetworkDialsAtOnce(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		change := make(weather)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		change := make(fakeNetwork)
 		alice.config = func(c *link.Config) { c.Network = change.watch }
-		b.start(alice, true, bob)
+		tn.start(alice, true, bob)
 		for range 20 {
-			after(20 * time.Second) // pauses are up to two seconds by now, and no change is another one's continuation
-			before := b.net.Dials()
+			advance(20 * time.Second) // pauses are up to two seconds by now, and no change is another one's continuation
+			before := tn.net.Dials()
 			change <- struct{}{}
-			after(151 * time.Millisecond)
-			if n := b.net.Dials(); n == before {
+			advance(151 * time.Millisecond)
+			if n := tn.net.Dials(); n == before {
 				t.Fatal("no dial after a change")
 			}
 		}
@@ -43,19 +43,19 @@ func TestAChangeOfTheNetworkDialsAtOnce(t *testing.T) {
 }
 
 func TestAStormOfChangesIsNotAStormOfDials(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.device("alice"), b.device("bob")
-		change := make(weather)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.device("alice"), tn.device("bob")
+		change := make(fakeNetwork)
 		alice.config = func(c *link.Config) { c.Network = change.watch }
-		b.start(alice, true, bob)
-		after(10 * time.Second)
-		before := b.net.Dials()
+		tn.start(alice, true, bob)
+		advance(10 * time.Second)
+		before := tn.net.Dials()
 		for range 20_000 {
 			change <- struct{}{}
 			time.Sleep(time.Millisecond)
 		}
-		after(0)
-		if n := b.net.Dials() - before; n > 60 {
+		advance(0)
+		if n := tn.net.Dials() - before; n > 60 {
 			t.Errorf("%d dials in the twenty seconds of a storm", n)
 		}
 	})
@@ -63,22 +63,22 @@ func TestAStormOfChangesIsNotAStormOfDials(t *testing.T) {
 
 // No call is on, so nothing but the change gives a reason to look.
 func TestAChangeOfTheNetworkProbesTheLink(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		change := make(weather)
-		alice, bob := b.device("alice"), b.device("bob")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		change := make(fakeNetwork)
+		alice, bob := tn.device("alice"), tn.device("bob")
 		alice.config = func(c *link.Config) { c.Network = change.watch }
-		b.start(alice, true, bob)
-		b.start(bob, false, alice)
-		after(10 * time.Second)
-		ups, dials := alice.ups(), b.net.Dials()
+		tn.start(alice, true, bob)
+		tn.start(bob, false, alice)
+		advance(10 * time.Second)
+		ups, dials := alice.ups(), tn.net.Dials()
 		change <- struct{}{}
-		after(10 * time.Second)
-		if alice.ups() != ups || b.net.Dials() != dials {
-			t.Errorf("a link that answers was replaced: %d dials", b.net.Dials()-dials)
+		advance(10 * time.Second)
+		if alice.ups() != ups || tn.net.Dials() != dials {
+			t.Errorf("a link that answers was replaced: %d dials", tn.net.Dials()-dials)
 		}
-		b.net.Freeze()
+		tn.net.Freeze()
 		change <- struct{}{}
-		after(600 * time.Millisecond)
+		advance(600 * time.Millisecond)
 		if alice.ups() != ups+1 || bob.ups() != ups+1 || alice.links.Link("bob") != alice.up[ups] {
 			t.Errorf("0.6 s after the change there is no new link: up %d and %d times", alice.ups(), bob.ups())
 		}
@@ -86,15 +86,15 @@ func TestAChangeOfTheNetworkProbesTheLink(t *testing.T) {
 }
 
 func TestWithoutAWatchItIsSaidOnce(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice := b.device("alice")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice := tn.device("alice")
 		alice.config = func(c *link.Config) {
 			c.Network = func(context.Context, func()) error { return errors.New("address family not supported") }
 		}
-		b.start(alice, true)
-		after(time.Minute)
-		if n := strings.Count(b.logged(), "address family not supported"); n != 1 {
-			t.Errorf("it was said %d times:\n%s", n, b.logged())
+		tn.start(alice, true)
+		advance(time.Minute)
+		if n := strings.Count(tn.logged(), "address family not supported"); n != 1 {
+			t.Errorf("it was said %d times:\n%s", n, tn.logged())
 		}
 	})
 }

@@ -19,7 +19,7 @@ type audience struct {
 }
 
 func (a *audience) Frame(l *link.Link, f *frame.Frame) {
-	a.note(func() { a.seen[f.Seq] = bytes.Clone(f.Data) })
+	a.locked(func() { a.seen[f.Seq] = bytes.Clone(f.Data) })
 	a.device.Frame(l, f)
 }
 
@@ -56,21 +56,21 @@ func (c *camera) film(w, h int, card bool) {
 }
 
 func TestRawFramesArriveByteForByte(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice := b.device("alice")
-		bob := &audience{b.device("bob"), map[uint64][]byte{}}
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice := tn.device("alice")
+		bob := &audience{tn.device("bob"), map[uint64][]byte{}}
 		bob.handler = bob
-		b.start(alice, true, bob.device)
-		b.start(bob.device, false, alice)
-		after(3 * time.Second)
+		tn.start(alice, true, bob.device)
+		tn.start(bob.device, false, alice)
+		advance(3 * time.Second)
 		c := newCamera()
 		out := alice.links.Link("bob")
 		out.Show(c.hub)
-		after(time.Millisecond)
+		advance(time.Millisecond)
 		run := func(n int, every time.Duration) {
 			for range n {
 				c.film(320, 240, false)
-				after(every)
+				advance(every)
 			}
 		}
 		arrived := func(what string, from, to uint64) {
@@ -84,10 +84,10 @@ func TestRawFramesArriveByteForByte(t *testing.T) {
 		const frametime, calm = 33 * time.Millisecond, 100
 		run(10, frametime)
 		arrived("at rest", 1, 10)
-		b.net.Stall(true)
+		tn.net.Stall(true)
 		run(20, frametime) // the newest wins, so that the base of the next is not the one filmed before it
-		b.net.Stall(false)
-		after(time.Second)
+		tn.net.Stall(false)
+		advance(time.Second)
 		run(5, frametime)
 		arrived("after a jam", 30, 35)
 		if n := len(bob.seen); n > 25 {
@@ -95,23 +95,23 @@ func TestRawFramesArriveByteForByte(t *testing.T) {
 		}
 		run(calm, frametime) // as JPEGs, until the link is trusted with raw frames again
 		c.film(160, 240, false)
-		after(frametime)
+		advance(frametime)
 		run(2, frametime)
 		c.film(320, 240, true)
-		after(frametime)
+		advance(frametime)
 		run(2, frametime)
 		arrived("after another size", 36+calm, 38+calm)
 		arrived("after a card", 40+calm, 41+calm)
-		bob.note(func() { bob.blind = true })
+		bob.locked(func() { bob.noFrames = true })
 		run(3, frametime)
-		bob.note(func() { bob.blind = false })
+		bob.locked(func() { bob.noFrames = false })
 		run(3, frametime)
 		arrived("after nobody looked", 46+calm, 47+calm)
 		out.Show(nil)
-		after(frametime)
+		advance(frametime)
 		run(3, frametime)
 		out.Show(c.hub)
-		after(frametime)
+		advance(frametime)
 		run(3, frametime)
 		arrived("in another call", 50+calm, 53+calm)
 		for seq, data := range bob.seen {
@@ -126,25 +126,25 @@ func TestRawFramesArriveByteForByte(t *testing.T) {
 }
 
 // nominated is a link of alice on which all that bob says is the test's.
-func (b *lab) nominated(t *testing.T, features ...string) (alice *audience, s *script) {
-	alice = &audience{b.device("alice"), map[uint64][]byte{}}
+func (tn *testNet) nominated(t *testing.T, features ...string) (alice *audience, s *rawPeer) {
+	alice = &audience{tn.device("alice"), map[uint64][]byte{}}
 	alice.handler = alice
-	bob := b.smaller("bob", alice.device)
-	b.start(alice.device, false, bob)
-	s = b.greet(t, "alice", bob, features...)
-	s.say(&wire.Nominate{})
-	after(time.Millisecond)
+	bob := tn.arbiterFor("bob", alice.device)
+	tn.start(alice.device, false, bob)
+	s = tn.dialHello(t, "alice", bob, features...)
+	s.send(&wire.Nominate{})
+	advance(time.Millisecond)
 	return alice, s
 }
 
 func TestWhatADifferenceIsSentAgainst(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, s := b.nominated(t, "yuyv", "lz4", "delta")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, s := tn.nominated(t, "yuyv", "lz4", "delta")
 		c := newCamera()
 		out := alice.links.Link("bob")
 		frame := func(w, h int, card bool) {
 			c.film(w, h, card)
-			after(time.Millisecond)
+			advance(time.Millisecond)
 		}
 		next := func(want wire.Codec, base uint64) {
 			t.Helper()
@@ -157,13 +157,13 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 					if p.Seq != c.seq || p.Codec != want || p.Base != base {
 						t.Fatalf("frame %d as %v to %d, want %d as %v to %d", p.Seq, p.Codec, p.Base, c.seq, want, base)
 					}
-					s.landed(p)
+					s.sendFeedback(p)
 					return
 				}
 			}
 		}
 		out.Show(c.hub)
-		after(time.Millisecond)
+		advance(time.Millisecond)
 		frame(320, 240, false)
 		next(wire.CodecYUYV, 0)
 		frame(320, 240, false)
@@ -172,8 +172,8 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 		next(wire.CodecJPEG, 0)
 		frame(320, 240, false)
 		next(wire.CodecYUYVDelta, 2)
-		s.say(&wire.Refresh{})
-		after(time.Millisecond)
+		s.send(&wire.Refresh{})
+		advance(time.Millisecond)
 		frame(320, 240, false)
 		next(wire.CodecYUYV, 0)
 		frame(320, 240, false)
@@ -183,17 +183,17 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 		frame(240, 320, false)
 		next(wire.CodecYUYVDelta, 7)
 		out.Show(nil)
-		after(time.Millisecond)
+		advance(time.Millisecond)
 		frame(240, 320, false)
 		out.Show(c.hub) // the newest comes at once
-		after(time.Millisecond)
+		advance(time.Millisecond)
 		next(wire.CodecYUYV, 0)
 		frame(240, 320, false)
 		next(wire.CodecYUYVDelta, 9)
 		if c.hub.Readers() != 1 || s.Close() != nil {
 			t.Error("the link has gone")
 		}
-		after(time.Second)
+		advance(time.Second)
 		if n := c.hub.Readers(); n != 0 {
 			t.Errorf("%d readers without a link", n)
 		}
@@ -202,11 +202,11 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 
 func TestWhoKnowsNoDifferencesGetsNone(t *testing.T) {
 	for _, features := range [][]string{{"yuyv", "lz4"}, {"yuyv", "delta"}} {
-		in(t, func(t *testing.T, b *lab) {
-			alice, s := b.nominated(t, features...)
+		bubble(t, func(t *testing.T, tn *testNet) {
+			alice, s := tn.nominated(t, features...)
 			c := newCamera()
 			alice.links.Link("bob").Show(c.hub)
-			after(time.Millisecond)
+			advance(time.Millisecond)
 			for got := 0; got < 4; {
 				if c.seq == uint64(got) {
 					c.film(64, 48, false)
@@ -217,22 +217,22 @@ func TestWhoKnowsNoDifferencesGetsNone(t *testing.T) {
 				}
 				if p, ok := m.(*wire.Frame); ok {
 					got++
-					s.landed(p)
+					s.sendFeedback(p)
 					if p.Codec != wire.CodecYUYV {
 						t.Errorf("with %q: frame %d as %v", features, p.Seq, p.Codec)
 					}
 				}
 			}
-			s.say(&wire.Refresh{}) // means nothing
+			s.send(&wire.Refresh{}) // means nothing
 			_ = s.Close()
-			after(time.Second)
+			advance(time.Second)
 		})
 	}
 }
 
 func TestADifferenceToAFrameThatIsNotHeldIsThrownAway(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, s := b.nominated(t, "yuyv", "lz4", "delta")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, s := tn.nominated(t, "yuyv", "lz4", "delta")
 		base := make([]byte, 64*48*2)
 		rand.NewChaCha8([32]byte{}).Read(base)
 		noise := make([]byte, len(base))
@@ -240,7 +240,7 @@ func TestADifferenceToAFrameThatIsNotHeldIsThrownAway(t *testing.T) {
 		send := func(p wire.Frame, data []byte) {
 			p.Width, p.Height, p.Size = 64, 48, len(data)
 			_, _ = s.Write(append(wire.AppendFrame(nil, &p), data...))
-			after(time.Millisecond)
+			advance(time.Millisecond)
 		}
 		diff := func(raw, base []byte) []byte {
 			d, to := make([]byte, len(raw)), make([]byte, len(raw))
@@ -275,7 +275,7 @@ func TestADifferenceToAFrameThatIsNotHeldIsThrownAway(t *testing.T) {
 			t.Errorf("counted %+v; want 5 broken", r)
 		}
 		send(wire.Frame{Seq: 16, Codec: wire.CodecYUYVDelta, Base: 15}, bad) // held, so that it is looked at
-		after(time.Second)
+		advance(time.Second)
 		var heard []wire.Type
 		for {
 			m, err := s.in.Next()
@@ -295,24 +295,24 @@ func TestADifferenceToAFrameThatIsNotHeldIsThrownAway(t *testing.T) {
 }
 
 func TestAFrameThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, s := b.nominated(t, "yuyv", "lz4", "delta")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, s := tn.nominated(t, "yuyv", "lz4", "delta")
 		send := func(p wire.Frame) {
 			p.Width, p.Height, p.Size = 8, 2, 32
 			if p.Codec != wire.CodecYUYV {
 				p.Size = 9
 			}
 			_, _ = s.Write(append(wire.AppendFrame(nil, &p), make([]byte, p.Size)...))
-			after(time.Millisecond)
+			advance(time.Millisecond)
 		}
 		send(wire.Frame{Seq: 2, Codec: wire.CodecYUYVDelta, Base: 1})
-		alice.note(func() { alice.blind = true }) // between two calls
+		alice.locked(func() { alice.noFrames = true }) // between two calls
 		send(wire.Frame{Seq: 3, Codec: wire.CodecYUYV})
-		alice.note(func() { alice.blind = false })
+		alice.locked(func() { alice.noFrames = false })
 		send(wire.Frame{Seq: 4, Codec: wire.CodecYUYVDelta, Base: 3})
 		send(wire.Frame{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4})
 		send(wire.Frame{Seq: 6, Codec: wire.CodecYUYVLZ4}) // does not unpack, and so ends the link
-		after(time.Second)
+		advance(time.Second)
 		n := 0
 		for {
 			m, err := s.in.Next()
@@ -330,10 +330,10 @@ func TestAFrameThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
 }
 
 func TestADifferenceThatWasNotAgreedOnEndsTheLink(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		_, s := b.nominated(t, "yuyv", "lz4")
+	bubble(t, func(t *testing.T, tn *testNet) {
+		_, s := tn.nominated(t, "yuyv", "lz4")
 		p := wire.Frame{Seq: 2, Base: 1, Codec: wire.CodecYUYVDelta, Width: 8, Height: 2, Size: 9}
 		_, _ = s.Write(append(wire.AppendFrame(nil, &p), make([]byte, p.Size)...))
-		s.lastBye(wire.CodeProtocol)
+		s.wantBye(wire.CodeProtocol)
 	})
 }

@@ -38,19 +38,19 @@ func coded(t *testing.T, h *frame.Hub, p *frame.Pool, seq uint64, w, ht int, cla
 }
 
 func TestFramesTravel(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.pair(false)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(false)
 		hub, pool := frame.NewHub(), frame.NewPool(4)
 		alice.links.Link("bob").Show(hub)
-		after(time.Millisecond)
+		advance(time.Millisecond)
 		size := coded(t, hub, pool, 1, 64, 48, 64)
-		after(time.Second)
+		advance(time.Second)
 		coded(t, hub, pool, 2, 64, 48, 32) // says another width than the JPEG itself: must not be shown
-		after(time.Second)
+		advance(time.Second)
 		raw(hub, pool, 5, 64, 48, false)
-		after(time.Second)
+		advance(time.Second)
 		raw(hub, pool, 6, 64, 48, true)
-		after(time.Second)
+		advance(time.Second)
 		want := []string{
 			"1 mjpeg 64x48 " + strconv.Itoa(size) + " bytes card=true",
 			"5 yuyv 64x48 6144 bytes card=false",
@@ -63,12 +63,12 @@ func TestFramesTravel(t *testing.T) {
 		if r.Frames != 3 || r.Broken != 1 || r.Lost != 3 || s.Frames != 4 {
 			t.Errorf("counted %+v and %+v; want 3 frames, 1 broken, 3 lost, 4 sent", r, s)
 		}
-		after(time.Second)
+		advance(time.Second)
 		if f := alice.links.Status("bob").Sending.Feedback; f.Frames != 3 || f.Seq != 6 || f.Lost != 3 {
 			t.Errorf("feedback %+v, want 3 frames up to 6 with 3 lost", f)
 		}
 		alice.links.Link("bob").Show(nil)
-		after(time.Second)
+		advance(time.Second)
 		if n := hub.Readers(); n != 0 {
 			t.Errorf("%d readers after the frames were stopped", n)
 		}
@@ -76,20 +76,20 @@ func TestFramesTravel(t *testing.T) {
 }
 
 func TestAStalledPeerLosesFramesAndDelaysNobody(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.pair(false)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(false)
 		alice.links.SetInCall("bob", true)
 		bob.links.SetInCall("alice", true)
 		hub, pool := frame.NewHub(), frame.NewPool(4)
 		alice.links.Link("bob").Show(hub)
-		after(time.Millisecond)
-		b.net.Stall(true)
+		advance(time.Millisecond)
+		tn.net.Stall(true)
 		for seq := range uint64(40) { // 40 times 200 KB in two seconds: the pipe takes 256 KB
 			raw(hub, pool, seq, 400, 250, true)
-			after(50 * time.Millisecond)
+			advance(50 * time.Millisecond)
 		}
-		b.net.Stall(false)
-		after(400 * time.Millisecond)
+		tn.net.Stall(false)
+		advance(400 * time.Millisecond)
 		if len(alice.down) != 0 {
 			t.Fatalf("the link ended: %v", alice.down)
 		}

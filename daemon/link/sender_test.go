@@ -21,14 +21,14 @@ func film(h *frame.Hub, p *frame.Pool, fps int, bytes int, from uint64, span tim
 		f.Seq, f.Format, f.Width, f.Height, f.Captured = from, frame.YUYV, bytes/200, 100, time.Hour+time.Duration(from)*interval
 		h.Publish(f)
 		from++
-		after(interval)
+		advance(interval)
 	}
 	return from
 }
 
 func TestMaxBitrateIsKept(t *testing.T) {
-	in(t, func(t *testing.T, b *lab) {
-		alice, bob := b.pair(false)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(false)
 		configure := func(mbit float64) {
 			alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "bob", ID: bob.id.ID(), MaxBitrate: mbit}})
 		}
@@ -48,20 +48,20 @@ func TestMaxBitrateIsKept(t *testing.T) {
 		if s := alice.links.Status("bob").Sending; s.Reduced || s.Why != "" {
 			t.Errorf("still %+v without max_bitrate", s)
 		}
-		if alice.turns != 2 {
-			t.Errorf("the Handler was told of %d changes of quality, want 2", alice.turns)
+		if alice.qualityChanges != 2 {
+			t.Errorf("the Handler was told of %d changes of quality, want 2", alice.qualityChanges)
 		}
 	})
 }
 
 func TestFeedbackComesForEachFrameButNotMoreThan50TimesASecond(t *testing.T) {
 	for _, tt := range []struct{ fps, least, most int }{{10, 10, 10}, {30, 30, 30}, {200, 45, 51}} {
-		in(t, func(t *testing.T, b *lab) {
-			alice := b.device("alice")
-			bob := b.smaller("bob", alice)
-			b.start(alice, false, bob)
-			s := b.greet(t, "alice", bob, "yuyv")
-			s.say(&wire.Nominate{})
+		bubble(t, func(t *testing.T, tn *testNet) {
+			alice := tn.device("alice")
+			bob := tn.arbiterFor("bob", alice)
+			tn.start(alice, false, bob)
+			s := tn.dialHello(t, "alice", bob, "yuyv")
+			s.send(&wire.Nominate{})
 			words := make(chan int)
 			go func() {
 				n := 0
@@ -76,13 +76,13 @@ func TestFeedbackComesForEachFrameButNotMoreThan50TimesASecond(t *testing.T) {
 					}
 				}
 			}()
-			after(time.Second)
+			advance(time.Second)
 			for seq := range uint64(tt.fps) {
 				p := wire.Frame{Seq: seq + 1, Width: 10, Height: 10, Codec: wire.CodecYUYV, Size: 200}
 				_, _ = s.Write(append(wire.AppendFrame(nil, &p), make([]byte, 200)...))
-				after(time.Second / time.Duration(tt.fps))
+				advance(time.Second / time.Duration(tt.fps))
 			}
-			after(100 * time.Millisecond)
+			advance(100 * time.Millisecond)
 			_ = s.Close()
 			if n := <-words; n < tt.least || n > tt.most {
 				t.Errorf("%d feedbacks for %d frames in a second", n, tt.fps)
