@@ -172,11 +172,11 @@ func (r *recorder) run(ctx context.Context, f *client.Feed) error {
 // copy writes frames until the feed ends, and closes it. It returns nil if the
 // feed may come back.
 func (r *recorder) copy(f *client.Feed) error {
-	ahead := record.ReadAhead(f)
-	defer ahead.Close()
+	buffer := record.NewBuffer(f)
+	defer buffer.Close()
 	defer f.Close()
 	for {
-		p, err := ahead.Next()
+		p, err := buffer.Next()
 		switch {
 		case err == io.EOF, errors.Is(err, client.ErrUnreachable):
 			return nil

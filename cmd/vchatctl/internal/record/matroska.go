@@ -16,28 +16,29 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// matroska is a file of RFC 9559 with one track of V_MJPEG.
+// matroska is a file after RFC 9559 with one V_MJPEG track.
 //
-//	EBML  Segment (of unknown size)
-//	      ├ Void        room for the SeekHead
-//	      ├ Info        its Duration is 0 until the end
+//	EBML  Segment (unknown size)
+//	      ├ Void           space for the SeekHead
+//	      ├ Info           Duration is 0 until finish
 //	      ├ Tracks
-//	      ├ Cluster     (of unknown size) of a second
-//	      │ └ SimpleBlock  a frame, and so on
-//	      └ Cues        at the end: where every fifth second is
+//	      ├ Cluster        (unknown size) one second
+//	      │ └ SimpleBlock  one frame
+//	      └ Cues           written by finish: an index every five seconds
 //
-// The writer of the library that lays out the elements is not used: it hands each frame to a goroutine, so that an error of the
-// disk is told to nobody who could act on it.
+// The writer of ebml-go is not used: it passes each frame to a goroutine, and
+// its caller never learns of a disk error.
 type matroska struct {
-	size     int64 // of what was appended so far
-	segment  int64 // where positions are counted from
-	seek     int64 // where the Void for the SeekHead is
+	// File offsets, in bytes.
+	size     int64 // what was appended so far
+	segment  int64 // content of the Segment; its positions count from here
+	seekHead int64 // the Void for it
 	tracks   int64
 	info     int64
-	duration int64 // where its eight bytes are
+	duration int64 // its value, 8 bytes
 
-	cluster int64 // when the present one begins, ms
-	last    int64 // when the last frame was taken, ms
+	cluster int64 // start of the present one, in ms
+	last    int64 // time of the last frame, in ms
 	cues    []cue
 }
 
@@ -50,10 +51,10 @@ type cue struct {
 }
 
 const (
-	clusterFor = 1000 // ms
-	cueEvery   = 5000 // ms, so that those of a week fit into memory
-	seekRoom   = 96   // bytes for the SeekHead, which takes 65 at most
-	track      = 1
+	clusterLength = 1000 // ms
+	cueInterval   = 5000 // ms; the cues of a week then fit into memory
+	seekHeadSize  = 96   // bytes reserved; it takes up to 65
+	trackNumber   = 1
 )
 
 type ebmlHead struct {
@@ -74,8 +75,8 @@ type info struct {
 		Scale    uint64    `ebml:"TimecodeScale"` // ns
 		Muxer    string    `ebml:"MuxingApp"`
 		Writer   string    `ebml:"WritingApp"`
-		Begun    time.Time `ebml:"DateUTC,size=8"`
-		Duration float64   `ebml:"Duration"` // the last one: see head
+		Date     time.Time `ebml:"DateUTC,size=8"`
+		Duration float64   `ebml:"Duration"` // must be last: see writeHeader
 	} `ebml:"Info"`
 }
 
@@ -102,20 +103,20 @@ type projection struct {
 	Roll float64 `ebml:"ProjectionPoseRoll"`
 }
 
-func (m *matroska) append(dst []byte, f *client.Frame, at time.Duration) ([]byte, error) {
+func (m *matroska) appendFrame(dst []byte, f *client.Frame, at time.Duration) ([]byte, error) {
 	out := bytes.NewBuffer(dst)
 	now := max(at.Round(time.Millisecond).Milliseconds(), m.last+1)
 	if m.size == 0 {
 		now = 0
-		if err := m.head(out, f); err != nil {
+		if err := m.writeHeader(out, f); err != nil {
 			return nil, err
 		}
 	}
-	if m.size == 0 || now-m.cluster >= clusterFor {
+	if m.size == 0 || now-m.cluster >= clusterLength {
 		m.cluster = now
-		if n := len(m.cues); n == 0 || now-int64(m.cues[n-1].Time) >= cueEvery {
+		if n := len(m.cues); n == 0 || now-int64(m.cues[n-1].Time) >= cueInterval {
 			c := cue{Time: uint64(now)}
-			c.Track.Track, c.Track.Cluster = track, uint64(m.size+int64(out.Len())-m.segment)
+			c.Track.Track, c.Track.Cluster = trackNumber, uint64(m.size+int64(out.Len())-m.segment)
 			m.cues = append(m.cues, c)
 		}
 		var start struct {
@@ -124,15 +125,17 @@ func (m *matroska) append(dst []byte, f *client.Frame, at time.Duration) ([]byte
 			} `ebml:"Cluster,size=unknown"`
 		}
 		start.Cluster.Time = uint64(now)
-		if err := lay(out, &start); err != nil {
+		if err := marshal(out, &start); err != nil {
 			return nil, err
 		}
 	}
 	var block struct {
 		Block ebml.Block `ebml:"SimpleBlock"`
 	}
-	block.Block = ebml.Block{TrackNumber: track, Timecode: int16(now - m.cluster), Keyframe: true, Data: [][]byte{f.Data}}
-	if err := lay(out, &block); err != nil {
+	block.Block = ebml.Block{
+		TrackNumber: trackNumber, Timecode: int16(now - m.cluster), Keyframe: true, Data: [][]byte{f.Data},
+	}
+	if err := marshal(out, &block); err != nil {
 		return nil, err
 	}
 	m.last = now
@@ -140,8 +143,8 @@ func (m *matroska) append(dst []byte, f *client.Frame, at time.Duration) ([]byte
 	return out.Bytes(), nil
 }
 
-// head lays out what stands before the first cluster.
-func (m *matroska) head(out *bytes.Buffer, first *client.Frame) error {
+// writeHeader writes everything before the first cluster.
+func (m *matroska) writeHeader(out *bytes.Buffer, first *client.Frame) error {
 	h, err := mjpeg.Check(first.Data)
 	if err != nil {
 		return fmt.Errorf("the first frame: %w", err)
@@ -149,55 +152,59 @@ func (m *matroska) head(out *bytes.Buffer, first *client.Frame) error {
 	var e ebmlHead
 	e.EBML.Version, e.EBML.ReadVersion, e.EBML.MaxID, e.EBML.MaxSize = 1, 1, 4, 8
 	e.EBML.Type, e.EBML.TypeVersion, e.EBML.TypeRead = "matroska", 4, 2
-	err = lay(out, &e)
+	err = marshal(out, &e)
 	m.segment = int64(out.Len())
-	m.seek = m.segment
-	out.Write(void(seekRoom))
+	m.seekHead = m.segment
+	out.Write(voidElement(seekHeadSize))
 
 	var i info
 	i.Info.Scale, i.Info.Muxer, i.Info.Writer = 1e6, "vchat "+api.Version, "vchatctl record"
-	i.Info.Begun = first.Captured
+	i.Info.Date = first.Captured
 	m.info = int64(out.Len())
 	if err == nil {
-		err = lay(out, &i)
+		err = marshal(out, &i)
 	}
 	m.tracks = int64(out.Len())
 	m.duration = m.tracks - 8
 
 	var t tracks
 	entry := &t.Tracks.Entry
-	entry.Number, entry.UID, entry.Type, entry.Codec = track, 1, 1, "V_MJPEG"
-	entry.Video.Interlaced, entry.Video.Width, entry.Video.Height = 2, uint64(h.Width), uint64(h.Height) // 2: it is not
+	entry.Number, entry.UID, entry.Type, entry.Codec = trackNumber, 1, 1, "V_MJPEG"
+	entry.Video.Interlaced = 2 // progressive
+	entry.Video.Width, entry.Video.Height = uint64(h.Width), uint64(h.Height)
 	if first.Rotate != 0 {
-		// Counter-clockwise, from -180 to 180. EXIF in the frames besides would make some players turn them twice.
+		// Counterclockwise, from -180 to 180. With EXIF in the frames as well,
+		// some players would rotate them twice.
 		entry.Video.Projection = &projection{Roll: float64((540-first.Rotate)%360 - 180)}
 	}
 	if err == nil {
-		err = lay(out, &t)
+		err = marshal(out, &t)
 	}
 	return err
 }
 
-// finish says how long it is and where in it each moment is: a player can do without, but then it has to look for them.
+// finish writes the duration and the index. Without them, players have to scan
+// the file to seek.
 func (m *matroska) finish(f *os.File, size int64, length time.Duration) error {
-	cuesErr := m.index(f, size)
-	_, err := f.WriteAt(binary.BigEndian.AppendUint64(nil, math.Float64bits(float64(length.Round(time.Millisecond).Milliseconds()))), m.duration)
-	return cmp.Or(err, cuesErr)
+	indexErr := m.writeIndex(f, size)
+	ms := float64(length.Round(time.Millisecond).Milliseconds())
+	_, err := f.WriteAt(binary.BigEndian.AppendUint64(nil, math.Float64bits(ms)), m.duration)
+	return cmp.Or(err, indexErr)
 }
 
-// index writes the Cues behind all else, and then where they are.
-func (m *matroska) index(f *os.File, size int64) error {
+// writeIndex appends the Cues and writes the SeekHead that points to them.
+func (m *matroska) writeIndex(f *os.File, size int64) error {
 	var index struct {
 		Cues struct {
 			Points []cue `ebml:"CuePoint"`
 		} `ebml:"Cues"`
 	}
 	index.Cues.Points = m.cues
-	if last := len(m.cues) - 1; m.segment+int64(m.cues[last].Track.Cluster) >= size { // there was no room for it
+	if last := len(m.cues) - 1; m.segment+int64(m.cues[last].Track.Cluster) >= size { // the last write failed
 		index.Cues.Points = m.cues[:last]
 	}
 	var out bytes.Buffer
-	if err := lay(&out, &index); err != nil {
+	if err := marshal(&out, &index); err != nil {
 		return err
 	}
 	if _, err := f.WriteAt(out.Bytes(), size); err != nil {
@@ -205,15 +212,15 @@ func (m *matroska) index(f *os.File, size int64) error {
 		return err
 	}
 	out.Reset()
-	if err := m.layout(&out, size); err != nil {
+	if err := m.writeSeekHead(&out, size); err != nil {
 		return err
 	}
-	_, err := f.WriteAt(out.Bytes(), m.seek)
+	_, err := f.WriteAt(out.Bytes(), m.seekHead)
 	return err
 }
 
-// layout lays out the SeekHead, in the room that was left for it.
-func (m *matroska) layout(out *bytes.Buffer, cues int64) error {
+// writeSeekHead writes the SeekHead and fills the rest of its space.
+func (m *matroska) writeSeekHead(out *bytes.Buffer, cues int64) error {
 	type seek struct {
 		ID       []byte `ebml:"SeekID"`
 		Position uint64 `ebml:"SeekPosition"`
@@ -224,30 +231,30 @@ func (m *matroska) layout(out *bytes.Buffer, cues int64) error {
 		} `ebml:"SeekHead"`
 	}
 	for _, s := range []struct {
-		what ebml.ElementType
-		at   int64
+		id     ebml.ElementType
+		offset int64
 	}{{ebml.ElementInfo, m.info}, {ebml.ElementTracks, m.tracks}, {ebml.ElementCues, cues}} {
-		head.SeekHead.Seek = append(head.SeekHead.Seek, seek{s.what.Bytes(), uint64(s.at - m.segment)})
+		head.SeekHead.Seek = append(head.SeekHead.Seek, seek{s.id.Bytes(), uint64(s.offset - m.segment)})
 	}
-	if err := lay(out, &head); err != nil {
+	if err := marshal(out, &head); err != nil {
 		return err
 	}
-	out.Write(void(seekRoom - out.Len()))
+	out.Write(voidElement(seekHeadSize - out.Len()))
 	return nil
 }
 
-// void is an element of n bytes, at least 9, that says nothing.
-func void(n int) []byte {
+// voidElement returns a Void element of n bytes, at least 9.
+func voidElement(n int) []byte {
 	b := make([]byte, n)
 	binary.BigEndian.PutUint64(b[1:], 1<<56|uint64(n-9))
 	b[0] = ebml.ElementVoid.Bytes()[0]
 	return b
 }
 
-// lay appends elements.
-func lay(out *bytes.Buffer, elements any) error {
+// marshal appends elements.
+func marshal(out *bytes.Buffer, elements any) error {
 	if err := ebml.Marshal(elements, out); err != nil {
-		return fmt.Errorf("laying out Matroska: %w", err)
+		return fmt.Errorf("encode Matroska: %w", err)
 	}
 	return nil
 }

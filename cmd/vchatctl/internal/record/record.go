@@ -1,10 +1,16 @@
-// Package record writes a feed's frames into a file, as they are: each is written whole by the time Add returns.
+// Package record writes the frames of a feed to a file, in Matroska or as
+// Motion JPEG.
 //
-// It promises that the file is playable whenever its writer ends, if only by SIGKILL, a full disk included; that frames keep the
-// distances in time at which they were taken; and that none is encoded again. A frame that is to be shown turned says so: in
-// Matroska the track does (ProjectionPoseRoll), elsewhere the frame itself (EXIF).
+//	Source ─▶ Buffer (a goroutine) ─▶ Recording.Add ─▶ format ─▶ file
 //
-// A Recording starts no goroutine; an Ahead has one, for which Close waits.
+// Guarantees:
+//   - The file is playable whenever the writer stops, even by SIGKILL or on a
+//     full disk: each frame is written as a whole before Add returns.
+//   - Matroska keeps the intervals at which the frames were captured.
+//   - Frames are not encoded again. The rotation is stored in the track
+//     (Matroska's ProjectionPoseRoll) or in each frame (EXIF).
+//
+// Goroutines: a Buffer has one, and Close waits for it. A Recording has none.
 package record
 
 import (
@@ -21,56 +27,59 @@ import (
 	"vchat/daemon/client"
 )
 
-// What Create refuses.
+// Errors of Create.
 var (
-	ErrExists = errors.New("the file is there already")
-	ErrFormat = errors.New("what is recorded is .mkv or .mjpeg")
+	ErrExists = errors.New("file already exists")
+	ErrFormat = errors.New("unsupported format; use .mkv or .mjpeg")
 )
 
-// format is how frames are laid into a file.
+// format is a file format.
 type format interface {
-	// append appends to dst what the frame, taken at this time since the first one, adds to the file.
-	append(dst []byte, f *client.Frame, at time.Duration) ([]byte, error)
-	// finish makes the file of this size and length easier to read, once all is written; what was appended last may be missing.
-	// Without it the file is complete as well.
+	// appendFrame appends to dst what a frame adds to the file. The frame was
+	// captured this long after the first one.
+	appendFrame(dst []byte, f *client.Frame, at time.Duration) ([]byte, error)
+	// finish adds an index and the length to a file of this size. The file is
+	// playable without it. The last appended frame may not have been written.
 	finish(f *os.File, size int64, length time.Duration) error
 }
 
-// formats are by the file's extension.
+// formats lists the formats by file extension.
 var formats = map[string]func() format{
 	".mkv":   func() format { return &matroska{} },
-	".mjpeg": func() format { return motion{} },
-	".mjpg":  func() format { return motion{} },
+	".mjpeg": func() format { return motionJPEG{} },
+	".mjpg":  func() format { return motionJPEG{} },
 }
 
-// Recording is a file that is written. Its methods are for one goroutine at a time.
+// Recording is a file being written. Its methods are for one goroutine at a
+// time.
 type Recording struct {
-	file    *os.File
-	regular bool
-	format  format
-	buf     []byte
-	failed  bool
-	old     bool // the file holds what was there before, until the first frame comes
+	file      *os.File
+	regular   bool // a regular file
+	format    format
+	buf       []byte
+	failed    bool
+	replacing bool // the file keeps its old content until the first frame
 
-	begun  time.Duration // when the first frame was taken, on its clock
-	seq    uint64        // of the last one
+	start  time.Duration // capture time of the first frame
+	seq    uint64        // of the last frame
 	Totals Totals
 }
 
-// Totals is what there is in a recording.
+// Totals describes the content of a recording.
 type Totals struct {
-	Frames uint64
-	Cards  uint64        // that stood in for frames, and are in it
-	Lost   uint64        // frames that did not come, by the numbers of those around them
+	Frames uint64        // from the camera
+	Cards  uint64        // in place of frames
+	Lost   uint64        // missing frames, by the gaps in the frame numbers
 	Length time.Duration // from the first frame to the last
 	Bytes  int64
 }
 
-// Create makes a recording in the format that its name's extension says. Errors: ErrExists, unless it may be replaced; ErrFormat;
-// those of the system. What is no ordinary file is written to as it is.
+// Create creates a recording, in the format of the file's extension. It writes
+// to devices and pipes as they are. Errors: ErrFormat, ErrExists unless replace
+// is set, and those of the system.
 func Create(path string, replace bool) (*Recording, error) {
-	make := formats[strings.ToLower(filepath.Ext(path))]
-	if make == nil {
+	newFormat := formats[strings.ToLower(filepath.Ext(path))]
+	if newFormat == nil {
 		return nil, fmt.Errorf("%s: %w", path, ErrFormat)
 	}
 	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
@@ -84,41 +93,43 @@ func Create(path string, replace bool) (*Recording, error) {
 		return nil, fmt.Errorf("%s: %w", path, ErrExists)
 	}
 	if err != nil {
-		return nil, plain(path, err)
+		return nil, pathError(path, err)
 	}
-	return &Recording{file: file, regular: regular, format: make(), old: replace && regular && info != nil}, nil
+	replacing := replace && regular && info != nil
+	return &Recording{file: file, regular: regular, format: newFormat(), replacing: replacing}, nil
 }
 
-// Add writes a frame behind those that there are. After an error the file holds what it held before, and takes no more.
+// Add writes a frame. After a failed write the file keeps the frames before,
+// and Add returns os.ErrClosed.
 func (r *Recording) Add(f *client.Frame) error {
 	if r.failed {
 		return os.ErrClosed
 	}
-	taken := f.Monotonic
-	if taken == 0 { // an older daemon
-		taken = time.Duration(f.Captured.UnixNano())
+	captured := f.Monotonic
+	if captured == 0 { // an older daemon
+		captured = time.Duration(f.Captured.UnixNano())
 	}
 	if r.Totals.Frames+r.Totals.Cards == 0 {
-		r.begun = taken
+		r.start = captured
 	}
-	at := max(taken-r.begun, r.Totals.Length)
+	at := max(captured-r.start, r.Totals.Length)
 	var err error
-	if r.buf, err = r.format.append(r.buf[:0], f, at); err != nil {
+	if r.buf, err = r.format.appendFrame(r.buf[:0], f, at); err != nil {
 		return err
 	}
-	if r.old {
+	if r.replacing {
 		if err := r.file.Truncate(0); err != nil {
-			return plain(r.file.Name(), err)
+			return pathError(r.file.Name(), err)
 		}
-		r.old = false
+		r.replacing = false
 	}
-	// In one go, so that whatever happens between two frames leaves a whole number of them.
+	// A single write, so that SIGKILL between two frames leaves whole frames.
 	if _, err = r.file.Write(r.buf); err != nil {
 		r.failed = true
 		if r.regular {
 			_ = r.file.Truncate(r.Totals.Bytes)
 		}
-		return plain(r.file.Name(), err)
+		return pathError(r.file.Name(), err)
 	}
 	r.count(f, at)
 	return nil
@@ -126,7 +137,7 @@ func (r *Recording) Add(f *client.Frame) error {
 
 func (r *Recording) count(f *client.Frame, at time.Duration) {
 	t := &r.Totals
-	// Numbers begin anew where the daemon does.
+	// After a restart of the daemon, frame numbers start again.
 	if gap := f.Seq - r.seq; t.Frames+t.Cards > 0 && f.Seq > r.seq+1 {
 		t.Lost += gap - 1
 	}
@@ -139,13 +150,10 @@ func (r *Recording) count(f *client.Frame, at time.Duration) {
 	}
 }
 
-// Close finishes the recording; once it returns nil it is on the disk. A recording of nothing is taken away, and
-// leaves what it was to replace.
+// Close finishes the recording and syncs it to disk. Without frames it removes
+// the file, or leaves the one that it was to replace.
 func (r *Recording) Close() error {
-	if !r.regular {
-		return r.file.Close()
-	}
-	if r.old {
+	if !r.regular || r.replacing {
 		return r.file.Close()
 	}
 	if r.Totals.Bytes == 0 {
@@ -153,22 +161,22 @@ func (r *Recording) Close() error {
 	}
 	err := r.format.finish(r.file, r.Totals.Bytes, r.Totals.Length)
 	err = cmp.Or(err, r.file.Sync(), r.file.Close())
-	if err != nil && !r.failed { // on a full disk, the first error was the one to tell of
-		return plain(r.file.Name(), err)
+	if err != nil && !r.failed { // after a failed write, Add has returned the cause
+		return pathError(r.file.Name(), err)
 	}
 	return nil
 }
 
-// plain says what the system says of a file, without the call that has failed.
-func plain(path string, err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
-		err = of.Err
+// pathError returns an error without the name of the system call.
+func pathError(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// Extensions are those that Create takes.
+// Extensions returns the file extensions that Create accepts, sorted.
 func Extensions() []string {
 	var all []string
 	for e := range formats {
