@@ -195,7 +195,7 @@ func (tn *testNet) stalledPeer(t *testing.T) (alice *device) {
 	hub, pool := frame.NewHub(), frame.NewPool(4)
 	alice.links.Link("bob").Show(hub)
 	for seq := range uint64(20) {
-		raw(hub, pool, seq, 400, 250, true)
+		publishRaw(hub, pool, seq, 400, 250, true)
 		advance(20 * time.Millisecond)
 	}
 	return alice
@@ -274,16 +274,16 @@ func TestWhatIsNotWantedIsNotUnpacked(t *testing.T) {
 		alice.links.Link("bob").Show(hub)
 		advance(time.Millisecond)
 		for seq := range uint64(5) {
-			raw(hub, pool, seq, 64, 48, false)
+			publishRaw(hub, pool, seq, 64, 48, false)
 			advance(100 * time.Millisecond)
 		}
 		if r := bob.links.Status("alice").Receiving; r.Frames != 0 || len(bob.frames) != 0 {
 			t.Errorf("%d frames were received by who wants none", r.Frames)
 		}
 		bob.locked(func() { bob.noFrames = false })
-		raw(hub, pool, 9, 64, 48, false) // the difference to one that was not unpacked: bob asks for a whole one
+		publishRaw(hub, pool, 9, 64, 48, false) // the difference to one that was not unpacked: bob asks for a whole one
 		advance(100 * time.Millisecond)
-		raw(hub, pool, 10, 64, 48, false)
+		publishRaw(hub, pool, 10, 64, 48, false)
 		advance(100 * time.Millisecond)
 		if r := bob.links.Status("alice").Receiving; r.Frames != 1 || r.Lost != 0 || r.Broken != 1 {
 			t.Errorf("counted %+v after the second wanted frame; want 1, none lost", r)

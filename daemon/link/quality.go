@@ -13,9 +13,9 @@ type qualityState struct {
 	capacity     float64 // of the link, in Mbit/s
 }
 
-// judgeQuality returns the quality of a frame of sent bytes that would have full
-// bytes without a budget. Constrained is true while the camera's frames exceed
-// the budget: then a small frame, too, belongs to a reduced sequence.
+// judgeQuality returns the quality of a frame of sent bytes that would have
+// full bytes without a budget. Constrained is true while the camera's frames
+// exceed the budget: then a small frame, too, belongs to a reduced sequence.
 func judgeQuality(constrained bool, sent, full, budget int) qualityState {
 	reduced := sent < full || constrained && sent <= budget
 	return qualityState{reduced: reduced, irreducible: constrained && !reduced}
@@ -41,8 +41,8 @@ func (q qualityState) String() string {
 }
 
 // qualityReporter decides when a change of quality is worth a log line and an
-// event: once it has lasted. At a link's limit the quality changes every second,
-// so an improvement must last longer than a deterioration.
+// event: once it has lasted. At a link's limit the quality changes every
+// second, so an improvement must last longer than a deterioration.
 type qualityReporter struct {
 	reported qualityState // without capacity
 	pending  qualityState // differs from reported, since
@@ -50,10 +50,11 @@ type qualityReporter struct {
 }
 
 const (
-	// reducedFor is how long frames must be reduced before it is reported: longer
-	// than a short disturbance of a radio link.
+	// reducedFor is how long frames must be reduced before it is reported:
+	// longer than a short disturbance of a radio link.
 	reducedFor = 2 * time.Second
-	// restoredFor is how long frames must be in full quality before it is reported.
+	// restoredFor is how long frames must be in full quality before it is
+	// reported.
 	restoredFor = 10 * time.Second
 )
 

@@ -12,31 +12,32 @@ import (
 	"vchat/daemon/wire"
 )
 
-// audience keeps what it sees.
-type audience struct {
+// viewer keeps the frames it is given.
+type viewer struct {
 	*device
 	seen map[uint64][]byte
 }
 
-func (a *audience) Frame(l *link.Link, f *frame.Frame) {
+func (a *viewer) Frame(l *link.Link, f *frame.Frame) {
 	a.locked(func() { a.seen[f.Seq] = bytes.Clone(f.Data) })
 	a.device.Frame(l, f)
 }
 
-// camera films a scene so rich that it can only be packed as the difference to the one before, with noise of a few
-// steps, and remembers what it filmed.
-type camera struct {
+// noisyCamera films a scene that only a delta can compress: random pixels with
+// a little noise. It keeps what it has filmed.
+type noisyCamera struct {
 	hub    *frame.Hub
 	pool   *frame.Pool
 	seq    uint64
 	filmed map[uint64][]byte
 }
 
-func newCamera() *camera {
-	return &camera{hub: frame.NewHub(), pool: frame.NewPool(4), filmed: map[uint64][]byte{}}
+func newNoisyCamera() *noisyCamera {
+	return &noisyCamera{hub: frame.NewHub(), pool: frame.NewPool(4), filmed: map[uint64][]byte{}}
 }
 
-func (c *camera) film(w, h int, card bool) {
+// film publishes the next frame; a card is a tiny JPEG.
+func (c *noisyCamera) film(w, h int, card bool) {
 	f := c.pool.Get(2 * w * h)
 	c.seq++
 	rand.NewChaCha8([32]byte{}).Read(f.Data)
@@ -44,7 +45,7 @@ func (c *camera) film(w, h int, card bool) {
 	for i := range f.Data {
 		f.Data[i] += byte(r.IntN(4))
 	}
-	for i := range f.Data[:len(f.Data)/8] { // somebody walks through
+	for i := range f.Data[:len(f.Data)/8] { // something moves
 		f.Data[(i+int(c.seq)*64)%len(f.Data)] ^= 0x55
 	}
 	f.Seq, f.Format, f.Width, f.Height, f.Captured = c.seq, frame.YUYV, w, h, frame.Now()
@@ -55,15 +56,15 @@ func (c *camera) film(w, h int, card bool) {
 	c.hub.Publish(f)
 }
 
-func TestRawFramesArriveByteForByte(t *testing.T) {
+func TestLink_rawFramesArriveUnchanged(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
-		bob := &audience{tn.device("bob"), map[uint64][]byte{}}
+		bob := &viewer{tn.device("bob"), map[uint64][]byte{}}
 		bob.handler = bob
 		tn.start(alice, true, bob.device)
 		tn.start(bob.device, false, alice)
 		advance(3 * time.Second)
-		c := newCamera()
+		c := newNoisyCamera()
 		out := alice.links.Link("bob")
 		out.Show(c.hub)
 		advance(time.Millisecond)
@@ -77,57 +78,61 @@ func TestRawFramesArriveByteForByte(t *testing.T) {
 			t.Helper()
 			for seq := from; seq <= to; seq++ {
 				if bob.seen[seq] == nil {
-					t.Errorf("%s: frame %d did not arrive", what, seq)
+					t.Errorf("%s: got no frame %d", what, seq)
 				}
 			}
 		}
-		const frametime, calm = 33 * time.Millisecond, 100
-		run(10, frametime)
+		const (
+			interval = 33 * time.Millisecond
+			recovery = 100 // frames until raw ones are sent again
+		)
+		run(10, interval)
 		arrived("at rest", 1, 10)
 		tn.net.Stall(true)
-		run(20, frametime) // the newest wins, so that the base of the next is not the one filmed before it
+		run(20, interval) // most are dropped, so the base of the next is not the one before
 		tn.net.Stall(false)
 		advance(time.Second)
-		run(5, frametime)
-		arrived("after a jam", 30, 35)
+		run(5, interval)
+		arrived("after a stall", 30, 35)
 		if n := len(bob.seen); n > 25 {
-			t.Errorf("%d frames of 35 came through a jam that lasted for 20", n)
+			t.Errorf("got %d frames of 35 despite a stall of 20, want at most 25", n)
 		}
-		run(calm, frametime) // as JPEGs, until the link is trusted with raw frames again
+		run(recovery, interval) // as JPEGs, until the budget allows raw frames again
 		c.film(160, 240, false)
-		advance(frametime)
-		run(2, frametime)
+		advance(interval)
+		run(2, interval)
 		c.film(320, 240, true)
-		advance(frametime)
-		run(2, frametime)
-		arrived("after another size", 36+calm, 38+calm)
-		arrived("after a card", 40+calm, 41+calm)
+		advance(interval)
+		run(2, interval)
+		arrived("after another size", 36+recovery, 38+recovery)
+		arrived("after a card", 40+recovery, 41+recovery)
 		bob.locked(func() { bob.noFrames = true })
-		run(3, frametime)
+		run(3, interval)
 		bob.locked(func() { bob.noFrames = false })
-		run(3, frametime)
-		arrived("after nobody looked", 46+calm, 47+calm)
+		run(3, interval)
+		arrived("after a time without viewers", 46+recovery, 47+recovery)
 		out.Show(nil)
-		advance(frametime)
-		run(3, frametime)
+		advance(interval)
+		run(3, interval)
 		out.Show(c.hub)
-		advance(frametime)
-		run(3, frametime)
-		arrived("in another call", 50+calm, 53+calm)
+		advance(interval)
+		run(3, interval)
+		arrived("in another call", 50+recovery, 53+recovery)
 		for seq, data := range bob.seen {
-			if !bytes.Equal(data, c.filmed[seq]) && seq != 39+calm && (seq < 30 || seq > 35+calm) {
-				t.Errorf("frame %d is not the one that was filmed", seq)
+			if !bytes.Equal(data, c.filmed[seq]) && seq != 39+recovery && (seq < 30 || seq > 35+recovery) {
+				t.Errorf("frame %d: got other data than was filmed", seq)
 			}
 		}
 		if len(alice.down)+len(bob.down) != 0 {
-			t.Errorf("the link went down: %v, %v", alice.down, bob.down)
+			t.Errorf("got links down: %v, %v; want them up", alice.down, bob.down)
 		}
 	})
 }
 
-// nominated is a link of alice on which all that bob says is the test's.
-func (tn *testNet) nominated(t *testing.T, features ...string) (alice *audience, s *rawPeer) {
-	alice = &audience{tn.device("alice"), map[uint64][]byte{}}
+// nominated starts alice with a nominated link to bob, whose side the test
+// writes.
+func (tn *testNet) nominated(t *testing.T, features ...string) (alice *viewer, s *rawPeer) {
+	alice = &viewer{tn.device("alice"), map[uint64][]byte{}}
 	alice.handler = alice
 	bob := tn.arbiterFor("bob", alice.device)
 	tn.start(alice.device, false, bob)
@@ -137,10 +142,10 @@ func (tn *testNet) nominated(t *testing.T, features ...string) (alice *audience,
 	return alice, s
 }
 
-func TestWhatADifferenceIsSentAgainst(t *testing.T) {
+func TestLink_baseOfDelta(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, s := tn.nominated(t, "yuyv", "lz4", "delta")
-		c := newCamera()
+		c := newNoisyCamera()
 		out := alice.links.Link("bob")
 		frame := func(w, h int, card bool) {
 			c.film(w, h, card)
@@ -155,7 +160,7 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 				}
 				if p, ok := m.(*wire.Frame); ok {
 					if p.Seq != c.seq || p.Codec != want || p.Base != base {
-						t.Fatalf("frame %d as %v to %d, want %d as %v to %d", p.Seq, p.Codec, p.Base, c.seq, want, base)
+						t.Fatalf("got frame %d as %v with base %d, want %d as %v with base %d", p.Seq, p.Codec, p.Base, c.seq, want, base)
 					}
 					s.sendFeedback(p)
 					return
@@ -185,26 +190,26 @@ func TestWhatADifferenceIsSentAgainst(t *testing.T) {
 		out.Show(nil)
 		advance(time.Millisecond)
 		frame(240, 320, false)
-		out.Show(c.hub) // the newest comes at once
+		out.Show(c.hub) // the newest frame is sent at once
 		advance(time.Millisecond)
 		next(wire.CodecYUYV, 0)
 		frame(240, 320, false)
 		next(wire.CodecYUYVDelta, 9)
 		if c.hub.Readers() != 1 || s.Close() != nil {
-			t.Error("the link has gone")
+			t.Error("got no reader, or no link; want both")
 		}
 		advance(time.Second)
 		if n := c.hub.Readers(); n != 0 {
-			t.Errorf("%d readers without a link", n)
+			t.Errorf("got %d readers without a link, want 0", n)
 		}
 	})
 }
 
-func TestWhoKnowsNoDifferencesGetsNone(t *testing.T) {
+func TestLink_noDeltaWithoutFeature(t *testing.T) {
 	for _, features := range [][]string{{"yuyv", "lz4"}, {"yuyv", "delta"}} {
 		bubble(t, func(t *testing.T, tn *testNet) {
 			alice, s := tn.nominated(t, features...)
-			c := newCamera()
+			c := newNoisyCamera()
 			alice.links.Link("bob").Show(c.hub)
 			advance(time.Millisecond)
 			for got := 0; got < 4; {
@@ -219,18 +224,18 @@ func TestWhoKnowsNoDifferencesGetsNone(t *testing.T) {
 					got++
 					s.sendFeedback(p)
 					if p.Codec != wire.CodecYUYV {
-						t.Errorf("with %q: frame %d as %v", features, p.Seq, p.Codec)
+						t.Errorf("features %q: got frame %d as %v, want it stored", features, p.Seq, p.Codec)
 					}
 				}
 			}
-			s.send(&wire.Refresh{}) // means nothing
+			s.send(&wire.Refresh{}) // has no effect
 			_ = s.Close()
 			advance(time.Second)
 		})
 	}
 }
 
-func TestADifferenceToAFrameThatIsNotHeldIsThrownAway(t *testing.T) {
+func TestLink_deltaWithoutBaseIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, s := tn.nominated(t, "yuyv", "lz4", "delta")
 		base := make([]byte, 64*48*2)
@@ -247,54 +252,54 @@ func TestADifferenceToAFrameThatIsNotHeldIsThrownAway(t *testing.T) {
 			wire.Difference(d, raw, base)
 			n, ok := z.Compress(to, d)
 			if !ok {
-				t.Fatal("a difference that cannot be packed")
+				t.Fatal("the test's difference cannot be packed")
 			}
 			return to[:n]
 		}
 		second, third := bytes.Clone(base), bytes.Clone(base)
 		second[7], third[1000] = 7, 99
-		bad := []byte("what does not unpack, and is not looked at")
+		bad := []byte("not an LZ4 block, and not decoded")
 
-		send(wire.Frame{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4}, bad) // before any
+		send(wire.Frame{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4}, bad) // no base yet
 		send(wire.Frame{Seq: 10, Codec: wire.CodecYUYV}, base)
 		send(wire.Frame{Seq: 11, Codec: wire.CodecYUYVDelta, Base: 9}, bad)
 		send(wire.Frame{Seq: 12, Codec: wire.CodecYUYVDelta, Base: 11}, bad)
-		send(wire.Frame{Seq: 9, Codec: wire.CodecYUYV}, noise) // is late, and no base
+		send(wire.Frame{Seq: 9, Codec: wire.CodecYUYV}, noise) // too old, so no base
 		send(wire.Frame{Seq: 13, Codec: wire.CodecYUYVDelta, Base: 10}, diff(second, base))
-		send(wire.Frame{Seq: 14, Codec: wire.CodecYUYVDelta, Base: 10}, bad) // no longer held
+		send(wire.Frame{Seq: 14, Codec: wire.CodecYUYVDelta, Base: 10}, bad) // an old base
 		send(wire.Frame{Seq: 15, Codec: wire.CodecYUYVDelta, Base: 13}, diff(third, second))
 		for seq, want := range map[uint64][]byte{10: base, 13: second, 15: third} {
 			if !bytes.Equal(alice.seen[seq], want) {
-				t.Errorf("frame %d is another one", seq)
+				t.Errorf("frame %d: got other data", seq)
 			}
 		}
 		if len(alice.seen) != 3 {
-			t.Errorf("%d frames were shown, want 3", len(alice.seen))
+			t.Errorf("got %d frames, want 3", len(alice.seen))
 		}
 		if r := alice.links.Status("bob").Receiving; r.Broken != 5 || r.Frames != 3 {
-			t.Errorf("counted %+v; want 5 broken", r)
+			t.Errorf("got %+v, want 5 broken and 3 frames", r)
 		}
-		send(wire.Frame{Seq: 16, Codec: wire.CodecYUYVDelta, Base: 15}, bad) // held, so that it is looked at
+		send(wire.Frame{Seq: 16, Codec: wire.CodecYUYVDelta, Base: 15}, bad) // the base is right, so it is decoded
 		advance(time.Second)
-		var heard []wire.Type
+		var got []wire.Type
 		for {
 			m, err := s.in.Next()
 			if err != nil {
 				break
 			}
 			if m.Type() == wire.TypeRefresh || m.Type() == wire.TypeBye {
-				heard = append(heard, m.Type())
+				got = append(got, m.Type())
 			}
 		}
-		// Once for 5, once for 11 and 12, once for 14.
+		// A refresh for 5, one for 11 and 12, one for 14.
 		want := []wire.Type{wire.TypeRefresh, wire.TypeRefresh, wire.TypeRefresh, wire.TypeBye}
-		if !slices.Equal(heard, want) {
-			t.Errorf("alice said %v, want %v", heard, want)
+		if !slices.Equal(got, want) {
+			t.Errorf("alice sent %v, want %v", got, want)
 		}
 	})
 }
 
-func TestAFrameThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
+func TestLink_refreshIsRepeatedAfterDiscard(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, s := tn.nominated(t, "yuyv", "lz4", "delta")
 		send := func(p wire.Frame) {
@@ -311,7 +316,7 @@ func TestAFrameThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
 		alice.locked(func() { alice.noFrames = false })
 		send(wire.Frame{Seq: 4, Codec: wire.CodecYUYVDelta, Base: 3})
 		send(wire.Frame{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4})
-		send(wire.Frame{Seq: 6, Codec: wire.CodecYUYVLZ4}) // does not unpack, and so ends the link
+		send(wire.Frame{Seq: 6, Codec: wire.CodecYUYVLZ4}) // no LZ4 block: ends the link
 		advance(time.Second)
 		n := 0
 		for {
@@ -324,12 +329,12 @@ func TestAFrameThatWasAskedForAndNotLookedAtIsAskedForAgain(t *testing.T) {
 			}
 		}
 		if n != 2 {
-			t.Errorf("alice asked %d times, want once for 2, and once for 4 and 5", n)
+			t.Errorf("got %d refreshes, want one for 2, and one for 4 and 5", n)
 		}
 	})
 }
 
-func TestADifferenceThatWasNotAgreedOnEndsTheLink(t *testing.T) {
+func TestLink_deltaWithoutFeatureEndsLink(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		_, s := tn.nominated(t, "yuyv", "lz4")
 		p := wire.Frame{Seq: 2, Base: 1, Codec: wire.CodecYUYVDelta, Width: 8, Height: 2, Size: 9}

@@ -98,10 +98,11 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 			f.Release()
 		}
 	}
-	l.received.onArrival(wire.Feedback{Seq: m.Seq, Arrived: l.clockBase + complete, Transfer: complete - began, Delay: delay})
+	l.received.onArrival(wire.Feedback{Seq: m.Seq, Arrived: l.clockBase + complete,
+		Transfer: complete - began, Delay: delay})
 	notify(l.feedbackDue)
-	// After TCP has repeated a lost packet, several frames arrive at once. On one
-	// processor the viewers would only run after the last of them.
+	// After TCP has repeated a lost packet, several frames arrive at once. On
+	// one processor the viewers would only run after the last of them.
 	runtime.Gosched()
 	return nil
 }

@@ -21,8 +21,8 @@ type Receiving struct {
 // a longer pause the camera was away, or the frames are another call's.
 const maxLossGap = 1500 * time.Millisecond
 
-// receiveStats is what is known of the frames that arrive. The reading goroutine
-// writes it; any goroutine may read it.
+// receiveStats is what is known of the frames that arrive. The reading
+// goroutine writes it; any goroutine may read it.
 type receiveStats struct {
 	meter    frame.Meter
 	transfer frame.Meter // delay from the first byte of a frame to the last

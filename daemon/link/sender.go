@@ -16,11 +16,11 @@ import (
 // A frame that has to wait is dropped as soon as the camera delivers a newer
 // one, so no queue of old frames forms.
 //
-//	Hub ─▶ sub (the newest frame) ─▶ CanSend? ─▶ Encode within Budget ─▶ TLS ─▶ socket
-//	                                    ▲              ▲                  │
-//	                                    └── Controller ┴───── OnSent ◀────┘
-//	                                             ▲
-//	                                             └─ OnFeedback ◀─ the receiver
+//	Hub ─▶ sub ─▶ CanSend? ─▶ Encode within Budget ─▶ write ─▶ OnSent
+//	                 ▲                        ▲                   │
+//	                 └────────── Controller ──┴───────────────────┘
+//	                                 ▲
+//	                            OnFeedback ◀─ wire.Feedback ◀─ the receiver
 type sender struct {
 	link    *Link
 	sub     *frame.Reader // of the hub whose frames are sent; nil: none are
@@ -146,8 +146,8 @@ func (s *sender) sendFrame() error {
 		return nil
 	}
 	now := s.link.elapsed()
-	s.control.OnSent(now, congestion.SentFrame{Seq: f.Seq, Bytes: len(enc.Data), FullBytes: enc.FullBytes, Budget: budget,
-		Raw: f.Format != frame.JPEG, Card: f.Card, EncodeTime: now - began})
+	s.control.OnSent(now, congestion.SentFrame{Seq: f.Seq, Bytes: len(enc.Data), FullBytes: enc.FullBytes,
+		Budget: budget, Raw: f.Format != frame.JPEG, Card: f.Card, EncodeTime: now - began})
 	quality := s.qualityOf(f, &enc, budget, reason)
 	if err := s.writeFrame(&enc); err != nil {
 		return fmt.Errorf("write a frame to %s: %w", s.link.Peer(), classify(err))
@@ -206,7 +206,8 @@ func (s *sender) qualityOf(f *frame.Frame, enc *framecodec.Encoded, budget int, 
 	return q
 }
 
-// sendMessage writes one message. It stamps pings and pongs as late as possible.
+// sendMessage writes one message. It stamps pings and pongs as late as
+// possible.
 func (s *sender) sendMessage(m wire.Message) error {
 	switch t := m.(type) {
 	case *wire.Ping:

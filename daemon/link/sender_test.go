@@ -10,7 +10,8 @@ import (
 	"vchat/daemon/wire"
 )
 
-// film publishes frames at a rate for a while, in fake time.
+// film publishes raw frames of noise at a rate for a while, in fake time. It
+// returns the next number.
 func film(h *frame.Hub, p *frame.Pool, fps int, bytes int, from uint64, span time.Duration) (next uint64) {
 	interval := time.Second / time.Duration(fps)
 	for at := time.Duration(0); at < span; at += interval {
@@ -18,7 +19,8 @@ func film(h *frame.Hub, p *frame.Pool, fps int, bytes int, from uint64, span tim
 		for i := range f.Data {
 			f.Data[i] = byte(rand.Uint32())
 		}
-		f.Seq, f.Format, f.Width, f.Height, f.Captured = from, frame.YUYV, bytes/200, 100, time.Hour+time.Duration(from)*interval
+		f.Seq, f.Format, f.Width, f.Height = from, frame.YUYV, bytes/200, 100
+		f.Captured = time.Hour + time.Duration(from)*interval
 		h.Publish(f)
 		from++
 		advance(interval)
@@ -26,11 +28,12 @@ func film(h *frame.Hub, p *frame.Pool, fps int, bytes int, from uint64, span tim
 	return from
 }
 
-func TestMaxBitrateIsKept(t *testing.T) {
+func TestSender_keepsMaxBitrate(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
 		configure := func(mbit float64) {
-			alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "bob", ID: bob.id.ID(), MaxBitrate: mbit}})
+			peer := link.Peer{Name: "bob", Address: "bob", ID: bob.id.ID(), MaxBitrate: mbit}
+			alice.links.Configure("alice", []link.Peer{peer})
 		}
 		configure(1)
 		hub, pool := frame.NewHub(), frame.NewPool(4)
@@ -38,37 +41,37 @@ func TestMaxBitrateIsKept(t *testing.T) {
 		next := film(hub, pool, 50, 20_000, 1, 8*time.Second)
 		s := alice.links.Status("bob").Sending
 		if !s.Reduced || s.Why != "max_bitrate" || s.Dropped != s.Drops.MaxBitrate+s.Drops.Link {
-			t.Errorf("%+v, want frames that are reduced for max_bitrate's sake", s)
+			t.Errorf("got %+v, want frames reduced because of max_bitrate", s)
 		}
 		if n := s.Feedback.Bytes; n < 800_000 || n > 1_030_000 {
-			t.Errorf("%d bytes arrived in 8 s, where 1 Mbit/s is allowed", n)
+			t.Errorf("got %d bytes in 8 s, want 1 Mbit/s", n)
 		}
 		configure(0)
 		film(hub, pool, 50, 20_000, next, 12*time.Second)
 		if s := alice.links.Status("bob").Sending; s.Reduced || s.Why != "" {
-			t.Errorf("still %+v without max_bitrate", s)
+			t.Errorf("got %+v without max_bitrate, want full quality", s)
 		}
 		if alice.qualityChanges != 2 {
-			t.Errorf("the Handler was told of %d changes of quality, want 2", alice.qualityChanges)
+			t.Errorf("got %d calls of Handler.Quality, want 2", alice.qualityChanges)
 		}
 	})
 }
 
-func TestFeedbackComesForEachFrameButNotMoreThan50TimesASecond(t *testing.T) {
-	for _, tt := range []struct{ fps, least, most int }{{10, 10, 10}, {30, 30, 30}, {200, 45, 51}} {
+func TestSender_feedbackForEachFrameUpTo50ASecond(t *testing.T) {
+	for _, tt := range []struct{ fps, min, max int }{{10, 10, 10}, {30, 30, 30}, {200, 45, 51}} {
 		bubble(t, func(t *testing.T, tn *testNet) {
 			alice := tn.device("alice")
 			bob := tn.arbiterFor("bob", alice)
 			tn.start(alice, false, bob)
 			s := tn.dialHello(t, "alice", bob, "yuyv")
 			s.send(&wire.Nominate{})
-			words := make(chan int)
+			count := make(chan int)
 			go func() {
 				n := 0
 				for {
 					m, err := s.in.Next()
 					if err != nil {
-						words <- n
+						count <- n
 						return
 					}
 					if _, ok := m.(*wire.Feedback); ok {
@@ -84,8 +87,8 @@ func TestFeedbackComesForEachFrameButNotMoreThan50TimesASecond(t *testing.T) {
 			}
 			advance(100 * time.Millisecond)
 			_ = s.Close()
-			if n := <-words; n < tt.least || n > tt.most {
-				t.Errorf("%d feedbacks for %d frames in a second", n, tt.fps)
+			if n := <-count; n < tt.min || n > tt.max {
+				t.Errorf("got %d feedbacks for %d frames in a second, want %d to %d", n, tt.fps, tt.min, tt.max)
 			}
 		})
 	}
