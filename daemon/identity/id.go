@@ -10,32 +10,36 @@ import (
 	"unicode"
 )
 
-// ID is a device's identity: the SHA-256 of its public key as a DER SubjectPublicKeyInfo. To know a device is to know
-// its ID; its name, address and certificate prove nothing.
+// ID identifies a device: the SHA-256 of its public key as a DER
+// SubjectPublicKeyInfo. Name, address and the rest of the certificate prove
+// nothing.
 type ID [sha256.Size]byte
 
 // ErrID is wrapped by every error of ParseID.
-var ErrID = errors.New("not a device id")
+var ErrID = errors.New("invalid device id")
 
-// The text form: 52 base32 characters in four blocks, behind each two check characters, shown in groups of five. A
-// block is three groups, so that a typing error is found to within 15 characters.
+// The text form is 52 base32 characters in four blocks, each followed by two
+// check characters, written in groups of five. A block is three groups, so the
+// check locates a typing error to within 15 characters.
 const (
-	idBlocks     = 4
-	blockData    = 13 // characters of the hash in a block
-	blockLen     = blockData + 2
-	idLen        = idBlocks * blockLen
-	groupLen     = 5
-	groupsPerRun = blockLen / groupLen
+	idBlocks       = 4
+	blockData      = 13 // characters of the hash in a block
+	blockLen       = blockData + 2
+	idLen          = idBlocks * blockLen
+	groupLen       = 5
+	groupsPerBlock = blockLen / groupLen
 )
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // RFC 4648
 
 var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
-// Compare orders ids byte by byte, as the protocol does to find which of two devices chooses.
+// Compare compares ids byte by byte. The device with the smaller id is the
+// arbiter in the protocol.
 func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 
-// String gives the text form, of 71 characters: twelve groups of five with '-' between them.
+// String returns the text form of 71 characters: twelve groups of five,
+// separated by '-'.
 func (id ID) String() string {
 	hash := encoding.EncodeToString(id[:])
 	var plain strings.Builder
@@ -52,14 +56,15 @@ func (id ID) String() string {
 	return strings.Join(groups, "-")
 }
 
-// ParseID reads the text form. It ignores '-', white space and case, and says in words what is wrong, and where.
+// ParseID parses the text form. It ignores '-', white space and case. Errors
+// wrap ErrID and name the group of the fault.
 func ParseID(s string) (ID, error) {
 	plain, err := compact(s)
 	if err != nil {
 		return ID{}, err
 	}
 	if len(plain) != idLen {
-		return ID{}, fmt.Errorf("%w: %d characters instead of %d", ErrID, len(plain), idLen)
+		return ID{}, fmt.Errorf("%w: %d characters, want %d", ErrID, len(plain), idLen)
 	}
 	var hash strings.Builder
 	for i := range idBlocks {
@@ -70,11 +75,12 @@ func ParseID(s string) (ID, error) {
 		hash.WriteString(block[:blockData])
 	}
 	var id ID
-	// The alphabet and the length are as they must be: it cannot fail.
+	// Alphabet and length are checked, so Decode cannot fail.
 	if _, err := encoding.Decode(id[:], []byte(hash.String())); err != nil {
 		return ID{}, fmt.Errorf("%w: %w", ErrID, err)
 	}
-	// 52 characters hold four bits more than the hash has. Were they not held to zero, an id had 16 spellings.
+	// 52 characters have four bits more than the hash. They must be zero, or an
+	// id would have 16 spellings.
 	if encoding.EncodeToString(id[:]) != hash.String() {
 		return ID{}, typingError(idBlocks - 1)
 	}
@@ -82,17 +88,18 @@ func ParseID(s string) (ID, error) {
 }
 
 func typingError(block int) error {
-	first := block*groupsPerRun + 1
-	return fmt.Errorf("%w: typing error in groups %d–%d", ErrID, first, first+groupsPerRun-1)
+	first := block*groupsPerBlock + 1
+	return fmt.Errorf("%w: typing error in groups %d–%d", ErrID, first, first+groupsPerBlock-1)
 }
 
-// maxTyped bounds what is looked at: an id with room for any spacing.
-const maxTyped = 1024
+// maxTextLen bounds the input in bytes. It leaves space for any spacing.
+const maxTextLen = 1024
 
-// compact leaves the characters that count, in upper case, and refuses those that no id has.
+// compact returns the base32 characters in upper case. It rejects characters
+// that are not in the alphabet.
 func compact(s string) (string, error) {
-	if len(s) > maxTyped {
-		return "", fmt.Errorf("%w: %d characters instead of %d", ErrID, len(s), idLen)
+	if len(s) > maxTextLen {
+		return "", fmt.Errorf("%w: %d characters, want %d", ErrID, len(s), idLen)
 	}
 	var plain strings.Builder
 	for _, r := range s {
@@ -100,34 +107,35 @@ func compact(s string) (string, error) {
 			continue
 		}
 		c := r
-		if 'a' <= c && c <= 'z' { // not unicode.ToUpper: it makes an I of ı and an S of ſ
+		if 'a' <= c && c <= 'z' { // not unicode.ToUpper, which maps ı to I and ſ to S
 			c -= 'a' - 'A'
 		}
 		if !strings.ContainsRune(alphabet, c) {
-			return "", impossible(r, plain.Len()/groupLen+1)
+			return "", invalidCharacter(r, plain.Len()/groupLen+1)
 		}
 		plain.WriteRune(c)
 	}
 	return plain.String(), nil
 }
 
-// lookalikes are the digits that base32 leaves out, and what was likely read as them.
-var lookalikes = map[rune]string{'0': "the letter O", '1': "the letter I or L", '8': "the letter B", '9': "the letter G"}
+// lookalikes maps the digits missing in base32 to the letters they resemble.
+var lookalikes = map[rune]string{'0': "the letter O", '1': "the letter I or L", '8': "the letter B",
+	'9': "the letter G"}
 
-func impossible(r rune, group int) error {
+func invalidCharacter(r rune, group int) error {
 	if likely, ok := lookalikes[r]; ok {
-		return fmt.Errorf("%w: %c in group %d, where no id has that digit: perhaps %s is meant", ErrID, r, group, likely)
+		return fmt.Errorf("%w: digit %c in group %d is not used in ids; it may be %s", ErrID, r, group, likely)
 	}
-	return fmt.Errorf("%w: %q in group %d: an id has only the letters A–Z and the digits 2–7", ErrID, r, group)
+	return fmt.Errorf("%w: %q in group %d is not a letter A–Z or a digit 2–7", ErrID, r, group)
 }
 
-// checkCharacters gives the CRC-10/ATM of a block's characters, each as one byte with its value in the alphabet, as
-// two characters.
+// checkCharacters returns the check characters of a block: the CRC-10/ATM of
+// the alphabet values of its characters, one byte each.
 func checkCharacters(block string) string {
 	const polynomial = 0x233
 	crc := 0
 	for i := range len(block) {
-		crc ^= strings.IndexByte(alphabet, block[i]) << 2 // the byte's highest bit meets the register's
+		crc ^= strings.IndexByte(alphabet, block[i]) << 2 // align the highest bits of byte and register
 		for range 8 {
 			crc <<= 1
 			if crc&(1<<10) != 0 {

@@ -1,19 +1,25 @@
-// Package identity is who a device is: an ed25519 key on disk, its fingerprint, and the TLS settings that make both
-// ends of a connection prove theirs.
+// Package identity provides the identity of a device: an Ed25519 key on disk,
+// its fingerprint, and TLS configurations that authenticate both ends by their
+// keys.
 //
-//	identity.key ─▶ Identity ─┬─▶ ID            what others know this device by
-//	                          ├─▶ ServerConfig  ┐ handshake ─▶ PeerID: who is there
+//	identity.key ─▶ Identity ─┬─▶ ID            what peers know this device by
+//	                          ├─▶ ServerConfig  ┐ handshake ─▶ PeerID of the peer
 //	                          └─▶ ClientConfig  ┘
 //
-// It promises: a key is made once and never replaced by itself, whatever state its file is in; it is never on disk
-// half or readable by others; and a handshake that succeeds has proved the other side's key, of which PeerID tells.
+// Guarantees:
+//   - A key is created once. The package never replaces a key file, even an
+//     invalid one.
+//   - The key is never on disk incomplete or readable by others.
+//   - A successful handshake proves the peer's key; PeerID returns its id.
 //
-// It does not promise that the other side is known. That is asked after the handshake, so that a refusal can be said
-// in words: whoever uses these settings must compare PeerID with the ID it expects before it believes anything else.
+// The handshake accepts every key, so that a refusal can carry a reason in
+// words. The caller must compare PeerID with the expected ID before it trusts
+// anything else.
 //
-// No clock is asked: a Raspberry Pi begins each life in the past, so a certificate's dates mean nothing here.
+// Certificate dates are ignored: a Raspberry Pi boots without the time of day.
 //
-// The package starts no goroutine. An Identity is read only and may be used by several goroutines.
+// The package starts no goroutine. An Identity is immutable and safe for
+// concurrent use.
 package identity
 
 import (
@@ -29,24 +35,25 @@ import (
 	"time"
 )
 
-// ALPN is the protocol that both sides name in the handshake; daemon/wire/PROTOCOL.md gives it.
+// ALPN is the protocol in the TLS handshake, from daemon/wire/PROTOCOL.md.
 const ALPN = "vchat/1"
 
-// ErrPeer is wrapped by the handshake's error, and by PeerID's, where the other side speaks TLS but not as a device
-// does: another protocol, another kind of key, not exactly one certificate.
-var ErrPeer = errors.New("the other side is no vchat device")
+// ErrPeer is wrapped by the errors of the handshake and of PeerID if the other
+// side has another ALPN protocol, another type of key, or not exactly one
+// certificate.
+var ErrPeer = errors.New("not a vchat device")
 
-// Identity is a device's key, with what follows from it.
+// Identity is the key of a device, with its id and certificate.
 type Identity struct {
 	id          ID
 	certificate tls.Certificate
 }
 
-// New makes an identity that is nowhere on disk.
+// New returns a new identity that is not on disk.
 func New() (*Identity, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+		return nil, fmt.Errorf("generate key: %w", err)
 	}
 	return fromKey(key)
 }
@@ -55,11 +62,11 @@ func fromKey(key ed25519.PrivateKey) (*Identity, error) {
 	public := key.Public().(ed25519.PublicKey)
 	spki, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the public key: %w", err)
+		return nil, fmt.Errorf("encode public key: %w", err)
 	}
 	der, err := selfSigned(public, key)
 	if err != nil {
-		return nil, fmt.Errorf("making a certificate: %w", err)
+		return nil, fmt.Errorf("create certificate: %w", err)
 	}
 	return &Identity{
 		id:          sha256.Sum256(spki),
@@ -67,8 +74,8 @@ func fromKey(key ed25519.PrivateKey) (*Identity, error) {
 	}, nil
 }
 
-// selfSigned wraps the key in the certificate that TLS demands. It holds nothing that could change, so it is the same
-// at every start.
+// selfSigned returns the certificate that TLS requires. Its contents are
+// constant, so it is the same at every start.
 func selfSigned(public ed25519.PublicKey, key crypto.Signer) ([]byte, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
@@ -79,20 +86,22 @@ func selfSigned(public ed25519.PublicKey, key crypto.Signer) ([]byte, error) {
 	return x509.CreateCertificate(rand.Reader, template, template, public, key)
 }
 
-// ID is what other devices know this one by.
+// ID returns the id of this device.
 func (i *Identity) ID() ID { return i.id }
 
-// ServerConfig gives TLS settings to accept connections with. They are the caller's own.
+// ServerConfig returns a new TLS configuration to accept connections with.
 func (i *Identity) ServerConfig() *tls.Config {
 	c := i.config()
 	c.ClientAuth = tls.RequireAnyClientCert
 	return c
 }
 
-// ClientConfig gives TLS settings to dial with. They are the caller's own. No server name is sent.
+// ClientConfig returns a new TLS configuration to dial with. It sends no server
+// name.
 func (i *Identity) ClientConfig() *tls.Config {
 	c := i.config()
-	// The key is what is trusted, not a chain to an authority. verify holds the form, the caller compares PeerID.
+	// Peers are authenticated by their key, not by a chain to an authority.
+	// VerifyConnection checks the form, the caller compares PeerID.
 	c.InsecureSkipVerify = true
 	return c
 }
@@ -102,7 +111,7 @@ func (i *Identity) config() *tls.Config {
 		MinVersion:             tls.VersionTLS13,
 		NextProtos:             []string{ALPN},
 		Certificates:           []tls.Certificate{i.certificate},
-		SessionTicketsDisabled: true, // each connection proves the key anew
+		SessionTicketsDisabled: true, // every connection proves the key
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			_, err := PeerID(cs)
 			return err
@@ -110,19 +119,19 @@ func (i *Identity) config() *tls.Config {
 	}
 }
 
-// PeerID tells whose key the other side of a finished handshake has. The error wraps ErrPeer; after a handshake with
-// ServerConfig or ClientConfig there is none.
+// PeerID returns the id of the peer after a handshake. The error wraps ErrPeer;
+// it is nil after a handshake with ServerConfig or ClientConfig.
 func PeerID(cs tls.ConnectionState) (ID, error) {
-	// TLS lets a side that names no protocol pass.
+	// TLS accepts a side without ALPN.
 	if cs.NegotiatedProtocol != ALPN {
-		return ID{}, fmt.Errorf("%w: it does not speak %s", ErrPeer, ALPN)
+		return ID{}, fmt.Errorf("%w: no ALPN protocol %s", ErrPeer, ALPN)
 	}
 	if len(cs.PeerCertificates) != 1 {
-		return ID{}, fmt.Errorf("%w: %d certificates instead of one", ErrPeer, len(cs.PeerCertificates))
+		return ID{}, fmt.Errorf("%w: %d certificates, want 1", ErrPeer, len(cs.PeerCertificates))
 	}
 	certificate := cs.PeerCertificates[0]
 	if _, ok := certificate.PublicKey.(ed25519.PublicKey); !ok {
-		return ID{}, fmt.Errorf("%w: its key is %v, not Ed25519", ErrPeer, certificate.PublicKeyAlgorithm)
+		return ID{}, fmt.Errorf("%w: %v key, want Ed25519", ErrPeer, certificate.PublicKeyAlgorithm)
 	}
 	return sha256.Sum256(certificate.RawSubjectPublicKeyInfo), nil
 }

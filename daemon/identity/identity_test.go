@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-func fresh(t *testing.T) *Identity {
+func mustNew(t *testing.T) *Identity {
 	t.Helper()
 	i, err := New()
 	if err != nil {
@@ -32,15 +32,17 @@ func fresh(t *testing.T) *Identity {
 	return i
 }
 
-// handshake runs both sides until each has had a byte of the other, since in TLS 1.3 a client learns only by reading
-// that it was refused. It takes loopback TCP, for in a net.Pipe, which holds nothing, a client that refuses halfway
-// through a long certificate and a server that still sends it wait for each other.
-func handshake(t *testing.T, client, server *tls.Config) (clientState, serverState tls.ConnectionState, clientErr, serverErr error) {
+// handshake runs both sides until each has received a byte: in TLS 1.3 a client
+// learns only by reading that the server refused it. It uses loopback TCP. On a
+// net.Pipe, which has no buffer, a client that refuses a long certificate and a
+// server that still sends it would deadlock.
+func handshake(t *testing.T, client, server *tls.Config) (clientState, serverState tls.ConnectionState, clientErr,
+	serverErr error) {
 	t.Helper()
 	a, b := connect(t)
 	side := func(raw net.Conn, c *tls.Conn) (tls.ConnectionState, error) {
 		defer raw.Close()
-		raw.SetDeadline(time.Now().Add(time.Minute)) // a hang fails the test, nothing else depends on it
+		raw.SetDeadline(time.Now().Add(time.Minute)) // so that a hang fails the test
 		if err := c.Handshake(); err != nil {
 			return tls.ConnectionState{}, err
 		}
@@ -75,7 +77,7 @@ func connect(t *testing.T) (dialled, accepted net.Conn) {
 }
 
 func TestHandshake(t *testing.T) {
-	alice, bob := fresh(t), fresh(t)
+	alice, bob := mustNew(t), mustNew(t)
 	for _, c := range []struct {
 		name           string
 		client, server *Identity
@@ -90,24 +92,24 @@ func TestHandshake(t *testing.T) {
 				t.Fatalf("client: %v, server: %v", clientErr, serverErr)
 			}
 			if id, err := PeerID(atClient); err != nil || id != c.server.ID() {
-				t.Errorf("the client sees %v, %v; want %v", id, err, c.server.ID())
+				t.Errorf("client: got %v, %v; want %v", id, err, c.server.ID())
 			}
 			if id, err := PeerID(atServer); err != nil || id != c.client.ID() {
-				t.Errorf("the server sees %v, %v; want %v", id, err, c.client.ID())
+				t.Errorf("server: got %v, %v; want %v", id, err, c.client.ID())
 			}
 			if atClient.Version != tls.VersionTLS13 {
-				t.Errorf("TLS version %#x", atClient.Version)
+				t.Errorf("got TLS version %#x, want 1.3", atClient.Version)
 			}
 			if atServer.ServerName != "" {
-				t.Errorf("the client sent the server name %q", atServer.ServerName)
+				t.Errorf("got server name %q, want none", atServer.ServerName)
 			}
 		})
 	}
 }
 
-// A device whose clock is decades off connects as any other.
-func TestClockDoesNotMatter(t *testing.T) {
-	client, server := fresh(t).ClientConfig(), fresh(t).ServerConfig()
+// The handshake succeeds even if a clock is decades off.
+func TestHandshake_clock(t *testing.T) {
+	client, server := mustNew(t).ClientConfig(), mustNew(t).ServerConfig()
 	client.Time = func() time.Time { return time.Unix(-1e9, 0) }
 	server.Time = func() time.Time { return time.Unix(1e12, 0) }
 	if _, _, clientErr, serverErr := handshake(t, client, server); clientErr != nil || serverErr != nil {
@@ -115,8 +117,8 @@ func TestClockDoesNotMatter(t *testing.T) {
 	}
 }
 
-func TestNoSessionIsResumed(t *testing.T) {
-	client, server := fresh(t).ClientConfig(), fresh(t).ServerConfig()
+func TestHandshake_noResumption(t *testing.T) {
+	client, server := mustNew(t).ClientConfig(), mustNew(t).ServerConfig()
 	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for range 2 {
 		state, _, clientErr, serverErr := handshake(t, client, server)
@@ -124,15 +126,16 @@ func TestNoSessionIsResumed(t *testing.T) {
 			t.Fatalf("client: %v, server: %v", clientErr, serverErr)
 		}
 		if state.DidResume {
-			t.Error("the second connection resumed the first one's session")
+			t.Error("got a resumed session, want a full handshake")
 		}
 	}
 }
 
-// certificate wraps any key as a stranger would.
+// certificate returns a certificate for any key.
 func certificate(t *testing.T, key crypto.Signer) tls.Certificate {
 	t.Helper()
-	template := &x509.Certificate{SerialNumber: big.NewInt(7), NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<32, 0)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), NotBefore: time.Unix(0, 0),
+		NotAfter: time.Unix(1<<32, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +143,7 @@ func certificate(t *testing.T, key crypto.Signer) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-func TestStrangersAreRefused(t *testing.T) {
+func TestHandshake_refused(t *testing.T) {
 	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -149,20 +152,21 @@ func TestStrangersAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device := fresh(t)
+	device := mustNew(t)
 	for _, c := range []struct {
 		name   string
 		change func(*tls.Config)
-		says   string // where the fault is seen by us, not by TLS
+		msg    string // part of the error; "" if TLS refuses
 	}{
-		{"ECDSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, ecdsaKey)} }, "its key is ECDSA"},
-		{"RSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, rsaKey)} }, "its key is RSA"},
+		{"ECDSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, ecdsaKey)} },
+			"ECDSA key"},
+		{"RSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, rsaKey)} }, "RSA key"},
 		{"two certificates", func(c *tls.Config) {
 			chain := c.Certificates[0]
 			chain.Certificate = append(chain.Certificate[:1:1], device.certificate.Certificate[0])
 			c.Certificates = []tls.Certificate{chain}
 		}, "2 certificates"},
-		{"no protocol named", func(c *tls.Config) { c.NextProtos = nil }, "does not speak vchat/1"},
+		{"no protocol", func(c *tls.Config) { c.NextProtos = nil }, "no ALPN protocol vchat/1"},
 		{"another protocol", func(c *tls.Config) { c.NextProtos = []string{"h2"} }, ""},
 		{"TLS 1.2", func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 }, ""},
 		{"no certificate", func(c *tls.Config) { c.Certificates = nil }, ""},
@@ -170,24 +174,24 @@ func TestStrangersAreRefused(t *testing.T) {
 		refused := func(t *testing.T, err error) {
 			t.Helper()
 			if err == nil {
-				t.Fatal("accepted")
+				t.Fatal("got no error")
 			}
-			if c.says != "" && (!errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), c.says)) {
-				t.Errorf("got %v, want ErrPeer … %s", err, c.says)
+			if c.msg != "" && (!errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), c.msg)) {
+				t.Errorf("got %v, want ErrPeer … %s", err, c.msg)
 			}
 		}
 		t.Run(c.name+" dials", func(t *testing.T) {
-			client := fresh(t).ClientConfig()
+			client := mustNew(t).ClientConfig()
 			client.VerifyConnection = nil
 			c.change(client)
 			_, _, clientErr, serverErr := handshake(t, client, device.ServerConfig())
 			refused(t, serverErr)
 			if clientErr == nil {
-				t.Error("the stranger was not told")
+				t.Error("client: got no error")
 			}
 		})
 		t.Run(c.name+" is dialled", func(t *testing.T) {
-			server := fresh(t).ServerConfig()
+			server := mustNew(t).ServerConfig()
 			server.VerifyConnection = nil
 			c.change(server)
 			_, _, clientErr, _ := handshake(t, device.ClientConfig(), server)
@@ -196,9 +200,9 @@ func TestStrangersAreRefused(t *testing.T) {
 	}
 }
 
-// The certificate of another device without its key is of no use.
-func TestStolenCertificate(t *testing.T) {
-	victim, thief := fresh(t), fresh(t)
+// The certificate of another device without its key is refused.
+func TestHandshake_stolenCertificate(t *testing.T) {
+	victim, thief := mustNew(t), mustNew(t)
 	stolen := tls.Certificate{
 		Certificate: victim.certificate.Certificate,
 		PrivateKey:  thief.certificate.PrivateKey,
@@ -206,29 +210,30 @@ func TestStolenCertificate(t *testing.T) {
 	client := thief.ClientConfig()
 	client.Certificates = nil
 	client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &stolen, nil }
-	if _, _, _, serverErr := handshake(t, client, fresh(t).ServerConfig()); serverErr == nil {
-		t.Error("a device was believed that has not the key of its certificate")
+	if _, _, _, serverErr := handshake(t, client, mustNew(t).ServerConfig()); serverErr == nil {
+		t.Error("server: got no error")
 	}
 }
 
-// The id is the hash of what other programs, too, call the key: openssl pkey -pubout -outform DER | sha256sum.
-func TestIDIsHashOfPublicKey(t *testing.T) {
-	i := fresh(t)
+// The id equals openssl pkey -pubout -outform DER | sha256sum.
+func TestIdentity_ID(t *testing.T) {
+	i := mustNew(t)
 	public := i.certificate.PrivateKey.(ed25519.PrivateKey).Public().(ed25519.PublicKey)
-	// RFC 8410, 4: SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING }, a prefix of 12 bytes and the key.
+	// RFC 8410, 4: SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING }: 12
+	// bytes before the key.
 	spki := append([]byte{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00}, public...)
 	if want := ID(sha256.Sum256(spki)); i.ID() != want {
-		t.Errorf("id %v, want %v", i.ID(), want)
+		t.Errorf("got id %v, want %v", i.ID(), want)
 	}
 }
 
-// The name is written down twice, for neither package may import the other.
-func TestALPNIsThatOfTheSpecification(t *testing.T) {
+// identity and wire must not import each other, so each has the constant.
+func TestALPN(t *testing.T) {
 	text, err := os.ReadFile("../wire/PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(text), "`"+ALPN+"`") {
-		t.Errorf("PROTOCOL.md does not name %s", ALPN)
+		t.Errorf("PROTOCOL.md does not contain %s", ALPN)
 	}
 }

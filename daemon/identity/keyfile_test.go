@@ -22,12 +22,12 @@ func write(t *testing.T, path string, text []byte, mode fs.FileMode) {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, mode); err != nil { // past the umask
+	if err := os.Chmod(path, mode); err != nil { // ignore the umask
 		t.Fatal(err)
 	}
 }
 
-func TestKeyIsMadeOnce(t *testing.T) {
+func TestLoadOrCreate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	first, err := LoadOrCreate(dir)
 	if err != nil {
@@ -38,20 +38,20 @@ func TestKeyIsMadeOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := info.Mode(); got != 0o600 {
-		t.Errorf("the key file has mode %v", got)
+		t.Errorf("got mode %v of the key file, want 0600", got)
 	}
 	if names := list(t, dir); len(names) != 1 {
-		t.Errorf("left in the state directory: %q", names)
+		t.Errorf("got files %q, want the key file only", names)
 	}
 	second, err := LoadOrCreate(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first.ID() != second.ID() {
-		t.Errorf("id %v became %v", first.ID(), second.ID())
+		t.Errorf("got id %v after %v", second.ID(), first.ID())
 	}
 	if !bytes.Equal(first.certificate.Certificate[0], second.certificate.Certificate[0]) {
-		t.Error("the certificate of the same key differs from start to start")
+		t.Error("the certificate of the same key differs")
 	}
 	other, err := LoadOrCreate(t.TempDir())
 	if err != nil {
@@ -62,7 +62,7 @@ func TestKeyIsMadeOnce(t *testing.T) {
 	}
 }
 
-func TestKeyIsMadeOnceByMany(t *testing.T) {
+func TestLoadOrCreate_concurrent(t *testing.T) {
 	dir := t.TempDir()
 	var ids [8]ID
 	var wg sync.WaitGroup
@@ -79,11 +79,11 @@ func TestKeyIsMadeOnceByMany(t *testing.T) {
 	wg.Wait()
 	for _, id := range ids {
 		if id != ids[0] {
-			t.Errorf("several keys: %v and %v", ids[0], id)
+			t.Errorf("got ids %v and %v, want one", ids[0], id)
 		}
 	}
 	if names := list(t, dir); len(names) != 1 {
-		t.Errorf("left in the state directory: %q", names)
+		t.Errorf("got files %q, want the key file only", names)
 	}
 }
 
@@ -99,7 +99,7 @@ func list(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-func TestBadKeyFiles(t *testing.T) {
+func TestLoadOrCreate_invalidFile(t *testing.T) {
 	good, err := newKey()
 	if err != nil {
 		t.Fatal(err)
@@ -120,40 +120,44 @@ func TestBadKeyFiles(t *testing.T) {
 		text []byte
 		mode fs.FileMode
 		want error
-		says string
+		msg  string // part of the error
 	}{
-		{"readable by the group", good, 0o640, ErrKeyMode, "has mode 0640; if nobody else can have read it: chmod 600 "},
+		{"readable by the group", good, 0o640, ErrKeyMode,
+			"has mode 0640; unless others have read it, run: chmod 600 "},
 		{"readable by all", good, 0o604, ErrKeyMode, "chmod 600 "},
 		{"writable by the group", good, 0o620, ErrKeyMode, "chmod 600 "},
-		{"empty", nil, 0o600, ErrKeyFile, "the file is empty; put back a copy"},
-		{"cut off", good[:len(good)/2], 0o600, ErrKeyFile, "cut off"},
-		{"cut off in the last line", good[:len(good)-5], 0o600, ErrKeyFile, "cut off"},
-		{"zeros, as after a power cut", make([]byte, len(good)), 0o600, ErrKeyFile, "not PEM"},
+		{"empty", nil, 0o600, ErrKeyFile, "empty file; restore a backup"},
+		{"truncated", good[:len(good)/2], 0o600, ErrKeyFile, "truncated"},
+		{"truncated in the last line", good[:len(good)-5], 0o600, ErrKeyFile, "truncated"},
+		{"zeros, as after a power failure", make([]byte, len(good)), 0o600, ErrKeyFile, "not PEM"},
 		{"damaged", pem.EncodeToMemory(damaged), 0o600, ErrKeyFile, "damaged"},
-		{"ecdsa", pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), 0o600, ErrKeyFile, "another kind (*ecdsa.PrivateKey)"},
-		{"a certificate", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600, ErrKeyFile, `"CERTIFICATE" instead of "PRIVATE KEY"`},
-		{"two keys", append(good[:len(good):len(good)], good...), 0o600, ErrKeyFile, "something follows"},
-		{"a film", bytes.Repeat([]byte("x"), 1<<20), 0o600, ErrKeyFile, "too long"},
+		{"ecdsa", pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), 0o600, ErrKeyFile,
+			"key type *ecdsa.PrivateKey, want Ed25519"},
+		{"a certificate", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600, ErrKeyFile,
+			`PEM type "CERTIFICATE", want "PRIVATE KEY"`},
+		{"two keys", append(good[:len(good):len(good)], good...), 0o600, ErrKeyFile, "data after the key"},
+		{"very long", bytes.Repeat([]byte("x"), 1<<20), 0o600, ErrKeyFile, "too long"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, KeyFile)
 			write(t, path, c.text, c.mode)
 			_, err := LoadOrCreate(dir)
-			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) {
-				t.Errorf("got %v\nwant %v … %s", err, c.want, c.says)
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.msg) ||
+				!strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want %v … %s", err, c.want, c.msg)
 			}
 			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, c.text) {
-				t.Errorf("the file was changed (%v)", err)
+				t.Errorf("the file has changed, or %v", err)
 			}
 			if names := list(t, dir); len(names) != 1 {
-				t.Errorf("left in the state directory: %q", names)
+				t.Errorf("got files %q, want the key file only", names)
 			}
 		})
 	}
 }
 
-func TestKeyFileIsNoFile(t *testing.T) {
+func TestLoadOrCreate_notRegular(t *testing.T) {
 	for name, make := range map[string]func(path string) error{
 		"directory": func(path string) error { return os.Mkdir(path, 0o700) },
 		"fifo":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
@@ -168,7 +172,7 @@ func TestKeyFileIsNoFile(t *testing.T) {
 			}
 		})
 	}
-	t.Run("link to nowhere", func(t *testing.T) {
+	t.Run("dangling symlink", func(t *testing.T) {
 		dir := t.TempDir()
 		if err := os.Symlink("nowhere", filepath.Join(dir, KeyFile)); err != nil {
 			t.Fatal(err)
@@ -179,7 +183,7 @@ func TestKeyFileIsNoFile(t *testing.T) {
 	})
 }
 
-func TestStateDirectoryCannotBeMade(t *testing.T) {
+func TestLoadOrCreate_stateDirectory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, nil, 0o600)
 	if _, err := LoadOrCreate(filepath.Join(file, "state")); !errors.Is(err, syscall.ENOTDIR) {
@@ -187,9 +191,9 @@ func TestStateDirectoryCannotBeMade(t *testing.T) {
 	}
 }
 
-// A power cut while the key is made leaves a temporary file: empty, half, or, between link and remove, a second name
-// of the key. None of it matters.
-func TestLeftoversAreHarmless(t *testing.T) {
+// A power failure in create leaves a temporary file: empty, incomplete or,
+// between link and remove, a second name of the key. All are ignored.
+func TestLoadOrCreate_leftovers(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "."+KeyFile+".1"), nil, 0o600)
 	write(t, filepath.Join(dir, "."+KeyFile+".2"), []byte("-----BEGIN PRIV"), 0o600)
@@ -205,6 +209,6 @@ func TestLeftoversAreHarmless(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.ID() != second.ID() {
-		t.Errorf("id %v became %v", first.ID(), second.ID())
+		t.Errorf("got id %v after %v", second.ID(), first.ID())
 	}
 }
