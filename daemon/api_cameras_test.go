@@ -147,7 +147,8 @@ func TestCameras(t *testing.T) {
 		t.Fatalf("controls: got %+v, %v", before, err)
 	}
 	after, err := c.SetControls(t.Context(), api.ControlsRequest{Controls: map[string]string{"brightness": "9"}})
-	if err != nil || !after.Kept || len(after.Changed) != 1 || *after.Changed[0].To != 9 || cam.Control("brightness") != 9 {
+	if err != nil || !after.Kept || len(after.Changed) != 1 || *after.Changed[0].To != 9 ||
+		cam.Control("brightness") != 9 {
 		t.Errorf("set: got %+v, %v", after.Changed, err)
 	}
 	for name, tt := range map[string]struct {

@@ -11,14 +11,14 @@ import (
 	"vchat/daemon/wire"
 )
 
-// step feeds an event to the calls, runs the resulting actions and returns the
-// calls that changed. The caller holds mu.
+// step feeds an event to the calls, executes the resulting actions and returns
+// the calls that changed. The caller holds mu.
 func (d *Daemon) step(ev call.Event) (changed []call.Call, err error) {
 	if d.stopping {
 		return nil, d.errStopping()
 	}
 	actions, err := d.calls.Step(ev, time.Now())
-	return d.run(actions), err
+	return d.execute(actions), err
 }
 
 // errStopping is the error of commands while the daemon stops. The caller
@@ -27,8 +27,8 @@ func (d *Daemon) errStopping() error {
 	return &api.Error{Kind: api.ShuttingDown, Message: fmt.Sprintf("%s is shutting down", d.cfg.Name)}
 }
 
-// run executes the actions of a step. The caller holds mu.
-func (d *Daemon) run(actions []call.Action) (changed []call.Call) {
+// execute runs the actions of a step. The caller holds mu.
+func (d *Daemon) execute(actions []call.Action) (changed []call.Call) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case call.Send:

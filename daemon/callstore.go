@@ -36,7 +36,7 @@ func (d *Daemon) restoreCalls() {
 	removeTemporaries(d.callsFile)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.run(d.calls.Restore(saved, time.Now()))
+	d.execute(d.calls.Restore(saved, time.Now()))
 }
 
 func readCalls(path string) ([]call.Saved, error) {

@@ -18,44 +18,80 @@ var importRules = map[string]struct {
 	may []string
 	why string
 }{
-	"cmd/vchatd":       {[]string{"config", "daemon", "daemon/demo", "daemon/logging", "daemon/tune"}, "flags, configuration, exit codes; everything else is the daemon's"},
-	"cmd/vchatctl":     {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "it lives on the control socket, like any other program"},
-	"config":           {nil, "leaf: what a file says, not what it is for"},
-	"v4l2":             {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
-	"daemon/frame":     {nil, "leaf"},
-	"daemon/mjpeg":     {nil, "leaf"},
-	"daemon/wire":      {nil, "leaf: bytes only"},
-	"daemon/call":      {nil, "leaf: pure decisions"},
-	"daemon/api":       {nil, "leaf: what programs on both sides of the socket import"},
-	"daemon/camera":    {[]string{"v4l2", "daemon/frame", "daemon/mjpeg", "daemon/testcard"}, "it makes frames and does not know who reads them"},
-	"daemon/testcard":  {[]string{"daemon/mjpeg"}, "it paints, and knows neither cameras nor readers"},
-	"daemon/link":      {[]string{"daemon/congestion", "daemon/framecodec", "daemon/wire", "daemon/identity", "daemon/frame", "daemon/resolve", "daemon/transport"}, "it carries and does not decide"},
-	"daemon/netwatch":  {nil, "leaf: has the network changed?"},
-	"daemon/transport": {[]string{"daemon/congestion"}, "one connection, whatever it carries"},
-	"daemon/resolve":   {nil, "leaf: names to addresses"},
-	"daemon/control":   {[]string{"daemon/api", "daemon/frame", "daemon/mjpeg"}, "it talks to a Backend that the daemon implements"},
-	"daemon/client":    {[]string{"daemon/api"}, "what vchatctl is written on must not drag the daemon along"},
-	"daemon/identity":  {nil, "leaf"},
-	"daemon/demo":      {[]string{"config", "daemon", "daemon/api", "daemon/identity"}, "it puts two devices together, as cmd/vchatd does one"},
-	"daemon/logging":   {nil, "leaf: how a log line looks and how many there may be"},
-	"daemon/tune":      {nil, "leaf: the Go runtime of this process"},
-	"daemon/metrics":   {nil, "leaf: a text format and who may read it"},
+	"cmd/vchat-bench": {[]string{
+		"daemon/api", "daemon/client",
+	}, "it measures the programs from outside"},
+	"cmd/vchatctl": {[]string{
+		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/mjpeg",
+	}, "it lives on the control socket, like any other program"},
+	"cmd/vchatctl/internal/record": {[]string{
+		"daemon/api", "daemon/client", "daemon/mjpeg",
+	}, "files stay on the client's side"},
+	"cmd/vchatctl/internal/view/...": {[]string{
+		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/mjpeg",
+	}, "display code stays on the client's side"},
+	"cmd/vchatctl/internal/view/render": {[]string{
+		"daemon/mjpeg",
+	}, "it draws frames and text and does not know sessions"},
+	"cmd/vchatd": {[]string{
+		"config", "daemon", "daemon/demo", "daemon/logging", "daemon/tune",
+	}, "flags, configuration, exit codes; everything else is the daemon's"},
 
-	"v4l2/internal/uapi":                {nil, "leaf: the kernel's words"},
-	"v4l2/v4l2test":                     {[]string{"v4l2", "v4l2/internal/uapi"}, "a pretend kernel"},
-	"daemon/congestion":                 {[]string{"daemon/wire", "daemon/frame"}, "pure: bytes, times, feedback; no net, no clocks"},
-	"daemon/framecodec":                 {[]string{"daemon/frame", "daemon/mjpeg", "daemon/wire"}, "frame to bytes and back; nothing of links"},
-	"cmd/vchatctl/internal/view/...":    {[]string{"daemon/client", "daemon/api", "daemon/mjpeg", "cmd/vchatctl/internal/..."}, "display code stays on the client's side"},
-	"cmd/vchatctl/internal/view/render": {[]string{"daemon/mjpeg"}, "it draws frames and text, and knows no session"},
-	"daemon/metrics/metricstest":        {nil, "for tests"},
-	"cmd/vchatctl/internal/record":      {[]string{"daemon/client", "daemon/api", "daemon/mjpeg"}, "files stay on the client's side"},
-	"daemon/control/controltest":        {[]string{"daemon/control", "daemon/api", "daemon/frame"}, "a pretend device behind the socket"},
-	"cmd/vchat-bench":                   {[]string{"daemon/client", "daemon/api"}, "it measures the programs from outside, as it does others"},
-	"daemon/daemontest/...":             {[]string{"..."}, "for tests"},
-	"daemon/vmtest/...":                 {[]string{"daemon/vmtest/..."}, "tests of the programs as they are shipped"},
-	"daemon": {[]string{"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame", "daemon/identity",
-		"daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg", "daemon/netwatch", "daemon/tune", "daemon/wire"},
-		"it composes; the client and the test packages are not for it"},
+	"config":             {nil, "leaf: it parses the file and does not apply it"},
+	"v4l2":               {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
+	"v4l2/internal/uapi": {nil, "leaf: the kernel's structs and ioctls"},
+	"v4l2/v4l2test":      {[]string{"v4l2", "v4l2/internal/uapi"}, "a simulated kernel"},
+
+	"daemon": {[]string{
+		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame",
+		"daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
+		"daemon/netwatch", "daemon/tune", "daemon/wire",
+	}, "it wires the others together, except the client and the test packages"},
+	"daemon/api":  {nil, "leaf: what programs on both sides of the socket import"},
+	"daemon/call": {nil, "leaf: pure decisions"},
+	"daemon/camera": {[]string{
+		"daemon/frame", "daemon/mjpeg", "daemon/testcard", "v4l2",
+	}, "it makes frames and does not know who reads them"},
+	"daemon/client": {[]string{
+		"daemon/api",
+	}, "vchatctl must not contain the daemon"},
+	"daemon/congestion": {[]string{
+		"daemon/frame", "daemon/wire",
+	}, "pure: bytes, times, feedback; no net, no clocks"},
+	"daemon/control": {[]string{
+		"daemon/api", "daemon/frame", "daemon/mjpeg",
+	}, "it talks to a Backend that the daemon implements"},
+	"daemon/control/controltest": {[]string{
+		"daemon/api", "daemon/control", "daemon/frame",
+	}, "a simulated device behind the socket"},
+	"daemon/daemontest/...": {[]string{"..."}, "for tests"},
+	"daemon/demo": {[]string{
+		"config", "daemon", "daemon/api", "daemon/identity",
+	}, "it starts two devices as cmd/vchatd starts one"},
+	"daemon/frame": {nil, "leaf"},
+	"daemon/framecodec": {[]string{
+		"daemon/frame", "daemon/mjpeg", "daemon/wire",
+	}, "frame to bytes and back; nothing of links"},
+	"daemon/identity": {nil, "leaf"},
+	"daemon/link": {[]string{
+		"daemon/congestion", "daemon/frame", "daemon/framecodec", "daemon/identity", "daemon/resolve",
+		"daemon/transport", "daemon/wire",
+	}, "it carries and does not decide"},
+	"daemon/logging":             {nil, "leaf: format and rate of log lines"},
+	"daemon/metrics":             {nil, "leaf: a text format and its server"},
+	"daemon/metrics/metricstest": {nil, "for tests"},
+	"daemon/mjpeg":               {nil, "leaf"},
+	"daemon/netwatch":            {nil, "leaf: reports changes of the network"},
+	"daemon/resolve":             {nil, "leaf: names to addresses"},
+	"daemon/testcard": {[]string{
+		"daemon/mjpeg",
+	}, "it draws images and does not know cameras or readers"},
+	"daemon/transport": {[]string{"daemon/congestion"}, "one connection, whatever it carries"},
+	"daemon/tune":      {nil, "leaf: the Go runtime of this process"},
+	"daemon/vmtest/...": {[]string{
+		"daemon/vmtest/...",
+	}, "tests of the programs as they are shipped"},
+	"daemon/wire": {nil, "leaf: bytes only"},
 }
 
 func TestImports(t *testing.T) {

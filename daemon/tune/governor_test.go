@@ -13,10 +13,14 @@ func TestGovernor(t *testing.T) {
 		share   float64
 		all     bool
 	}{
-		"frames forwarded":              {{100, 0.03, false}, {100, 0.09, false}},
-		"frames reduced for a while":    {{5, 0.03, false}, {1, 0.3, true}, {60, 0.3, true}, {9, 0.03, true}, {1, 0.03, false}},
-		"between the thresholds":        {{1, 0.5, true}, {60, 0.07, true}},
-		"calm interrupted":              {{1, 0.5, true}, {8, 0.01, true}, {1, 0.06, true}, {9, 0.01, true}, {1, 0.01, false}},
+		"frames forwarded": {{100, 0.03, false}, {100, 0.09, false}},
+		"frames reduced for a while": {
+			{5, 0.03, false}, {1, 0.3, true}, {60, 0.3, true}, {9, 0.03, true}, {1, 0.03, false},
+		},
+		"between the thresholds": {{1, 0.5, true}, {60, 0.07, true}},
+		"calm interrupted": {
+			{1, 0.5, true}, {8, 0.01, true}, {1, 0.06, true}, {9, 0.01, true}, {1, 0.01, false},
+		},
 		"busy after a long idle time":   {{600, 0, false}, {1, 0.2, true}},
 		"idle":                          {{5, 0.03, false}, {3, 0.001, false}},
 		"idle after work, still at all": {{5, 0.3, true}, {9, 0.001, true}},
