@@ -91,9 +91,8 @@ type Control struct {
 	Group  string // name or number of a group; "" = the group of the daemon's process
 }
 
-// Hooks are commands to run on events, without effect yet: a program and its
-// arguments, without a
-// shell; nil = none.
+// Hooks are commands to run on events: a program and its arguments, without a
+// shell; nil = none. They have no effect yet.
 type Hooks struct {
 	Ring, Answered, Ended, CameraLost, CameraFound []string
 }

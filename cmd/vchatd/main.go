@@ -1,10 +1,14 @@
-// Vchatd is the vchat daemon: it keeps this device's camera, its links to peers and its calls, and serves the control
-// socket.
+// Vchatd is the vchat daemon. It runs the camera, the links to peers and the
+// calls of this device, and serves the control socket.
 //
 //	vchatd [--config FILE]                    run in the foreground
 //	vchatd check-config [FILE]                check a configuration file
-//	vchatd demo [--for DURATION] [--dir DIR]  two devices in this process that call each other
-//	vchatd version
+//	vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
+//	vchatd version                            print the version
+//
+// This package parses flags, handles signals and chooses the exit code. SIGTERM
+// and SIGINT stop the daemon, a second one kills it, SIGHUP reloads the
+// configuration. Package daemon does the rest.
 package main
 
 import (
@@ -31,7 +35,8 @@ import (
 
 const defaultConfig = "/etc/vchat.yaml"
 
-// Exit codes. A configuration error has the value of sysexits.h that systemd knows as CONFIG (RestartPreventExitStatus).
+// Exit codes. 69 and 78 are those of sysexits.h. The unit does not restart
+// vchatd after 78 (RestartPreventExitStatus).
 const (
 	exitDone        = 0
 	exitFailed      = 1
@@ -40,14 +45,19 @@ const (
 	exitConfig      = 78 // EX_CONFIG
 )
 
-const usage = `usage:
-  vchatd [--config /etc/vchat.yaml]            run the daemon in the foreground
-  vchatd check-config [FILE]                   check a configuration file
-  vchatd demo [--for DURATION] [--dir DIR]     two devices in this process that call each other
-  vchatd version
+const usage = `usage: vchatd [--config FILE]                    run the daemon in the foreground
+       vchatd check-config [FILE]                check a configuration file
+       vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
+       vchatd version                            print the version
 
-SIGHUP reads the configuration again. Exit codes: 0 stopped as asked, 1 failed, 2 wrong usage,
-69 a part that it cannot run without is not to be had (the port is taken), 78 configuration error.
+FILE is /etc/vchat.yaml by default. SIGHUP reloads it.
+
+exit codes:
+   0  stopped on request
+   1  failed
+   2  wrong usage
+  69  a resource is not available, for example the port is in use
+  78  configuration error
 `
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -82,7 +92,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitUsage
 }
 
-// parse reads flags; done says that the program has nothing more to do, and with which code.
+// parse parses flags and up to positional arguments. If done is true, the
+// program exits with code.
 func parse(fs *flag.FlagSet, args []string, positional int, stdout, stderr io.Writer) (code int, done bool) {
 	fs.SetOutput(io.Discard)
 	switch err := fs.Parse(args); {
@@ -93,7 +104,7 @@ func parse(fs *flag.FlagSet, args []string, positional int, stdout, stderr io.Wr
 		fmt.Fprintf(stderr, "vchatd: error: %v\n%s", err, usage)
 		return exitUsage, true
 	case fs.NArg() > positional:
-		fmt.Fprintf(stderr, "vchatd: error: %q is one argument too many\n%s", fs.Arg(positional), usage)
+		fmt.Fprintf(stderr, "vchatd: error: unexpected argument %q\n%s", fs.Arg(positional), usage)
 		return exitUsage, true
 	}
 	return 0, false
@@ -107,9 +118,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	context.AfterFunc(ctx, stop) // so that the second signal ends the process at once
+	context.AfterFunc(ctx, stop) // the second signal kills the process
 	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // from now on, for without it the signal ends the process
+	signal.Notify(hup, syscall.SIGHUP) // now: an unhandled SIGHUP kills the process
 	inJournal, _ := journal.StderrIsJournalStream()
 	level := new(slog.LevelVar)
 	log := logging.New(stderr, level, inJournal)
@@ -118,16 +129,16 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return configError(err, stderr)
 	}
 	if _, err := os.Stat(*path); err != nil {
-		log.Warn("there is no configuration file: the defaults hold", "path", *path)
+		log.Warn("no configuration file, using defaults", "path", *path)
 	}
 	d, err := daemon.New(cfg, log, level)
 	if err != nil {
 		return failed(log, err)
 	}
-	go func() { // lives as long as the process
+	go func() { // ends with the process
 		<-d.Ready()
 		for range hup {
-			d.Reload(func() (*config.Config, error) { return reread(*path) })
+			d.Reload(func() (*config.Config, error) { return loadExisting(*path) })
 		}
 	}()
 	defer tune.Start()()
@@ -137,24 +148,26 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	return exitDone
 }
 
-// reread is config.Load for a device that runs: there a file that has gone is a mistake, and not the wish for a device
-// without peers.
-func reread(path string) (*config.Config, error) {
+// loadExisting is config.Load for a reload. A missing file is an error then:
+// the defaults would remove all peers.
+func loadExisting(path string) (*config.Config, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
 	return config.Load(path)
 }
 
+// failed logs err and returns its exit code.
 func failed(log *slog.Logger, err error) int {
-	log.Error("vchatd ends", "err", err)
+	log.Error("vchatd failed", "err", err)
 	if errors.Is(err, daemon.ErrUnavailable) {
 		return exitUnavailable
 	}
 	return exitFailed
 }
 
-// configError prints a line per fault, as editors read them.
+// configError prints one line per fault, FILE:LINE:COL: message, and returns
+// the exit code.
 func configError(err error, stderr io.Writer) int {
 	fmt.Fprintln(stderr, err)
 	return exitConfig
@@ -170,10 +183,10 @@ func checkConfig(args []string, stdout, stderr io.Writer) int {
 		path = fs.Arg(0)
 	}
 	if _, err := os.Stat(path); err != nil && fs.NArg() == 1 {
-		fmt.Fprintf(stderr, "vchatd: error: %v\n", err) // a missing default file is the default configuration, a typed name is not
+		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
 		return exitConfig
-	} else if err != nil {
-		fmt.Fprintf(stderr, "vchatd: there is no %s: the defaults hold\n", path)
+	} else if err != nil { // without the default file vchatd runs with the defaults
+		fmt.Fprintf(stderr, "vchatd: no %s, using defaults\n", path)
 	}
 	if _, err := config.Load(path); err != nil {
 		return configError(err, stderr)
@@ -190,7 +203,7 @@ func runDemo(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if *duration < 0 {
-		fmt.Fprintf(stderr, "vchatd: error: --for %v: expected a duration above 0, such as 8s\n", *duration)
+		fmt.Fprintf(stderr, "vchatd: error: --for must be a positive duration such as 8s, not %v\n", *duration)
 		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)

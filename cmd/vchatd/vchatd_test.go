@@ -21,7 +21,7 @@ import (
 	"vchat/daemon/daemontest/leaktest"
 )
 
-// The scripts run the real main in a process of its own.
+// TestMain lets the scripts run the real main in a process of its own.
 func TestMain(m *testing.M) {
 	testscript.Main(leaktest.Checked{M: m}, map[string]func(){"vchatd": main})
 }
@@ -32,25 +32,25 @@ func TestScripts(t *testing.T) {
 		Setup:               setup,
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   exits,
-			"expand":  expand,
-			"begins":  begins,
-			"answers": answers,
-			"reloads": reloads,
-			"signal":  signalled,
-			"ends":    ends,
+			"exits":   cmdExits,
+			"expand":  cmdExpand,
+			"start":   cmdStart,
+			"answers": cmdAnswers,
+			"reload":  cmdReload,
+			"signal":  cmdSignal,
+			"finish":  cmdFinish,
 		},
 	})
 }
 
-// program is the vchatd that runs beside a script.
+// program is the vchatd that a script started.
 type program struct {
 	cmd    *exec.Cmd
 	stderr strings.Builder
 }
 
-// setup gives a script $RUN, a directory whose path is short enough for sockets, $FREE, an address on loopback that nobody
-// has, and $TAKEN, one that somebody has.
+// setup sets three variables of a script: $RUN, a directory with a path short
+// enough for sockets; $FREE, an unused loopback address; $TAKEN, a used one.
 func setup(env *testscript.Env) error {
 	dir, err := os.MkdirTemp("", "vchatd")
 	if err != nil {
@@ -67,7 +67,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("RUN", dir)
 	env.Setenv("TAKEN", taken.Addr().String())
 	env.Setenv("FREE", free)
-	env.Setenv("GORACE", "atexit_sleep_ms=0") // else every program takes a second to end under -race
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // under -race each program would take a second to exit
 	p := new(program)
 	env.Values["program"] = p
 	env.Defer(func() {
@@ -83,8 +83,9 @@ func setup(env *testscript.Env) error {
 
 func programOf(ts *testscript.TestScript) *program { return ts.Value("program").(*program) }
 
-// exits CODE PROGRAM ARGS… runs a program that is to end with this exit code.
-func exits(ts *testscript.TestScript, _ bool, args []string) {
+// cmdExits is "exits CODE PROGRAM ARGS…". It runs a program and checks its exit
+// code.
+func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	got := 0
@@ -95,32 +96,33 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}
 	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
+		ts.Fatalf("got exit code %d, want %d", got, want)
 	}
 }
 
-// expand FILE puts the values of $RUN, $TAKEN and $FREE into a file.
-func expand(ts *testscript.TestScript, _ bool, args []string) {
+// cmdExpand is "expand FILE". It replaces $RUN, $TAKEN and $FREE in a file.
+func cmdExpand(ts *testscript.TestScript, _ bool, args []string) {
 	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// begins SOCKET ARGS… starts vchatd and waits until it answers.
-func begins(ts *testscript.TestScript, _ bool, args []string) {
+// cmdStart is "start SOCKET ARGS…". It starts vchatd and waits until the socket
+// answers.
+func cmdStart(ts *testscript.TestScript, _ bool, args []string) {
 	p := programOf(ts)
 	self, err := os.Executable()
 	ts.Check(err)
 	p.cmd = exec.Command(self, args[1:]...)
-	p.cmd.Args[0] = "vchatd" // testscript.Main knows a command by this name
+	p.cmd.Args[0] = "vchatd" // testscript.Main selects the command by this name
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Env = append(os.Environ(), "GORACE="+ts.Getenv("GORACE"))
 	p.cmd.Stderr = &p.stderr
 	ts.Check(p.cmd.Start())
-	answers(ts, false, args[:1])
+	cmdAnswers(ts, false, args[:1])
 }
 
-// answers SOCKET… waits until somebody answers at each.
-func answers(ts *testscript.TestScript, _ bool, sockets []string) {
+// cmdAnswers is "answers SOCKET…". It waits until each socket answers.
+func cmdAnswers(ts *testscript.TestScript, _ bool, sockets []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
 	defer cancel()
 	for _, socket := range sockets {
@@ -132,15 +134,16 @@ func answers(ts *testscript.TestScript, _ bool, sockets []string) {
 				break
 			}
 			if ctx.Err() != nil {
-				ts.Fatalf("nobody answers at %s: %v", socket, err)
+				ts.Fatalf("no answer at %s: %v", socket, err)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
 }
 
-// reloads SOCKET TEXT sends SIGHUP and looks at what the device says came of it.
-func reloads(ts *testscript.TestScript, _ bool, args []string) {
+// cmdReload is "reload SOCKET TEXT". It sends SIGHUP and checks the text of the
+// event that reports the reload.
+func cmdReload(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
 	defer cancel()
 	c := client.New(args[0])
@@ -148,9 +151,9 @@ func reloads(ts *testscript.TestScript, _ bool, args []string) {
 	events, err := c.Events(ctx)
 	ts.Check(err)
 	defer events.Close()
-	_, err = events.Next() // the present state: from here on nothing is missed
+	_, err = events.Next() // the present state; later events are not missed
 	ts.Check(err)
-	signalled(ts, false, []string{"HUP"})
+	cmdSignal(ts, false, []string{"HUP"})
 	for {
 		ev, err := events.Next()
 		ts.Check(err)
@@ -158,44 +161,46 @@ func reloads(ts *testscript.TestScript, _ bool, args []string) {
 			continue
 		}
 		if !strings.Contains(ev.Text, args[1]) {
-			ts.Fatalf("told %q, want %q", ev.Text, args[1])
+			ts.Fatalf("got event text %q, want %q", ev.Text, args[1])
 		}
 		return
 	}
 }
 
-func signalled(ts *testscript.TestScript, _ bool, args []string) {
+// cmdSignal is "signal NAME". It sends INT, TERM or HUP to the program.
+func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	number := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
 	ts.Check(programOf(ts).cmd.Process.Signal(number))
 }
 
-// ends CODE TEXT… waits for the end of what was begun, and looks at its exit code and for texts on its standard error.
-func ends(ts *testscript.TestScript, _ bool, args []string) {
+// cmdFinish is "finish CODE TEXT…". It waits for the program to exit and checks
+// its exit code and its standard error for each text.
+func cmdFinish(ts *testscript.TestScript, _ bool, args []string) {
 	p := programOf(ts)
 	_ = p.cmd.Wait()
-	said := p.stderr.String()
-	ts.Logf("[stderr]\n%s", said)
+	stderr := p.stderr.String()
+	ts.Logf("[stderr]\n%s", stderr)
 	if got := strconv.Itoa(p.cmd.ProcessState.ExitCode()); got != args[0] {
-		ts.Fatalf("exit code %s, want %s", got, args[0])
+		ts.Fatalf("got exit code %s, want %s", got, args[0])
 	}
 	for _, text := range args[1:] {
-		if !strings.Contains(said, text) {
-			ts.Fatalf("no %q on standard error", text)
+		if !strings.Contains(stderr, text) {
+			ts.Fatalf("standard error lacks %q", text)
 		}
 	}
 	p.cmd = nil
 }
 
-// To begin without a file is to begin with the defaults; to lose it while running is not.
-func TestRereadWantsAFile(t *testing.T) {
+// A missing file means the defaults at the start, but is an error at a reload.
+func TestLoadExisting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "vchat.yaml")
-	if _, err := reread(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that has gone: %v, want ErrNotExist", err)
+	if _, err := loadExisting(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: got %v, want ErrNotExist", err)
 	}
 	if err := os.WriteFile(path, []byte("name: kitchen\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if cfg, err := reread(path); err != nil || cfg.Name != "kitchen" {
-		t.Errorf("a file that is there: %v, %v", cfg, err)
+	if cfg, err := loadExisting(path); err != nil || cfg.Name != "kitchen" {
+		t.Errorf("existing file: got %v, %v; want the name kitchen", cfg, err)
 	}
 }
