@@ -6,37 +6,40 @@ import (
 	"strings"
 )
 
-// ContentType is that of the text format, version 0.0.4.
+// ContentType is the Content-Type of the Prometheus text format, version 0.0.4.
 const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 
-// Kind is what may be concluded from a metric's values.
+// Kind is the type of a metric.
 type Kind string
 
 const (
-	Counter Kind = "counter" // grows, and begins again at 0 where what it counts begins again
+	Counter Kind = "counter" // increases, and restarts at 0 with its source
 	Gauge   Kind = "gauge"
 )
 
-// Text is a page of metrics in the making. The zero Text is empty. It is not safe for concurrent use.
+// Text builds a page of metrics. The zero value is an empty page. It is not
+// safe for concurrent use.
 type Text struct{ b strings.Builder }
 
-// Metric begins a metric, of which all values follow: the format wants them together. A name begins once on a page.
+// Metric begins a metric. Add all its values before the next call of Metric:
+// the format requires them in one group. Each name may be used once.
 func (t *Text) Metric(name string, kind Kind, help string) Metric {
 	t.b.WriteString("# HELP " + name + " " + escapeHelp.Replace(help) + "\n")
 	t.b.WriteString("# TYPE " + name + " " + string(kind) + "\n")
 	return Metric{text: t, name: name}
 }
 
-// String is the page.
+// String returns the page.
 func (t *Text) String() string { return t.b.String() }
 
-// Metric is a metric of a Text.
+// Metric is one metric of a Text.
 type Metric struct {
 	text *Text
 	name string
 }
 
-// Add writes a value. Labels are names and values by turns; of one metric no two values have the same ones.
+// Add writes a value. The labels are alternating names and values; they must
+// differ between the values of a metric.
 func (m Metric) Add(value float64, labels ...string) {
 	b := &m.text.b
 	b.WriteString(m.name)
@@ -48,7 +51,7 @@ func (m Metric) Add(value float64, labels ...string) {
 		b.WriteByte('}')
 	}
 	b.WriteByte(' ')
-	b.WriteString(number(value))
+	b.WriteString(formatValue(value))
 	b.WriteByte('\n')
 }
 
@@ -57,14 +60,14 @@ var (
 	escapeLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 )
 
-func number(v float64) string {
+func formatValue(v float64) string {
 	switch {
 	case math.IsInf(v, 1):
 		return "+Inf"
 	case math.IsInf(v, -1):
 		return "-Inf"
 	case v == math.Trunc(v) && math.Abs(v) < 1<<53:
-		return strconv.FormatInt(int64(v), 10) // a count of bytes is easier to read without an exponent
+		return strconv.FormatInt(int64(v), 10) // byte counts are easier to read without an exponent
 	}
-	return strconv.FormatFloat(v, 'g', 15, 64) // the last digits are those of a division by 1000
+	return strconv.FormatFloat(v, 'g', 15, 64) // 15 digits hide the rounding of a division by 1000
 }

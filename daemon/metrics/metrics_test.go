@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-func TestTextIsWhatTheFormatWants(t *testing.T) {
+func TestText(t *testing.T) {
 	var text metrics.Text
 	m := text.Metric("a_total", metrics.Counter, "Says \\ and\nmore.")
 	m.Add(1)
@@ -49,7 +49,7 @@ b{is="nan"} NaN
 	}
 }
 
-func TestTheStrictReaderIsStrict(t *testing.T) {
+func TestParse_invalid(t *testing.T) {
 	const good = "# HELP a_total A.\n# TYPE a_total counter\na_total 1\n"
 	for _, bad := range []string{
 		"a_total 1\n",
@@ -70,7 +70,7 @@ func TestTheStrictReaderIsStrict(t *testing.T) {
 		"# HELP a A.\n",
 	} {
 		if _, err := metricstest.Parse(bad); err == nil {
-			t.Errorf("taken for good:\n%s", bad)
+			t.Errorf("Parse accepted:\n%s", bad)
 		}
 	}
 	if _, err := metricstest.Parse(good); err != nil {
@@ -78,23 +78,24 @@ func TestTheStrictReaderIsStrict(t *testing.T) {
 	}
 }
 
-func TestProcessIsThisOne(t *testing.T) {
+func TestProcess(t *testing.T) {
 	var text metrics.Text
 	metrics.Process(&text, time.Unix(1000, 0))
 	p, err := metricstest.Parse(text.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, least := range map[string]float64{"process_resident_memory_bytes": 1 << 20, "process_open_fds": 3, "process_max_fds": 4,
-		"go_goroutines": 2, "process_start_time_seconds": 1000} {
-		if s, ok := p.Samples[name]; !ok || s.Value < least {
-			t.Errorf("%s is %v, %v", name, s.Value, ok)
+	for name, minimum := range map[string]float64{"process_resident_memory_bytes": 1 << 20, "process_open_fds": 3,
+		"process_max_fds": 4,
+		"go_goroutines":   2, "process_start_time_seconds": 1000} {
+		if s, ok := p.Samples[name]; !ok || s.Value < minimum {
+			t.Errorf("%s: got %v, present: %v; want at least %v", name, s.Value, ok, minimum)
 		}
 	}
 }
 
-// server runs one for as long as the test.
-func server(t *testing.T, log io.Writer) *metrics.Server {
+// startServer runs a server for the duration of the test.
+func startServer(t *testing.T, log io.Writer) *metrics.Server {
 	s := metrics.New(func() string { return "page\n" }, slog.New(slog.NewTextHandler(log, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
@@ -108,15 +109,15 @@ func server(t *testing.T, log io.Writer) *metrics.Server {
 	return s
 }
 
-// bound waits until s listens, or does not.
-func bound(t *testing.T, s *metrics.Server, yes bool) string {
+// waitListening waits until s listens, or does not, and returns the address.
+func waitListening(t *testing.T, s *metrics.Server, want bool) string {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); (s.Addr() != nil) != yes; time.Sleep(time.Millisecond) {
+	for until := time.Now().Add(20 * time.Second); (s.Addr() != nil) != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
-			t.Fatalf("listens: %v, want %v", s.Addr() != nil, yes)
+			t.Fatalf("timeout: listening is %v, want %v", s.Addr() != nil, want)
 		}
 	}
-	if !yes {
+	if !want {
 		return ""
 	}
 	return s.Addr().String()
@@ -136,10 +137,10 @@ func get(method, address, path string) (status int, kind, body string, err error
 	return a.StatusCode, a.Header.Get("Content-Type"), string(b), err
 }
 
-func TestServerServesThePageAndNothingElse(t *testing.T) {
-	s := server(t, io.Discard)
+func TestServer_requests(t *testing.T) {
+	s := startServer(t, io.Discard)
 	s.Listen("127.0.0.1:0")
-	at := bound(t, s, true)
+	at := waitListening(t, s, true)
 	for _, tt := range []struct {
 		method, path string
 		status       int
@@ -147,64 +148,68 @@ func TestServerServesThePageAndNothingElse(t *testing.T) {
 	}{
 		{"GET", "/metrics", 200, "page\n"},
 		{"HEAD", "/metrics", 200, ""},
-		{"POST", "/metrics", 405, "only to be read\n"},
-		{"GET", "/", 404, "the metrics are at /metrics\n"},
+		{"POST", "/metrics", 405, "method not allowed; use GET\n"},
+		{"GET", "/", 404, "not found; use /metrics\n"},
 	} {
-		status, kind, body, err := get(tt.method, at, tt.path)
-		if err != nil || status != tt.status || body != tt.body || status == 200 && kind != metrics.ContentType {
-			t.Errorf("%s %s: %d %q %q %v", tt.method, tt.path, status, kind, body, err)
-		}
+		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
+			status, kind, body, err := get(tt.method, at, tt.path)
+			if err != nil || status != tt.status || body != tt.body || status == 200 && kind != metrics.ContentType {
+				t.Errorf("got %d %q %q, %v; want %d %q", status, kind, body, err, tt.status, tt.body)
+			}
+		})
 	}
 }
 
-func TestServerMovesAndStops(t *testing.T) {
-	s := server(t, io.Discard)
+func TestServer_Listen(t *testing.T) {
+	s := startServer(t, io.Discard)
 	s.Listen("127.0.0.1:0")
-	first := bound(t, s, true)
+	first := waitListening(t, s, true)
 	s.Listen("")
-	bound(t, s, false)
+	waitListening(t, s, false)
 	if _, _, _, err := get("GET", first, "/metrics"); err == nil {
-		t.Error("it answers where it was told not to")
+		t.Error("got an answer at the old address")
 	}
 	s.Listen(first)
-	if again := bound(t, s, true); again != first {
-		t.Errorf("listens at %s, want %s", again, first)
+	if again := waitListening(t, s, true); again != first {
+		t.Errorf("got address %s, want %s", again, first)
 	}
 }
 
-func TestATakenAddressIsToldOnceAndDoesNotEndAnything(t *testing.T) {
+func TestServer_addressInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	log := &lines{}
-	s := server(t, log)
+	log := &logBuffer{}
+	s := startServer(t, log)
 	s.Listen(taken.Addr().String())
-	for until := time.Now().Add(20 * time.Second); log.count("no metrics") == 0; time.Sleep(time.Millisecond) {
+	until := time.Now().Add(20 * time.Second)
+	for ; log.count("metrics listener failed") == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
-			t.Fatal("not told")
+			t.Fatal("timeout waiting for the log")
 		}
 	}
 	s.Listen("127.0.0.1:0")
-	bound(t, s, true)
+	waitListening(t, s, true)
 	if n := log.count("address already in use"); n != 1 {
-		t.Errorf("told %d times", n)
+		t.Errorf("logged %d times, want once", n)
 	}
 }
 
-// TestSilentConnectionsDoNotAddUp opens more connections than are served and looks that the page comes when some go.
-func TestSilentConnectionsDoNotAddUp(t *testing.T) {
-	s := server(t, io.Discard)
+// TestServer_idleConnections opens more connections than the server accepts. A
+// request is answered as soon as some close.
+func TestServer_idleConnections(t *testing.T) {
+	s := startServer(t, io.Discard)
 	s.Listen("127.0.0.1:0")
-	at := bound(t, s, true)
-	var silent []net.Conn
+	at := waitListening(t, s, true)
+	var idle []net.Conn
 	for range 20 {
 		c, err := net.Dial("tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		silent = append(silent, c)
+		idle = append(idle, c)
 	}
 	answered := make(chan error, 1)
 	go func() {
@@ -214,7 +219,7 @@ func TestSilentConnectionsDoNotAddUp(t *testing.T) {
 		}
 		answered <- err
 	}()
-	for _, c := range silent {
+	for _, c := range idle {
 		c.Close()
 	}
 	if err := <-answered; err != nil {
@@ -222,18 +227,18 @@ func TestSilentConnectionsDoNotAddUp(t *testing.T) {
 	}
 }
 
-type lines struct {
+type logBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (l *lines) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *lines) count(text string) int {
+func (l *logBuffer) count(text string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Count(l.b.String(), text)

@@ -10,30 +10,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process writes what this process uses, under the names that Prometheus' own clients give it. What the system does not tell
-// is left out. Began is when it was started.
-func Process(t *Text, began time.Time) {
-	var used unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &used) == nil {
-		cpu := time.Duration(used.Utime.Nano() + used.Stime.Nano())
+// Process adds the metrics of this process, under the names of the Prometheus
+// client libraries. It omits what the system does not report.
+func Process(t *Text, started time.Time) {
+	var usage unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &usage) == nil {
+		cpu := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 		t.Metric("process_cpu_seconds_total", Counter, "Processor time, user and system.").Add(cpu.Seconds())
 	}
 	if pages, ok := residentPages(); ok {
 		t.Metric("process_resident_memory_bytes", Gauge, "Resident memory.").Add(float64(pages * os.Getpagesize()))
 	}
 	if open, err := os.ReadDir("/proc/self/fd"); err == nil {
-		t.Metric("process_open_fds", Gauge, "Open file descriptors.").Add(float64(len(open) - 1)) // less that of ReadDir
+		n := len(open) - 1 // without the descriptor of ReadDir
+		t.Metric("process_open_fds", Gauge, "Open file descriptors.").Add(float64(n))
 	}
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
-		t.Metric("process_max_fds", Gauge, "How many file descriptors may be open.").Add(float64(limit.Cur))
+		t.Metric("process_max_fds", Gauge, "Maximum number of open file descriptors.").Add(float64(limit.Cur))
 	}
-	t.Metric("process_start_time_seconds", Gauge, "When the process began, in seconds since 1970.").Add(float64(began.UnixMilli()) / 1e3)
+	t.Metric("process_start_time_seconds", Gauge, "Start time, in seconds since 1970.").
+		Add(float64(started.UnixMilli()) / 1e3)
 	t.Metric("go_goroutines", Gauge, "Goroutines.").Add(float64(runtime.NumGoroutine()))
 	t.Metric("go_info", Gauge, "The version of Go.").Add(1, "version", runtime.Version())
 }
 
-// residentPages is the second field of proc_pid_statm(5).
+// residentPages returns the second field of proc_pid_statm(5).
 func residentPages() (int, bool) {
 	text, err := os.ReadFile("/proc/self/statm")
 	fields := bytes.Fields(text)

@@ -1,11 +1,18 @@
-// Package metrics gives numbers to Prometheus: a page in its text format, and the listener that serves it.
+// Package metrics writes Prometheus metrics in the text format, and serves them
+// over HTTP.
 //
-// It promises that an address which cannot be had is tried again, told once and disturbs nothing else; that those who read
-// cost a bounded number of connections for a bounded time; and that nothing of it runs any more when Run returns.
+// Guarantees:
+//   - If listen fails, the server retries the address and logs the error once.
+//   - Clients use a bounded number of connections for a bounded time.
+//   - No goroutine is left when Run returns.
 //
-//	Run ── no address ◀──Listen──▶ listening ─── a goroutine for each of at most maxReaders connections
-//	                                │   ▲
-//	                     not to be had   retryAfter
+// Run has one goroutine that listens, and one for each of at most maxClients
+// connections:
+//
+//	Run ── no address ◀──Listen──▶ listening
+//	                                │     ▲
+//	                    listen fails ▼     │ retryInterval
+//	                                waiting
 package metrics
 
 import (
@@ -20,15 +27,16 @@ import (
 )
 
 const (
-	maxReaders  = 8                // connections at once; more of them wait
-	readTime    = 5 * time.Second  // for a request
-	writeTime   = 10 * time.Second // for request and answer
-	maxHeader   = 8 << 10          // bytes
-	retryAfter  = 10 * time.Second // an address may be one that the device does not have yet
-	metricsPath = "/metrics"
+	maxClients    = 8                // connections at once; others wait
+	readTimeout   = 5 * time.Second  // for a request
+	writeTimeout  = 10 * time.Second // for request and answer
+	maxHeader     = 8 << 10          // bytes
+	retryInterval = 10 * time.Second // the device may not have the address yet
+	metricsPath   = "/metrics"
 )
 
-// Server serves one page at an address that may change. Its methods are safe for concurrent use.
+// Server serves a page at an address that may change. It is safe for concurrent
+// use.
 type Server struct {
 	page    func() string
 	log     *slog.Logger
@@ -39,13 +47,14 @@ type Server struct {
 	bound   net.Addr
 }
 
-// New makes a server for what page gives, which is called for each reader and must be safe for concurrent use. Nothing is
-// opened before Run.
+// New returns a server. It calls page for each request; page must be safe for
+// concurrent use. The server does not listen before Run.
 func New(page func() string, log *slog.Logger) *Server {
 	return &Server{page: page, log: log, changed: make(chan struct{}, 1)}
 }
 
-// Listen serves at an address, as net.Listen takes it, from now on; "" ends that. It does not wait.
+// Listen changes the address, in the form of net.Listen. With "" the server
+// stops listening. It does not wait for the change.
 func (s *Server) Listen(address string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,32 +68,32 @@ func (s *Server) Listen(address string) {
 	}
 }
 
-// Addr is where it listens; nil while it does not.
+// Addr returns the address of the listener, or nil.
 func (s *Server) Addr() net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bound
 }
 
-// Run serves until ctx ends, and gives nil.
+// Run serves until ctx ends and returns nil.
 func (s *Server) Run(ctx context.Context) error {
-	told := ""
+	logged := "" // error
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for ctx.Err() == nil {
-		address := s.wanted()
+		address := s.requested()
 		retry.Stop()
 		if address != "" {
 			err := s.serve(ctx, address)
 			switch {
 			case err == nil:
-				told = ""
+				logged = ""
 				continue
-			case err.Error() != told:
-				told = err.Error()
-				s.log.Warn("no metrics for the time being", "err", err)
+			case err.Error() != logged:
+				logged = err.Error()
+				s.log.Warn("metrics listener failed", "err", err)
 			}
-			retry.Reset(retryAfter)
+			retry.Reset(retryInterval)
 		}
 		select {
 		case <-s.changed:
@@ -95,19 +104,19 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// serve listens at one address until ctx ends or there is another one; an error is why it cannot.
+// serve serves at one address until ctx ends or the address changes.
 func (s *Server) serve(ctx context.Context, address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
-	s.now(l.Addr())
-	defer s.now(nil)
-	s.log.Info("metrics", "listen", l.Addr())
+	s.setAddr(l.Addr())
+	defer s.setAddr(nil)
+	s.log.Info("metrics listener up", "addr", l.Addr())
 	var open sync.WaitGroup
 	srv := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: readTime, ReadTimeout: readTime, WriteTimeout: writeTime, MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, MaxHeaderBytes: maxHeader,
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
@@ -116,12 +125,12 @@ func (s *Server) serve(ctx context.Context, address string) error {
 				open.Done()
 			}
 		},
-		// What a stranger sends is not worth a line of the journal each.
+		// Malformed requests would flood the journal above the debug level.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	srv.SetKeepAlivesEnabled(false) // one that waits would take the place of others
+	srv.SetKeepAlivesEnabled(false) // an idle connection would block others
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxReaders)) }()
+	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxClients)) }()
 	select {
 	case <-ctx.Done():
 		err = nil
@@ -136,8 +145,8 @@ func (s *Server) serve(ctx context.Context, address string) error {
 	return err
 }
 
-// wanted is where to listen; a change that it knows of is none any more.
-func (s *Server) wanted() string {
+// requested returns the address to listen on, and clears the change.
+func (s *Server) requested() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -147,7 +156,7 @@ func (s *Server) wanted() string {
 	return s.address
 }
 
-func (s *Server) now(a net.Addr) {
+func (s *Server) setAddr(a net.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bound = a
@@ -157,10 +166,10 @@ func (s *Server) now(a net.Addr) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != metricsPath:
-		http.Error(w, "the metrics are at "+metricsPath, http.StatusNotFound)
+		http.Error(w, "not found; use "+metricsPath, http.StatusNotFound)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "only to be read", http.StatusMethodNotAllowed)
+		http.Error(w, "method not allowed; use GET", http.StatusMethodNotAllowed)
 	default:
 		w.Header().Set("Content-Type", ContentType)
 		_, _ = w.Write([]byte(s.page()))

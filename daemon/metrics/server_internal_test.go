@@ -8,19 +8,20 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Who says nothing must not hold up the end, nor a move to another address.
-func TestAListenerThatIsFullCanBeClosed(t *testing.T) {
+// Close of a full LimitListener ends Accept: idle clients must not delay the
+// end of the server or a new address.
+func TestLimitListener_closeWhenFull(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := netutil.LimitListener(l, maxReaders)
-	for range maxReaders {
-		silent, err := net.Dial("tcp", l.Addr().String())
+	b := netutil.LimitListener(l, maxClients)
+	for range maxClients {
+		idle, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer silent.Close()
+		defer idle.Close()
 		c, err := b.Accept()
 		if err != nil {
 			t.Fatal(err)
@@ -33,6 +34,6 @@ func TestAListenerThatIsFullCanBeClosed(t *testing.T) {
 		t.Error(err)
 	}
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("it ended with %v", err)
+		t.Errorf("Accept: got %v, want net.ErrClosed", err)
 	}
 }
