@@ -67,7 +67,7 @@ func TestDeviceState_staleReason(t *testing.T) {
 			localCamera(api.Camera{State: api.CameraLost, Since: before(3), Reason: "/dev/video0: in use by ffmpeg"}),
 			api.Self, "the camera was lost 3 s ago: in use by ffmpeg"},
 		{"privacy", deviceState{daemonUp: true, status: api.Status{Privacy: true}}, api.Self,
-			"privacy mode is on; the camera is off"},
+			"privacy is on: the camera is closed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.device.staleReason(tt.feed, now); got != tt.want {

@@ -26,7 +26,7 @@ func LocalReason(s *api.Status) StaleReason {
 	c := s.Camera
 	switch {
 	case s.Privacy:
-		return StaleReason{Text: "privacy mode is on; the camera is off"}
+		return StaleReason{Text: "privacy is on: the camera is closed"}
 	case c.State == api.CameraIdle:
 		return StaleReason{Text: "the camera is starting"}
 	}

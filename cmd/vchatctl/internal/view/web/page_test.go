@@ -179,7 +179,8 @@ func TestPage_call(t *testing.T) {
 	browser.do(chromedp.Click(chromedp.CSS("#privacy")))
 	kitchen.Wait("privacy", func(s api.Status) bool { return s.Privacy })
 	browser.wait("button pressed",
-		`document.getElementById('privacy').getAttribute('aria-pressed') === 'true' && `+includes(summaryText, "Privacy mode is on"))
+		`document.getElementById('privacy').getAttribute('aria-pressed') === 'true' && `+
+			includes(summaryText, "Privacy is on"))
 	browser.do(chromedp.Click(chromedp.CSS("#privacy")))
 	kitchen.Wait("no privacy", func(s api.Status) bool { return !s.Privacy })
 

@@ -157,7 +157,7 @@ func summary(d *deviceInfo, feed string, call *api.Call) string {
 	}
 	camera := &d.status.Camera
 	if d.status.Privacy && feed != api.Self { // for api.Self it is the reason
-		sentences = append(sentences, "Privacy mode is on; this device's camera is off")
+		sentences = append(sentences, "Privacy is on: this device's camera is closed")
 	} else if feed != api.Self && call != nil && call.State == api.CallActive && cameraDown(camera.State) {
 		sentences = append(sentences, "No picture from this device: "+cmp.Or(camera.Reason, string(camera.State)))
 	}

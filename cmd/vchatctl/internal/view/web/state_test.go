@@ -47,7 +47,7 @@ func TestNewState(t *testing.T) {
 		{"camera lost", deviceInfo{status: api.Status{Camera: lostCamera}},
 			shown{"self", "No call.", true, &reason{"the camera was lost", at.UnixMilli(), " ago: no such device"}}},
 		{"privacy", deviceInfo{status: api.Status{Privacy: true, Camera: api.Camera{State: api.CameraIdle}}},
-			shown{"self", "No call.", true, &reason{Text: "privacy mode is on; the camera is off"}}},
+			shown{"self", "No call.", true, &reason{Text: "privacy is on: the camera is closed"}}},
 		{"peer without a call", deviceInfo{requestedFeed: "workshop", status: api.Status{Camera: streaming}},
 			shown{"workshop", "No call with workshop.", false, &reason{Text: "no call with workshop"}}},
 		{"call with another peer",
@@ -58,7 +58,7 @@ func TestNewState(t *testing.T) {
 		{"ringing", deviceInfo{status: api.Status{Calls: call(api.CallRinging, nil), Camera: streaming}},
 			shown{"self", "Ringing at workshop.", true, nil}},
 		{"privacy in a call", deviceInfo{status: api.Status{Privacy: true, Calls: call(api.CallActive, nil)}},
-			shown{"workshop", "In a call with workshop. Privacy mode is on; this device's camera is off.", true, nil}},
+			shown{"workshop", "In a call with workshop. Privacy is on: this device's camera is closed.", true, nil}},
 		{"camera failed in a call", deviceInfo{status: api.Status{
 			Camera: api.Camera{State: api.CameraFailed, Reason: "no usable format"}, Calls: call(api.CallActive, nil),
 		}}, shown{"workshop", "In a call with workshop. No picture from this device: no usable format.", true, nil}},
