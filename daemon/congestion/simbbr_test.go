@@ -96,7 +96,8 @@ func (b *simBBR) onSent(bytes int, now, rtt time.Duration, lastOfAll bool) {
 	}
 	b.credit -= float64(bytes)
 	b.inFlightBytes += bytes
-	b.inFlight = append(b.inFlight, simPacket{bytes, now + rtt, now, b.firstSentAt, b.deliveredAt, b.delivered, b.appLimited > 0})
+	b.inFlight = append(b.inFlight, simPacket{bytes: bytes, ackAt: now + rtt, sentAt: now, firstSentAt: b.firstSentAt,
+		deliveredAt: b.deliveredAt, delivered: b.delivered, appLimited: b.appLimited > 0})
 	if lastOfAll {
 		b.appLimited = b.delivered + b.inFlightBytes
 	}

@@ -160,7 +160,8 @@ func TestLink_baseOfDelta(t *testing.T) {
 				}
 				if p, ok := m.(*wire.Frame); ok {
 					if p.Seq != c.seq || p.Codec != want || p.Base != base {
-						t.Fatalf("got frame %d as %v with base %d, want %d as %v with base %d", p.Seq, p.Codec, p.Base, c.seq, want, base)
+						t.Fatalf("got frame %d as %v with base %d, want %d as %v with base %d",
+							p.Seq, p.Codec, p.Base, c.seq, want, base)
 					}
 					s.sendFeedback(p)
 					return
