@@ -7,7 +7,7 @@ type addressBook struct {
 	configured string   // host:port, or empty
 	lastGood   string   // the last one that was dialled with success
 	resolved   []string // of configured, from the last lookup
-	lastRemote string   // of the last link, whoever dialled it
+	lastRemote string   // of the last link, dialled by either side
 }
 
 // candidates returns the known addresses, best first. The caller owns the

@@ -14,9 +14,9 @@ import (
 // connection appears when one side hears nothing on the first, or when both
 // sides dial at once:
 //
-//	no link, or it is stale here ── nominate the new connection: its hello has arrived
-//	the link is younger than 1 s ── close the new one: it is the other half of a simultaneous dial
-//	otherwise                    ── ping both, and nominate the one that answers first
+//	no link, or a stale one ── nominate the new one: its hello has arrived
+//	link younger than 1 s   ── close the new one: both sides have dialled
+//	otherwise               ── ping both, nominate the first that answers
 //
 // A slow network does not cause flapping: what was sent on the old connection
 // arrives before the third round trip of the new.

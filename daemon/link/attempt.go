@@ -87,8 +87,8 @@ func (a *attempt) run(ctx context.Context) error {
 	return a.err
 }
 
-// resolve looks the name up anew: with each DHCP lease a peer may have another
-// address.
+// resolve looks up the name each time: with a new DHCP lease a peer may have
+// another address.
 func (a *attempt) resolve(ctx context.Context) <-chan resolution {
 	result := make(chan resolution, 1)
 	a.peer.links.work.Go(func() {

@@ -12,9 +12,9 @@ import (
 // How often a peer is dialled:
 //
 //	a live link, or no address ── not at all
-//	no link, no call           ── one attempt at a time, with pauses from 0.1 to 2 s between them
+//	no link, no call           ── one attempt at a time, pauses of 0.1 to 2 s
 //	no link or a stale one,
-//	during a call              ── one attempt every aggressiveInterval, however many are under way
+//	during a call              ── a new attempt every aggressiveInterval
 //
 // The last is for networks that come back. The kernel repeats a lost SYN only
 // after a second, and a lost part of a handshake after 0.2 s. An attempt goes

@@ -17,7 +17,8 @@ import (
 )
 
 // features are the optional parts of the protocol that this program supports.
-var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta, wire.FeatureText, wire.FeatureResume}
+var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta,
+	wire.FeatureText, wire.FeatureResume}
 
 // refusalTimeout is how long a refused connection is still read. Closed at
 // once, it would be reset, and the Bye lost.

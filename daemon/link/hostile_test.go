@@ -20,7 +20,8 @@ import (
 	"vchat/daemon/wire"
 )
 
-// smaller makes a device whose id is below that of d, so that it chooses among connections.
+// arbiterFor returns a device whose id is smaller than that of d, so that it
+// nominates connections.
 func (tn *testNet) arbiterFor(name string, d *device) *device {
 	for {
 		if x := tn.device(name); x.id.ID().Compare(d.id.ID()) < 0 {
@@ -29,14 +30,14 @@ func (tn *testNet) arbiterFor(name string, d *device) *device {
 	}
 }
 
-// rawPeer is a peer with the right key of whom each byte is the test's.
+// rawPeer is a peer with a known key; the test chooses each byte that it sends.
 type rawPeer struct {
 	*tls.Conn
 	in *wire.Reader
 	t  *testing.T
 }
 
-// dial does the TLS handshake with the key of as.
+// dial connects and does the TLS handshake with the key of as.
 func (tn *testNet) dial(t *testing.T, to string, as *device) *rawPeer {
 	t.Helper()
 	raw, err := tn.net.Dial(context.Background(), "tcp", to)
@@ -51,26 +52,26 @@ func (tn *testNet) dial(t *testing.T, to string, as *device) *rawPeer {
 	return &rawPeer{Conn: c, in: wire.NewReader(c), t: t}
 }
 
-// greet is dial and both Hellos.
+// dialHello is dial and the exchange of hellos.
 func (tn *testNet) dialHello(t *testing.T, to string, as *device, features ...string) *rawPeer {
 	t.Helper()
 	s := tn.dial(t, to, as)
 	s.send(&wire.Hello{VersionMin: 1, VersionMax: 1, Name: as.name, Features: append(features, "jpeg")})
 	if m, err := s.in.Next(); err != nil || m.Type() != wire.TypeHello {
-		t.Fatalf("instead of a hello: %v, %v", m, err)
+		t.Fatalf("got %v, %v; want a hello", m, err)
 	}
 	return s
 }
 
 func (s *rawPeer) send(m wire.Message) { _, _ = s.Write(message(s.t, m)) }
 
-// landed says that a frame has arrived.
+// sendFeedback reports that a frame has arrived.
 func (s *rawPeer) sendFeedback(p *wire.Frame) {
 	s.send(&wire.Feedback{Seq: p.Seq, Arrived: time.Duration(time.Now().UnixNano())})
 	advance(time.Millisecond)
 }
 
-// last reads to the end and gives what came last.
+// lastMessage reads to the end and returns the last message.
 func (s *rawPeer) lastMessage() (last wire.Message) {
 	_ = s.SetReadDeadline(time.Now().Add(time.Minute))
 	for {
@@ -85,11 +86,11 @@ func (s *rawPeer) lastMessage() (last wire.Message) {
 func (s *rawPeer) wantBye(code wire.Code) {
 	s.t.Helper()
 	if bye, ok := s.lastMessage().(*wire.Bye); !ok || bye.Code != code {
-		s.t.Errorf("the last word is %+v, want a Bye with code %v", bye, code)
+		s.t.Errorf("got last message %+v, want a Bye with code %v", bye, code)
 	}
 }
 
-func TestTwoDialsAtOnceMakeOneLinkWithoutAnotherTry(t *testing.T) {
+func TestArbitrate_simultaneousDial(t *testing.T) {
 	for range 50 {
 		bubble(t, func(t *testing.T, tn *testNet) {
 			alice, bob := tn.device("alice"), tn.device("bob")
@@ -97,32 +98,35 @@ func TestTwoDialsAtOnceMakeOneLinkWithoutAnotherTry(t *testing.T) {
 			tn.start(bob, true, alice)
 			advance(10 * time.Second)
 			if alice.ups() != 1 || bob.ups() != 1 || len(alice.down)+len(bob.down) != 0 {
-				t.Errorf("links came up %d and %d times and went %v and %v; want once on each side",
+				t.Errorf("got %d and %d links, Down with %v and %v; want one link on each side",
 					alice.ups(), bob.ups(), alice.down, bob.down)
 			}
 		})
 	}
 }
 
-// The follower must hold both halves of a simultaneous dial until the chooser has chosen, for it may choose either.
-func TestEitherOfTwoGreetedConnectionsCanBeNominated(t *testing.T) {
+// The other side keeps both halves of a simultaneous dial: the arbiter may
+// nominate either.
+func TestArbitrate_eitherCanBeNominated(t *testing.T) {
 	for chosen := range 2 {
-		bubble(t, func(t *testing.T, tn *testNet) {
-			alice := tn.device("alice")
-			bob := tn.arbiterFor("bob", alice)
-			tn.start(alice, false, bob)
-			both := []*rawPeer{tn.dialHello(t, "alice", bob), tn.dialHello(t, "alice", bob)}
-			advance(time.Millisecond)
-			both[chosen].send(&wire.Nominate{})
-			advance(time.Millisecond)
-			if alice.ups() != 1 || alice.links.Link("bob") == nil {
-				t.Errorf("connection %d of two was nominated, and there is no link", chosen)
-			}
+		t.Run(fmt.Sprintf("connection %d", chosen), func(t *testing.T) {
+			bubble(t, func(t *testing.T, tn *testNet) {
+				alice := tn.device("alice")
+				bob := tn.arbiterFor("bob", alice)
+				tn.start(alice, false, bob)
+				both := []*rawPeer{tn.dialHello(t, "alice", bob), tn.dialHello(t, "alice", bob)}
+				advance(time.Millisecond)
+				both[chosen].send(&wire.Nominate{})
+				advance(time.Millisecond)
+				if alice.ups() != 1 || alice.links.Link("bob") == nil {
+					t.Errorf("nominated connection %d of 2: got no link", chosen)
+				}
+			})
 		})
 	}
 }
 
-func TestOfManyGreetedConnectionsTheOldestGo(t *testing.T) {
+func TestArbitrate_limitsPending(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		bob := tn.arbiterFor("bob", alice)
@@ -135,56 +139,56 @@ func TestOfManyGreetedConnectionsTheOldestGo(t *testing.T) {
 	})
 }
 
-// order notes in which order a Handler hears of links; the first Up takes a while.
-type order struct {
+// orderHandler records the order of Up and Down. The first Up takes a while.
+type orderHandler struct {
 	*device
 	once  sync.Once
-	heard []string
+	calls []string
 }
 
-func (o *order) Up(l *link.Link) {
+func (o *orderHandler) Up(l *link.Link) {
 	o.once.Do(func() { time.Sleep(50 * time.Millisecond) })
 	o.device.Up(l)
-	o.device.locked(func() { o.heard = append(o.heard, "up") })
+	o.device.locked(func() { o.calls = append(o.calls, "up") })
 }
 
-func (o *order) Down(l *link.Link, why error) {
+func (o *orderHandler) Down(l *link.Link, why error) {
 	o.device.Down(l, why)
-	o.device.locked(func() { o.heard = append(o.heard, "down") })
+	o.device.locked(func() { o.calls = append(o.calls, "down") })
 }
 
-// In real time, for a bubble's clock stands still while somebody waits for a mutex.
-func TestReplacementIsToldBeforeTheEndOfTheReplaced(t *testing.T) {
+// In real time: fake time stands still while a goroutine waits for a mutex.
+func TestHandler_upBeforeDown(t *testing.T) {
 	tn := newTestNet(t)
 	defer tn.close()
-	alice := &order{device: tn.device("alice")}
+	alice := &orderHandler{device: tn.device("alice")}
 	alice.handler = alice
 	bob := tn.arbiterFor("bob", alice.device)
 	tn.start(alice.device, false, bob)
 	both := []*rawPeer{tn.dialHello(t, "alice", bob), tn.dialHello(t, "alice", bob)}
 	both[0].send(&wire.Nominate{})
-	time.Sleep(5 * time.Millisecond) // so that this one is read first, most likely; the test holds either way
+	time.Sleep(5 * time.Millisecond) // most likely this one is read first; the test allows either
 	both[1].send(&wire.Nominate{})
 	for alice.ups() < 2 {
 		time.Sleep(time.Millisecond)
 	}
 	if alice.links.Link("bob") != alice.up[1] {
-		t.Error("the link that was told last is not the one there is")
+		t.Error("Link: got another link than the last Up")
 	}
 	tn.close()
-	if want := []string{"up", "up", "down", "down"}; !slices.Equal(alice.heard, want) {
-		t.Errorf("heard %v, want %v", alice.heard, want)
+	if want := []string{"up", "up", "down", "down"}; !slices.Equal(alice.calls, want) {
+		t.Errorf("got %v, want %v", alice.calls, want)
 	}
 }
 
-// stuck is a link on which frames are on the way to a peer that reads nothing.
+// stalledPeer returns a device that sends frames to a peer that reads nothing.
 func (tn *testNet) stalledPeer(t *testing.T) (alice *device) {
 	alice = tn.device("alice")
 	bob := tn.arbiterFor("bob", alice)
 	tn.start(alice, false, bob)
 	s := tn.dialHello(t, "alice", bob, "yuyv")
 	s.send(&wire.Nominate{})
-	go func() { // it is alive, and hears nothing
+	go func() { // it is not silent
 		for range 100 {
 			s.send(&wire.Ping{T1: 1})
 			time.Sleep(time.Second)
@@ -201,28 +205,28 @@ func (tn *testNet) stalledPeer(t *testing.T) (alice *device) {
 	return alice
 }
 
-func TestAPeerThatReadsNothingDoesNotHoldUpTheEnd(t *testing.T) {
+func TestRun_endsWithStalledPeer(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		tn.stalledPeer(t)
 		began := time.Now() // in fake time
 		tn.close()
 		if d := time.Since(began); d > time.Second {
-			t.Errorf("Run took %v to end", d)
+			t.Errorf("Run took %v to end, want at most 1 s", d)
 		}
 	})
 }
 
-func TestAPeerThatReadsNothingIsGivenUp(t *testing.T) {
+func TestLink_stalledPeer(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.stalledPeer(t)
 		advance(12 * time.Second)
 		if len(alice.down) != 1 || !errors.Is(alice.down[0], link.ErrSlow) {
-			t.Errorf("down because of %v, want ErrSlow", alice.down)
+			t.Errorf("got Down with %v, want ErrSlow", alice.down)
 		}
 	})
 }
 
-func TestFloodsOfPingsAreAnsweredAtTheirEnd(t *testing.T) {
+func TestLink_pingFlood(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		bob := tn.arbiterFor("bob", alice)
@@ -237,7 +241,7 @@ func TestFloodsOfPingsAreAnsweredAtTheirEnd(t *testing.T) {
 		for {
 			m, err := s.in.Next()
 			if err != nil {
-				t.Fatalf("no answer to the last of 5000 pings: %v", err)
+				t.Fatalf("got no pong for the last of 5000 pings: %v", err)
 			}
 			if p, ok := m.(*wire.Pong); ok && p.T1 == 4999 {
 				break
@@ -246,7 +250,7 @@ func TestFloodsOfPingsAreAnsweredAtTheirEnd(t *testing.T) {
 	})
 }
 
-func TestFloodsOfMessagesAreSlowedDown(t *testing.T) {
+func TestLink_messageFlood(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		bob := tn.arbiterFor("bob", alice)
@@ -258,15 +262,15 @@ func TestFloodsOfMessagesAreSlowedDown(t *testing.T) {
 		go func() { _ = s.lastMessage() }()
 		advance(time.Second)
 		if n := len(alice.messages); n < 100 || n > 220 {
-			t.Errorf("%d messages got through in a second, want the first hundred and then a hundred a second", n)
+			t.Errorf("got %d messages in a second, want a burst of 100 and then 100 a second", n)
 		}
 		if len(alice.down) != 0 {
-			t.Errorf("the link went down: %v", alice.down)
+			t.Errorf("got Down with %v, want the link up", alice.down)
 		}
 	})
 }
 
-func TestWhatIsNotWantedIsNotUnpacked(t *testing.T) {
+func TestLink_unwantedFrames(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
 		bob.noFrames = true
@@ -278,57 +282,57 @@ func TestWhatIsNotWantedIsNotUnpacked(t *testing.T) {
 			advance(100 * time.Millisecond)
 		}
 		if r := bob.links.Status("alice").Receiving; r.Frames != 0 || len(bob.frames) != 0 {
-			t.Errorf("%d frames were received by who wants none", r.Frames)
+			t.Errorf("got %d frames, want 0", r.Frames)
 		}
 		bob.locked(func() { bob.noFrames = false })
-		publishRaw(hub, pool, 9, 64, 48, false) // the difference to one that was not unpacked: bob asks for a whole one
+		publishRaw(hub, pool, 9, 64, 48, false) // a delta to a frame that was not decoded: bob requests a full one
 		advance(100 * time.Millisecond)
 		publishRaw(hub, pool, 10, 64, 48, false)
 		advance(100 * time.Millisecond)
 		if r := bob.links.Status("alice").Receiving; r.Frames != 1 || r.Lost != 0 || r.Broken != 1 {
-			t.Errorf("counted %+v after the second wanted frame; want 1, none lost", r)
+			t.Errorf("after the second wanted frame: got %+v, want 1 frame, 1 broken, none lost", r)
 		}
 	})
 }
 
-func TestRefusalsDoNotFillTheLog(t *testing.T) {
+func TestRefusals_logLimit(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		tn.start(alice, false)
 		for range 300 {
-			stranger := tn.dial(t, "alice", tn.device("stranger"))
-			stranger.send(&wire.Hello{VersionMin: 1, VersionMax: 1, Name: "stranger"})
-			_ = stranger.Close()
+			unknown := tn.dial(t, "alice", tn.device("unknown"))
+			unknown.send(&wire.Hello{VersionMin: 1, VersionMax: 1, Name: "unknown"})
+			_ = unknown.Close()
 		}
 		advance(3 * time.Second)
 		if n := strings.Count(tn.logged(), "unknown device refused"); n > 256 || n < 200 {
-			t.Errorf("%d lines about 300 strangers, want at most 256", n)
+			t.Errorf("got %d log lines about 300 devices, want 200 to 256", n)
 		}
 	})
 }
 
-func TestAStrangerLearnsNothingButTheRefusal(t *testing.T) {
+func TestRefuse_disclosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice-in-the-kitchen"), tn.device("bob-next-door")
 		tn.start(alice, false, bob)
-		stranger := tn.device("stranger")
-		s := tn.dial(t, alice.name, stranger) // and says nothing
+		unknown := tn.device("unknown")
+		s := tn.dial(t, alice.name, unknown) // sends nothing
 		began := time.Now()
 		m, err := s.in.Next()
 		if err != nil || time.Since(began) != 0 {
-			t.Fatalf("a silent stranger was refused after %v: %v", time.Since(began), err)
+			t.Fatalf("refused after %v, want at once: %v", time.Since(began), err)
 		}
 		bye, ok := m.(*wire.Bye)
-		if !ok || bye.Code != wire.CodeUnknownDevice || !strings.Contains(bye.Text, stranger.id.ID().String()) {
-			t.Fatalf("the first word is %+v, want a refusal that names the key", m)
+		if !ok || bye.Code != wire.CodeUnknownDevice || !strings.Contains(bye.Text, unknown.id.ID().String()) {
+			t.Fatalf("got first message %+v, want a Bye with the key", m)
 		}
 		if strings.Contains(bye.Text, alice.name) || strings.Contains(bye.Text, bob.name) {
-			t.Errorf("a stranger was told %q", bye.Text)
+			t.Errorf("got %q, want no names of devices", bye.Text)
 		}
 	})
 }
 
-func TestAFaultIsReadOnFrom(t *testing.T) {
+func TestLink_readsAfterProtocolError(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		bob := tn.arbiterFor("bob", alice)
@@ -337,19 +341,21 @@ func TestAFaultIsReadOnFrom(t *testing.T) {
 		s.send(&wire.Nominate{})
 		_, _ = s.Write(make([]byte, 8)) // type 0
 		if _, err := s.Write(make([]byte, 1<<20)); err != nil {
-			t.Errorf("what was under way behind a fault met a closed connection: %v", err)
+			t.Errorf("write after a protocol error: %v", err)
 		}
 		s.wantBye(wire.CodeProtocol)
 	})
 }
 
-// A TCP connection that is closed while data is under way is reset, and the reset destroys what was not read yet.
-func TestTheReasonArrivesThroughRealTCP(t *testing.T) {
+// Data that arrives after a close causes a reset, and the reset destroys the
+// Bye.
+func TestLink_byeOverTCP(t *testing.T) {
 	tn := newTestNet(t)
 	defer tn.close()
 	alice := tn.device("alice")
 	bob := tn.arbiterFor("bob", alice)
-	alice.links = link.New(link.Config{Identity: alice.id, Name: "alice", Handler: alice, Log: slog.New(slog.DiscardHandler)})
+	alice.links = link.New(link.Config{Identity: alice.id, Name: "alice", Handler: alice,
+		Log: slog.New(slog.DiscardHandler)})
 	alice.links.Configure("alice", []link.Peer{{Name: "bob", ID: bob.id.ID()}})
 	if err := alice.links.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -364,50 +370,50 @@ func TestTheReasonArrivesThroughRealTCP(t *testing.T) {
 		s := &rawPeer{Conn: c, in: wire.NewReader(c), t: t}
 		s.send(&wire.Hello{VersionMin: 1, VersionMax: 1, Features: []string{"jpeg"}})
 		s.send(&wire.Nominate{})
-		_, _ = s.Write(make([]byte, 8)) // type 0: a fault
+		_, _ = s.Write(make([]byte, 8)) // type 0: a protocol error
 		_, _ = s.Write(make([]byte, 1<<20))
 		s.wantBye(wire.CodeProtocol)
 		_ = raw.Close()
 	}
 }
 
-func TestAnotherAddressKeepsTheLink(t *testing.T) {
+func TestConfigure_newAddress(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
 		l := alice.links.Link("bob")
 		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "elsewhere", ID: bob.id.ID()}})
 		advance(5 * time.Second)
 		if alice.links.Link("bob") != l {
-			t.Errorf("the link went down: %v", alice.down)
+			t.Errorf("got Down with %v, want the link up", alice.down)
 		}
 		tn.net.Cut()
 		advance(5 * time.Second)
 		if err := alice.links.Status("bob").Err; err == nil || !strings.Contains(err.Error(), "elsewhere") {
-			t.Errorf("after the cut: %v, want a try at the other address", err)
+			t.Errorf("after the cut: got %v, want an attempt at the new address", err)
 		}
 		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "bob", ID: bob.id.ID()}})
-		advance(150 * time.Millisecond) // pauses are up to two seconds by now
+		advance(150 * time.Millisecond) // pauses are 2 s by now
 		if alice.links.Link("bob") == nil {
-			t.Error("the right address is not tried at once")
+			t.Error("new address: got no link at once")
 		}
 	})
 }
 
-func TestAPeerUnderAnotherNameIsNotCalledUnknown(t *testing.T) {
+func TestConfigure_renamedPeer(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
 		alice.links.Configure("alice", []link.Peer{{Name: "robert", Address: "bob", ID: bob.id.ID()}})
 		advance(5 * time.Second)
 		if len(bob.refused) != 0 {
-			t.Errorf("bob was told %v", bob.refused)
+			t.Errorf("bob: got Refused with %v, want none", bob.refused)
 		}
 		if alice.links.Link("robert") == nil || alice.links.Link("bob") != nil {
-			t.Errorf("no link under the new name: %v", alice.links.Status("robert").Err)
+			t.Errorf("got no link under the new name: %v", alice.links.Status("robert").Err)
 		}
 	})
 }
 
-func TestConfigureAfterTheEndStartsNothing(t *testing.T) {
+func TestConfigure_afterRun(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
 		tn.close()
@@ -417,24 +423,24 @@ func TestConfigureAfterTheEndStartsNothing(t *testing.T) {
 		}
 		advance(10 * time.Second)
 		if n := tn.net.Dials(); n != dials {
-			t.Errorf("%d dials after the end", n-dials)
+			t.Errorf("got %d dials after Run, want 0", n-dials)
 		}
 	})
 }
 
-func TestWhoIsRefusedDialsRarely(t *testing.T) {
+func TestDial_refused(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
-		tn.start(bob, false) // knows nobody
+		tn.start(bob, false) // without peers
 		tn.start(alice, true, bob)
 		advance(time.Minute)
 		if n := tn.net.Dials(); n < 5 || n > 13 {
-			t.Errorf("%d dials in a minute, want one every 5 to 10 s", n)
+			t.Errorf("got %d dials in a minute, want one every 5 to 10 s", n)
 		}
 	})
 }
 
-func TestFeedbackEndsWithTheFrames(t *testing.T) {
+func TestLink_feedbackEndsWithFrames(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		bob := tn.arbiterFor("bob", alice)
@@ -443,7 +449,7 @@ func TestFeedbackEndsWithTheFrames(t *testing.T) {
 		s.send(&wire.Nominate{})
 		p := wire.Frame{Seq: 1, Width: 2, Height: 1, Codec: wire.CodecYUYV, Size: 4}
 		_, _ = s.Write(append(wire.AppendFrame(nil, &p), 1, 2, 3, 4))
-		told := 0
+		feedbacks := 0
 		for range 20 {
 			s.send(&wire.Ping{T1: 1})
 			for {
@@ -452,7 +458,7 @@ func TestFeedbackEndsWithTheFrames(t *testing.T) {
 					t.Fatal(err)
 				}
 				if m.Type() == wire.TypeFeedback {
-					told++
+					feedbacks++
 				}
 				if m.Type() == wire.TypePong {
 					break
@@ -460,13 +466,13 @@ func TestFeedbackEndsWithTheFrames(t *testing.T) {
 			}
 			time.Sleep(500 * time.Millisecond)
 		}
-		if told != 1 {
-			t.Errorf("%d feedbacks about one frame, want 1", told)
+		if feedbacks != 1 {
+			t.Errorf("got %d feedbacks for one frame, want 1", feedbacks)
 		}
 	})
 }
 
-func TestAKnownKeyCannotHoldManyConnectionsBeforeTheHello(t *testing.T) {
+func TestAdmission_knownKeyBeforeHello(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
 		tn.start(alice, false, bob)
@@ -483,7 +489,7 @@ func TestAKnownKeyCannotHoldManyConnectionsBeforeTheHello(t *testing.T) {
 			}
 		}
 		if held == 0 || held > 8 {
-			t.Errorf("%d of 30 connections without a hello are held, want a few", held)
+			t.Errorf("got %d of 30 connections open, want 1 to 8", held)
 		}
 	})
 }

@@ -126,7 +126,11 @@ func (l *Link) probe() {
 func (l *Link) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { l.end(endCause(ctx)) })()
 	defer context.AfterFunc(l.ctx, func() { l.conn.SetFinalDeadline(time.Now().Add(goodbyeTimeout)) })()
-	l.conn.Start(transport.Options{Counters: &l.peer.counters, LivenessTimeout: l.peer.livenessTimeout, OnStale: l.peer.wakeDialer})
+	l.conn.Start(transport.Options{
+		Counters:        &l.peer.counters,
+		LivenessTimeout: l.peer.livenessTimeout,
+		OnStale:         l.peer.wakeDialer,
+	})
 	senderEnded := make(chan struct{})
 	go func() {
 		defer close(senderEnded)

@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// device is one end in a test: Links whose Handler writes down what it hears.
+// device is one end in a test: Links with a Handler that records its calls.
 type device struct {
 	name    string
 	id      *identity.Identity
@@ -58,7 +58,8 @@ func (d *device) Wants(*link.Link) bool {
 }
 func (d *device) Frame(_ *link.Link, f *frame.Frame) {
 	d.locked(func() {
-		d.frames = append(d.frames, fmt.Sprintf("%d %v %dx%d %d bytes card=%v", f.Seq, f.Format, f.Width, f.Height, len(f.Data), f.Card))
+		d.frames = append(d.frames, fmt.Sprintf("%d %v %dx%d %d bytes card=%v",
+			f.Seq, f.Format, f.Width, f.Height, len(f.Data), f.Card))
 	})
 	f.Release()
 }
@@ -77,7 +78,8 @@ func (d *device) ups() int {
 	return len(d.up)
 }
 
-// lab is a network with devices that all end with the test.
+// testNet is a network with devices that end with the test. It is also the
+// writer of their logs.
 type testNet struct {
 	t    *testing.T
 	net  *daemontest.Network
@@ -108,7 +110,8 @@ func (tn *testNet) device(name string) *device {
 	return &device{name: name, id: id}
 }
 
-// start runs a device that listens under its name and knows these peers; a peer's address is its name if dials is true.
+// start runs a device that listens under its name and knows these peers. If
+// dials is true, the address of a peer is its name.
 func (tn *testNet) start(d *device, dials bool, peers ...*device) {
 	handler := d.handler
 	if handler == nil {
@@ -155,7 +158,7 @@ func (tn *testNet) close() {
 	}
 }
 
-// in runs a test in fake time on a fresh lab.
+// bubble runs a test in fake time on a fresh testNet.
 func bubble(t *testing.T, f func(t *testing.T, tn *testNet)) {
 	t.Helper()
 	faketime.Test(t, func(t *testing.T) {
@@ -170,13 +173,14 @@ func bubble(t *testing.T, f func(t *testing.T, tn *testNet)) {
 	})
 }
 
-// after lets time pass, and everything that is due happen.
+// advance lets fake time pass and waits until every goroutine is blocked.
 func advance(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// pair starts two devices that know and dial each other and waits until they are linked.
+// pair starts two devices that know each other, and waits for their link. bob
+// dials, too, if bothDial is true.
 func (tn *testNet) pair(bothDial bool) (alice, bob *device) {
 	alice, bob = tn.device("alice"), tn.device("bob")
 	tn.start(alice, true, bob)
@@ -190,7 +194,7 @@ func (tn *testNet) pair(bothDial bool) (alice, bob *device) {
 	return alice, bob
 }
 
-func TestOneLinkSurvivesWhenBothDial(t *testing.T) {
+func TestLinks_bothDial(t *testing.T) {
 	for range 20 {
 		bubble(t, func(t *testing.T, tn *testNet) {
 			alice, bob := tn.pair(true)
@@ -198,20 +202,20 @@ func TestOneLinkSurvivesWhenBothDial(t *testing.T) {
 			dials := tn.net.Dials()
 			advance(time.Minute)
 			if n := alice.ups() + bob.ups(); n != ups {
-				t.Errorf("links came up %d times in the first seconds and %d times after a minute", ups, n)
+				t.Errorf("after a minute: got %d links, want %d", n, ups)
 			}
 			if n := tn.net.Dials(); n != dials {
-				t.Errorf("dialled on while linked: %d, then %d dials", dials, n)
+				t.Errorf("with a link: got %d dials, want %d", n, dials)
 			}
 			a, z := alice.links.Status("bob"), bob.links.Status("alice")
 			if !a.Up || !z.Up || a.Err != nil {
-				t.Errorf("status: %+v, %+v", a, z)
+				t.Errorf("got status %+v and %+v, want both up", a, z)
 			}
 		})
 	}
 }
 
-func TestMessagesPassInOrderBothWays(t *testing.T) {
+func TestLink_messageOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
 		for i := range 20 {
@@ -221,17 +225,17 @@ func TestMessagesPassInOrderBothWays(t *testing.T) {
 		advance(time.Second)
 		for _, d := range []*device{alice, bob} {
 			if len(d.messages) != 20 {
-				t.Fatalf("%s got %d messages, want 20", d.name, len(d.messages))
+				t.Fatalf("%s: got %d messages, want 20", d.name, len(d.messages))
 			}
 			for i, m := range d.messages {
 				switch m := m.(type) {
 				case *wire.Invite:
 					if m.Call[0] != byte(i) {
-						t.Errorf("message %d is number %d", i, m.Call[0])
+						t.Errorf("message %d: got number %d", i, m.Call[0])
 					}
 				case *wire.Text:
 					if m.ID != uint64(i) {
-						t.Errorf("message %d is number %d", i, m.ID)
+						t.Errorf("message %d: got number %d", i, m.ID)
 					}
 				}
 			}
@@ -239,140 +243,144 @@ func TestMessagesPassInOrderBothWays(t *testing.T) {
 	})
 }
 
-func TestSilenceEndsTheLinkWithinThreeSeconds(t *testing.T) {
+func TestLinks_silenceEndsLink(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(true)
 		tn.net.Stall(true)
 		advance(3 * time.Second)
 		for _, d := range []*device{alice, bob} {
 			if len(d.down) == 0 || !errors.Is(d.down[len(d.down)-1], link.ErrDead) {
-				t.Errorf("%s, 3 s after the cable was pulled: down because of %v, want ErrDead", d.name, d.down)
+				t.Errorf("%s, 3 s into the silence: got Down with %v, want ErrDead", d.name, d.down)
 			}
 		}
 		advance(time.Minute)
 		if n := strings.Count(tn.logged(), "peer is silent"); n > 2 {
-			t.Errorf("the cause was logged %d times", n)
+			t.Errorf("got %d log lines about the silence, want at most 2", n)
 		}
 		tn.net.Stall(false)
-		advance(10 * time.Second) // the dial that hangs in the stalled network, then its pause
+		advance(10 * time.Second) // the dial that hangs, then its pause
 		if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
-			t.Error("no link after the cable was put back")
+			t.Error("got no link after the network is back")
 		}
 	})
 }
 
-func TestResetLinkComesBackAtOnce(t *testing.T) {
+func TestLinks_reconnectAfterReset(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(true)
 		for range 50 {
 			tn.net.Cut()
 			advance(2 * time.Second)
 			if alice.links.Link("bob") == nil || bob.links.Link("alice") == nil {
-				t.Fatal("no link 2 s after a reset")
+				t.Fatal("got no link 2 s after a reset")
 			}
 		}
 		if r := alice.links.Status("bob").Reconnects; r < 50 {
-			t.Errorf("%d reconnects counted after 50 resets", r)
+			t.Errorf("got %d reconnects, want at least 50", r)
 		}
 	})
 }
 
-func TestPausesBetweenDialsAreBounded(t *testing.T) {
+func TestDial_pauses(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
-		tn.start(alice, true, bob) // nobody listens there
+		tn.start(alice, true, bob) // nothing listens there
 		advance(time.Minute)
 		if n := tn.net.Dials(); n < 30 || n > 90 {
-			t.Errorf("%d dials in a minute, want one every 1 to 2 s", n)
+			t.Errorf("got %d dials in a minute, want one every 1 to 2 s", n)
 		}
 		if n := strings.Count(tn.logged(), "link down"); n != 1 {
-			t.Errorf("the cause was logged %d times, want once:\n%s", n, tn.logged())
+			t.Errorf("got %d log lines, want 1:\n%s", n, tn.logged())
 		}
 		before := tn.net.Dials()
 		alice.links.SetInCall("bob", true)
 		advance(149 * time.Millisecond)
 		if n := tn.net.Dials(); n != before+1 {
-			t.Errorf("%d dials after the link is wanted, want %d", n, before+1)
+			t.Errorf("at the start of a call: got %d dials, want %d", n, before+1)
 		}
 		alice.links.SetInCall("bob", false)
 		tn.start(bob, false, alice)
 		advance(3 * time.Second)
 		if alice.links.Link("bob") == nil {
-			t.Error("no link 3 s after the peer came")
+			t.Error("got no link 3 s after the peer has started")
 		}
 	})
 }
 
-func TestWrongKeyIsToldToBothSides(t *testing.T) {
+func TestLinks_wrongKey(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob, mallory := tn.device("alice"), tn.device("bob"), tn.device("bob")
 		tn.start(alice, true, bob)
-		tn.start(mallory, false, alice) // answers at bob's address
+		tn.start(mallory, false, alice) // at bob's address
 		advance(5 * time.Second)
 		if len(alice.refused) == 0 || !errors.Is(alice.refused[0], link.ErrWrongIdentity) {
-			t.Errorf("alice was told %v, want ErrWrongIdentity", alice.refused)
+			t.Errorf("alice: got Refused with %v, want ErrWrongIdentity", alice.refused)
 		}
 		for _, id := range []identity.ID{bob.id.ID(), mallory.id.ID()} {
 			if !strings.Contains(alice.refused[0].Error(), id.String()) {
-				t.Errorf("%q does not name the key %s", alice.refused[0], id)
+				t.Errorf("got %q, want the key %s in it", alice.refused[0], id)
 			}
 		}
 		if len(mallory.refused) == 0 || !errors.Is(mallory.refused[0], link.ErrRefused) ||
 			!strings.Contains(mallory.refused[0].Error(), "not the one expected at") {
-			t.Errorf("the other side was told %v, want a refusal in words", mallory.refused)
+			t.Errorf("mallory: got Refused with %v, want ErrRefused", mallory.refused)
 		}
 		if alice.ups()+mallory.ups() != 0 {
-			t.Error("a link came up")
+			t.Error("got a link, want none")
 		}
 	})
 }
 
-func TestStrangerIsRefusedInWords(t *testing.T) {
+func TestLinks_unknownDevice(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
-		tn.start(bob, false) // knows nobody
+		tn.start(bob, false) // without peers
 		tn.start(alice, true, bob)
 		advance(30 * time.Second)
 		if len(alice.refused) == 0 || !errors.Is(alice.refused[0], link.ErrRefused) ||
 			!strings.Contains(alice.refused[0].Error(), alice.id.ID().String()) {
-			t.Errorf("alice was told %v, want a refusal that names her key", alice.refused)
+			t.Errorf("got Refused with %v, want ErrRefused and her key", alice.refused)
 		}
 		want := fmt.Sprintf("claimed_name=alice id=%s", alice.id.ID())
 		if n := strings.Count(tn.logged(), want); n != 1 {
-			t.Errorf("%q was logged %d times, want once:\n%s", want, n, tn.logged())
+			t.Errorf("got %d log lines with %q, want 1:\n%s", n, want, tn.logged())
 		}
 	})
 }
 
-func TestCallingOneselfIsRefused(t *testing.T) {
+func TestLinks_selfCall(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		tn.start(alice, true, alice)
 		advance(time.Second)
 		if len(alice.refused) == 0 || alice.ups() != 0 {
-			t.Errorf("refused %v, up %d times", alice.refused, alice.ups())
+			t.Errorf("got Refused with %v and %d links, want a refusal and no link", alice.refused, alice.ups())
 		}
 	})
 }
 
-func TestConfigureKeepsWhatIsUnchanged(t *testing.T) {
+func TestConfigure_keepsUnchangedPeer(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
 		l := alice.links.Link("bob")
-		alice.links.Configure("alice", []link.Peer{{Name: "bob", Address: "bob", ID: bob.id.ID()}, {Name: "carol", Address: "carol"}})
+		alice.links.Configure("alice", []link.Peer{
+			{Name: "bob", Address: "bob", ID: bob.id.ID()},
+			{Name: "carol", Address: "carol"},
+		})
 		advance(time.Second)
 		if alice.links.Link("bob") != l {
-			t.Error("an unchanged peer lost its link")
+			t.Error("unchanged peer: the link was replaced")
 		}
 		alice.links.Configure("alice", nil)
 		advance(5 * time.Second)
 		if len(alice.down) != 1 || bob.links.Link("alice") != nil {
-			t.Errorf("a removed peer is still linked: %v", alice.down)
+			t.Errorf("removed peer: got Down with %v, want one", alice.down)
 		}
 	})
 }
 
-// talk does what a stranger or a broken peer may do: a TLS handshake with the key of as, then these bytes.
+// exchange does a TLS handshake with the key of as and sends bytes. It returns
+// the answer, without pings.
 func (tn *testNet) exchange(to string, as *device, send []byte) (answer []wire.Message, end error) {
 	raw, err := tn.net.Dial(context.Background(), "tcp", to)
 	if err != nil {
@@ -406,7 +414,7 @@ func message(t *testing.T, m wire.Message) []byte {
 	return b
 }
 
-func TestBrokenPeersAreTurnedAwayInWords(t *testing.T) {
+func TestLinks_malformedPeer(t *testing.T) {
 	hello := message(t, &wire.Hello{VersionMin: 1, VersionMax: 1, Name: "bob", Features: []string{"jpeg"}})
 	future := message(t, &wire.Hello{VersionMin: 7, VersionMax: 9, Name: "bob", Features: []string{"jpeg"}})
 	nominate := message(t, &wire.Nominate{})
@@ -414,9 +422,9 @@ func TestBrokenPeersAreTurnedAwayInWords(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		send []byte
-		code wire.Code // 0: no Bye is owed
+		code wire.Code // of the Bye; 0: any answer
 	}{
-		{"silence", nil, 0},
+		{"silent", nil, 0},
 		{"garbage", []byte("GET / HTTP/1.1\r\n\r\n"), wire.CodeProtocol},
 		{"a huge length", []byte{1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, wire.CodeProtocol},
 		{"half a hello", hello[:len(hello)/2], 0},
@@ -424,7 +432,8 @@ func TestBrokenPeersAreTurnedAwayInWords(t *testing.T) {
 		{"another version", future, wire.CodeVersion},
 		{"two hellos", append(append([]byte{}, hello...), hello...), wire.CodeProtocol},
 		{"half a message after the hello", append(append([]byte{}, hello...), invite[:10]...), 0},
-		{"a call before the nomination, or two nominations", append(append(append([]byte{}, hello...), invite...), nominate...), 0},
+		{"a call before the nomination, or two nominations",
+			append(append(append([]byte{}, hello...), invite...), nominate...), 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, tn *testNet) {
@@ -433,21 +442,21 @@ func TestBrokenPeersAreTurnedAwayInWords(t *testing.T) {
 				began := time.Now()
 				answer, _ := tn.exchange("alice", bob, tt.send)
 				if d := time.Since(began); d > 8*time.Second {
-					t.Errorf("the connection was held for %v", d)
+					t.Errorf("connection open for %v, want at most 8 s", d)
 				}
 				if tt.code == 0 {
 					return
 				}
 				last, ok := answer[len(answer)-1].(*wire.Bye)
 				if !ok || last.Code != tt.code || last.Text == "" {
-					t.Errorf("last word %+v, want Bye with code %v and a text", answer[len(answer)-1], tt.code)
+					t.Errorf("got last message %+v, want Bye with code %v and a text", answer[len(answer)-1], tt.code)
 				}
 			})
 		})
 	}
 }
 
-func TestStrangersCannotKeepAPeerOut(t *testing.T) {
+func TestLinks_silentConnections(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
 		tn.start(alice, false, bob)
@@ -462,7 +471,7 @@ func TestStrangersCannotKeepAPeerOut(t *testing.T) {
 		tn.start(bob, true, alice)
 		advance(2 * time.Second)
 		if bob.links.Link("alice") == nil {
-			t.Errorf("a thousand silent connections keep a peer out: %v", bob.links.Status("alice").Err)
+			t.Errorf("got no link beside 1000 silent connections: %v", bob.links.Status("alice").Err)
 		}
 		held := 0
 		for _, c := range open {
@@ -472,13 +481,13 @@ func TestStrangersCannotKeepAPeerOut(t *testing.T) {
 			}
 		}
 		if held > 64 {
-			t.Errorf("%d of a thousand silent connections are held open", held)
+			t.Errorf("got %d of 1000 silent connections open, want at most 64", held)
 		}
 		advance(10 * time.Second)
 		for _, c := range open {
 			_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
 			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-				t.Fatal("a silent connection is held for more than its five seconds")
+				t.Fatal("silent connection still open after more than 5 s")
 			}
 			_ = c.Close()
 		}

@@ -3,35 +3,41 @@
 // makes a new one.
 //
 // Guarantees:
-//   - The Handler gets Up for each link, then its messages and frames, then Down.
-//   - A message waits behind the frame that is being written, and behind no other one.
+//   - The Handler gets Up for each link, then its messages and frames, then
+//     Down.
+//   - A message waits for the frame that is being written, and for no other.
 //   - A frame that has to wait is dropped for a newer one; see sender.go.
-//   - An unauthenticated device gets nothing but a refusal, and the number of its connections is limited.
-//   - A peer cannot make this device work without limit: its messages are rate limited, and frames that are not wanted are
-//     not decoded.
+//   - An unauthenticated device gets nothing but a refusal, and the number of
+//     its connections is limited.
+//   - A peer cannot make this device work without limit: its messages are rate
+//     limited, and frames that are not wanted are not decoded.
 //
 // Goroutines, all of them ended when Run returns:
 //
-//	Links.Run ─┬─ accept loop ── one per connection: TLS, which key?, hello ──────────┐
-//	           ├─ one dial loop per peer ── attempts: resolve, connect, TLS, hello ───┴─▶ Link: reader and sender
-//	           └─ network changes: ping the links, dial at once
+//	Run ─┬─ accept ── one per connection: TLS, key, hello ──────────┐
+//	     ├─ one dialer per peer ── attempts: resolve, connect,      ├─▶ Link:
+//	     │                         TLS, hello ──────────────────────┘   reader,
+//	     └─ network changes: probe the links, dial at once              sender
 //
-// The way of a frame:
+// The path of a frame:
 //
-//	camera ─ frame.Hub ─▶ sender.go ─▶ framecodec ─▶ transport ═▶ network ═▶ transport ─▶ receiver.go ─▶ framecodec ─▶ Handler
-//	                         └─ congestion ◀──────── Feedback ◀───────────────────┘
+//	camera ─ frame.Hub ─▶ sender.go ─▶ framecodec ─▶ transport ═══╗
+//	                         └─ congestion ◀─── Feedback ◀─┐      ║ network
+//	       Handler ◀─ framecodec ◀─ receiver.go ◀──────────┴─ transport
 //
 // Two connections to a peer exist for a moment when both sides dial at once, or
 // when one side looks for a better one. The arbiter nominates one of them
 // (arbitrate.go); the other side keeps all of them until then. The states of a
 // connection:
 //
-//	            hello              Nominate       silence of 0.5 s, in a call or after Probe
-//	connected ─────────▶ pending ───────────▶ up ──────────────────────────────────────────▶ stale
-//	    │                   │                 │ ◀──────────────── bytes arrive ───────────── │
-//	    │ 5 s, error        │ 5 s, replaced   │ error, Bye, replaced                         │ silence of 2.5 s
-//	    ▼                   ▼                 ▼                                              ▼
-//	  closed              closed             down                                           down
+//	                               silence of 0.5 s,
+//	         hello          Nominate  in a call or after a probe
+//	connected ──▶ pending ──────▶ up ──────────────────────────▶ stale
+//	    │            │            │ ◀────── bytes arrive ─────── │
+//	    │ 5 s,       │ 5 s,       │ error, Bye,                  │ silence
+//	    │ error      │ replaced   │ replaced                     │ of 2.5 s
+//	    ▼            ▼            ▼                              ▼
+//	 closed       closed         down                           down
 //
 // While a link is stale, the peer is dialled in parallel. The connection that
 // answers first becomes the link.
@@ -59,9 +65,9 @@ const (
 	handshakeTimeout   = 5 * time.Second        // for each of TLS, hello and nomination
 	idlePingInterval   = 700 * time.Millisecond // three of them fit into transport.DeadTimeout
 	callPingInterval   = 200 * time.Millisecond // two of them fit into transport.StaleTimeout
-	simultaneousDial   = time.Second            // a second connection in this time is the other half of one
+	simultaneousDial   = time.Second            // the two connections of one are at most so far apart
 	maxUnauthenticated = 64                     // connections without a known key
-	maxHandshakes      = 8                      // accepted connections of one peer before the hello: it dials in parallel
+	maxHandshakes      = 8                      // accepted connections of one peer before the hello
 	maxPending         = 8                      // connections of one peer that are not nominated
 )
 

@@ -10,7 +10,7 @@ import (
 	"vchat/daemon/link"
 )
 
-// fakeNetwork is a network that changes when a test says so.
+// fakeNetwork changes when a test sends a value.
 type fakeNetwork chan struct{}
 
 func (w fakeNetwork) watch(ctx context.Context, changed func()) error {
@@ -24,25 +24,25 @@ func (w fakeNetwork) watch(ctx context.Context, changed func()) error {
 	}
 }
 
-func TestAChangeOfTheNetworkDialsAtOnce(t *testing.T) {
+func TestNetwork_changeDialsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
 		change := make(fakeNetwork)
 		alice.config = func(c *link.Config) { c.Network = change.watch }
 		tn.start(alice, true, bob)
 		for range 20 {
-			advance(20 * time.Second) // pauses are up to two seconds by now, and no change is another one's continuation
+			advance(20 * time.Second) // pauses are 2 s by now, and each change is a burst of its own
 			before := tn.net.Dials()
 			change <- struct{}{}
 			advance(151 * time.Millisecond)
 			if n := tn.net.Dials(); n == before {
-				t.Fatal("no dial after a change")
+				t.Fatal("got no dial after a change")
 			}
 		}
 	})
 }
 
-func TestAStormOfChangesIsNotAStormOfDials(t *testing.T) {
+func TestNetwork_burst(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
 		change := make(fakeNetwork)
@@ -56,13 +56,13 @@ func TestAStormOfChangesIsNotAStormOfDials(t *testing.T) {
 		}
 		advance(0)
 		if n := tn.net.Dials() - before; n > 60 {
-			t.Errorf("%d dials in the twenty seconds of a storm", n)
+			t.Errorf("got %d dials in a burst of 20 s, want at most 60", n)
 		}
 	})
 }
 
-// No call is on, so nothing but the change gives a reason to look.
-func TestAChangeOfTheNetworkProbesTheLink(t *testing.T) {
+// Without a call only the change makes the link stale.
+func TestNetwork_changeProbesLink(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		change := make(fakeNetwork)
 		alice, bob := tn.device("alice"), tn.device("bob")
@@ -74,18 +74,18 @@ func TestAChangeOfTheNetworkProbesTheLink(t *testing.T) {
 		change <- struct{}{}
 		advance(10 * time.Second)
 		if alice.ups() != ups || tn.net.Dials() != dials {
-			t.Errorf("a link that answers was replaced: %d dials", tn.net.Dials()-dials)
+			t.Errorf("live link: got %d dials, want 0 and no new link", tn.net.Dials()-dials)
 		}
 		tn.net.Freeze()
 		change <- struct{}{}
 		advance(600 * time.Millisecond)
 		if alice.ups() != ups+1 || bob.ups() != ups+1 || alice.links.Link("bob") != alice.up[ups] {
-			t.Errorf("0.6 s after the change there is no new link: up %d and %d times", alice.ups(), bob.ups())
+			t.Errorf("0.6 s after the change: got %d and %d links, want %d", alice.ups(), bob.ups(), ups+1)
 		}
 	})
 }
 
-func TestWithoutAWatchItIsSaidOnce(t *testing.T) {
+func TestNetwork_watchFails(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice := tn.device("alice")
 		alice.config = func(c *link.Config) {
@@ -94,7 +94,7 @@ func TestWithoutAWatchItIsSaidOnce(t *testing.T) {
 		tn.start(alice, true)
 		advance(time.Minute)
 		if n := strings.Count(tn.logged(), "address family not supported"); n != 1 {
-			t.Errorf("it was said %d times:\n%s", n, tn.logged())
+			t.Errorf("got %d log lines, want 1:\n%s", n, tn.logged())
 		}
 	})
 }

@@ -28,7 +28,7 @@ type peer struct {
 	links      *Links
 	ctx        context.Context // set by Links.start
 	cancel     context.CancelCauseFunc
-	wake       chan struct{} // the dialer looks at the state anew
+	wake       chan struct{} // makes the dialer check the state
 	inCall     atomic.Bool   // a call waits for the link or uses it
 	admission  admission     // accepted connections before the hello
 	messages   *rate.Limiter // received messages: each may cost a line in the journal and a write to the disk
