@@ -153,7 +153,8 @@ var badFiles = []struct {
 	{"camera: {usb_reset: \"true\"}\n", lines{`1:21: camera.usb_reset must be true or false, not the text "true"`}},
 	{"camera: {usb_reset: 1}\n", lines{`1:21: camera.usb_reset must be true or false, not "1"`}},
 	{"camera: {controls: {Bright Ness: 1, a: [], b: , c: 5, c: 6}}\n", lines{
-		"1:21: a control name must be 1 to 64 characters of a-z 0-9 _ as in `vchatctl camera controls`, not \"Bright Ness\"",
+		"1:21: a control name must be 1 to 64 characters of a-z 0-9 _ " +
+			"as in `vchatctl camera controls`, not \"Bright Ness\"",
 		`1:40: camera.controls.a must be text, not a list`,
 		`1:55: duplicate key camera.controls.c: first in line 1`,
 	}},

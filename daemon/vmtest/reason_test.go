@@ -34,7 +34,7 @@ func TestReasons(t *testing.T) {
 		t.Cleanup(func() { cleanUp(t, "gpasswd -a vchat video; rm -rf "+dropIn+"; systemctl daemon-reload") })
 		sh(t, "gpasswd -d vchat video; mkdir -p "+dropIn+"; printf '[Service]\nSupplementaryGroups=\n' >"+dropIn+"/groups.conf; "+
 			"systemctl daemon-reload; systemctl restart "+alice.unit)
-		const why = `make it a member of the group "video"`
+		const why = `add this user to the group "video"`
 		st := alice.has(t, "reason", func(st deviceStatus) bool { return strings.Contains(st.Camera.Reason, why) })
 		reason := strings.TrimPrefix(st.Camera.Reason, alice.camera.node()+": ")
 		bob.has(t, "same reason", func(st deviceStatus) bool {
