@@ -86,7 +86,7 @@ var importRules = map[string]struct {
 	"daemon/testcard": {[]string{
 		"daemon/mjpeg",
 	}, "it draws images and does not know cameras or readers"},
-	"daemon/transport": {[]string{"daemon/congestion"}, "one connection, whatever it carries"},
+	"daemon/transport": {[]string{"daemon/congestion"}, "one TLS connection; it does not know peers"},
 	"daemon/tune":      {nil, "leaf: the Go runtime of this process"},
 	"daemon/vmtest/...": {[]string{
 		"daemon/vmtest/...",

@@ -15,7 +15,8 @@ func TestAddressBook_candidates(t *testing.T) {
 		{"resolved", addressBook{resolved: []string{"a", "b"}}, []string{"a", "b"}},
 		{"not resolved", addressBook{lastGood: "c"}, []string{"c"}},
 		{"last good one first", addressBook{resolved: []string{"a", "b"}, lastGood: "b"}, []string{"b", "a"}},
-		{"last good one not resolved any more", addressBook{resolved: []string{"a", "b"}, lastGood: "c"}, []string{"c", "a", "b"}},
+		{"last good one not resolved any more",
+			addressBook{resolved: []string{"a", "b"}, lastGood: "c"}, []string{"c", "a", "b"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.book.candidates(); !slices.Equal(got, tt.want) {

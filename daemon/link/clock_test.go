@@ -46,7 +46,9 @@ func TestClock_toLocal(t *testing.T) {
 		}, math.MaxInt64 - time.Second, now - time.Second, true},
 		{"an offset of 292 years", func(c *clock) { addPong(c, now, 2, math.MaxInt64-now) }, 0, now - maxAge, true},
 		{"an instant 292 years ahead", func(c *clock) { addPong(c, now, 2, -now/2) }, math.MaxInt64, now, true},
-		{"an answer to no ping", func(c *clock) { c.onPong(&wire.Pong{T1: now - 2, T2: 5, T3: 5}, now) }, 5, now, false},
+		{"an answer to no ping", func(c *clock) {
+			c.onPong(&wire.Pong{T1: now - 2, T2: 5, T3: 5}, now)
+		}, 5, now, false},
 		{"an answer before its ping", func(c *clock) {
 			c.onPing(now + 1)
 			c.onPong(&wire.Pong{T1: now + 1, T2: 5, T3: 5}, now)

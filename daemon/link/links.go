@@ -30,8 +30,8 @@
 // (arbitrate.go); the other side keeps all of them until then. The states of a
 // connection:
 //
-//	                               silence of 0.5 s,
-//	         hello          Nominate  in a call or after a probe
+//	                                 silence of 0.5 s, during
+//	          hello       Nominate   a call or after a probe
 //	connected ──▶ pending ──────▶ up ──────────────────────────▶ stale
 //	    │            │            │ ◀────── bytes arrive ─────── │
 //	    │ 5 s,       │ 5 s,       │ error, Bye,                  │ silence
@@ -88,7 +88,7 @@ type Peer struct {
 type Handler interface {
 	Up(l *Link)
 	Down(l *Link, err error)
-	// Refused reports an error that dialing again does not correct: one side
+	// Refused reports an error that dialling again does not correct: one side
 	// does not accept the other's key (ErrWrongIdentity, ErrRefused), or they
 	// have no common version (wire.ErrVersion).
 	Refused(peer string, err error)

@@ -150,7 +150,7 @@ func (p *peer) setMaxBitrate(mbit float64) { p.maxBitrate.Store(math.Float64bits
 // maxRate returns the limit of the video in bytes a second; 0: none.
 func (p *peer) maxRate() float64 { return math.Float64frombits(p.maxBitrate.Load()) }
 
-// stop ends the peer's links and its dialing.
+// stop ends the peer's links and its dialling.
 func (p *peer) stop(err error) {
 	if p.cancel != nil {
 		p.cancel(err)

@@ -111,7 +111,8 @@ func TestStale_slowNetwork(t *testing.T) {
 					advance(10 * time.Second)
 				}
 				if n := alice.ups() + bob.ups(); n != ups || len(alice.down)+len(bob.down) != 0 {
-					t.Errorf("delay %v: got %d links, want %d; Down with %v and %v", delay, n, ups, alice.down, bob.down)
+					t.Errorf("delay %v: got %d links, want %d; Down with %v and %v",
+						delay, n, ups, alice.down, bob.down)
 				}
 			})
 		})
