@@ -1,4 +1,5 @@
-// Package call decides what becomes of a call: (state, event, now) → (state, actions).
+// Package call is the state machine of calls: (state, event, now) → (state,
+// actions).
 //
 //	      Dial                              the peer's invite
 //	        │                                     │
@@ -7,32 +8,40 @@
 //	        │    ◀─────────────────    │          │
 //	        │        link lost         │          │
 //	        │                          │          │ Answer, auto-answer,
-//	        │ accept, or glare         │          │ Dial to who rings here
+//	        │ accept, or glare         │          │ Dial to that peer
 //	        └───────────▶ Active ◀─────┴──────────┘
 //	                      │    ▲
-//	            link lost │    │ the peer says that it is in the call too
+//	            link lost │    │ the peer is in the call too
 //	                      ▼    │
 //	                     Resuming ◀── Restore, after a restart
 //
-//	every state ──▶ Ended: hung up or declined on either side, a time that ran out, a peer that cannot be reached
+//	every state ──▶ Ended: hung up, declined, timed out, unreachable
 //
-// It promises that two devices which can talk to each other come to agree: both are in the call, under the same id, or
-// neither is. Four rules carry that, whatever was lost with a link:
+// Guarantees:
+//   - Two devices with a link reach agreement: both are in the call, under the
+//     same id, or neither is.
+//   - A call that rings here becomes active only by a command or auto-answer of
+//     this side. No message of the peer answers it.
+//   - Memory is bounded by the allowed calls and the number of known peers,
+//     whatever a peer sends.
 //
-//   - Each new link begins with what its two ends hold: the calls ended here that the peer may not have heard of (End),
-//     then the call there is (Invite and Ringing while it is unanswered, Resume once it was answered).
-//   - Who is told of a call that it does not have answers End, with the true reason where it is still known. An End is
-//     never answered, and one for a call that its sender has no part in is ignored.
-//   - Two devices that both want a call with each other have one (glare). There is at most one call per peer, so every
-//     id that either side uses for it means that call, and the bytewise smallest one names it. An End for any of them
-//     ends it. This holds as well for an id first heard in a Resume, if the invites crossed a change of the link, and
-//     for the Invite of a peer that has lost the call in a restart: nothing tells these apart on the other side.
-//   - A message is never needed twice and never harms twice.
+// Four rules lead to agreement, whatever was lost with a link:
 //
-// A call that rings here becomes active by this side's doing alone: no message from the peer answers it.
+//   - On a new link each side first sends its state: End for the calls ended here
+//     that the peer may have missed, then Invite or Ringing for an unanswered
+//     call, or Resume for an answered one.
+//   - A message for an unknown call is answered with End, with the reason if it
+//     is still known. An End is never answered. An End from a peer that has no
+//     part in the call is ignored.
+//   - Two devices that call each other get one call (glare). There is at most one
+//     call per peer, so every id that either side uses identifies it. The
+//     bytewise smallest id names it. An End for any of them ends it. The same
+//     applies to an id first received in Resume, if the invites crossed a change
+//     of the link, and to the Invite of a peer that lost the call in a restart:
+//     the other side cannot distinguish these cases.
+//   - All messages are idempotent.
 //
-// The package starts no goroutine, reads no clock and does no I/O. What it remembers is bounded by the calls that the
-// configuration allows and by the number of known peers, whatever a peer sends.
+// The package starts no goroutine, reads no clock and does no I/O.
 package call
 
 import (
@@ -43,22 +52,22 @@ import (
 	"time"
 )
 
-// ID names a call. Who dials draws it at random.
+// ID identifies a call. The caller chooses it at random.
 type ID [16]byte
 
-// String gives 32 hexadecimal digits.
+// String returns 32 hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// Compare orders ids bytewise.
+// Compare compares ids bytewise.
 func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 
-// MarshalText gives the form of String, so that JSON does.
+// MarshalText returns the form of String.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText reads the form of String.
+// UnmarshalText parses the form of String.
 func (id *ID) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(id)) {
-		return fmt.Errorf("call id of %d characters, expected %d", len(text), hex.EncodedLen(len(id)))
+		return fmt.Errorf("call id of %d characters, want %d", len(text), hex.EncodedLen(len(id)))
 	}
 	if _, err := hex.Decode(id[:], text); err != nil {
 		return fmt.Errorf("call id: %w", err)
@@ -66,19 +75,20 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// State is where a call is, in the words of the status.
+// State is the state of a call. The values are those of the control API.
 type State string
 
 const (
-	Calling  State = "calling"  // outgoing: the peer has not been reached, or has said nothing yet
-	Ringing  State = "ringing"  // outgoing: it rings there
-	Incoming State = "incoming" // it rings here
-	Active   State = "active"   // both sides are in the call, and there is a link
-	Resuming State = "resuming" // in the call, but the peer has not said so since the link was lost
-	Ended    State = "ended"    // seen in Changed only, never in List
+	Calling  State = "calling"  // outgoing: the peer is not reached, or has not answered yet
+	Ringing  State = "ringing"  // outgoing: ringing at the peer
+	Incoming State = "incoming" // ringing here
+	Active   State = "active"   // both sides are in the call, with a link
+	Resuming State = "resuming" // in the call; the peer has not confirmed it since the link was lost
+	Ended    State = "ended"    // in Changed only, never in List
 )
 
-// Direction says which side dialled first. After glare it is Out on both sides.
+// Direction is the side that dialled first. After glare it is Out on both
+// sides.
 type Direction string
 
 const (
@@ -94,26 +104,26 @@ const (
 	Remote Side = "remote"
 )
 
-// Reason says why a call ended.
+// Reason is why a call ended.
 type Reason uint8
 
-// The values of the wire protocol. Values below 128 that have no name here are kept as they are.
+// The values of the wire protocol. Unknown values below 128 are kept.
 const (
 	HungUp       Reason = 1
 	Declined     Reason = 2
 	Busy         Reason = 3
 	NoAnswer     Reason = 4
 	DoNotDisturb Reason = 5
-	Cancelled    Reason = 6 // by who dialled, before it was answered
-	UnknownCall  Reason = 7 // the other side has no such call: most likely it was restarted
+	Cancelled    Reason = 6 // by the caller, before an answer
+	UnknownCall  Reason = 7 // the peer has no such call, most likely after a restart
 	LostTooLong  Reason = 8 // the link did not come back within Config.ResumeFor
 	Failed       Reason = 9
 )
 
-// Reasons from 128 on are this device's own and never travel.
+// Reasons from 128 on are local. They are never sent.
 const (
 	Unreachable   Reason = 128 // no link within Config.ReachTimeout
-	WrongIdentity Reason = 129 // who answers at the peer's address is somebody else
+	WrongIdentity Reason = 129 // the key at the peer's address is not the peer's
 )
 
 var reasons = map[Reason]struct{ key, words string }{
@@ -123,14 +133,14 @@ var reasons = map[Reason]struct{ key, words string }{
 	NoAnswer:      {"no_answer", "no answer"},
 	DoNotDisturb:  {"do_not_disturb", "do not disturb"},
 	Cancelled:     {"cancelled", "cancelled"},
-	UnknownCall:   {"unknown_call", "the other side no longer knows the call"},
-	LostTooLong:   {"lost_too_long", "the link was lost for too long"},
+	UnknownCall:   {"unknown_call", "the peer no longer has the call"},
+	LostTooLong:   {"lost_too_long", "the connection was lost for too long"},
 	Failed:        {"failed", "failed"},
 	Unreachable:   {"unreachable", "unreachable"},
-	WrongIdentity: {"wrong_identity", "the peer's identity is not the known one"},
+	WrongIdentity: {"wrong_identity", "peer key mismatch"},
 }
 
-// String says the reason in words.
+// String returns the reason in words.
 func (r Reason) String() string {
 	if known, ok := reasons[r]; ok {
 		return known.words
@@ -138,7 +148,8 @@ func (r Reason) String() string {
 	return fmt.Sprintf("ended (reason %d)", uint8(r))
 }
 
-// Key is a stable name for programs: snake_case, or "reason_N" for a value that has no name here.
+// Key returns the reason for programs, in snake_case: the value of the control
+// API, or "reason_N" for an unknown reason N.
 func (r Reason) Key() string {
 	if known, ok := reasons[r]; ok {
 		return known.key
@@ -146,33 +157,33 @@ func (r Reason) Key() string {
 	return fmt.Sprintf("reason_%d", uint8(r))
 }
 
-// local says that the reason has no value in the wire protocol.
-func (r Reason) local() bool { return r == 0 || r >= 128 }
+// isLocal reports whether the reason has no value in the wire protocol.
+func (r Reason) isLocal() bool { return r == 0 || r >= 128 }
 
-// Call is what one call was like at one moment. A call is known by its peer; its ID may become a smaller one when both
-// sides dialled.
+// Call is a snapshot of a call. Its peer identifies it: the ID may change to a
+// smaller one if both sides dialled.
 type Call struct {
 	ID        ID
 	Peer      string
 	Direction Direction
 	State     State
-	Since     time.Time // when it came into this state
-	Started   time.Time // when it was dialled, or first rang here
-	Answered  time.Time // zero while it is not
-	Until     time.Time // when it leaves this state if nothing happens; zero: never, or not known
-	Restarts  uint32    // of this device that it has outlived
+	Since     time.Time // begin of the state
+	Started   time.Time // when it was dialled, or began to ring here
+	Answered  time.Time // zero until then
+	Until     time.Time // when the state times out; zero: never
+	Restarts  uint32    // restarts of this device since the call began
 
 	// Of an ended call:
 	Reason  Reason
-	EndedBy Side   // whose doing the end was; a time that ran out is Local, a caller that fell silent is Remote
-	Text    string // more in words, may be empty; at most 512 bytes
+	EndedBy Side   // a timeout is Local, a caller that no longer sends Invite is Remote
+	Text    string // details in words, at most 512 bytes; may be empty
 }
 
-// What a user's command may be answered with; test with errors.Is.
+// Errors of commands, for errors.Is.
 var (
 	ErrNoCall      = errors.New("no such call")
 	ErrUnknownPeer = errors.New("unknown peer")
-	ErrAlready     = errors.New("there is a call already")
-	ErrBusy        = errors.New("no further call is allowed")
-	ErrAmbiguous   = errors.New("more than one call: name the peer")
+	ErrAlready     = errors.New("already in a call")
+	ErrBusy        = errors.New("call limit reached")
+	ErrAmbiguous   = errors.New("more than one call; name the peer")
 )

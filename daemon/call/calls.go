@@ -6,35 +6,38 @@ import (
 	"time"
 )
 
-// MaxRing is the longest that a caller may let it ring.
+// MaxRing is the longest ring timeout.
 const MaxRing = time.Hour
 
 const (
-	// defaultReach is Config.ReachTimeout where none is given.
-	defaultReach = 10 * time.Second
-	// guardRing ends a call that rings here although its caller should have given up. How long it rings is the
-	// caller's choice; this is for a caller that has none, so it must outlast the longest.
-	guardRing = MaxRing + time.Minute
-	// inviteAgain is how long after a new link an unanswered caller may take to say that it still calls.
-	inviteAgain = 2 * time.Second
+	// defaultReachTimeout is the default of Config.ReachTimeout.
+	defaultReachTimeout = 10 * time.Second
+	// maxIncomingRing ends a call that rings here although the caller should
+	// have given up. The caller chooses the ring timeout, so this is above its
+	// maximum.
+	maxIncomingRing = MaxRing + time.Minute
+	// inviteTimeout is the time for a caller to repeat Invite on a new link.
+	inviteTimeout = 2 * time.Second
 )
 
-// Config is what the calls go by. Config is copied: changes take effect through the event Configure.
+// Config configures Calls, which copies it. To change it, use the event
+// Configure.
 type Config struct {
-	Max          int           // calls at once; below 1 means 1
-	RingTimeout  time.Duration // how long an outgoing call rings; below 1 ns means 30 s
+	Max          int           // calls at once; below 1: 1
+	RingTimeout  time.Duration // of an outgoing call, at most MaxRing; 0 or less: 30 s
 	ResumeFor    time.Duration // how long a call survives without a link; 0: not at all
-	ReachTimeout time.Duration // how long a call that is not answered waits for a link; below 1 ns means 10 s
+	ReachTimeout time.Duration // how long an unanswered call waits for a link; 0 or less: 10 s
 
-	// DoNotDisturb turns new incoming calls away, those of AutoAnswer too. Calls that exist, and the invite of a peer
-	// that is being called from here, are not touched.
+	// DoNotDisturb refuses new incoming calls, even from AutoAnswer peers. It
+	// does not affect present calls, nor the invite of a peer that is being
+	// called.
 	DoNotDisturb bool
 
-	AutoAnswer map[string]bool // peers whose calls are answered at once
-	Known      map[string]bool // peers there are; messages of others are ignored
+	AutoAnswer map[string]bool // peers whose calls are answered automatically
+	Known      map[string]bool // known peers; messages of others are ignored
 }
 
-func (cfg Config) normal() Config {
+func (cfg Config) normalized() Config {
 	cfg.Max = max(cfg.Max, 1)
 	if cfg.RingTimeout <= 0 {
 		cfg.RingTimeout = 30 * time.Second
@@ -42,52 +45,55 @@ func (cfg Config) normal() Config {
 	cfg.RingTimeout = min(cfg.RingTimeout, MaxRing)
 	cfg.ResumeFor = max(cfg.ResumeFor, 0)
 	if cfg.ReachTimeout <= 0 {
-		cfg.ReachTimeout = defaultReach
+		cfg.ReachTimeout = defaultReachTimeout
 	}
 	cfg.AutoAnswer = maps.Clone(cfg.AutoAnswer)
 	cfg.Known = maps.Clone(cfg.Known)
 	return cfg
 }
 
-// Calls holds the calls of this device. It is not safe for concurrent use: one goroutine owns it.
+// Calls are the calls of this device. It is not safe for concurrent use: one
+// goroutine owns it.
 type Calls struct {
 	cfg   Config
 	calls []*live          // oldest first
 	up    map[string]bool  // peers with a link
-	gone  map[string][]end // the latest ended calls of each peer
-	saved []Saved          // what the last Save was about
+	ended map[string][]end // the latest ended calls of each peer
+	saved []Saved          // as of the last Save
 
-	actions []Action // of the step under way
+	actions []Action // of the present step
 }
 
 // live is a call that has not ended.
 type live struct {
 	Call
-	ids     []ID          // every id that means this call, smallest first; the first one is Call.ID
-	ringFor time.Duration // outgoing: how long it may ring
-	rang    bool          // outgoing: it has begun to ring there
-	why     string        // why there is no link
+	ids         []ID          // every id of this call, smallest first; the first one is Call.ID
+	ringTimeout time.Duration // outgoing
+	hasRung     bool          // outgoing: it has rung at the peer
+	linkErr     string        // why there is no link
 
-	// When what runs out; zero where it does not run.
-	ringBy   time.Time // the answer
-	reachBy  time.Time // a link, while unanswered
-	inviteBy time.Time // incoming: the caller's invite on the new link
-	resumeBy time.Time // the peer's word, while resuming
+	// Timers; zero if stopped.
+	ringDeadline   time.Time // for the answer
+	reachDeadline  time.Time // for a link, while unanswered
+	inviteDeadline time.Time // incoming: for the caller's Invite on a new link
+	resumeDeadline time.Time // for a message of the peer, while resuming
 }
 
-// New makes the calls of a device that is in none.
+// New returns the calls of a device, initially none.
 func New(cfg Config) *Calls {
-	return &Calls{cfg: cfg.normal(), up: map[string]bool{}, gone: map[string][]end{}}
+	return &Calls{cfg: cfg.normalized(), up: map[string]bool{}, ended: map[string][]end{}}
 }
 
-// Step takes an event and gives what is to be done about it, in order. The error answers a user's command (Dial,
-// Answer, Reject, Hangup) and is nil for every other event; there may be actions beside it. now never runs backwards.
+// Step processes an event and returns the actions to perform, in order. The
+// error is the result of a command (Dial, Answer, Reject, Hangup), and nil for
+// other events. There may be actions along with an error. now must not
+// decrease.
 func (c *Calls) Step(ev Event, now time.Time) ([]Action, error) {
-	// What has run out is over before anything else happens, however late the Tick.
+	// Timeouts come first, however late the Tick is.
 	c.expire(now)
 	err := c.handle(ev, now)
 	c.expire(now)
-	return c.finish(), err
+	return c.takeActions(), err
 }
 
 func (c *Calls) handle(ev Event, now time.Time) error {
@@ -114,8 +120,8 @@ func (c *Calls) handle(ev Event, now time.Time) error {
 	return nil
 }
 
-// finish gives the actions of the step that ends.
-func (c *Calls) finish() []Action {
+// takeActions returns the actions of the present step.
+func (c *Calls) takeActions() []Action {
 	if saved := c.Saved(); !slices.EqualFunc(saved, c.saved, Saved.equal) {
 		c.saved = saved
 		c.actions = append(c.actions, Save{})
@@ -125,16 +131,17 @@ func (c *Calls) finish() []Action {
 	return actions
 }
 
-// Deadline is when to Step(Tick{}) if nothing happens before; false means never. After a step it is in the future.
+// Deadline returns when to call Step(Tick{}) unless another event comes first.
+// False means never. After a step the deadline is in the future.
 func (c *Calls) Deadline() (time.Time, bool) {
 	var first time.Time
 	for _, l := range c.calls {
-		first = earlier(first, l.until())
+		first = earliest(first, l.until())
 	}
 	return first, !first.IsZero()
 }
 
-// List gives the calls there are, oldest first.
+// List returns the present calls, oldest first.
 func (c *Calls) List() []Call {
 	list := make([]Call, len(c.calls))
 	for i, l := range c.calls {
@@ -143,7 +150,7 @@ func (c *Calls) List() []Call {
 	return list
 }
 
-// Get gives the call with a peer.
+// Get returns the call with a peer.
 func (c *Calls) Get(peer string) (Call, bool) {
 	if l := c.find(peer); l != nil {
 		return l.snapshot(), true
@@ -165,20 +172,20 @@ func (c *Calls) expire(now time.Time) {
 		if until := l.until(); until.IsZero() || now.Before(until) {
 			continue
 		}
-		switch over := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }; {
+		switch expired := func(t time.Time) bool { return !t.IsZero() && !now.Before(t) }; {
 		case l.State == Resuming:
-			c.end(l, LostTooLong, Local, l.why, now)
-		case over(l.inviteBy):
+			c.end(l, LostTooLong, Local, l.linkErr, now)
+		case expired(l.inviteDeadline):
 			c.end(l, Cancelled, Remote, "", now)
-		case over(l.reachBy) || !c.up[l.Peer]:
-			c.end(l, Unreachable, Local, l.why, now)
+		case expired(l.reachDeadline) || !c.up[l.Peer]:
+			c.end(l, Unreachable, Local, l.linkErr, now)
 		default:
 			c.end(l, NoAnswer, Local, "", now)
 		}
 	}
 }
 
-// enter brings a call into a state and tells of it. Times that run are the caller's to set.
+// enter changes the state of a call and reports it. The caller sets the timers.
 func (c *Calls) enter(l *live, state State, now time.Time) {
 	l.State, l.Since = state, now
 	c.changed(l)
@@ -186,7 +193,8 @@ func (c *Calls) enter(l *live, state State, now time.Time) {
 
 func (c *Calls) changed(l *live) { c.actions = append(c.actions, Changed{l.snapshot()}) }
 
-// send gives a message to the peer's link. Without one nothing is lost: see linkUp.
+// send sends a message over the link. Without a link it does nothing: linkUp
+// sends the state.
 func (c *Calls) send(peer string, kind Kind, id ID) {
 	if c.up[peer] {
 		c.actions = append(c.actions, Send{Peer: peer, Kind: kind, ID: id})
@@ -195,10 +203,11 @@ func (c *Calls) send(peer string, kind Kind, id ID) {
 
 func (l *live) has(id ID) bool { return slices.Contains(l.ids, id) }
 
-// maxIDs bounds the ids of one call. Glare makes two; each time that a peer loses its calls and dials again adds one.
+// maxIDs bounds the ids of a call. Glare yields two. Each time that a peer
+// loses its calls and dials again adds one.
 const maxIDs = 4
 
-// adopt makes an id mean this call too, and says whether the call is named otherwise now.
+// adopt adds an id to this call. It reports whether Call.ID has changed.
 func (l *live) adopt(id ID) bool {
 	at, known := slices.BinarySearchFunc(l.ids, id, ID.Compare)
 	if known {
@@ -211,7 +220,7 @@ func (l *live) adopt(id ID) bool {
 }
 
 func (l *live) until() time.Time {
-	return earlier(earlier(l.ringBy, l.reachBy), earlier(l.inviteBy, l.resumeBy))
+	return earliest(earliest(l.ringDeadline, l.reachDeadline), earliest(l.inviteDeadline, l.resumeDeadline))
 }
 
 func (l *live) snapshot() Call {
@@ -220,8 +229,8 @@ func (l *live) snapshot() Call {
 	return s
 }
 
-// earlier gives the earlier of two times, of which a zero one is never.
-func earlier(a, b time.Time) time.Time {
+// earliest returns the earlier of two times; zero means never.
+func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
 		return b
 	}

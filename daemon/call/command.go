@@ -17,19 +17,19 @@ func (c *Calls) dial(ev Dial, now time.Time) error {
 		return fmt.Errorf("call %s: %w (%s)", ev.Peer, ErrAlready, l.State)
 	}
 	if len(c.calls) >= c.cfg.Max {
-		return fmt.Errorf("call %s: %w (calls.max is %d)", ev.Peer, ErrBusy, c.cfg.Max)
+		return fmt.Errorf("call %s: %w (calls.max: %d)", ev.Peer, ErrBusy, c.cfg.Max)
 	}
 	l := &live{
-		Call:    Call{ID: ev.ID, Peer: ev.Peer, Direction: Out, Started: now},
-		ids:     []ID{ev.ID},
-		ringFor: min(ev.RingTimeout, MaxRing),
+		Call:        Call{ID: ev.ID, Peer: ev.Peer, Direction: Out, Started: now},
+		ids:         []ID{ev.ID},
+		ringTimeout: min(ev.RingTimeout, MaxRing),
 	}
-	if l.ringFor <= 0 {
-		l.ringFor = c.cfg.RingTimeout
+	if l.ringTimeout <= 0 {
+		l.ringTimeout = c.cfg.RingTimeout
 	}
-	l.ringBy = now.Add(l.ringFor)
+	l.ringDeadline = now.Add(l.ringTimeout)
 	if !c.up[l.Peer] {
-		l.reachBy = now.Add(c.cfg.ReachTimeout)
+		l.reachDeadline = now.Add(c.cfg.ReachTimeout)
 	}
 	c.calls = append(c.calls, l)
 	c.send(l.Peer, SendInvite, l.ID)
@@ -60,12 +60,12 @@ func (c *Calls) hangup(peer string, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("hang up: %w", err)
 	}
-	c.end(l, givingUp(l), Local, "", now)
+	c.end(l, hangupReason(l), Local, "", now)
 	return nil
 }
 
-// givingUp is the reason of a call that is ended from here as it stands.
-func givingUp(l *live) Reason {
+// hangupReason returns the reason of a call that this side ends.
+func hangupReason(l *live) Reason {
 	switch l.State {
 	case Calling, Ringing:
 		return Cancelled
@@ -75,7 +75,7 @@ func givingUp(l *live) Reason {
 	return HungUp
 }
 
-// ringing gives the call that rings here.
+// ringing returns the call that rings here.
 func (c *Calls) ringing(peer string) (*live, error) {
 	l, err := c.pick(peer, func(l *live) bool { return l.State == Incoming })
 	if err != nil && peer != "" {
@@ -86,11 +86,12 @@ func (c *Calls) ringing(peer string) (*live, error) {
 	return l, err
 }
 
-// pick gives the call with a peer, or for an empty one the only call that is meant.
-func (c *Calls) pick(peer string, meant func(*live) bool) (*live, error) {
+// pick returns the matching call with a peer or, if peer is empty, the only
+// matching call.
+func (c *Calls) pick(peer string, match func(*live) bool) (*live, error) {
 	var found *live
 	for _, l := range c.calls {
-		if !meant(l) || (peer != "" && l.Peer != peer) {
+		if !match(l) || (peer != "" && l.Peer != peer) {
 			continue
 		}
 		if found != nil {
@@ -109,30 +110,31 @@ func (c *Calls) pick(peer string, meant func(*live) bool) (*live, error) {
 	return nil, fmt.Errorf("%s: %w", peer, ErrNoCall)
 }
 
-// accept takes a call that rings here.
+// accept answers a call that rings here.
 func (c *Calls) accept(l *live, now time.Time) {
 	if c.up[l.Peer] {
 		c.send(l.Peer, SendAccept, l.ID)
 		c.activate(l, now)
 		return
 	}
-	// The caller will hear of it on the next link, by Resume. Without one it gives up as soon as we would.
+	// Resume on the next link informs the caller. Without a link it gives up
+	// after the same time as this side.
 	l.Answered = now
-	l.stopClocks()
-	l.resumeBy = now.Add(c.cfg.ReachTimeout)
+	l.stopTimers()
+	l.resumeDeadline = now.Add(c.cfg.ReachTimeout)
 	c.enter(l, Resuming, now)
 }
 
 func (c *Calls) configure(cfg Config, now time.Time) {
-	c.cfg = cfg.normal()
+	c.cfg = cfg.normalized()
 	for i := len(c.calls) - 1; i >= 0; i-- {
 		if l := c.calls[i]; !c.cfg.Known[l.Peer] {
-			c.end(l, givingUp(l), Local, "no longer among the known peers", now)
+			c.end(l, hangupReason(l), Local, "peer removed from the configuration", now)
 		}
 	}
-	for peer := range c.gone {
+	for peer := range c.ended {
 		if !c.cfg.Known[peer] {
-			delete(c.gone, peer)
+			delete(c.ended, peer)
 		}
 	}
 }

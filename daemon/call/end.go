@@ -6,73 +6,78 @@ import (
 	"time"
 )
 
-// end is what is remembered of an ended call, per id, to answer a peer that has not heard of it.
+// end is an ended call under one of its ids, remembered to answer later
+// messages of the peer.
 type end struct {
-	id     ID
-	reason Reason // a value of the wire protocol
-	text   string
-	at     time.Time
-	heard  bool // the peer named this id as ended itself
+	id           ID
+	reason       Reason // a value of the wire protocol
+	text         string
+	at           time.Time
+	acknowledged bool // the peer has sent End for this id
 }
 
 const (
-	// maxEnds bounds what is remembered per peer: two calls with every id they can have, or eight with one.
+	// maxEnds bounds the ends per peer: two calls with maxIDs each, or eight
+	// calls with one id.
 	maxEnds = 2 * maxIDs
-	// sayFor is how long a new link still begins with the end of a call. Later it is told when asked.
-	sayFor = time.Hour
-	// maxText is the bound of a reason in words in the wire protocol, in bytes.
+	// resendEndFor is how long a new link begins with the End of a call. Later
+	// only a message for the call is answered with it.
+	resendEndFor = time.Hour
+	// maxText is the limit of End.Text in the wire protocol, in bytes.
 	maxText = 512
 )
 
-// end ends a call and tells both sides. If the peer said so, by is Remote and named is the id it used: it is told of the
-// call's other ids only, since an invite of ours under one of them may have crossed its end.
+// end ends a call and reports it. If the peer has ended it, by is Remote and
+// named is the id it used. The peer then gets End for the other ids only: our
+// Invite under one of them may have crossed its End.
 func (c *Calls) end(l *live, reason Reason, by Side, text string, now time.Time, named ...ID) {
-	text = clip(text)
+	text = truncate(text)
 	for _, id := range l.ids {
-		e := end{id: id, reason: reason, text: text, at: now, heard: slices.Contains(named, id)}
-		if reason.local() {
-			e.reason = Cancelled // to the peer, who can be reached after all, it is that
+		e := end{id: id, reason: reason, text: text, at: now, acknowledged: slices.Contains(named, id)}
+		if reason.isLocal() {
+			e.reason = Cancelled // for the peer, if it can be reached after all
 		}
-		if reason.local() || reason == LostTooLong {
-			e.text = "" // what this side saw of the link says nothing to the other
+		if reason.isLocal() || reason == LostTooLong {
+			e.text = "" // errors of this side's link are of no use to the peer
 		}
 		c.remember(l.Peer, e)
-		if !e.heard {
+		if !e.acknowledged {
 			c.sendEnd(l.Peer, e)
 		}
 	}
 	c.calls = slices.DeleteFunc(c.calls, func(other *live) bool { return other == l })
-	l.stopClocks()
+	l.stopTimers()
 	l.Reason, l.EndedBy, l.Text = reason, by, text
 	c.enter(l, Ended, now)
 }
 
-// disown tells the peer of a call that there is none. That is remembered: a message which crosses this one must not
-// bring the call back by joining it to another.
-func (c *Calls) disown(peer string, id ID, now time.Time) {
+// denyCall sends End for a call that does not exist, and remembers it: a
+// message that crosses the End must not join this call to another one.
+func (c *Calls) denyCall(peer string, id ID, now time.Time) {
 	e := end{id: id, reason: UnknownCall, at: now}
 	c.remember(peer, e)
 	c.sendEnd(peer, e)
 }
 
 func (c *Calls) remember(peer string, e end) {
-	ends := append(c.gone[peer], e)
-	c.gone[peer] = slices.Delete(ends, 0, max(0, len(ends)-maxEnds))
+	ends := append(c.ended[peer], e)
+	c.ended[peer] = slices.Delete(ends, 0, max(0, len(ends)-maxEnds))
 }
 
-// ended finds what became of a call that was.
-func (c *Calls) ended(peer string, id ID) (end, bool) {
-	ends := c.gone[peer]
+// findEnd returns the end of a call.
+func (c *Calls) findEnd(peer string, id ID) (end, bool) {
+	ends := c.ended[peer]
 	if at := slices.IndexFunc(ends, func(e end) bool { return e.id == id }); at >= 0 {
 		return ends[at], true
 	}
 	return end{}, false
 }
 
-// sayEnds tells the peer on a new link of the calls whose end may have been lost with the old one.
-func (c *Calls) sayEnds(peer string, now time.Time) {
-	for _, e := range c.gone[peer] {
-		if !e.heard && now.Sub(e.at) < sayFor {
+// resendEnds sends End on a new link for calls whose End may have been lost
+// with the old one.
+func (c *Calls) resendEnds(peer string, now time.Time) {
+	for _, e := range c.ended[peer] {
+		if !e.acknowledged && now.Sub(e.at) < resendEndFor {
 			c.sendEnd(peer, e)
 		}
 	}
@@ -84,8 +89,8 @@ func (c *Calls) sendEnd(peer string, e end) {
 	}
 }
 
-// clip cuts a text to what the wire protocol carries, between characters.
-func clip(text string) string {
+// truncate limits a text to maxText, between characters.
+func truncate(text string) string {
 	if len(text) > maxText {
 		text = strings.ToValidUTF8(text[:maxText], "")
 	}

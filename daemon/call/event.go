@@ -2,38 +2,42 @@ package call
 
 import "time"
 
-// Event is something that happened: one of the types below.
+// Event is an input of the state machine: one of the types below.
 type Event interface{ event() }
 
-// What a user commands.
+// The commands of a user.
 type (
-	// Dial calls a peer; if that peer rings here, it answers. It fails with ErrUnknownPeer, ErrAlready (there is a
-	// call with this peer) or ErrBusy (there are as many calls as are allowed).
+	// Dial calls a peer. If that peer rings here, it answers. Errors:
+	// ErrUnknownPeer, ErrAlready (in a call with this peer), ErrBusy
+	// (Config.Max).
 	Dial struct {
 		Peer        string
 		ID          ID            // random, not zero
-		RingTimeout time.Duration // at most MaxRing; 0: as configured
+		RingTimeout time.Duration // at most MaxRing; 0: Config.RingTimeout
 	}
-	// Answer takes the call that rings here. An empty peer means the only one that does. It fails with ErrNoCall,
-	// ErrAmbiguous, ErrAlready (it is answered) or ErrUnknownPeer.
+	// Answer answers the call that rings here; an empty peer selects the only
+	// one. Errors: ErrNoCall, ErrAmbiguous, ErrAlready (answered),
+	// ErrUnknownPeer.
 	Answer struct{ Peer string }
-	// Reject declines the call that rings here. It fails like Answer.
+	// Reject declines the call that rings here. Errors as for Answer.
 	Reject struct{ Peer string }
-	// Hangup ends a call in whatever state. An empty peer means the only call. It fails with ErrNoCall, ErrAmbiguous
-	// or ErrUnknownPeer.
+	// Hangup ends a call in any state; an empty peer selects the only call.
+	// Errors: ErrNoCall, ErrAmbiguous, ErrUnknownPeer.
 	Hangup struct{ Peer string }
 )
 
-// What the link to a peer reports. LinkUp comes before anything that was received over that link. A link that takes the
-// place of another is a LinkUp without a LinkDown; LinkDown says that there is none at all.
+// The events of the link to a peer. LinkUp comes before all messages of that
+// link. A link that replaces another is a LinkUp without LinkDown. After
+// LinkDown there is no link.
 type (
 	LinkUp   struct{ Peer string }
 	LinkDown struct {
 		Peer string
-		Err  error // why, or why the latest attempt to get one failed; may be nil
+		Err  error // cause, or error of the latest attempt to connect; may be nil
 	}
-	// Refused says that trying on is pointless until a person does something: the key at the peer's address is not
-	// the known one, or the peer refuses ours. It is told at every attempt, since calls made later need it too.
+	// Refused reports that a user has to intervene: the key at the peer's
+	// address is not the known one, or the peer refuses ours. It comes after
+	// every attempt, because later calls need it too.
 	Refused struct {
 		Peer          string
 		WrongIdentity bool
@@ -41,8 +45,8 @@ type (
 	}
 )
 
-// What the peer sent. Without a link to that peer (a late message of a lost one) these are ignored: whatever mattered is
-// said again on the next link.
+// The messages of the peer. Without a link (a delayed message of a lost link)
+// they are ignored: the next link begins with the state.
 type (
 	GotInvite struct {
 		Peer string
@@ -68,11 +72,11 @@ type (
 	}
 )
 
-// Tick says only that time has passed; see Calls.Deadline.
+// Tick reports that time has passed; see Calls.Deadline.
 type Tick struct{}
 
-// Configure puts another configuration into force. A call to a peer that is no longer known ends; no other call does,
-// even if there are now more than Config.Max.
+// Configure applies a new configuration. It ends the calls with peers that are
+// no longer known, and no others, even if there are more than Config.Max.
 type Configure struct{ Config Config }
 
 func (Dial) event()       {}
@@ -90,10 +94,10 @@ func (GotEnd) event()     {}
 func (Tick) event()       {}
 func (Configure) event()  {}
 
-// Action is something to do, in the order given: one of the types below.
+// Action is an output of the state machine: one of the types below.
 type Action interface{ action() }
 
-// Kind says which message of the wire protocol to send.
+// Kind is the message of the wire protocol to send.
 type Kind string
 
 const (
@@ -105,7 +109,8 @@ const (
 )
 
 type (
-	// Send sends a message over the peer's link. If that link is gone by now, the message is dropped.
+	// Send sends a message over the link to the peer. Without a link the
+	// message is dropped.
 	Send struct {
 		Peer   string
 		Kind   Kind
@@ -113,10 +118,11 @@ type (
 		Reason Reason // of SendEnd: a value of the wire protocol
 		Text   string // of SendEnd: at most 512 bytes, may be empty
 	}
-	// Changed tells of a call that came into another state, or has another ID. An incoming call that was turned away
-	// at once (busy, do not disturb) is told as one that Ended.
+	// Changed reports a call with a new state or ID. An incoming call that was
+	// refused at once (busy, do not disturb) is reported as Ended.
 	Changed struct{ Call Call }
-	// Save says that Calls.Saved gives something else than before. It comes at most once per step, and last.
+	// Save reports that the result of Calls.Saved has changed. It comes at most
+	// once per step, as the last action.
 	Save struct{}
 )
 

@@ -5,26 +5,28 @@ import (
 	"time"
 )
 
-// FuzzSteps feeds any events in any order, late and repeated messages of three peers among them.
+// FuzzSteps processes any events in any order, with delayed and repeated
+// messages of three peers.
 func FuzzSteps(f *testing.F) {
 	f.Add([]byte{4, 0, 0, 0, 0, 0, 1, 1, 8, 0, 1, 2, 9, 0, 1, 3})
 	f.Add([]byte{4, 0, 0, 0, 7, 0, 1, 1, 1, 0, 0, 1, 5, 0, 0, 1, 4, 0, 0, 200, 10, 0, 1, 0, 3, 0, 0, 0})
 	f.Add([]byte{0, 1, 2, 0, 4, 1, 0, 0, 7, 1, 1, 0, 11, 1, 1, 1, 12, 0, 7, 255})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		cfg := fuzzConfig(0)
-		c, now, most := New(cfg), t0, cfg.Max
+		c, now, limit := New(cfg), t0, cfg.Max
 		for ; len(script) >= 4; script = script[4:] {
 			ev := fuzzEvent(script[0], script[1], script[2])
 			if conf, ok := ev.(Configure); ok {
 				cfg = conf.Config
-				// Calls that are there stay when fewer are allowed.
-				most = max(cfg.Max, len(c.List()))
+				// Present calls stay if the limit decreases.
+				limit = max(cfg.Max, len(c.List()))
 			}
-			// Up to a quarter of an hour at once: longer than anything but the guard of a ring takes.
+			// Up to a quarter of an hour, longer than all timers but
+			// maxIncomingRing.
 			now = now.Add(time.Duration(script[3]) * time.Duration(script[3]) * 15 * time.Millisecond)
 			before := c.clone()
 			actions, err := c.Step(ev, now)
-			check(t, c, cfg, most, ev, before, actions, err, now)
+			checkInvariants(t, c, cfg, limit, ev, before, actions, err, now)
 		}
 	})
 }
@@ -71,14 +73,15 @@ func fuzzEvent(kind, who, what byte) Event {
 	return Tick{}
 }
 
-func check(t *testing.T, c *Calls, cfg Config, most int, ev Event, before *Calls, actions []Action, err error, now time.Time) {
+func checkInvariants(t *testing.T, c *Calls, cfg Config, limit int, ev Event, before *Calls, actions []Action,
+	err error, now time.Time) {
 	t.Helper()
 	list := c.List()
-	if len(list) > most {
-		t.Fatalf("%T: %d calls, at most %d are allowed", ev, len(list), most)
+	if len(list) > limit {
+		t.Fatalf("%T: got %d calls, want at most %d", ev, len(list), limit)
 	}
 	if until, ok := c.Deadline(); ok && !until.After(now) {
-		t.Fatalf("%T: the deadline %v is not in the future of %v", ev, until, now)
+		t.Fatalf("%T: got deadline %v, want after %v", ev, until, now)
 	}
 	command := false
 	switch ev.(type) {
@@ -86,38 +89,38 @@ func check(t *testing.T, c *Calls, cfg Config, most int, ev Event, before *Calls
 		command = true
 	}
 	if err != nil && !command {
-		t.Fatalf("%T gives the error %v", ev, err)
+		t.Fatalf("%T: got error %v, want nil", ev, err)
 	}
 	peers := map[string]bool{}
 	for _, l := range list {
 		switch {
 		case l.State == Ended:
-			t.Fatalf("%T: an ended call is listed", ev)
+			t.Fatalf("%T: List contains an ended call", ev)
 		case peers[l.Peer]:
 			t.Fatalf("%T: two calls with %s", ev, l.Peer)
 		case !cfg.Known[l.Peer]:
-			t.Fatalf("%T: a call with %s, who is not known", ev, l.Peer)
+			t.Fatalf("%T: call with unknown peer %s", ev, l.Peer)
 		case (l.State == Active || l.State == Ringing) && !c.up[l.Peer]:
 			t.Fatalf("%T: %s without a link", ev, l.State)
 		case l.State != Active && l.Until.IsZero():
-			t.Fatalf("%T: %s for ever", ev, l.State)
+			t.Fatalf("%T: %s without a timeout", ev, l.State)
 		}
 		peers[l.Peer] = true
-		// Nobody but this side's people puts its camera into a call.
+		// Only this side answers a call.
 		was, _ := before.Get(l.Peer)
-		talks := l.State == Active || l.State == Resuming
-		if talks && (was.State == "" || was.State == Incoming) && !command && !cfg.AutoAnswer[l.Peer] {
-			t.Fatalf("%T by %s took a call that was %q", ev, l.Peer, was.State)
+		inCall := l.State == Active || l.State == Resuming
+		if inCall && (was.State == "" || was.State == Incoming) && !command && !cfg.AutoAnswer[l.Peer] {
+			t.Fatalf("%T of %s answered a call that was %q", ev, l.Peer, was.State)
 		}
 	}
 	for i, a := range actions {
 		switch a := a.(type) {
 		case Send:
 			if !c.up[a.Peer] && before.up[a.Peer] == c.up[a.Peer] {
-				t.Fatalf("%T: a message without a link: %v", ev, a)
+				t.Fatalf("%T: message without a link: %v", ev, a)
 			}
 			if (a.Kind == SendEnd) == (a.Reason == 0 || a.Reason >= 128) {
-				t.Fatalf("%T: sends %v", ev, a)
+				t.Fatalf("%T: invalid reason: %v", ev, a)
 			}
 		case Save:
 			if i != len(actions)-1 {
@@ -125,9 +128,9 @@ func check(t *testing.T, c *Calls, cfg Config, most int, ev Event, before *Calls
 			}
 		}
 	}
-	for peer, ends := range c.gone {
+	for peer, ends := range c.ended {
 		if len(ends) > maxEnds || !cfg.Known[peer] {
-			t.Fatalf("%T: %d ends of %s are remembered", ev, len(ends), peer)
+			t.Fatalf("%T: got %d ends of %s, want at most maxEnds of a known peer", ev, len(ends), peer)
 		}
 	}
 }

@@ -2,7 +2,7 @@ package call
 
 import "time"
 
-// receive takes what a peer sent.
+// receive processes a message of a peer.
 func (c *Calls) receive(ev Event, now time.Time) {
 	switch ev := ev.(type) {
 	case GotInvite:
@@ -18,7 +18,7 @@ func (c *Calls) receive(ev Event, now time.Time) {
 			c.gotAccept(ev.Peer, ev.ID, now)
 		}
 	case GotResume:
-		// To be in a call and to take one say the same: "I am in it".
+		// Accept and Resume both mean: I am in this call.
 		if c.current(ev.Peer, ev.ID) {
 			c.gotAccept(ev.Peer, ev.ID, now)
 		}
@@ -27,50 +27,53 @@ func (c *Calls) receive(ev Event, now time.Time) {
 	}
 }
 
-// current says whether a message is to be looked at. One about a call that has ended is answered here.
+// current reports whether to process a message. It answers one for an ended
+// call.
 func (c *Calls) current(peer string, id ID) bool {
-	if !c.listens(peer) {
+	if !c.accepts(peer) {
 		return false
 	}
-	if e, ok := c.ended(peer, id); ok {
+	if e, ok := c.findEnd(peer, id); ok {
 		c.sendEnd(peer, e)
 		return false
 	}
 	return true
 }
 
-func (c *Calls) listens(peer string) bool { return c.cfg.Known[peer] && c.up[peer] }
+func (c *Calls) accepts(peer string) bool { return c.cfg.Known[peer] && c.up[peer] }
 
 func (c *Calls) gotInvite(peer string, id ID, now time.Time) {
 	switch l := c.find(peer); {
 	case l == nil:
 		c.ring(peer, id, now)
 	case l.State == Incoming && l.has(id):
-		l.inviteBy = time.Time{}
+		l.inviteDeadline = time.Time{}
 		c.send(peer, SendRinging, id)
 	case l.State == Incoming:
-		// It has one call with us at most: the older one is over, and its end was lost.
+		// The peer has at most one call with us: the older one has ended, and
+		// its End was lost.
 		c.end(l, Cancelled, Remote, "", now, l.ids...)
 		c.ring(peer, id, now)
 	default:
-		// Glare, our accept was lost, or the peer has lost the call and dials again.
+		// Glare, or our Accept was lost, or the peer lost the call and dials
+		// again.
 		c.join(l, id, now)
 		c.send(peer, SendAccept, id)
 	}
 }
 
-// ring takes a new incoming call.
+// ring handles a new incoming call.
 func (c *Calls) ring(peer string, id ID, now time.Time) {
 	l := &live{
-		Call:   Call{ID: id, Peer: peer, Direction: In, Started: now},
-		ids:    []ID{id},
-		ringBy: now.Add(guardRing),
+		Call:         Call{ID: id, Peer: peer, Direction: In, Started: now},
+		ids:          []ID{id},
+		ringDeadline: now.Add(maxIncomingRing),
 	}
 	switch {
 	case c.cfg.DoNotDisturb:
-		c.turnAway(l, DoNotDisturb, now)
+		c.refuse(l, DoNotDisturb, now)
 	case len(c.calls) >= c.cfg.Max:
-		c.turnAway(l, Busy, now)
+		c.refuse(l, Busy, now)
 	case c.cfg.AutoAnswer[peer]:
 		c.calls = append(c.calls, l)
 		c.accept(l, now)
@@ -81,11 +84,11 @@ func (c *Calls) ring(peer string, id ID, now time.Time) {
 	}
 }
 
-// turnAway answers a call that never began. It is not remembered: should the answer be lost and the invite come again,
-// things may be different by then.
-func (c *Calls) turnAway(l *live, reason Reason, now time.Time) {
+// refuse refuses an incoming call at once. It does not remember the call: if
+// the End is lost and Invite comes again, the state may be different.
+func (c *Calls) refuse(l *live, reason Reason, now time.Time) {
 	c.sendEnd(l.Peer, end{id: l.ID, reason: reason})
-	l.stopClocks()
+	l.stopTimers()
 	l.Reason, l.EndedBy = reason, Local
 	c.enter(l, Ended, now)
 }
@@ -93,11 +96,11 @@ func (c *Calls) turnAway(l *live, reason Reason, now time.Time) {
 func (c *Calls) gotRinging(peer string, id ID, now time.Time) {
 	switch l := c.find(peer); {
 	case l == nil || !l.has(id):
-		c.disown(peer, id, now)
+		c.denyCall(peer, id, now)
 	case l.State == Calling:
-		if !l.rang { // only once, or a link that comes and goes would let it ring for ever
-			l.rang = true
-			l.ringBy = now.Add(l.ringFor)
+		if !l.hasRung { // only once, or an unstable link would extend it without end
+			l.hasRung = true
+			l.ringDeadline = now.Add(l.ringTimeout)
 		}
 		c.enter(l, Ringing, now)
 	}
@@ -106,9 +109,9 @@ func (c *Calls) gotRinging(peer string, id ID, now time.Time) {
 func (c *Calls) gotAccept(peer string, id ID, now time.Time) {
 	switch l := c.find(peer); {
 	case l == nil || (l.State == Incoming && !l.has(id)):
-		c.disown(peer, id, now)
+		c.denyCall(peer, id, now)
 	case l.State == Incoming:
-		// Whether a call that rings here is taken is not for its caller to say.
+		// The caller cannot answer a call that rings here.
 		c.end(l, UnknownCall, Local, "", now)
 	default:
 		c.join(l, id, now)
@@ -117,17 +120,18 @@ func (c *Calls) gotAccept(peer string, id ID, now time.Time) {
 
 func (c *Calls) gotEnd(ev GotEnd, now time.Time) {
 	l := c.find(ev.Peer)
-	if l == nil || !l.has(ev.ID) || !c.listens(ev.Peer) {
+	if l == nil || !l.has(ev.ID) || !c.accepts(ev.Peer) {
 		return
 	}
 	reason := ev.Reason
-	if reason.local() {
-		reason = Failed // what such a value means here is not what the peer can have meant
+	if reason.isLocal() {
+		reason = Failed // the value has a local meaning, which the peer cannot mean
 	}
 	c.end(l, reason, Remote, ev.Text, now, ev.ID)
 }
 
-// join makes a call that was dialled or taken here active, now that the peer is in it too, under whichever id.
+// join makes an outgoing or answered call active: the peer is in it too, under
+// this id.
 func (c *Calls) join(l *live, id ID, now time.Time) {
 	renamed := l.adopt(id)
 	if l.State != Active {
@@ -141,11 +145,12 @@ func (c *Calls) activate(l *live, now time.Time) {
 	if l.Answered.IsZero() {
 		l.Answered = now
 	}
-	l.stopClocks()
-	l.why = ""
+	l.stopTimers()
+	l.linkErr = ""
 	c.enter(l, Active, now)
 }
 
-func (l *live) stopClocks() {
-	l.ringBy, l.reachBy, l.inviteBy, l.resumeBy = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+func (l *live) stopTimers() {
+	l.ringDeadline, l.reachDeadline, l.inviteDeadline, l.resumeDeadline = time.Time{}, time.Time{}, time.Time{},
+		time.Time{}
 }

@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// The model: two devices, one link that is cut and made again, messages that are under way in each direction. A link
-// is reliable and ordered while it lasts; what is under way when it is cut is lost, and each side notices in its own
-// time, or only by the next link.
+// The model has two devices, one link that is cut and restored, and messages in
+// flight in each direction. A link is reliable and ordered while it exists. A
+// cut loses the messages in flight. Each side detects it at a time of its own,
+// or only by the next link.
 
 var (
 	modelDepth = flag.Int("model.depth", 9, "steps of the exhaustive model test")
@@ -23,19 +24,19 @@ var (
 
 type world struct {
 	now   time.Time
-	link  int // the link there is, 0 for none
-	links int // how many there have been
+	link  int // the present link; 0: none
+	links int // number of links so far
 	sides [2]*side
-	// given says that somebody or something but the link has ended a call, so that none at the end is no fault.
-	given bool
+	// mayEnd is true if an event other than of the link may have ended a call.
+	mayEnd bool
 }
 
 type side struct {
 	*Calls
 	peer  string
-	link  int      // the link this side holds for up, 0 for none
+	link  int      // the link that is up for this side; 0: none
 	queue []queued // sent to this side
-	ids   []ID     // for Dial, used up from the front
+	ids   []ID     // for Dial, first to last
 }
 
 type queued struct {
@@ -69,9 +70,9 @@ func (w *world) clone() *world {
 
 func (c *Calls) clone() *Calls {
 	n := *c
-	n.up, n.gone, n.calls = maps.Clone(c.up), map[string][]end{}, nil
-	for peer, ends := range c.gone {
-		n.gone[peer] = slices.Clone(ends)
+	n.up, n.ended, n.calls = maps.Clone(c.up), map[string][]end{}, nil
+	for peer, ends := range c.ended {
+		n.ended[peer] = slices.Clone(ends)
 	}
 	for _, l := range c.calls {
 		copied := *l
@@ -81,10 +82,11 @@ func (c *Calls) clone() *Calls {
 	return &n
 }
 
-// key tells apart what can behave differently: times count by how far off they are.
+// key returns equal strings for worlds with equal behaviour. Times are
+// relative.
 func (w *world) key() string {
 	var b strings.Builder
-	fmt.Fprint(&b, w.link, w.given)
+	fmt.Fprint(&b, w.link, w.mayEnd)
 	left := func(t time.Time) time.Duration {
 		if t.IsZero() {
 			return -1
@@ -97,10 +99,11 @@ func (w *world) key() string {
 			fmt.Fprintf(&b, " %T%v", q.ev, q.ev)
 		}
 		for _, l := range s.calls {
-			fmt.Fprint(&b, " ", l.ids, l.State, l.rang, left(l.ringBy), left(l.reachBy), left(l.inviteBy), left(l.resumeBy))
+			fmt.Fprint(&b, " ", l.ids, l.State, l.hasRung, left(l.ringDeadline), left(l.reachDeadline),
+				left(l.inviteDeadline), left(l.resumeDeadline))
 		}
-		for _, e := range s.gone[s.peer] {
-			fmt.Fprint(&b, " ", e.id, e.reason, e.heard, w.now.Sub(e.at) < sayFor)
+		for _, e := range s.ended[s.peer] {
+			fmt.Fprint(&b, " ", e.id, e.reason, e.acknowledged, w.now.Sub(e.at) < resendEndFor)
 		}
 	}
 	return b.String()
@@ -109,10 +112,10 @@ func (w *world) key() string {
 func (w *world) step(i int, ev Event) {
 	s := w.sides[i]
 	actions, _ := s.Step(ev, w.now)
-	w.carry(i, actions)
+	w.transmit(i, actions)
 }
 
-func (w *world) carry(i int, actions []Action) {
+func (w *world) transmit(i int, actions []Action) {
 	s, other := w.sides[i], w.sides[1-i]
 	for _, a := range actions {
 		m, ok := a.(Send)
@@ -136,7 +139,7 @@ func (w *world) carry(i int, actions []Action) {
 	}
 }
 
-// move is something that can happen in the model. It gives false where it cannot.
+// move is an event of the model. It returns false if it is not possible.
 type move struct {
 	name string
 	do   func(w *world, i int) bool
@@ -146,7 +149,7 @@ var linkMoves = []move{
 	{"deliver", func(w *world, i int) bool {
 		s := w.sides[i]
 		if s.link == 0 || len(s.queue) == 0 || s.queue[0].link != s.link {
-			return false // a side hears nothing of a link before it has it
+			return false // a side receives nothing before its link is up
 		}
 		ev := s.queue[0].ev
 		s.queue = slices.Clone(s.queue[1:])
@@ -206,25 +209,25 @@ var userMoves = []move{
 		if len(w.sides[i].List()) == 0 {
 			return false
 		}
-		w.given = true
+		w.mayEnd = true
 		w.step(i, Hangup{})
 		return true
 	}},
 }
 
-var lateMoves = []move{
+var otherMoves = []move{
 	{"wait", func(w *world, i int) bool {
 		next := w.deadline()
 		if i != 0 || next.IsZero() {
 			return false
 		}
-		w.given = true
+		w.mayEnd = true
 		w.pass(next)
 		return true
 	}},
 	{"restart", func(w *world, i int) bool {
 		c, _ := w.sides[i].Get(w.sides[i].peer)
-		w.given = w.given || c.State == Calling || c.State == Ringing // no file knows of an unanswered call
+		w.mayEnd = w.mayEnd || c.State == Calling || c.State == Ringing // unanswered calls are not saved
 		w.restart(i, w.sides[i].Saved())
 		return true
 	}},
@@ -232,7 +235,7 @@ var lateMoves = []move{
 		if len(w.sides[i].Saved()) == 0 {
 			return false
 		}
-		w.given = true
+		w.mayEnd = true
 		w.restart(i, nil)
 		return true
 	}},
@@ -258,14 +261,14 @@ func (w *world) restart(i int, saved []Saved) {
 	if err := json.Unmarshal(text, &read); err != nil {
 		panic(err)
 	}
-	w.carry(i, s.Restore(read, w.now))
+	w.transmit(i, s.Restore(read, w.now))
 }
 
 func (w *world) deadline() time.Time {
 	var next time.Time
 	for _, s := range w.sides {
 		if t, ok := s.Deadline(); ok {
-			next = earlier(next, t)
+			next = earliest(next, t)
 		}
 	}
 	return next
@@ -278,21 +281,22 @@ func (w *world) pass(to time.Time) {
 	}
 }
 
-// deliverAll makes the link and lets everything arrive that is under way.
+// deliverAll restores the link and delivers all messages.
 func (w *world) deliverAll(t *testing.T) {
-	for range 2 { // the first side may find no link to go up on before the second one has made it
+	for range 2 { // the second side may create the link of the first
 		for i := range w.sides {
 			linkMoves[3].do(w, i)
 		}
 	}
 	for n := 0; linkMoves[0].do(w, 0) || linkMoves[0].do(w, 1); n++ {
 		if n > 1000 {
-			t.Fatal("the two sides never stop talking")
+			t.Fatal("the two sides send messages without end")
 		}
 	}
 }
 
-// settle lets the link live, and checks that the two sides come to agree: both in the call, it rings, or no call.
+// settle keeps the link and checks that the two sides agree: in the call,
+// ringing, or no call.
 func (w *world) settle(t *testing.T) error {
 	w.deliverAll(t)
 	for until := w.now.Add(3 * time.Second); ; w.deliverAll(t) {
@@ -306,28 +310,28 @@ func (w *world) settle(t *testing.T) error {
 	switch states {
 	case "active active":
 	case "ringing incoming", "incoming ringing":
-		// Answered, it is a call; left alone, it ends on both sides.
-		alone := w.clone()
+		// Answered it becomes active; unanswered it ends on both sides.
+		unanswered := w.clone()
 		for range 10 {
-			if next := alone.deadline(); !next.IsZero() {
-				alone.pass(next)
+			if next := unanswered.deadline(); !next.IsZero() {
+				unanswered.pass(next)
 			}
-			alone.deliverAll(t)
+			unanswered.deliverAll(t)
 		}
-		if got := alone.agreed(); got != "- -" {
-			return fmt.Errorf("ringing was left alone: %s", got)
+		if got := unanswered.agreed(); got != "- -" {
+			return fmt.Errorf("ringing, unanswered: got %s, want no call", got)
 		}
 		for i := range w.sides {
 			userMoves[1].do(w, i)
 		}
 		w.deliverAll(t)
 		if got := w.agreed(); got != "active active" {
-			return fmt.Errorf("ringing was answered: %s", got)
+			return fmt.Errorf("ringing, answered: got %s, want active", got)
 		}
 	case "- -":
 		dialled := len(w.sides[0].ids) < modelDials || len(w.sides[1].ids) < modelDials
-		if dialled && !w.given {
-			return fmt.Errorf("the call is gone though nobody ended it")
+		if dialled && !w.mayEnd {
+			return fmt.Errorf("the call is lost, but no side ended it")
 		}
 	default:
 		return fmt.Errorf("the sides disagree: %s", states)
@@ -335,7 +339,7 @@ func (w *world) settle(t *testing.T) error {
 	return nil
 }
 
-// agreed gives the states of both sides, with the ids where those differ.
+// agreed returns the states of both sides, with the ids if they differ.
 func (w *world) agreed() string {
 	var states []string
 	var ids []ID
@@ -347,26 +351,27 @@ func (w *world) agreed() string {
 		}
 		states, ids = append(states, string(c.State)), append(ids, c.ID)
 	}
-	said := strings.Join(states, " ")
+	result := strings.Join(states, " ")
 	if len(ids) == 2 && ids[0] != ids[1] {
-		said += fmt.Sprintf(" under two ids %x %x", ids[0][:1], ids[1][:1])
+		result += fmt.Sprintf(" under two ids %x %x", ids[0][:1], ids[1][:1])
 	}
-	return said
+	return result
 }
 
 // modelDials is how often each side may dial.
 const modelDials = 2
 
-// The smaller id is once on the one side, then on the other.
+// First side 0 has the smaller id, then side 1.
 var modelIDs = [2][]ID{{id(0x10), id(0x40)}, {id(0x20), id(0x30)}}
 
-// TestModelExhaustive tries every sequence of moves up to a depth; worlds that cannot behave differently count once.
+// TestModelExhaustive tries every sequence of moves up to a depth. It visits
+// worlds with equal behaviour once.
 func TestModelExhaustive(t *testing.T) {
 	type node struct {
 		w    *world
 		path string
 	}
-	moves := slices.Concat(linkMoves, userMoves, lateMoves)
+	moves := slices.Concat(linkMoves, userMoves, otherMoves)
 	first := newWorld(modelIDs)
 	seen := map[string]bool{first.key(): true}
 	front := []node{{first, ""}}
@@ -397,15 +402,15 @@ func TestModelExhaustive(t *testing.T) {
 	t.Logf("%d worlds", len(seen))
 }
 
-// TestModelRandom goes deeper than every sequence can be tried.
+// TestModelRandom tries long random sequences.
 func TestModelRandom(t *testing.T) {
-	usual := slices.Concat(linkMoves, linkMoves, linkMoves, userMoves)
+	frequent := slices.Concat(linkMoves, linkMoves, linkMoves, userMoves)
 	for seed := range *modelSeeds {
 		r := rand.New(rand.NewPCG(seed, 2))
-		w := newWorld([2][]ID{drawIDs(r), drawIDs(r)})
-		moves := usual
+		w := newWorld([2][]ID{randomIDs(r), randomIDs(r)})
+		moves := frequent
 		if seed%2 == 0 {
-			moves = slices.Concat(usual, lateMoves)
+			moves = slices.Concat(frequent, otherMoves)
 		}
 		var path []string
 		for range 60 {
@@ -417,14 +422,14 @@ func TestModelRandom(t *testing.T) {
 				w.pass(w.now)
 			}
 		}
-		w.given = true // by then somebody has
+		w.mayEnd = true // almost certain by now
 		if err := w.settle(t); err != nil {
 			t.Fatalf("seed %d: %v after %s", seed, err, strings.Join(path, " "))
 		}
 	}
 }
 
-func drawIDs(r *rand.Rand) []ID {
+func randomIDs(r *rand.Rand) []ID {
 	ids := make([]ID, 20)
 	for i := range ids {
 		for at := range ids[i] {

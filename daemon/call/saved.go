@@ -5,49 +5,58 @@ import (
 	"time"
 )
 
-// savedVersion is the version of Saved that is written, and the only one that is read.
+// savedVersion is the version of Saved. Others are ignored.
 const savedVersion = 1
 
-// expiredFor is how long past a saved deadline is believed. A device without a battery-backed clock (any Raspberry Pi
-// before the 5) starts in 1970 or where it was switched off, and jumps when the network has told it the time; a
-// deadline further off than this was taken from a clock that was wrong, or is compared with one.
-const expiredFor = 24 * time.Hour
+// maxExpired is how long after a saved deadline the deadline is still
+// plausible. Without a battery-backed clock (any Raspberry Pi before the 5) a
+// device starts in 1970 or at its last time, and jumps when it gets the time
+// from the network. A larger difference means that one of the two times is
+// wrong.
+const maxExpired = 24 * time.Hour
 
-// Saved is what must outlive the daemon of one call that was answered. It changes when a call does, not with time.
+// Saved is the state of an answered call that survives a restart. It does not
+// change with time alone.
 type Saved struct {
 	Version   int       `json:"version"`
-	IDs       []ID      `json:"ids"` // the first one names the call; 1 to 4
+	IDs       []ID      `json:"ids"` // 1 to 4; the first one is Call.ID
 	Peer      string    `json:"peer"`
 	Direction Direction `json:"direction"`
 	Started   time.Time `json:"started"`
 	Answered  time.Time `json:"answered"`
-	ResumeBy  time.Time `json:"resume_by,omitzero"` // by this device's wall clock; zero while there is a link
-	Restarts  uint32    `json:"restarts,omitempty"` // that it has outlived
+	ResumeBy  time.Time `json:"resume_by,omitzero"` // wall clock; zero while there is a link
+	Restarts  uint32    `json:"restarts,omitempty"` // restarts of this device since the call began
 }
 
 func (s Saved) equal(other Saved) bool {
-	return slices.Equal(s.IDs, other.IDs) && s.Peer == other.Peer && s.ResumeBy.Equal(other.ResumeBy) && s.Restarts == other.Restarts
+	return slices.Equal(s.IDs, other.IDs) && s.Peer == other.Peer && s.ResumeBy.Equal(other.ResumeBy) &&
+		s.Restarts == other.Restarts
 }
 
-// Saved gives the calls that are to be restored after a restart. Save says when that has changed.
+// Saved returns the calls to restore after a restart. The action Save reports
+// changes.
 func (c *Calls) Saved() []Saved {
 	saved := []Saved{}
-	// Round(0) drops the monotonic clock's reading: it means nothing after a restart.
+	// Round(0) removes the monotonic clock reading, which is invalid after a
+	// restart.
 	for _, l := range c.calls {
 		if l.State != Active && l.State != Resuming {
 			continue
 		}
 		saved = append(saved, Saved{
 			Version: savedVersion, IDs: slices.Clone(l.ids), Peer: l.Peer, Direction: l.Direction,
-			Started: l.Started.Round(0), Answered: l.Answered.Round(0), ResumeBy: l.resumeBy.Round(0), Restarts: l.Restarts,
+			Started: l.Started.Round(0), Answered: l.Answered.Round(0), ResumeBy: l.resumeDeadline.Round(0),
+			Restarts: l.Restarts,
 		})
 	}
 	return saved
 }
 
-// Restore brings back what Saved gave before a restart, each call as Resuming. It comes before the first Step. What
-// makes no sense is dropped: unknown peers, a second call with a peer, calls beyond Config.Max, other versions. A call
-// whose time to resume has passed is told as ended; where the clock cannot be right it has Config.ResumeFor from now.
+// Restore restores the calls that Saved returned before a restart, in the state
+// Resuming. Call it before the first Step. It ignores invalid entries: unknown
+// peers, a second call with a peer, calls beyond Config.Max, other versions. It
+// reports an expired call as ended. If the clock is implausible, the call has
+// Config.ResumeFor from now.
 func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 	c.saved = saved
 	for _, s := range saved {
@@ -55,7 +64,8 @@ func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 			!c.cfg.Known[s.Peer] || c.find(s.Peer) != nil || len(c.calls) >= c.cfg.Max {
 			continue
 		}
-		l := &live{Call: Call{ID: s.IDs[0], Peer: s.Peer, Direction: In, Started: s.Started, Answered: s.Answered, Restarts: s.Restarts + 1}}
+		l := &live{Call: Call{ID: s.IDs[0], Peer: s.Peer, Direction: In, Started: s.Started, Answered: s.Answered,
+			Restarts: s.Restarts + 1}}
 		if s.Direction == Out {
 			l.Direction = Out
 		}
@@ -63,19 +73,19 @@ func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 			l.adopt(id)
 		}
 		l.ID = l.ids[0]
-		l.resumeBy = now.Add(c.resumeLeft(s.ResumeBy, now))
+		l.resumeDeadline = now.Add(c.resumeTime(s.ResumeBy, now))
 		c.calls = append(c.calls, l)
 		c.enter(l, Resuming, now)
 	}
 	c.expire(now)
-	return c.finish()
+	return c.takeActions()
 }
 
-// resumeLeft is how long a saved call may still take to resume: at most Config.ResumeFor, and not above zero if its
-// time has passed.
-func (c *Calls) resumeLeft(by, now time.Time) time.Duration {
-	left := by.Sub(now.Round(0)) // by the wall clock: no other one outlives a restart
-	if by.IsZero() || left > c.cfg.ResumeFor || left < -expiredFor {
+// resumeTime returns how long a saved call may still resume: at most
+// Config.ResumeFor; zero or less if it has expired.
+func (c *Calls) resumeTime(by, now time.Time) time.Duration {
+	left := by.Sub(now.Round(0)) // by the wall clock, the only one that survives a restart
+	if by.IsZero() || left > c.cfg.ResumeFor || left < -maxExpired {
 		return c.cfg.ResumeFor
 	}
 	return left

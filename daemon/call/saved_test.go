@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// reboot gives a device that was restarted with what the file of another one says.
-func reboot(t *testing.T, d *device, cfg Config, now time.Time) (*device, string) {
+// restart returns a new device that restores the calls of d, and the result.
+func restart(t *testing.T, d *device, cfg Config, now time.Time) (*device, string) {
 	t.Helper()
 	text, err := json.Marshal(d.Saved())
 	if err != nil {
@@ -22,63 +22,67 @@ func reboot(t *testing.T, d *device, cfg Config, now time.Time) (*device, string
 	}
 	n := newDevice(t, cfg)
 	n.now = now
-	return n, words(n.Restore(saved, now), nil)
+	return n, format(n.Restore(saved, now), nil)
 }
 
-func TestSavedForm(t *testing.T) {
+func TestSaved(t *testing.T) {
 	d := newDevice(t, config())
 	d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(5)})
 	if text, _ := json.Marshal(d.Saved()); string(text) != "[]" {
-		t.Errorf("a call that is not answered is saved: %s", text)
+		t.Errorf("unanswered call: got %s, want none", text)
 	}
 	d.after(time.Second, GotInvite{"bob", id(3)})
-	want := `[{"version":1,"ids":["03000000000000000000000000000000","05000000000000000000000000000000"],"peer":"bob",` +
+	want := `[{"version":1,"ids":["03000000000000000000000000000000","05000000000000000000000000000000"],` +
+		`"peer":"bob",` +
 		`"direction":"out","started":"2026-11-22T12:00:00Z","answered":"2026-11-22T12:00:01Z"}]`
 	if text, _ := json.Marshal(d.Saved()); string(text) != want {
-		t.Errorf("saved as %s, want %s", text, want)
+		t.Errorf("got %s, want %s", text, want)
 	}
-	// The file is on an SD card: time alone must not wear it.
+	// The file is on an SD card: time alone must not cause writes.
 	for range 100 {
 		d.expect(d.after(time.Second, Tick{}), "-")
 	}
 	d.expect(d.do(LinkDown{"bob", nil}), "resuming 03, save")
 	if text, _ := json.Marshal(d.Saved()); !strings.Contains(string(text), `"resume_by":"2026-11-22T12:11:41Z"`) {
-		t.Errorf("a resuming call is saved as %s", text)
+		t.Errorf("resuming call: got %s", text)
 	}
 }
 
-func TestRestart(t *testing.T) {
+func TestRestore(t *testing.T) {
 	active := func(t *testing.T) *device {
 		d := newDevice(t, config())
 		d.do(LinkUp{"bob"}, Dial{Peer: "bob", ID: id(5)}, GotInvite{"bob", id(3)})
 		return d
 	}
-	t.Run("goes on", func(t *testing.T) {
-		d, said := reboot(t, active(t), config(), t0.Add(time.Hour))
-		d.expect(said, "resuming 03, save")
-		want := []Call{{ID: id(3), Peer: "bob", Direction: Out, State: Resuming, Since: d.now, Started: t0, Answered: t0,
-			Until: d.now.Add(10 * time.Minute), Restarts: 1}}
+	t.Run("continues", func(t *testing.T) {
+		d, result := restart(t, active(t), config(), t0.Add(time.Hour))
+		d.expect(result, "resuming 03, save")
+		want := []Call{{ID: id(3), Peer: "bob", Direction: Out, State: Resuming, Since: d.now, Started: t0,
+			Answered: t0,
+			Until:    d.now.Add(10 * time.Minute), Restarts: 1}}
 		if diff := cmp.Diff(want, d.List()); diff != "" {
 			t.Errorf("after the restart (-want +got):\n%s", diff)
 		}
 		d.expect(d.do(LinkUp{"bob"}), "send resume 03")
 		d.expect(d.do(GotResume{"bob", id(3)}), "active 03, save")
-		d.expect(d.do(GotEnd{Peer: "bob", ID: id(5), Reason: HungUp}), "send end 03 hung_up, ended 03 hung_up remote, save")
+		d.expect(d.do(GotEnd{Peer: "bob", ID: id(5), Reason: HungUp}),
+			"send end 03 hung_up, ended 03 hung_up remote, save")
 	})
-	t.Run("the peer hung up meanwhile", func(t *testing.T) {
-		d, _ := reboot(t, active(t), config(), t0.Add(time.Minute))
+	t.Run("peer hung up meanwhile", func(t *testing.T) {
+		d, _ := restart(t, active(t), config(), t0.Add(time.Minute))
 		d.do(LinkUp{"bob"})
-		d.expect(d.do(GotEnd{Peer: "bob", ID: id(3), Reason: HungUp}), "send end 05 hung_up, ended 03 hung_up remote, save")
+		d.expect(d.do(GotEnd{Peer: "bob", ID: id(3), Reason: HungUp}),
+			"send end 05 hung_up, ended 03 hung_up remote, save")
 	})
-	t.Run("the peer is known no more", func(t *testing.T) {
-		d, said := reboot(t, active(t), strangers(), t0.Add(time.Minute))
-		d.expect(said, "save")
+	t.Run("peer no longer known", func(t *testing.T) {
+		d, result := restart(t, active(t), configWithoutBob(), t0.Add(time.Minute))
+		d.expect(result, "save")
 		if len(d.List()) != 0 {
-			t.Errorf("restored %v", d.List())
+			t.Errorf("got calls %v, want none", d.List())
 		}
 	})
 
-	// The clock, with a call that is to be resumed by 12:10:00.
+	// The call may resume until 12:10:00.
 	at := func(s string) time.Time {
 		now, err := time.Parse(time.DateTime, s)
 		if err != nil {
@@ -89,33 +93,33 @@ func TestRestart(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		now  string
-		left time.Duration // 0: it is over
+		left time.Duration // 0: expired
 	}{
 		{"in time", "2026-11-22 12:04:00", 6 * time.Minute},
-		{"at the last moment", "2026-11-22 12:09:59", time.Second},
+		{"just in time", "2026-11-22 12:09:59", time.Second},
 		{"too late", "2026-11-22 12:10:00", 0},
 		{"the next morning", "2026-11-23 08:00:00", 0},
-		{"a clock that begins in 1970", "1970-01-01 00:00:10", 10 * time.Minute},
-		{"a clock that was set back", "2026-11-22 11:00:00", 10 * time.Minute},
-		{"a clock that jumped by years", "2031-02-03 04:05:06", 10 * time.Minute},
+		{"clock in 1970", "1970-01-01 00:00:10", 10 * time.Minute},
+		{"clock set back", "2026-11-22 11:00:00", 10 * time.Minute},
+		{"clock ahead by years", "2031-02-03 04:05:06", 10 * time.Minute},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := active(t)
 			before.do(LinkDown{"bob", nil})
-			d, said := reboot(t, before, config(), at(test.now))
+			d, result := restart(t, before, config(), at(test.now))
 			if test.left == 0 {
-				d.expect(said, "resuming 03, ended 03 lost_too_long local, save")
+				d.expect(result, "resuming 03, ended 03 lost_too_long local, save")
 				return
 			}
 			if until, _ := d.Deadline(); until.Sub(d.now) != test.left {
-				t.Errorf("it may resume for %v, want %v", until.Sub(d.now), test.left)
+				t.Errorf("got %v to resume, want %v", until.Sub(d.now), test.left)
 			}
 			d.expect(d.after(test.left, Tick{}), "ended 03 lost_too_long local, save")
 		})
 	}
 }
 
-func TestRestoreDropsNonsense(t *testing.T) {
+func TestRestore_invalid(t *testing.T) {
 	good := func(peer string, n byte) Saved {
 		return Saved{Version: 1, IDs: []ID{id(n)}, Peer: peer, Direction: In, Started: t0, Answered: t0}
 	}
@@ -126,11 +130,12 @@ func TestRestoreDropsNonsense(t *testing.T) {
 	cfg := config()
 	cfg.Max = 2
 	d := newDevice(t, cfg)
-	d.expect(words(d.Restore([]Saved{other, noID, manyIDs, zero, good("eve", 2), good("bob", 3), good("bob", 4)}, t0), nil),
+	d.expect(format(d.Restore([]Saved{other, noID, manyIDs, zero, good("eve", 2), good("bob", 3), good("bob", 4)},
+		t0), nil),
 		"resuming 03, save")
 
 	d = newDevice(t, config())
-	d.expect(words(d.Restore([]Saved{good("bob", 1), good("carol", 2)}, t0), nil), "resuming 01, save")
+	d.expect(format(d.Restore([]Saved{good("bob", 1), good("carol", 2)}, t0), nil), "resuming 01, save")
 	d.do(LinkUp{"carol"})
 	d.expect(d.do(GotResume{"carol", id(2)}), "send carol end 02 unknown_call")
 }

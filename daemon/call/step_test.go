@@ -22,7 +22,7 @@ func config() Config {
 	}
 }
 
-// device is a Calls with a clock that a test sets.
+// device is a Calls with a fake clock.
 type device struct {
 	*Calls
 	t   *testing.T
@@ -31,18 +31,19 @@ type device struct {
 
 func newDevice(t *testing.T, cfg Config) *device { return &device{New(cfg), t, t0} }
 
-// do steps through events and gives the words for what the last one led to.
+// do processes events and returns the result of the last one, as formatted by
+// format.
 func (d *device) do(events ...Event) string {
 	d.t.Helper()
-	var said string
+	var result string
 	for _, ev := range events {
 		actions, err := d.Step(ev, d.now)
-		said = words(actions, err)
+		result = format(actions, err)
 	}
-	return said
+	return result
 }
 
-// after lets time pass.
+// after advances the clock, then processes an event.
 func (d *device) after(wait time.Duration, ev Event) string {
 	d.t.Helper()
 	d.now = d.now.Add(wait)
@@ -56,8 +57,9 @@ func (d *device) expect(got, want string) {
 	}
 }
 
-// words writes actions so that a table can hold them: ids by their first byte, bob's calls without his name.
-func words(actions []Action, err error) string {
+// format formats actions for a table: ids by their first byte, calls with bob
+// without his name.
+func format(actions []Action, err error) string {
 	var w []string
 	of := func(peer string) string {
 		if peer == "bob" {
@@ -95,13 +97,13 @@ func words(actions []Action, err error) string {
 }
 
 const (
-	ours    = 0x50 // the id of the call in the table's states
+	ours    = 0x50 // the id of the call in the states of the table
 	lower   = 0x10
 	higher  = 0x90
 	foreign = 0x70
 )
 
-// states says how to come into each state that the table has.
+// states lists the states of the table with the events that lead there.
 var states = []struct {
 	name string
 	via  []Event
@@ -114,13 +116,15 @@ var states = []struct {
 	{"ringing", []Event{LinkUp{"bob"}, Dial{Peer: "bob", ID: id(ours)}, GotRinging{"bob", id(ours)}}, Ringing},
 	{"incoming", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}}, Incoming},
 	{"incoming, no link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, LinkDown{"bob", nil}}, Incoming},
-	{"incoming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, LinkDown{"bob", nil}, LinkUp{"bob"}}, Incoming},
+	{"incoming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, LinkDown{"bob", nil}, LinkUp{"bob"}},
+		Incoming},
 	{"active", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Answer{}}, Active},
 	{"resuming, no link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Answer{}, LinkDown{"bob", nil}}, Resuming},
-	{"resuming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Answer{}, LinkDown{"bob", nil}, LinkUp{"bob"}}, Resuming},
+	{"resuming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Answer{}, LinkDown{"bob", nil},
+		LinkUp{"bob"}}, Resuming},
 }
 
-func strangers() Config {
+func configWithoutBob() Config {
 	cfg := config()
 	delete(cfg.Known, "bob")
 	return cfg
@@ -153,10 +157,10 @@ var events = []struct {
 	{"end foreign", GotEnd{Peer: "bob", ID: id(foreign), Reason: HungUp}},
 	{"end by carol", GotEnd{Peer: "carol", ID: id(ours), Reason: HungUp}},
 	{"tick", Tick{}},
-	{"removed", Configure{strangers()}},
+	{"removed", Configure{configWithoutBob()}},
 }
 
-// TestSteps holds every (state, event) against testdata/steps.txt.
+// TestSteps compares every (state, event) with testdata/steps.txt.
 func TestSteps(t *testing.T) {
 	text, err := os.ReadFile("testdata/steps.txt")
 	if err != nil {
@@ -175,7 +179,7 @@ func TestSteps(t *testing.T) {
 			d := newDevice(t, config())
 			d.do(s.via...)
 			if c, _ := d.Get("bob"); c.State != s.want {
-				t.Fatalf("%s: the state is %q, want %q", s.name, c.State, s.want)
+				t.Fatalf("%s: got state %q, want %q", s.name, c.State, s.want)
 			}
 			got = append(got, fmt.Sprintf("    %-16s%s", e.name, d.after(time.Second, e.ev)))
 		}
