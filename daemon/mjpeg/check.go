@@ -12,7 +12,7 @@ var (
 	ErrNoEnd         = errors.New("truncated JPEG frame")               // no EOI
 	ErrMarker        = errors.New("damaged JPEG frame")                 // a marker or length is invalid there
 	ErrNoFrameHeader = errors.New("JPEG frame without size")            // no valid SOF before the first scan
-	ErrUnsupported   = errors.New("unsupported JPEG")                   // lossless, hierarchical, arithmetic, 12 bit, …
+	ErrUnsupported   = errors.New("unsupported JPEG")                   // lossless, arithmetic, 12 bit, …
 	ErrTooSmall      = errors.New("too few bytes for the frame's size") // no encoder makes so few
 )
 
@@ -71,8 +71,8 @@ type walker struct {
 	info    Info
 	pos     int // all before it has been read
 	started bool
-	scan    bool // pos is in entropy-coded data
-	bits    int  // minimum number of bits for the frame's blocks
+	inScan  bool // pos is in entropy-coded data
+	minBits int  // minimum number of bits for the frame's blocks
 }
 
 // walk returns nil at the end of the frame, errMore, or an error of Check.
@@ -89,7 +89,7 @@ func (w *walker) walk(b []byte) error {
 		w.started, w.pos = true, 2
 	}
 	for {
-		if w.scan {
+		if w.inScan {
 			i := bytes.IndexByte(b[w.pos:], 0xFF)
 			if i < 0 {
 				w.pos = len(b)
@@ -107,7 +107,7 @@ func (w *walker) walk(b []byte) error {
 		switch {
 		case m == 0xFF: // fill, B.1.1.2
 			w.pos++
-		case w.scan && (m == 0 || m >= mRST0 && m <= mRST7):
+		case w.inScan && (m == 0 || m >= mRST0 && m <= mRST7):
 			w.pos += 2
 		case m == mEOI:
 			return w.end()
@@ -117,7 +117,7 @@ func (w *walker) walk(b []byte) error {
 				return err
 			}
 			w.pos += n
-			w.scan = m == mSOS
+			w.inScan = m == mSOS
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (w *walker) end() error {
 	if w.info.SOS == 0 {
 		return w.fault(ErrMarker, "end before the first scan")
 	}
-	if have := 8 * (w.pos - w.info.SOS); have < w.bits {
+	if have := 8 * (w.pos - w.info.SOS); have < w.minBits {
 		return fmt.Errorf("%w: %d bytes for %dx%d", ErrTooSmall, w.pos, w.info.Width, w.info.Height)
 	}
 	w.info.End = w.pos
@@ -193,9 +193,9 @@ func (w *walker) frameHeader(body []byte, m byte) error {
 	// A Huffman code has at least one bit. A sequential block has at least a DC
 	// symbol and an end-of-block. A progressive one has a DC symbol; one
 	// end-of-band run may cover its AC coefficients.
-	w.bits = 2 * blocks
+	w.minBits = 2 * blocks
 	if m == mSOF2 {
-		w.bits = blocks
+		w.minBits = blocks
 	}
 	return nil
 }

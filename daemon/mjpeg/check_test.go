@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// frame is a small one of another encoder's, 4:2:0 with tables; gray is one with a single component.
-func frame(t testing.TB) []byte {
+// stdFrame returns a 4:2:0 frame of image/jpeg, with tables.
+func stdFrame(t testing.TB) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, 70, 50))
 	for i := range 70 * 50 {
@@ -25,7 +25,7 @@ func frame(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-// segmentAt returns where the first segment with marker m begins and ends.
+// segmentAt returns the start and end of the first segment with marker m.
 func segmentAt(t testing.TB, b []byte, m byte) (start, end int) {
 	t.Helper()
 	for pos := 2; pos+4 <= len(b); {
@@ -44,22 +44,22 @@ func without(t testing.TB, b []byte, m byte) []byte {
 	return slices.Concat(b[:start], b[end:])
 }
 
-// insert puts bytes before the first segment with marker m.
-func insert(t testing.TB, b []byte, m byte, what ...byte) []byte {
+// insertBefore inserts bytes before the first segment with marker m.
+func insertBefore(t testing.TB, b []byte, m byte, what ...byte) []byte {
 	start, _ := segmentAt(t, b, m)
 	return slices.Concat(b[:start], what, b[start:])
 }
 
-// change sets the byte at offset behind the start of the first segment with marker m.
-func change(t testing.TB, b []byte, m byte, offset int, v byte) []byte {
+// setByte sets the byte at an offset from the first segment with marker m.
+func setByte(t testing.TB, b []byte, m byte, offset int, v byte) []byte {
 	start, _ := segmentAt(t, b, m)
 	b = slices.Clone(b)
 	b[start+offset] = v
 	return b
 }
 
-func TestCheckAcceptsWholeFrames(t *testing.T) {
-	good := frame(t)
+func TestCheck_completeFrame(t *testing.T) {
+	good := stdFrame(t)
 	bare := without(t, good, mDHT)
 	sos, _ := segmentAt(t, good, mSOS)
 	for _, c := range []struct {
@@ -69,11 +69,13 @@ func TestCheckAcceptsWholeFrames(t *testing.T) {
 	}{
 		{"plain", good, Info{70, 50, true, sos, len(good)}},
 		{"without tables", bare, Info{70, 50, false, sos - (len(good) - len(bare)), len(bare)}},
-		{"zeros behind", append(slices.Clone(good), 0, 0, 0), Info{70, 50, true, sos, len(good)}},
-		{"0xFF behind", append(slices.Clone(good), 0xFF, 0xFF), Info{70, 50, true, sos, len(good)}},
-		{"an older frame's rest behind", append(slices.Clone(good), good[100:]...), Info{70, 50, true, sos, len(good)}},
-		{"a comment", insert(t, good, mDQT, 0xFF, mCOM, 0, 4, 0xFF, mEOI), Info{70, 50, true, sos + 6, len(good) + 6}},
-		{"fill bytes", insert(t, good, mDQT, 0xFF, 0xFF, 0xFF), Info{70, 50, true, sos + 3, len(good) + 3}},
+		{"zeros after the end", append(slices.Clone(good), 0, 0, 0), Info{70, 50, true, sos, len(good)}},
+		{"0xFF after the end", append(slices.Clone(good), 0xFF, 0xFF), Info{70, 50, true, sos, len(good)}},
+		{"rest of an older frame after the end", append(slices.Clone(good), good[100:]...),
+			Info{70, 50, true, sos, len(good)}},
+		{"comment", insertBefore(t, good, mDQT, 0xFF, mCOM, 0, 4, 0xFF, mEOI),
+			Info{70, 50, true, sos + 6, len(good) + 6}},
+		{"fill bytes", insertBefore(t, good, mDQT, 0xFF, 0xFF, 0xFF), Info{70, 50, true, sos + 3, len(good) + 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got, err := Check(c.b); err != nil || got != c.want {
@@ -83,8 +85,8 @@ func TestCheckAcceptsWholeFrames(t *testing.T) {
 	}
 }
 
-func TestCheckRefuses(t *testing.T) {
-	good := frame(t)
+func TestCheck_invalidFrame(t *testing.T) {
+	good := stdFrame(t)
 	sof, sofEnd := segmentAt(t, good, mSOF0)
 	_, data := segmentAt(t, good, mSOS)
 	for _, c := range []struct {
@@ -94,29 +96,29 @@ func TestCheckRefuses(t *testing.T) {
 	}{
 		{"nothing", nil, ErrNoEnd},
 		{"zeros", make([]byte, 5000), ErrNoStart},
-		{"a byte before", append([]byte{0}, good...), ErrNoStart},
+		{"one byte before SOI", append([]byte{0}, good...), ErrNoStart},
 		{"SOI only", good[:2], ErrNoEnd},
 		{"no frame header yet", good[:sof+3], ErrNoEnd},
-		{"cut in the data", good[:len(good)-10], ErrNoEnd},
-		{"cut before the last byte", good[:len(good)-1], ErrNoEnd},
-		{"cut and filled with zeros", append(slices.Clone(good[:len(good)-10]), make([]byte, 50)...), ErrNoEnd},
+		{"truncated data", good[:len(good)-10], ErrNoEnd},
+		{"last byte missing", good[:len(good)-1], ErrNoEnd},
+		{"truncated and padded with zeros", append(slices.Clone(good[:len(good)-10]), make([]byte, 50)...), ErrNoEnd},
 		{"no SOF", without(t, good, mSOF0), ErrNoFrameHeader},
-		{"two SOF", insert(t, good, mSOS, good[sof:sofEnd]...), ErrMarker},
-		{"SOF of zero width", change(t, change(t, good, mSOF0, 7, 0), mSOF0, 8, 0), ErrNoFrameHeader},
-		{"SOF with a wrong count", change(t, good, mSOF0, 9, 2), ErrNoFrameHeader},
-		{"SOF with sampling 0", change(t, good, mSOF0, 11, 0), ErrNoFrameHeader},
-		{"12 bits", change(t, good, mSOF0, 4, 12), ErrUnsupported},
-		{"lossless", change(t, good, mSOF0, 1, 0xC3), ErrUnsupported},
-		{"arithmetic", change(t, good, mSOF0, 1, 0xC9), ErrUnsupported},
-		{"a length of 1", change(t, change(t, good, mDQT, 2, 0), mDQT, 3, 1), ErrMarker},
-		{"a length over the end", change(t, good, mDHT, 2, 0xFF), ErrNoEnd},
-		{"no marker", change(t, good, mDHT, 0, 0), ErrMarker},
-		{"a reserved marker", change(t, good, mDHT, 1, 0x30), ErrMarker},
-		{"SOS with a wrong count", change(t, good, mSOS, 4, 2), ErrMarker},
-		{"the next frame inside", slices.Concat(good[:data+40], good), ErrMarker},
+		{"two SOF", insertBefore(t, good, mSOS, good[sof:sofEnd]...), ErrMarker},
+		{"SOF with width 0", setByte(t, setByte(t, good, mSOF0, 7, 0), mSOF0, 8, 0), ErrNoFrameHeader},
+		{"SOF with wrong component count", setByte(t, good, mSOF0, 9, 2), ErrNoFrameHeader},
+		{"SOF with sampling factor 0", setByte(t, good, mSOF0, 11, 0), ErrNoFrameHeader},
+		{"12 bits", setByte(t, good, mSOF0, 4, 12), ErrUnsupported},
+		{"lossless", setByte(t, good, mSOF0, 1, 0xC3), ErrUnsupported},
+		{"arithmetic", setByte(t, good, mSOF0, 1, 0xC9), ErrUnsupported},
+		{"segment length 1", setByte(t, setByte(t, good, mDQT, 2, 0), mDQT, 3, 1), ErrMarker},
+		{"segment beyond the end", setByte(t, good, mDHT, 2, 0xFF), ErrNoEnd},
+		{"byte other than FF for a marker", setByte(t, good, mDHT, 0, 0), ErrMarker},
+		{"reserved marker", setByte(t, good, mDHT, 1, 0x30), ErrMarker},
+		{"SOS with wrong component count", setByte(t, good, mSOS, 4, 2), ErrMarker},
+		{"next frame begins in the data", slices.Concat(good[:data+40], good), ErrMarker},
 		{"no scan", slices.Concat(good[:sofEnd], []byte{0xFF, mEOI}), ErrMarker},
-		{"tiny for its size", change(t, good, mSOF0, 5, 0x10), ErrTooSmall},
-		{"ends at once", slices.Concat(good[:data], []byte{0xFF, mEOI}), ErrTooSmall},
+		{"too few bytes for the size", setByte(t, good, mSOF0, 5, 0x10), ErrTooSmall},
+		{"empty scan", slices.Concat(good[:data], []byte{0xFF, mEOI}), ErrTooSmall},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := Check(c.b); !errors.Is(err, c.want) {
@@ -126,23 +128,23 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-func TestCompleteAddsTheTablesThatAreMissing(t *testing.T) {
-	good := frame(t)
+func TestComplete_addsMissingTables(t *testing.T) {
+	good := stdFrame(t)
 	bare := without(t, good, mDHT)
 	info, err := Check(bare)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := jpeg.Decode(bytes.NewReader(bare)); err == nil {
-		t.Fatal("image/jpeg reads a frame without tables: this test shows nothing")
+		t.Fatal("image/jpeg decodes a frame without tables; want an error")
 	}
 	b := Complete([]byte("before"), append(slices.Clone(bare), 0, 0, 0), info)
 	rest, found := bytes.CutPrefix(b, []byte("before"))
 	if !found || len(rest) != CompletedLen(info) {
-		t.Errorf("%d bytes appended, CompletedLen says %d", len(rest), CompletedLen(info))
+		t.Errorf("got %d bytes appended, want CompletedLen %d", len(rest), CompletedLen(info))
 	}
 	if at := info.SOS; !bytes.Equal(slices.Concat(rest[:at], rest[at+len(standardDHT):]), bare) {
-		t.Error("more than the tables has changed")
+		t.Error("bytes other than the tables changed")
 	}
 	got, err := jpeg.Decode(bytes.NewReader(rest))
 	if err != nil {
@@ -153,31 +155,32 @@ func TestCompleteAddsTheTablesThatAreMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got.(*image.YCbCr).Y, want.(*image.YCbCr).Y) {
-		t.Error("the completed frame looks different")
+		t.Error("the completed frame decodes to different luma")
 	}
 }
 
-func TestCompleteLeavesACompleteFrameAlone(t *testing.T) {
-	good := frame(t)
+func TestComplete_completeFrameUnchanged(t *testing.T) {
+	good := stdFrame(t)
 	info, err := Check(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := Complete(nil, append(slices.Clone(good), 0, 0), info); !bytes.Equal(b, good) || CompletedLen(info) != len(b) {
-		t.Error("a complete frame was changed")
+	b := Complete(nil, append(slices.Clone(good), 0, 0), info)
+	if !bytes.Equal(b, good) || CompletedLen(info) != len(b) {
+		t.Errorf("got %d bytes, want the %d of the frame unchanged", len(b), len(good))
 	}
 }
 
-func TestStandardTablesAreThoseOfImageJPEG(t *testing.T) {
-	good := frame(t)
+func TestStandardDHT(t *testing.T) {
+	good := stdFrame(t)
 	start, end := segmentAt(t, good, mDHT) // image/jpeg writes one segment in the order of Annex K
 	if !bytes.Equal(good[start:end], standardDHT) {
-		t.Error("the tables differ")
+		t.Error("got other tables than image/jpeg")
 	}
 }
 
-func TestCheckAndCompleteAllocateNothing(t *testing.T) {
-	bare := without(t, frame(t), mDHT)
+func TestCheck_allocations(t *testing.T) {
+	bare := without(t, stdFrame(t), mDHT)
 	dst := make([]byte, 0, len(bare)+1000)
 	if n := testing.AllocsPerRun(10, func() {
 		info, err := Check(bare)
@@ -186,60 +189,66 @@ func TestCheckAndCompleteAllocateNothing(t *testing.T) {
 		}
 		dst = Complete(dst[:0], bare, info)
 	}); n != 0 {
-		t.Errorf("%v allocations per frame", n)
+		t.Errorf("got %v allocations per frame, want none", n)
 	}
 }
 
-func TestCommentIsFoundOnlyWhereThereIsOne(t *testing.T) {
-	good := frame(t)
-	if c := Comment(insert(t, good, mDQT, 0xFF, mCOM, 0, 4, 'h', 'i')); string(c) != "hi" {
-		t.Errorf("got %q", c)
+func TestComment(t *testing.T) {
+	good := stdFrame(t)
+	if c := Comment(insertBefore(t, good, mDQT, 0xFF, mCOM, 0, 4, 'h', 'i')); string(c) != "hi" {
+		t.Errorf("got %q, want hi", c)
 	}
 	for name, b := range map[string][]byte{
-		"none": good, "empty": nil, "length over the end": {0xFF, mSOI, 0xFF, mCOM, 0, 9, 'x'}, "length 0": {0xFF, mSOI, 0xFF, mCOM, 0, 0},
+		"no comment":            good,
+		"empty input":           nil,
+		"length beyond the end": {0xFF, mSOI, 0xFF, mCOM, 0, 9, 'x'},
+		"length 0":              {0xFF, mSOI, 0xFF, mCOM, 0, 0},
 	} {
-		if c := Comment(b); c != nil {
-			t.Errorf("%s: got %q", name, c)
-		}
+		t.Run(name, func(t *testing.T) {
+			if c := Comment(b); c != nil {
+				t.Errorf("got %q, want nil", c)
+			}
+		})
 	}
 }
 
-func TestErrorsNameThePlace(t *testing.T) {
-	_, err := Check(change(t, frame(t), mDHT, 1, 0x30))
+func TestCheck_errorOffset(t *testing.T) {
+	_, err := Check(setByte(t, stdFrame(t), mDHT, 1, 0x30))
 	if err == nil || !strings.Contains(err.Error(), "at byte") {
-		t.Errorf("%v", err)
+		t.Errorf("got %v, want an error with the offset", err)
 	}
 }
 
 func FuzzCheck(f *testing.F) {
-	good := frame(f)
+	good := stdFrame(f)
 	f.Add(good)
 	f.Add(without(f, good, mDHT))
 	f.Add(good[:len(good)-3])
-	f.Add(change(f, good, mSOF0, 1, mSOF2))
+	f.Add(setByte(f, good, mSOF0, 1, mSOF2))
 	f.Add([]byte{0xFF, mSOI, 0xFF, mEOI})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		Comment(b)
 		info, err := Check(b)
 		if err != nil {
 			if info != (Info{}) {
-				t.Fatalf("%+v beside %v", info, err)
+				t.Fatalf("got %+v with %v", info, err)
 			}
 			return
 		}
 		if info.End > len(b) || info.SOS >= info.End || info.Width < 1 || info.Height < 1 {
-			t.Fatalf("%+v of %d bytes", info, len(b))
+			t.Fatalf("got %+v of %d bytes", info, len(b))
 		}
 		once := Complete(nil, b, info)
 		if len(once) != CompletedLen(info) {
-			t.Fatalf("%d bytes, CompletedLen says %d", len(once), CompletedLen(info))
+			t.Fatalf("got %d bytes, want CompletedLen %d", len(once), CompletedLen(info))
 		}
 		again, err := Check(once)
-		if err != nil || !again.Tables || again.Width != info.Width || again.Height != info.Height || again.End != len(once) {
-			t.Fatalf("%+v became %+v, %v", info, again, err)
+		sameSize := again.Width == info.Width && again.Height == info.Height
+		if err != nil || !again.Tables || !sameSize || again.End != len(once) {
+			t.Fatalf("got %+v, %v after Complete, want %+v", again, err, info)
 		}
 		if !bytes.Equal(Complete(nil, once, again), once) {
-			t.Fatal("completing twice changes the frame")
+			t.Fatal("completing twice differs from once")
 		}
 	})
 }

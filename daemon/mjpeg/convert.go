@@ -33,7 +33,9 @@ func clampLanes(v uint64) uint64 {
 // chroma returns what to add to luma for blue, green and red, in biased lanes
 // of the order of cb and cr. JFIF defines
 //
-//	B = Y + 1.772 (Cb-128)   G = Y - 0.344136 (Cb-128) - 0.714136 (Cr-128)   R = Y + 1.402 (Cr-128)
+//	B = Y + 1.772 (Cb-128)
+//	G = Y - 0.344136 (Cb-128) - 0.714136 (Cr-128)
+//	R = Y + 1.402 (Cr-128)
 //
 // Factors have eight bits, so products are positive and below 65536. Results
 // are within 1 of the exact sum. Neutral chroma gives exact grey.

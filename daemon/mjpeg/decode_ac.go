@@ -1,43 +1,46 @@
 package mjpeg
 
-// acDecoder decodes the AC coefficients of blocks that become samples at once. It is made of a huffDecoder.
+// acDecoder decodes the AC coefficients of blocks straight into the IDCT's
+// input. It is built from a huffDecoder.
 //
-// An entry of look is, from its lowest bit:
+// An entry of look, from its lowest bit:
 //
-//	8 bits  how many bits to take, 0 if the code and its value are longer than lookBits, or there is no such code
-//	8 bits  how far to go on in zigzag order; at the end of the block (EOB) atEnd
-//	16 bits the value, 0 for ZRL and EOB
+//	8 bits  bits to take; 0: code and value exceed lookBits, or no such code
+//	8 bits  coefficients to advance in zigzag order; endOfBlock for EOB
+//	16 bits value; 0 for ZRL and EOB
 //
-// An entry of skip is for as many codes with their values as are found in lookBits:
+// An entry of skip covers all codes with values that fit in lookBits:
 //
-//	8 bits  how many bits to take, 0 as above
-//	8 bits  how far to go on, without EOB
-//	8 bits  atEnd if the last of them is EOB
+//	8 bits  bits to take; 0: as above
+//	8 bits  coefficients to advance, without EOB
+//	8 bits  endOfBlock if the last code is EOB
 type acDecoder struct {
-	look, skip         [1 << lookBits]uint32
-	madeLook, madeSkip uint // of which of the huffDecoder's tables
+	look, skip               [1 << lookBits]uint32
+	lookVersion, skipVersion uint // the huffDecoder's versions
 }
 
-// atEnd is what EOB adds to the place in a block: more than a damaged block comes to without it, which is 62 + 16.
-const atEnd = 128
+// endOfBlock is what EOB adds to the position in a block. A damaged block
+// without EOB gets to 62+16 at most.
+const endOfBlock = 128
 
-// place is where a coefficient goes in a block, see idct8: block[at] += value * step.
-type place struct {
-	step int64 // of quantisation, in the lane of the coefficient; 0: it is not needed
+// coefSlot is the position of a coefficient in idct8's input: block[at] +=
+// value * step.
+type coefSlot struct {
+	step int64 // quantisation step, in the coefficient's lane; 0: not used at this size
 	at   uint16
 	used uint16
 }
 
-// places makes the places of a component that becomes n by n samples a block, of its steps in zigzag order. last is the last
-// coefficient needed.
-func places(p *[64]place, steps *[64]uint8, n int) (last uint32) {
-	for k, i := range natural {
+// setSlots fills slots for a component that becomes n by n samples a block.
+// steps are in zigzag order. It returns the last coefficient used.
+func setSlots(slots *[64]coefSlot, steps *[64]uint8, n int) (last uint32) {
+	for k, i := range naturalOrder {
 		row, column := int(i>>3), int(i&7)
 		if row >= n || column >= n {
-			p[k] = place{}
+			slots[k] = coefSlot{}
 			continue
 		}
-		p[k] = place{
+		slots[k] = coefSlot{
 			step: int64(steps[k]) << (32 * (column & 1)),
 			at:   uint16(4*row + column/2),
 			used: uint16(usedRow<<row | usedColumn<<column),
@@ -47,36 +50,37 @@ func places(p *[64]place, steps *[64]uint8, n int) (last uint32) {
 	return last
 }
 
-// set makes look, or skip, or both, of code's table, unless they are of it already.
+// set builds look, skip, or both from code, unless they are up to date.
 func (d *acDecoder) set(code *huffDecoder, look, skip bool) {
-	if look && d.madeLook != code.made {
-		d.madeLook = code.made
+	if look && d.lookVersion != code.version {
+		d.lookVersion = code.version
 		for i, e := range code.look {
 			d.look[i] = 0
-			if e != 0 && (e&special == 0 || e>>16 == 0) {
-				d.look[i] = code.entry(uint64(i) << (64 - lookBits))
+			if e != 0 && (e&specialEntry == 0 || e>>16 == 0) {
+				d.look[i] = code.lookEntry(uint64(i) << (64 - lookBits))
 			}
 		}
 	}
-	if skip && d.madeSkip != code.made {
-		d.madeSkip = code.made
+	if skip && d.skipVersion != code.version {
+		d.skipVersion = code.version
 		for i := range d.skip {
-			d.skip[i] = code.chain(uint64(i) << (64 - lookBits))
+			d.skip[i] = code.skipEntry(uint64(i) << (64 - lookBits))
 		}
 	}
 }
 
-// entry makes look's entry of what acc begins with, however long it is.
-func (d *huffDecoder) entry(acc uint64) uint32 {
+// lookEntry returns look's entry for the code and value at the top of acc, of
+// any length.
+func (d *huffDecoder) lookEntry(acc uint64) uint32 {
 	e := d.look[acc>>(64-lookBits)]
 	if e == 0 {
-		if e = d.long(acc); e == 0 {
+		if e = d.longCode(acc); e == 0 {
 			return 0
 		}
 	}
 	length, run, size := e&0xFF, e>>8&15, e>>16
 	switch {
-	case e&special == 0:
+	case e&specialEntry == 0:
 		return uint32(signed(size))<<16 | (run+1)<<8 | length
 	case size != 0:
 		m := magnitude(uint32(acc<<length>>(64-size)), int(size))
@@ -84,12 +88,12 @@ func (d *huffDecoder) entry(acc uint64) uint32 {
 	case run == 15:
 		return 16<<8 | length
 	}
-	return atEnd<<8 | length
+	return endOfBlock<<8 | length
 }
 
-// chain makes skip's entry of lookBits bits, with which acc begins.
-func (d *huffDecoder) chain(acc uint64) uint32 {
-	taken, far := uint32(0), uint32(0)
+// skipEntry returns skip's entry for the top lookBits of acc.
+func (d *huffDecoder) skipEntry(acc uint64) uint32 {
+	taken, advance := uint32(0), uint32(0)
 	for taken < lookBits {
 		e := d.look[acc<<taken>>(64-lookBits)]
 		length := e & 0xFF
@@ -99,22 +103,26 @@ func (d *huffDecoder) chain(acc uint64) uint32 {
 		taken += length
 		size, run := e>>16, e>>8&15
 		switch {
-		case e&special == 0:
-			far += run + 1
+		case e&specialEntry == 0:
+			advance += run + 1
 		case size != 0:
-			return taken + size | (far+run+1)<<8
+			return taken + size | (advance+run+1)<<8
 		case run == 15:
-			far += 16
+			advance += 16
 		default:
-			return taken | far<<8 | atEnd<<16
+			return taken | advance<<8 | endOfBlock<<16
 		}
 	}
-	return taken | far<<8
+	return taken | advance<<8
 }
 
-// block decodes what follows a block's DC. It adds the coefficients up to last to block and says in which rows and columns these
-// are. It is false if there is no such code, or if they run over the block's end; the reader may then be anywhere.
-func (d *acDecoder) block(r *bitReader, code *huffDecoder, block *[32]int64, places *[64]place, last uint32) (used uint32, ok bool) {
+// block decodes the AC coefficients of a block. It adds those up to last to
+// block and returns their rows and columns. It fails on an invalid code and on
+// coefficients beyond the end of the block; the reader's position is then
+// undefined.
+func (d *acDecoder) block(
+	r *bitReader, code *huffDecoder, block *[32]int64, slots *[64]coefSlot, last uint32,
+) (used uint32, ok bool) {
 	acc, n := r.acc, r.n
 	k, e := uint32(0), uint32(0)
 	for k < last {
@@ -125,7 +133,7 @@ func (d *acDecoder) block(r *bitReader, code *huffDecoder, block *[32]int64, pla
 		}
 		e = d.look[acc>>(64-lookBits)]
 		if e&0xFF == 0 {
-			if e = code.entry(acc); e == 0 {
+			if e = code.lookEntry(acc); e == 0 {
 				return 0, false
 			}
 		}
@@ -134,22 +142,23 @@ func (d *acDecoder) block(r *bitReader, code *huffDecoder, block *[32]int64, pla
 		if k += e >> 8 & 0xFF; k > 63 {
 			break
 		}
-		p := &places[k]
+		p := &slots[k]
 		block[p.at&31] += int64(int32(e)>>16) * p.step
 		used |= uint32(p.used)
 	}
 	r.acc, r.n = acc, n
 	if k < 63 {
-		return used, d.pass(r, code, k)
+		return used, d.skipRest(r, code, k)
 	}
-	return used, ends(k, e>>16)
+	return used, validEnd(k, e>>16)
 }
 
-// ends says whether a block may end at k, with a code of that value: as others do, zeros (ZRL) may run over the end.
-func ends(k, value uint32) bool { return k == 63 || k >= atEnd || value == 0 }
+// validEnd reports whether a block may end at k with this value. Trailing zeros
+// (ZRL) may exceed the block, as in other decoders.
+func validEnd(k, value uint32) bool { return k == 63 || k >= endOfBlock || value == 0 }
 
-// pass goes over the coefficients behind k. It is false as block is.
-func (d *acDecoder) pass(r *bitReader, code *huffDecoder, k uint32) bool {
+// skipRest skips the coefficients after k. It fails as block does.
+func (d *acDecoder) skipRest(r *bitReader, code *huffDecoder, k uint32) bool {
 	acc, n := r.acc, r.n
 	value := uint32(0)
 	for k < 63 {
@@ -159,9 +168,10 @@ func (d *acDecoder) pass(r *bitReader, code *huffDecoder, k uint32) bool {
 			acc, n = r.acc, r.n
 		}
 		e := d.skip[acc>>(64-lookBits)]
-		// Where the block ends without EOB, what follows is the next one's.
+		// Near the end of the block the entry may include codes of the next
+		// one.
 		if k+e>>8&0xFF >= 63 || e&0xFF == 0 {
-			if e = code.entry(acc); e == 0 {
+			if e = code.lookEntry(acc); e == 0 {
 				return false
 			}
 			e, value = e&0xFFFF, e>>16
@@ -171,5 +181,5 @@ func (d *acDecoder) pass(r *bitReader, code *huffDecoder, k uint32) bool {
 		k += e >> 8
 	}
 	r.acc, r.n = acc, n
-	return ends(k, value)
+	return validEnd(k, value)
 }

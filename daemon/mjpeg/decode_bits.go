@@ -2,47 +2,48 @@ package mjpeg
 
 import "encoding/binary"
 
-// bitReader reads entropy-coded data: it takes the zeros out that are stuffed behind each 0xFF (F.1.2.3) and stops at a
-// marker or at the end of b. From there on it gives zeros, and exhausted says so.
+// bitReader reads entropy-coded data. It removes the zero after each 0xFF
+// (F.1.2.3) and stops at a marker or at the end of b. After that it returns
+// zero bits, and exhausted reports it.
 //
-// The next bits are the topmost of acc. n of them count; below there may already be some of the byte at pos, which are put
-// in a second time, at the same place, when that byte's turn comes.
+// The next bits are the topmost n of acc. Bits below them may already hold a
+// part of the byte at pos. A later refill writes the same bits again.
 type bitReader struct {
-	b    []byte
-	pos  int
-	acc  uint64
-	n    uint
-	fake uint // how many of the bits were not in b
+	b       []byte
+	pos     int
+	acc     uint64
+	n       uint
+	padBits uint // zero bits appended after the data
 }
 
 const (
-	eachTop = 0x8080808080808080
-	eachOne = 0x0101010101010101
+	topBits = 0x8080808080808080
+	lowBits = 0x0101010101010101
 )
 
-// any0xFF says whether a byte of x is 0xFF.
-func any0xFF(x uint64) bool { return x&eachTop&^(x+eachOne) != 0 }
+// has0xFF reports whether a byte of x is 0xFF.
+func has0xFF(x uint64) bool { return x&topBits&^(x+lowBits) != 0 }
 
-// refill makes n at least 56.
+// refill raises n to at least 56.
 func (r *bitReader) refill() {
 	if r.pos+8 <= len(r.b) {
-		if x := binary.BigEndian.Uint64(r.b[r.pos:]); !any0xFF(x) {
+		if x := binary.BigEndian.Uint64(r.b[r.pos:]); !has0xFF(x) {
 			r.acc |= x >> (r.n & 63)
 			r.pos += int(63-r.n) >> 3
 			r.n |= 56
 			return
 		}
 	}
-	r.crawl()
+	r.refillBytes()
 }
 
-// crawl is refill byte by byte, where an 0xFF or the end is near.
-func (r *bitReader) crawl() {
+// refillBytes is refill near 0xFF or the end, byte by byte.
+func (r *bitReader) refillBytes() {
 	for r.n <= 56 {
 		var c byte
 		switch {
 		case r.pos >= len(r.b) || r.b[r.pos] == 0xFF && (r.pos+1 >= len(r.b) || r.b[r.pos+1] != 0):
-			r.fake += 8
+			r.padBits += 8
 		case r.b[r.pos] == 0xFF:
 			c = 0xFF
 			r.pos += 2
@@ -55,16 +56,17 @@ func (r *bitReader) crawl() {
 	}
 }
 
-// exhausted says that more bits were taken than there are before the next marker or the end.
-func (r *bitReader) exhausted() bool { return r.n < r.fake }
+// exhausted reports whether more bits were read than the data had.
+func (r *bitReader) exhausted() bool { return r.n < r.padBits }
 
-// restart goes to behind restart marker number i (modulo 8). What else there is before it is dropped: up to seven bits, fill
-// bytes (B.1.1.2), and what some encoder thought necessary. It is false if another marker comes first, or none.
+// restart moves past restart marker i (modulo 8). It skips bytes before the
+// marker: padding, fill bytes (B.1.1.2) and surplus data. It fails if another
+// marker comes first, or none.
 func (r *bitReader) restart(i int) bool {
 	if r.exhausted() {
 		return false
 	}
-	r.acc, r.n, r.fake = 0, 0, 0
+	r.acc, r.n, r.padBits = 0, 0, 0
 	for ; r.pos+2 <= len(r.b); r.pos++ {
 		if m := r.b[r.pos+1]; r.b[r.pos] == 0xFF && m != 0 && m != 0xFF {
 			r.pos += 2

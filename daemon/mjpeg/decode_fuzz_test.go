@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// slowReader reads a scan bit by bit, as the standard's figures have it.
-type slowReader struct {
+// referenceReader reads a scan bit by bit, as in the standard's figures.
+type referenceReader struct {
 	b   []byte
 	bit int // in b
 }
 
-func (r *slowReader) take(n int) (v int, ok bool) {
+func (r *referenceReader) take(n int) (v int, ok bool) {
 	for range n {
 		if r.bit/8 >= len(r.b) {
 			return 0, false
@@ -26,8 +26,8 @@ func (r *slowReader) take(n int) (v int, ok bool) {
 	return v, true
 }
 
-// symbol reads a code of the table that DHT carries as raw, Figure F.16.
-func (r *slowReader) symbol(raw []byte) (s int, ok bool) {
+// symbol reads a code of the table raw, which is as in DHT. Figure F.16.
+func (r *referenceReader) symbol(raw []byte) (s int, ok bool) {
 	code, first, k := 0, 0, 16
 	for _, n := range raw[:16] {
 		bit, ok := r.take(1)
@@ -45,7 +45,7 @@ func (r *slowReader) symbol(raw []byte) (s int, ok bool) {
 }
 
 // value reads a number of size bits, Figure F.12.
-func (r *slowReader) value(size int) (v int, ok bool) {
+func (r *referenceReader) value(size int) (v int, ok bool) {
 	v, ok = r.take(size)
 	if size > 0 && v < 1<<(size-1) {
 		v += 1 - 1<<size
@@ -53,8 +53,9 @@ func (r *slowReader) value(size int) (v int, ok bool) {
 	return v, ok
 }
 
-// block reads a block. weight is the sum of its dequantised coefficients, without signs.
-func (r *slowReader) block(h *header, c *component, pred *int) (weight int, ok bool) {
+// block reads a block. weight is the sum of the magnitudes of its dequantised
+// coefficients.
+func (r *referenceReader) block(h *header, c *component, pred *int) (weight int, ok bool) {
 	size, ok := r.symbol(h.dc[c.dc].raw[:h.dc[c.dc].n])
 	diff, ok2 := r.value(min(size, 16))
 	if !ok || !ok2 || size > 11 {
@@ -85,9 +86,10 @@ func (r *slowReader) block(h *header, c *component, pred *int) (weight int, ok b
 	return weight, true
 }
 
-// whole says whether b, whose header can be read, has all that the standard wants of a baseline scan. sane says whether no block
-// has more in it than samples lead to, within what decoders' integers bear.
-func whole(b []byte) (whole, sane bool) {
+// conforms reports whether b, whose header is valid, is a complete baseline
+// scan. sane reports whether all blocks are within the range of decoders'
+// integers.
+func conforms(b []byte) (good, sane bool) {
 	var h header
 	if h.parse(b) != nil {
 		return false, false
@@ -105,7 +107,7 @@ func whole(b []byte) (whole, sane bool) {
 			}
 			rest = rest[2:]
 		}
-		var r slowReader
+		var r referenceReader
 		for len(rest) > 0 && (rest[0] != 0xFF || len(rest) > 1 && rest[1] == 0) {
 			r.b = append(r.b, rest[0])
 			if rest[0] == 0xFF {
@@ -130,20 +132,20 @@ func whole(b []byte) (whole, sane bool) {
 	return true, sane
 }
 
-// What the standard and image/jpeg take for a frame, Decode takes for the same one. And whatever it is given, it neither panics
-// nor contradicts itself.
+// Decode accepts whatever the standard and image/jpeg accept, and decodes it to
+// the same frame. For any input it neither panics nor contradicts itself.
 func FuzzDecode(f *testing.F) {
-	for name, b := range corpus(f) {
-		if w, s := whole(b); !w || !s {
-			f.Fatal("the test does not know a whole frame: ", name)
+	for name, b := range testFrames(f) {
+		if w, s := conforms(b); !w || !s {
+			f.Fatal("the reference reader rejects ", name)
 		}
 		f.Add(b)
 	}
-	f.Add(frame(f))
-	f.Add(slices.Concat(mosaic(f)...))
+	f.Add(stdFrame(f))
+	f.Add(slices.Concat(tiledFrame(f)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d Decoder
-		if d.head.parse(b) == nil && int64(d.head.width)*int64(d.head.height) > 1<<18 {
+		if d.header.parse(b) == nil && int64(d.header.width)*int64(d.header.height) > 1<<18 {
 			return
 		}
 		var missing error
@@ -151,22 +153,22 @@ func FuzzDecode(f *testing.F) {
 			p, err := d.Decode(b, scale)
 			switch {
 			case p == nil && err == nil, p != nil && err != nil && !errors.Is(err, ErrTruncated):
-				t.Fatalf("at 1/%d: planes %v, %v", scale, p != nil, err)
+				t.Fatalf("at 1/%d: got planes %v with %v", scale, p != nil, err)
 			case p == nil && scale != 1:
 				continue
 			case p == nil:
-				return // what is refused by its header is in a table of another test
+				return // TestDecode_invalidFrame has invalid headers
 			case scale != 8 && (err == nil) != (missing == nil):
-				t.Fatalf("at 1/%d: %v, and %v", scale, err, missing)
+				t.Fatalf("at 1/%d: got %v, and at a smaller size %v", scale, err, missing)
 			}
 			missing = err
 			dst := make([]byte, 4*p.W*p.H)
 			p.PutBGRX(dst, 4*p.W)
 			p.PutRGB565(dst, 2*p.W)
 		}
-		good, sane := whole(b)
+		good, sane := conforms(b)
 		if good && missing != nil {
-			t.Fatalf("the standard has it for whole, and Decode says %v", missing)
+			t.Fatalf("got %v, want no error: the scan conforms", missing)
 		}
 		if !good || !sane {
 			return
@@ -175,8 +177,8 @@ func FuzzDecode(f *testing.F) {
 			if _, rgb := img.(*image.RGBA); rgb {
 				return
 			}
-			if most := differ(t, &d.planes, img); most > 2 {
-				t.Fatalf("samples differ by %d from those of image/jpeg", most)
+			if most := maxImageDiff(t, &d.planes, img); most > 2 {
+				t.Fatalf("got samples that differ by %d from image/jpeg's, want at most 2", most)
 			}
 		}
 	})

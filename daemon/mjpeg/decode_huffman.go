@@ -1,40 +1,42 @@
 package mjpeg
 
-// lookBits is how many bits a table looks at once. With 11 a table is 8 KiB and nearly every code with its value's bits fits.
+// lookBits is the number of bits per table lookup. With 11 a table is 8 KiB,
+// and nearly every code fits together with its value.
 const lookBits = 11
 
-// huffDecoder decodes one Huffman table's codes. Most codes of small values are found together with the bits behind
-// them that say which value it is (F.1.2.1.1), in one look.
+// huffDecoder decodes the codes of one Huffman table. One lookup finds most
+// codes of small values together with their magnitude bits (F.1.2.1.1).
 //
-// An entry of look is, from its lowest bit:
+// An entry of look, from its lowest bit:
 //
-//	8 bits  how many bits to take, 0 if the code is longer than lookBits or is none
-//	4 bits  the run of zeros before the value
-//	1 bit   special: the value is not in the entry, its bits follow the code, or there is none (EOB, ZRL)
-//	3 bits  nothing
-//	16 bits 2*magnitude + sign; if special: how many bits the value has
+//	8 bits  bits to take; 0: code longer than lookBits, or no such code
+//	4 bits  run of zeros before the value
+//	1 bit   specialEntry: magnitude bits follow, or no value (EOB, ZRL)
+//	3 bits  unused
+//	16 bits 2*magnitude + sign; if special: number of magnitude bits
 type huffDecoder struct {
-	look  [1 << lookBits]uint32
-	first [17]uint32 // the first code of each length
-	limit [17]uint32 // one past the last code of each length
-	index [17]int    // where the symbol of the first code is in raw
-	raw   [16 + 256]byte
-	n     int  // bytes of raw
-	most  int  // the most bits a value may have
-	made  uint // counts the tables it was made of
+	look    [1 << lookBits]uint32
+	first   [17]uint32 // the first code of each length
+	limit   [17]uint32 // one past the last code of each length
+	index   [17]int    // offset in raw of the first code's symbol
+	raw     [16 + 256]byte
+	n       int  // bytes of raw
+	maxBits int  // most magnitude bits of a value
+	version uint // counts calls of set that changed the table
 }
 
-const special = 1 << 12
+const specialEntry = 1 << 12
 
-// set makes the decoder of a table as DHT carries it (B.2.4.2): sixteen counts and the symbols. Building takes some 10 µs;
-// nothing is done when the table is the one of last time. Values may have up to most bits, symbols that announce more are no
-// codes. It reports whether the table is possible.
-func (d *huffDecoder) set(raw []byte, most int) bool {
-	if string(raw) == string(d.raw[:d.n]) && most == d.most {
+// set builds the decoder of a table as in DHT (B.2.4.2): sixteen counts and the
+// symbols. That takes about 10 µs, so an unchanged table is not rebuilt.
+// Symbols with more than maxBits magnitude bits are invalid codes. set reports
+// whether the table is valid.
+func (d *huffDecoder) set(raw []byte, maxBits int) bool {
+	if string(raw) == string(d.raw[:d.n]) && maxBits == d.maxBits {
 		return true
 	}
 	d.n = 0
-	d.made++
+	d.version++
 	code, k := uint32(0), 16
 	for l := 1; l <= 16; l++ {
 		d.first[l], d.index[l] = code, k
@@ -49,20 +51,20 @@ func (d *huffDecoder) set(raw []byte, most int) bool {
 	if k != len(raw) {
 		return false
 	}
-	d.n, d.most = copy(d.raw[:], raw), most
+	d.n, d.maxBits = copy(d.raw[:], raw), maxBits
 	clear(d.look[:])
 	for l := 1; l <= lookBits; l++ {
 		for c := d.first[l]; c < d.limit[l]; c++ {
-			d.enter(c, l, d.raw[d.index[l]+int(c-d.first[l])])
+			d.addCode(c, l, d.raw[d.index[l]+int(c-d.first[l])])
 		}
 	}
 	return true
 }
 
-// enter fills in everything that begins with the code c of l bits.
-func (d *huffDecoder) enter(c uint32, l int, symbol byte) {
+// addCode fills in all entries that begin with the code c of l bits.
+func (d *huffDecoder) addCode(c uint32, l int, symbol byte) {
 	run, size := uint32(symbol>>4), int(symbol&15)
-	if size > d.most {
+	if size > d.maxBits {
 		return
 	}
 	spare := lookBits - l
@@ -70,16 +72,16 @@ func (d *huffDecoder) enter(c uint32, l int, symbol byte) {
 	for i := range part {
 		switch {
 		case size == 0:
-			part[i] = special | run<<8 | uint32(l)
+			part[i] = specialEntry | run<<8 | uint32(l)
 		case size > spare:
-			part[i] = uint32(size)<<16 | special | run<<8 | uint32(l)
+			part[i] = uint32(size)<<16 | specialEntry | run<<8 | uint32(l)
 		default:
 			part[i] = magnitude(uint32(i)>>(spare-size), size)<<16 | run<<8 | uint32(l+size)
 		}
 	}
 }
 
-// magnitude makes 2*magnitude + sign of a value's own bits, Figure F.12.
+// magnitude converts magnitude bits to 2*magnitude + sign, Figure F.12.
 func magnitude(bits uint32, size int) uint32 {
 	if bits>>(size-1) != 0 {
 		return bits << 1
@@ -87,8 +89,9 @@ func magnitude(bits uint32, size int) uint32 {
 	return (1<<size-1-bits)<<1 | 1
 }
 
-// long finds the entry, a special one, of a code longer than lookBits that acc begins with. It is 0 if there is none.
-func (d *huffDecoder) long(acc uint64) uint32 {
+// longCode returns the special entry of the code at the top of acc, longer than
+// lookBits, or 0.
+func (d *huffDecoder) longCode(acc uint64) uint32 {
 	for l := lookBits + 1; l <= 16; l++ {
 		c := uint32(acc >> (64 - l))
 		if c >= d.limit[l] {
@@ -98,34 +101,35 @@ func (d *huffDecoder) long(acc uint64) uint32 {
 			return 0
 		}
 		symbol := d.raw[d.index[l]+int(c-d.first[l])]
-		if int(symbol&15) > d.most {
+		if int(symbol&15) > d.maxBits {
 			return 0
 		}
-		return uint32(symbol&15)<<16 | special | uint32(symbol>>4)<<8 | uint32(l)
+		return uint32(symbol&15)<<16 | specialEntry | uint32(symbol>>4)<<8 | uint32(l)
 	}
 	return 0
 }
 
-// A block is decoded to what is not zero in it: one word for each AC coefficient, in zigzag order,
+// A block's nonzero AC coefficients are one word each, in zigzag order:
 //
-//	magnitude<<7 | sign<<6 | place in zigzag order
+//	magnitude<<7 | sign<<6 | zigzag index
 //
 // The magnitude is below 1024 (Table F.2).
 
-// dc decodes the difference of a block's DC to its predecessor's, below 2048 in magnitude. It is false if there is no such
-// code; the reader may then be anywhere.
+// dc decodes the difference of a block's DC to the previous one's, below 2048
+// in magnitude. It fails on an invalid code; the reader's position is then
+// undefined.
 func (d *huffDecoder) dc(r *bitReader) (diff int32, ok bool) {
 	if r.n < 32 {
 		r.refill()
 	}
 	e := d.look[r.acc>>(64-lookBits)]
 	if e == 0 {
-		if e = d.long(r.acc); e == 0 {
+		if e = d.longCode(r.acc); e == 0 {
 			return 0, false
 		}
 	}
 	r.take(uint(e & 0xFF))
-	if e&special == 0 {
+	if e&specialEntry == 0 {
 		return signed(e >> 16), true
 	}
 	size := uint(e >> 16)
@@ -148,8 +152,9 @@ func (r *bitReader) take(n uint) {
 	r.n -= n
 }
 
-// ac decodes the AC coefficients of a block into out and returns how many there are. It is false if there is no such code, or
-// if they run over the block's end; the reader may then be anywhere.
+// ac decodes the AC coefficients of a block into out and returns their number.
+// It fails on an invalid code and on coefficients beyond the end of the block;
+// the reader's position is then undefined.
 func (d *huffDecoder) ac(r *bitReader, out *[64]uint32) (count int, ok bool) {
 	acc, n := r.acc, r.n
 	for k := uint32(1); k < 64; k++ {
@@ -159,7 +164,7 @@ func (d *huffDecoder) ac(r *bitReader, out *[64]uint32) (count int, ok bool) {
 			acc, n = r.acc, r.n
 		}
 		e := d.look[acc>>(64-lookBits)]
-		if e&special == 0 && e != 0 {
+		if e&specialEntry == 0 && e != 0 {
 			acc <<= e & 63
 			n -= uint(e & 0xFF)
 			if k += e >> 8 & 15; k > 63 {
@@ -170,7 +175,7 @@ func (d *huffDecoder) ac(r *bitReader, out *[64]uint32) (count int, ok bool) {
 			continue
 		}
 		if e == 0 {
-			if e = d.long(acc); e == 0 {
+			if e = d.longCode(acc); e == 0 {
 				return 0, false
 			}
 		}

@@ -2,26 +2,28 @@ package mjpeg
 
 import "math"
 
-// The inverse DCT of Loeffler, Ligtenberg and Moschytz in the fixed point of libjpeg's slow integer one, bit for bit: factors
-// of 13 bits, two more bits between columns and rows, each rounded once.
+// The inverse DCT of Loeffler, Ligtenberg and Moschytz, bit-exact with
+// libjpeg's slow integer version: factors of 13 bits, two extra bits between
+// columns and rows, one rounding each.
 //
-// Two lanes are transformed at once: a word holds low + high<<32, where both have a sign. Sums and products with a constant are
-// right for both lanes whatever overflows on the way, as long as each result fits in 32 bits. It does for everything that can
-// come of a frame; of a damaged one there comes a wrong block.
+// A word holds two lanes, low + high<<32, both signed. Sums and products with a
+// constant are correct in both lanes if each result fits in 32 bits, whatever
+// overflows on the way. All valid frames fit. A damaged frame gives a wrong
+// block.
 const (
 	factorBits = 13
 	passBits   = 2
 	bothLanes  = 1<<32 + 1
 
 	columnShift = factorBits - passBits
-	rowShift    = factorBits + passBits + 3 // 8 is what the transform leaves, A.3.3
+	rowShift    = factorBits + passBits + 3 // the transform is too large by 8, A.3.3
 	columnRound = (1 << columnShift >> 1) * bothLanes
-	// 128 is the level shift. 1<<31 keeps the high lane from the low one's borrow.
+	// 128 is the level shift. 1<<31 prevents a borrow from the high lane.
 	rowRound = (1<<rowShift>>1+128<<rowShift)*bothLanes + 1<<31
 )
 
-// Products of sines and cosines of multiples of pi/16, times 2^13. They are rounded where libjpeg rounds them, so that sums of
-// them differ by one from what they should be.
+// Products of sines and cosines of multiples of pi/16, times 2^13. They are
+// rounded where libjpeg rounds them, so sums of them can be off by one.
 const (
 	c2m6 = 6270  // √2 (cos 2 - cos 6), in sixteenths of pi
 	c2p6 = 15137 // √2 (cos 2 + cos 6)
@@ -55,7 +57,7 @@ func line8(a0, a1, a2, a3, a4, a5, a6, a7, round int64) (o0, o1, o2, o3, o4, o5,
 	return e0 + q0, e1 + q1, e2 + q2, e3 + q3, e3 - q3, e2 - q2, e1 - q1, e0 - q0
 }
 
-// line4 is line8 where a4 to a7 are 0.
+// line4 is line8 with a4 to a7 zero.
 func line4(a0, a1, a2, a3, round int64) (o0, o1, o2, o3, o4, o5, o6, o7 int64) {
 	e := a0<<factorBits + round
 	e2, e3 := a2*c6, a2*(c6+c2m6)
@@ -69,11 +71,12 @@ func line4(a0, a1, a2, a3, round int64) (o0, o1, o2, o3, o4, o5, o6, o7 int64) {
 	return e0 + q0, e1 + q1, e2 + q2, e3 + q3, e3 - q3, e2 - q2, e1 - q1, e0 - q0
 }
 
-// A block's coefficients come in natural order, two columns in a word: word 4*row + column/2, the even column in its low lane.
-// used says in which rows and columns there is one that is not 0.
+// A block's coefficients are in natural order, two columns to a word: word
+// 4*row + column/2, the even column in the low lane. used has a bit for each
+// row and column with a nonzero coefficient.
 const (
-	usedRow    = 1 << 8 // of row 0
-	usedColumn = 1      // of column 0
+	usedRow    = 1 << 8 // row 0
+	usedColumn = 1      // column 0
 
 	usedLowRows     = 0xF0 * usedRow
 	usedRightHalf   = 0xF0 * usedColumn
@@ -81,9 +84,10 @@ const (
 	usedColumnsPair = 3 * usedColumn
 )
 
-// idct8 makes 8x8 samples at dst, in rows of stride bytes.
+// idct8 writes 8x8 samples to dst, in rows of stride bytes.
 func idct8(dst []byte, stride int, block *[32]int64, used uint32) {
-	// ws has two rows in a word: word 8*(row/2) + column, the even row in its low lane.
+	// ws has two rows to a word: word 8*(row/2) + column, the even row in the
+	// low lane.
 	var ws [32]int64
 	for p := range 4 {
 		in, out := block[p:p+29], ws[2*p:2*p+26]
@@ -98,16 +102,17 @@ func idct8(dst []byte, stride int, block *[32]int64, used uint32) {
 			out[1], out[9], out[17], out[25] = high, high, high, high
 		case used&usedLowRows == 0:
 			o0, o1, o2, o3, o4, o5, o6, o7 := line4(in[0], in[4], in[8], in[12], columnRound)
-			out[0], out[1] = turn(o0, o1)
-			out[8], out[9] = turn(o2, o3)
-			out[16], out[17] = turn(o4, o5)
-			out[24], out[25] = turn(o6, o7)
+			out[0], out[1] = transposePair(o0, o1)
+			out[8], out[9] = transposePair(o2, o3)
+			out[16], out[17] = transposePair(o4, o5)
+			out[24], out[25] = transposePair(o6, o7)
 		default:
-			o0, o1, o2, o3, o4, o5, o6, o7 := line8(in[0], in[4], in[8], in[12], in[16], in[20], in[24], in[28], columnRound)
-			out[0], out[1] = turn(o0, o1)
-			out[8], out[9] = turn(o2, o3)
-			out[16], out[17] = turn(o4, o5)
-			out[24], out[25] = turn(o6, o7)
+			o0, o1, o2, o3, o4, o5, o6, o7 := line8(
+				in[0], in[4], in[8], in[12], in[16], in[20], in[24], in[28], columnRound)
+			out[0], out[1] = transposePair(o0, o1)
+			out[8], out[9] = transposePair(o2, o3)
+			out[16], out[17] = transposePair(o4, o5)
+			out[24], out[25] = transposePair(o6, o7)
 		}
 	}
 	right := used&usedRightHalf != 0
@@ -120,50 +125,52 @@ func idct8(dst []byte, stride int, block *[32]int64, used uint32) {
 			o0, o1, o2, o3, o4, o5, o6, o7 = line4(in[0], in[1], in[2], in[3], rowRound)
 		}
 		even, odd := (*[8]byte)(dst), (*[8]byte)(dst[stride:])
-		even[0], odd[0] = samples(o0)
-		even[1], odd[1] = samples(o1)
-		even[2], odd[2] = samples(o2)
-		even[3], odd[3] = samples(o3)
-		even[4], odd[4] = samples(o4)
-		even[5], odd[5] = samples(o5)
-		even[6], odd[6] = samples(o6)
-		even[7], odd[7] = samples(o7)
+		even[0], odd[0] = clampPair(o0)
+		even[1], odd[1] = clampPair(o1)
+		even[2], odd[2] = clampPair(o2)
+		even[3], odd[3] = clampPair(o3)
+		even[4], odd[4] = clampPair(o4)
+		even[5], odd[5] = clampPair(o5)
+		even[6], odd[6] = clampPair(o6)
+		even[7], odd[7] = clampPair(o7)
 		if i < 24 {
 			dst = dst[2*stride:]
 		}
 	}
 }
 
-// turn makes two columns of two rows, each a word of two rows in one column, of words of two columns in one row.
-func turn(upper, lower int64) (left, right int64) {
+// transposePair converts two words of two columns each to two words of two rows
+// each.
+func transposePair(upper, lower int64) (left, right int64) {
 	l, m := int64(int32(upper)), int64(int32(lower))
 	left = l>>columnShift + m>>columnShift<<32
 	right = (upper-l)>>(32+columnShift) + (lower-m)>>(32+columnShift)<<32
 	return left, right
 }
 
-// samples rounds and clamps both lanes of what comes of a row.
-func samples(v int64) (low, high byte) {
-	return clamped[uint32(v)>>rowShift&(clampedLen-1)], clamped[v>>(32+rowShift)&(clampedLen-1)]
+// clampPair rounds and clamps both lanes of a row's output.
+func clampPair(v int64) (low, high byte) {
+	return clampTable[uint32(v)>>rowShift&(clampTableLen-1)], clampTable[v>>(32+rowShift)&(clampTableLen-1)]
 }
 
-// clamped are the numbers from -2048 to 2047, modulo 4096, clamped to a sample's range. Quantisation alone does not lead beyond.
-var clamped = func() (c [clampedLen]byte) {
+// clampTable maps -2048 to 2047, modulo 4096, to a sample's range. Quantisation
+// alone does not exceed that.
+var clampTable = func() (c [clampTableLen]byte) {
 	for i := range c {
 		v := i
-		if i >= clampedLen/2 {
-			v -= clampedLen
+		if i >= clampTableLen/2 {
+			v -= clampTableLen
 		}
 		c[i] = byte(min(max(v, 0), math.MaxUint8))
 	}
 	return c
 }()
 
-const clampedLen = 4096
+const clampTableLen = 4096
 
-// fill makes a square of n by n samples with the DC dc, dequantised.
-func fill(dst []byte, stride, n int, dc int32) {
-	v := clamped[((dc+4)>>3+128)&(clampedLen-1)]
+// fillBlock writes n by n samples of the dequantised DC dc.
+func fillBlock(dst []byte, stride, n int, dc int32) {
+	v := clampTable[((dc+4)>>3+128)&(clampTableLen-1)]
 	switch n {
 	case 8:
 		row := [8]byte{v, v, v, v, v, v, v, v}

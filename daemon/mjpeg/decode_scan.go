@@ -1,26 +1,26 @@
 package mjpeg
 
-// scan is a frame while it is decoded to a Decoder's planes.
+// scan decodes one scan to a Decoder's planes.
 type scan struct {
 	*Decoder
 	r    bitReader
-	size int // samples of a block across and down
+	size int // samples per block across and down
 }
 
-// decode decodes all MCUs, and returns how many of them are missing.
+// decode decodes all MCUs and returns the number of missing ones.
 func (s *scan) decode() (missing int) {
-	g := &s.head.geometry
+	g := &s.header.geometry
 	mcus := g.across * g.down
-	interval := s.head.interval
+	interval := s.header.interval
 	if interval == 0 {
 		interval = mcus
 	}
 	for m, number := 0, 0; ; number++ {
 		end := min(m+interval, mcus)
 		s.startInterval()
-		if m = s.run(m, end); m < end {
+		if m = s.decodeInterval(m, end); m < end {
 			missing += end - m
-			s.flat(m, end)
+			s.fillMCUs(m, end)
 		}
 		if m = end; m == mcus {
 			return missing
@@ -31,7 +31,7 @@ func (s *scan) decode() (missing int) {
 			gone = min(lost*interval, gone)
 		}
 		s.startInterval()
-		s.flat(m, m+gone)
+		s.fillMCUs(m, m+gone)
 		missing += gone
 		if m += gone; m == mcus {
 			return missing
@@ -46,57 +46,59 @@ func (s *scan) startInterval() {
 	}
 }
 
-// run decodes the MCUs from number m to before end and returns the number of the first that it could not.
-func (s *scan) run(m, end int) int {
-	x, y := m%s.head.across, m/s.head.across
+// decodeInterval decodes the MCUs from m up to end. It returns the first one
+// that failed, or end.
+func (s *scan) decodeInterval(m, end int) int {
+	x, y := m%s.header.across, m/s.header.across
 	for ; m < end; m++ {
 		before := [3]int32{s.comps[0].pred, s.comps[1].pred, s.comps[2].pred}
-		if !s.mcu(x, y) || s.r.exhausted() {
+		if !s.decodeMCU(x, y) || s.r.exhausted() {
 			for i, p := range before {
 				s.comps[i].pred = p
 			}
 			return m
 		}
-		if x++; x == s.head.across {
+		if x++; x == s.header.across {
 			x, y = 0, y+1
 		}
 	}
 	return end
 }
 
-// mcu decodes the MCU at column x, row y.
-func (s *scan) mcu(x, y int) bool {
-	for _, b := range s.blocks[:s.head.perMCU] {
+// decodeMCU decodes the MCU at column x, row y.
+func (s *scan) decodeMCU(x, y int) bool {
+	for _, b := range s.blockPos[:s.header.perMCU] {
 		t := &s.comps[b.comp]
-		c := &s.head.comps[b.comp]
-		diff, ok := s.head.dc[c.dc].dc(&s.r)
+		c := &s.header.comps[b.comp]
+		diff, ok := s.header.dc[c.dc].dc(&s.r)
 		if !ok {
 			return false
 		}
-		// What a whole frame cannot have is held within what the transforms bear.
+		// Clamp the DC of damaged frames to the transforms' range.
 		t.pred = min(max(t.pred+diff, -1024), 1023)
-		dst := t.plane[y*t.down*t.stride+x*t.across+b.offset:]
-		if !s.samples(t, &s.ac[c.ac], &s.head.ac[c.ac], dst) {
+		dst := t.samples[y*t.mcuHeight*t.stride+x*t.mcuWidth+b.offset:]
+		if !s.decodeBlock(t, &s.acDecoders[c.ac], &s.header.ac[c.ac], dst) {
 			return false
 		}
 	}
 	return true
 }
 
-// samples decodes the rest of a block behind its DC and puts its samples to dst, if the block is good.
-func (s *scan) samples(t *target, ac *acDecoder, code *huffDecoder, dst []byte) bool {
-	dc := t.dc()
+// decodeBlock decodes a block's AC coefficients and writes its samples to dst.
+// It writes nothing if they are invalid.
+func (s *scan) decodeBlock(t *componentPlane, ac *acDecoder, code *huffDecoder, dst []byte) bool {
+	dc := t.dequantDC()
 	if s.size == 1 {
-		dst[0] = clamped[((dc+4)>>3+128)&(clampedLen-1)]
-		return ac.pass(&s.r, code, 0)
+		dst[0] = clampTable[((dc+4)>>3+128)&(clampTableLen-1)]
+		return ac.skipRest(&s.r, code, 0)
 	}
-	used, ok := ac.block(&s.r, code, &s.block, &t.places, t.last)
+	used, ok := ac.block(&s.r, code, &s.block, &t.slots, t.lastSlot)
 	switch {
-	case !ok: // what it has must not come up in the next one
+	case !ok: // clear partial coefficients for the next block
 		s.block = [32]int64{}
 		return false
 	case used == 0:
-		fill(dst, t.stride, s.size, dc)
+		fillBlock(dst, t.stride, s.size, dc)
 		return true
 	}
 	s.block[0] += int64(dc)
@@ -113,26 +115,26 @@ func (s *scan) samples(t *target, ac *acDecoder, code *huffDecoder, dst []byte) 
 	return true
 }
 
-// dc is the present DC, dequantised.
-func (t *target) dc() int32 { return min(max(t.pred*t.step, -4096), 4095) }
+// dequantDC returns the current DC, dequantised.
+func (t *componentPlane) dequantDC() int32 { return min(max(t.pred*t.dcStep, -4096), 4095) }
 
-// flat fills the MCUs from number m to before end with the colour of the last one.
-func (s *scan) flat(m, end int) {
+// fillMCUs fills the MCUs from m up to end with the last DC.
+func (s *scan) fillMCUs(m, end int) {
 	for ; m < end; m++ {
-		x, y := m%s.head.across, m/s.head.across
-		for _, b := range s.blocks[:s.head.perMCU] {
+		x, y := m%s.header.across, m/s.header.across
+		for _, b := range s.blockPos[:s.header.perMCU] {
 			t := &s.comps[b.comp]
-			fill(t.plane[y*t.down*t.stride+x*t.across+b.offset:], t.stride, s.size, t.dc())
+			fillBlock(t.samples[y*t.mcuHeight*t.stride+x*t.mcuWidth+b.offset:], t.stride, s.size, t.dequantDC())
 		}
 	}
 }
 
-// resync goes on to behind the next restart marker, where number modulo 8 is expected. If the marker is a later one, lost says
-// how many intervals are missing. One that was there already is passed over. It is not found if another marker comes before it,
-// or the end.
+// resync moves past the next restart marker; number modulo 8 is expected. If it
+// finds a later one, lost is the number of missing intervals. It skips markers
+// of earlier intervals. It fails at any other marker and at the end.
 func (s *scan) resync(number int) (lost int, found bool) {
 	r := &s.r
-	r.acc, r.n, r.fake = 0, 0, 0
+	r.acc, r.n, r.padBits = 0, 0, 0
 	for ; r.pos+2 <= len(r.b); r.pos++ {
 		m := r.b[r.pos+1]
 		if r.b[r.pos] != 0xFF || m == 0 || m == 0xFF {
@@ -141,7 +143,8 @@ func (s *scan) resync(number int) (lost int, found bool) {
 		if m < mRST0 || m > mRST7 {
 			return 0, false
 		}
-		// Of eight numbers the four that follow are taken for later ones.
+		// The four numbers that follow count as later ones, the other four as
+		// earlier ones.
 		if lost = (int(m-mRST0) - number) & 7; lost < 4 {
 			r.pos += 2
 			return lost, true

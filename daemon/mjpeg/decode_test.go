@@ -7,10 +7,11 @@ import (
 	"testing"
 )
 
-// decodable is the requantiser's corpus and larger frames of several kinds and qualities, in every sampling the encoders have.
-func decodable(t testing.TB) map[string][]byte {
-	m := corpus(t)
-	delete(m, "rgb") // see TestFramesOfRedGreenAndBlue
+// decodableFrames returns testFrames and larger frames of several scenes and
+// qualities, in every sampling of the Encoder.
+func decodableFrames(t testing.TB) map[string][]byte {
+	m := testFrames(t)
+	delete(m, "rgb") // see TestDecode_rgb
 	const w, h = 166, 117
 	for name, yuyv := range scenes(w, h) {
 		for _, quality := range []int{10, 50, 90, 100} {
@@ -29,7 +30,7 @@ func decodable(t testing.TB) map[string][]byte {
 	return m
 }
 
-func decode(t testing.TB, d *Decoder, b []byte, scale int) *Planes {
+func mustDecode(t testing.TB, d *Decoder, b []byte, scale int) *Planes {
 	t.Helper()
 	p, err := d.Decode(b, scale)
 	if err != nil {
@@ -38,8 +39,9 @@ func decode(t testing.TB, d *Decoder, b []byte, scale int) *Planes {
 	return p
 }
 
-// worst is the largest difference of two planes' w by h samples.
-func worst(a []byte, astride int, b []byte, bstride, w, h int) (most int) {
+// maxPlaneDiff returns the largest difference between w by h samples of two
+// planes.
+func maxPlaneDiff(a []byte, astride int, b []byte, bstride, w, h int) (most int) {
 	for y := range h {
 		for x := range w {
 			most = max(most, abs(a[y*astride+x], b[y*bstride+x]))
@@ -48,52 +50,55 @@ func worst(a []byte, astride int, b []byte, bstride, w, h int) (most int) {
 	return most
 }
 
-// differ compares a decoded frame with image/jpeg's and returns the largest difference of a sample.
-func differ(t testing.TB, p *Planes, img image.Image) int {
+// maxImageDiff returns the largest difference between the samples of p and img.
+func maxImageDiff(t testing.TB, p *Planes, img image.Image) int {
 	t.Helper()
 	if img.Bounds() != image.Rect(0, 0, p.W, p.H) {
-		t.Fatalf("%dx%d, image/jpeg has %v", p.W, p.H, img.Bounds())
+		t.Fatalf("got %dx%d, image/jpeg has %v", p.W, p.H, img.Bounds())
 	}
 	switch img := img.(type) {
 	case *image.Gray:
 		if p.Cb != nil || p.Cr != nil {
-			t.Fatal("a grey frame has chroma")
+			t.Fatal("got chroma in a grey frame")
 		}
-		return worst(p.Y, p.YStride, img.Pix, img.Stride, p.W, p.H)
+		return maxPlaneDiff(p.Y, p.YStride, img.Pix, img.Stride, p.W, p.H)
 	case *image.YCbCr:
 		cw, ch := (p.W+p.SubX-1)/p.SubX, (p.H+p.SubY-1)/p.SubY
 		if dx, dy := img.COffset(p.W-1, 0)+1, img.COffset(0, p.H-1)/img.CStride+1; dx != cw || dy != ch {
-			t.Fatalf("%d:%d chroma, image/jpeg has %v", p.SubX, p.SubY, img.SubsampleRatio)
+			t.Fatalf("got %d:%d chroma, image/jpeg has %v", p.SubX, p.SubY, img.SubsampleRatio)
 		}
-		return max(worst(p.Y, p.YStride, img.Y, img.YStride, p.W, p.H),
-			worst(p.Cb, p.CStride, img.Cb, img.CStride, cw, ch), worst(p.Cr, p.CStride, img.Cr, img.CStride, cw, ch))
+		return max(maxPlaneDiff(p.Y, p.YStride, img.Y, img.YStride, p.W, p.H),
+			maxPlaneDiff(p.Cb, p.CStride, img.Cb, img.CStride, cw, ch),
+			maxPlaneDiff(p.Cr, p.CStride, img.Cr, img.CStride, cw, ch))
 	}
-	t.Fatalf("image/jpeg made %T", img)
+	t.Fatalf("got %T from image/jpeg", img)
 	return 0
 }
 
-func TestDecodeAgreesWithImageJPEG(t *testing.T) {
+func TestDecode_matchesImageJPEG(t *testing.T) {
 	var d Decoder
-	for name, b := range decodable(t) {
-		p := decode(t, &d, b, 1)
-		if name == "no-tables" {
-			info, _ := Check(b)
-			b = Complete(nil, b, info)
-		}
-		if most := differ(t, p, decoded(t, b)); most > 1 {
-			t.Errorf("%s: samples differ by %d", name, most)
-		}
+	for name, b := range decodableFrames(t) {
+		t.Run(name, func(t *testing.T) {
+			p := mustDecode(t, &d, b, 1)
+			if name == "no-tables" {
+				info, _ := Check(b)
+				b = Complete(nil, b, info)
+			}
+			if most := maxImageDiff(t, p, stdDecode(t, b)); most > 1 {
+				t.Errorf("got samples that differ by %d, want at most 1", most)
+			}
+		})
 	}
 }
 
-func TestDecodeAllocatesNothingOnceWarm(t *testing.T) {
-	all := corpus(t)
+func TestDecode_allocations(t *testing.T) {
+	all := testFrames(t)
 	var d Decoder
 	dst := make([]byte, 4*83*61)
 	run := func() {
 		for _, name := range []string{"422", "optimised", "restart-each", "grey"} {
 			for _, scale := range []int{1, 2, 4, 8} {
-				p := decode(t, &d, all[name], scale)
+				p := mustDecode(t, &d, all[name], scale)
 				p.PutBGRX(dst, 4*p.W)
 				p.PutRGBX(dst, 4*p.W)
 				p.PutRGB565(dst, 2*p.W)
@@ -102,6 +107,6 @@ func TestDecodeAllocatesNothingOnceWarm(t *testing.T) {
 	}
 	run()
 	if n := testing.AllocsPerRun(10, run); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("got %v allocations, want none", n)
 	}
 }

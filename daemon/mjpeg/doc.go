@@ -1,18 +1,18 @@
 // Package mjpeg checks, completes, splits, shrinks, encodes and decodes the
 // JPEG frames of cameras.
 //
-//	bytes of a camera ── Check ──▶ Info ── Complete ──▶ a frame that every decoder reads
-//	a file, a pipe    ── Splitter ──▶ frames with their Info
-//	a baseline JPEG   ── Requantiser ──▶ the same frame in fewer bytes, or at half the size
-//	YUYV, NV12, grey  ── Encoder ──▶ baseline JPEG of the same sampling: 4:2:2, 4:2:0, Y only
-//	a baseline JPEG   ── Decoder ──▶ Planes at 1/1 to 1/8 of its size ── Put… ──▶ a display's pixels
+//	camera buffer    ── Check ──▶ Info ── Complete ──▶ complete JPEG
+//	file, pipe       ── Splitter ──▶ frames with their Info
+//	baseline JPEG    ── Requantiser ──▶ fewer bytes, or half the size
+//	YUYV, NV12, grey ── Encoder ──▶ baseline JPEG: 4:2:2, 4:2:0, Y only
+//	baseline JPEG    ── Decoder ──▶ Planes, 1/1 to 1/8 ── Put… ──▶ pixels
 //
 // Guarantees:
 //
 //   - No input makes it panic or read out of bounds.
 //   - Steady state allocates nothing per good frame.
-//   - Functions are safe for concurrent use. An Encoder, a Decoder, a Requantiser
-//     or a Splitter is for one goroutine at a time.
+//   - Functions are safe for concurrent use. An Encoder, a Decoder, a
+//     Requantiser or a Splitter is for one goroutine at a time.
 //
 // The package starts no goroutine.
 //

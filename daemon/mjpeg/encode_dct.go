@@ -1,10 +1,6 @@
 package mjpeg
 
-// The forward DCT of Arai, Agui and Nakajima: five multiplications for eight values. It leaves aanScale in each output,
-// which the quantiser takes out again.
-//
-// Samples come in shifted left by sampleShift, so that what the fixed-point products lose stays below the frame's own
-// steps. With it the largest product is 131072*5352 < 2^31.
+// quantiser divides the output of dctColumns by a table's steps.
 const (
 	sampleShift = 3
 	fixBits     = 12
@@ -14,12 +10,13 @@ const (
 	fix1306     = 5352 // 1.306562965: cos(pi/8) + sin(pi/8)
 )
 
-// rows transforms the eight rows of a block of samples into ws. The samples of a row are step bytes apart, the rows stride.
-func rows(ws *[64]int32, src []byte, step, stride int) {
+// dctRows transforms the eight rows of a block into ws. Samples of a row are
+// step bytes apart, rows stride bytes.
+func dctRows(ws *[64]int32, src []byte, step, stride int) {
 	for y := 0; y < 64; y += 8 {
 		s := src[:7*step+1]
 		r := ws[y : y+8 : y+8]
-		const level = 128 // the level shift, A.3.1; only the sum of all samples (DC) does not cancel it
+		const level = 128 // level shift, A.3.1; cancels out except in DC
 		p0, p1, p2, p3 := int32(s[0]), int32(s[step]), int32(s[2*step]), int32(s[3*step])
 		p4, p5, p6, p7 := int32(s[4*step]), int32(s[5*step]), int32(s[6*step]), int32(s[7*step])
 		a0, a7 := (p0+p7)<<sampleShift, (p0-p7)<<sampleShift
@@ -45,8 +42,8 @@ func rows(ws *[64]int32, src []byte, step, stride int) {
 	}
 }
 
-// columns transforms the eight columns of ws in place.
-func columns(ws *[64]int32) {
+// dctColumns transforms the eight columns of ws in place.
+func dctColumns(ws *[64]int32) {
 	for x := range 8 {
 		r := ws[x : x+57]
 		a0, a7 := r[0]+r[56], r[0]-r[56]
@@ -71,30 +68,30 @@ func columns(ws *[64]int32) {
 
 // quantiser divides what columns leaves by a table's steps.
 type quantiser struct {
-	recip  [64]uint32 // 2^32 over the step
-	nought [64]int32  // anything smaller than this rounds to 0
+	reciprocals [64]uint32 // 2^32 / step
+	zeroBelow   [64]int32  // smaller magnitudes round to 0
 }
 
 func newQuantiser(steps *[64]uint8) (q quantiser) {
 	for i, s := range steps {
-		// 8 is what the two-dimensional DCT leaves beyond the norm of A.3.3.
+		// The two-dimensional DCT is too large by 8, compared to A.3.3.
 		step := float64(s) * aanScale[i/8] * aanScale[i%8] * 8 * (1 << sampleShift)
-		q.recip[i] = uint32((1<<32)/step + 0.5)
-		q.nought[i] = int32(step/2) + 1
+		q.reciprocals[i] = uint32((1<<32)/step + 0.5)
+		q.zeroBelow[i] = int32(step/2) + 1
 	}
 	return q
 }
 
-// quantise puts the coefficients that are not 0 into out, in zigzag order, and says which those are: bit k for out[k].
-// What it leaves in the others is old.
+// quantise writes the nonzero coefficients to out in zigzag order. Bit k of
+// mask is set for out[k]. It leaves the others unchanged.
 func (q *quantiser) quantise(out *[64]int32, ws *[64]int32) (mask uint64) {
 	for i, c := range ws {
-		if n := q.nought[i]; uint32(c+n-1) <= uint32(2*n-2) {
+		if n := q.zeroBelow[i]; uint32(c+n-1) <= uint32(2*n-2) {
 			continue
 		}
 		sign := c >> 31
-		v := int32((uint64(uint32((c^sign)-sign))*uint64(q.recip[i]) + 1<<31) >> 32)
-		v = min(v, 1023) // baseline knows no more than ten bits, F.1.2.2
+		v := int32((uint64(uint32((c^sign)-sign))*uint64(q.reciprocals[i]) + 1<<31) >> 32)
+		v = min(v, 1023) // baseline allows ten bits, F.1.2.2
 		z := zigzag[i] & 63
 		out[z] = (v ^ sign) - sign
 		mask |= 1 << z

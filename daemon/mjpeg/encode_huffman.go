@@ -2,37 +2,40 @@ package mjpeg
 
 import "slices"
 
-// codeTable is a Huffman table made for how often each symbol occurs in one frame.
+// codeTable is a Huffman table optimised for one frame's symbol frequencies.
 type codeTable struct {
-	counts  [17]byte // codes of each length; [0] is not used
+	counts  [17]byte // number of codes of each length; [0] is unused
 	symbols [256]byte
-	n       int // symbols that have a code
+	n       int // number of symbols with a code
 
-	// What make works with.
-	keys   [257]uint64
-	weight [2 * 257]uint32
-	parent [2 * 257]int16
-	depth  [2 * 257]uint8
+	// Scratch memory of build.
+	keys    [257]uint64
+	weights [2 * 257]uint32
+	parents [2 * 257]int16
+	depths  [2 * 257]uint8
 }
 
-// nobody is a symbol more than there can be: it takes the code of all ones, which no symbol may have (C.2).
-const nobody = 256
+// reservedSymbol is an extra symbol that takes the code of all ones. No real
+// symbol may have that code, C.2.
+const reservedSymbol = 256
 
-// make makes the best table of codes of at most 16 bits for symbols that occur freq[symbol] times, fewer than 2^32 in all.
-// Those that never occur get no code.
-func (t *codeTable) make(freq *[256]uint32) {
-	keys := append(t.keys[:0], 1<<9|nobody)
+// build computes the optimal table with codes of at most 16 bits. freq[symbol]
+// is how often the symbol occurs; the sum is below 2^32. Symbols that never
+// occur get no code.
+func (t *codeTable) build(freq *[256]uint32) {
+	keys := append(t.keys[:0], 1<<9|reservedSymbol)
 	for s, f := range freq {
 		if f > 0 {
-			// Weights above nobody's, so that its code is the longest.
+			// The reserved symbol has the lowest weight, so its code is the
+			// longest.
 			keys = append(keys, (uint64(f)+1)<<9|uint64(s))
 		}
 	}
 	slices.Sort(keys)
 	t.n = len(keys) - 1
-	lengths := t.lengths(keys)
+	lengths := t.depthCounts(keys)
 	limitLengths(&lengths)
-	// Nobody leaves; its code is the last of the longest.
+	// Drop the reserved symbol: its code is the last one of the longest.
 	for l := 16; l > 0; l-- {
 		if lengths[l] > 0 {
 			lengths[l]--
@@ -42,25 +45,27 @@ func (t *codeTable) make(freq *[256]uint32) {
 	for l := range t.counts {
 		t.counts[l] = byte(lengths[l])
 	}
-	for i := range t.n { // the most frequent first
+	for i := range t.n { // by falling frequency
 		t.symbols[i] = byte(keys[t.n-i] & 0xFF)
 	}
 }
 
-// lengths counts how many symbols Huffman's tree has at each depth. The keys are sorted by weight.
-func (t *codeTable) lengths(keys []uint64) (at [64]int) {
+// depthCounts returns the number of symbols at each depth of the Huffman tree.
+// The keys are sorted by weight.
+func (t *codeTable) depthCounts(keys []uint64) (counts [64]int) {
 	n := len(keys)
 	if n == 1 {
-		at[1] = 1
-		return at
+		counts[1] = 1
+		return counts
 	}
 	for i, k := range keys {
-		t.weight[i] = uint32(k >> 9)
+		t.weights[i] = uint32(k >> 9)
 	}
-	// Nodes are made in the order of their weight: the lightest two are at the head of the leaves or of the nodes.
+	// Nodes are created by rising weight, so the lightest two are at the head
+	// of the leaves or of the nodes.
 	leaf, node := 0, n
 	lightest := func(made int) int {
-		if leaf < n && (node >= made || t.weight[leaf] <= t.weight[node]) {
+		if leaf < n && (node >= made || t.weights[leaf] <= t.weights[node]) {
 			leaf++
 			return leaf - 1
 		}
@@ -70,38 +75,39 @@ func (t *codeTable) lengths(keys []uint64) (at [64]int) {
 	for made := n; made < 2*n-1; made++ {
 		a := lightest(made)
 		b := lightest(made)
-		t.weight[made] = t.weight[a] + t.weight[b]
-		t.parent[a], t.parent[b] = int16(made), int16(made)
+		t.weights[made] = t.weights[a] + t.weights[b]
+		t.parents[a], t.parents[b] = int16(made), int16(made)
 	}
-	t.depth[2*n-2] = 0
+	t.depths[2*n-2] = 0
 	for i := 2*n - 3; i >= 0; i-- {
-		t.depth[i] = t.depth[t.parent[i]] + 1
+		t.depths[i] = t.depths[t.parents[i]] + 1
 		if i < n {
-			at[t.depth[i]&63]++
+			counts[t.depths[i]&63]++
 		}
 	}
-	return at
+	return counts
 }
 
-// limitLengths makes all codes 16 bits or shorter, as in Figure K.3: two of the longest go up one bit as one, and the other
-// one shares the place of a shorter code. Weights below 2^32 make no tree deeper than 46.
-func limitLengths(at *[64]int) {
+// limitLengths shortens all codes to 16 bits or less, as in Figure K.3. Two of
+// the longest codes are replaced by one that is a bit shorter; the other shares
+// the prefix of a shorter code. Weights below 2^32 give a depth of at most 46.
+func limitLengths(counts *[64]int) {
 	for l := 63; l > 16; l-- {
-		for at[l] > 0 {
+		for counts[l] > 0 {
 			j := l - 2
-			for at[j] == 0 {
+			for counts[j] == 0 {
 				j--
 			}
-			at[l] -= 2
-			at[l-1]++
-			at[j+1] += 2
-			at[j]--
+			counts[l] -= 2
+			counts[l-1]++
+			counts[j+1] += 2
+			counts[j]--
 		}
 	}
 }
 
-// each calls f with every symbol, its code and the code's length.
-func (t *codeTable) each(f func(symbol byte, code uint32, bits int)) {
+// eachCode calls f with every symbol, its code and the code's length.
+func (t *codeTable) eachCode(f func(symbol byte, code uint32, bits int)) {
 	code, k := uint32(0), 0
 	for l := 1; l <= 16; l++ {
 		for range t.counts[l] {
@@ -112,14 +118,14 @@ func (t *codeTable) each(f func(symbol byte, code uint32, bits int)) {
 	}
 }
 
-// cost is how many bits all symbols take that occur freq times, with the bits behind their codes.
+// cost returns the number of bits of all symbols, magnitude bits included.
 func (t *codeTable) cost(freq *[256]uint32) (bits int) {
-	t.each(func(symbol byte, _ uint32, l int) { bits += int(freq[symbol]) * (l + int(symbol&15)) })
+	t.eachCode(func(symbol byte, _ uint32, l int) { bits += int(freq[symbol]) * (l + int(symbol&15)) })
 	return bits
 }
 
-// appendTo appends the table as DHT carries it; class is Tc<<4 | Th.
-func (t *codeTable) appendTo(b []byte, class byte) []byte {
+// appendDHT appends the table as in DHT; class is Tc<<4 | Th.
+func (t *codeTable) appendDHT(b []byte, class byte) []byte {
 	b = append(b, class)
 	b = append(b, t.counts[1:]...)
 	return append(b, t.symbols[:t.n]...)

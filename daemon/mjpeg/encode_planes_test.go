@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// nv12 makes planes of a scene, with rubbish behind the pixels of each row and none behind the last one.
+// nv12 converts a scene. It fills the padding of each row with noise; the last
+// row has none.
 func nv12(yuyv []byte, w, h, ystride, stride int) []byte {
 	rng := rand.New(rand.NewPCG(5, 6))
 	b := make([]byte, stride*(h+(h+1)/2))
@@ -33,15 +34,16 @@ func nv12(yuyv []byte, w, h, ystride, stride int) []byte {
 	return b[:stride*(h+(h+1)/2-1)+(w+1)/2*2]
 }
 
-// against gives the PSNR of Y and of Cb and Cr of a decoded frame against the planes, of Y alone for a grey one.
-func against(t *testing.T, b, planes []byte, w, h, stride int) (luma, chroma float64) {
+// nv12PSNR returns the PSNR of luma and chroma of a decoded frame against NV12;
+// luma alone for a grey one.
+func nv12PSNR(t *testing.T, b, planes []byte, w, h, stride int) (luma, chroma float64) {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if img.Bounds() != image.Rect(0, 0, w, h) {
-		t.Fatalf("decoded as %v, want %dx%d", img.Bounds(), w, h)
+		t.Fatalf("got %v, want %dx%d", img.Bounds(), w, h)
 	}
 	squares := func(got []uint8, gstride, from, step, cols, rows int) (sum float64) {
 		for y := range rows {
@@ -57,17 +59,17 @@ func against(t *testing.T, b, planes []byte, w, h, stride int) (luma, chroma flo
 		return psnr(squares(p.Pix, p.Stride, 0, 1, w, h), w*h), 0
 	case *image.YCbCr:
 		if p.SubsampleRatio != image.YCbCrSubsampleRatio420 {
-			t.Fatalf("decoded as %v", p.SubsampleRatio)
+			t.Fatalf("got %v, want 4:2:0", p.SubsampleRatio)
 		}
 		cw, ch := (w+1)/2, (h+1)/2
 		colour := squares(p.Cb, p.CStride, stride*h, 2, cw, ch) + squares(p.Cr, p.CStride, stride*h+1, 2, cw, ch)
 		return psnr(squares(p.Y, p.YStride, 0, 1, w, h), w*h), psnr(colour, 2*cw*ch)
 	}
-	t.Fatalf("decoded as %T", img)
+	t.Fatalf("got %T from image/jpeg", img)
 	panic("unreachable")
 }
 
-func TestEncodedPlanesLookLikeTheOriginal(t *testing.T) {
+func TestEncodePlanes_fidelity(t *testing.T) {
 	for _, c := range []struct {
 		w, h, pad, quality int
 		luma, chroma       float64 // least PSNR in dB
@@ -93,41 +95,41 @@ func TestEncodedPlanesLookLikeTheOriginal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			luma, chroma := against(t, b, src, c.w, c.h, stride)
+			luma, chroma := nv12PSNR(t, b, src, c.w, c.h, stride)
 			t.Logf("%d bytes, %.1f dB, %.1f dB", len(b), luma, chroma)
 			if luma < c.luma || chroma < c.chroma {
-				t.Errorf("%.1f and %.1f dB, want %.1f and %.1f", luma, chroma, c.luma, c.chroma)
+				t.Errorf("got %.1f and %.1f dB, want %.1f and %.1f", luma, chroma, c.luma, c.chroma)
 			}
-			checked(t, b, c.w, c.h)
+			checkEncoded(t, b, c.w, c.h)
 
-			// The same encoder and size, and yet another kind of frame.
+			// The same encoder and size, but another sampling.
 			b, err = e.EncodeGrey(nil, src[:stride*(c.h-1)+c.w], c.w, c.h, stride)
 			if err != nil {
 				t.Fatal(err)
 			}
-			luma, _ = against(t, b, src, c.w, c.h, stride)
+			luma, _ = nv12PSNR(t, b, src, c.w, c.h, stride)
 			t.Logf("grey: %d bytes, %.1f dB", len(b), luma)
 			if luma < c.luma {
-				t.Errorf("grey: %.1f dB, want %.1f", luma, c.luma)
+				t.Errorf("grey: got %.1f dB, want %.1f", luma, c.luma)
 			}
-			checked(t, b, c.w, c.h)
+			checkEncoded(t, b, c.w, c.h)
 		})
 	}
 }
 
-func checked(t *testing.T, b []byte, w, h int) {
+func checkEncoded(t *testing.T, b []byte, w, h int) {
 	t.Helper()
 	info, err := Check(b)
 	if err != nil || info.Width != w || info.Height != h || !info.Tables || info.End != len(b) {
-		t.Errorf("Check of our own picture: %+v, %v", info, err)
+		t.Errorf("got %+v, %v from Check; want %dx%d of %d bytes", info, err, w, h, len(b))
 	}
 }
 
-func TestEncodedPlanesAreAsGoodAsThoseOfImageJPEG(t *testing.T) {
+func TestEncodePlanes_asGoodAsImageJPEG(t *testing.T) {
 	const w, h = 320, 240
 	src := nv12(scene(w, h, 2*w, 3), w, h, 2*w, w)
 	p := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420)
-	separate(p, src, w, h)
+	deinterleave(p, src, w, h)
 	grey := &image.Gray{Pix: src[:w*h], Stride: w, Rect: p.Rect}
 	for _, quality := range []int{50, 75, 90, 95} {
 		e := NewEncoder(quality)
@@ -145,25 +147,26 @@ func TestEncodedPlanesAreAsGoodAsThoseOfImageJPEG(t *testing.T) {
 				t.Fatal(err)
 			}
 			theirs := ref.Len()
-			luma, chroma := against(t, x.b, src, w, h, w)
-			refLuma, refChroma := against(t, ref.Bytes(), src, w, h, w)
+			luma, chroma := nv12PSNR(t, x.b, src, w, h, w)
+			refLuma, refChroma := nv12PSNR(t, ref.Bytes(), src, w, h, w)
 			if luma < refLuma-0.1 || chroma < refChroma-0.1 || len(x.b) > theirs*101/100 {
-				t.Errorf("%T, quality %d: %.2f and %.2f dB in %d bytes, image/jpeg has %.2f and %.2f in %d", x.ref, quality, luma, chroma, len(x.b), refLuma, refChroma, theirs)
+				t.Errorf("%T, quality %d: got %.2f and %.2f dB in %d bytes, image/jpeg has %.2f and %.2f in %d",
+					x.ref, quality, luma, chroma, len(x.b), refLuma, refChroma, theirs)
 			}
 		}
 	}
 }
 
-// separate makes planes of a plane of Cb and Cr in turn, as a program would have to do it for image/jpeg.
-func separate(p *image.YCbCr, src []byte, w, h int) {
+// deinterleave converts NV12 to planes, as a program with image/jpeg would.
+func deinterleave(p *image.YCbCr, src []byte, w, h int) {
 	copy(p.Y, src[:w*h])
 	for i := range w * h / 4 {
 		p.Cb[i], p.Cr[i] = src[w*h+2*i], src[w*h+2*i+1]
 	}
 }
 
-// Decoders differ in what they forgive: libjpeg warns of what others pass over.
-func TestLibjpegReadsRawFramesEncoded(t *testing.T) {
+// libjpeg warns about errors that other decoders ignore.
+func TestEncode_libjpeg(t *testing.T) {
 	djpeg, err := exec.LookPath("djpeg")
 	switch {
 	case err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "":
@@ -186,86 +189,96 @@ func TestLibjpegReadsRawFramesEncoded(t *testing.T) {
 		for _, x := range []struct {
 			b    []byte
 			head string
-		}{{colour, fmt.Sprintf("P6\n%d %d\n", w, h)}, {grey, fmt.Sprintf("P5\n%d %d\n", w, h)}, {yuyv, fmt.Sprintf("P6\n%d %d\n", even, h)}} {
+		}{
+			{colour, fmt.Sprintf("P6\n%d %d\n", w, h)},
+			{grey, fmt.Sprintf("P5\n%d %d\n", w, h)},
+			{yuyv, fmt.Sprintf("P6\n%d %d\n", even, h)},
+		} {
 			cmd := exec.Command(djpeg, "-pnm")
 			var out, complaint bytes.Buffer
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(x.b), &out, &complaint
 			if err := cmd.Run(); err != nil || complaint.Len() > 0 || !bytes.HasPrefix(out.Bytes(), []byte(x.head)) {
-				t.Errorf("%dx%d: djpeg: %v, %q, a frame %.15q, want %q", w, h, err, complaint.String(), out.Bytes(), x.head)
+				t.Errorf("%dx%d: got djpeg's %v, %q and a frame %.15q, want %q",
+					w, h, err, complaint.String(), out.Bytes(), x.head)
 			}
 		}
 	}
 }
 
-func TestEncodePlanesRefusesWhatDoesNotFit(t *testing.T) {
+func TestEncodePlanes_invalidGeometry(t *testing.T) {
 	type encode func(e *Encoder, dst, src []byte, w, h, stride int) ([]byte, error)
 	for _, c := range []struct {
 		name            string
 		f               encode
 		n, w, h, stride int
 	}{
-		{"NV12 short of a byte", (*Encoder).EncodeNV12, 16*24 - 1, 16, 16, 0},
-		{"NV12 without the chroma of its odd row", (*Encoder).EncodeNV12, 16*(15+7) + 15, 16, 15, 0},
-		{"NV12 in rows too short for its odd column", (*Encoder).EncodeNV12, 1 << 10, 15, 16, 15},
-		{"NV12 of nothing", (*Encoder).EncodeNV12, 16, 0, 0, 0},
-		{"NV12 upside down", (*Encoder).EncodeNV12, 1 << 10, 2, 2, -2},
+		{"NV12 one byte short", (*Encoder).EncodeNV12, 16*24 - 1, 16, 16, 0},
+		{"NV12 without chroma of the odd row", (*Encoder).EncodeNV12, 16*(15+7) + 15, 16, 15, 0},
+		{"NV12 stride too short for the odd column", (*Encoder).EncodeNV12, 1 << 10, 15, 16, 15},
+		{"NV12 of size 0", (*Encoder).EncodeNV12, 16, 0, 0, 0},
+		{"NV12 with negative stride", (*Encoder).EncodeNV12, 1 << 10, 2, 2, -2},
 		{"NV12 too wide", (*Encoder).EncodeNV12, 1 << 18, 65536, 1, 0},
 		{"NV12 too high", (*Encoder).EncodeNV12, 1 << 18, 1, 65536, 0},
-		{"grey short of a byte", (*Encoder).EncodeGrey, 255, 16, 16, 0},
-		{"grey padded, short of a byte", (*Encoder).EncodeGrey, 15*20 + 15, 16, 16, 20},
-		{"grey in rows too short", (*Encoder).EncodeGrey, 256, 16, 16, 15},
-		{"grey of nothing", (*Encoder).EncodeGrey, 16, 0, 0, 0},
-		{"grey of negative size", (*Encoder).EncodeGrey, 16, 4, -4, 0},
-		// Where an int has 32 bits these products begin anew at 0.
-		{"YUYV beyond all memory", (*Encoder).EncodeYUYV, 1 << 17, 2, 65535, 1 << 30},
-		{"NV12 beyond all memory", (*Encoder).EncodeNV12, 1 << 17, 2, 65535, 1 << 30},
-		{"grey beyond all memory", (*Encoder).EncodeGrey, 1 << 17, 2, 65533, 1 << 30},
+		{"grey one byte short", (*Encoder).EncodeGrey, 255, 16, 16, 0},
+		{"grey padded, one byte short", (*Encoder).EncodeGrey, 15*20 + 15, 16, 16, 20},
+		{"grey with too short a stride", (*Encoder).EncodeGrey, 256, 16, 16, 15},
+		{"grey of size 0", (*Encoder).EncodeGrey, 16, 0, 0, 0},
+		{"grey of negative height", (*Encoder).EncodeGrey, 16, 4, -4, 0},
+		// With a 32-bit int these products wrap around to 0.
+		{"YUYV beyond the address space", (*Encoder).EncodeYUYV, 1 << 17, 2, 65535, 1 << 30},
+		{"NV12 beyond the address space", (*Encoder).EncodeNV12, 1 << 17, 2, 65535, 1 << 30},
+		{"grey beyond the address space", (*Encoder).EncodeGrey, 1 << 17, 2, 65533, 1 << 30},
 	} {
-		dst := []byte("before")
-		b, err := c.f(NewEncoder(90), dst, make([]byte, c.n), c.w, c.h, c.stride)
-		if !errors.Is(err, ErrGeometry) || string(b) != "before" {
-			t.Errorf("%s: %v, %d bytes appended", c.name, err, len(b)-len(dst))
-		}
+		t.Run(c.name, func(t *testing.T) {
+			dst := []byte("before")
+			b, err := c.f(NewEncoder(90), dst, make([]byte, c.n), c.w, c.h, c.stride)
+			if !errors.Is(err, ErrGeometry) || string(b) != "before" {
+				t.Errorf("got %v, %d bytes appended; want ErrGeometry, none", err, len(b)-len(dst))
+			}
+		})
 	}
 }
 
-func TestPlanesAllocateNothingOnceWarm(t *testing.T) {
+func TestEncodePlanes_allocations(t *testing.T) {
 	const w, h = 321, 241
 	src := nv12(scene(w+1, h, 2*(w+1), 2), w, h, 2*(w+1), w+1)
 	for name, f := range map[string]func(e *Encoder, dst, src []byte, w, h, stride int) ([]byte, error){
 		"NV12": (*Encoder).EncodeNV12, "grey": (*Encoder).EncodeGrey,
 	} {
-		e := NewEncoder(80)
-		dst, err := f(e, nil, src, w, h, w+1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dst = append(dst, make([]byte, 8<<10)...)
-		if n := testing.AllocsPerRun(10, func() { _, _ = f(e, dst[:0], src, w, h, w+1) }); n != 0 {
-			t.Errorf("%s: %v allocations per frame", name, n)
-		}
+		t.Run(name, func(t *testing.T) {
+			e := NewEncoder(80)
+			dst, err := f(e, nil, src, w, h, w+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dst = append(dst, make([]byte, 8<<10)...)
+			if n := testing.AllocsPerRun(10, func() { _, _ = f(e, dst[:0], src, w, h, w+1) }); n != 0 {
+				t.Errorf("got %v allocations per frame, want none", n)
+			}
+		})
 	}
 }
 
-// FuzzEncodeGeometry: whatever sizes come, a frame is refused or is one that Check believes.
+// FuzzEncodeGeometry checks that any geometry is either rejected or gives a
+// frame that Check accepts.
 func FuzzEncodeGeometry(f *testing.F) {
 	f.Add(uint8(0), 16, 16, 0, 512)
 	f.Add(uint8(1), 17, 9, 18, 400)
 	f.Add(uint8(2), 7, 3, -1, 21)
 	f.Fuzz(func(t *testing.T, which uint8, w, h, stride, n int) {
 		if w > 300 || h > 300 || n < 0 || n > 1<<18 {
-			return // nothing but more of the same, and slow
+			return // slow, and no other code paths
 		}
 		encode := [](func(e *Encoder, dst, src []byte, w, h, stride int) ([]byte, error)){
 			(*Encoder).EncodeYUYV, (*Encoder).EncodeNV12, (*Encoder).EncodeGrey}[which%3]
 		b, err := encode(NewEncoder(50), nil, make([]byte, n), w, h, stride)
 		if err != nil {
 			if !errors.Is(err, ErrGeometry) || len(b) > 0 {
-				t.Fatalf("%d bytes, %v", len(b), err)
+				t.Fatalf("got %d bytes, %v; want none and ErrGeometry", len(b), err)
 			}
 			return
 		}
-		checked(t, b, w, h)
+		checkEncoded(t, b, w, h)
 	})
 }
 
@@ -293,7 +306,7 @@ func BenchmarkEncodePlanes720p(b *testing.B) {
 			one  func() int
 		}{
 			{"nv12/ours", ours(e.EncodeNV12)},
-			{"nv12/image-jpeg", func() int { separate(p, src, w, h); return theirs(p) }},
+			{"nv12/image-jpeg", func() int { deinterleave(p, src, w, h); return theirs(p) }},
 			{"grey/ours", ours(e.EncodeGrey)},
 			{"grey/image-jpeg", func() int { return theirs(grey) }},
 		} {

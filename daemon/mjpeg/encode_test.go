@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// scene paints something like a photo, packed YUYV with stride bytes a row: slopes, edges, texture and some noise.
+// scene returns packed YUYV that resembles a photo: slopes, edges, texture and
+// noise. Rows are stride bytes apart.
 func scene(w, h, stride int, noise float64) []byte {
 	rng := rand.New(rand.NewPCG(1, 2))
 	b := make([]byte, stride*h)
@@ -38,8 +39,9 @@ func psnr(squares float64, n int) float64 {
 	return 10 * math.Log10(255*255*float64(n)/max(squares, 1e-9))
 }
 
-// compare decodes b with image/jpeg and returns the PSNR of Y and of Cb and Cr against the packed original.
-func compare(t *testing.T, b, yuyv []byte, w, h, stride int) (luma, chroma float64) {
+// yuyvPSNR decodes b with image/jpeg and returns the PSNR of luma and chroma
+// against packed YUYV.
+func yuyvPSNR(t *testing.T, b, yuyv []byte, w, h, stride int) (luma, chroma float64) {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(b))
 	if err != nil {
@@ -47,7 +49,7 @@ func compare(t *testing.T, b, yuyv []byte, w, h, stride int) (luma, chroma float
 	}
 	p := img.(*image.YCbCr)
 	if p.Rect.Dx() != w || p.Rect.Dy() != h || p.SubsampleRatio != image.YCbCrSubsampleRatio422 {
-		t.Fatalf("decoded as %v %v, want %dx%d 4:2:2", p.Rect, p.SubsampleRatio, w, h)
+		t.Fatalf("got %v %v, want %dx%d 4:2:2", p.Rect, p.SubsampleRatio, w, h)
 	}
 	var sl, sc float64
 	for y := range h {
@@ -64,7 +66,7 @@ func compare(t *testing.T, b, yuyv []byte, w, h, stride int) (luma, chroma float
 	return psnr(sl, w*h), psnr(sc, w*h)
 }
 
-func TestEncodedFramesLookLikeTheOriginal(t *testing.T) {
+func TestEncodeYUYV_fidelity(t *testing.T) {
 	for _, c := range []struct {
 		w, h, pad, quality int
 		luma, chroma       float64 // least PSNR in dB
@@ -87,19 +89,20 @@ func TestEncodedFramesLookLikeTheOriginal(t *testing.T) {
 			}
 			info, err := Check(b)
 			if err != nil || info.Width != c.w || info.Height != c.h || !info.Tables || info.End != len(b) {
-				t.Errorf("Check of our own picture: %+v, %v", info, err)
+				t.Errorf("got %+v, %v from Check; want %dx%d of %d bytes", info, err, c.w, c.h, len(b))
 			}
-			luma, chroma := compare(t, b, src, c.w, c.h, stride)
+			luma, chroma := yuyvPSNR(t, b, src, c.w, c.h, stride)
 			t.Logf("%d bytes, %.1f dB, %.1f dB", len(b), luma, chroma)
 			if luma < c.luma || chroma < c.chroma {
-				t.Errorf("%.1f and %.1f dB, want %.1f and %.1f", luma, chroma, c.luma, c.chroma)
+				t.Errorf("got %.1f and %.1f dB, want %.1f and %.1f", luma, chroma, c.luma, c.chroma)
 			}
 		})
 	}
 }
 
-// At the same quality on the IJG scale our frames must be as good as those of image/jpeg, whose DCT is exact to the bit.
-func TestEncodedLumaIsAsGoodAsThatOfImageJPEG(t *testing.T) {
+// At the same quality luma is as good as that of image/jpeg, which has an exact
+// DCT.
+func TestEncodeYUYV_asGoodAsImageJPEG(t *testing.T) {
 	const w, h = 320, 240
 	src := scene(w, h, 2*w, 3)
 	for _, quality := range []int{50, 75, 90, 95} {
@@ -107,7 +110,7 @@ func TestEncodedLumaIsAsGoodAsThatOfImageJPEG(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ours, _ := compare(t, b, src, w, h, 2*w)
+		ours, _ := yuyvPSNR(t, b, src, w, h, 2*w)
 		var ref bytes.Buffer
 		if err := jpeg.Encode(&ref, planar(src, w, h), &jpeg.Options{Quality: quality}); err != nil {
 			t.Fatal(err)
@@ -122,13 +125,14 @@ func TestEncodedLumaIsAsGoodAsThatOfImageJPEG(t *testing.T) {
 			sum += d * d
 		}
 		if theirs := psnr(sum, w*h); ours < theirs-0.1 {
-			t.Errorf("quality %d: %.2f dB, image/jpeg has %.2f", quality, ours, theirs)
+			t.Errorf("quality %d: got %.2f dB, image/jpeg has %.2f", quality, ours, theirs)
 		}
 	}
 }
 
-// Extreme values make the longest codes; noise at quality 100 makes the largest frames.
-func TestEncodeOfNoiseAndChequersIsReadable(t *testing.T) {
+// Extreme values have the longest codes. Noise at quality 100 gives the largest
+// frames.
+func TestEncodeYUYV_extremes(t *testing.T) {
 	const w, h = 160, 96
 	rng := rand.New(rand.NewPCG(3, 4))
 	noise, chequers, pulses := make([]byte, 2*w*h), make([]byte, 2*w*h), make([]byte, 2*w*h)
@@ -143,28 +147,40 @@ func TestEncodeOfNoiseAndChequersIsReadable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			luma, _ := compare(t, b, src, w, h, 2*w)
+			luma, _ := yuyvPSNR(t, b, src, w, h, 2*w)
 			if quality == 100 && luma < 40 {
-				t.Errorf("%s at quality %d: %.1f dB", name, quality, luma)
+				t.Errorf("%s at quality %d: got %.1f dB, want 40", name, quality, luma)
 			}
 		}
 	}
 }
 
-func TestEncodeRefusesWhatDoesNotFit(t *testing.T) {
-	for _, c := range []struct{ n, w, h, stride int }{
-		{2 * 16 * 8, 15, 8, 0}, {2*16*8 - 1, 16, 8, 0}, {2 * 16 * 8, 16, 9, 0}, {2 * 16 * 8, 16, 8, 31},
-		{0, 0, 0, 0}, {100, -2, 1, 0}, {100, 2, -1, 0}, {100, 2, 1, -4}, {1 << 18, 65536, 1, 0},
+func TestEncodeYUYV_invalidGeometry(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		n, w, h, stride int
+	}{
+		{"odd width", 2 * 16 * 8, 15, 8, 0},
+		{"one byte short", 2*16*8 - 1, 16, 8, 0},
+		{"one row short", 2 * 16 * 8, 16, 9, 0},
+		{"stride too short", 2 * 16 * 8, 16, 8, 31},
+		{"size 0", 0, 0, 0, 0},
+		{"negative width", 100, -2, 1, 0},
+		{"negative height", 100, 2, -1, 0},
+		{"negative stride", 100, 2, 1, -4},
+		{"too wide", 1 << 18, 65536, 1, 0},
 	} {
-		dst := []byte("before")
-		b, err := NewEncoder(90).EncodeYUYV(dst, make([]byte, c.n), c.w, c.h, c.stride)
-		if !errors.Is(err, ErrGeometry) || string(b) != "before" {
-			t.Errorf("%+v: %v, %d bytes appended", c, err, len(b)-len(dst))
-		}
+		t.Run(c.name, func(t *testing.T) {
+			dst := []byte("before")
+			b, err := NewEncoder(90).EncodeYUYV(dst, make([]byte, c.n), c.w, c.h, c.stride)
+			if !errors.Is(err, ErrGeometry) || string(b) != "before" {
+				t.Errorf("got %v, %d bytes appended; want ErrGeometry, none", err, len(b)-len(dst))
+			}
+		})
 	}
 }
 
-func TestEncoderAllocatesNothingOnceWarm(t *testing.T) {
+func TestEncodeYUYV_allocations(t *testing.T) {
 	const w, h = 322, 242
 	src := scene(w, h, 2*w, 2)
 	e := NewEncoder(80)
@@ -174,12 +190,12 @@ func TestEncoderAllocatesNothingOnceWarm(t *testing.T) {
 	}
 	dst = append(dst, make([]byte, 8<<10)...)
 	if n := testing.AllocsPerRun(10, func() { _, _ = e.EncodeYUYV(dst[:0], src, w, h, 0) }); n != 0 {
-		t.Errorf("%v allocations per frame", n)
+		t.Errorf("got %v allocations per frame, want none", n)
 	}
 }
 
-func TestTilesMakeAFrameInAnyOrder(t *testing.T) {
-	const w, h = 16 * 5, 16*3 - 7 // 15 tiles, the lowest row cut
+func TestAppendTile_anyOrder(t *testing.T) {
+	const w, h = 16 * 5, 16*3 - 7 // 15 tiles, the lowest row cropped
 	e := NewEncoder(95)
 	var tiles [2][]byte
 	for i := range tiles {
@@ -195,7 +211,7 @@ func TestTilesMakeAFrameInAnyOrder(t *testing.T) {
 	text := []byte("a comment")
 	b := e.AppendTiledHeader(nil, w, h, text)
 	if got := b[CommentOffset : CommentOffset+len(text)]; !bytes.Equal(got, text) {
-		t.Errorf("at CommentOffset there is %q", got)
+		t.Errorf("got %q at CommentOffset, want %q", got, text)
 	}
 	for i := range 15 {
 		if i > 0 {
@@ -205,10 +221,10 @@ func TestTilesMakeAFrameInAnyOrder(t *testing.T) {
 	}
 	b = AppendEnd(b)
 	if info, err := Check(b); err != nil || info.Width != w || info.Height != h {
-		t.Errorf("Check: %+v, %v", info, err)
+		t.Errorf("got %+v, %v from Check; want %dx%d", info, err, w, h)
 	}
 	if got := Comment(b); !bytes.Equal(got, text) {
-		t.Errorf("Comment is %q", got)
+		t.Errorf("got comment %q, want %q", got, text)
 	}
 	img, err := jpeg.Decode(bytes.NewReader(b))
 	if err != nil {
@@ -219,7 +235,7 @@ func TestTilesMakeAFrameInAnyOrder(t *testing.T) {
 		c := img.At(x, y).(color.YCbCr)
 		want := color.YCbCr{Y: byte(48 + i%2*150), Cb: byte(90 + i%2*60), Cr: byte(160 - i%2*50)}
 		if abs(c.Y, want.Y) > 2 || abs(c.Cb, want.Cb) > 2 || abs(c.Cr, want.Cr) > 2 {
-			t.Errorf("tile %d is %v, want %v", i, c, want)
+			t.Errorf("tile %d: got %v, want %v", i, c, want)
 		}
 	}
 }
@@ -253,7 +269,7 @@ func BenchmarkEncodeYUYV720p(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				out.Reset()
-				// As a program would have to do it: to planes first.
+				// Convert to planes first, as a program with image/jpeg would.
 				for i := range w * h / 2 {
 					p.Y[2*i], p.Cb[i], p.Y[2*i+1], p.Cr[i] = src[4*i], src[4*i+1], src[4*i+2], src[4*i+3]
 				}

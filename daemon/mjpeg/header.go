@@ -233,7 +233,8 @@ func (h *header) scan(b []byte) error {
 		return fmt.Errorf("%w: more than one scan", ErrUnsupported)
 	}
 	if tail := b[1+2*h.n:]; tail[0] != 0 || tail[1] != 63 || tail[2] != 0 {
-		return fmt.Errorf("%w: scan of coefficients %d to %d, approximation %02X", ErrUnsupported, tail[0], tail[1], tail[2])
+		return fmt.Errorf("%w: scan of coefficients %d to %d, approximation %02X",
+			ErrUnsupported, tail[0], tail[1], tail[2])
 	}
 	for i := range h.n {
 		c := &h.comps[i]

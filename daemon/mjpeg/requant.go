@@ -2,19 +2,22 @@ package mjpeg
 
 import "math"
 
-// Scale is how coarse a requantised frame is, 0 to MaxScale. At 0 it is the frame as it came; 16 more doubles the
-// quantisation steps. The steps at 80 are those of the standard's example tables (quality 50 of the IJG library), and a step
-// is never made finer than it came: a frame of quality 80 stays the same up to 59.
+// Scale is the coarseness of a requantised frame, 0 to MaxScale. At 0 the frame
+// is unchanged. Adding 16 doubles the quantisation steps. At 80 the steps are
+// those of the standard's tables (quality 50 of the IJG library). A step never
+// becomes finer than in the source: a frame of quality 80 is unchanged up to
+// 59.
 type Scale int
 
-// MaxScale is the coarsest scale: about quality 6 of the IJG library. It makes an eighth to a fifteenth of most frames. From
-// 112 to 120 on, the frame that Halve makes looks better at the same size, and takes as little as a fortieth.
+// MaxScale is the coarsest scale, about quality 6 of the IJG library. It
+// shrinks most frames to between 1/8 and 1/15. From 112 to 120 on, the result
+// of Halve looks better at the same size, and can be as small as 1/40.
 const MaxScale Scale = 128
 
-// factor is what the example tables are multiplied with.
+// factor returns the factor for the standard's tables.
 func (s Scale) factor() float64 { return math.Exp2(float64(s-80) / 16) }
 
-// Quality says which quality of the IJG library, 1 to 100, has the steps that s aims at.
+// Quality returns the IJG library's quality, 1 to 100, with the steps of s.
 func (s Scale) Quality() int {
 	if f := s.factor(); f > 1 {
 		return int(50/f + 0.5)
@@ -23,11 +26,13 @@ func (s Scale) Quality() int {
 	}
 }
 
-// maxDCStep keeps smooth slopes from falling into blocks: eight grey levels show, and finer steps of DC cost little.
+// maxDCStep limits the DC step. Steps of more than eight grey levels show as
+// blocks on smooth slopes, and finer ones cost little.
 const maxDCStep = 60
 
-// target makes the steps of scale s, in zigzag order, from those that a component has; kind is 0 for luma, 1 for chroma.
-func (s Scale) target(have *[64]uint8, kind int) (steps [64]uint8) {
+// quantTable returns the steps of scale s in zigzag order. have are the
+// source's; kind is 0 for luma and 1 for chroma.
+func (s Scale) quantTable(have *[64]uint8, kind int) (steps [64]uint8) {
 	if s <= 0 {
 		return *have
 	}
@@ -39,88 +44,94 @@ func (s Scale) target(have *[64]uint8, kind int) (steps [64]uint8) {
 	return steps
 }
 
-// Requantiser makes smaller frames of baseline JPEG frames without decoding them to pixels: it decodes their Huffman
-// codes, quantises the coefficients more coarsely, and codes them again with Huffman tables made for the frame.
+// Requantiser shrinks baseline frames without decoding them to pixels. It
+// decodes the Huffman codes, requantises the coefficients, and encodes them
+// with Huffman tables optimised for the frame.
 //
-// It is for one goroutine at a time. Its memory grows with the largest frame it has seen, and then nothing is allocated
-// any more.
+// It is for one goroutine at a time. It keeps its memory, so it allocates only
+// for a frame larger than all before.
 type Requantiser struct {
-	head   header
-	coef   coefficients
-	shape  geometry     // of the frame that is made
-	from   [3][64]uint8 // the steps of coef, by component
-	steps  [3][64]uint8 // of the frame that is made
-	plan   plan
-	tokens tokens
-	tables [4]codeTable
-	codes  [4 * 256]uint32
+	header   header
+	coefs    coefficients
+	geometry geometry     // of the output
+	srcSteps [3][64]uint8 // of coefs, by component
+	dstSteps [3][64]uint8 // of the output, by component
+	params   requantParams
+	tokens   tokens
+	tables   [4]codeTable
+	codes    [4 * 256]uint32
 
-	half   coefficients // what Halve makes; it changes places with coef
-	places []int32      // what Halve works with
+	halved      coefficients // what Halve makes; it changes places with coef
+	blockStarts []int32      // what Halve works with
 
-	last Scale   // where AppendWithin looks first
-	bias float64 // what a whole frame takes, over what the sample says
+	lastScale      Scale   // where AppendWithin looks first
+	sizeCorrection float64 // what a whole frame takes, over what the sample says
 }
 
-// Load decodes the frame src, of which Check said info. After an error there is no picture loaded. The errors are those of
-// Check; ErrUnsupported also says that it is progressive, or has several scans, 16-bit quantisation steps, or two or four
-// components.
+// Load decodes the frame src; info is Check's result for it. After an error no
+// frame is loaded. The errors are those of Check. ErrUnsupported is also
+// returned for progressive frames, several scans, quantisation steps above 255,
+// and two or four components.
 func (r *Requantiser) Load(src []byte, info Info) error {
 	b := src[:min(info.End, len(src))]
-	r.shape.n = 0
-	if err := r.head.parse(b); err != nil {
+	r.geometry.n = 0
+	if err := r.header.parse(b); err != nil {
 		return err
 	}
-	if err := r.coef.decode(&r.head, b); err != nil {
+	if err := r.coefs.decode(&r.header, b); err != nil {
 		return err
 	}
-	r.shape = r.head.geometry
-	for i, c := range r.shape.comps[:r.shape.n] {
-		r.from[i] = r.head.steps[c.quant]
+	r.geometry = r.header.geometry
+	for i, c := range r.geometry.comps[:r.geometry.n] {
+		r.srcSteps[i] = r.header.steps[c.quant]
 	}
 	return nil
 }
 
-// Size returns the size in pixels of the frame that Append makes.
-func (r *Requantiser) Size() (width, height int) { return r.shape.width, r.shape.height }
+// Size returns the output's size in pixels.
+func (r *Requantiser) Size() (width, height int) { return r.geometry.width, r.geometry.height }
 
-// Append appends the loaded frame at scale s to dst; nothing if none is loaded. Restart markers are left out, and
-// application segments and comments of more than 256 bytes.
+// Append appends the loaded frame at scale s to dst, or nothing if none is
+// loaded. It omits restart markers, and application segments and comments of
+// more than 256 bytes.
 func (r *Requantiser) Append(dst []byte, s Scale) []byte {
-	if r.shape.n == 0 {
+	if r.geometry.n == 0 {
 		return dst
 	}
-	r.aim(s)
-	r.count()
-	return r.write(dst)
+	r.setScale(s)
+	r.tokenise()
+	return r.appendFrame(dst)
 }
 
-func kindOf(component int) int { return min(component, 1) }
+func quantKind(component int) int { return min(component, 1) }
 
-// kinds is how many pairs of Huffman tables the frame has: luma's, and chroma's unless it is grey.
-func (r *Requantiser) kinds() int { return min(r.shape.n, 2) }
+// tablePairs returns the number of pairs of Huffman tables: one for luma, and
+// one for chroma unless the frame is grey.
+func (r *Requantiser) tablePairs() int { return min(r.geometry.n, 2) }
 
-// aim makes the plan for scale s.
-func (r *Requantiser) aim(s Scale) {
+// setScale sets the output's steps to scale s.
+func (r *Requantiser) setScale(s Scale) {
 	s = min(max(s, 0), MaxScale)
-	for i := range r.shape.n {
-		r.steps[i] = s.target(&r.from[i], kindOf(i))
-		r.plan.set(i, kindOf(i), &r.from[i], &r.steps[i])
+	for i := range r.geometry.n {
+		r.dstSteps[i] = s.quantTable(&r.srcSteps[i], quantKind(i))
+		r.params.set(i, quantKind(i), &r.srcSteps[i], &r.dstSteps[i])
 	}
 }
 
-// count makes the tokens of the whole frame, and returns how many bits of data they will be.
-func (r *Requantiser) count() int {
-	r.tokens.start()
+// tokenise generates the tokens and Huffman tables of the frame. It returns the
+// length of the entropy-coded data in bits.
+func (r *Requantiser) tokenise() int {
+	r.tokens.reset()
 	var pred [3]int32
-	r.tokens.run(&r.plan, &r.shape, r.coef.words, &pred)
-	return r.makeTables()
+	r.tokens.appendWords(&r.params, &r.geometry, r.coefs.words, &pred)
+	return r.buildTables()
 }
 
-// makeTables makes the Huffman tables for the tokens and returns how many bits these will be.
-func (r *Requantiser) makeTables() (bits int) {
-	for i := range 2 * r.kinds() {
-		r.tables[i].make(&r.tokens.freq[i])
+// buildTables builds the Huffman tables of the tokens. It returns the length of
+// the entropy-coded data in bits.
+func (r *Requantiser) buildTables() (bits int) {
+	for i := range 2 * r.tablePairs() {
+		r.tables[i].build(&r.tokens.freq[i])
 		bits += r.tables[i].cost(&r.tokens.freq[i])
 	}
 	return bits

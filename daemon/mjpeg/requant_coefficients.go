@@ -5,35 +5,37 @@ import (
 	"slices"
 )
 
-// The most bits that a value has in baseline frames, Table F.1 and F.2.
+// The most magnitude bits of values in baseline frames, Tables F.1 and F.2.
 const (
 	maxDCBits = 11
 	maxACBits = 10
 )
 
-// chunkLen is how many MCUs are in a chunk.
+// chunkLen is the number of MCUs in a chunk.
 const chunkLen = 4
 
-// chunk is where some MCUs begin. A chunk can be gone over without what is before it.
+// chunk is the start of some MCUs. It can be tokenised without the data before
+// it.
 type chunk struct {
-	at   int      // in words
-	pred [3]int32 // the DC of each component's last block before it
+	start int      // index of its first word
+	pred  [3]int32 // DC of each component's last block before it
 }
 
-// coefficients are a frame's blocks in the order of its scan, quantised, with what is zero left out: for each block one word
+// coefficients are a frame's quantised blocks in scan order, without zeros. For
+// each block there is one word
 //
-//	DC<<16 | how many AC words follow (0 to 63)
+//	DC<<16 | number of AC words (0 to 63)
 //
-// and then its AC words as huffDecoder.ac makes them.
+// followed by the AC words of huffDecoder.ac.
 type coefficients struct {
 	words  []uint32
 	chunks []chunk
 }
 
-// decode reads the scan of b, of which h is the header.
+// decode reads the scan of b; h is its header.
 //
-// Memory grows with what was decoded, a block has at least two bits, and the end of the data ends it: a few bytes that claim
-// to be a huge frame cost nothing.
+// Decoding stops at the end of the data. A block has at least two bits, so
+// memory grows with the input, not with the claimed size.
 func (c *coefficients) decode(h *header, b []byte) error {
 	c.words, c.chunks = c.words[:0], c.chunks[:0]
 	r := bitReader{b: b, pos: h.data}
@@ -55,26 +57,26 @@ func (c *coefficients) decode(h *header, b []byte) error {
 			restarts++
 		}
 		restart--
-		if !c.mcu(h, &r, &pred) {
+		if !c.decodeMCU(h, &r, &pred) {
 			return fmt.Errorf("%w: MCU %d of %d, at byte %d", ErrMarker, m, mcus, r.pos)
 		}
 	}
 	if r.exhausted() {
 		return fmt.Errorf("%w: the data end early", ErrMarker)
 	}
-	return h.trailer(b, r.pos)
+	return h.checkTrailer(b, r.pos)
 }
 
-// part returns the words of chunk i.
-func (c *coefficients) part(i int) []uint32 {
+// chunkWords returns the words of chunk i.
+func (c *coefficients) chunkWords(i int) []uint32 {
 	if i+1 < len(c.chunks) {
-		return c.words[c.chunks[i].at:c.chunks[i+1].at]
+		return c.words[c.chunks[i].start:c.chunks[i+1].start]
 	}
-	return c.words[c.chunks[i].at:]
+	return c.words[c.chunks[i].start:]
 }
 
-// mcu decodes one MCU.
-func (c *coefficients) mcu(h *header, r *bitReader, pred *[3]int32) bool {
+// decodeMCU decodes one MCU.
+func (c *coefficients) decodeMCU(h *header, r *bitReader, pred *[3]int32) bool {
 	if need := 64*h.perMCU + 1; cap(c.words)-len(c.words) < need {
 		c.words = slices.Grow(c.words, need)
 	}
@@ -91,7 +93,7 @@ func (c *coefficients) mcu(h *header, r *bitReader, pred *[3]int32) bool {
 		if !ok {
 			return false
 		}
-		// What a whole frame cannot have is held within the ten bits that its next difference has room for.
+		// Clamp the DC of damaged frames to the range of the next difference.
 		pred[i] = min(max(pred[i]+diff, -1024), 1023)
 		block[0] = uint32(pred[i])<<16 | uint32(n)
 		at += 1 + n
@@ -100,8 +102,9 @@ func (c *coefficients) mcu(h *header, r *bitReader, pred *[3]int32) bool {
 	return true
 }
 
-// trailer sees that nothing but the frame's end follows the scan, which ended before or at byte pos.
-func (h *header) trailer(b []byte, pos int) error {
+// checkTrailer checks that only EOI follows the scan, which ended at or before
+// byte pos.
+func (h *header) checkTrailer(b []byte, pos int) error {
 	for ; pos+1 < len(b); pos++ {
 		if b[pos] != 0xFF {
 			continue

@@ -2,18 +2,21 @@ package mjpeg
 
 import "math"
 
-// A block of half the size is made of four neighbours in the transform domain: from each block the 4x4 lowest frequencies
-// are what a 4x4 transform of the same area would have, up to a factor, and the four areas are transformed as one block
-// (Dugad and Ahuja, 2001). That is one linear step for rows and the same for columns: with the orthonormal transforms D8
-// and D4, a line of left and right halves with the frequencies l and r becomes
+// A block of half the size is computed from four neighbours in the transform
+// domain (Dugad and Ahuja, 2001). The 4x4 lowest frequencies of a block are, up
+// to a factor, the 4x4 DCT of its area. The four areas are then transformed as
+// one block. Rows and columns each take one linear step. With the orthonormal
+// transforms D8 and D4 a line of left and right halves with the frequencies l
+// and r becomes
 //
 //	D8 * [D4ᵀ*l ; D4ᵀ*r] / √2
 //
-// The right half is the left one mirrored, so one 8x4 matrix does, with the signs of odd frequencies.
+// The right half is the left one mirrored, so one 8x4 matrix is enough; odd
+// frequencies change sign.
 
 const halveBits = 12
 
-// halveMatrix is the left half of D8 times D4ᵀ over √2.
+// halveMatrix is the left half of D8 times D4ᵀ, over √2.
 var halveMatrix = func() (m [8][4]int32) {
 	d := func(n, k, x int) float64 {
 		c := math.Sqrt(2 / float64(n))
@@ -34,8 +37,9 @@ var halveMatrix = func() (m [8][4]int32) {
 	return m
 }()
 
-// halveLine makes eight frequencies, step apart in out, of four of the left and four of the right half. Where these are
-// all 0 it leaves out as it is.
+// halveLine computes eight frequencies, step apart in out, from four of the
+// left and four of the right half. If these are all zero it leaves out
+// unchanged.
 func halveLine(out *[64]int32, at, step int, l, r *[4]int32, shift uint) {
 	if l[0]|l[1]|l[2]|l[3]|r[0]|r[1]|r[2]|r[3] == 0 {
 		return
@@ -53,101 +57,106 @@ func halveLine(out *[64]int32, at, step int, l, r *[4]int32, shift uint) {
 	}
 }
 
-// natural[k] is the natural index of the coefficient with the place k in zigzag order.
-var natural = func() (n [64]uint8) {
+// naturalOrder[k] is the natural index of the coefficient at position k in
+// zigzag order.
+var naturalOrder = func() (n [64]uint8) {
 	for i, z := range zigzag {
 		n[z] = uint8(i)
 	}
 	return n
 }()
 
-// corner takes the 4x4 lowest frequencies out of a block's words, dequantised. Mirrored across or down, odd frequencies
-// change their sign.
-func corner(c *[4][4]int32, words []uint32, steps *[64]uint8, across, down bool) {
-	const most = 2047 // what no picture has more of, and fixed point bears
+// lowFrequencies dequantises the 4x4 lowest frequencies of a block. With
+// mirrorX or mirrorY odd frequencies change sign.
+func lowFrequencies(c *[4][4]int32, words []uint32, steps *[64]uint8, mirrorX, mirrorY bool) {
+	const most = 2047 // more than any valid block has; fits the fixed point
 	c[0][0] = min(max((int32(words[0])>>16)*int32(steps[0]), -most), most)
 	for _, w := range words[1 : 1+words[0]&0xFFFF] {
 		k := w & 63
-		if k > 24 { // the place of 3,3
+		if k > 24 { // the zigzag position of 3,3
 			break
 		}
-		i := natural[k]
+		i := naturalOrder[k]
 		if i&4 != 0 || i >= 32 {
 			continue
 		}
 		v := min(int32(w>>7)*int32(steps[k]), most)
-		if w>>6&1 != 0 != (across && i&1 != 0) != (down && i>>3&1 != 0) {
+		if w>>6&1 != 0 != (mirrorX && i&1 != 0) != (mirrorY && i>>3&1 != 0) {
 			v = -v
 		}
 		c[i>>3][i&3] = v
 	}
 }
 
-// Halve makes the loaded frame half as wide and half as high, rounded up. It can be called again.
+// Halve halves the loaded frame's width and height, rounded up. It can be
+// called again.
 func (r *Requantiser) Halve() {
-	if r.shape.n == 0 {
+	if r.geometry.n == 0 {
 		return
 	}
-	r.findBlocks()
-	old := r.shape
-	r.shape.resize((old.width+1)/2, (old.height+1)/2)
+	r.indexBlocks()
+	old := r.geometry
+	r.geometry.resize((old.width+1)/2, (old.height+1)/2)
 	var steps [3][64]uint8
-	var quant [3]fine
+	var quant [3]halfQuantiser
 	for i := range old.n {
-		// Half the old ones at twice the frequency: what is finer would only keep the old frame's rounding.
-		for k, n := range natural {
-			steps[i][k] = uint8((int(r.from[i][zigzag[n>>4<<3|n&7>>1]]) + 1) / 2)
+		// Half the old steps at twice the frequency. Finer ones would only
+		// preserve the source's rounding.
+		for k, n := range naturalOrder {
+			steps[i][k] = uint8((int(r.srcSteps[i][zigzag[n>>4<<3|n&7>>1]]) + 1) / 2)
 		}
-		quant[i] = newFine(&steps[i])
+		quant[i] = newHalfQuantiser(&steps[i])
 	}
-	h := &r.half
+	h := &r.halved
 	h.words, h.chunks = h.words[:0], h.chunks[:0]
 	var pred [3]int32
 	var block [64]int32
-	for m := range r.shape.across * r.shape.down {
+	for m := range r.geometry.across * r.geometry.down {
 		if m%chunkLen == 0 {
 			h.chunks = append(h.chunks, chunk{len(h.words), pred})
 		}
-		for i, c := range r.shape.comps[:r.shape.n] {
+		for i, c := range r.geometry.comps[:r.geometry.n] {
 			for b := range c.h * c.v {
-				x := m%r.shape.across*c.h + b%c.h
-				y := m/r.shape.across*c.v + b/c.h
-				r.quarter(&block, &old, i, x, y)
+				x := m%r.geometry.across*c.h + b%c.h
+				y := m/r.geometry.across*c.v + b/c.h
+				r.halveBlock(&block, &old, i, x, y)
 				pred[i] = h.quantise(&block, &quant[i])
 			}
 		}
 	}
-	r.from = steps
-	r.coef, r.half = r.half, r.coef
+	r.srcSteps = steps
+	r.coefs, r.halved = r.halved, r.coefs
 }
 
-// findBlocks notes where each block's words begin.
-func (r *Requantiser) findBlocks() {
-	r.places = r.places[:0]
-	for at := 0; at < len(r.coef.words); at += 1 + int(r.coef.words[at]&0xFFFF) {
-		r.places = append(r.places, int32(at))
+// indexBlocks finds each block's first word.
+func (r *Requantiser) indexBlocks() {
+	r.blockStarts = r.blockStarts[:0]
+	for at := 0; at < len(r.coefs.words); at += 1 + int(r.coefs.words[at]&0xFFFF) {
+		r.blockStarts = append(r.blockStarts, int32(at))
 	}
 }
 
-// quarter makes block x, y of component i at half the size; its values are four times too large.
-func (r *Requantiser) quarter(out *[64]int32, old *geometry, i, x, y int) {
+// halveBlock computes block x, y of component i at half the size. Its values
+// are too large by four.
+func (r *Requantiser) halveBlock(out *[64]int32, old *geometry, i, x, y int) {
 	c := &old.comps[i]
 	first := 0
 	for _, b := range old.comps[:i] {
 		first += b.h * b.v
 	}
 	wide, high := old.across*c.h, old.down*c.v
-	// Eight frequencies across of each of four rows, once of the upper and once of the lower half.
+	// Eight horizontal frequencies of four rows each, for the upper and the
+	// lower half.
 	var lines [2][64]int32
 	for half := range lines {
 		var parts [2][4][4]int32
 		for side := range parts {
 			bx, by := 2*x+side, 2*y+half
-			// Behind the edge the frame is mirrored, which adds no frequencies.
+			// Mirror the frame at its edge, which adds no frequencies.
 			mirrorX, mirrorY := bx >= wide, by >= high
 			bx, by = min(bx, wide-1), min(by, high-1)
 			block := (by/c.v*old.across+bx/c.h)*old.perMCU + first + by%c.v*c.h + bx%c.h
-			corner(&parts[side], r.coef.words[r.places[block]:], &r.from[i], mirrorX, mirrorY)
+			lowFrequencies(&parts[side], r.coefs.words[r.blockStarts[block]:], &r.srcSteps[i], mirrorX, mirrorY)
 		}
 		for v := range 4 {
 			halveLine(&lines[half], 8*v, 1, &parts[0][v], &parts[1][v], halveBits-2)
@@ -163,32 +172,33 @@ func (r *Requantiser) quarter(out *[64]int32, old *geometry, i, x, y int) {
 	}
 }
 
-// fine quantises what quarter makes.
-type fine struct {
-	nought [64]int32  // anything smaller becomes 0
-	recip  [64]uint32 // 2^24 over four steps
+// halfQuantiser quantises the output of halveBlock.
+type halfQuantiser struct {
+	zeroBelow   [64]int32  // smaller magnitudes become 0
+	reciprocals [64]uint32 // 2^24 / (4*step)
 }
 
-func newFine(steps *[64]uint8) (f fine) {
+func newHalfQuantiser(steps *[64]uint8) (f halfQuantiser) {
 	for k, s := range steps {
-		f.nought[k] = 2 * int32(s)
-		f.recip[k] = 1<<24/(4*uint32(s)) + 1 // too large by little, so that nothing from nought up becomes 0
+		f.zeroBelow[k] = 2 * int32(s)
+		f.reciprocals[k] = 1<<24/(4*uint32(s)) + 1 // rounded up, so that zeroBelow does not become 0
 	}
 	return f
 }
 
-// quantise appends a block whose values are four times too large, and returns its DC.
-func (c *coefficients) quantise(block *[64]int32, f *fine) (dc int32) {
+// quantise appends a block whose values are too large by four. It returns the
+// block's DC.
+func (c *coefficients) quantise(block *[64]int32, f *halfQuantiser) (dc int32) {
 	at := len(c.words)
 	c.words = append(c.words, 0)
 	words := c.words
-	for k, i := range &natural {
-		v, n := block[i&63], f.nought[k]
+	for k, i := range &naturalOrder {
+		v, n := block[i&63], f.zeroBelow[k]
 		if uint32(v+n-1) <= uint32(2*n-2) {
 			continue
 		}
 		sign := v >> 31
-		m := uint32(uint64(uint32((v^sign)-sign+n)) * uint64(f.recip[k]) >> 24)
+		m := uint32(uint64(uint32((v^sign)-sign+n)) * uint64(f.reciprocals[k]) >> 24)
 		if k == 0 {
 			dc = min(max((int32(m)^sign)-sign, -1024), 1023)
 			continue

@@ -8,14 +8,16 @@ import (
 	"testing"
 )
 
-// averaged is a frame of half the size whose pixels are the means of four, as 8-bit Y, Cb, Cr.
-func averaged(img image.Image, w, h int) (out [][3]float64) {
+// boxHalved returns a frame of half the size with the means of four pixels, as
+// 8-bit Y, Cb, Cr.
+func boxHalved(img image.Image, w, h int) (out [][3]float64) {
 	b := img.Bounds()
 	for y := range (h + 1) / 2 {
 		for x := range (w + 1) / 2 {
 			var sum [3]float64
 			for i := range 4 {
-				c := color.YCbCrModel.Convert(img.At(b.Min.X+min(2*x+i&1, w-1), b.Min.Y+min(2*y+i>>1, h-1))).(color.YCbCr)
+				sx, sy := b.Min.X+min(2*x+i&1, w-1), b.Min.Y+min(2*y+i>>1, h-1)
+				c := color.YCbCrModel.Convert(img.At(sx, sy)).(color.YCbCr)
 				sum[0] += float64(c.Y) / 4
 				sum[1] += float64(c.Cb) / 4
 				sum[2] += float64(c.Cr) / 4
@@ -26,18 +28,18 @@ func averaged(img image.Image, w, h int) (out [][3]float64) {
 	return out
 }
 
-func TestHalvedFramesLookLikeAveragedOnes(t *testing.T) {
-	for name, b := range corpus(t) {
+func TestHalve_resemblesBoxFilter(t *testing.T) {
+	for name, b := range testFrames(t) {
 		t.Run(name, func(t *testing.T) {
 			var r Requantiser
-			load(t, &r, b)
+			mustLoad(t, &r, b)
 			w, h := r.Size()
-			want := averaged(decoded(t, r.Append(nil, 0)), w, h)
+			want := boxHalved(stdDecode(t, r.Append(nil, 0)), w, h)
 			r.Halve()
 			w, h = (w+1)/2, (h+1)/2
-			img := decoded(t, r.Append(nil, 0))
+			img := stdDecode(t, r.Append(nil, 0))
 			if got := img.Bounds(); got.Dx() != w || got.Dy() != h {
-				t.Fatalf("%v, want %dx%d", got, w, h)
+				t.Fatalf("got %v, want %dx%d", got, w, h)
 			}
 			var all, edge [3]float64
 			n, edges := 0, 0
@@ -57,21 +59,22 @@ func TestHalvedFramesLookLikeAveragedOnes(t *testing.T) {
 					}
 				}
 			}
-			// Sharp lines and subsampled colour make the means differ from what the transform keeps; a block at a wrong
-			// place makes it less than 20 dB.
+			// Sharp lines and subsampled colour differ from box-filtered ones.
+			// A misplaced block gives less than 20 dB.
 			for j, least := range [3]float64{29, 27, 27} {
 				a, e := psnr(all[j], n), psnr(edge[j], edges)
 				t.Logf("component %d: %.1f dB, %.1f dB at the right and lower edge", j, a, e)
 				if a < least || e < least {
-					t.Errorf("component %d: %.1f dB, %.1f dB at the right and lower edge", j, a, e)
+					t.Errorf("component %d: got %.1f dB, %.1f dB at the right and lower edge; want %.0f",
+						j, a, e, least)
 				}
 			}
 		})
 	}
 }
 
-// A slope without noise has no high frequencies to lose.
-func TestHalvedSlopesAreSlopes(t *testing.T) {
+// A smooth slope has no high frequencies to lose.
+func TestHalve_slope(t *testing.T) {
 	for _, size := range [][2]int{{64, 48}, {66, 50}, {2, 1}, {18, 9}, {34, 17}} {
 		w, h := size[0], size[1]
 		src := make([]byte, 2*w*h)
@@ -84,55 +87,56 @@ func TestHalvedSlopesAreSlopes(t *testing.T) {
 			t.Fatal(err)
 		}
 		var r Requantiser
-		load(t, &r, b)
+		mustLoad(t, &r, b)
 		r.Halve()
-		p := decoded(t, r.Append(nil, 0)).(*image.YCbCr)
+		p := stdDecode(t, r.Append(nil, 0)).(*image.YCbCr)
 		if p.Rect.Dx() != (w+1)/2 || p.Rect.Dy() != (h+1)/2 {
-			t.Errorf("%v became %v", size, p.Rect)
+			t.Errorf("%v: got %v, want half", size, p.Rect)
 		}
 		for y := range (h + 1) / 2 {
 			for x := range (w + 1) / 2 {
 				want := at(min(2*float64(x)+0.5, float64(w-1)), min(2*float64(y)+0.5, float64(h-1)))
-				// Where the source's block goes on behind its edge with repeated pixels, the slope bends.
+				// The source repeats pixels beyond its edge, which bends the
+				// slope there.
 				allowed := 3.0
 				if got := float64(p.Y[p.YOffset(x, y)]); math.Abs(got-want) > allowed {
-					t.Errorf("%v: %d,%d is %v, want %.1f", size, x, y, got, want)
+					t.Errorf("%v: %d,%d: got %v, want %.1f", size, x, y, got, want)
 				}
 				if cb, cr := p.Cb[p.COffset(x, y)], p.Cr[p.COffset(x, y)]; abs(cb, 100) > 1 || abs(cr, 160) > 1 {
-					t.Errorf("%v: colour %d, %d at %d,%d", size, cb, cr, x, y)
+					t.Errorf("%v: %d,%d: got colour %d, %d; want 100, 160", size, x, y, cb, cr)
 				}
 			}
 		}
 	}
 }
 
-func TestCoarsestStepsAreHalved(t *testing.T) {
-	b := corpus(t)["grey"]
+func TestHalve_coarsestSteps(t *testing.T) {
+	b := testFrames(t)["grey"]
 	start, end := segmentAt(t, b, mDQT)
 	b = slices.Clone(b)
 	for i := start + 5; i < end; i++ {
 		b[i] = 255
 	}
 	var r Requantiser
-	load(t, &r, b)
+	mustLoad(t, &r, b)
 	r.Halve()
-	decoded(t, r.Append(nil, 0))
-	for k, step := range r.from[0] {
+	stdDecode(t, r.Append(nil, 0))
+	for k, step := range r.srcSteps[0] {
 		if step != 128 {
-			t.Errorf("step %d is %d", k, step)
+			t.Errorf("step %d: got %d, want 128", k, step)
 		}
 	}
 }
 
-func TestHalvingAgainAndAgainEndsAtOnePixel(t *testing.T) {
+func TestHalve_downToOnePixel(t *testing.T) {
 	var r Requantiser
-	load(t, &r, corpus(t)["420"])
+	mustLoad(t, &r, testFrames(t)["420"])
 	for range 7 {
 		r.Halve()
-		decoded(t, r.Append(nil, 40))
+		stdDecode(t, r.Append(nil, 40))
 	}
 	if w, h := r.Size(); w != 1 || h != 1 {
-		t.Errorf("%dx%d", w, h)
+		t.Errorf("got %dx%d, want 1x1", w, h)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// scenes are kinds of frames that compress differently, packed YUYV.
+// scenes are frames that compress differently, packed YUYV.
 func scenes(w, h int) map[string][]byte {
 	rng := rand.New(rand.NewPCG(5, 6))
 	paint := func(f func(x, y int) (l, cb, cr float64)) []byte {
@@ -30,11 +30,13 @@ func scenes(w, h int) map[string][]byte {
 		"noisy": scene(w, h, 2*w, 6),
 		"smooth": paint(func(x, y int) (float64, float64, float64) {
 			fx, fy := float64(x), float64(y)
-			return 120 + 90*math.Sin(fx/137)*math.Cos(fy/93), 128 + 40*math.Sin(fx/190+fy/150), 128 + 30*math.Cos(fx/160-fy/180)
+			l := 120 + 90*math.Sin(fx/137)*math.Cos(fy/93)
+			return l, 128 + 40*math.Sin(fx/190+fy/150), 128 + 30*math.Cos(fx/160-fy/180)
 		}),
 		"dark": paint(func(x, y int) (float64, float64, float64) {
 			n := rng.NormFloat64
-			return 30 + 20*math.Sin(float64(x)/37)*math.Cos(float64(y)/23) + 6*n(), 128 + 3*n(), 128 + 10*math.Sin(float64(x)/100) + 3*n()
+			l, cb := 30+20*math.Sin(float64(x)/37)*math.Cos(float64(y)/23)+6*n(), 128+3*n()
+			return l, cb, 128 + 10*math.Sin(float64(x)/100) + 3*n()
 		}),
 		"text": paint(func(x, y int) (float64, float64, float64) {
 			if y%14 < 10 && x%9 < 7 && (x/2*7919+y/14*104729+(x/8*31+y/2*17)%13*3)%5 < 2 {
@@ -50,10 +52,11 @@ func scenes(w, h int) map[string][]byte {
 	}
 }
 
-// likeness is the PSNR of b's luma, and of all its samples in 4:2:2, against the packed original.
-func likeness(t testing.TB, b, yuyv []byte, w, h int) (luma, all float64) {
+// scenePSNR returns the PSNR of luma, and of all 4:2:2 samples, against the
+// packed original.
+func scenePSNR(t testing.TB, b, yuyv []byte, w, h int) (luma, all float64) {
 	t.Helper()
-	p := decoded(t, b).(*image.YCbCr)
+	p := stdDecode(t, b).(*image.YCbCr)
 	var sl, sc float64
 	square := func(a, b byte) float64 { return float64(abs(a, b) * abs(a, b)) }
 	for i := range w * h {
@@ -66,10 +69,10 @@ func likeness(t testing.TB, b, yuyv []byte, w, h int) (luma, all float64) {
 	return psnr(sl, w*h), psnr(sl+sc, 2*w*h)
 }
 
-// reencoded is what image/jpeg makes of src in size bytes or a few more, the best that costs no less than ours; nil if it
-// cannot make anything so large or so small.
-func reencoded(t testing.TB, src []byte, size int) []byte {
-	img := decoded(t, src)
+// stdReencode re-encodes src with image/jpeg to size bytes or slightly more. It
+// returns nil if no quality fits.
+func stdReencode(t testing.TB, src []byte, size int) []byte {
+	img := stdDecode(t, src)
 	encode := func(quality int) []byte {
 		var b bytes.Buffer
 		if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: quality}); err != nil {
@@ -91,65 +94,72 @@ func reencoded(t testing.TB, src []byte, size int) []byte {
 	return encode(high)
 }
 
-func TestFramesAreNoWorseThanReencodedOnes(t *testing.T) {
+func TestRequantise_asGoodAsReencoding(t *testing.T) {
 	const w, h = 320, 240
 	compared := 0
 	for name, yuyv := range scenes(w, h) {
-		for _, quality := range []int{80, 93} {
-			src, err := NewEncoder(quality).EncodeYUYV(nil, yuyv, w, h, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var r Requantiser
-			load(t, &r, src)
-			for _, part := range []int{2, 3, 5, 10} {
-				out, s := r.AppendWithin(nil, len(src)/part)
-				ref := reencoded(t, src, len(out))
-				if ref == nil {
-					continue
+		t.Run(name, func(t *testing.T) {
+			for _, quality := range []int{80, 93} {
+				src, err := NewEncoder(quality).EncodeYUYV(nil, yuyv, w, h, 0)
+				if err != nil {
+					t.Fatal(err)
 				}
-				compared++
-				luma, all := likeness(t, out, yuyv, w, h)
-				refLuma, refAll := likeness(t, ref, yuyv, w, h)
-				t.Logf("%s@%d 1/%d: scale %d, %d bytes %.1f %.1f dB; image/jpeg %d bytes %.1f %.1f dB", name, quality, part, s,
-					len(out), luma, all, len(ref), refLuma, refAll)
-				if luma < refLuma-1 || all < refAll-1 {
-					t.Errorf("%s of quality %d at 1/%d: %.1f and %.1f dB, image/jpeg has %.1f and %.1f", name, quality, part, luma,
-						all, refLuma, refAll)
+				var r Requantiser
+				mustLoad(t, &r, src)
+				for _, part := range []int{2, 3, 5, 10} {
+					out, s := r.AppendWithin(nil, len(src)/part)
+					ref := stdReencode(t, src, len(out))
+					if ref == nil {
+						continue
+					}
+					compared++
+					luma, all := scenePSNR(t, out, yuyv, w, h)
+					refLuma, refAll := scenePSNR(t, ref, yuyv, w, h)
+					t.Logf("%s@%d 1/%d: scale %d, %d bytes %.1f %.1f dB; image/jpeg %d bytes %.1f %.1f dB",
+						name, quality, part, s, len(out), luma, all, len(ref), refLuma, refAll)
+					if luma < refLuma-1 || all < refAll-1 {
+						t.Errorf("%s of quality %d at 1/%d: got %.1f and %.1f dB, image/jpeg has %.1f and %.1f",
+							name, quality, part, luma, all, refLuma, refAll)
+					}
 				}
 			}
-		}
+		})
 	}
 	if compared < 20 {
-		t.Errorf("only %d comparisons", compared)
+		t.Errorf("got %d comparisons, want at least 20", compared)
 	}
 }
 
-func TestAppendWithinKeepsTheLimitAndUsesIt(t *testing.T) {
+func TestAppendWithin_limit(t *testing.T) {
 	const w, h = 640, 480
-	var r Requantiser // one for all, as a camera's view changes
+	var r Requantiser // shared, as for a camera whose view changes
 	for name, yuyv := range scenes(w, h) {
-		src, err := NewEncoder(90).EncodeYUYV(nil, yuyv, w, h, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		load(t, &r, src)
-		finest, coarsest := len(r.Append(nil, 0)), len(r.Append(nil, MaxScale))
-		for _, limit := range []int{0, 1000, coarsest, finest / 10, finest / 5, finest / 3, finest / 2, finest * 9 / 10, 2 * finest} {
-			load(t, &r, src)
-			out, s := r.AppendWithin([]byte("before"), limit)
-			out = bytes.TrimPrefix(out, []byte("before"))
-			if !bytes.Equal(out, r.Append(nil, s)) {
-				t.Errorf("%s in %d: not the frame of scale %d", name, limit, s)
+		t.Run(name, func(t *testing.T) {
+			src, err := NewEncoder(90).EncodeYUYV(nil, yuyv, w, h, 0)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if len(out) > limit && s != MaxScale {
-				t.Errorf("%s in %d: %d bytes at scale %d", name, limit, len(out), s)
+			mustLoad(t, &r, src)
+			finest, coarsest := len(r.Append(nil, 0)), len(r.Append(nil, MaxScale))
+			for _, limit := range []int{
+				0, 1000, coarsest, finest / 10, finest / 5, finest / 3, finest / 2, finest * 9 / 10, 2 * finest,
+			} {
+				mustLoad(t, &r, src)
+				out, s := r.AppendWithin([]byte("before"), limit)
+				out = bytes.TrimPrefix(out, []byte("before"))
+				if !bytes.Equal(out, r.Append(nil, s)) {
+					t.Errorf("in %d bytes: got another frame than at scale %d", limit, s)
+				}
+				if len(out) > limit && s != MaxScale {
+					t.Errorf("in %d bytes: got %d bytes at scale %d", limit, len(out), s)
+				}
+				// Three scales finer must be too large.
+				if finer := len(r.Append(nil, s-3)); s > 3 && finer <= limit*97/100 && len(out) < limit*9/10 {
+					t.Errorf("in %d bytes: got %d bytes at scale %d, but %d three scales finer",
+						limit, len(out), s, finer)
+				}
 			}
-			// Two scales finer it must be too large, or it was given away.
-			if finer := len(r.Append(nil, s-3)); s > 3 && finer <= limit*97/100 && len(out) < limit*9/10 {
-				t.Errorf("%s in %d: %d bytes at scale %d, three finer only %d", name, limit, len(out), s, finer)
-			}
-		}
+		})
 	}
 }
 
@@ -193,7 +203,7 @@ func benchmarkRequantise(b *testing.B, name string, src []byte, limit int) {
 		b.ReportMetric(float64(size), "bytes/frame")
 	})
 	b.Run(name+"/image-jpeg", func(b *testing.B) {
-		img, quality := decoded(b, src), 1
+		img, quality := stdDecode(b, src), 1
 		var out bytes.Buffer
 		for ; quality < 100; quality++ {
 			out.Reset()

@@ -13,14 +13,15 @@ import (
 	"testing"
 )
 
-// corpus is frames of 83x61 pixels made by cjpeg of libjpeg-turbo: -quality 85 and -sample as the name says,
-// restart-each with -restart 1B, restart-rows with -restart 1, optimised with -quality 97 -optimize, one-table with
-// -qslots 0, q100 with -quality 100.
-func corpus(t testing.TB) map[string][]byte {
+// testFrames returns frames of 83x61 pixels made by cjpeg of libjpeg-turbo with
+// -quality 85 and -sample as in the name. restart-each has -restart 1B,
+// restart-rows -restart 1, optimised -quality 97 -optimize, one-table -qslots
+// 0, q100 -quality 100.
+func testFrames(t testing.TB) map[string][]byte {
 	t.Helper()
 	names, err := filepath.Glob("testdata/requantise/*.jpg")
 	if err != nil || len(names) == 0 {
-		t.Fatal("no corpus", err)
+		t.Fatal("no test frames", err)
 	}
 	m := map[string][]byte{}
 	for _, name := range names {
@@ -34,12 +35,13 @@ func corpus(t testing.TB) map[string][]byte {
 	for range 4 {
 		m["no-tables"] = without(t, m["no-tables"], mDHT)
 	}
-	m["fill-bytes"] = insert(t, insert(t, m["420"], mSOS, 0xFF), mDQT, 0xFF, 0xFF)
-	m["comment"] = insert(t, m["444"], mSOS, 0xFF, mCOM, 0, 4, 0xFF, mEOI)
-	m["extended"] = change(t, m["420"], mSOF0, 1, mSOF1)
+	m["fill-bytes"] = insertBefore(t, insertBefore(t, m["420"], mSOS, 0xFF), mDQT, 0xFF, 0xFF)
+	m["comment"] = insertBefore(t, m["444"], mSOS, 0xFF, mCOM, 0, 4, 0xFF, mEOI)
+	m["extended"] = setByte(t, m["420"], mSOF0, 1, mSOF1)
 	m["padded"] = append(slices.Clone(m["422"]), 0, 0xFF, 0xD9, 1)
-	m["padded-restarts"] = bytes.ReplaceAll(m["restart-each"], []byte{0xFF, mRST0 + 3}, []byte{0xFF, 0xFF, 0xFF, mRST0 + 3})
-	start, end := segmentAt(t, m["422"], mDQT) // the same steps, with 16 bits each
+	rst3, padded := []byte{0xFF, mRST0 + 3}, []byte{0xFF, 0xFF, 0xFF, mRST0 + 3}
+	m["padded-restarts"] = bytes.ReplaceAll(m["restart-each"], rst3, padded)
+	start, end := segmentAt(t, m["422"], mDQT) // the same steps in 16 bits
 	wide := []byte{0xFF, mDQT, 0, 2 + 129, 0x10 | m["422"][start+4]}
 	for _, step := range m["422"][start+5 : end] {
 		wide = append(wide, 0, step)
@@ -48,7 +50,7 @@ func corpus(t testing.TB) map[string][]byte {
 	return m
 }
 
-func load(t testing.TB, r *Requantiser, b []byte) {
+func mustLoad(t testing.TB, r *Requantiser, b []byte) {
 	t.Helper()
 	info, err := Check(b)
 	if err == nil {
@@ -59,7 +61,7 @@ func load(t testing.TB, r *Requantiser, b []byte) {
 	}
 }
 
-func decoded(t testing.TB, b []byte) image.Image {
+func stdDecode(t testing.TB, b []byte) image.Image {
 	t.Helper()
 	img, err := jpeg.Decode(bytes.NewReader(b))
 	if err != nil {
@@ -68,7 +70,7 @@ func decoded(t testing.TB, b []byte) image.Image {
 	return img
 }
 
-// samePixels compares what image/jpeg makes of two frames.
+// samePixels reports whether two decoded frames are equal.
 func samePixels(a, b image.Image) bool {
 	switch a := a.(type) {
 	case *image.Gray:
@@ -84,48 +86,48 @@ func samePixels(a, b image.Image) bool {
 	return false
 }
 
-func TestScale0ChangesNothing(t *testing.T) {
-	for name, b := range corpus(t) {
+func TestRequantise_scale0(t *testing.T) {
+	for name, b := range testFrames(t) {
 		t.Run(name, func(t *testing.T) {
 			var r, again Requantiser
-			load(t, &r, b)
+			mustLoad(t, &r, b)
 			out := r.Append([]byte("before"), 0)
 			out, found := bytes.CutPrefix(out, []byte("before"))
 			if !found {
-				t.Fatal("what was there is gone")
+				t.Fatal("the bytes in dst are lost")
 			}
 			if len(out) > len(b)+100 {
-				t.Errorf("%d bytes became %d", len(b), len(out))
+				t.Errorf("got %d bytes of %d, want at most 100 more", len(out), len(b))
 			}
-			load(t, &again, out)
-			if !slices.Equal(r.coef.words, again.coef.words) {
+			mustLoad(t, &again, out)
+			if !slices.Equal(r.coefs.words, again.coefs.words) {
 				t.Error("the coefficients differ")
 			}
 			if name == "no-tables" {
 				info, _ := Check(b)
 				b = Complete(nil, b, info)
 			}
-			if !samePixels(decoded(t, b), decoded(t, out)) {
+			if !samePixels(stdDecode(t, b), stdDecode(t, out)) {
 				t.Error("the pixels differ")
 			}
 		})
 	}
 }
 
-// coefficientsOf spreads a component's blocks out and dequantises them.
+// coefficientsOf returns all blocks, dequantised, and their components.
 func coefficientsOf(r *Requantiser) (blocks [][64]int, component []int) {
-	words := r.coef.words
+	words := r.coefs.words
 	for i := 0; len(words) > 0; i++ {
-		c := r.shape.blocks[i%r.shape.perMCU]
+		c := r.geometry.blocks[i%r.geometry.perMCU]
 		var b [64]int
-		b[0] = int(int32(words[0])>>16) * int(r.from[c][0])
+		b[0] = int(int32(words[0])>>16) * int(r.srcSteps[c][0])
 		n := 1 + words[0]&0xFFFF
 		for _, w := range words[1:n] {
 			v := int(w >> 7)
 			if w&64 != 0 {
 				v = -v
 			}
-			b[w&63] = v * int(r.from[c][w&63])
+			b[w&63] = v * int(r.srcSteps[c][w&63])
 		}
 		blocks, component = append(blocks, b), append(component, c)
 		words = words[n:]
@@ -133,82 +135,90 @@ func coefficientsOf(r *Requantiser) (blocks [][64]int, component []int) {
 	return blocks, component
 }
 
-func TestCoefficientsAreRoundedToTheNewSteps(t *testing.T) {
-	for name, b := range corpus(t) {
-		var r, made Requantiser
-		load(t, &r, b)
-		was, _ := coefficientsOf(&r)
-		for s := Scale(8); s <= MaxScale; s += 24 {
-			load(t, &made, r.Append(nil, s))
-			now, component := coefficientsOf(&made)
-			if len(now) != len(was) {
-				t.Fatalf("%s: %d blocks became %d", name, len(was), len(now))
-			}
-			for i := range now {
-				for k, v := range now[i] {
-					step, off := int(made.from[component[i]][k]), max(v-was[i][k], was[i][k]-v)
-					if k == 0 && 2*off > step || 100*off > 64*step || v != 0 && (v > 0) != (was[i][k] > 0) {
-						t.Fatalf("%s at %d, block %d: coefficient %d was %d and is %d in steps of %d", name, s, i, k, was[i][k], v, step)
+func TestRequantise_rounding(t *testing.T) {
+	for name, b := range testFrames(t) {
+		t.Run(name, func(t *testing.T) {
+			var r, made Requantiser
+			mustLoad(t, &r, b)
+			was, _ := coefficientsOf(&r)
+			for s := Scale(8); s <= MaxScale; s += 24 {
+				mustLoad(t, &made, r.Append(nil, s))
+				now, component := coefficientsOf(&made)
+				if len(now) != len(was) {
+					t.Fatalf("got %d blocks, want %d", len(now), len(was))
+				}
+				for i := range now {
+					for k, v := range now[i] {
+						step, off := int(made.srcSteps[component[i]][k]), max(v-was[i][k], was[i][k]-v)
+						if k == 0 && 2*off > step || 100*off > 64*step || v != 0 && (v > 0) != (was[i][k] > 0) {
+							t.Fatalf("at %d, block %d: got %d for coefficient %d of %d in steps of %d",
+								s, i, v, k, was[i][k], step)
+						}
 					}
 				}
 			}
-		}
+		})
 	}
 }
 
-func TestEveryScaleIsReadableAndTheNextOneSmaller(t *testing.T) {
-	for name, b := range corpus(t) {
-		var r Requantiser
-		load(t, &r, b)
-		was := decoded(t, r.Append(nil, 0))
-		size := len(r.Append(nil, 0))
-		for s := Scale(0); s <= MaxScale; s += 4 {
-			out := r.Append(nil, s)
-			if info, err := Check(out); err != nil || info.End != len(out) || !info.Tables {
-				t.Fatalf("%s at %d: %+v, %v", name, s, info, err)
+func TestRequantise_everyScale(t *testing.T) {
+	for name, b := range testFrames(t) {
+		t.Run(name, func(t *testing.T) {
+			var r Requantiser
+			mustLoad(t, &r, b)
+			was := stdDecode(t, r.Append(nil, 0))
+			size := len(r.Append(nil, 0))
+			for s := Scale(0); s <= MaxScale; s += 4 {
+				out := r.Append(nil, s)
+				if info, err := Check(out); err != nil || info.End != len(out) || !info.Tables {
+					t.Fatalf("at %d: got %+v, %v from Check; want %d bytes", s, info, err, len(out))
+				}
+				if img := stdDecode(t, out); img.Bounds() != was.Bounds() || img.ColorModel() != was.ColorModel() {
+					t.Errorf("at %d: got %v, want %v", s, img.Bounds(), was.Bounds())
+				}
+				// Tables are a large part of such small frames.
+				if len(out) > size*102/100+10 {
+					t.Errorf("at %d: got %d bytes, want at most 2 %% more than %d", s, len(out), size)
+				}
+				size = len(out)
 			}
-			if img := decoded(t, out); img.Bounds() != was.Bounds() || img.ColorModel() != was.ColorModel() {
-				t.Errorf("%s at %d: %v", name, s, img.Bounds())
-			}
-			// Of such small frames the tables are a good part.
-			if len(out) > size*102/100+10 {
-				t.Errorf("%s at %d: %d bytes after %d", name, s, len(out), size)
-			}
-			size = len(out)
-		}
+		})
 	}
 }
 
-func TestScalesOutsideAreTheNearest(t *testing.T) {
+func TestScale_outOfRange(t *testing.T) {
 	var r Requantiser
-	load(t, &r, corpus(t)["422"])
-	if !bytes.Equal(r.Append(nil, -5), r.Append(nil, 0)) || !bytes.Equal(r.Append(nil, MaxScale+9), r.Append(nil, MaxScale)) {
-		t.Error("a scale outside makes another frame")
+	mustLoad(t, &r, testFrames(t)["422"])
+	for s, nearest := range map[Scale]Scale{-5: 0, MaxScale + 9: MaxScale} {
+		if !bytes.Equal(r.Append(nil, s), r.Append(nil, nearest)) {
+			t.Errorf("scale %d: got another frame than at %d", s, nearest)
+		}
 	}
 	for s, want := range map[Scale]int{0: 98, 80: 50, 59: 80, 112: 13, MaxScale: 6} {
 		if got := s.Quality(); got != want {
-			t.Errorf("the quality of %d is %d, want %d", s, got, want)
+			t.Errorf("quality of %d: got %d, want %d", s, got, want)
 		}
 	}
 }
 
-func TestSegmentsThatMatterAreKept(t *testing.T) {
-	b := corpus(t)["422"]
-	b = insert(t, b, mSOF0, slices.Concat([]byte{0xFF, mAPP0 + 4, 1, 100}, make([]byte, 354))...)
-	b = insert(t, b, mSOF0, 0xFF, mAPP0+14, 0, 4, 'x', 'y', 0xFF, mCOM, 0, 4, 'h', 'i')
+func TestRequantise_metadata(t *testing.T) {
+	b := testFrames(t)["422"]
+	b = insertBefore(t, b, mSOF0, slices.Concat([]byte{0xFF, mAPP0 + 4, 1, 100}, make([]byte, 354))...)
+	b = insertBefore(t, b, mSOF0, 0xFF, mAPP0+14, 0, 4, 'x', 'y', 0xFF, mCOM, 0, 4, 'h', 'i')
 	var r Requantiser
-	load(t, &r, b)
+	mustLoad(t, &r, b)
 	out := r.Append(nil, 90)
-	if string(Comment(out)) != "hi" || !bytes.Contains(out, []byte{0xFF, mAPP0 + 14, 0, 4, 'x', 'y'}) || !bytes.Contains(out, []byte("JFIF")) {
-		t.Errorf("% x", out[:60])
+	app14 := []byte{0xFF, mAPP0 + 14, 0, 4, 'x', 'y'}
+	if string(Comment(out)) != "hi" || !bytes.Contains(out, app14) || !bytes.Contains(out, []byte("JFIF")) {
+		t.Errorf("got % x, want JFIF, APP14 and a comment", out[:60])
 	}
 	if bytes.Contains(out, []byte{0xFF, mAPP0 + 4}) {
-		t.Error("a large segment was kept")
+		t.Error("got a large segment, want it dropped")
 	}
 }
 
-func TestLoadRefuses(t *testing.T) {
-	all := corpus(t)
+func TestLoad_invalidFrame(t *testing.T) {
+	all := testFrames(t)
 	good := all["422"]
 	_, data := segmentAt(t, good, mSOS)
 	file := func(name string) []byte {
@@ -219,58 +229,60 @@ func TestLoadRefuses(t *testing.T) {
 		return b
 	}
 	restarts := all["restart-each"]
+	dnl := []byte{0xFF, mDNL, 0, 4, 0, 61, 0xFF, mEOI}
+	rst2, rst3 := []byte{0xFF, mRST0 + 2}, []byte{0xFF, mRST0 + 3}
 	for _, c := range []struct {
 		name string
 		b    []byte
 		want error
 	}{
 		{"nothing", nil, ErrNoStart},
-		{"no picture", []byte("hello, world"), ErrNoStart},
+		{"text", []byte("hello, world"), ErrNoStart},
 		{"SOI only", good[:2], ErrNoEnd},
 		{"header only", good[:100], ErrNoEnd},
 		{"progressive", file("progressive.jpg"), ErrUnsupported},
 		{"several scans", file("three-scans.jpg"), ErrUnsupported},
 		{"steps above 255", file("16bit.jpg"), ErrUnsupported},
-		{"another scan behind", slices.Concat(good[:len(good)-2], good[data-14:]), ErrUnsupported},
-		{"a number of lines behind", slices.Concat(good[:len(good)-2], []byte{0xFF, mDNL, 0, 4, 0, 61, 0xFF, mEOI}), ErrUnsupported},
+		{"second scan", slices.Concat(good[:len(good)-2], good[data-14:]), ErrUnsupported},
+		{"DNL after the scan", slices.Concat(good[:len(good)-2], dnl), ErrUnsupported},
 		{"no quantisation table", without(t, without(t, good, mDQT), mDQT), ErrMarker},
-		{"a step of 0", change(t, good, mDQT, 20, 0), ErrMarker},
-		{"quantisation table 4", change(t, good, mDQT, 4, 4), ErrMarker},
-		{"an impossible Huffman table", change(t, good, mDHT, 5, 3), ErrMarker},
-		{"a Huffman table that is not there", change(t, good, mSOS, 6, 0x22), ErrMarker},
-		{"components in another order", change(t, good, mSOS, 5, 2), ErrMarker},
-		{"a spectral range", change(t, good, mSOS, len("FFDALL3c0c1c2")-1, 5), ErrUnsupported},
-		{"too many blocks", change(t, good, mSOF0, 11, 0x44), ErrMarker},
-		{"no picture data", append(slices.Clone(good[:data]), 0xFF, mEOI), ErrMarker},
-		{"cut in the data", append(slices.Clone(good[:data+200]), 0xFF, mEOI), ErrMarker},
-		{"a restart missing", bytes.Replace(restarts, []byte{0xFF, mRST0 + 2}, nil, 1), ErrMarker},
-		{"a restart too many", bytes.Replace(restarts, []byte{0xFF, mRST0 + 2}, []byte{0xFF, mRST0 + 3, 0xFF, mRST0 + 2}, 1), ErrMarker},
+		{"step 0", setByte(t, good, mDQT, 20, 0), ErrMarker},
+		{"quantisation table 4", setByte(t, good, mDQT, 4, 4), ErrMarker},
+		{"invalid Huffman table", setByte(t, good, mDHT, 5, 3), ErrMarker},
+		{"missing Huffman table", setByte(t, good, mSOS, 6, 0x22), ErrMarker},
+		{"components in another order", setByte(t, good, mSOS, 5, 2), ErrMarker},
+		{"spectral selection", setByte(t, good, mSOS, len("FFDALL3c0c1c2")-1, 5), ErrUnsupported},
+		{"too many blocks in an MCU", setByte(t, good, mSOF0, 11, 0x44), ErrMarker},
+		{"no data", append(slices.Clone(good[:data]), 0xFF, mEOI), ErrMarker},
+		{"truncated data", append(slices.Clone(good[:data+200]), 0xFF, mEOI), ErrMarker},
+		{"missing restart marker", bytes.Replace(restarts, rst2, nil, 1), ErrMarker},
+		{"surplus restart marker", bytes.Replace(restarts, rst2, slices.Concat(rst3, rst2), 1), ErrMarker},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var r Requantiser
-			load(t, &r, good)
+			mustLoad(t, &r, good)
 			if err := r.Load(c.b, Info{End: len(c.b)}); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 			r.Halve()
 			if b := r.Append(nil, 50); len(b) != 0 {
-				t.Errorf("%d bytes of a frame that was refused", len(b))
+				t.Errorf("got %d bytes of an invalid frame, want none", len(b))
 			}
 		})
 	}
 	var r Requantiser
 	if err := r.Load(good, Info{End: len(good) + 1}); err != nil {
-		t.Errorf("an end behind the bytes: %v", err)
+		t.Errorf("End beyond the bytes: got %v, want no error", err)
 	}
 }
 
-func TestRequantiserAllocatesNothingOnceWarm(t *testing.T) {
-	all := corpus(t)
+func TestRequantise_allocations(t *testing.T) {
+	all := testFrames(t)
 	var r Requantiser
 	dst := make([]byte, 0, 64<<10)
 	run := func() {
 		for _, name := range []string{"422", "optimised", "restart-each"} {
-			load(t, &r, all[name])
+			mustLoad(t, &r, all[name])
 			dst = r.Append(dst[:0], 80)
 			dst, _ = r.AppendWithin(dst[:0], 2000)
 			r.Halve()
@@ -280,12 +292,12 @@ func TestRequantiserAllocatesNothingOnceWarm(t *testing.T) {
 	run()
 	run()
 	if n := testing.AllocsPerRun(10, run); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("got %v allocations, want none", n)
 	}
 }
 
-// libjpeg is who most others read with; it complains on standard error.
-func TestRequantisedFramesAreReadableByLibjpeg(t *testing.T) {
+// Most programs decode with libjpeg. It warns on standard error.
+func TestRequantise_libjpeg(t *testing.T) {
 	djpeg, err := exec.LookPath("djpeg")
 	if err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "" {
 		t.Fatal("djpeg is not installed: package libjpeg-turbo-progs")
@@ -298,38 +310,40 @@ func TestRequantisedFramesAreReadableByLibjpeg(t *testing.T) {
 		var out, complaint bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &complaint
 		if err := cmd.Run(); err != nil || complaint.Len() > 0 {
-			t.Errorf("%v %s", err, complaint.String())
+			t.Errorf("got %v, %q from djpeg; want no warning", err, complaint.String())
 		}
 		return out.String()
 	}
-	for name, b := range corpus(t) {
-		if strings.HasPrefix(name, "padded") {
-			continue // the source itself makes libjpeg complain
-		}
-		var r Requantiser
-		load(t, &r, b)
-		if read(b) != read(r.Append(nil, 0)) {
-			t.Errorf("%s: the pixels differ", name)
-		}
-		read(r.Append(nil, 70))
-		read(r.Append(nil, MaxScale))
-		r.Halve()
-		if p := read(r.Append(nil, 60)); !strings.HasPrefix(p[2:], "\n42 31\n") {
-			t.Errorf("%s halved begins with %q", name, p[:10])
-		}
+	for name, b := range testFrames(t) {
+		t.Run(name, func(t *testing.T) {
+			if strings.HasPrefix(name, "padded") {
+				return // libjpeg warns about the source
+			}
+			var r Requantiser
+			mustLoad(t, &r, b)
+			if read(b) != read(r.Append(nil, 0)) {
+				t.Errorf("the pixels differ")
+			}
+			read(r.Append(nil, 70))
+			read(r.Append(nil, MaxScale))
+			r.Halve()
+			if p := read(r.Append(nil, 60)); !strings.HasPrefix(p[2:], "\n42 31\n") {
+				t.Errorf("halved: got %q, want 42x31", p[:10])
+			}
+		})
 	}
 }
 
 func FuzzRequantise(f *testing.F) {
-	for _, b := range corpus(f) {
+	for _, b := range testFrames(f) {
 		f.Add(b, uint8(70))
 	}
-	f.Add(frame(f), uint8(100))
+	f.Add(stdFrame(f), uint8(100))
 	f.Fuzz(func(t *testing.T, b []byte, scale uint8) {
 		var r, again Requantiser
 		info, err := Check(b)
 		if err != nil {
-			if r.Load(b, Info{End: len(b)}) == nil { // Check may be stricter
+			if r.Load(b, Info{End: len(b)}) == nil { // Check is stricter
 				r.Append(nil, Scale(scale))
 			}
 			return
@@ -340,18 +354,18 @@ func FuzzRequantise(f *testing.F) {
 		_, sourceErr := jpeg.DecodeConfig(bytes.NewReader(Complete(nil, b, info)))
 		w, h := info.Width, info.Height
 		for range 3 {
-			if len(r.coef.words) > 32*len(b)+2048 {
-				t.Fatalf("%d words of %d bytes", len(r.coef.words), len(b))
+			if len(r.coefs.words) > 32*len(b)+2048 {
+				t.Fatalf("got %d words of %d bytes", len(r.coefs.words), len(b))
 			}
 			same := r.Append(nil, 0)
-			load(t, &again, same)
-			if !slices.Equal(again.coef.words, r.coef.words) {
+			mustLoad(t, &again, same)
+			if !slices.Equal(again.coefs.words, r.coefs.words) {
 				t.Fatal("scale 0 changes the coefficients")
 			}
 			for _, out := range [][]byte{same, r.Append(nil, Scale(scale))} {
 				got, err := Check(out)
 				if err != nil || got.Width != w || got.Height != h || got.End != len(out) {
-					t.Fatalf("%dx%d became %+v, %v", w, h, got, err)
+					t.Fatalf("got %+v, %v; want %dx%d", got, err, w, h)
 				}
 				if sourceErr == nil && w*h < 1<<20 {
 					if _, err := jpeg.Decode(bytes.NewReader(out)); err != nil {
@@ -360,12 +374,12 @@ func FuzzRequantise(f *testing.F) {
 				}
 			}
 			if out, s := r.AppendWithin(nil, len(b)/2); len(out) > len(b)/2 && s != MaxScale {
-				t.Fatalf("%d bytes at %d, limit %d", len(out), s, len(b)/2)
+				t.Fatalf("got %d bytes at scale %d, want at most %d", len(out), s, len(b)/2)
 			}
 			r.Halve()
 			w, h = (w+1)/2, (h+1)/2
 			if gw, gh := r.Size(); gw != w || gh != h {
-				t.Fatalf("halved to %dx%d", gw, gh)
+				t.Fatalf("got %dx%d, want %dx%d", gw, gh, w, h)
 			}
 		}
 	})

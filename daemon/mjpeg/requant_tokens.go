@@ -6,30 +6,33 @@ import (
 	"slices"
 )
 
-// ratio turns a magnitude in old steps into one in new steps: it is 0 below floor, and then (magnitude*recip + round) >> 20.
-type ratio struct {
-	floor uint32 // <<7, as in coefficients' words
+// stepRatio converts a magnitude from old to new steps: 0 below floor, else
+// (magnitude*recip + round) >> ratioBits.
+type stepRatio struct {
+	floor uint32 // <<7, as in the words of coefficients
 	recip uint32
 	round uint32
 }
 
-// ratioBits gives recip 20 bits; with ten of the magnitude the product stays below 2^31.
+// ratioBits is the number of fraction bits of recip. A product with a magnitude
+// of ten bits stays below 2^31.
 const ratioBits = 20
 
-// Where values are rounded to, in new steps: what is below deadZone becomes 0, and what is above is rounded up from
-// 1 less roundUp. Coefficients are more often small than large, and small ones cost more than they show. Measured on photos, text
-// and noise at a half to a tenth of the size, 0.63 and 0.4 give 0.2 to 0.4 dB more at the same size than 0.5 and 0.5; more
-// than that blurs.
+// Rounding thresholds, in new steps. Magnitudes below deadZone become 0. Others
+// are rounded up from 1 - roundUp. Coefficients are more often small than
+// large, and small ones cost more bits than they improve the frame. On photos,
+// text and noise at 1/2 to 1/10 of the size, 0.63 and 0.4 give 0.2 to 0.4 dB
+// more at the same size than 0.5 and 0.5. Larger values blur.
 const (
 	deadZone = 0.63
 	roundUp  = 1 << ratioBits * 4 / 10
 )
 
-func makeRatio(from, to uint8) ratio {
+func newStepRatio(from, to uint8) stepRatio {
 	if from == to {
-		return ratio{floor: 1 << 7, recip: 1 << ratioBits}
+		return stepRatio{floor: 1 << 7, recip: 1 << ratioBits}
 	}
-	r := ratio{
+	r := stepRatio{
 		recip: (uint32(from)<<ratioBits + uint32(to)/2) / uint32(to),
 		round: roundUp,
 	}
@@ -37,39 +40,40 @@ func makeRatio(from, to uint8) ratio {
 	return r
 }
 
-// tokens are a frame's symbols and the bits behind them, and how often each symbol occurs. A token is
+// tokens are a frame's symbols with their magnitude bits, and the symbols'
+// frequencies. A token is
 //
 //	bits<<10 | table<<8 | symbol
 //
 // with table as 2*kind + class. Symbols are those of F.1.2: run<<4 | size.
 type tokens struct {
-	list []uint32
-	freq [4][256]uint32
+	tokens []uint32
+	freq   [4][256]uint32
 }
 
-// start forgets everything.
-func (t *tokens) start() {
-	t.list = t.list[:0]
+// reset removes all tokens.
+func (t *tokens) reset() {
+	t.tokens = t.tokens[:0]
 	t.freq = [4][256]uint32{}
 }
 
-// plan is how the coefficients of a frame become tokens.
-type plan struct {
-	ratios [3][64]ratio
-	steps  [3][2]int32 // of DC: old and new
-	kind   [3]uint32
+// requantParams convert a frame's coefficients to tokens.
+type requantParams struct {
+	ratios [3][64]stepRatio
+	steps  [3][2]int32 // DC steps: old, new
+	kinds  [3]uint32
 }
 
-func (p *plan) set(i int, kind int, from, to *[64]uint8) {
+func (p *requantParams) set(i int, kind int, from, to *[64]uint8) {
 	for k := range 64 {
-		p.ratios[i][k] = makeRatio(from[k], to[k])
+		p.ratios[i][k] = newStepRatio(from[k], to[k])
 	}
 	p.steps[i] = [2]int32{int32(from[0]), int32(to[0])}
-	p.kind[i] = uint32(kind)
+	p.kinds[i] = uint32(kind)
 }
 
-// quantiseDC rounds to the nearest: an error of DC is seen as a block.
-func (p *plan) quantiseDC(component int, dc int32) int32 {
+// quantiseDC rounds to nearest. DC errors are visible as blocks.
+func (p *requantParams) quantiseDC(component int, dc int32) int32 {
 	from, to := p.steps[component][0], p.steps[component][1]
 	if from == to {
 		return dc
@@ -81,28 +85,28 @@ func (p *plan) quantiseDC(component int, dc int32) int32 {
 	return (dc*from + half) / to
 }
 
-// run appends the tokens of words, which are whole MCUs.
-func (t *tokens) run(p *plan, g *geometry, words []uint32, pred *[3]int32) {
+// appendWords appends the tokens of words, which are whole MCUs.
+func (t *tokens) appendWords(p *requantParams, g *geometry, words []uint32, pred *[3]int32) {
 	for len(words) > 0 {
 		for _, c := range g.blocks[:g.perMCU] {
 			w := words[0]
 			n := w & 0xFFFF
 			dc := p.quantiseDC(c, int32(w)>>16)
-			t.block(&p.ratios[c], 2*p.kind[c], dc-pred[c], words[1:1+n])
+			t.appendBlock(&p.ratios[c], 2*p.kinds[c], dc-pred[c], words[1:1+n])
 			pred[c] = dc
 			words = words[1+n:]
 		}
 	}
 }
 
-// block appends the tokens of a block.
-func (t *tokens) block(ratios *[64]ratio, table uint32, diff int32, words []uint32) {
-	const most = 128 // more than a DC, 63 values, three ZRL and an EOB
-	if cap(t.list)-len(t.list) < most {
-		t.list = slices.Grow(t.list, most)
+// appendBlock appends the tokens of a block.
+func (t *tokens) appendBlock(ratios *[64]stepRatio, table uint32, diff int32, words []uint32) {
+	const most = 128 // at least a DC, 63 values, three ZRL and an EOB
+	if cap(t.tokens)-len(t.tokens) < most {
+		t.tokens = slices.Grow(t.tokens, most)
 	}
-	begin := len(t.list)
-	out := (*[most]uint32)(t.list[begin : begin+most])
+	begin := len(t.tokens)
+	out := (*[most]uint32)(t.tokens[begin : begin+most])
 
 	sign := diff >> 31
 	size := uint32(bits.Len32(uint32((diff ^ sign) - sign)))
@@ -138,5 +142,5 @@ func (t *tokens) block(ratios *[64]ratio, table uint32, diff int32, words []uint
 		n++
 		freq[0]++
 	}
-	t.list = t.list[:begin+int(n)]
+	t.tokens = t.tokens[:begin+int(n)]
 }

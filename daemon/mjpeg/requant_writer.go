@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// write appends the frame that the tokens and tables are of.
-func (r *Requantiser) write(b []byte) []byte {
-	g := &r.shape
+// appendFrame appends the frame of the current tokens and tables.
+func (r *Requantiser) appendFrame(b []byte) []byte {
+	g := &r.geometry
 	b = append(b, 0xFF, mSOI)
-	b = append(b, r.head.metadata...)
+	b = append(b, r.header.metadata...)
 	var table [3]byte
 	for i := range g.n {
 		table[i] = byte(i)
-		if same := slices.Index(r.steps[:i], r.steps[i]); same >= 0 {
+		if same := slices.Index(r.dstSteps[:i], r.dstSteps[i]); same >= 0 {
 			table[i] = byte(same)
 			continue
 		}
 		b = append(b, 0xFF, mDQT, 0, 2+65, byte(i))
-		b = append(b, r.steps[i][:]...)
+		b = append(b, r.dstSteps[i][:]...)
 	}
 	b = append(b, 0xFF, mSOF0, 0, byte(8+3*g.n), 8)
 	b = append(b, byte(g.height>>8), byte(g.height), byte(g.width>>8), byte(g.width), byte(g.n))
@@ -27,36 +27,37 @@ func (r *Requantiser) write(b []byte) []byte {
 	}
 	at := len(b)
 	b = append(b, 0xFF, mDHT, 0, 0)
-	for i := range 2 * r.kinds() {
-		b = r.tables[i].appendTo(b, byte(i&1<<4|i>>1))
+	for i := range 2 * r.tablePairs() {
+		b = r.tables[i].appendDHT(b, byte(i&1<<4|i>>1))
 	}
 	n := len(b) - at - 2
 	b[at+2], b[at+3] = byte(n>>8), byte(n)
 	b = append(b, 0xFF, mSOS, 0, byte(6+2*g.n), byte(g.n))
 	for i, c := range g.comps[:g.n] {
-		b = append(b, c.id, byte(kindOf(i)*0x11))
+		b = append(b, c.id, byte(quantKind(i)*0x11))
 	}
 	b = append(b, 0, 63, 0)
 	r.setCodes()
 	return r.appendData(b)
 }
 
-// overhead is about what write appends beside the tokens' data, in bytes.
-func (r *Requantiser) overhead() int {
-	n := 40 + len(r.head.metadata) + 3*5*r.shape.n + 69*r.kinds()
-	for i := range 2 * r.kinds() {
+// headerLen returns the approximate length of the frame without entropy-coded
+// data, in bytes.
+func (r *Requantiser) headerLen() int {
+	n := 40 + len(r.header.metadata) + 3*5*r.geometry.n + 69*r.tablePairs()
+	for i := range 2 * r.tablePairs() {
 		n += 17 + r.tables[i].n
 	}
 	return n
 }
 
-// setCodes puts into r.codes what each symbol of the four tables is written as:
+// setCodes fills r.codes with the code of each symbol of the four tables:
 //
-//	code << (bits behind it) << 5 | length with those bits (up to 16+11)
+//	code << (magnitude bits) << 5 | length with magnitude bits (up to 16+11)
 func (r *Requantiser) setCodes() {
 	for i := range r.tables {
 		codes := r.codes[i*256 : i*256+256]
-		r.tables[i].each(func(symbol byte, code uint32, bits int) {
+		r.tables[i].eachCode(func(symbol byte, code uint32, bits int) {
 			size := symbol & 15
 			codes[symbol] = code<<size<<5 | uint32(bits) + uint32(size)
 		})
@@ -65,21 +66,21 @@ func (r *Requantiser) setCodes() {
 
 // appendData appends the entropy-coded data and EOI.
 func (r *Requantiser) appendData(dst []byte) []byte {
-	const part = 512
-	// Room for tokens of 27 bits when every byte is 0xFF.
-	const room = part*27/8*2 + 16
+	const maxPart = 512
+	// Tokens of 27 bits, doubled if every byte is 0xFF.
+	const room = maxPart*27/8*2 + 16
 	var acc uint64
 	var n uint32
 	codes := (*[1024]uint32)(r.codes[:])
-	for list := r.tokens.list; len(list) > 0; {
+	for list := r.tokens.tokens; len(list) > 0; {
 		if cap(dst)-len(dst) < room {
 			dst = slices.Grow(dst, max(room, len(list)/2))
 		}
-		some := list[:min(part, len(list))]
-		list = list[len(some):]
+		part := list[:min(maxPart, len(list))]
+		list = list[len(part):]
 		at := len(dst)
 		b := dst[:cap(dst)]
-		for _, token := range some {
+		for _, token := range part {
 			c := codes[token&1023]
 			bits := c & 31
 			acc = acc<<bits | uint64(c>>5|token>>10)
@@ -99,7 +100,7 @@ func (r *Requantiser) appendData(dst []byte) []byte {
 		}
 		dst = dst[:at]
 	}
-	// The last byte is filled up with ones.
+	// Pad the last byte with ones.
 	pad := -n & 7
 	acc, n = acc<<pad|(1<<pad-1), n+pad
 	for n > 0 {
@@ -112,7 +113,7 @@ func (r *Requantiser) appendData(dst []byte) []byte {
 	return append(dst, 0xFF, mEOI)
 }
 
-// putByte puts c, and a zero behind it if it is 0xFF, and returns how many bytes that takes.
+// putByte writes c, and a zero after 0xFF. It returns the number of bytes.
 func putByte(b []byte, c byte) int {
 	b[0], b[1] = c, 0
 	if c == 0xFF {

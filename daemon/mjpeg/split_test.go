@@ -9,8 +9,8 @@ import (
 	"testing/iotest"
 )
 
-// split returns copies of all frames and the error at the end.
-func split(s *Splitter) (all [][]byte, err error) {
+// splitAll returns copies of all frames and the final error.
+func splitAll(s *Splitter) (all [][]byte, err error) {
 	for {
 		b, _, err := s.Next()
 		if err != nil {
@@ -20,9 +20,10 @@ func split(s *Splitter) (all [][]byte, err error) {
 	}
 }
 
-func TestSplitterFindsEveryWholeFrame(t *testing.T) {
-	one := frame(t)
-	two := insert(t, one, mDQT, slices.Concat([]byte{0xFF, 0xE1, 0, 2 + 6}, []byte{0xFF, mSOI, 0xFF, mEOI, 0, 0})...) // as a thumbnail
+func TestSplitter_frames(t *testing.T) {
+	one := stdFrame(t)
+	two := insertBefore(t, one, mDQT, 0xFF, mAPP0+1, 0, 2+6, 0xFF, mSOI, 0xFF, mEOI, 0, 0) // like a thumbnail
+	comment := slices.Concat([]byte{0xFF, mCOM, 0xFF, 0xFF}, make([]byte, 0xFFFD))
 	three := without(t, one, mDHT)
 	zeros := make([]byte, 999)
 	for _, c := range []struct {
@@ -32,97 +33,104 @@ func TestSplitterFindsEveryWholeFrame(t *testing.T) {
 		skipped int
 		why     error
 	}{
-		{"nothing", nil, nil, 0, nil},
-		{"one behind the other", [][]byte{one, two, three}, [][]byte{one, two, three}, 0, nil},
+		{"empty stream", nil, nil, 0, nil},
+		{"consecutive frames", [][]byte{one, two, three}, [][]byte{one, two, three}, 0, nil},
 		{"padding", [][]byte{zeros, one, zeros, two, zeros}, [][]byte{one, two}, 3 * 999, ErrNoStart},
-		{"cut at the end", [][]byte{one, two[:len(two)-9]}, [][]byte{one}, len(two) - 9, nil},
-		{"cut in the middle", [][]byte{one[:len(one)-9], two, three}, [][]byte{two, three}, len(one) - 9, ErrMarker},
-		{"a length into the next", [][]byte{change(t, one, mDHT, 2, 0xFF), two}, [][]byte{two}, len(one), nil},
-		{"no picture", [][]byte{zeros, []byte("text"), {0xFF, 0xFF, mSOI}}, nil, 999 + 4 + 3, nil},
-		{"too large", [][]byte{one, insert(t, one, mDQT, slices.Concat([]byte{0xFF, mCOM, 0xFF, 0xFF}, make([]byte, 0xFFFD))...), two},
+		{"truncated last frame", [][]byte{one, two[:len(two)-9]}, [][]byte{one}, len(two) - 9, nil},
+		{"truncated first frame", [][]byte{one[:len(one)-9], two, three},
+			[][]byte{two, three}, len(one) - 9, ErrMarker},
+		{"segment length into the next frame", [][]byte{setByte(t, one, mDHT, 2, 0xFF), two},
+			[][]byte{two}, len(one), nil},
+		{"no frame", [][]byte{zeros, []byte("text"), {0xFF, 0xFF, mSOI}}, nil, 999 + 4 + 3, nil},
+		{"too large", [][]byte{one, insertBefore(t, one, mDQT, comment...), two},
 			[][]byte{one, two}, len(one) + 0xFFFF + 2, nil},
 	} {
 		for how, wrap := range map[string]func(io.Reader) io.Reader{
-			"whole": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "data with EOF": iotest.DataErrReader,
+			"all at once":   func(r io.Reader) io.Reader { return r },
+			"byte by byte":  iotest.OneByteReader,
+			"data with EOF": iotest.DataErrReader,
 		} {
 			t.Run(c.name+"/"+how, func(t *testing.T) {
 				s := NewSplitter(wrap(bytes.NewReader(slices.Concat(c.in...))), 20000)
-				got, err := split(s)
+				got, err := splitAll(s)
 				if err != io.EOF {
-					t.Errorf("ended with %v", err)
+					t.Errorf("got %v at the end, want EOF", err)
 				}
 				if !slices.EqualFunc(got, c.want, bytes.Equal) {
-					t.Errorf("%d frames, want %d, or they differ", len(got), len(c.want))
+					t.Errorf("got %d frames, want %d, or they differ", len(got), len(c.want))
 				}
 				skipped, why := s.Skipped()
-				if int(skipped) != c.skipped || (why == nil) != (c.skipped == 0) || c.why != nil && !errors.Is(why, c.why) {
-					t.Errorf("skipped %d bytes because of %v; want %d, %v", skipped, why, c.skipped, c.why)
+				wrongReason := (why == nil) != (c.skipped == 0) || c.why != nil && !errors.Is(why, c.why)
+				if int(skipped) != c.skipped || wrongReason {
+					t.Errorf("got %d bytes skipped, %v; want %d, %v", skipped, why, c.skipped, c.why)
 				}
 			})
 		}
 	}
 }
 
-func TestSplitterIsBounded(t *testing.T) {
-	endless := io.MultiReader(bytes.NewReader(frame(t)[:700]), io.LimitReader(zeroes{}, 10<<20), bytes.NewReader(frame(t)))
-	s := NewSplitter(endless, 100<<10)
-	got, err := split(s)
+func TestSplitter_memory(t *testing.T) {
+	good := stdFrame(t)
+	zeros := io.LimitReader(zeroReader{}, 10<<20)
+	s := NewSplitter(io.MultiReader(bytes.NewReader(good[:700]), zeros, bytes.NewReader(good)), 100<<10)
+	got, err := splitAll(s)
 	if err != io.EOF || len(got) != 1 {
-		t.Errorf("%d frames, %v", len(got), err)
+		t.Errorf("got %d frames, %v; want 1, EOF", len(got), err)
 	}
 	if cap(s.buf) > 100<<10 {
-		t.Errorf("it took %d bytes", cap(s.buf))
+		t.Errorf("got a buffer of %d bytes, want at most 100 KiB", cap(s.buf))
 	}
 }
 
-func TestSplitterPassesTheReadersErrorOn(t *testing.T) {
-	why := errors.New("the disk is gone")
-	for _, r := range []io.Reader{iotest.ErrReader(why), io.MultiReader(bytes.NewReader(frame(t)[:50]), iotest.ErrReader(why))} {
-		if got, err := split(NewSplitter(r, 1<<20)); err != why || len(got) != 0 {
-			t.Errorf("%d frames, %v", len(got), err)
+func TestSplitter_readError(t *testing.T) {
+	why := errors.New("disk removed")
+	start := bytes.NewReader(stdFrame(t)[:50])
+	for _, r := range []io.Reader{iotest.ErrReader(why), io.MultiReader(start, iotest.ErrReader(why))} {
+		if got, err := splitAll(NewSplitter(r, 1<<20)); err != why || len(got) != 0 {
+			t.Errorf("got %d frames, %v; want none, %v", len(got), err, why)
 		}
 	}
-	if _, err := split(NewSplitter(idle{}, 1<<20)); err != io.ErrNoProgress {
-		t.Errorf("a reader that gives nothing: %v", err)
+	if _, err := splitAll(NewSplitter(idleReader{}, 1<<20)); err != io.ErrNoProgress {
+		t.Errorf("idle reader: got %v, want ErrNoProgress", err)
 	}
 }
 
-type zeroes struct{}
+type zeroReader struct{}
 
-func (zeroes) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+func (zeroReader) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
-type idle struct{}
+type idleReader struct{}
 
-func (idle) Read([]byte) (int, error) { return 0, nil }
+func (idleReader) Read([]byte) (int, error) { return 0, nil }
 
 func FuzzSplitter(f *testing.F) {
-	good := frame(f)
+	good := stdFrame(f)
 	f.Add(slices.Concat(good, good), 7)
 	f.Add(slices.Concat(good[:300], good), 1000)
 	f.Add([]byte{0xFF, mSOI, 0xFF, 0xFF, mSOI, 0xFF}, 1)
 	f.Fuzz(func(t *testing.T, b []byte, chunk int) {
-		whole, err := split(NewSplitter(bytes.NewReader(b), 4096))
+		whole, err := splitAll(NewSplitter(bytes.NewReader(b), 4096))
 		if err != io.EOF {
 			t.Fatal(err)
 		}
 		for _, p := range whole {
 			if info, err := Check(p); err != nil || info.End != len(p) {
-				t.Fatalf("gave a frame that Check refuses: %v", err)
+				t.Fatalf("got a frame that Check rejects: %v", err)
 			}
 		}
-		pieces, err := split(NewSplitter(&chunked{b, min(max(chunk, 1), 4096)}, 4096))
+		pieces, err := splitAll(NewSplitter(&chunkReader{b, min(max(chunk, 1), 4096)}, 4096))
 		if err != io.EOF || !slices.EqualFunc(whole, pieces, bytes.Equal) {
-			t.Fatalf("%d frames at once, %d in pieces, %v", len(whole), len(pieces), err)
+			t.Fatalf("got %d frames at once, %d in chunks, %v", len(whole), len(pieces), err)
 		}
 	})
 }
 
-type chunked struct {
+type chunkReader struct {
 	b []byte
 	n int
 }
 
-func (c *chunked) Read(p []byte) (int, error) {
+func (c *chunkReader) Read(p []byte) (int, error) {
 	if len(c.b) == 0 {
 		return 0, io.EOF
 	}

@@ -2,7 +2,8 @@ package mjpeg
 
 import "math"
 
-// zigzag[i] is where the coefficient with the natural index i (row*8+column) stands in zigzag order, Figure A.6.
+// zigzag[i] is the position in zigzag order of the coefficient with the natural
+// index i (row*8+column), Figure A.6.
 var zigzag = [64]uint8{
 	0, 1, 5, 6, 14, 15, 27, 28,
 	2, 4, 7, 13, 16, 26, 29, 42,
@@ -35,9 +36,9 @@ var baseQuant = [2][64]uint8{{
 	99, 99, 99, 99, 99, 99, 99, 99,
 }}
 
-// huffSpec is a Huffman table as a DHT segment carries it, B.2.4.2.
+// huffSpec is a Huffman table as in DHT, B.2.4.2.
 type huffSpec struct {
-	class  byte // its Tc and Th
+	class  byte // Tc<<4 | Th
 	counts [16]byte
 	values []byte
 }
@@ -85,7 +86,7 @@ var standardHuffman = [4]huffSpec{
 // standardDHT is one DHT segment with the four standard tables, 420 bytes.
 var standardDHT = makeDHT(standardHuffman[:])
 
-// greyDHT is one with those of Y alone.
+// greyDHT is one DHT segment with the two tables of Y.
 var greyDHT = makeDHT(standardHuffman[:2])
 
 func makeDHT(specs []huffSpec) []byte {
@@ -99,13 +100,13 @@ func makeDHT(specs []huffSpec) []byte {
 	return b
 }
 
-// huffCodes maps a symbol to its code and length: code<<8 | bits.
+// huffCodes maps a symbol to code<<8 | length in bits.
 type huffCodes [256]uint32
 
 func (s *huffSpec) codes() *huffCodes {
 	var c huffCodes
 	code, k := uint32(0), 0
-	for i, n := range s.counts { // Figure C.1 and C.2: codes count up and double with each length
+	for i, n := range s.counts { // Figures C.1 and C.2
 		for range n {
 			c[s.values[k]] = code<<8 | uint32(i+1)
 			code, k = code+1, k+1
@@ -119,8 +120,8 @@ var standardCodes = [4]*huffCodes{
 	standardHuffman[0].codes(), standardHuffman[1].codes(), standardHuffman[2].codes(), standardHuffman[3].codes(),
 }
 
-// scaleQuant makes the table for a quality of 1 to 100 as the IJG library does, so that the number means the same
-// everywhere: 50 is the table of the standard, 100 is all ones.
+// scaleQuant returns the table for a quality of 1 to 100, scaled as in the IJG
+// library: 50 is the standard's table, 100 is all ones.
 func scaleQuant(base *[64]uint8, quality int) (q [64]uint8) {
 	scale := 200 - 2*quality
 	if quality < 50 {
@@ -132,7 +133,8 @@ func scaleQuant(base *[64]uint8, quality int) (q [64]uint8) {
 	return q
 }
 
-// aanScale[k] is what the factored DCT of forward leaves in its k-th output beyond the true one.
+// aanScale[k] is the factor by which output k of the forward DCT exceeds the
+// true coefficient.
 var aanScale = func() (s [8]float64) {
 	s[0] = 1
 	for k := 1; k < 8; k++ {
