@@ -2,10 +2,10 @@
 // HTTP/1.1 with JSON under /v1, on a unix socket.
 //
 // Guarantees:
-//   - Routes, fields, event kinds and error kinds are only added, never renamed
-//     or removed.
-//   - Field names are in snake_case, times in RFC 3339, durations in milliseconds
-//     with the suffix _ms, bit rates in Mbit/s as mbit_s.
+//   - Routes, fields, event kinds and error kinds are only added, never
+//     renamed or removed.
+//   - Field names are in snake_case, times in RFC 3339, durations in
+//     milliseconds with the suffix _ms, bit rates in Mbit/s as mbit_s.
 //   - The package holds no logic and imports only the standard library, so any
 //     program can import it.
 //

@@ -20,25 +20,25 @@
 // Guarantees:
 //   - Two devices with a link reach agreement: both are in the call, under the
 //     same id, or neither is.
-//   - A call that rings here becomes active only by a command or auto-answer of
-//     this side. No message of the peer answers it.
+//   - A call that rings here becomes active only by a command or auto-answer
+//     of this side. No message of the peer answers it.
 //   - Memory is bounded by the allowed calls and the number of known peers,
 //     whatever a peer sends.
 //
 // Four rules lead to agreement, whatever was lost with a link:
 //
-//   - On a new link each side first sends its state: End for the calls ended here
-//     that the peer may have missed, then Invite or Ringing for an unanswered
-//     call, or Resume for an answered one.
-//   - A message for an unknown call is answered with End, with the reason if it
-//     is still known. An End is never answered. An End from a peer that has no
-//     part in the call is ignored.
-//   - Two devices that call each other get one call (glare). There is at most one
-//     call per peer, so every id that either side uses identifies it. The
+//   - On a new link each side first sends its state: End for the calls ended
+//     here that the peer may have missed, then Invite or Ringing for an
+//     unanswered call, or Resume for an answered one.
+//   - A message for an unknown call is answered with End, with the reason if
+//     it is still known. An End is never answered. An End from a peer that has
+//     no part in the call is ignored.
+//   - Two devices that call each other get one call (glare). There is at most
+//     one call per peer, so every id that either side uses identifies it. The
 //     bytewise smallest id names it. An End for any of them ends it. The same
-//     applies to an id first received in Resume, if the invites crossed a change
-//     of the link, and to the Invite of a peer that lost the call in a restart:
-//     the other side cannot distinguish these cases.
+//     applies to an id first received in Resume, if the invites crossed a
+//     change of the link, and to the Invite of a peer that lost the call in a
+//     restart: the other side cannot distinguish these cases.
 //   - All messages are idempotent.
 //
 // The package starts no goroutine, reads no clock and does no I/O.

@@ -3,8 +3,8 @@
 //
 // Guarantees:
 //   - Only processes that may open the socket are served.
-//   - Slow, idle or misbehaving clients, even ten thousand, use a bounded amount
-//     of memory. They delay neither the cameras nor other clients.
+//   - Slow, idle or misbehaving clients, even ten thousand, use a bounded
+//     amount of memory. They delay neither the cameras nor other clients.
 //   - No goroutine is left when Serve returns.
 //
 // Serve runs one goroutine that accepts, and one for each connection:

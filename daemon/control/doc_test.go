@@ -23,7 +23,8 @@ type example struct {
 
 var (
 	routeLine = regexp.MustCompile(`^//\t([A-Z]+ /v1/\S+)$`)
-	curlLine  = regexp.MustCompile(`^//\t    curl --unix-socket \$S (?:--no-buffer )?(?:-X (\S+) )?(?:-d '(.*)' )?http://vchat(\S+)(?: -o \S+)?$`)
+	curlLine  = regexp.MustCompile(`^//\t    curl --unix-socket \$S (?:--no-buffer )?` +
+		`(?:-X (\S+) )?(?:-d '(.*)' )?http://vchat(\S+)(?: -o \S+)?$`)
 )
 
 func readExamples(t *testing.T) (all []example) {
@@ -73,7 +74,8 @@ func TestDoc(t *testing.T) {
 			}
 			d.Publish(api.Self, 1, false, []byte("frame"))
 			d.Publish("workshop", 1, false, []byte("frame"))
-			req, err := http.NewRequestWithContext(t.Context(), e.method, "http://vchat"+e.path, strings.NewReader(e.body))
+			body := strings.NewReader(e.body)
+			req, err := http.NewRequestWithContext(t.Context(), e.method, "http://vchat"+e.path, body)
 			if err != nil {
 				t.Fatal(err)
 			}

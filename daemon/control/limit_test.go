@@ -68,7 +68,8 @@ func TestLimitListener(t *testing.T) {
 		t.Errorf("Accept beyond the limit: got %v, want a timeout", err)
 	}
 	got, err := io.ReadAll(client)
-	if err != nil || !strings.Contains(string(got), "client limit reached") || !strings.Contains(string(got), "Vchat-Version: 1\r\n") {
+	if err != nil || !strings.Contains(string(got), "client limit reached") ||
+		!strings.Contains(string(got), "Vchat-Version: 1\r\n") {
 		t.Errorf("the refused client got %q, %v", got, err)
 	}
 }

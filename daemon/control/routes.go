@@ -232,7 +232,8 @@ func writeAs(w http.ResponseWriter, status int, contentType string, body []byte)
 func rawAnswer(version string, e *api.Error) []byte {
 	body, _ := json.Marshal(api.ErrorBody{Error: e}) // strings only: it cannot fail
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\nConnection: close\r\n\r\n",
 		e.Kind.HTTPStatus(), http.StatusText(e.Kind.HTTPStatus()), api.VersionHeader, version, len(body))
 	b.Write(body)
 	return b.Bytes()

@@ -25,8 +25,8 @@ import (
 //	# comment
 //	hex:  bytes of the stream; "00*9" is nine zeros; may be repeated
 //	read: Ping {"T1": 1}      each message in order: JSON, times in ns
-//	data: hex                 the data of the last Frame; absent: Data is not called
-//	raw:  hex, or ErrBadData  that data decompressed, and a difference restored
+//	data: hex                 data of the last Frame; absent: not read
+//	raw:  hex, or ErrBadData  the data decompressed and restored
 //	canonical: no             encoding the messages does not yield the stream
 //	end:  EOF, or an error    the result after the last message
 //
