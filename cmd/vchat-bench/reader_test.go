@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// A reader takes what comes, passes over cards, and comes back when the stream
-// breaks.
-func TestReader(t *testing.T) {
+// A reader records frames, skips cards and reopens a stream that fails.
+func TestReader_reopens(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

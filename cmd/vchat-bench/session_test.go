@@ -14,8 +14,7 @@ func TestSession_between(t *testing.T) {
 		pic(5, 1200*time.Millisecond, "x"), pic(6, 2*time.Second, "x")}}
 	two := &reader{frames: []frame{pic(-1, time.Second, ""), pic(-1, 1500*time.Millisecond, "")}}
 	s := &session{clients: []*reader{one}}
-	// 2 and 5 of what the camera made from 2 to 5; 2 came twice, 1 before, 6
-	// after.
+	// Frames 2 and 5 of 2 to 5. Frame 2 arrived twice, 1 before, 6 after.
 	if g := s.between(time.Second, 2*time.Second, 30); g.frames != 2 || g.rate != 2 || math.Abs(g.share-0.5) > 1e-9 ||
 		g.bytes != 1000 || len(g.delays) != 2 || g.delays[0] != 10 {
 		t.Errorf("got %+v", g)
