@@ -10,13 +10,13 @@ import (
 	"sync"
 )
 
-// ErrGone is returned for commands whose guest has ended.
-var ErrGone = errors.New("agent: the guest is gone")
+// ErrGone is the error of commands whose guest has ended.
+var ErrGone = errors.New("agent: the guest has ended")
 
-// An ExitError is a command that ended otherwise than with exit status 0.
+// An ExitError is the error of a command that did not exit with status 0.
 type ExitError struct {
-	Code   int // -1: ended by a signal, or it could not be run
-	Reason string
+	Code   int    // -1: a signal ended it, or it did not run
+	Reason string // why it did not run
 }
 
 func (e *ExitError) Error() string {
@@ -29,12 +29,12 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("exit status %d", e.Code)
 }
 
-// A Client is the host's side. Its methods may be called from several goroutines.
+// A Client is the host's side. It is safe for concurrent use.
 type Client struct {
 	out   *sender
-	ready chan struct{} // closed at the guest's first message
-	gone  chan struct{} // closed when the stream has ended; err is set before
-	err   error
+	ready chan struct{} // closed by the guest's first message
+	gone  chan struct{} // closed at the end of the stream
+	err   error         // why the stream ended; set before gone is closed
 
 	mu       sync.Mutex
 	last     uint32
@@ -43,13 +43,18 @@ type Client struct {
 
 type running struct {
 	stdout, stderr io.Writer
-	exit           chan exit // of one
+	exit           chan exit // buffer: 1
 }
 
-// NewClient speaks over stream, which it reads until it ends; the caller ends it by closing the stream, and Wait tells
-// when the client's goroutine has ended.
+// NewClient starts a client that reads stream to its end. To end it, close the
+// stream, then call Wait.
 func NewClient(stream io.ReadWriter) *Client {
-	c := &Client{out: &sender{w: stream}, ready: make(chan struct{}), gone: make(chan struct{}), commands: make(map[uint32]*running)}
+	c := &Client{
+		out:      &sender{w: stream},
+		ready:    make(chan struct{}),
+		gone:     make(chan struct{}),
+		commands: make(map[uint32]*running),
+	}
 	go func() {
 		c.err = c.read(bufio.NewReaderSize(stream, maxData))
 		close(c.gone)
@@ -57,7 +62,7 @@ func NewClient(stream io.ReadWriter) *Client {
 	return c
 }
 
-// Ready waits until the guest listens.
+// Ready waits until the guest accepts commands.
 func (c *Client) Ready(ctx context.Context) error {
 	select {
 	case <-c.ready:
@@ -69,12 +74,17 @@ func (c *Client) Ready(ctx context.Context) error {
 	}
 }
 
-// Wait returns when the stream has ended and the client's goroutine with it.
+// Wait waits for the end of the stream and of the client's goroutine.
 func (c *Client) Wait() { <-c.gone }
 
-// Run runs a command to its end. When ctx ends it is killed, with all that it started, and Run returns ctx's cause.
-// Output goes to stdout and stderr as it comes, nil discards it; a writer that blocks holds up every command.
-// Errors: *ExitError, ErrGone, ErrProtocol (too much input), ctx's.
+// Run runs a command to its end. When ctx ends, Run kills the command with its
+// children and returns the cause of ctx.
+//
+// Run writes the output to stdout and stderr as it arrives, and discards it
+// where they are nil. A writer that blocks blocks every command.
+//
+// The errors are *ExitError, ErrGone, ErrProtocol (too much input) and the cause
+// of ctx.
 func (c *Client) Run(ctx context.Context, cmd Command, stdout, stderr io.Writer) error {
 	r := &running{stdout: discardNil(stdout), stderr: discardNil(stderr), exit: make(chan exit, 1)}
 	c.mu.Lock()
@@ -126,7 +136,7 @@ func (c *Client) read(r io.Reader) error {
 		if m.kind == kindReady {
 			select {
 			case <-c.ready:
-				return fmt.Errorf("%w: the guest began anew", ErrProtocol)
+				return fmt.Errorf("%w: second ready message", ErrProtocol)
 			default:
 				close(c.ready)
 			}

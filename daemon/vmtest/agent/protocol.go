@@ -1,15 +1,19 @@
-// Package agent runs commands in the guest of a test VM for its host, over one byte stream (a virtio serial port).
+// Package agent runs commands in the guest of a test VM for its host, over one
+// byte stream (a virtio serial port).
 //
-// It needs no network in the guest and no secret, starts a command in some milliseconds even in software emulation, runs
-// many at once, and can end each of them: what ssh would do, less its cryptography.
+// Guarantees:
+//   - The guest needs no network and no secret.
+//   - A command starts within milliseconds, even in software emulation.
+//   - Many commands run at once, and the host can kill each of them.
 //
-// A message is a number of the command (4 bytes), a kind (1), a length (4), both big endian, and the data. Either side
-// reads always, so that no command waits for another one.
+// A message is the number of its command (4 bytes), a kind (1 byte), the length
+// of the data (4 bytes) and the data. Numbers are big-endian. Both sides always
+// read, so no command waits for another.
 //
 //	host                          guest
-//	     ◀──────── ready ────────       once, when the guest's side begins to read
+//	     ◀──────── ready ────────       once, before the guest reads
 //	     ───────── start ───────▶       JSON: Command
-//	     ───────── kill ────────▶       SIGKILL to the command and to what it started
+//	     ───────── kill ────────▶       SIGKILL to the command and its children
 //	     ◀──── output, errors … ─
 //	     ◀──────── exit ─────────       JSON: exit; the command's last message
 package agent
@@ -39,19 +43,20 @@ const (
 	maxData  = 256 << 10 // bytes in one message
 )
 
-// ErrProtocol is returned when the stream carries something else than this protocol.
+// ErrProtocol is the error for a stream that breaks this protocol.
 var ErrProtocol = errors.New("agent: protocol error")
 
-// A Command is a program and its arguments, found in PATH, to be run as the agent's user (root).
+// A Command is a program, found in PATH, and its arguments. It runs as the
+// agent's user (root).
 type Command struct {
 	Args  []string `json:"args"`
 	Env   []string `json:"env,omitempty"`   // KEY=VALUE, added to the agent's own
-	Stdin []byte   `json:"stdin,omitempty"` // 100 KB at most
+	Stdin []byte   `json:"stdin,omitempty"` // at most 100 KB
 }
 
 type exit struct {
 	Code  int    `json:"code"`            // the command's exit status; -1 if a signal ended it
-	Error string `json:"error,omitempty"` // why it could not be run
+	Error string `json:"error,omitempty"` // why it did not run
 }
 
 type message struct {
@@ -60,7 +65,7 @@ type message struct {
 	data   []byte
 }
 
-// A sender writes whole messages from several goroutines.
+// A sender writes whole messages. It is safe for concurrent use.
 type sender struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -88,7 +93,7 @@ func (s *sender) sendJSON(number uint32, k kind, v any) error {
 	return s.send(number, k, data)
 }
 
-// writer is an io.Writer whose bytes become messages of one kind.
+// A writer sends what is written to it as messages of one kind.
 type writer struct {
 	s      *sender
 	number uint32

@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Serve runs the host's commands until the stream ends. Then it kills what still runs and waits for it. It returns nil
-// at the end of the stream.
+// Serve runs the host's commands until the stream ends. It returns nil at the
+// end of the stream. Before it returns, it kills the commands that still run.
 func Serve(stream io.ReadWriter) error {
 	g := &guest{out: &sender{w: stream}, running: make(map[uint32]*exec.Cmd)}
 	defer g.end()
@@ -29,21 +29,22 @@ func Serve(stream io.ReadWriter) error {
 		if err != nil {
 			return err
 		}
-		if err := g.obey(m); err != nil {
+		if err := g.handle(m); err != nil {
 			return err
 		}
 	}
 }
 
 type guest struct {
-	out *sender
-	all sync.WaitGroup
+	out   *sender
+	waits sync.WaitGroup // a goroutine for each command
 
 	mu      sync.Mutex
 	running map[uint32]*exec.Cmd
 }
 
-// kill ends the command and what it started, which is its process group. It may have ended already.
+// kill kills the process group of the command: itself and its children. An
+// error means that it has already ended.
 func kill(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 
 func (g *guest) end() {
@@ -52,10 +53,10 @@ func (g *guest) end() {
 		kill(cmd)
 	}
 	g.mu.Unlock()
-	g.all.Wait()
+	g.waits.Wait()
 }
 
-func (g *guest) obey(m message) error {
+func (g *guest) handle(m message) error {
 	switch m.kind {
 	case kindStart:
 		var c Command
@@ -90,16 +91,16 @@ func (g *guest) start(number uint32, c Command) error {
 	g.mu.Lock()
 	g.running[number] = cmd
 	g.mu.Unlock()
-	g.all.Go(func() {
+	g.waits.Go(func() {
 		err := cmd.Wait()
 		e := exit{Code: cmd.ProcessState.ExitCode()}
-		if err != nil && e.Code == 0 { // it ended well, but its output could not be read or passed on
+		if err != nil && e.Code == 0 { // exit status 0, but copying its output failed
 			e.Error = err.Error()
 		}
 		g.mu.Lock()
 		delete(g.running, number)
 		g.mu.Unlock()
-		_ = g.out.sendJSON(number, kindExit, e) // the host is gone: Serve sees that too
+		_ = g.out.sendJSON(number, kindExit, e) // on an error Serve ends as well
 	})
 	return nil
 }

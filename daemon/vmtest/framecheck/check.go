@@ -8,77 +8,79 @@ import (
 	"vchat/daemon/vmtest/testframe"
 )
 
-// A report says what has been seen so far.
+// A report is the result so far.
 type report struct {
-	Frames    int `json:"frames"`    // all of the below but missing
+	Frames    int `json:"frames"`    // all frames, of any kind
 	Exact     int `json:"exact"`     // byte for byte what the camera sent
-	Completed int `json:"completed"` // the same but for added Huffman tables, which the camera had left out
-	Bare      int `json:"bare"`      // the same but for Huffman tables, which the camera had left out and nobody added
-	Reduced   int `json:"reduced"`   // the same to see, in fewer bytes
-	Cards     int `json:"cards"`     // without the camera's stamp: a placeholder, or a frame whose stamp is damaged
-	Foreign   int `json:"foreign"`   // another camera's
-	Altered   int `json:"altered"`   // the stamp is whole, but the bytes are not those that were sent
-	Repeated  int `json:"repeated"`  // not newer than the one before
-	Missing   int `json:"missing"`   // sequence numbers left out between the first and the last
-	Returns   int `json:"returns"`   // times that a frame of the camera came after cards
+	Completed int `json:"completed"` // Huffman tables added or replaced, otherwise exact
+	Bare      int `json:"bare"`      // sent and received without Huffman tables, otherwise exact
+	Reduced   int `json:"reduced"`   // the same image in fewer bytes
+	Cards     int `json:"cards"`     // no stamp: a status card, or a frame with a damaged stamp
+	Foreign   int `json:"foreign"`   // of another camera
+	Altered   int `json:"altered"`   // an intact stamp, but other bytes than the camera sent
+	Repeated  int `json:"repeated"`  // not newer than the frame before
+	Missing   int `json:"missing"`   // sequence numbers without a frame, from the first to the last
+	Returns   int `json:"returns"`   // number of frames of the camera that followed a card
 
-	Repeats []repeat `json:"repeats,omitempty"` // the first ones of the repeated
+	Repeats []repeat `json:"repeats,omitempty"` // the first maxRepeats of Repeated
 
-	ReturnedAt int64 `json:"returned_at"` // CLOCK_MONOTONIC in nanoseconds when one did last
+	ReturnedAt int64 `json:"returned_at"` // time of the last of Returns: CLOCK_MONOTONIC in nanoseconds
 
-	First   uint32  `json:"first"` // sequence numbers
+	First   uint32  `json:"first"` // sequence number
 	Last    uint32  `json:"last"`
-	Seconds float64 `json:"seconds"` // by the camera's stamps, from the first to the last frame
-	FPS     float64 `json:"fps"`     // of this camera's frames, as they arrived
+	Seconds float64 `json:"seconds"` // from the first to the last frame, by the stamps
+	FPS     float64 `json:"fps"`     // of the camera's frames, by their arrival
 	DelayMS delays  `json:"delay_ms"`
-	Error   string  `json:"error,omitempty"` // what ended the stream, if that was not its end
-
+	Error   string  `json:"error,omitempty"` // why reading failed
 }
 
 // A repeat is a frame that is not newer than one before it.
 type repeat struct {
 	Sequence uint32 `json:"sequence"`
-	After    uint32 `json:"after"`  // the newest one before it
-	Frames   int    `json:"frames"` // how many there were up to then
+	After    uint32 `json:"after"`  // sequence number of the newest frame before it
+	Frames   int    `json:"frames"` // number of frames up to it
 	At       int64  `json:"at"`     // CLOCK_MONOTONIC in nanoseconds
 }
 
 const maxRepeats = 5
 
-// delays are from the camera's stamp to the end of reading, in milliseconds.
+// delays are the times from the camera's stamp to the end of reading, in
+// milliseconds.
 type delays struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
 }
 
-// A checker compares frames with those that the camera must have sent.
+// A checker compares frames with what the camera has sent.
 type checker struct {
-	camera  uint32
-	skip    int // frames still to be left out
-	source  *testframe.Source
-	report  report
-	scratch []byte
-	looks   int                             // at reduced frames
-	stills  [testframe.Variants]image.Image // as they were sent, once they were needed
+	camera   uint32
+	skip     int // number of frames still to ignore
+	source   *testframe.Source
+	report   report
+	sent     []byte                          // the frame that the camera has sent
+	smallers int                             // number of frames that isReduced has seen
+	stills   [testframe.Variants]image.Image // decoded; nil: not needed yet
 
-	away                        bool // a card was the last thing seen
-	stamped                     int
+	afterCard                   bool // the last frame was a card
+	stamped                     int  // number of new frames of the camera
 	firstStamp, firstAt, lastAt int64
 	delays                      []int64
 }
 
 func newChecker(camera uint32, w, h, skip int) *checker {
 	c := &checker{camera: camera, source: testframe.New(w, h), skip: skip}
-	// Encoding takes a second in the emulation; done here, it does not hold up the stream.
+	// Encode the stills now. It takes a second in emulation, which would delay
+	// the stream.
 	for k := range uint32(testframe.Variants) {
-		c.scratch = c.source.Frame(c.scratch[:0], testframe.Stamp{Sequence: k})
+		c.sent = c.source.Frame(c.sent[:0], testframe.Stamp{Sequence: k})
 	}
 	return c
 }
 
-// see takes the next frame, read at the CLOCK_MONOTONIC time now.
-func (c *checker) see(jpg []byte, now int64) {
+// check classifies the next frame and counts it. now is when it was read:
+// CLOCK_MONOTONIC in nanoseconds.
+func (c *checker) check(jpg []byte, now int64) {
 	if c.skip > 0 {
 		c.skip--
 		return
@@ -89,20 +91,22 @@ func (c *checker) see(jpg []byte, now int64) {
 	switch {
 	case err != nil:
 		r.Cards++
-		c.away = true
+		c.afterCard = true
 		return
 	case st.Camera != c.camera:
 		r.Foreign++
 		return
 	}
-	c.scratch = c.source.Frame(c.scratch[:0], st)
-	if bytes.Equal(jpg, c.scratch) {
+	c.sent = c.source.Frame(c.sent[:0], st)
+	if bytes.Equal(jpg, c.sent) {
 		r.Exact++
-	} else if bare, whole := testframe.WithoutTables(jpg), testframe.WithoutTables(c.scratch); bytes.Equal(bare, whole) && len(bare) == len(jpg) {
-		r.Bare++
-	} else if bytes.Equal(bare, whole) {
-		r.Completed++
-	} else if c.reduced(jpg, c.scratch, st) {
+	} else if bare := testframe.WithoutTables(jpg); bytes.Equal(bare, testframe.WithoutTables(c.sent)) {
+		if len(bare) == len(jpg) {
+			r.Bare++
+		} else {
+			r.Completed++
+		}
+	} else if c.isReduced(jpg, st) {
 		r.Reduced++
 	} else {
 		r.Altered++
@@ -110,6 +114,7 @@ func (c *checker) see(jpg []byte, now int64) {
 	c.count(st, now)
 }
 
+// count updates what depends on the order and the times of frames.
 func (c *checker) count(st testframe.Stamp, now int64) {
 	r := &c.report
 	if c.stamped == 0 {
@@ -124,8 +129,8 @@ func (c *checker) count(st testframe.Stamp, now int64) {
 		r.Missing += int(st.Sequence - r.Last - 1)
 	}
 	c.stamped++
-	if c.away {
-		c.away = false
+	if c.afterCard {
+		c.afterCard = false
 		r.Returns, r.ReturnedAt = r.Returns+1, now
 	}
 	r.Last, c.lastAt = st.Sequence, now
@@ -133,7 +138,7 @@ func (c *checker) count(st testframe.Stamp, now int64) {
 	c.delays = append(c.delays, now-st.Time)
 }
 
-// result returns the report with its figures computed.
+// result returns the report with its rates and delays.
 func (c *checker) result() report {
 	r := c.report
 	if d := c.lastAt - c.firstAt; d > 0 {

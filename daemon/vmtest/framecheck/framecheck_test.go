@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"image"
@@ -23,7 +22,7 @@ func frame(camera, sequence uint32) []byte {
 	return source.Frame(nil, testframe.Stamp{Camera: camera, Sequence: sequence, Time: int64(sequence) * 1e9})
 }
 
-// card is a frame that is not the camera's.
+// card returns a frame without a stamp.
 func card(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -33,8 +32,9 @@ func card(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// recoded is a frame in fewer bytes with the stamp of another, which may be its own.
-func recoded(t *testing.T, jpg, stamped []byte, half bool) []byte {
+// reencode returns the image of jpg in fewer bytes, with the stamp of stamped.
+// With half, it has half the width and height.
+func reencode(t *testing.T, jpg, stamped []byte, half bool) []byte {
 	t.Helper()
 	m, err := jpeg.Decode(bytes.NewReader(jpg))
 	if err != nil {
@@ -57,104 +57,124 @@ func recoded(t *testing.T, jpg, stamped []byte, half bool) []byte {
 	return slices.Concat(b.Bytes()[:2], stamped[2:2+testframe.StampSize], b.Bytes()[2:])
 }
 
-func TestSplit(t *testing.T) {
+func TestSplitter(t *testing.T) {
 	want := [][]byte{frame(1, 0), card(t), testframe.WithoutTables(frame(1, 1))}
 	s := newSplitter(iotest.HalfReader(bytes.NewReader(bytes.Join(want, nil))))
 	for i, w := range want {
 		if got, err := s.next(); err != nil || !bytes.Equal(got, w) {
-			t.Fatalf("frame %d: %d bytes, %v; want %d", i, len(got), err, len(w))
+			t.Fatalf("frame %d: got %d bytes, %v, want the %d bytes of the frame", i, len(got), err, len(w))
 		}
 	}
 	if _, err := s.next(); err != io.EOF {
-		t.Errorf("after the last: %v, want io.EOF", err)
+		t.Errorf("after the last frame: got %v, want io.EOF", err)
 	}
 }
 
-func TestSplitRefuses(t *testing.T) {
+func TestSplitter_invalid(t *testing.T) {
 	good := frame(1, 0)
-	for name, tt := range map[string]struct {
+	for _, tt := range []struct {
+		name   string
 		stream []byte
 		want   error
 	}{
-		"text":                {[]byte("HTTP/1.1 404"), errNotJPEG},
-		"no SOI":              {good[2:], errNotJPEG},
-		"segment of length 1": {[]byte("\xff\xd8\xff\xfe\x00\x01"), errNotJPEG},
-		"no marker":           {[]byte("\xff\xd8\xff\xfe\x00\x02xx"), errNotJPEG},
-		"cut in a segment":    {good[:30], io.ErrUnexpectedEOF},
-		"cut in the scan":     {good[:len(good)-2], io.ErrUnexpectedEOF},
+		{"text", []byte("HTTP/1.1 404"), errNotJPEG},
+		{"no SOI", good[2:], errNotJPEG},
+		{"segment of length 1", []byte("\xff\xd8\xff\xfe\x00\x01"), errNotJPEG},
+		{"no marker", []byte("\xff\xd8\xff\xfe\x00\x02xx"), errNotJPEG},
+		{"truncated segment", good[:30], io.ErrUnexpectedEOF},
+		{"truncated scan", good[:len(good)-2], io.ErrUnexpectedEOF},
 	} {
-		if _, err := newSplitter(bytes.NewReader(tt.stream)).next(); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := newSplitter(bytes.NewReader(tt.stream)).next(); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
 	}
 }
 
-func TestCheck(t *testing.T) {
+// check runs the checker over frames and returns its report without times.
+func check(t *testing.T, frames [][]byte) report {
+	t.Helper()
+	var out bytes.Buffer
+	in := io.NopCloser(bytes.NewReader(bytes.Join(frames, nil)))
+	if err := run(t.Context(), in, &out, newChecker(1, 320, 240, 0), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if (r.ReturnedAt > 0) != (r.Returns > 0) {
+		t.Errorf("got %d returns and the last at %d, want a time exactly if there are returns", r.Returns, r.ReturnedAt)
+	}
+	if len(r.Repeats) != r.Repeated {
+		t.Errorf("got %d repeats, want %d: %v", len(r.Repeats), r.Repeated, r.Repeats)
+	}
+	r.Repeats, r.ReturnedAt, r.Seconds, r.FPS, r.DelayMS = nil, 0, 0, 0, delays{}
+	return r
+}
+
+func TestChecker(t *testing.T) {
 	altered := frame(1, 3)
 	altered[len(altered)-20] ^= 1
-	damagedTables := frame(1, 3)
-	damagedTables[bytes.Index(damagedTables, []byte("\xff\xc4"))+10] ^= 1
-	for name, tt := range map[string]struct {
+	otherTables := frame(1, 3)
+	otherTables[bytes.Index(otherTables, []byte("\xff\xc4"))+10] ^= 1
+	reduced := reencode(t, frame(1, 3), frame(1, 3), false)
+	halved := reencode(t, frame(1, 3), frame(1, 3), true)
+	otherReduced := reencode(t, frame(1, 5), frame(1, 3), false)
+	bare := testframe.WithoutTables(frame(1, 3))
+	for _, tt := range []struct {
+		name   string
 		frames [][]byte
 		want   report
 	}{
-		"all well":             {[][]byte{frame(1, 3), frame(1, 4)}, report{Frames: 2, Exact: 2, First: 3, Last: 4}},
-		"one missing":          {[][]byte{frame(1, 3), frame(1, 5)}, report{Frames: 2, Exact: 2, Missing: 1, First: 3, Last: 5}},
-		"twice":                {[][]byte{frame(1, 3), frame(1, 3)}, report{Frames: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
-		"out of order":         {[][]byte{frame(1, 3), frame(1, 2)}, report{Frames: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
-		"a bit flipped":        {[][]byte{altered}, report{Frames: 1, Altered: 1, First: 3, Last: 3}},
-		"tables exchanged":     {[][]byte{damagedTables}, report{Frames: 1, Completed: 1, First: 3, Last: 3}},
-		"reduced":              {[][]byte{recoded(t, frame(1, 3), frame(1, 3), false)}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
-		"half as large":        {[][]byte{recoded(t, frame(1, 3), frame(1, 3), true)}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
-		"another reduced one":  {[][]byte{recoded(t, frame(1, 5), frame(1, 3), false)}, report{Frames: 1, Altered: 1, First: 3, Last: 3}},
-		"tables missing":       {[][]byte{testframe.WithoutTables(frame(1, 3))}, report{Frames: 1, Bare: 1, First: 3, Last: 3}},
-		"another camera's":     {[][]byte{frame(2, 3)}, report{Frames: 1, Foreign: 1}},
-		"a card between":       {[][]byte{frame(1, 3), card(t), frame(1, 4)}, report{Frames: 3, Exact: 2, Cards: 1, Returns: 1, First: 3, Last: 4}},
-		"nothing but the card": {[][]byte{card(t)}, report{Frames: 1, Cards: 1}},
+		{"exact", [][]byte{frame(1, 3), frame(1, 4)}, report{Frames: 2, Exact: 2, First: 3, Last: 4}},
+		{"one missing", [][]byte{frame(1, 3), frame(1, 5)},
+			report{Frames: 2, Exact: 2, Missing: 1, First: 3, Last: 5}},
+		{"repeated", [][]byte{frame(1, 3), frame(1, 3)}, report{Frames: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
+		{"out of order", [][]byte{frame(1, 3), frame(1, 2)},
+			report{Frames: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
+		{"flipped bit", [][]byte{altered}, report{Frames: 1, Altered: 1, First: 3, Last: 3}},
+		{"other tables", [][]byte{otherTables}, report{Frames: 1, Completed: 1, First: 3, Last: 3}},
+		{"reduced", [][]byte{reduced}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
+		{"reduced to half the size", [][]byte{halved}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
+		{"reduced, of another still", [][]byte{otherReduced}, report{Frames: 1, Altered: 1, First: 3, Last: 3}},
+		{"no tables", [][]byte{bare}, report{Frames: 1, Bare: 1, First: 3, Last: 3}},
+		{"another camera", [][]byte{frame(2, 3)}, report{Frames: 1, Foreign: 1}},
+		{"card in between", [][]byte{frame(1, 3), card(t), frame(1, 4)},
+			report{Frames: 3, Exact: 2, Cards: 1, Returns: 1, First: 3, Last: 4}},
+		{"only a card", [][]byte{card(t)}, report{Frames: 1, Cards: 1}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			var out bytes.Buffer
-			in := io.NopCloser(bytes.NewReader(bytes.Join(tt.frames, nil)))
-			if err := run(context.Background(), in, &out, newChecker(1, 320, 240, 0), 0, 0); err != nil {
-				t.Fatal(err)
-			}
-			var got report
-			if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-				t.Fatal(err)
-			}
-			if (got.ReturnedAt > 0) != (got.Returns > 0) {
-				t.Errorf("%d returns, the last one at %d", got.Returns, got.ReturnedAt)
-			}
-			if len(got.Repeats) != got.Repeated {
-				t.Errorf("%d repeated, and tells of %v", got.Repeated, got.Repeats)
-			}
-			got.Repeats = nil
-			got.ReturnedAt, got.Seconds, got.FPS, got.DelayMS = 0, 0, 0, delays{}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, check(t, tt.frames)); diff != "" {
 				t.Errorf("report (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestSkipAndCount(t *testing.T) {
+func TestRun_skipAndCount(t *testing.T) {
+	stream := bytes.Join([][]byte{frame(1, 9), card(t), frame(1, 0), frame(1, 1), frame(1, 2)}, nil)
+	in := io.NopCloser(bytes.NewReader(stream))
 	var out bytes.Buffer
-	in := io.NopCloser(bytes.NewReader(bytes.Join([][]byte{frame(1, 9), card(t), frame(1, 0), frame(1, 1), frame(1, 2)}, nil)))
-	if err := run(context.Background(), in, &out, newChecker(1, 320, 240, 1), 2, 0); err != nil {
+	if err := run(t.Context(), in, &out, newChecker(1, 320, 240, 1), 2, 0); err != nil {
 		t.Fatal(err)
 	}
 	var got report
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Exact != 2 || got.Cards != 1 {
-		t.Errorf("report %s (%v), want 2 exact, 1 card, the first left out", &out, err)
+		t.Errorf("got report %s, %v, want 2 exact, 1 card and the first frame ignored", &out, err)
 	}
 }
 
-func TestStreamThatIsNotJPEG(t *testing.T) {
-	var out bytes.Buffer
+func TestRun_notJPEG(t *testing.T) {
 	in := io.NopCloser(bytes.NewReader(append(frame(1, 0), "oops"...)))
-	err := run(context.Background(), in, &out, newChecker(1, 320, 240, 0), 0, 0)
+	var out bytes.Buffer
+	err := run(t.Context(), in, &out, newChecker(1, 320, 240, 0), 0, 0)
+	if !errors.Is(err, errNotJPEG) {
+		t.Errorf("got error %v, want errNotJPEG", err)
+	}
 	var got report
-	if jsonErr := json.Unmarshal(out.Bytes(), &got); jsonErr != nil || !errors.Is(err, errNotJPEG) || got.Exact != 1 || got.Error == "" {
-		t.Errorf("run = %v, report %s; want errNotJPEG, 1 exact and the error", err, &out)
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Exact != 1 || got.Error == "" {
+		t.Errorf("got report %s, %v, want 1 exact and the error", &out, err)
 	}
 }

@@ -1,10 +1,15 @@
-// Command framecheck reads JPEG frames, one after the other, from its standard input and compares each with what the
-// emulated camera (uvcsim) must have sent: it makes the frame again from the stamp in it.
+// Command framecheck reads JPEG frames from its standard input and compares
+// each with what the emulated camera (uvcsim) has sent. It makes that frame
+// again from the stamp in the received one.
 //
-//	vchatctl view bob --to pipe | framecheck [-camera N] [-size WxH] [-skip N] [-count N] [-every DURATION]
+//	vchatctl view bob --to pipe | framecheck [-camera N] [-size WxH]
+//		[-skip N] [-count N] [-every DURATION]
 //
-// The first N frames (-skip) are not looked at: while everything starts, slow emulation loses some. It prints a report as one line of JSON at the end: of the stream, after N frames of the camera, or at a signal; with
-// -every also while it goes on. The exit status is 1 if the stream was not made of JPEG frames.
+// It ignores the first N frames (-skip), because slow emulation loses frames
+// during the start. It ends at the end of the stream, after N frames of the
+// camera (-count) or by a signal. Then it prints a report as one line of JSON;
+// with -every also during the stream. The exit status is 1 if the stream did
+// not consist of JPEG frames.
 package main
 
 import (
@@ -23,11 +28,11 @@ import (
 )
 
 func main() {
-	camera := flag.Uint("camera", 1, "the camera's number in its stamps")
+	camera := flag.Uint("camera", 1, "number of the camera in its stamps")
 	size := flag.String("size", "1280x720", "size of the frames")
-	skip := flag.Int("skip", 0, "frames to leave out at the beginning")
-	count := flag.Int("count", 0, "end after this many frames of the camera (0: at the stream's end)")
-	every := flag.Duration("every", 0, "print a report this often, too")
+	skip := flag.Int("skip", 0, "number of frames to ignore at the start")
+	count := flag.Int("count", 0, "end after this many frames of the camera (0: at the end of the stream)")
+	every := flag.Duration("every", 0, "also print a report at this interval")
 	flag.Parse()
 	var w, h int
 	if _, err := fmt.Sscanf(*size, "%dx%d", &w, &h); err != nil || flag.NArg() > 0 {
@@ -36,12 +41,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	// Only a descriptor that does not block can be closed while it is read.
+	// Close ends a Read only if the descriptor is non-blocking.
 	if err := unix.SetNonblock(0, true); err != nil {
 		fmt.Fprintln(os.Stderr, "framecheck: standard input:", err)
 		os.Exit(1)
 	}
-	if err := run(ctx, os.NewFile(0, "stdin"), os.Stdout, newChecker(uint32(*camera), w, h, *skip), *count, *every); err != nil {
+	c := newChecker(uint32(*camera), w, h, *skip)
+	if err := run(ctx, os.NewFile(0, "stdin"), os.Stdout, c, *count, *every); err != nil {
 		fmt.Fprintln(os.Stderr, "framecheck:", err)
 		os.Exit(1)
 	}
@@ -57,10 +63,10 @@ func run(ctx context.Context, in io.ReadCloser, out io.Writer, c *checker, count
 		if jpg, err = s.next(); err != nil {
 			break
 		}
-		c.see(jpg, monotonic())
+		c.check(jpg, monotonic())
 		if every > 0 && time.Since(printed) >= every {
 			printed = time.Now()
-			if err := write(out, c.result()); err != nil {
+			if err := writeReport(out, c.result()); err != nil {
 				return err
 			}
 		}
@@ -72,10 +78,10 @@ func run(ctx context.Context, in io.ReadCloser, out io.Writer, c *checker, count
 	if err != nil {
 		r.Error = err.Error()
 	}
-	return errors.Join(err, write(out, r))
+	return errors.Join(err, writeReport(out, r))
 }
 
-func write(out io.Writer, r report) error {
+func writeReport(out io.Writer, r report) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -84,10 +90,11 @@ func write(out io.Writer, r report) error {
 	return err
 }
 
+// monotonic returns CLOCK_MONOTONIC in nanoseconds.
 func monotonic() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return 0 // cannot be: the clock exists on every Linux
+		return 0 // impossible: every Linux kernel has this clock
 	}
 	return ts.Nano()
 }

@@ -10,23 +10,25 @@ import (
 )
 
 const (
-	// lookEvery is which of the reduced frames are decoded: all of them would take the emulation's time from the stream.
-	lookEvery = 8
-	// In another of the stills the bar stands elsewhere: of a thousand pixels 12 to 66 are off by more than far of 255 steps
-	// of brightness. The coarsest tables do that to none.
-	far         = 48
-	maxFarMille = 5
-	// grid is how far apart the compared pixels are, in those of the sent frame.
-	grid = 8
+	// decodeEvery is the share of reduced frames that are decoded: one in
+	// decodeEvery. Decoding all would slow the stream down in emulation.
+	decodeEvery = 8
+	// Two stills differ by more than maxLumaError in 12 to 66 of 1000 pixels,
+	// because the bar is elsewhere. The lowest quality of vchat changes no pixel
+	// as much.
+	maxLumaError = 48 // of 255
+	maxWrong     = 5  // pixels of 1000
+	// gridStep is the distance of compared pixels in the sent frame.
+	gridStep = 8
 )
 
-// reduced says whether jpg is what a link that does not carry the sent frame makes of it: the same stamp and the same to
-// see, in fewer bytes, and perhaps of half the width and height.
-func (c *checker) reduced(jpg, sent []byte, st testframe.Stamp) bool {
-	if len(jpg) >= len(sent) {
+// isReduced reports whether jpg is c.sent with reduced quality: the same image
+// in fewer bytes, perhaps at half the width and height.
+func (c *checker) isReduced(jpg []byte, st testframe.Stamp) bool {
+	if len(jpg) >= len(c.sent) {
 		return false
 	}
-	if c.looks++; c.looks%lookEvery != 1 {
+	if c.smallers++; c.smallers%decodeEvery != 1 {
 		return true
 	}
 	got, err := jpeg.Decode(bytes.NewReader(jpg))
@@ -35,15 +37,16 @@ func (c *checker) reduced(jpg, sent []byte, st testframe.Stamp) bool {
 	}
 	k := st.Sequence % testframe.Variants
 	if c.stills[k] == nil {
-		if c.stills[k], err = jpeg.Decode(bytes.NewReader(sent)); err != nil {
+		if c.stills[k], err = jpeg.Decode(bytes.NewReader(c.sent)); err != nil {
 			return false
 		}
 	}
-	return alike(got, c.stills[k])
+	return similar(got, c.stills[k])
 }
 
-// alike compares brightness on a grid.
-func alike(got, want image.Image) bool {
+// similar reports whether two images have a similar brightness on a grid. got
+// may have half the size of want.
+func similar(got, want image.Image) bool {
 	size, scale := want.Bounds().Size(), 1
 	if got.Bounds().Dx() < size.X {
 		scale = 2
@@ -51,16 +54,16 @@ func alike(got, want image.Image) bool {
 	if d := got.Bounds().Size().Mul(scale); d.X < size.X || d.Y < size.Y || d.X > size.X+1 || d.Y > size.Y+1 {
 		return false
 	}
-	off, n := 0, 0
-	for y := grid / 2; y < size.Y; y += grid {
-		for x := grid / 2; x < size.X; x += grid {
+	wrong, n := 0, 0
+	for y := gridStep / 2; y < size.Y; y += gridStep {
+		for x := gridStep / 2; x < size.X; x += gridStep {
 			a, b := luma(got, x/scale, y/scale), luma(want, x, y)
-			if n++; max(a-b, b-a) > far {
-				off++
+			if n++; max(a-b, b-a) > maxLumaError {
+				wrong++
 			}
 		}
 	}
-	return off*1000 <= maxFarMille*n
+	return wrong*1000 <= maxWrong*n
 }
 
 func luma(m image.Image, x, y int) int {

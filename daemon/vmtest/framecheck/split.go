@@ -7,13 +7,14 @@ import (
 	"io"
 )
 
-// maxFrame bounds what one frame may have, in bytes.
+// maxFrame is the maximum size of a frame in bytes.
 const maxFrame = 16 << 20
 
 var errNotJPEG = errors.New("not a JPEG stream")
 
-// A splitter cuts a stream of JPEG frames, one directly after the other, by their markers. It is no part of the product
-// on purpose: what checks must not share the mistakes of what is checked.
+// A splitter splits a stream of concatenated JPEG frames at their markers. It
+// does not use the splitter of package mjpeg: a test must not share the bugs of
+// the code under test.
 type splitter struct {
 	r   *bufio.Reader
 	buf []byte
@@ -21,14 +22,15 @@ type splitter struct {
 
 func newSplitter(r io.Reader) *splitter { return &splitter{r: bufio.NewReaderSize(r, 1<<16)} }
 
-// next returns the next frame, good until the next call. It returns io.EOF at the end of the stream between two
-// frames, io.ErrUnexpectedEOF within one, and errNotJPEG where the stream is something else.
+// next returns the next frame, which is valid until the next call. At the end
+// of the stream the error is io.EOF, within a frame io.ErrUnexpectedEOF. For
+// invalid bytes it is errNotJPEG.
 func (s *splitter) next() ([]byte, error) {
 	s.buf = s.buf[:0]
 	if b, err := s.byte(); err != nil {
 		return nil, err
 	} else if b != 0xff {
-		return nil, fmt.Errorf("%w: a frame begins with %#02x", errNotJPEG, b)
+		return nil, fmt.Errorf("%w: first byte of a frame is %#02x", errNotJPEG, b)
 	}
 	for first := true; ; first = false {
 		marker, err := s.byte()
@@ -46,7 +48,7 @@ func (s *splitter) next() ([]byte, error) {
 				return nil, unexpected(err)
 			}
 		}
-		if marker == 0xda { // SOS: coded data up to a marker that is not a restart
+		if marker == 0xda { // SOS: coded data up to a marker that is not a restart marker
 			err = s.scan()
 		} else {
 			err = s.marker()
@@ -68,7 +70,7 @@ func (s *splitter) byte() (byte, error) {
 	return b, err
 }
 
-// marker reads the ff before a marker.
+// marker reads the 0xff before a marker.
 func (s *splitter) marker() error {
 	if b, err := s.byte(); err != nil {
 		return err
@@ -97,7 +99,7 @@ func (s *splitter) segment() error {
 	return err
 }
 
-// scan reads coded data and the ff of the marker after it.
+// scan reads coded data and the 0xff of the marker after it.
 func (s *splitter) scan() error {
 	for {
 		b, err := s.byte()
@@ -111,7 +113,7 @@ func (s *splitter) scan() error {
 		if err != nil {
 			return err
 		}
-		if m := next[0]; m == 0 || m >= 0xd0 && m <= 0xd7 { // a stuffed ff, a restart
+		if m := next[0]; m == 0 || m >= 0xd0 && m <= 0xd7 { // a stuffed 0xff, or a restart marker
 			if _, err := s.byte(); err != nil {
 				return err
 			}

@@ -7,8 +7,9 @@ const (
 	markerSOS = 0xda
 )
 
-// WithoutTables returns a copy of the JPEG without its Huffman tables (DHT), as many cheap cameras send it: the stills
-// are encoded with the standard's own tables, which the receiver is expected to know.
+// WithoutTables returns a copy of the JPEG without its Huffman tables (DHT).
+// Many cheap cameras send such frames, and expect the receiver to use the
+// tables of the standard. The stills are encoded with those tables.
 func WithoutTables(jpg []byte) []byte {
 	out := make([]byte, 0, len(jpg))
 	kept := segments(jpg, func(marker byte, segment []byte) {
@@ -19,7 +20,8 @@ func WithoutTables(jpg []byte) []byte {
 	return append(out, jpg[kept:]...)
 }
 
-// segments calls visit with SOI and each segment before the first scan and returns the offset of what comes after them.
+// segments calls visit for SOI and for each segment before the first scan. It
+// returns the offset of the rest.
 func segments(jpg []byte, visit func(marker byte, segment []byte)) int {
 	if len(jpg) < 2 {
 		return 0

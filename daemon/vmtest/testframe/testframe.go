@@ -1,9 +1,11 @@
-// Package testframe makes the JPEG frames of the emulated camera, so that who receives one can make it again and compare
-// every byte.
+// Package testframe makes the JPEG frames of the emulated camera. A receiver
+// can make each frame again and compare every byte.
 //
-// A frame is one of Variants stills with a moving bar, chosen by the sequence number, and a stamp in a JPEG COM segment
-// right after SOI. Everything but the stamp depends on the size and the sequence number alone; the stamp guards itself
-// with a checksum. So a received frame is the sent one exactly if Frame, given the stamp's values, makes the same bytes.
+// A frame is one of Variants stills with a bar that moves from still to still,
+// and a stamp in a JPEG COM segment after SOI. The sequence number selects the
+// still. Everything but the stamp depends only on size and sequence number. The
+// stamp has a checksum. So a received frame is unchanged exactly if Frame makes
+// the same bytes from its stamp.
 package testframe
 
 import (
@@ -17,21 +19,22 @@ import (
 	"sync"
 )
 
-// Variants is how many different stills there are of each size.
+// Variants is the number of different stills of each size.
 const Variants = 6
 
-// quality with the noise below gives some 20 KB at 1280x720: few for a camera, but what two TLS endpoints in a software
-// emulation carry at 30 frames a second with so much to spare that the sender sees no reason to reduce them.
+// quality and the noise of encode give frames of about 20 KB at 1280x720. That
+// is little for a camera. But a link between two daemons in software emulation
+// has capacity to spare with it, so the sender does not reduce the quality.
 const quality = 55
 
-// ErrNoStamp is returned for bytes that are not one of our frames.
+// ErrNoStamp is the error for bytes that are not a frame of this package.
 var ErrNoStamp = errors.New("no stamp of the emulated camera")
 
-// A Stamp says which frame this is.
+// A Stamp identifies a frame.
 type Stamp struct {
-	Camera   uint32 // tells the frames of two cameras apart
-	Sequence uint32 // counts the frames made since the camera program began, from 0
-	Time     int64  // CLOCK_MONOTONIC in nanoseconds when the camera began to send it
+	Camera   uint32 // number of the camera
+	Sequence uint32 // number of the frame, from 0 at the start of the camera program
+	Time     int64  // start of sending: CLOCK_MONOTONIC in nanoseconds
 }
 
 const (
@@ -52,7 +55,8 @@ func (s Stamp) segment() []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 }
 
-// ParseStamp reads the stamp of a frame, wherever among the leading segments it stands.
+// ParseStamp returns the stamp of a frame. The stamp may be anywhere in the
+// first 4 KB. The error is ErrNoStamp.
 func ParseStamp(jpg []byte) (Stamp, error) {
 	i := bytes.Index(jpg[:min(len(jpg), 4096)], []byte("\xff\xfe\x00\x1a"+magic))
 	if i < 0 || len(jpg) < i+StampSize {
@@ -69,9 +73,9 @@ func ParseStamp(jpg []byte) (Stamp, error) {
 	}, nil
 }
 
-// A Source makes the frames of one size. Its methods may be called from several goroutines.
+// A Source makes the frames of one size. It is safe for concurrent use.
 type Source struct {
-	stills [Variants]func() []byte // each encoded at its first use
+	stills [Variants]func() []byte // each is encoded at its first use
 }
 
 // New returns the source of frames of w by h pixels.
@@ -83,7 +87,7 @@ func New(w, h int) *Source {
 	return s
 }
 
-// Frame appends the frame with the given stamp to dst and returns it.
+// Frame appends the frame with this stamp to dst and returns the result.
 func (s *Source) Frame(dst []byte, st Stamp) []byte {
 	still := s.stills[st.Sequence%Variants]()
 	dst = append(dst, still[:2]...)
@@ -91,7 +95,8 @@ func (s *Source) Frame(dst []byte, st Stamp) []byte {
 	return append(dst, still[2:]...)
 }
 
-// encode draws still k: a gradient with noise, and a bright bar whose place tells k.
+// encode returns still k: a gradient with noise, and a bright bar at a position
+// that depends on k.
 func encode(w, h, k int) []byte {
 	m := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420)
 	bar := k * (w - w/10) / (Variants - 1)
@@ -114,7 +119,7 @@ func encode(w, h, k int) []byte {
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: quality}); err != nil {
-		panic(err) // a bytes.Buffer takes everything and the size is ours
+		panic(err) // impossible: writing to a bytes.Buffer never fails
 	}
 	return b.Bytes()
 }

@@ -1,4 +1,5 @@
-// Command vmagent is the guest's side of package agent, on a virtio serial port.
+// Command vmagent is the guest's side of package agent, on a virtio serial
+// port.
 package main
 
 import (
@@ -21,7 +22,8 @@ func main() {
 	}
 }
 
-// serve finds the port by the kernel's list, because /dev/virtio-ports/NAME appears only when udev has got that far.
+// serve serves the port of this name. It looks the port up in sysfs, because
+// udev makes /dev/virtio-ports/NAME only later in the boot.
 func serve(name string) error {
 	ports, err := filepath.Glob("/sys/class/virtio-ports/*/name")
 	if err != nil {
