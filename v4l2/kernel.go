@@ -105,6 +105,7 @@ type Prober interface {
 // Events are the results of Poll. No event means that the wait timed out.
 type Events uint8
 
+// The events of Poll.
 const (
 	EventReady  Events = 1 << iota // POLLIN: a buffer can be dequeued
 	EventError                     // POLLERR: the stream failed, or the camera was unplugged

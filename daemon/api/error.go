@@ -5,6 +5,7 @@ import "net/http"
 // Kind classifies an error for programs. Kinds are only added.
 type Kind string
 
+// The kinds of errors.
 const (
 	BadRequest        Kind = "bad_request"
 	NotFound          Kind = "not_found" // no such route, most likely another version

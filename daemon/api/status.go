@@ -29,6 +29,7 @@ type Problem struct {
 // CameraState is the state of a camera.
 type CameraState string
 
+// The states of a camera.
 const (
 	CameraIdle      CameraState = "idle"      // closed, because nothing reads its feed
 	CameraOpening   CameraState = "opening"   // being opened, or no frame yet
@@ -64,6 +65,7 @@ type Camera struct {
 // CallState is the state of a call.
 type CallState string
 
+// The states of a call.
 const (
 	CallCalling  CallState = "calling"  // outgoing, not yet ringing
 	CallRinging  CallState = "ringing"  // outgoing, ringing at the peer
@@ -76,6 +78,7 @@ const (
 // Direction reports which side called.
 type Direction string
 
+// The directions of a call.
 const (
 	DirectionOut Direction = "out"
 	DirectionIn  Direction = "in"
@@ -84,6 +87,7 @@ const (
 // Reason is why a call ended.
 type Reason string
 
+// The reasons for the end of a call.
 const (
 	ReasonHungUp        Reason = "hung_up"
 	ReasonDeclined      Reason = "declined"
@@ -101,6 +105,7 @@ const (
 // Side is a side of a call.
 type Side string
 
+// The sides of a call.
 const (
 	SideLocal  Side = "local"  // this device
 	SideRemote Side = "remote" // the peer
@@ -136,6 +141,7 @@ type PeerCamera struct {
 // LinkState reports whether there is a connection to a peer.
 type LinkState string
 
+// The states of a link.
 const (
 	LinkUp   LinkState = "up"
 	LinkDown LinkState = "down"
@@ -177,6 +183,7 @@ type Sending struct {
 // Quality reports whether frames are sent as the camera gives them.
 type Quality string
 
+// The qualities of sent frames.
 const (
 	QualityCamera  Quality = "camera"  // byte for byte
 	QualityReduced Quality = "reduced" // made smaller for the link or for max_bitrate

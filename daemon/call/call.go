@@ -78,6 +78,7 @@ func (id *ID) UnmarshalText(text []byte) error {
 // State is the state of a call. The values are those of the control API.
 type State string
 
+// The states of a call.
 const (
 	Calling  State = "calling"  // outgoing: the peer is not reached, or has not answered yet
 	Ringing  State = "ringing"  // outgoing: ringing at the peer
@@ -91,6 +92,7 @@ const (
 // sides.
 type Direction string
 
+// The directions of a call.
 const (
 	Out Direction = "out"
 	In  Direction = "in"
@@ -99,6 +101,7 @@ const (
 // Side is one of the two ends of a call.
 type Side string
 
+// The sides of a call.
 const (
 	Local  Side = "local"
 	Remote Side = "remote"

@@ -30,7 +30,9 @@ type (
 // link. A link that replaces another is a LinkUp without LinkDown. After
 // LinkDown there is no link.
 type (
-	LinkUp   struct{ Peer string }
+	// LinkUp reports a new link.
+	LinkUp struct{ Peer string }
+	// LinkDown reports that the link ended or could not be made.
 	LinkDown struct {
 		Peer string
 		Err  error // cause, or error of the latest attempt to connect; may be nil
@@ -48,22 +50,27 @@ type (
 // The messages of the peer. Without a link (a delayed message of a lost link)
 // they are ignored: the next link begins with the state.
 type (
+	// GotInvite is the message Invite.
 	GotInvite struct {
 		Peer string
 		ID   ID
 	}
+	// GotRinging is the message Ringing.
 	GotRinging struct {
 		Peer string
 		ID   ID
 	}
+	// GotAccept is the message Accept.
 	GotAccept struct {
 		Peer string
 		ID   ID
 	}
+	// GotResume is the message Resume.
 	GotResume struct {
 		Peer string
 		ID   ID
 	}
+	// GotEnd is the message End.
 	GotEnd struct {
 		Peer   string
 		ID     ID
@@ -100,6 +107,7 @@ type Action interface{ action() }
 // Kind is the message of the wire protocol to send.
 type Kind string
 
+// The messages to send.
 const (
 	SendInvite  Kind = "invite"
 	SendRinging Kind = "ringing"

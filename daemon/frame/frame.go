@@ -27,6 +27,7 @@ import (
 // Format is the encoding of a frame's bytes.
 type Format uint8
 
+// The formats of frames.
 const (
 	JPEG Format = 1 // one complete JPEG image with its Huffman tables
 	YUYV Format = 2 // packed 4:2:2, two bytes a pixel, rows without padding

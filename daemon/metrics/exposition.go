@@ -12,6 +12,7 @@ const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 // Kind is the type of a metric.
 type Kind string
 
+// The types of metrics.
 const (
 	Counter Kind = "counter" // increases, and restarts at 0 with its source
 	Gauge   Kind = "gauge"

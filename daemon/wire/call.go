@@ -14,11 +14,16 @@ func (id CallID) String() string { return hex.EncodeToString(id[:]) }
 
 // The messages of a call. PROTOCOL.md, section 5, defines their meaning.
 type (
-	Invite  struct{ Call CallID } // starts a call
-	Ringing struct{ Call CallID } // the device rings
-	Accept  struct{ Call CallID } // answers the call
-	Resume  struct{ Call CallID } // continues the call on a new link
-	End     struct {              // ends the call
+	// Invite starts a call.
+	Invite struct{ Call CallID }
+	// Ringing reports that the device rings.
+	Ringing struct{ Call CallID }
+	// Accept answers the call.
+	Accept struct{ Call CallID }
+	// Resume continues the call on a new link.
+	Resume struct{ Call CallID }
+	// End ends the call.
+	End struct {
 		Call   CallID
 		Reason Reason
 		Text   string // details, at most MaxReason bytes; may be empty
@@ -65,11 +70,20 @@ func (r Reason) String() string {
 	return fmt.Sprintf("ended (reason %d)", uint8(r))
 }
 
-func (*Invite) Type() Type  { return TypeInvite }
+// Type implements Message.
+func (*Invite) Type() Type { return TypeInvite }
+
+// Type implements Message.
 func (*Ringing) Type() Type { return TypeRinging }
-func (*Accept) Type() Type  { return TypeAccept }
-func (*Resume) Type() Type  { return TypeResume }
-func (*End) Type() Type     { return TypeEnd }
+
+// Type implements Message.
+func (*Accept) Type() Type { return TypeAccept }
+
+// Type implements Message.
+func (*Resume) Type() Type { return TypeResume }
+
+// Type implements Message.
+func (*End) Type() Type { return TypeEnd }
 
 func (m *Invite) validate() error  { return checkCall(m.Call) }
 func (m *Ringing) validate() error { return checkCall(m.Call) }

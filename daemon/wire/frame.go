@@ -84,9 +84,14 @@ type Feedback struct {
 // difference.
 type Refresh struct{}
 
-func (*Frame) Type() Type    { return TypeFrame }
+// Type implements Message.
+func (*Frame) Type() Type { return TypeFrame }
+
+// Type implements Message.
 func (*Feedback) Type() Type { return TypeFeedback }
-func (*Refresh) Type() Type  { return TypeRefresh }
+
+// Type implements Message.
+func (*Refresh) Type() Type { return TypeRefresh }
 
 func (*Refresh) validate() error            { return nil }
 func (*Refresh) appendTo(dst []byte) []byte { return dst }

@@ -24,6 +24,7 @@ const (
 	FeatureResume = "resume" // keeps a call without a link
 )
 
+// Type implements Message.
 func (*Hello) Type() Type { return TypeHello }
 
 // Agree returns the highest version that both sides support. Both sides get the

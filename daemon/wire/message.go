@@ -179,12 +179,23 @@ func (s CameraState) String() string {
 	return fmt.Sprintf("state %d", uint8(s))
 }
 
+// Type implements Message.
 func (*Nominate) Type() Type { return TypeNominate }
-func (*Bye) Type() Type      { return TypeBye }
-func (*Ping) Type() Type     { return TypePing }
-func (*Pong) Type() Type     { return TypePong }
-func (*Text) Type() Type     { return TypeText }
-func (*State) Type() Type    { return TypeState }
+
+// Type implements Message.
+func (*Bye) Type() Type { return TypeBye }
+
+// Type implements Message.
+func (*Ping) Type() Type { return TypePing }
+
+// Type implements Message.
+func (*Pong) Type() Type { return TypePong }
+
+// Type implements Message.
+func (*Text) Type() Type { return TypeText }
+
+// Type implements Message.
+func (*State) Type() Type { return TypeState }
 
 func (*Nominate) validate() error            { return nil }
 func (*Nominate) appendTo(dst []byte) []byte { return dst }

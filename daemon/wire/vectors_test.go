@@ -299,7 +299,8 @@ func TestProtocol_example(t *testing.T) {
 // Each fault in PROTOCOL.md has a vector, and each vector with a fault is in
 // PROTOCOL.md.
 func TestProtocol_faults(t *testing.T) {
-	rows := regexp.MustCompile("(?m)^\\|.*\\| (Err\\w+) \\| `([a-z0-9-]+)` \\|$").FindAllStringSubmatch(specification(t), -1)
+	row := regexp.MustCompile("(?m)^\\|.*\\| (Err\\w+) \\| `([a-z0-9-]+)` \\|$")
+	rows := row.FindAllStringSubmatch(specification(t), -1)
 	listed := make(map[string]string)
 	for _, row := range rows {
 		listed[row[2]] = row[1]

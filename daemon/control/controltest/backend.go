@@ -56,6 +56,7 @@ func New() *Device {
 	return d
 }
 
+// Status implements control.Backend.
 func (d *Device) Status() api.Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -139,14 +140,19 @@ func (d *Device) Commands() []string {
 // Metrics returns a page with one metric.
 func (d *Device) Metrics() string { return "# HELP up Whether.\n# TYPE up gauge\nup 1\n" }
 
+// Peers implements control.Backend.
 func (d *Device) Peers() []api.Peer { return d.Status().Peers }
+
+// Identity implements control.Backend.
 func (d *Device) Identity() api.Identity {
 	s := d.Status()
 	return api.Identity{Name: s.Name, ID: s.ID}
 }
 
+// Subscribe implements control.Backend.
 func (d *Device) Subscribe() *control.Subscription { return d.Events.Subscribe() }
 
+// Call implements control.Backend.
 func (d *Device) Call(r api.CallRequest) (api.Call, error) {
 	d.record("call %s %d", r.Peer, r.RingTimeoutMS)
 	if !d.hasPeer(r.Peer) {
@@ -164,14 +170,17 @@ func (d *Device) Call(r api.CallRequest) (api.Call, error) {
 	return c, nil
 }
 
+// Answer implements control.Backend.
 func (d *Device) Answer(peer string) (api.Call, error) {
 	return d.toCall("answer", peer, api.CallActive, "")
 }
 
+// Reject implements control.Backend.
 func (d *Device) Reject(peer string) (api.Call, error) {
 	return d.toCall("reject", peer, api.CallEnded, api.ReasonDeclined)
 }
 
+// Hangup implements control.Backend.
 func (d *Device) Hangup(peer string) (api.Call, error) {
 	return d.toCall("hangup", peer, api.CallEnded, api.ReasonHungUp)
 }
@@ -216,6 +225,7 @@ func (d *Device) hasPeer(peer string) bool {
 	return false
 }
 
+// Watch implements control.Backend.
 func (d *Device) Watch(feed string) (control.Viewer, error) {
 	h := d.Feed(feed)
 	if h == nil {

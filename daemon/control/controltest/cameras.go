@@ -25,8 +25,10 @@ func (d *Device) cameraError() error {
 	return d.cameraErr
 }
 
+// Privacy implements control.Backend.
 func (d *Device) Privacy() bool { return d.Status().Privacy }
 
+// SetPrivacy implements control.Backend.
 func (d *Device) SetPrivacy(on bool, uid int) error {
 	d.record("privacy %v uid %d", on, uid)
 	if err := d.cameraError(); err != nil {
@@ -49,6 +51,7 @@ func (d *Device) Cameras(context.Context) (api.Cameras, error) {
 	}, Privacy: d.Privacy()}, d.cameraError()
 }
 
+// Formats implements control.Backend.
 func (d *Device) Formats(_ context.Context, device string) (api.Formats, error) {
 	d.record("formats %s", device)
 	return api.Formats{Device: "/dev/video0", Name: "HD Webcam C270", Formats: []api.Format{
@@ -61,6 +64,7 @@ func (d *Device) Formats(_ context.Context, device string) (api.Formats, error) 
 
 func number(n int64) *int64 { return &n }
 
+// Controls implements control.Backend.
 func (d *Device) Controls(_ context.Context, device string) (api.Controls, error) {
 	d.record("controls %s", device)
 	return controls(), d.cameraError()

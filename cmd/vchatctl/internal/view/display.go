@@ -40,6 +40,7 @@ type Input struct {
 // Key is a key that was pressed.
 type Key int
 
+// The keys that viewers know.
 const (
 	KeyNone Key = iota
 	KeyRune     // a character: Input.Rune

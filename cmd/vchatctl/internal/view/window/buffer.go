@@ -153,7 +153,7 @@ func (w *Window) putImage(b *buffer) error {
 	p := w.painted
 	rows := (int(w.setup.MaximumRequestLength)*4 - putImageHeaderLen) / p.Stride
 	if rows == 0 {
-		return fmt.Errorf("X display: a row of %d pixels exceeds the maximum request size", p.W)
+		return fmt.Errorf("a row of %d pixels exceeds the X display's maximum request size", p.W)
 	}
 	w.mu.Lock()
 	b.busy = true
