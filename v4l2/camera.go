@@ -50,6 +50,8 @@ type Camera struct {
 	fourcc   PixelFormat // the driver's name of mode.Format, MJPEG or JPEG
 	warnings []error
 
+	triedSmaller bool // than mode, in vain, by Open
+
 	closing atomic.Bool // Close was called: the holder of mu must return
 
 	mu     sync.Mutex
@@ -221,21 +223,31 @@ func (c *Camera) Restart() error {
 	if err := c.handle.StreamOff(); err != nil {
 		return c.fail("STREAMOFF", err)
 	}
-	return c.start()
+	if err := c.enqueueAll(); err != nil {
+		return c.fail("QBUF", err)
+	}
+	if err := c.streamOn(); err != nil {
+		return c.fail("STREAMON", err)
+	}
+	return nil
 }
 
-// start queues all buffers that are not held and starts the stream.
-func (c *Camera) start() error {
+// enqueueAll queues all buffers that are not held.
+func (c *Camera) enqueueAll() error {
 	for i := range c.bufs {
 		if c.bufs[i].held {
 			continue
 		}
 		if err := c.enqueue(uint32(i)); err != nil {
-			return c.fail("QBUF", err)
+			return diagnose(c.kernel, c.device, "QBUF", err)
 		}
 	}
+	return nil
+}
+
+func (c *Camera) streamOn() error {
 	if err := c.handle.StreamOn(); err != nil {
-		return c.fail("STREAMON", err)
+		return diagnose(c.kernel, c.device, "STREAMON", err)
 	}
 	return nil
 }

@@ -72,6 +72,8 @@ func TestOpen_errors(t *testing.T) {
 			v4l2.ErrFailed, unix.EIO, v4l2.RetryLoudly, "plug it in again"},
 		{"no bandwidth", v4l2test.Faults{StreamOn: unix.ENOSPC},
 			v4l2.ErrNoSpace, unix.ENOSPC, v4l2.RetryLoudly, "another port"},
+		{"unplugged at S_PARM", v4l2test.Faults{SetParm: unix.ENODEV},
+			v4l2.ErrUnplugged, unix.ENODEV, v4l2.RetryQuietly, "unplugged or crashed"},
 		{"unplugged at STREAMON", v4l2test.Faults{StreamOn: unix.ENODEV},
 			v4l2.ErrUnplugged, unix.ENODEV, v4l2.RetryQuietly, "unplugged or crashed"},
 		{"other format set", v4l2test.Faults{Format: 'H' | '2'<<8 | '6'<<16 | '4'<<24},
@@ -82,7 +84,7 @@ func TestOpen_errors(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
 				cam.Script(func(f *v4l2test.Faults) { *f = x.faults })
-				c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "/dev/video0", Width: 640, Height: 480})
+				c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "/dev/video0", Width: 640, Height: 480, FPS: 30})
 				if err == nil {
 					_ = c.Close()
 				}

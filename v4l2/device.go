@@ -18,15 +18,36 @@ type PixelFormat uint32
 const (
 	MJPEG PixelFormat = 'M' | 'J'<<8 | 'P'<<16 | 'G'<<24
 	JPEG  PixelFormat = 'J' | 'P'<<8 | 'E'<<16 | 'G'<<24
-	YUYV  PixelFormat = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24 // packed 4:2:2
-	NV12  PixelFormat = 'N' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0: a Y plane, then a plane of interleaved Cb and Cr
+
+	// Packed 4:2:2. The name is the order of the bytes of two pixels.
+	YUYV PixelFormat = 'Y' | 'U'<<8 | 'Y'<<16 | 'V'<<24
+	UYVY PixelFormat = 'U' | 'Y'<<8 | 'V'<<16 | 'Y'<<24
+	YVYU PixelFormat = 'Y' | 'V'<<8 | 'Y'<<16 | 'U'<<24
+	VYUY PixelFormat = 'V' | 'Y'<<8 | 'U'<<16 | 'Y'<<24
+
+	// A Y plane, then a plane of interleaved Cb and Cr (NV12, NV16) or Cr and
+	// Cb (NV21, NV61).
+	NV12 PixelFormat = 'N' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0
+	NV21 PixelFormat = 'N' | 'V'<<8 | '2'<<16 | '1'<<24 // 4:2:0
+	NV16 PixelFormat = 'N' | 'V'<<8 | '1'<<16 | '6'<<24 // 4:2:2
+	NV61 PixelFormat = 'N' | 'V'<<8 | '6'<<16 | '1'<<24 // 4:2:2
+
+	// Three planes: Y, Cb, Cr; of YV12 Y, Cr, Cb.
+	YU12    PixelFormat = 'Y' | 'U'<<8 | '1'<<16 | '2'<<24 // 4:2:0
+	YV12    PixelFormat = 'Y' | 'V'<<8 | '1'<<16 | '2'<<24 // 4:2:0
+	YUV422P PixelFormat = '4' | '2'<<8 | '2'<<16 | 'P'<<24 // 4:2:2
+
+	RGB24 PixelFormat = 'R' | 'G'<<8 | 'B'<<16 | '3'<<24 // three bytes a pixel: red, green, blue
+	BGR24 PixelFormat = 'B' | 'G'<<8 | 'R'<<16 | '3'<<24 // three bytes a pixel: blue, green, red
 	GREY  PixelFormat = 'G' | 'R'<<8 | 'E'<<16 | 'Y'<<24 // 8-bit Y, as infrared cameras have
 )
 
 // usableFormats are the formats for Open, best first. Frames that the camera
 // compresses save bus bandwidth and CPU time. The raw formats follow by chroma
-// resolution.
-var usableFormats = []PixelFormat{MJPEG, JPEG, YUYV, NV12, GREY}
+// resolution, and then by the work to encode them.
+var usableFormats = []PixelFormat{
+	MJPEG, JPEG, YUYV, UYVY, YVYU, VYUY, NV16, NV61, YUV422P, NV12, NV21, YU12, YV12, RGB24, BGR24, GREY,
+}
 
 // String returns the fourcc as v4l2-ctl prints it, such as MJPG.
 func (f PixelFormat) String() string {
@@ -75,7 +96,7 @@ var pipelineDrivers = []string{"bcm2835-isp", "pispbe", "rp1-cfe", "unicam"}
 
 // rank orders devices for Find "auto". From unfitRank on it skips them.
 func (d Device) rank() int {
-	if !slices.Contains(pipelineDrivers, d.Driver) {
+	if d.standalone() {
 		for i, f := range usableFormats {
 			if slices.Contains(d.Formats, f) {
 				return i
@@ -87,10 +108,18 @@ func (d Device) rank() int {
 
 var unfitRank = len(usableFormats)
 
+// usable reports whether Find "auto" accepts the camera.
+func (d Device) usable() bool { return d.rank() < unfitRank }
+
+func (d Device) isPipelineStage() bool { return slices.Contains(pipelineDrivers, d.Driver) }
+
+// standalone reports whether the node delivers frames on its own.
+func (d Device) standalone() bool { return !d.isPipelineStage() }
+
 // List returns the capture nodes in the order in which Find "auto" prefers
-// them: MJPEG, YUYV, NV12, GREY, then those it skips. It leaves out metadata
-// nodes, converters, and nodes that disappear during the call. Nodes that
-// cannot be opened are left out too, unless there is no other: then List
+// them: by the order of usableFormats, then those it skips. It leaves out
+// metadata nodes, converters, and nodes that disappear during the call. Nodes
+// that cannot be opened are left out too, unless there is no other: then List
 // returns their error. The errors are those of Find. It does not disturb a
 // stream.
 func List(k Kernel) ([]Device, error) {
@@ -121,8 +150,16 @@ func List(k Kernel) ([]Device, error) {
 //
 // Errors: ErrNotFound, ErrNotCamera, ErrPermission, ErrBusy, ErrUnplugged,
 // ErrFailed.
-func Find(k Kernel, device string) (Device, error) {
-	k = orLinux(k)
+func Find(k Kernel, device string) (Device, error) { return find(orLinux(k), device, Device.usable) }
+
+// FindAny is Find for queries: "auto" also selects a camera without a format
+// for Open, if there is no other.
+func FindAny(k Kernel, device string) (Device, error) {
+	return find(orLinux(k), device, Device.standalone)
+}
+
+// find returns one camera. "auto" selects the first one that suits.
+func find(k Kernel, device string, suits func(Device) bool) (Device, error) {
 	if device != "auto" {
 		return findPath(k, device)
 	}
@@ -133,15 +170,26 @@ func Find(k Kernel, device string) (Device, error) {
 	if len(all) == 0 {
 		return Device{}, &cameraError{device: device, kind: ErrNotFound, message: "no camera is connected"}
 	}
-	if all[0].rank() < unfitRank {
-		return all[0], nil
+	if i := slices.IndexFunc(all, suits); i >= 0 {
+		return all[i], nil
 	}
 	var skipped []string
 	for _, d := range all {
 		skipped = append(skipped, fmt.Sprintf("%s (%s) has %v", d.Path, d.Card, d.Formats))
 	}
 	return Device{}, &cameraError{device: device, kind: ErrNotFound,
-		message: "no camera with MJPEG, YUYV, NV12 or GREY is connected; " + strings.Join(skipped, "; ")}
+		message: fmt.Sprintf("no camera with a usable format is connected; %s; %s",
+			strings.Join(skipped, "; "), all[0].execHint())}
+}
+
+// execHint returns advice for a camera without a usable format: a command that
+// converts its frames.
+func (d Device) execHint() string {
+	command := fmt.Sprintf("ffmpeg -loglevel error -f v4l2 -i %s -c:v mjpeg -q:v 4 -f mjpeg -", d.Path)
+	if d.isPipelineStage() { // its frames need the processing of libcamera
+		command = "rpicam-vid --codec mjpeg --width 1280 --height 720 --timeout 0 --nopreview -o -"
+	}
+	return fmt.Sprintf("a program can convert its frames; set camera.device to %q", "exec:"+command)
 }
 
 func findPath(k Kernel, path string) (Device, error) {
@@ -165,22 +213,29 @@ func inspect(k Kernel, d *Device) error {
 		return diagnose(k, *d, "open", err)
 	}
 	err = identify(k, h, d)
+	var all []PixelFormat
+	if err == nil {
+		all, err = offeredFormats(k, h, *d)
+	}
 	if e := h.Close(); err == nil && e != nil {
 		err = diagnose(k, *d, "close", e)
 	}
-	if err != nil {
-		return err
-	}
-	p, err := k.Probe(d.Node)
-	if err != nil {
-		return diagnose(k, *d, "open", err)
-	}
-	for _, f := range probeFormats(p) {
+	for _, f := range all {
 		if f = f.canonical(); !slices.Contains(d.Formats, f) {
 			d.Formats = append(d.Formats, f)
 		}
 	}
-	return p.Close()
+	return err
+}
+
+// offeredFormats returns the driver's fourccs. It opens the second descriptor,
+// of webcam, for a moment.
+func offeredFormats(k Kernel, h Handle, d Device) ([]PixelFormat, error) {
+	p, err := k.Probe(d.Node)
+	if err != nil {
+		return nil, diagnose(k, d, "open", err)
+	}
+	return probeFormats(h, p), p.Close()
 }
 
 // identify queries an open node. It returns ErrNotCamera for all but

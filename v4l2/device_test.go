@@ -143,6 +143,55 @@ func TestList_faultyNode(t *testing.T) {
 	}
 }
 
+// A camera without a usable format does not help Find, but its formats can be
+// queried. The message names a command that converts its frames.
+func TestFind_noUsableFormat(t *testing.T) {
+	k := v4l2test.New()
+	k.Plug(v4l2test.Device{ID: "usb-A-index0", Formats: bayerOnly})
+	for _, device := range []string{"auto", "/dev/video0"} {
+		_, err := v4l2.Open(v4l2.Config{Kernel: k, Device: device})
+		path := map[string]string{"auto": "/dev/v4l/by-id/usb-A-index0"}[device]
+		if path == "" {
+			path = device
+		}
+		want := `set camera.device to "exec:ffmpeg -loglevel error -f v4l2 -i ` + path + ` -c:v mjpeg -q:v 4 -f mjpeg -"`
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "BA81") {
+			t.Errorf("%s: got %v, want BA81 and %s", device, err, want)
+		}
+	}
+	if d, err := v4l2.FindAny(k, "auto"); err != nil || d.Node != "/dev/video0" {
+		t.Errorf("FindAny: got %v, %v; want /dev/video0", d.Node, err)
+	}
+	k.Plug(v4l2test.Device{Driver: "unicam", Formats: bayerOnly, Number: 5})
+	k.Plug(v4l2test.Device{Formats: greyOnly, Number: 9})
+	if d, err := v4l2.FindAny(k, "auto"); err != nil || d.Node != "/dev/video9" {
+		t.Errorf("FindAny: got %v, %v; want /dev/video9", d.Node, err)
+	}
+	if err := k.Leaks(); err != nil {
+		t.Error(err)
+	}
+}
+
+// On a Raspberry Pi without a USB camera, FindAny finds none either.
+func TestFindAny_pipelineStage(t *testing.T) {
+	k := v4l2test.New()
+	k.Plug(v4l2test.Device{Driver: "unicam", Formats: yuyvOnly})
+	_, err := v4l2.FindAny(k, "auto")
+	if !errors.Is(err, v4l2.ErrNotFound) || !strings.Contains(err.Error(), `"exec:rpicam-vid --codec mjpeg`) {
+		t.Errorf("got %v, want ErrNotFound with rpicam-vid", err)
+	}
+}
+
+// Find ends although the driver's list of formats never does.
+func TestFind_endlessFormats(t *testing.T) {
+	k := v4l2test.New()
+	k.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.EndlessFormats, f.EndlessSizes = true, true })
+	d, err := v4l2.Find(k, "auto")
+	if err != nil || len(d.Formats) != 2 {
+		t.Errorf("got %v, %v; want MJPEG and YUYV", d.Formats, err)
+	}
+}
+
 func TestFind_onlyCameraUnplugged(t *testing.T) {
 	k := v4l2test.New()
 	k.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.VanishAtOpen = true })

@@ -27,8 +27,9 @@
 // # System calls
 //
 // Package internal/uapi has one function per ioctl. A camera works without the
-// optional ones. "controls" are Controls, SetControl
-// and SetControls. In Find and Open the enumerations are made by webcam.
+// optional ones: their failures are ignored or become warnings, unless the
+// device is gone. "controls" are Controls, SetControl and SetControls. In Find
+// and Open the enumerations are made by webcam.
 //
 //	ioctl               called by               needed    failure means
 //	QUERYCAP            each open               yes       ErrNotCamera
@@ -37,7 +38,7 @@
 //	ENUM_FRAMEINTERVALS Open; Formats           optional  rates unknown
 //	G_FMT               Open                    yes       Open fails
 //	S_FMT               Open                    yes       EINVAL: next format; EBUSY: ErrBusy
-//	S_PARM, G_PARM      Open                    optional  ENOTTY, EINVAL: no rate setting
+//	S_PARM, G_PARM      Open                    optional  the default rate; a warning unless ENOTTY, EINVAL
 //	QUERY_EXT_CTRL      Open, controls          optional  EINVAL: no (more) controls
 //	QUERYMENU           Open, controls          optional  no menu entry at this index
 //	G_EXT_CTRLS         Open, controls          optional  the value is unknown
@@ -46,15 +47,16 @@
 //	QUERYBUF, mmap      Open                    yes       Open fails
 //	QBUF                Open, Release, Restart  yes       camera lost
 //	DQBUF               Next                    yes       EAGAIN, EIO: 15 retries; else lost
-//	STREAMON            Open, Restart           yes       ENOSPC: ErrNoSpace; else lost
+//	STREAMON            Open, Restart           yes       ENOSPC, EIO: Open tries smaller sizes; else lost
 //	STREAMOFF           Restart, Close          yes       Restart: camera lost
 //	USBDEVFS_RESET      ResetUSB                optional  EACCES, EPERM: ErrPermission
 //
 // Find and Open use a second descriptor, of github.com/blackjack/webcam, for a
-// moment. It lists formats and sizes. webcam (v0.6.1) does not report
-// negotiated sizes, time stamps, sequence numbers, errors, or a control's
-// value, default and menu, and its wait cannot be interrupted. The streaming
-// descriptor is this package's own.
+// moment. It lists formats and sizes. Where the driver's list never ends,
+// webcam would not return, and this package lists the first entries itself.
+// webcam (v0.6.1) does not report negotiated sizes, time stamps, sequence
+// numbers, errors, or a control's value, default and menu, and its wait cannot
+// be interrupted. The streaming descriptor is this package's own.
 //
 // No camera descriptor is added to Go's runtime poller. epoll starts the read()
 // emulation of some drivers, and REQBUFS then fails with EBUSY.

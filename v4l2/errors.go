@@ -23,6 +23,7 @@ var (
 	ErrBadValue   = errors.New("invalid control value")
 	ErrInactive   = errors.New("control cannot be set") // overridden by another, read-only, or fixed during the stream
 	ErrFailed     = errors.New("camera does not work")  // any other errno or invalid answer of the driver
+	ErrLowRate    = errors.New("low frame rate")        // a warning: the driver reports less than the requested rate
 	ErrTimeout    = errors.New("timed out waiting for a frame")
 	ErrWoken      = errors.New("woken while waiting for a frame")
 	ErrClosed     = errors.New("camera closed")

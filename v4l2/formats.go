@@ -29,6 +29,8 @@ const (
 	maxFormats = 64
 	maxSizes   = 256
 	maxRates   = 64
+	maxRepeats = 8    // entries in a row that are already known
+	maxEntries = 4096 // sizes and rates of all formats
 )
 
 // Formats returns all formats of the camera in the driver's order, also those
@@ -47,7 +49,7 @@ func Formats(k Kernel, device string) ([]FormatInfo, error) {
 // withHandle finds and opens a camera and calls do with it. It diagnoses bare
 // errnos of do.
 func withHandle(k Kernel, device string, do func(Device, Handle) error) error {
-	d, err := Find(k, device)
+	d, err := FindAny(k, device)
 	if err != nil {
 		return err
 	}
@@ -73,25 +75,37 @@ func withHandle(k Kernel, device string, do func(Device, Handle) error) error {
 // for continuous sizes, and panics on rate ranges.
 func enumFormats(h Handle) ([]FormatInfo, error) {
 	var all []FormatInfo
+	entries, repeats := maxEntries, 0
 	for i := range uint32(maxFormats) {
 		f := uapi.FormatDesc{Index: i, Type: uapi.BufTypeVideoCapture}
 		if err := h.EnumFormat(&f); err != nil {
 			return all, ignoreEnd(err)
 		}
-		sizes, err := enumSizes(h, f.PixelFormat)
-		if err != nil {
+		format := PixelFormat(f.PixelFormat)
+		if slices.ContainsFunc(all, func(g FormatInfo) bool { return g.Format == format }) {
+			if repeats++; repeats == maxRepeats {
+				break
+			}
+			continue
+		}
+		repeats = 0
+		sizes, err := enumSizes(h, f.PixelFormat, &entries)
+		if isLost(err) {
 			return all, err
 		}
-		all = append(all, FormatInfo{
-			Format: PixelFormat(f.PixelFormat), Description: text(f.Description[:]), Sizes: sizes,
-		})
+		all = append(all, FormatInfo{Format: format, Description: text(f.Description[:]), Sizes: sizes})
 	}
 	return all, nil
 }
 
-func enumSizes(h Handle, format uint32) ([]FrameSize, error) {
+// enumSizes subtracts the entries that it reads from entries, and stops at 0.
+func enumSizes(h Handle, format uint32, entries *int) ([]FrameSize, error) {
 	var all []FrameSize
+	repeats := 0
 	for i := range uint32(maxSizes) {
+		if *entries--; *entries < 0 {
+			break
+		}
 		f := uapi.FrameSize{Index: i, PixelFormat: format}
 		if err := h.EnumFrameSize(&f); err != nil {
 			return all, ignoreEnd(err)
@@ -104,10 +118,18 @@ func enumSizes(h Handle, format uint32) ([]FrameSize, error) {
 			w, h := f.Discrete()
 			s = FrameSize{Width: int(w), Height: int(h)}
 		}
+		if slices.ContainsFunc(all, func(t FrameSize) bool { return t.Width == s.Width && t.Height == s.Height }) {
+			if repeats++; repeats == maxRepeats {
+				break
+			}
+			continue
+		}
+		repeats = 0
 		var err error
-		if s.FPS, err = enumRates(h, format, s.Width, s.Height); err != nil {
+		if s.FPS, err = enumRates(h, format, s.Width, s.Height); isLost(err) {
 			return all, err
 		}
+		*entries -= len(s.FPS)
 		all = append(all, s)
 		if f.Type != uapi.FrmTypeDiscrete {
 			break // a range is the only entry, but some drivers repeat it for every index
@@ -118,6 +140,7 @@ func enumSizes(h Handle, format uint32) ([]FrameSize, error) {
 
 func enumRates(h Handle, format uint32, width, height int) ([]float64, error) {
 	var all []float64
+	repeats := 0
 	for i := range uint32(maxRates) {
 		f := uapi.FrameInterval{Index: i, PixelFormat: format, Width: uint32(width), Height: uint32(height)}
 		if err := h.EnumFrameInterval(&f); err != nil {
@@ -126,7 +149,13 @@ func enumRates(h Handle, format uint32, width, height int) ([]float64, error) {
 			}
 			break
 		}
-		all = append(all, rate(f.Min))
+		if r := rate(f.Min); slices.Contains(all, r) {
+			if repeats++; repeats == maxRepeats {
+				break
+			}
+		} else {
+			all, repeats = append(all, r), 0
+		}
 		if f.Type != uapi.FrmTypeDiscrete {
 			all = append(all, rate(f.Max))
 			break
@@ -155,7 +184,7 @@ func ignoreEnd(err error) error {
 }
 
 // smallerMode returns advice for a lack of USB bandwidth: the next smaller
-// size, else the next lower rate, else "".
+// size unless Open has tried it, else the next lower rate, else "".
 func (c *Camera) smallerMode() string {
 	all, err := enumFormats(c.handle)
 	if err != nil {
@@ -182,7 +211,7 @@ func (c *Camera) smallerMode() string {
 		}
 	}
 	switch {
-	case best.Width > 0:
+	case best.Width > 0 && !c.triedSmaller:
 		return fmt.Sprintf(", or set the next smaller size, %dx%d", best.Width, best.Height)
 	case slower > 0:
 		return fmt.Sprintf(", or set a lower rate, %.3g frames a second", slower)

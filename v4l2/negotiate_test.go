@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
@@ -28,10 +29,16 @@ func TestNegotiate(t *testing.T) {
 	}
 	of := func(f v4l2.PixelFormat, w, h, stride int) v4l2.Mode {
 		rows := h
-		if f == v4l2.NV12 {
+		switch f {
+		case v4l2.NV12, v4l2.YV12:
 			rows += (h + 1) / 2
+		case v4l2.NV16:
+			rows *= 2
 		}
 		return v4l2.Mode{Format: f, Width: w, Height: h, Stride: stride, SizeImage: rows * stride, FPS: 30}
+	}
+	one := func(f v4l2.PixelFormat) []v4l2test.Format {
+		return []v4l2test.Format{{FourCC: f, Sizes: [][2]int{{322, 181}}}}
 	}
 	for _, x := range []struct {
 		name   string
@@ -89,6 +96,41 @@ func TestNegotiate(t *testing.T) {
 			[]string{"is 15; exposure_dynamic_framerate is on, so automatic exposure lowers the rate in dim light"}},
 		{"no rates", v4l2test.Device{Formats: two, Rates: []int{}}, v4l2test.Faults{},
 			v4l2.Config{FPS: 30}, mjpeg(640, 480, 0), nil},
+		{"rate cannot be set", v4l2test.Device{Formats: two}, v4l2test.Faults{SetParm: unix.EIO},
+			v4l2.Config{FPS: 15}, mjpeg(640, 480, 30), []string{"rejects 15 frames a second; using its default rate (S_PARM: "}},
+		{"rate cannot be set, broken pipe", v4l2test.Device{Formats: two}, v4l2test.Faults{SetParm: unix.EPIPE},
+			v4l2.Config{FPS: 30}, mjpeg(640, 480, 30), []string{"using its default rate (S_PARM: broken pipe)"}},
+		{"rate cannot be set, in use", v4l2test.Device{Formats: two}, v4l2test.Faults{SetParm: unix.EBUSY},
+			v4l2.Config{FPS: 30}, mjpeg(640, 480, 30), []string{"using its default rate"}},
+		{"rate unknown", v4l2test.Device{Formats: two}, v4l2test.Faults{GetParm: unix.EIO},
+			v4l2.Config{FPS: 30}, mjpeg(640, 480, 0), nil},
+		{"rate invalid", v4l2test.Device{Formats: two}, v4l2test.Faults{ClaimedInterval: [2]uint32{1, 0}},
+			v4l2.Config{FPS: 30}, mjpeg(640, 480, 0), nil},
+		{"rates cannot be listed", v4l2test.Device{Formats: two}, v4l2test.Faults{
+			Rates: unix.EIO, ClaimedInterval: [2]uint32{2, 15}}, v4l2.Config{FPS: 30}, mjpeg(640, 480, 7.5),
+			[]string{"gives 7.5 frames a second, not 30; its maximum at 640x480 MJPG is 7.5"}},
+		{"formats never end", v4l2test.Device{Formats: two}, v4l2test.Faults{EndlessFormats: true},
+			v4l2.Config{Width: 1280, Height: 720}, mjpeg(1280, 720, 30), nil},
+		{"sizes never end", v4l2test.Device{Formats: two}, v4l2test.Faults{
+			EndlessSizes: true, SizeIfUnknown: [2]int{640, 480}},
+			v4l2.Config{Width: 1280, Height: 800}, mjpeg(1280, 720, 30), []string{"using the nearest size, 1280x720"}},
+		{"a size does not start", v4l2test.Device{Formats: two}, v4l2test.Faults{
+			StreamOn: unix.EIO, StreamOnAbove: 1280 * 720}, v4l2.Config{Width: 1280, Height: 960}, mjpeg(1280, 720, 30),
+			[]string{"cannot stream 1280x960; using 1280x720 (input/output error)"}},
+		{"two sizes do not start", v4l2test.Device{Formats: two}, v4l2test.Faults{
+			StreamOn: unix.ENOSPC, StreamOnAbove: 640 * 480}, v4l2.Config{Width: 1280, Height: 960, FPS: 15},
+			mjpeg(640, 480, 15), []string{"cannot stream 1280x960; using 640x480 (no space left on device)"}},
+		{"a size of a range does not start", v4l2test.Device{Formats: two}, v4l2test.Faults{
+			ContinuousSizes: true, StreamOn: unix.ENOSPC, StreamOnAbove: 640 * 480},
+			v4l2.Config{Width: 1280, Height: 960}, mjpeg(640, 480, 30), []string{"cannot stream 1280x960; using 640x480"}},
+		{"UYVY only", v4l2test.Device{Formats: one(v4l2.UYVY)}, v4l2test.Faults{},
+			v4l2.Config{}, of(v4l2.UYVY, 322, 181, 644), nil},
+		{"NV16 only", v4l2test.Device{Formats: one(v4l2.NV16)}, v4l2test.Faults{},
+			v4l2.Config{}, of(v4l2.NV16, 322, 181, 322), nil},
+		{"YV12 only", v4l2test.Device{Formats: one(v4l2.YV12)}, v4l2test.Faults{},
+			v4l2.Config{}, of(v4l2.YV12, 322, 181, 322), nil},
+		{"RGB24 only", v4l2test.Device{Formats: one(v4l2.RGB24)}, v4l2test.Faults{},
+			v4l2.Config{}, of(v4l2.RGB24, 322, 181, 966), nil},
 		{"fewer buffers", v4l2test.Device{Formats: two}, v4l2test.Faults{MaxBuffers: 2},
 			v4l2.Config{}, mjpeg(640, 480, 30), nil},
 	} {

@@ -128,19 +128,19 @@ func (q *Inspector) find(device string) (d v4l2.Device, own bool, k v4l2.Kernel,
 		if !isNode(ownDevice) {
 			return d, false, k, fmt.Errorf("camera %s: %w", ownDevice, ErrNotV4L2)
 		}
-		d, err = v4l2.Find(k, ownDevice)
+		d, err = v4l2.FindAny(k, ownDevice)
 		return d, true, k, err
 	}
 	if path := filepath.Clean(device); device != "auto" && !strings.HasPrefix(path, "/dev/") {
 		return d, false, k, fmt.Errorf("%s: %w", device, ErrBadPath)
 	}
-	if d, err = v4l2.Find(k, device); err != nil {
+	if d, err = v4l2.FindAny(k, device); err != nil {
 		return d, false, k, err
 	}
 	if ownDevice != "auto" {
 		return d, v4l2.NodeOf(k, ownDevice) == d.Node, k, nil
 	}
-	first, err := v4l2.Find(k, ownDevice)
+	first, err := v4l2.FindAny(k, ownDevice)
 	return d, err == nil && first.Node == d.Node, k, nil
 }
 

@@ -316,3 +316,20 @@ func TestLabel(t *testing.T) {
 		t.Errorf("got %d opens, want 0", n)
 	}
 }
+
+// The formats of a camera can be listed although auto cannot use it.
+func TestInspector_noUsableFormat(t *testing.T) {
+	kernel := v4l2test.New()
+	h264 := v4l2.PixelFormat('H' | '2'<<8 | '6'<<16 | '4'<<24)
+	kernel.Plug(v4l2test.Device{Formats: []v4l2test.Format{{FourCC: h264, Sizes: [][2]int{{640, 480}}}}})
+	q := NewInspector(New(Config{Kernel: kernel}, nil))
+	for _, device := range []string{"", "auto", "/dev/video0"} {
+		_, all, err := q.Formats(t.Context(), device)
+		if err != nil || len(all) != 1 || all[0].Format != h264 {
+			t.Errorf("device %q: got %v, %v; want H264", device, all, err)
+		}
+	}
+	if err := kernel.Leaks(); err != nil {
+		t.Error(err)
+	}
+}

@@ -82,11 +82,46 @@ func sampleAt(m v4l2.Mode, b []byte, x, y int) (luma, cb, cr byte) {
 		c := b[m.Stride*(m.Height+y/2)+x/2*2:]
 		return b[y*m.Stride+x], c[0], c[1]
 	}
+	line, chroma := y, b[min(m.Stride*m.Height, len(b)):]
+	if f := m.Format; f == v4l2.NV21 || f == v4l2.YU12 || f == v4l2.YV12 {
+		line = y / 2
+	}
+	rows := m.Height // of a chroma plane
+	if line != y || m.Format == v4l2.YU12 || m.Format == v4l2.YV12 {
+		rows = (m.Height + 1) / 2
+	}
+	half := (m.Stride + 1) / 2
+	switch m.Format {
+	case v4l2.UYVY, v4l2.VYUY:
+		p := b[y*m.Stride+x/2*4:]
+		cb, cr = p[0], p[2]
+		if m.Format == v4l2.VYUY {
+			cb, cr = cr, cb
+		}
+		return p[x%2*2+1], cb, cr
+	case v4l2.YVYU:
+		p := b[y*m.Stride+x/2*4:]
+		return p[x%2*2], p[3], p[1]
+	case v4l2.NV16:
+		return b[y*m.Stride+x], chroma[line*m.Stride+x/2*2], chroma[line*m.Stride+x/2*2+1]
+	case v4l2.NV21, v4l2.NV61:
+		return b[y*m.Stride+x], chroma[line*m.Stride+x/2*2+1], chroma[line*m.Stride+x/2*2]
+	case v4l2.YU12, v4l2.YUV422P:
+		return b[y*m.Stride+x], chroma[line*half+x/2], chroma[(rows+line)*half+x/2]
+	case v4l2.YV12:
+		return b[y*m.Stride+x], chroma[(rows+line)*half+x/2], chroma[line*half+x/2]
+	}
 	return b[y*m.Stride+x], 128, 128
 }
 
+// rawFormats are all raw formats that stay raw without loss.
+var rawFormats = []v4l2.PixelFormat{
+	v4l2.YUYV, v4l2.UYVY, v4l2.YVYU, v4l2.VYUY, v4l2.NV12, v4l2.NV21, v4l2.NV16, v4l2.NV61,
+	v4l2.YU12, v4l2.YV12, v4l2.YUV422P, v4l2.GREY,
+}
+
 func TestRaw_lossless(t *testing.T) {
-	for _, f := range []v4l2.PixelFormat{v4l2.YUYV, v4l2.NV12, v4l2.GREY} {
+	for _, f := range rawFormats {
 		for _, size := range [][2]int{{32, 16}, {34, 17}, {33, 5}, {2, 1}, {3, 2}} {
 			w, h := size[0], size[1]
 			m, b := gradient(f, w, h, 2*w+5)
@@ -119,8 +154,14 @@ func TestRaw_jpegSubsampling(t *testing.T) {
 		format v4l2.PixelFormat
 		width  int // of a frame of 33
 		want   string
-	}{{v4l2.YUYV, 32, "YCbCrSubsampleRatio422"}, {v4l2.NV12, 32, "YCbCrSubsampleRatio420"}, {v4l2.GREY, 33, "grey"}} {
-		m, b := gradient(c.format, 33, 17, 80)
+	}{
+		{v4l2.YUYV, 32, "YCbCrSubsampleRatio422"}, {v4l2.UYVY, 32, "YCbCrSubsampleRatio422"},
+		{v4l2.NV16, 32, "YCbCrSubsampleRatio422"}, {v4l2.YUV422P, 32, "YCbCrSubsampleRatio422"},
+		{v4l2.NV12, 32, "YCbCrSubsampleRatio420"}, {v4l2.NV21, 32, "YCbCrSubsampleRatio420"},
+		{v4l2.YU12, 32, "YCbCrSubsampleRatio420"}, {v4l2.YV12, 32, "YCbCrSubsampleRatio420"},
+		{v4l2.BGR24, 32, "YCbCrSubsampleRatio420"}, {v4l2.GREY, 33, "grey"},
+	} {
+		m, b := gradient(c.format, 33, 17, 112)
 		r, err := newRawConverter(m, "jpeg")
 		if err != nil {
 			t.Fatal(err)
@@ -145,6 +186,51 @@ func TestRaw_jpegSubsampling(t *testing.T) {
 		}
 	}
 }
+
+// Each component of a JPEG frame comes from the right place, in every format.
+func TestRaw_jpegColors(t *testing.T) {
+	for _, f := range rawFormats {
+		m := v4l2.Mode{Format: f, Width: 48, Height: 32, Stride: 112}
+		b := make([]byte, m.Bytes())
+		if f == v4l2.GREY {
+			continue
+		}
+		luma, cb, cr, halfRows := samples(m, b)
+		for y := range m.Height {
+			for x := range m.Width {
+				luma.Data[y*luma.Stride+x*luma.Step] = 90
+				if y%2 == 0 || !halfRows {
+					line := y
+					if halfRows {
+						line = y / 2
+					}
+					cb.Data[line*cb.Stride+x/2*cb.Step], cr.Data[line*cr.Stride+x/2*cr.Step] = 60, 200
+				}
+			}
+		}
+		if gotY, gotCb, gotCr := sampleAt(m, b, 47, 31); gotY != 90 || gotCb != 60 || gotCr != 200 {
+			t.Errorf("%v in memory: got %d %d %d, want 90 60 200", f, gotY, gotCb, gotCr)
+		}
+		r, err := newRawConverter(m, "jpeg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, defect := r.convert(frame.NewPool(1), b)
+		if p == nil {
+			t.Fatalf("%v: got no frame: %s", f, defectNames[defect])
+		}
+		img, err := jpeg.Decode(bytes.NewReader(p.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := img.(*image.YCbCr).YCbCrAt(47, 31)
+		if abs(int(c.Y)-90) > 3 || abs(int(c.Cb)-60) > 3 || abs(int(c.Cr)-200) > 3 {
+			t.Errorf("%v: got %v, want 90 60 200", f, c)
+		}
+	}
+}
+
+func abs(n int) int { return max(n, -n) }
 
 // A driver may report a size or a stride that its buffer does not have.
 func TestRaw_shortBuffer(t *testing.T) {
@@ -215,6 +301,10 @@ func TestRaw_warnings(t *testing.T) {
 		{only(v4l2.GREY, 320, 240), "nv12", "jpeg", "/dev/video0 has no NV12; encoding its GREY frames as JPEG"},
 		{only(v4l2.MJPEG, 320, 240), "grey", "lz4", "/dev/video0 has no GREY; using MJPEG"},
 		{only(v4l2.GREY, 320, 240), "grey", "lz4", ""},
+		{only(v4l2.UYVY, 320, 240), "auto", "jpeg", "/dev/video0 has no MJPEG; encoding its UYVY frames as JPEG"},
+		{only(v4l2.YV12, 320, 240), "auto", "lz4", "/dev/video0 has no MJPEG; sending its YV12 frames without loss"},
+		{only(v4l2.RGB24, 320, 240), "auto", "lz4", "/dev/video0 has no MJPEG; encoding its RGB3 frames as JPEG; " +
+			"RGB3 frames cannot be sent without loss; encoding them as JPEG"},
 		{only(v4l2.YUYV, 4096, 2160), "yuyv", "lz4",
 			"frames of 4096x2160 are too large to send without loss; encoding them as JPEG"},
 	} {

@@ -3,6 +3,7 @@ package v4l2test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -91,13 +92,25 @@ type Faults struct {
 	GetControl   error  // result of G_EXT_CTRLS
 	NoInactive   bool   // inactive controls have no flag and return EACCES, as before Linux 6.1
 
+	SetParm         error     // result of S_PARM
+	GetParm         error     // result of G_PARM
+	ClaimedInterval [2]uint32 // not 0: result of G_PARM, numerator and denominator; the frames do not change
+	Rates           error     // result of ENUM_FRAMEINTERVALS
+	EndlessFormats  bool      // ENUM_FMT repeats the formats and never ends
+	EndlessSizes    bool      // ENUM_FRAMESIZES repeats the last size and never ends
+	EndlessRates    bool      // ENUM_FRAMEINTERVALS repeats the last rate and never ends
+	StreamOnAbove   int       // StreamOn is for frames of more pixels only
+	FrameSize       [2]int    // not 0: width and height of the JPEG frames, whatever was negotiated
+
+	Stamp func(at time.Duration) time.Duration // not nil: the time stamp of a frame captured at that time
+
 	Size            [2]int           // not 0: result of every S_FMT
 	SizeIfUnknown   [2]int           // not 0: result of S_FMT for a size that is not offered
 	Format          v4l2.PixelFormat // not 0: result of every S_FMT
 	Stride          uint32           // not 0: reported as bytesperline; the frames do not change
 	SizeImage       uint32           // not 0: reported as sizeimage, and the length of the buffers
 	StepwiseRates   bool             // intervals are reported as a range
-	ContinuousSizes bool             // sizes are reported as a range, for which webcam returns zeros
+	ContinuousSizes bool             // sizes are reported as a range, the same for every index
 }
 
 // Camera is a camera, plugged in or not. Its methods may be called from any

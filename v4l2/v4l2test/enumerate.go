@@ -12,10 +12,14 @@ func (h *handle) EnumFormat(a *uapi.FormatDesc) error {
 		return err
 	}
 	d := h.node.cam.device
-	if d.Kind != Capture || a.Type != uapi.BufTypeVideoCapture || int(a.Index) >= len(d.Formats) {
+	i := int(a.Index)
+	if h.node.cam.faults.EndlessFormats {
+		i %= len(d.Formats)
+	}
+	if d.Kind != Capture || a.Type != uapi.BufTypeVideoCapture || i >= len(d.Formats) {
 		return unix.EINVAL
 	}
-	f := d.Formats[a.Index].FourCC
+	f := d.Formats[i].FourCC
 	a.PixelFormat, a.Description = uint32(f), bytes32("Format "+f.String())
 	return nil
 }
@@ -35,12 +39,16 @@ func (h *handle) EnumFrameSize(a *uapi.FrameSize) error {
 			a.MinHeight, a.MaxHeight, a.StepHeight = 16, 2304, 1
 			return nil
 		}
-		if int(a.Index) >= len(f.Sizes) {
+		i := int(a.Index)
+		if h.node.cam.faults.EndlessSizes {
+			i = min(i, len(f.Sizes)-1)
+		}
+		if i >= len(f.Sizes) {
 			return unix.EINVAL
 		}
 		a.Type = uapi.FrmTypeDiscrete
 		// The discrete member of the union: width and height.
-		a.MinWidth, a.MaxWidth = uint32(f.Sizes[a.Index][0]), uint32(f.Sizes[a.Index][1])
+		a.MinWidth, a.MaxWidth = uint32(f.Sizes[i][0]), uint32(f.Sizes[i][1])
 		return nil
 	}
 	return unix.EINVAL
@@ -51,20 +59,25 @@ func (h *handle) EnumFrameInterval(a *uapi.FrameInterval) error {
 	if err := h.lock(); err != nil {
 		return err
 	}
-	rates := h.node.cam.device.Rates
+	rates, f, i := h.node.cam.device.Rates, h.node.cam.faults, int(a.Index)
+	if f.EndlessRates {
+		i = min(i, len(rates)-1)
+	}
 	switch {
+	case f.Rates != nil:
+		return f.Rates
 	case len(rates) == 0:
 		return unix.ENOTTY
-	case int(a.Index) >= len(rates):
+	case i >= len(rates):
 		return unix.EINVAL
-	case h.node.cam.faults.StepwiseRates:
+	case f.StepwiseRates:
 		a.Type = uapi.FrmTypeStepwise
 		a.Min = uapi.Fract{Numerator: 1, Denominator: uint32(rates[0])}
 		a.Max = uapi.Fract{Numerator: 1, Denominator: uint32(rates[len(rates)-1])}
 		a.Step = uapi.Fract{Numerator: 1, Denominator: 1000}
 	default:
 		a.Type = uapi.FrmTypeDiscrete
-		a.Min = uapi.Fract{Numerator: 1, Denominator: uint32(rates[a.Index])}
+		a.Min = uapi.Fract{Numerator: 1, Denominator: uint32(rates[i])}
 	}
 	return nil
 }

@@ -94,11 +94,18 @@ func (h *handle) GetParm(p *uapi.StreamParm) error {
 	if err := h.lock(); err != nil {
 		return err
 	}
-	if len(h.node.cam.device.Rates) == 0 {
+	f := h.node.cam.faults
+	switch {
+	case f.GetParm != nil:
+		return f.GetParm
+	case len(h.node.cam.device.Rates) == 0:
 		return unix.ENOTTY
 	}
 	p.Capability = uapi.ParmCapTimePerFrame
 	p.TimePerFrame = uapi.Fract{Numerator: 1, Denominator: uint32(h.node.stream.rate)}
+	if c := f.ClaimedInterval; c != [2]uint32{} {
+		p.TimePerFrame = uapi.Fract{Numerator: c[0], Denominator: c[1]}
+	}
 	return nil
 }
 
@@ -108,6 +115,8 @@ func (h *handle) SetParm(p *uapi.StreamParm) error {
 		return err
 	}
 	switch {
+	case h.node.cam.faults.SetParm != nil:
+		return h.node.cam.faults.SetParm
 	case len(h.node.cam.device.Rates) == 0:
 		return unix.ENOTTY
 	case h.node.stream.on:
@@ -261,7 +270,7 @@ func (h *handle) StreamOn() error {
 	}
 	s, f := h.node.stream, h.node.cam.faults
 	switch {
-	case f.StreamOn != nil:
+	case f.StreamOn != nil && s.width*s.height > f.StreamOnAbove:
 		return f.StreamOn
 	case s.owner == nil:
 		return unix.EINVAL

@@ -6,7 +6,8 @@ import (
 )
 
 // prober returns the results of *webcam.Webcam v0.6.1, defects included. Like
-// webcam, it returns nothing and no error after an unplug.
+// webcam, it returns nothing and no error after an unplug. It panics where
+// webcam would enumerate forever.
 type prober struct {
 	node   *node
 	closed bool
@@ -25,6 +26,9 @@ func (p *prober) GetSupportedFormats() map[webcam.PixelFormat]string {
 	defer p.unlock()
 	all := make(map[webcam.PixelFormat]string)
 	if p.lock() && p.node.cam.device.Kind == Capture {
+		if p.node.cam.faults.EndlessFormats {
+			panic("v4l2test: GetSupportedFormats of webcam would never return")
+		}
 		for _, f := range p.node.cam.device.Formats {
 			all[webcam.PixelFormat(f.FourCC)] = f.FourCC.String()
 		}
@@ -38,8 +42,8 @@ func (p *prober) GetSupportedFrameSizes(want webcam.PixelFormat) []webcam.FrameS
 	if !p.lock() {
 		return all
 	}
-	if p.node.cam.faults.ContinuousSizes {
-		return []webcam.FrameSize{{}}
+	if f := p.node.cam.faults; f.ContinuousSizes || f.EndlessSizes {
+		panic("v4l2test: GetSupportedFrameSizes of webcam would never return")
 	}
 	for _, f := range p.node.cam.device.Formats {
 		if webcam.PixelFormat(f.FourCC) != want {

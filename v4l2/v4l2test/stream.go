@@ -77,10 +77,14 @@ func (s *stream) sizeImage() int {
 // compressed frames.
 func (s *stream) layout() (stride, rows int) {
 	switch s.format {
-	case v4l2.YUYV:
+	case v4l2.YUYV, v4l2.UYVY, v4l2.YVYU, v4l2.VYUY:
 		return 2*s.width + s.padding, s.height
-	case v4l2.NV12:
+	case v4l2.NV12, v4l2.NV21, v4l2.YU12, v4l2.YV12: // two rows of a half chroma plane count as one
 		return s.width + s.padding, s.height + (s.height+1)/2
+	case v4l2.NV16, v4l2.NV61, v4l2.YUV422P:
+		return s.width + s.padding, 2 * s.height
+	case v4l2.RGB24, v4l2.BGR24:
+		return 3*s.width + s.padding, s.height
 	case v4l2.GREY:
 		return s.width + s.padding, s.height
 	}
@@ -227,6 +231,9 @@ func (s *stream) capture(i int) {
 	}
 	if f.FutureClock {
 		b.stamp += time.Hour
+	}
+	if f.Stamp != nil {
+		b.stamp = f.Stamp(b.stamp)
 	}
 }
 

@@ -22,7 +22,11 @@ const stampSize = 16
 func (s *stream) draw(dst []byte, seq uint32, at time.Duration, noTables bool) int {
 	stride, rows := s.layout()
 	if rows == 0 {
-		n := copy(dst, testJPEG(s.width, s.height, noTables))
+		w, h := s.width, s.height
+		if s.node != nil && s.node.cam.faults.FrameSize[0] != 0 {
+			w, h = s.node.cam.faults.FrameSize[0], s.node.cam.faults.FrameSize[1]
+		}
+		n := copy(dst, testJPEG(w, h, noTables))
 		putStamp(dst[6:], seq, at)
 		return n
 	}
