@@ -44,6 +44,16 @@ func newChromium(t *testing.T, flags ...chromedp.ExecAllocatorOption) *chromium 
 	return b
 }
 
+// newTab opens another tab of the same browser.
+func (b *chromium) newTab() *chromium {
+	b.t.Helper()
+	ctx, end := chromedp.NewContext(b.ctx)
+	b.t.Cleanup(end)
+	tab := &chromium{b.t, ctx}
+	tab.do()
+	return tab
+}
+
 // collectErrors collects exceptions and security reports of the page, until
 // stop is called.
 func (b *chromium) collectErrors() (stop func() []string) {

@@ -4,25 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
-	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
 
-const (
-	frameTimeout = 10 * time.Second // of a request for a frame; the page then asks again
-	feedLinger   = 2 * time.Second  // how long a feed without requests stays open
-)
-
-// Headers of a frame in addition to those of the API.
-const (
-	headerFrameNumber = "X-Frame"     // counts the frames of this server; the page returns it as after=N
-	headerWaited      = "X-Waited-Ms" // how long the request waited for the frame, which is not part of its age
-)
+const feedLinger = 2 * time.Second // how long a feed without requests stays open
 
 // feeds holds the feeds that pages request. It reads each from the daemon once
 // for all requests. Its methods are safe for concurrent use.
@@ -180,56 +168,3 @@ func (fs *feeds) readStream(ctx context.Context, name string, f *feed) error {
 
 // errFeedEnded reports that a feed ended because the call or the daemon did.
 var errFeedEnded = errors.New("the feed has ended")
-
-// frame responds with the newest frame that the page does not have yet. If none
-// comes within frameTimeout, it responds with 204.
-func (s *Server) frame(w http.ResponseWriter, r *http.Request) {
-	requested, name := time.Now(), r.PathValue("feed")
-	after, err := strconv.ParseUint(r.FormValue("after"), 10, 64)
-	if err != nil {
-		http.Error(w, "after must be a number", http.StatusBadRequest)
-		return
-	}
-	if !s.watcher.hasFeed(name) {
-		writeError(w, &api.Error{Kind: api.NoSuchFeed, Message: "no such feed"})
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), frameTimeout)
-	defer cancel()
-	p, err := s.feeds.next(ctx, name, after)
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		w.WriteHeader(http.StatusNoContent)
-	case err != nil:
-		writeError(w, err)
-	default:
-		writeFrame(w, p, time.Since(requested))
-	}
-}
-
-func writeFrame(w http.ResponseWriter, p *frame, waited time.Duration) {
-	h := w.Header()
-	h.Set(headerFrameNumber, strconv.FormatUint(p.number, 10))
-	h.Set(headerWaited, millis(waited))
-	setFrameHeaders(h, &p.Frame, time.Since(p.received))
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
-	_, _ = w.Write(p.Data) // fails only if the page has gone
-}
-
-// setFrameHeaders sets the headers of a frame that arrived sinceReceived ago.
-func setFrameHeaders(h http.Header, f *client.Frame, sinceReceived time.Duration) {
-	h.Set("Content-Type", "image/jpeg")
-	h.Set("Content-Length", strconv.Itoa(len(f.Data)))
-	h.Set(api.HeaderSequence, strconv.FormatUint(f.Seq, 10))
-	h.Set(api.HeaderAge, millis(f.Age+sinceReceived))
-	if f.Card {
-		h.Set(api.HeaderCard, "1")
-	}
-	if f.Rotate != 0 {
-		h.Set(api.HeaderRotate, strconv.Itoa(f.Rotate))
-	}
-}
-
-func millis(d time.Duration) string {
-	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 3, 64)
-}

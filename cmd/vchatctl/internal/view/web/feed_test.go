@@ -2,14 +2,11 @@ package web
 
 import (
 	"fmt"
-	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"vchat/daemon/api"
-	"vchat/daemon/client"
+	"golang.org/x/net/websocket"
 )
 
 // awaitReaders waits until a feed of the device has this many readers.
@@ -23,82 +20,139 @@ func (r *rig) awaitReaders(feed string, want int) {
 	}
 }
 
-// requestFrame requests a frame in the background.
-func (r *rig) requestFrame(feed string, after int) <-chan *http.Response {
-	got := make(chan *http.Response, 1)
-	go func() { got <- r.do("GET", fmt.Sprintf("frame/%s?after=%d", feed, after), "", nil) }()
-	return got
-}
-
 func TestFrame_newestOnce(t *testing.T) {
 	r := serve(t, "workshop")
 	r.awaitStatus()
-	first := r.requestFrame("workshop", 0)
+	p := r.openPage("")
+	first := p.request("workshop", 0)
 	r.awaitReaders("workshop", 1)
 	r.device.Publish("workshop", 41, false, []byte("one"))
-	res := <-first
-	if got := r.text(res); got != "one" || res.Header.Get("Content-Type") != "image/jpeg" ||
-		res.Header.Get(api.HeaderSequence) != "41" {
-		t.Fatalf("got %q, %v; want frame 41", got, res.Header)
+	got := p.answer(first)
+	if got.jpeg != "one" || got.Sequence != 41 || got.Number == 0 {
+		t.Fatalf("got %+v; want frame 41", got)
 	}
-	age, err := strconv.ParseFloat(res.Header.Get(api.HeaderAge), 64)
-	if err != nil || age < 0 || age > 20_000 {
-		t.Errorf("age: got %v ms, %v", age, err)
+	if got.AgeMS < 0 || got.AgeMS > 20_000 {
+		t.Errorf("age: got %v ms", got.AgeMS)
 	}
-	had, _ := strconv.Atoi(res.Header.Get(headerFrameNumber))
+	had := got.Number
 
 	// A request waits for a newer frame.
-	second, both := r.requestFrame("workshop", had), r.requestFrame("workshop", had)
+	second, both := p.request("workshop", had), r.openPage("")
+	bothID := both.request("workshop", had)
 	select {
-	case <-second:
-		t.Error("got the same frame again")
+	case got := <-p.answers:
+		t.Errorf("got frame %d again, want a newer one", got.Number)
 	case <-time.After(50 * time.Millisecond):
 	}
 	for i := range 3 {
 		r.device.Publish("workshop", uint64(42+i), i == 2, fmt.Appendf(nil, "%d", i))
 	}
-	r.text(<-both)
+	p.answer(second)
+	both.answer(bothID)
 	// A late request gets only the newest frame, even if it is a card.
-	var last *http.Response
+	var last answer
 	for range 100 {
-		if last = <-r.requestFrame("workshop", had); last.Header.Get(api.HeaderSequence) == "44" {
+		if last = p.answer(p.request("workshop", had)); last.Sequence == 44 {
 			break
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	if got := r.text(last); got != "2" || last.Header.Get(api.HeaderCard) != "1" {
-		t.Errorf("got %q, %v; want the card", got, last.Header)
+	if last.jpeg != "2" || !last.Card {
+		t.Errorf("got %+v; want the card", last)
 	}
-	r.text(<-second)
 	if n := r.device.Feed("workshop").Readers(); n != 1 {
 		t.Errorf("got %d readers, want one for all requests", n)
 	}
 	// Without requests the feed is closed, and its last frame dropped.
 	r.awaitReaders("workshop", 0)
 	r.device.Publish("workshop", 50, false, []byte("new"))
-	if got := r.text(<-r.requestFrame("workshop", 0)); got != "new" {
-		t.Errorf("got %q, want the new frame", got)
+	if got := p.answer(p.request("workshop", 0)); got.jpeg != "new" {
+		t.Errorf("got %q, want the new frame", got.jpeg)
 	}
 }
 
-func TestFrame_errors(t *testing.T) {
+func TestFrame_unknownFeed(t *testing.T) {
 	r := serve(t, "")
 	r.awaitStatus()
-	for path, want := range map[string]int{
-		"frame/nobody?after=0":      404,
-		"frame/..%2Fid?after=0":     404,
-		"frame/attic?after=0":       404, // a peer without a call
-		"frame/workshop":            400,
-		"frame/workshop?after=-1":   400,
-		"frame/workshop?after=1e3":  400,
-		"frame/workshop.jpg?after=": 400,
-		"snapshot/nobody":           404,
-	} {
-		t.Run(path, func(t *testing.T) {
-			if res := r.do("GET", path, "", nil); res.StatusCode != want {
-				t.Errorf("got %d, want %d", res.StatusCode, want)
+	p := r.openPage("")
+	for _, feed := range []string{"nobody", "../id", "", "attic"} { // attic: a peer without a call
+		t.Run(feed, func(t *testing.T) {
+			if got := p.answer(p.request(feed, 0)); !strings.Contains(got.Error, "no such feed") || got.jpeg != "" {
+				t.Errorf("got %+v, want the error", got)
 			}
 		})
+	}
+}
+
+// A page that is hidden cancels its requests, and the camera closes.
+func TestFrame_cancel(t *testing.T) {
+	r := serve(t, "")
+	r.awaitStatus()
+	p := r.openPage("")
+	id := p.request("workshop", 0)
+	r.awaitReaders("workshop", 1)
+	p.send(request{ID: id, Cancel: true})
+	r.awaitReaders("workshop", 0)
+	// So does one that is closed.
+	p.request("workshop", 0)
+	r.awaitReaders("workshop", 1)
+	p.socket.Close()
+	r.awaitReaders("workshop", 0)
+}
+
+// The connection of a page that does what no page does is closed.
+func TestLive_wrongRequests(t *testing.T) {
+	r := serve(t, "")
+	r.awaitStatus()
+	many := make([]string, 0, maxRequests+1)
+	for id := range maxRequests + 1 {
+		many = append(many, fmt.Sprintf(`{"id": %d, "feed": "workshop", "after": 0}`, id))
+	}
+	for name, messages := range map[string][]string{
+		"no JSON":           {"frame"},
+		"negative number":   {`{"id": 1, "feed": "workshop", "after": -1}`},
+		"number as text":    {`{"id": 1, "feed": "workshop", "after": "1"}`},
+		"same id":           {many[0], many[0]},
+		"too many requests": many,
+		"too long":          {`{"id": 1, "feed": "` + strings.Repeat("a", maxBody) + `"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := r.openPage("")
+			for _, m := range messages {
+				if err := websocket.Message.Send(p.socket, m); err != nil {
+					break
+				}
+			}
+			select {
+			case <-p.closed:
+			case <-time.After(20 * time.Second):
+				t.Error("the connection is still open")
+			}
+		})
+	}
+}
+
+func TestLive_maxPages(t *testing.T) {
+	r := serve(t, "")
+	r.awaitStatus()
+	var pages []*testPage
+	for range maxPages {
+		p := r.openPage("")
+		p.awaitState("the daemon up", func(s state) bool { return s.DaemonUp })
+		pages = append(pages, p)
+	}
+	more := r.openPage("")
+	if got := more.next("refused"); !strings.Contains(string(got), tooManyPages) {
+		t.Errorf("page %d: got %s, want %q", maxPages+1, got, tooManyPages)
+	}
+	<-more.closed
+	pages[0].socket.Close()
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if m := <-r.openPage("").messages; m.Type == "state" {
+			break
+		} else if time.Now().After(until) {
+			t.Fatalf("after one was closed: got %+v, want a state", m)
+		}
 	}
 }
 
@@ -113,13 +167,5 @@ func TestSnapshot(t *testing.T) {
 	res := r.do("GET", "snapshot/workshop", "", nil)
 	if got := r.text(res); res.StatusCode != 503 || !strings.Contains(got, "no picture from workshop") {
 		t.Errorf("card: got %d %q, want 503", res.StatusCode, got)
-	}
-}
-
-func TestSetFrameHeaders(t *testing.T) {
-	h := http.Header{}
-	setFrameHeaders(h, &client.Frame{Rotate: 90, Age: 1500 * time.Microsecond}, time.Millisecond)
-	if h.Get(api.HeaderRotate) != "90" || h.Get(api.HeaderAge) != "2.500" || h.Get(api.HeaderCard) != "" {
-		t.Errorf("got %v, want rotation 90, age 2.500 and no card", h)
 	}
 }

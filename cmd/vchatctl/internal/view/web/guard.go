@@ -14,6 +14,12 @@ import (
 const policy = "default-src 'none'; img-src 'self' blob:; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
+// policyFor returns the policy of a page on a host. Firefox and Safari did not
+// always count a WebSocket as 'self'.
+func policyFor(host string) string {
+	return strings.Replace(policy, "connect-src 'self'", "connect-src 'self' ws://"+host, 1)
+}
+
 // headers are set on every response, including errors.
 var headers = map[string]string{
 	"Content-Security-Policy":      policy,
@@ -39,6 +45,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			forbid(w, "Open this page at %s. With ssh -L, use the same port.", s.listener.Addr())
 			return
 		}
+		w.Header().Set("Content-Security-Policy", policyFor(r.Host))
 		if !sameOrigin(r) {
 			forbid(w, "Other sites cannot use this page. If you followed a link, type or paste its address instead.")
 			return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/api"
-	"vchat/daemon/client"
 )
 
 //go:embed static
@@ -24,6 +22,7 @@ var files = map[string]struct{ name, contentType string }{
 	"/page.css": {"page.css", "text/css; charset=utf-8"},
 	"/page.js":  {"page.js", "text/javascript; charset=utf-8"},
 	"/frame.js": {"frame.js", "text/javascript; charset=utf-8"},
+	"/live.js":  {"live.js", "text/javascript; charset=utf-8"},
 	"/icon.svg": {"icon.svg", "image/svg+xml"},
 }
 
@@ -41,8 +40,7 @@ func (s *Server) routes() http.Handler {
 			_, _ = w.Write(body)
 		})
 	}
-	m.HandleFunc("GET /events", s.events)
-	m.HandleFunc("GET /frame/{feed}", s.frame)
+	m.HandleFunc("GET /live", s.live)
 	m.HandleFunc("GET /snapshot/{feed}", s.snapshot)
 	m.HandleFunc("POST /call", command(func(ctx context.Context, r api.PeerRequest) error {
 		_, err := s.client.Call(ctx, api.CallRequest{Peer: r.Peer})
@@ -109,19 +107,10 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	return nil
 }
 
-// writeError responds with an error. It passes on errors of the daemon.
+// writeError responds with the error that a page may see.
 func writeError(w http.ResponseWriter, err error) {
-	var e *api.Error
-	if !errors.As(err, &e) {
-		e = &api.Error{Kind: api.ShuttingDown, Message: "vchatd does not answer"}
-		if errors.Is(err, errFeedEnded) {
-			e.Message = err.Error()
-		} else if errors.Is(err, client.ErrPermission) {
-			e.Message = "this user is not allowed to use vchatd"
-		}
-	}
-	// Leave out the hint, which is for a shell.
-	body, _ := json.Marshal(api.ErrorBody{Error: &api.Error{Kind: e.Kind, Message: e.Message}})
+	e := publicError(err)
+	body, _ := json.Marshal(api.ErrorBody{Error: e})
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(e.Kind.HTTPStatus())
@@ -144,7 +133,8 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	case f.Card:
 		writeError(w, &api.Error{Kind: api.CameraUnavailable, Message: view.NoPicture(name)})
 	default:
-		setFrameHeaders(w.Header(), &f, 0)
+		w.Header().Set("Content-Type", "image/jpeg")
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 		_, _ = w.Write(f.Data)
 	}

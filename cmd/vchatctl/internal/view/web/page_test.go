@@ -25,6 +25,16 @@ import (
 	"vchat/daemon/daemontest"
 )
 
+// testJPEG returns a small frame.
+func testJPEG(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewRGBA(image.Rect(0, 0, 64, 36)), nil); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // pluggableCamera is a camera that can be unplugged: a command that writes
 // frames as long as a file exists.
 type pluggableCamera struct {
@@ -209,6 +219,55 @@ func TestPage_call(t *testing.T) {
 	}
 }
 
+// A browser opens six HTTP connections to a host, for all its tabs together.
+func TestPage_sevenTabs(t *testing.T) {
+	first := newChromium(t)
+	kitchen, _ := newPair(t)
+	kitchen.Start()
+	server := start(t, kitchen.Config.Control.Socket, "")
+	tabs := []*chromium{first}
+	for range maxPages {
+		tabs = append(tabs, first.newTab())
+	}
+	for _, tab := range tabs[:maxPages] {
+		tab.open(server.URL())
+		tab.awaitMotion("the picture")
+	}
+	seventh := tabs[maxPages]
+	seventh.open(server.URL())
+	seventh.wait("the reason in the summary", includes(summaryText, tooManyPages))
+	seventh.wait("the reason over the picture", includes(veilText, tooManyPages))
+	for i, tab := range tabs[:maxPages] {
+		tab.awaitMotion(fmt.Sprintf("the picture of tab %d", i+1))
+	}
+	// Commands still work.
+	tabs[1].do(chromedp.Click(chromedp.CSS("#privacy")))
+	kitchen.Wait("privacy", func(s api.Status) bool { return s.Privacy })
+	tabs[1].wait("button pressed", `document.getElementById('privacy').getAttribute('aria-pressed') === 'true'`)
+	tabs[1].do(chromedp.Click(chromedp.CSS("#privacy")))
+	kitchen.Wait("no privacy", func(s api.Status) bool { return !s.Privacy })
+
+	tabs[2].open("about:blank")
+	seventh.awaitMotion("the picture, once another tab is closed")
+}
+
+// Each frame is requested once: the number that the server sends comes back as
+// the number of the next request.
+func TestPage_requestsEachFrameOnce(t *testing.T) {
+	browser := newChromium(t)
+	r := serve(t, "")
+	browser.open(r.server.URL())
+	r.awaitReaders(api.Self, 1)
+	r.device.Publish(api.Self, 1, false, testJPEG(t))
+	browser.press("i")
+	browser.wait("the frame", includes(`document.getElementById('info').textContent`, "0.3 fps"))
+	time.Sleep(time.Second)
+	info := eval[string](browser, `document.getElementById('info').textContent`)
+	if !strings.Contains(info, "0.3 fps") {
+		t.Errorf("one frame: got %q, want it shown once in the last 3 s", info)
+	}
+}
+
 func TestPage_hiddenRequestsNothing(t *testing.T) {
 	browser := newChromium(t)
 	kitchen, _ := newPair(t)
@@ -330,8 +389,13 @@ func TestPage_otherSites(t *testing.T) {
 	for _, js := range []string{
 		`fetch(%q + 'hangup', {method: 'POST', body: '{}', mode: 'no-cors'})`,
 		`fetch(%q + 'hangup', {method: 'POST', body: '{}', headers: {'Content-Type': 'application/json'}})`,
-		`fetch(%q + 'events')`,
-		`fetch(%q + 'frame/self?after=0', {mode: 'no-cors'})`,
+		`fetch(%q + 'live')`,
+		`fetch(%q + 'snapshot/self', {mode: 'no-cors'})`,
+		`new Promise((resolve, reject) => {
+			const s = new WebSocket(%q.replace('http', 'ws') + 'live');
+			s.onopen = () => resolve({ok: true});
+			s.onerror = reject;
+		})`,
 	} {
 		promise := fmt.Sprintf(js, r.server.URL()) + `.then(r => r.ok ? 'allowed' : 'refused', () => 'refused')`
 		got, err := chromedp.Run(browser.ctx, chromedp.Evaluate[string](promise, chromedp.EvalAwaitPromise))

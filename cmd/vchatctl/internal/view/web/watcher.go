@@ -1,13 +1,8 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -16,10 +11,9 @@ import (
 )
 
 const (
-	retryInterval     = 500 * time.Millisecond // after the daemon was lost
-	statusTimeout     = 5 * time.Second        // for the daemon to return its status
-	keepAliveInterval = 15 * time.Second       // finds pages that have gone
-	maxMessages       = 50                     // kept for a page that is opened or reloaded
+	retryInterval = 500 * time.Millisecond // after the daemon was lost
+	statusTimeout = 5 * time.Second        // for the daemon to return its status
+	maxMessages   = 50                     // kept for a page that is opened or reloaded
 )
 
 // message is a chat message.
@@ -159,50 +153,4 @@ func (w *watcher) current(after int64) (state []byte, messages []message, change
 		state, _ = json.Marshal(newState(&w.device)) // cannot fail: it holds strings, numbers and lists
 	}
 	return state, messages, w.changed
-}
-
-// events sends the state after each change, and each message once, as
-// server-sent events. After a lost connection a page gets the messages that it
-// has missed.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	// A browser that reconnects sends the header, the page sends the parameter.
-	// Without either, the page gets all messages.
-	last, _ := strconv.ParseInt(cmp.Or(r.Header.Get("Last-Event-ID"), r.FormValue("after")), 10, 64)
-	w.Header().Set("Content-Type", "text/event-stream")
-	rc := http.NewResponseController(w)
-	send := func(format string, args ...any) error {
-		err := rc.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if err == nil {
-			_, err = fmt.Fprintf(w, format, args...)
-		}
-		return err
-	}
-	keepAlive := time.NewTicker(keepAliveInterval)
-	defer keepAlive.Stop()
-	sent := ""
-	err := send("retry: 1000\n\n")
-	for err == nil {
-		state, messages, changed := s.watcher.current(last)
-		// Through ssh -L the page may have another clock. It needs ours to
-		// compute the ages in the state.
-		if string(state) != sent {
-			sent = string(state)
-			err = send("event: state\ndata: {\"now\": %d, \"state\": %s}\n\n", time.Now().UnixMilli(), state)
-		}
-		for _, m := range messages {
-			text, _ := json.Marshal(m)
-			err = errors.Join(err, send("event: chat\nid: %d\ndata: %s\n\n", m.number, text))
-			last = m.number
-		}
-		if err = errors.Join(err, rc.Flush()); err != nil {
-			return
-		}
-		select {
-		case <-changed:
-		case <-keepAlive.C:
-			err = send(": keep-alive\n\n")
-		case <-r.Context().Done():
-			return
-		}
-	}
 }

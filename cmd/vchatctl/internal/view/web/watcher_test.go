@@ -1,14 +1,17 @@
 package web
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/websocket"
 
 	"vchat/daemon/api"
 	"vchat/daemon/control/controltest"
@@ -25,79 +28,147 @@ func (r *rig) awaitStatus() {
 	}
 }
 
-// eventReader reads the events as a page does.
-type eventReader struct {
-	t     *testing.T
-	lines *bufio.Scanner
+// testPage is the connection of a page.
+type testPage struct {
+	t        *testing.T
+	socket   *websocket.Conn
+	lastID   int64
+	messages chan testMessage // of the types state, chat and refused
+	answers  chan answer
+	closed   chan struct{}
 }
 
-func (r *rig) openEvents(lastID string) *eventReader {
-	r.t.Helper()
-	return r.openEventsAt("events", lastID)
+// testMessage is a message to the page.
+type testMessage struct {
+	Type string
+	data []byte
 }
 
-func (r *rig) openEventsAt(path, lastID string) *eventReader {
+// answer is the answer to a request: a frame or an error.
+type answer struct {
+	frameHeader
+	jpeg  string
+	Error string `json:"error"`
+}
+
+// openPage connects as a page does that has the messages up to after.
+func (r *rig) openPage(after string) *testPage {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), "GET", r.server.URL()+path, nil)
+	url := "ws" + strings.TrimPrefix(r.server.URL(), "http") + "live?after=" + after
+	origin := "http://" + r.server.listener.Addr().String()
+	socket, err := websocket.Dial(url, "", origin)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if lastID != "" {
-		req.Header.Set("Last-Event-ID", lastID)
+	p := &testPage{
+		t: r.t, socket: socket,
+		messages: make(chan testMessage, 100), answers: make(chan answer, 100), closed: make(chan struct{}),
 	}
-	res, err := (&http.Client{Transport: r.http.Transport}).Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { res.Body.Close() })
-	return &eventReader{r.t, bufio.NewScanner(res.Body)}
+	go p.read()
+	r.t.Cleanup(func() { socket.Close(); <-p.closed })
+	return p
 }
 
-// next returns the data and the id of the next event of a kind.
-func (e *eventReader) next(kind string) (data, id string) {
-	e.t.Helper()
-	event := ""
-	for e.lines.Scan() {
-		name, value, _ := strings.Cut(e.lines.Text(), ": ")
-		switch {
-		case name == "event":
-			event, id = value, ""
-		case name == "id":
-			id = value
-		case name == "data" && event == kind:
-			return value, id
+// read reads messages until the connection ends.
+func (p *testPage) read() {
+	defer close(p.closed)
+	defer close(p.messages)
+	for {
+		var data []byte
+		if websocket.Message.Receive(p.socket, &data) != nil {
+			return
+		}
+		line, jpeg, isFrame := bytes.Cut(data, []byte("\n"))
+		var m struct {
+			Type string
+			answer
+		}
+		if err := json.Unmarshal(line, &m); err != nil {
+			p.t.Errorf("got message %q: %v", data, err)
+		}
+		if m.jpeg = string(jpeg); isFrame || m.Type == "failed" {
+			p.answers <- m.answer
+		} else {
+			p.messages <- testMessage{m.Type, data}
 		}
 	}
-	e.t.Fatalf("stream ended before a %s event: %v", kind, e.lines.Err())
-	return "", ""
+}
+
+func (p *testPage) send(r request) {
+	p.t.Helper()
+	if err := websocket.JSON.Send(p.socket, r); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// request requests a frame and returns the number of the request.
+func (p *testPage) request(feed string, after uint64) int64 {
+	p.t.Helper()
+	p.lastID++
+	p.send(request{ID: p.lastID, Feed: feed, After: after})
+	return p.lastID
+}
+
+// answer waits for the answer to a request.
+func (p *testPage) answer(id int64) answer {
+	p.t.Helper()
+	select {
+	case a := <-p.answers:
+		if a.ID != id {
+			p.t.Fatalf("got the answer to request %d, want %d", a.ID, id)
+		}
+		return a
+	case <-time.After(20 * time.Second):
+		p.t.Fatalf("no answer to request %d", id)
+	}
+	return answer{}
+}
+
+// next returns the next message of a type.
+func (p *testPage) next(kind string) []byte {
+	p.t.Helper()
+	timeout := time.After(20 * time.Second)
+	for {
+		select {
+		case m, ok := <-p.messages:
+			if !ok {
+				p.t.Fatalf("connection ended before a %s message", kind)
+			}
+			if m.Type == kind {
+				return m.data
+			}
+		case <-timeout:
+			p.t.Fatalf("no %s message", kind)
+		}
+	}
 }
 
 // awaitState waits for a state for which ok returns true.
-func (e *eventReader) awaitState(what string, ok func(state) bool) state {
-	e.t.Helper()
+func (p *testPage) awaitState(what string, ok func(state) bool) state {
+	p.t.Helper()
 	for range 50 {
-		data, _ := e.next("state")
+		data := p.next("state")
 		var update struct {
 			Now   int64
 			State state
 		}
-		if err := json.Unmarshal([]byte(data), &update); err != nil {
-			e.t.Fatal(err)
+		if err := json.Unmarshal(data, &update); err != nil {
+			p.t.Fatal(err)
 		}
 		if update.Now == 0 {
-			e.t.Errorf("got no time in %s", data)
+			p.t.Errorf("got no time in %s", data)
 		}
 		if ok(update.State) {
 			return update.State
 		}
 	}
-	e.t.Fatalf("never got a state with %s", what)
+	p.t.Fatalf("never got a state with %s", what)
 	return state{}
 }
 
 func TestEvents_state(t *testing.T) {
 	r := serve(t, "")
-	l := r.openEvents("")
+	l := r.openPage("")
 	s := l.awaitState("the daemon up", func(s state) bool { return s.DaemonUp })
 	if s.Feed != api.Self || !s.Live || s.Summary != "No call." || len(s.Peers) != 2 ||
 		s.Peers[0].Status != "not reachable: connection refused" {
@@ -128,20 +199,20 @@ func TestEvents_state(t *testing.T) {
 
 func TestEvents_messagesOnce(t *testing.T) {
 	r := serve(t, "")
-	l := r.openEvents("")
+	l := r.openPage("")
 	l.awaitState("the daemon up", func(s state) bool { return s.DaemonUp })
 	say := func(from api.Side, text string) {
 		r.device.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: from, Text: text})
 	}
-	want := func(l *eventReader, mine bool, text string) string {
+	want := func(l *testPage, mine bool, text string) string {
 		t.Helper()
-		data, id := l.next("chat")
-		var got message
+		data := l.next("chat")
+		var got chatMessage
 		err := json.Unmarshal([]byte(data), &got)
 		if err != nil || got.Text != text || got.Mine != mine || got.Peer != "workshop" || got.At == 0 {
 			t.Errorf("got %s (%v), want message %q", data, err, text)
 		}
-		return id
+		return strconv.FormatInt(got.Number, 10)
 	}
 	say(api.SideRemote, "<img src=x onerror=alert(1)>\n\ndata: x")
 	say(api.SideLocal, "two")
@@ -150,8 +221,7 @@ func TestEvents_messagesOnce(t *testing.T) {
 	// A page that reconnects gets what it has missed.
 	say(api.SideRemote, "three")
 	want(l, false, "three")
-	want(r.openEvents(id), false, "three")
-	want(r.openEventsAt("events?after="+id, ""), false, "three")
+	want(r.openPage(id), false, "three")
 	// A new page gets the last maxMessages.
 	for range maxMessages {
 		say(api.SideRemote, "many")
@@ -159,7 +229,7 @@ func TestEvents_messagesOnce(t *testing.T) {
 	for range maxMessages {
 		want(l, false, "many")
 	}
-	want(r.openEvents(""), false, "many")
+	want(r.openPage(""), false, "many")
 }
 
 func TestServer_survivesRestartOfDaemon(t *testing.T) {
@@ -183,7 +253,7 @@ func TestServer_survivesRestartOfDaemon(t *testing.T) {
 	r := &rig{t: t, device: d, server: start(t, socket, ""), http: &http.Client{}}
 	t.Cleanup(r.http.CloseIdleConnections)
 	d.SetCall(api.Call{ID: "1", Peer: "workshop", State: api.CallActive})
-	l := r.openEvents("")
+	l := r.openPage("")
 	l.awaitState("the call", func(s state) bool { return s.DaemonUp && s.Feed == "workshop" })
 	down()
 	s := l.awaitState("the daemon down", func(s state) bool { return !s.DaemonUp })

@@ -1,8 +1,8 @@
 // Package web shows a feed in a browser, on a page that it serves on loopback.
 //
-//	       ┌ GET  …/events ◀─ watcher: the state and the messages
-//	page ──┼ GET  …/frame/FEED?after=N ◀─ feeds: the newest frame of a feed
-//	       └ POST …/answer, …/say, … ─▶ vchatd
+//	page ─┬ WebSocket …/live ◀┬ watcher: the state and the messages
+//	      │                   └ feeds: the newest frame of a feed, on request
+//	      └ POST …/answer, …/say, … ─▶ vchatd
 //
 // The page requests each frame when it can show it, and gets the newest one. A
 // slow page, or a slow ssh -L, drops frames and does not fall behind. A hidden
@@ -13,9 +13,11 @@
 //   - Pages of other sites can neither read nor control anything.
 //   - Of the control socket, only what the page needs is available.
 //   - The page survives a restart of the daemon.
+//   - Up to maxPages pages work at the same time. One more says why it does not.
 //
-// Goroutines: the watcher, the HTTP server with its connections, and one for
-// each feed that is requested. Serve waits for all of them.
+// Goroutines: the watcher, the HTTP server with its connections, one for each
+// feed that is requested, and for each page one that sends events and one for
+// each request. Serve waits for all of them.
 package web
 
 import (
@@ -30,6 +32,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -39,7 +42,7 @@ import (
 
 // Limits for clients.
 const (
-	maxConns      = 16               // browsers open six for a page
+	maxConns      = 24               // for maxPages pages, and six more from each of three browsers
 	maxHeader     = 16 << 10         // bytes
 	maxBody       = 16 << 10         // bytes of a command
 	headerTimeout = 5 * time.Second  // also for the body of a command
@@ -63,6 +66,9 @@ type Server struct {
 
 	watcher *watcher
 	feeds   *feeds
+
+	pages     sync.WaitGroup
+	openPages atomic.Int32
 }
 
 // Listen opens a port on loopback. Call Serve or Close afterwards.
@@ -111,7 +117,7 @@ func (s *Server) Serve(ctx context.Context) error {
 			switch s {
 			case http.StateNew:
 				connections.Add(1)
-			case http.StateClosed:
+			case http.StateClosed, http.StateHijacked: // then it is one of s.pages
 				connections.Done()
 			}
 		},
@@ -129,6 +135,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	_ = server.Close()
 	running.Wait()
 	connections.Wait()
+	s.pages.Wait()
 	s.feeds.close()
 	return context.Cause(ctx)
 }

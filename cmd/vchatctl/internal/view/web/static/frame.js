@@ -29,8 +29,9 @@ function rotated(bitmap, degrees) {
 
 // A View requests a frame only when it can show it.
 export class View {
-  constructor(canvas, { minInterval = 0, pipelined = false } = {}) {
+  constructor(canvas, request, { minInterval = 0, pipelined = false } = {}) {
     this.canvas = canvas;
+    this.request = request; // as Live.request
     this.minInterval = minInterval; // ms between two frames
     this.pipelined = pipelined; // request the next frame while one arrives: a long round trip then costs no frames
     this.context = canvas.getContext('bitmaprenderer', { alpha: false }); // shows a bitmap without copying it
@@ -76,21 +77,19 @@ export class View {
     while (!signal.aborted) {
       const start = performance.now();
       try {
-        const p = await (next ?? request(feed, after, signal));
+        const p = await (next ?? this.request(feed, after, signal));
         next = null;
         if (p === null) continue;
         after = p.number;
         if (this.pipelined) {
-          next = request(feed, after, signal);
+          next = this.request(feed, after, signal);
           next.catch(() => {}); // the next round handles the error
         }
-        const blob = await p.response.blob();
         // Count the whole round trip as age: a frame may look older, never newer.
-        const now = performance.now();
-        const captured = now - p.age - Math.max(0, now - p.requested - p.waited);
-        const bitmap = await createImageBitmap(blob).catch(() => null); // skip broken frames
+        const captured = p.received - p.age_ms - Math.max(0, p.received - p.requested - p.waited_ms);
+        const bitmap = await createImageBitmap(new Blob([p.jpeg], { type: 'image/jpeg' })).catch(() => null); // skip broken frames
         if (signal.aborted) return;
-        if (bitmap) this.draw(bitmap, p, captured, blob.size);
+        if (bitmap) this.draw(bitmap, p, captured);
       } catch {
         if (signal.aborted) return;
         next = null;
@@ -101,16 +100,16 @@ export class View {
     }
   }
 
-  draw(bitmap, p, captured, bytes) {
+  draw(bitmap, p, captured) {
     const size = `${bitmap.width}×${bitmap.height}`;
     if (p.rotate) bitmap = rotated(bitmap, p.rotate);
     const c = this.canvas;
     if (c.width !== bitmap.width || c.height !== bitmap.height) [c.width, c.height] = [bitmap.width, bitmap.height];
     this.context.transferFromImageBitmap(bitmap);
     if (this.sequence !== null && p.sequence > this.sequence + 1) this.lost += p.sequence - this.sequence - 1;
-    Object.assign(this, { captured, sequence: p.sequence, card: p.card, size });
+    Object.assign(this, { captured, sequence: p.sequence, card: Boolean(p.card), size });
     this.delay = performance.now() - captured;
-    this.recent.push([performance.now(), bytes]);
+    this.recent.push([performance.now(), p.jpeg.length]);
     if (!this.isStale()) c.classList.remove('stale'); // now, not with the next tick
   }
 
@@ -122,18 +121,4 @@ export class View {
     return `${this.size ?? 'no picture'}, ${(this.recent.length * 1000 / window).toFixed(1)} fps, ` +
       `${(bytes * 8 / window / 1000).toFixed(1)} Mbit/s, delay ${Math.round(this.delay ?? 0)} ms, ${this.lost} dropped`;
   }
-}
-
-// request returns the headers of the newest frame whose number is above after, or
-// null if none comes. The body may still be on its way.
-async function request(feed, after, signal) {
-  const requested = performance.now();
-  const response = await fetch(`frame/${encodeURIComponent(feed)}?after=${after}`, { signal });
-  if (response.status === 204) return null;
-  if (!response.ok) throw new Error(`no picture: ${response.status}`);
-  const number = (name) => Number(response.headers.get(name) ?? 0);
-  return {
-    response, requested, number: number('X-Frame'), sequence: number('X-Sequence'), age: number('X-Age-Ms'),
-    waited: number('X-Waited-Ms'), card: response.headers.get('X-Card') === '1', rotate: number('X-Rotate'),
-  };
 }

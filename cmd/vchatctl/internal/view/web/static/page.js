@@ -2,6 +2,7 @@
 // server sends. It never interprets a text as HTML.
 
 import { View } from './frame.js';
+import { Live } from './live.js';
 
 const $ = (id) => document.getElementById(id);
 const captionDuration = 8000; // ms
@@ -20,11 +21,14 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const main = new View($('frame'), { pipelined: true });
-const own = new View($('own'), { minInterval: 100 });
+let live = null;        // the present connection to the server
+let lastMessage = 0;    // its number
+const request = (feed, after, signal) => live.request(feed, after, signal);
+const main = new View($('frame'), request, { pipelined: true });
+const own = new View($('own'), request, { minInterval: 100 });
 
 let state = null;       // from the server
-let connected = true;   // to the server
+let problem = '';       // why the page is not connected to the server
 let clockOffset = 0;    // server's clock minus ours, in ms
 let ownShown = true;
 
@@ -43,7 +47,7 @@ function reasonWithoutAge(reason) {
 // the cameras can close.
 function updateFeeds() {
   if (state === null) return;
-  const visible = !document.hidden && connected;
+  const visible = !document.hidden && problem === '';
   const inCall = state.call === 'active' || state.call === 'resuming';
   const showOwn = ownShown && state.feed !== 'self' && inCall;
   main.show(state.feed, visible && state.live);
@@ -55,7 +59,7 @@ function updateFeeds() {
 function updateTexts() {
   const stale = main.isStale();
   const empty = main.captured === null;
-  const reason = !connected ? { text: 'vchatctl does not answer' } : state?.reason;
+  const reason = problem ? { text: problem } : state?.reason;
   $('frame').classList.toggle('stale', stale);
   $('own').classList.toggle('stale', own.isStale());
   $('veil').hidden = !stale;
@@ -63,10 +67,10 @@ function updateTexts() {
     setText($('reason'), reasonText(reason) || (empty ? 'waiting for a picture' : 'no new picture'));
     setText($('age'), empty ? '' : `This picture is ${formatAge(main.age())} old.`);
   }
-  let summary = connected ? state?.summary ?? 'Connecting.' : 'vchatctl does not answer. It may have stopped.';
-  const frozen = connected && state?.live && !empty && stale;
+  let summary = problem || (state?.summary ?? 'Connecting to vchatctl.');
+  const frozen = !problem && state?.live && !empty && stale;
   if (frozen) summary += ` No new picture${reason ? `: ${reasonWithoutAge(reason)}` : ''}.`;
-  else if (connected && main.card && reason) summary += ` No picture: ${reasonWithoutAge(reason)}.`;
+  else if (!problem && main.card && reason) summary += ` No picture: ${reasonWithoutAge(reason)}.`;
   setText($('summary'), summary.replace(/[,.]\.$/, '.'));
   const label = empty ? 'No picture' : `${stale ? 'Old picture' : 'Picture'} of ${state?.title ?? 'vchat'}`;
   if ($('frame').getAttribute('aria-label') !== label) $('frame').setAttribute('aria-label', label);
@@ -266,28 +270,34 @@ $('fullscreen').hidden = !document.fullscreenEnabled;
 $('showinfo').onclick = toggleInfo;
 document.addEventListener('visibilitychange', () => { updateFeeds(); updateTexts(); });
 
-let lastMessage = '0'; // its number
+const noAnswer = 'vchatctl does not answer. It may have stopped.';
 
-// follow reads the events of the server while the page is open.
+function disconnect(text) {
+  problem = text;
+  updateFeeds();
+  updateTexts();
+}
+
+// follow keeps the connection to the server while the page is open.
 function follow() {
-  const events = new EventSource(`events?after=${lastMessage}`);
-  events.addEventListener('state', (event) => {
-    const update = JSON.parse(event.data);
-    clockOffset = update.now - Date.now();
-    state = update.state;
-    connected = true;
-    updateState();
+  let refused = '';
+  live = new Live(lastMessage, {
+    state(update) {
+      clockOffset = update.now - Date.now();
+      state = update.state;
+      problem = '';
+      updateState();
+    },
+    chat(message) {
+      lastMessage = message.number;
+      addMessage(message);
+    },
+    refused(text) { refused = text; },
+    closed() {
+      disconnect(refused || noAnswer);
+      setTimeout(follow, 1000);
+    },
   });
-  events.addEventListener('chat', (event) => { lastMessage = event.lastEventId; addMessage(JSON.parse(event.data)); });
-  events.onopen = () => { connected = true; updateFeeds(); updateTexts(); };
-  events.onerror = () => {
-    connected = false;
-    updateFeeds();
-    updateTexts();
-    if (events.readyState !== EventSource.CLOSED) return; // the browser reconnects
-    events.close();
-    setTimeout(follow, 2000);
-  };
 }
 
 follow();
