@@ -112,7 +112,7 @@ func hint(command string, err error) string {
 	case errors.As(err, &refused):
 		return refused.Hint
 	case errors.Is(err, client.ErrPermission):
-		return "join the socket's group (sudo adduser $USER vchat), then log in again"
+		return "join the socket's group (sudo usermod -aG vchat $USER), then log in again"
 	case errors.Is(err, client.ErrUnreachable):
 		return "check that vchatd is running: systemctl status vchatd; use --socket for another socket"
 	case errors.Is(err, window.ErrNoDisplay), errors.Is(err, window.ErrNoVisual):

@@ -31,7 +31,7 @@ func cardError(action string, err error) error {
 		errors.Is(err, ErrBusy), errors.Is(err, ErrPermission):
 		return err
 	case action == actionOpen && errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("screen: %w; join the group video (sudo adduser $USER video), then log in again: %w",
+		return fmt.Errorf("screen: %w; join the group video (sudo usermod -aG video $USER), then log in again: %w",
 			ErrPermission, err)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EBUSY):
 		// drm_ioctl returns EACCES to all but the card's master, the first
