@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // mustBe returns the error for a text without the required form.
@@ -43,7 +45,7 @@ func peerName(s string) error {
 	foreign := strings.Trim(s, lowerLetters+upperLetters+digits+"._-")
 	if len(s) < 1 || len(s) > 32 || foreign != "" || strings.ContainsAny(s[:1], "._-") {
 		return fmt.Errorf("a peer name must be 1 to 32 characters of a-z A-Z 0-9 . _ - "+
-			"and start with a letter or digit, not %s", quote(s))
+			"and start with a letter or digit, not %s%s", quote(s), didYouMean(peerNameOf(s)))
 	}
 	return nil
 }
@@ -57,9 +59,57 @@ const (
 func controlName(s string) error {
 	if s == "" || len(s) > 64 || strings.Trim(s, lowerLetters+digits+"_") != "" {
 		return fmt.Errorf("a control name must be 1 to 64 characters of a-z 0-9 _ "+
-			"as in `vchatctl camera controls`, not %s", quote(s))
+			"as in `vchatctl camera controls`, not %s%s", quote(s), didYouMean(controlNameOf(s)))
 	}
 	return nil
+}
+
+// peerNameOf returns the valid name that is most similar to s; "" if there is
+// none.
+func peerNameOf(s string) string {
+	s = strings.TrimLeft(replaceRuns(s, lowerLetters+upperLetters+digits+"._-", "-"), "._-")
+	if len(s) > 32 || strings.EqualFold(s, "self") {
+		return ""
+	}
+	return s
+}
+
+// controlNameOf is peerNameOf for the name of a control. The driver's own
+// names, such as "Power Line Frequency", become those of v4l2-ctl.
+func controlNameOf(s string) string {
+	s = strings.Trim(replaceRuns(strings.ToLower(s), lowerLetters+digits, "_"), "_")
+	if len(s) > 64 {
+		return ""
+	}
+	return s
+}
+
+// replaceRuns replaces each run of other characters than those of allowed. It
+// returns "" for letters of other scripts: they have no replacement.
+func replaceRuns(s, allowed, with string) string {
+	var b strings.Builder
+	inRun := false
+	for _, c := range s {
+		switch {
+		case strings.ContainsRune(allowed, c):
+			b.WriteRune(c)
+			inRun = false
+		case unicode.IsLetter(c) || !unicode.IsPrint(c):
+			return ""
+		case !inRun:
+			b.WriteString(with)
+			inRun = true
+		}
+	}
+	return strings.TrimRight(b.String(), with)
+}
+
+// didYouMean returns the end of a message with a suggestion; "" without one.
+func didYouMean(s string) string {
+	if s == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", s)
 }
 
 func groupName(s string) error {
@@ -99,13 +149,17 @@ func cameraDevice(s string) error {
 	return mustBe(s, "auto, an absolute path such as /dev/video0, test, file:PATH or exec:COMMAND")
 }
 
-func listenAddress(s string) error {
-	host, port, err := splitAddress(s)
-	if err != nil || !portNumber(port) || host != "" && !hostName(host) {
-		return mustBe(s, "HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, "+
-			`such as ":7450" or "[::1]:7450"`)
+// listenAddress returns the check of an address to listen on. The error has the
+// example.
+func listenAddress(example string) func(string) error {
+	return func(s string) error {
+		host, port, err := splitAddress(s)
+		if err != nil || !portNumber(port) || host != "" && !hostName(host) {
+			return mustBe(s, "HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, "+
+				"such as "+example)
+		}
+		return needsZone(host, port)
 	}
-	return nil
 }
 
 func peerAddress(s string) error {
@@ -117,7 +171,19 @@ func peerAddress(s string) error {
 		return mustBe(s, "HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, "+
 			`such as workshop.local:7450 or "[fe80::1%eth0]:7450"`)
 	}
-	return nil
+	return needsZone(host, port)
+}
+
+// needsZone returns an error for a link-local IPv6 address without a zone. Such
+// an address is the same on every interface, so connect(2) and bind(2) fail
+// with EINVAL.
+func needsZone(host, port string) error {
+	a, err := netip.ParseAddr(host)
+	if err != nil || !a.Is6() || a.Is4In6() || a.Zone() != "" ||
+		!a.IsLinkLocalUnicast() && !a.IsLinkLocalMulticast() && !a.IsInterfaceLocalMulticast() {
+		return nil
+	}
+	return fmt.Errorf("must name the network interface: %s needs a zone, such as \"[%s%%eth0]:%s\"", host, host, port)
 }
 
 func splitAddress(s string) (host, port string, err error) {
@@ -139,20 +205,22 @@ func hostName(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
-	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
+	ascii, err := international.ToASCII(s)
+	if err != nil {
+		return false
+	}
+	labels := strings.Split(strings.TrimSuffix(ascii, "."), ".")
 	for _, label := range labels {
-		if label == "" || len(label) > 63 || strings.Trim(label, "-") != label {
-			return false
-		}
-		if strings.ContainsFunc(label, notInHostName) {
+		if label == "" || len(label) > 63 || strings.Trim(label, "-") != label ||
+			strings.Trim(label, lowerLetters+upperLetters+digits+"-_") != "" {
 			return false
 		}
 	}
-	return len(s) <= 253 && strings.Trim(labels[len(labels)-1], digits) != ""
+	return len(ascii) <= 253 && strings.Trim(labels[len(labels)-1], digits) != ""
 }
 
-// notInHostName reports whether c cannot be in a host name. It accepts letters
-// of all scripts: mDNS names (RFC 6762) are UTF-8.
-func notInHostName(c rune) bool {
-	return c != '-' && c != '_' && !unicode.IsLetter(c) && !unicode.IsDigit(c) && !unicode.IsMark(c)
-}
+// international converts names with letters of other scripts to those of DNS
+// (RFC 5891), as package resolve does. It accepts "_", which host names of
+// devices have.
+var international = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false),
+	idna.StrictDomainName(false))

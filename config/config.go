@@ -28,6 +28,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // maxFile is the largest accepted file, in bytes. A file with a thousand peers
@@ -158,8 +160,8 @@ func Load(path string) (*Config, error) {
 func Parse(file string, b []byte) (*Config, error) {
 	c := Default()
 	r := &reader{file: file}
-	if root := r.document(b); root != nil {
-		r.section("", r.keys(c), root)
+	if r.root = r.document(b); r.root != nil {
+		r.section("", r.keys(c), r.root)
 	}
 	if len(r.faults) > 0 {
 		r.faults.sort()
@@ -171,5 +173,6 @@ func Parse(file string, b []byte) (*Config, error) {
 // reader reads one file and collects its faults.
 type reader struct {
 	file   string
+	root   *yaml.Node // of the document; nil if it is empty or invalid
 	faults Errors
 }

@@ -14,6 +14,8 @@ const (
 		`metrics, state_dir, hooks, log`
 	listenForm = `must be HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
 		`such as ":7450" or "[::1]:7450", not `
+	metricsForm = `must be HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
+		`such as "127.0.0.1:7451", not `
 	addressForm = `must be HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
 		`such as workshop.local:7450 or "[fe80::1%eth0]:7450", not `
 	deviceForm   = `must be auto, an absolute path such as /dev/video0, test, file:PATH or exec:COMMAND, not `
@@ -44,7 +46,7 @@ var badFiles = []struct {
 	{"x: 1\n", lines{`1:1: unknown key "x": ` + topKeys}},
 	{"camera:\n  fsp: 30\n  resolution: 1280x720\n", lines{
 		`2:3: unknown key "fsp": did you mean "fps"?`,
-		`3:3: unknown key "resolution": valid keys: device, size, fps, format, raw, rotate, usb_reset, controls`,
+		`3:3: unknown key "resolution": did you mean "size"?`,
 	}},
 	{"peers:\n  a: {id: " + workshopID + ", adress: \"\"}\n",
 		lines{`2:84: unknown key "adress": did you mean "address"?`}},
@@ -102,7 +104,7 @@ var badFiles = []struct {
 	{"listen: a..b:7450\n", lines{`1:9: listen ` + listenForm + `"a..b:7450"`}},
 	{"listen: -a:7450\n", lines{`1:9: listen ` + listenForm + `"-a:7450"`}},
 	{"listen: a b:7450\n", lines{`1:9: listen ` + listenForm + `"a b:7450"`}},
-	{"metrics: localhost\n", lines{`1:10: metrics ` + listenForm + `"localhost"`}},
+	{"metrics: localhost\n", lines{`1:10: metrics ` + metricsForm + `"localhost"`}},
 	{peerHeader + "address: workshop.local\n",
 		lines{`4:14: peers.a.address must include a port, such as workshop.local:7450, not only "workshop.local"`}},
 	{peerHeader + "address: 192.168.1.7\n",
@@ -143,18 +145,18 @@ var badFiles = []struct {
 		lines{`1:15: camera.fps must be a whole number from 1 to 240, not "99999999999999999999"`}},
 	{"camera: {fps: true}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not "true"`}},
 	{"camera: {fps: {}}\n", lines{`1:15: camera.fps must be a whole number from 1 to 240, not a map`}},
-	{"camera: {format: h264, raw: none, rotate: 45, usb_reset: yes}\n", lines{
+	{"camera: {format: h264, raw: none, rotate: 45, usb_reset: maybe}\n", lines{
 		`1:18: camera.format must be auto, mjpeg, yuyv, nv12 or grey, not "h264"`,
 		`1:29: camera.raw must be jpeg or lz4, not "none"`,
 		`1:43: camera.rotate must be 0, 90, 180 or 270, not "45"`,
-		`1:58: camera.usb_reset must be true or false, not "yes"`,
+		`1:58: camera.usb_reset must be true or false, not "maybe"`,
 	}},
 	{"camera: {format: [auto]}\n", lines{`1:18: camera.format must be auto, mjpeg, yuyv, nv12 or grey, not a list`}},
 	{"camera: {usb_reset: \"true\"}\n", lines{`1:21: camera.usb_reset must be true or false, not the text "true"`}},
 	{"camera: {usb_reset: 1}\n", lines{`1:21: camera.usb_reset must be true or false, not "1"`}},
 	{"camera: {controls: {Bright Ness: 1, a: [], b: , c: 5, c: 6}}\n", lines{
 		"1:21: a control name must be 1 to 64 characters of a-z 0-9 _ " +
-			"as in `vchatctl camera controls`, not \"Bright Ness\"",
+			"as in `vchatctl camera controls`, not \"Bright Ness\"; did you mean \"bright_ness\"?",
 		`1:40: camera.controls.a must be text, not a list`,
 		`1:55: duplicate key camera.controls.c: first in line 1`,
 	}},
@@ -169,11 +171,11 @@ var badFiles = []struct {
 		lines{`2:11: peers.a.id has a typing error in groups 4 to 6 (EPKDE-ONDME-OUV3V)`}},
 	{"peers:\n  self: {id: " + workshopID + "}\n  -a: {id: " + workshopID + "}\n  _a: {}\n  a b: {id: x}\n", lines{
 		`2:3: a peer cannot be named "self": that is this device's own camera`,
-		`3:3: ` + peerNameForm + `"-a"`,
+		`3:3: ` + peerNameForm + `"-a"; did you mean "a"?`,
 		`3:12: peers.-a.id is the same as that of peer "self"`,
-		`4:3: ` + peerNameForm + `"_a"`,
+		`4:3: ` + peerNameForm + `"_a"; did you mean "a"?`,
 		"4:3: peer \"_a\" has no id: copy it from `vchatctl id` on that device",
-		`5:3: ` + peerNameForm + `"a b"`,
+		`5:3: ` + peerNameForm + `"a b"; did you mean "a-b"?`,
 		`5:13: peers.a b.id must be 12 groups of 5 characters, 60 in all, not 1`,
 	}},
 	{"peers:\n  Self: {id: " + workshopID + "}\n  " + strings.Repeat("a", 33) + ": {id: " + atticID + "}\n", lines{
@@ -187,7 +189,8 @@ var badFiles = []struct {
 			`4:3: duplicate key peers.a: first in line 2`,
 			`5:11: peers.b.id is the same as that of peer "a"`,
 		}},
-	{peerHeader + "auto_answer: on\n", lines{`4:18: peers.a.auto_answer must be true or false, not "on"`}},
+	{peerHeader + "auto_answer: y\n", lines{`4:18: peers.a.auto_answer must be true or false, not "y"`}},
+	{peerHeader + "auto_answer: \"on\"\n", lines{`4:18: peers.a.auto_answer must be true or false, not the text "on"`}},
 	{peerHeader + "max_bitrate: -1\n",
 		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "-1"`}},
 	{peerHeader + "max_bitrate: .inf\n",
@@ -219,7 +222,7 @@ var badFiles = []struct {
 		lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with a unit, such as 30s or 10m, not "1h1s"`}},
 	{"calls: {ring_timeout: [30s]}\n",
 		lines{`1:23: calls.ring_timeout must be a time from 1s to 1h with a unit, such as 30s or 10m, not a list`}},
-	{"discovery: no\n", lines{`1:12: discovery must be true or false, not "no"`}},
+	{"discovery: nope\n", lines{`1:12: discovery must be true or false, not "nope"`}},
 	{"control: {socket: run/x, group: a b}\n", lines{
 		`1:19: control.socket must be an absolute path, starting with "/", not "run/x"`,
 		`1:33: control.group must be the name of a group, not "a b"`,
@@ -245,7 +248,7 @@ var badFiles = []struct {
 	{"name: a\n---\nname: b\n", lines{`2:1: a second document starts here ("---"): only one is allowed`}},
 	{"---\n---\n", lines{`2:1: a second document starts here ("---"): only one is allowed`}},
 	{"fps: 1\n---\nname: b\n---\nc", lines{
-		`1:1: unknown key "fps": ` + topKeys,
+		`1:1: unknown key "fps": did you mean camera.fps? indent it under "camera:"`,
 		`2:1: a second document starts here ("---"): only one is allowed`,
 	}},
 	{"name: a\n---\nb: [\n", lines{`4:1: the file ends inside a list or a map`}},
@@ -258,7 +261,7 @@ var badFiles = []struct {
 	{"name: &\n", lines{`1:7: ` + aliasesText}},
 	{"&a name: b\n", lines{`1:1: ` + aliasesText}},
 	{"fps: 1\ncamera: &c {fps: 0}\n", lines{
-		`1:1: unknown key "fps": ` + topKeys,
+		`1:1: unknown key "fps": did you mean camera.fps? indent it under "camera:"`,
 		`2:9: ` + aliasesText,
 		`2:18: camera.fps must be a whole number from 1 to 240, not "0"`,
 	}},
@@ -285,17 +288,89 @@ var badFiles = []struct {
 	{"%YAML 3.0\n---\nname: a\n", lines{`1:1: ` + directivesText}},
 	{"%FOO\n---\nname: a", lines{`1:1: ` + directivesText}},
 
+	// Blocks that are indented too much or too little.
+	{"name: kitchen\n  peers:\n    a:\n", lines{
+		`2:3: "peers" is a key of the top level: unindent line 2 and its block to column 1`}},
+	{"listen: \":7450\"\n\n# Peers.\n peers:\n   a:\n", lines{
+		`4:2: "peers" is a key of the top level: unindent line 4 and its block to column 1`}},
+	{"camera:\n  fps: 30\n    peers:\n      a:\n", lines{
+		`3:5: "peers" is a key of the top level: unindent line 3 and its block to column 1`}},
+	{"camera:\n  fps: 30\n calls:\n   max: 1\n", lines{
+		`3:2: "calls" is a key of the top level: unindent line 3 and its block to column 1`}},
+	{"camera:\n  fps: 30\n  peers:\n    a: {id: x}\n", lines{
+		`3:3: "peers" is a key of the top level, not of camera: unindent line 3 and its block to column 1`}},
+	{"camera: {fps: 30, peers: {a: {id: x}}}\n", lines{
+		`1:19: "peers" is a key of the top level, not of camera: move it out of the braces`}},
+	{"camera:\n  controls:\n    gain: 1\n    calls:\n      max: 2\n", lines{
+		`4:5: "calls" is a key of the top level, not of camera.controls: unindent line 4 and its block to column 1`}},
+	{peerHeader + "name: a\n", lines{
+		`4:5: "name" is a key of the top level, not of peers.a: unindent line 4 and its block to column 1`}},
+	{peerHeader + "\n  calls:\n    max: 2\n", lines{
+		`5:3: "calls" is a key of the top level, not of peers: unindent line 5 and its block to column 1`}},
+	{"hooks:\n  log:\n    level: info\n", lines{
+		`2:3: "log" is a key of the top level, not of hooks: unindent line 2 and its block to column 1`}},
+	{"camera:\ndevice: auto\nsize: 640x480\n", lines{
+		`2:1: unknown key "device": did you mean camera.device? indent it under "camera:"`,
+		`3:1: unknown key "size": did you mean camera.size? indent it under "camera:"`}},
+	{"devcie: auto\n", lines{`1:1: unknown key "devcie": did you mean camera.device? indent it under "camera:"`}},
+	{"level: info\n", lines{`1:1: unknown key "level": did you mean log.level? indent it under "log:"`}},
+	{"auto-answer: on\n", lines{
+		`1:1: unknown key "auto-answer": did you mean peers.NAME.auto_answer? indent it under the name of the peer`}},
+	{"calls:\n  fps: 1\n", lines{`2:3: unknown key "fps": did you mean camera.fps? move it under "camera:"`}},
+	{"peers:\na:\n  address: b:7450\n", lines{
+		`2:1: unknown key "a": if it is a peer, indent it and its block under "peers:"`}},
+	{"peers:\n  peers:\n    a:\n      id: x\n", lines{
+		`2:3: "peers" is a key of the top level, not of peers: unindent line 2 and its block to column 1`}},
+	{"peers:\n  a:\n  address: b:7450\n  id: x\n", lines{
+		`3:3: peers.address: address is a key of a peer: indent it under the name of the peer`,
+		`4:3: peers.id: id is a key of a peer: indent it under the name of the peer`}},
+
+	// Words of other programs.
+	{"port: 7450\n", lines{`1:1: unknown key "port": did you mean "listen"?`}},
+	{"Log-Level: debug\n", lines{`1:1: unknown key "Log-Level": did you mean log.level?`}},
+	{"camera: {frame_rate: 30}\n", lines{`1:10: unknown key "frame_rate": did you mean "fps"?`}},
+	{peerHeader + "host: b\n", lines{`4:5: unknown key "host": did you mean "address"?`}},
+
+	// Typographic characters.
+	{"name: “Kitchen”\n", lines{`1:7: “ is a typographic quote: use the plain " or '`}},
+	{"listen: „:7450“\n", lines{`1:9: „ is a typographic quote: use the plain " or '`}},
+	{"name: \"Kitchen”\nlisten: b\n", lines{`1:15: ” is a typographic quote: use the plain " or '`}},
+	{"name: ‘a: b’\n", lines{`1:7: ‘ is a typographic quote: use the plain " or '`}},
+	{"‘name’: a\n", lines{`1:1: ‘ is a typographic quote: use the plain " or '`}},
+	{"hooks: {ring: [”sh”, -c]}\n", lines{`1:16: ” is a typographic quote: use the plain " or '`}},
+	{"peers:\n  «a»:\n    id: x\n", lines{`2:3: « is a typographic quote: use the plain " or '`}},
+	{"camera:\n\u00a0\u00a0fps: 30\n", lines{`2:1: typographic blank (U+00A0): replace it by a normal one`}},
+	{"camera:\u00a0\n", lines{`1:8: typographic blank (U+00A0): replace it by a normal one`}},
+	{"name: \u3000a\n", lines{`1:7: typographic blank (U+3000): replace it by a normal one`}},
+
+	// Link-local addresses without a zone, and international names.
+	{peerHeader + "address: \"[fe80::1]:7450\"\n", lines{`4:14: peers.a.address must name the network interface: ` +
+		`fe80::1 needs a zone, such as "[fe80::1%eth0]:7450"`}},
+	{peerHeader + "address: \"[febf::7]:1\"\n", lines{`4:14: peers.a.address must name the network interface: ` +
+		`febf::7 needs a zone, such as "[febf::7%eth0]:1"`}},
+	{"listen: \"[fe80::1]:7450\"\n", lines{`1:9: listen must name the network interface: ` +
+		`fe80::1 needs a zone, such as "[fe80::1%eth0]:7450"`}},
+	{"metrics: \"[FE80::1]:7451\"\n", lines{`1:10: metrics must name the network interface: ` +
+		`FE80::1 needs a zone, such as "[FE80::1%eth0]:7451"`}},
+	{peerHeader + "address: \"[fe80::1%]:7450\"\n", lines{`4:14: peers.a.address ` + addressForm + `"[fe80::1%]:7450"`}},
+	{peerHeader + "address: " + strings.Repeat("ü", 60) + ".example:7450\n", lines{`4:14: peers.a.address ` + addressForm +
+		`"` + strings.Repeat("ü", 40) + `…"`}},
+	{peerHeader + "address: ü!.example:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"ü!.example:7450"`}},
+	{peerHeader + "address: bü ro:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"bü ro:7450"`}},
+
 	// Invalid YAML.
 	{"\tname: x\n", lines{`1:1: indent with spaces, not with tabs`}},
 	{"camera:\n\tfps: 3\n", lines{`2:1: indent with spaces, not with tabs`}},
 	{"name: >\n\tx\n", lines{`2:1: indent with spaces, not with tabs`}},
-	{"camera:\n  fps: 3\n   size: 4\n", lines{`3:8: ` + colonText}},
-	{"camera:\n  fps: 3\n size: 4\n", lines{`3:2: ` + misplacedText}},
-	{"name kitchen\nlisten: x\n", lines{`2:7: ` + colonText}},
+	{"camera:\n  fps: 3\n   size: 4\n", lines{
+		`3:4: "size" is indented more than "fps" in line 2, which has a value: unindent line 3 to column 3`}},
+	{"camera:\n  fps: 3\n size: 4\n", lines{`3:2: the indentation of "size" fits no line before it: ` +
+		`move it to the column of its section's other keys, such as column 3 of line 2`}},
+	{"name kitchen\nlisten: x\n", lines{`1:1: expected "KEY: VALUE"`}},
 	{"name: a: b\n", lines{`1:8: ` + colonText}},
 	{"name: a\nb\n", lines{`2:1: expected "KEY: VALUE"`}},
 	{"name: a\n- b\n", lines{`2:1: ` + misplacedText}},
-	{"- b\na: 1\n", lines{`2:1: ` + misplacedText}},
+	{"- b\na: 1\n", lines{`1:1: expected "KEY: VALUE"`}},
 	{": 1\n", lines{`1:1: ` + misplacedText}},
 	{"name: - a\n", lines{`1:7: a list entry ("- ") cannot start here`}},
 	{"name: ? x\n", lines{`1:7: a key cannot start here`}},

@@ -19,7 +19,7 @@ type key struct {
 func (r *reader) keys(c *Config) []key {
 	return []key{
 		{name: "name", set: r.string(&c.Name, deviceName)},
-		{name: "listen", set: r.string(&c.Listen, optional(listenAddress))},
+		{name: "listen", set: r.string(&c.Listen, optional(listenAddress(`":7450" or "[::1]:7450"`)))},
 		{name: "camera", keys: r.cameraKeys(&c.Camera)},
 		{name: "peers", set: r.peers(c.Peers)},
 		{name: "calls", keys: []key{
@@ -33,7 +33,7 @@ func (r *reader) keys(c *Config) []key {
 			{name: "socket", set: r.string(&c.Control.Socket, socketPath)},
 			{name: "group", set: r.string(&c.Control.Group, optional(groupName))},
 		}},
-		{name: "metrics", set: r.string(&c.Metrics, optional(listenAddress))},
+		{name: "metrics", set: r.string(&c.Metrics, optional(listenAddress(`"127.0.0.1:7451"`)))},
 		{name: "state_dir", set: r.string(&c.StateDir, absolutePath)},
 		{name: "hooks", keys: []key{
 			{name: "ring", set: r.argv(&c.Hooks.Ring)},
@@ -89,7 +89,7 @@ func (r *reader) section(path string, keys []key, n *yaml.Node) {
 			}
 			return
 		}
-		r.fault(at, "unknown key %s: %s", quote(name), suggest(name, names))
+		r.unknownKey(path, names, at, value)
 	})
 }
 

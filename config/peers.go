@@ -12,7 +12,16 @@ func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		spelling := map[string]string{} // name in the file by its lower-case form
 		owner := map[string]string{}    // name by id
+		misplaced := hasPeerKeys(n)     // keys of a peer are not under its name
 		r.entries(path, n, func(name string, at, value *yaml.Node) {
+			switch {
+			case isPeerKey(name) && value.Kind == yaml.ScalarNode && !isNull(value):
+				r.fault(at, "%s: %s is a key of a peer: indent it under the name of the peer", join(path, name), name)
+				return
+			case isTopLevel(name) && value.Kind == yaml.MappingNode && !looksLikePeer(value):
+				r.topLevelFault(path, at)
+				return
+			}
 			if err := peerName(name); err != nil {
 				r.fault(at, "%v", err)
 			}
@@ -25,7 +34,7 @@ func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 
 			p := Peer{Name: name}
 			r.section(join(path, name), r.peerKeys(&p), value)
-			if lacksID(value) {
+			if lacksID(value) && !(misplaced && isNull(value)) {
 				r.fault(at, "peer %s has no id: copy it from `vchatctl id` on that device", quote(name))
 			}
 			other, taken := owner[p.ID]
@@ -37,6 +46,19 @@ func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 		})
 	}
 }
+
+// hasPeerKeys reports whether a map has values under keys of a peer.
+func hasPeerKeys(n *yaml.Node) bool {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if v := n.Content[i+1]; isPeerKey(n.Content[i].Value) && v.Kind == yaml.ScalarNode && !isNull(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// looksLikePeer reports whether the map of an unknown key is that of a peer.
+func looksLikePeer(n *yaml.Node) bool { return valueOf(n, "id") != nil || valueOf(n, "address") != nil }
 
 // lacksID reports whether a peer has no id. A wrong id is a fault of its own.
 func lacksID(peer *yaml.Node) bool {

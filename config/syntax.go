@@ -6,6 +6,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -40,9 +41,15 @@ func (r *reader) document(b []byte) *yaml.Node {
 // characters.
 func (r *reader) text(b []byte) bool {
 	line, col := 1, 1
+	separates := true // only blanks since the start of the line, or since a ":"
 	for i := 0; i < len(b); col++ {
 		c, size := utf8.DecodeRune(b[i:])
 		i += size
+		if separates && c != ' ' && unicode.Is(unicode.Zs, c) {
+			r.faultAt(line, col, "typographic blank (%U): replace it by a normal one", c)
+			return false
+		}
+		separates = c == '\n' || c == ':' || separates && c == ' '
 		switch {
 		case c == '\n':
 			line, col = line+1, 0
@@ -125,6 +132,11 @@ func parserState(dec *yaml.Decoder) syntaxError {
 // at.
 func explain(t syntaxError, b []byte) (position, string) {
 	here := characterAt(b, t.at)
+	for _, p := range []position{t.at, t.from} {
+		if at, quote := typographicQuote(b, p.line); quote != 0 {
+			return at, typographicText(quote)
+		}
+	}
 	switch {
 	case strings.Contains(t.problem, "unknown anchor"):
 		return t.token, noAliases
@@ -141,6 +153,9 @@ func explain(t syntaxError, b []byte) (position, string) {
 	case t.problem == "found character that cannot start any token":
 		return t.at, "a value cannot start with " + quote(here) + ": put it in quotes"
 	case t.problem == "mapping values are not allowed in this context":
+		if at, message := explainIndentation(t.at, b); message != "" {
+			return at, message
+		}
 		return t.at, `unexpected ":": check the line before and the indentation; a text that contains ": " needs quotes`
 	case t.problem == "could not find expected ':'":
 		return t.from, `expected "KEY: VALUE"`
@@ -169,6 +184,9 @@ func explain(t syntaxError, b []byte) (position, string) {
 	case t.problem == "did not find expected <document start>":
 		return t.at, `unexpected text after the end of the document ("...")`
 	case t.problem == "did not find expected key", t.problem == "did not find expected '-' indicator":
+		if at, message := explainIndentation(t.at, b); message != "" {
+			return at, message
+		}
 		return t.at, "this does not fit the text before it: check indentation and quotes"
 	case strings.HasPrefix(t.problem, "exceeded max depth"):
 		return t.at, "nested too deeply"
@@ -189,15 +207,7 @@ func clampToFile(b []byte, p position) position {
 // characterAt returns the character at p; "" at the end of a line or of the
 // file.
 func characterAt(b []byte, p position) string {
-	for ; p.line > 1; p.line-- {
-		_, rest, ok := bytes.Cut(b, []byte("\n"))
-		if !ok {
-			return ""
-		}
-		b = rest
-	}
-	line, _, _ := bytes.Cut(b, []byte("\n"))
-	runes := []rune(strings.TrimSuffix(string(line), "\r"))
+	runes := []rune(lineAt(b, p.line))
 	if p.col > len(runes) {
 		return ""
 	}
@@ -223,6 +233,9 @@ func (r *reader) refuseExtras(n *yaml.Node) {
 	if n.Tag == "!!merge" {
 		r.fault(n, noMergeKeys)
 	}
+	if c := startsTypographic(n); c != 0 {
+		r.fault(n, "%s", typographicText(c))
+	}
 	for _, child := range n.Content {
 		r.refuseExtras(child)
 	}
@@ -231,5 +244,6 @@ func (r *reader) refuseExtras(n *yaml.Node) {
 // isRefused reports whether refuseExtras reports this node. Its value is then
 // ignored.
 func isRefused(n *yaml.Node) bool {
-	return n.Kind == yaml.AliasNode || n.Style&yaml.TaggedStyle != 0 || n.Tag == "!!merge"
+	return n.Kind == yaml.AliasNode || n.Style&yaml.TaggedStyle != 0 || n.Tag == "!!merge" ||
+		startsTypographic(n) != 0
 }

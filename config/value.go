@@ -53,14 +53,21 @@ func (r *reader) choice(set func(string), choices ...string) func(string, *yaml.
 	}
 }
 
-// boolean reads true or false.
+// booleans are the words of vchatctl, and of YAML 1.1.
+var booleans = map[string]bool{
+	"true": true, "yes": true, "on": true,
+	"false": false, "no": false, "off": false,
+}
+
+// boolean reads true or false, or another word for it in lower or upper case.
 func (r *reader) boolean(dst *bool) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
-		if !isUnquoted(n) || n.Value != "true" && n.Value != "false" {
+		v, ok := booleans[strings.ToLower(n.Value)]
+		if !isUnquoted(n) || !ok {
 			r.fault(n, "%s must be true or false, not %s", path, describe(n))
 			return
 		}
-		*dst = n.Value == "true"
+		*dst = v
 	}
 }
 
@@ -140,6 +147,10 @@ func side(s string) int {
 func (r *reader) controls(dst map[string]string) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		r.entries(path, n, func(name string, at, value *yaml.Node) {
+			if value.Kind == yaml.MappingNode && isTopLevel(name) {
+				r.topLevelFault(path, at)
+				return
+			}
 			if err := controlName(name); err != nil {
 				r.fault(at, "%v", err)
 			}
