@@ -132,7 +132,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}
-	warnUnsupportedKeys(cfg, log)
+	logWarnings(cfg, log)
 	d.camera = camera.New(cameraConfig(cfg), log)
 	d.inspector = camera.NewInspector(d.camera)
 	d.links = link.New(link.Config{

@@ -54,7 +54,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	d.cfg = cfg
 	_, _ = d.step(call.Configure{Config: callConfig(cfg)})
 	d.mu.Unlock()
-	warnUnsupportedKeys(cfg, d.log)
+	logWarnings(cfg, d.log)
 	// Without mu: both call back with what they change.
 	d.links.Configure(cfg.Name, peers)
 	d.camera.Reconfigure(cameraConfig(cfg))

@@ -2,7 +2,7 @@
 // calls of this device, and serves the control socket.
 //
 //	vchatd [--config FILE]                    run in the foreground
-//	vchatd check-config [FILE]                check a configuration file
+//	vchatd check-config [--config] [FILE]     check a configuration file
 //	vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
 //	vchatd version                            print the version
 //
@@ -12,6 +12,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -46,7 +47,7 @@ const (
 )
 
 const usage = `usage: vchatd [--config FILE]                    run the daemon in the foreground
-       vchatd check-config [FILE]                check a configuration file
+       vchatd check-config [--config] [FILE]     check a configuration file
        vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
        vchatd version                            print the version
 
@@ -175,21 +176,28 @@ func configError(err error, stderr io.Writer) int {
 
 func checkConfig(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("check-config", flag.ContinueOnError)
+	file := fs.String("config", "", "")
 	if code, done := parse(fs, args, 1, stdout, stderr); done {
 		return code
 	}
-	path := defaultConfig
-	if fs.NArg() == 1 {
-		path = fs.Arg(0)
+	if *file != "" && fs.NArg() == 1 {
+		fmt.Fprintf(stderr, "vchatd: error: unexpected argument %q\n%s", fs.Arg(0), usage)
+		return exitUsage
 	}
-	if _, err := os.Stat(path); err != nil && fs.NArg() == 1 {
+	named := cmp.Or(*file, fs.Arg(0))
+	path := cmp.Or(named, defaultConfig)
+	if _, err := os.Stat(path); err != nil && named != "" {
 		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
 		return exitConfig
 	} else if err != nil { // without the default file vchatd runs with the defaults
 		fmt.Fprintf(stderr, "vchatd: no %s, using defaults\n", path)
 	}
-	if _, err := config.Load(path); err != nil {
+	cfg, err := config.Load(path)
+	if err != nil {
 		return configError(err, stderr)
+	}
+	for _, w := range daemon.Warnings(cfg) {
+		fmt.Fprintf(stderr, "%s: warning: %s\n", path, w)
 	}
 	fmt.Fprintf(stdout, "%s: ok\n", path)
 	return exitDone
