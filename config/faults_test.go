@@ -352,8 +352,10 @@ var badFiles = []struct {
 		`fe80::1 needs a zone, such as "[fe80::1%eth0]:7450"`}},
 	{"metrics: \"[FE80::1]:7451\"\n", lines{`1:10: metrics must name the network interface: ` +
 		`FE80::1 needs a zone, such as "[FE80::1%eth0]:7451"`}},
-	{peerHeader + "address: \"[fe80::1%]:7450\"\n", lines{`4:14: peers.a.address ` + addressForm + `"[fe80::1%]:7450"`}},
-	{peerHeader + "address: " + strings.Repeat("ü", 60) + ".example:7450\n", lines{`4:14: peers.a.address ` + addressForm +
+	{peerHeader + "address: \"[fe80::1%]:7450\"\n",
+		lines{`4:14: peers.a.address ` + addressForm + `"[fe80::1%]:7450"`}},
+	{peerHeader + "address: " + strings.Repeat("ü", 60) + ".example:7450\n", lines{`4:14: peers.a.address ` +
+		addressForm +
 		`"` + strings.Repeat("ü", 40) + `…"`}},
 	{peerHeader + "address: ü!.example:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"ü!.example:7450"`}},
 	{peerHeader + "address: bü ro:7450\n", lines{`4:14: peers.a.address ` + addressForm + `"bü ro:7450"`}},

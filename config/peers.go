@@ -34,7 +34,7 @@ func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 
 			p := Peer{Name: name}
 			r.section(join(path, name), r.peerKeys(&p), value)
-			if lacksID(value) && !(misplaced && isNull(value)) {
+			if lacksID(value) && (!misplaced || !isNull(value)) {
 				r.fault(at, "peer %s has no id: copy it from `vchatctl id` on that device", quote(name))
 			}
 			other, taken := owner[p.ID]

@@ -74,11 +74,11 @@ func explainIndentation(at position, b []byte) (position, string) {
 		return start, fmt.Sprintf("%q is a key of the top level: unindent line %d and its block to column 1",
 			here[2], at.line)
 	case indent > len(parent[1]) && !blank(parent[3]):
-		return start, fmt.Sprintf("%q is indented more than %q in line %d, which has a value: unindent line %d to column %d",
-			here[2], parent[2], number, at.line, len(parent[1])+1)
+		return start, fmt.Sprintf("%q is indented more than %q in line %d, which has a value: "+
+			"unindent line %d to column %d", here[2], parent[2], number, at.line, len(parent[1])+1)
 	case indent < len(parent[1]) && indent > 0:
-		return start, fmt.Sprintf("the indentation of %q fits no line before it: move it to the column of its section's "+
-			"other keys, such as column %d of line %d", here[2], len(parent[1])+1, number)
+		return start, fmt.Sprintf("the indentation of %q fits no line before it: move it to the column of its "+
+			"section's other keys, such as column %d of line %d", here[2], len(parent[1])+1, number)
 	}
 	return at, ""
 }
