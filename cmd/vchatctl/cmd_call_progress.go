@@ -12,11 +12,12 @@ import (
 	"vchat/daemon/api"
 )
 
-// progressLine shows the states of a call. On a terminal it redraws one line on
-// each step and each second; elsewhere it prints a line for each step.
+// progressLine shows the states of a call. On a terminal with escape sequences
+// it redraws one line on each step and each second; elsewhere it prints a line
+// for each step.
 type progressLine struct {
-	out      *os.File
-	terminal bool // out is one
+	out     *os.File
+	redraws bool // out is a terminal with escape sequences
 
 	mu    sync.Mutex
 	peer  string
@@ -32,11 +33,11 @@ const maxProgressSteps = 4
 
 func newProgressLine(out *os.File, peer string) *progressLine {
 	l := &progressLine{
-		out:      out,
-		terminal: term.IsTerminal(int(out.Fd())),
-		peer:     peer,
-		stop:     make(chan struct{}),
-		done:     make(chan struct{}),
+		out:     out,
+		redraws: term.IsTerminal(int(out.Fd())) && plainReason() == "",
+		peer:    peer,
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
 	}
 	go l.run()
 	return l
@@ -44,7 +45,7 @@ func newProgressLine(out *os.File, peer string) *progressLine {
 
 func (l *progressLine) run() {
 	defer close(l.done)
-	if !l.terminal {
+	if !l.redraws {
 		return
 	}
 	tick := time.NewTicker(time.Second)
@@ -73,7 +74,7 @@ func (l *progressLine) step(c api.Call) {
 		l.steps = append(l.steps[:0], l.steps[1:]...)
 	}
 	l.steps, l.since = append(l.steps, step), time.Now()
-	if l.terminal {
+	if l.redraws {
 		l.draw(false)
 	} else {
 		fmt.Fprintf(l.out, "vchatctl: %s: %s\n", l.peer, step)
@@ -103,7 +104,7 @@ func (l *progressLine) close() {
 	<-l.done
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.terminal && len(l.steps) > 0 {
+	if l.redraws && len(l.steps) > 0 {
 		l.draw(false)
 		fmt.Fprintln(l.out)
 	}

@@ -20,7 +20,7 @@ func (a *app) idCmd() *cobra.Command {
 			}
 			return a.print(id, func(w io.Writer) {
 				fmt.Fprintln(w, id.ID)
-				if a.onTerminal() {
+				if a.onTerminal() && plainReason() == "" {
 					writeQR(w, id.ID)
 				}
 			})

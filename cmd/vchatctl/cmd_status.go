@@ -40,10 +40,15 @@ func (a *app) statusCmd() *cobra.Command {
 	return cmd
 }
 
-// watchStatus prints the status each second. On a terminal it redraws in place,
-// and keeps the last status while the daemon is down.
+// watchStatus prints the status each second. On a terminal with escape
+// sequences it redraws in place, and keeps the last status while the daemon is
+// down.
 func (a *app) watchStatus(ctx context.Context) error {
 	inPlace, last := a.onTerminal() && !a.json, ""
+	if reason := plainReason(); inPlace && reason != "" {
+		inPlace = false
+		a.logf("%s: each status is printed below the one before", reason)
+	}
 	for {
 		s, statusErr := a.client().Status(ctx)
 		if statusErr != nil && (!inPlace || last == "" || ctx.Err() != nil) {

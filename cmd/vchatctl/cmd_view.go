@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -98,6 +99,10 @@ Keys in window, screen and terminal:
 // best target available.
 func (a *app) viewTarget(to string) (string, error) {
 	onTerminal := a.onTerminal()
+	plain := ""
+	if onTerminal {
+		plain = plainReason()
+	}
 	switch {
 	case to == toWindow:
 		return toWindow, nil
@@ -105,6 +110,8 @@ func (a *app) viewTarget(to string) (string, error) {
 		return toDesktop, nil
 	case to == toScreen, to == "" && onTerminal && screen.Available(a.stdin):
 		return toScreen, nil
+	case (to == "" || to == toTerminal) && plain != "":
+		return "", &plainTerminalError{plain}
 	case to == "" && onTerminal:
 		return toTerminal, nil
 	case to == toPipe && onTerminal:
@@ -161,6 +168,9 @@ func (a *app) openDisplay(ctx context.Context, s *view.Session, to, title string
 		}
 		if to == toWindow || ctx.Err() != nil {
 			return nil, err
+		}
+		if reason := plainReason(); reason != "" {
+			return nil, fmt.Errorf("%w; %w", err, &plainTerminalError{reason})
 		}
 	case toScreen:
 		return a.openScreen()

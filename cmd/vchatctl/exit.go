@@ -71,7 +71,7 @@ func exitCode(err error) int {
 		return exitSuccess
 	case errors.Is(err, errInterrupted), errors.Is(err, view.ErrInterrupted), errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &usageError{}):
+	case errors.As(err, &usageError{}), isPlainTerminal(err):
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitCodeForKind(refused.Kind)
@@ -81,6 +81,11 @@ func exitCode(err error) int {
 		return exitNoDaemon
 	}
 	return exitFailed
+}
+
+func isPlainTerminal(err error) bool {
+	var plain *plainTerminalError
+	return errors.As(err, &plain)
 }
 
 func exitCodeForKind(k api.Kind) int {
@@ -115,6 +120,8 @@ func hint(command string, err error) string {
 		return "join the socket's group (sudo usermod -aG vchat $USER), then log in again"
 	case errors.Is(err, client.ErrUnreachable):
 		return "check that vchatd is running: systemctl status vchatd; use --socket for another socket"
+	case isPlainTerminal(err):
+		return "use --to pipe: vchatctl view --to pipe | ffplay -f mjpeg -"
 	case errors.Is(err, window.ErrNoDisplay), errors.Is(err, window.ErrNoVisual):
 		return "use --to terminal, or ssh -X if you are connected by ssh"
 	case errors.As(err, &usageError{}):

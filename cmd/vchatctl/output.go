@@ -24,7 +24,7 @@ func (a *app) print(v any, text func(io.Writer)) error {
 	} else {
 		text(&b)
 	}
-	if _, err := io.WriteString(a.stdout, b.String()); err != nil {
+	if _, err := io.WriteString(a.stdout, textFor(a.stdout, b.String())); err != nil {
 		return fmt.Errorf("write standard output: %w", err)
 	}
 	return nil
@@ -42,7 +42,7 @@ func (a *app) noticef(format string, args ...any) {
 
 // logf prints a message to standard error.
 func (a *app) logf(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "vchatctl: "+format+"\n", args...)
+	io.WriteString(a.stderr, textFor(a.stderr, fmt.Sprintf("vchatctl: "+format+"\n", args...)))
 }
 
 // onTerminal reports whether standard output is a terminal.

@@ -13,7 +13,7 @@ type colors bool
 // colors returns true on a terminal with colors, unless the user has set
 // NO_COLOR (https://no-color.org).
 func (a *app) colors() colors {
-	return colors(a.onTerminal() && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+	return colors(a.onTerminal() && os.Getenv("NO_COLOR") == "" && plainReason() == "")
 }
 
 func (c colors) green(text string) string  { return c.sgr("32", text) }

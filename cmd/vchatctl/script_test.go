@@ -95,6 +95,8 @@ func setup(env *testscript.Env) error {
 	env.Values["device"] = d
 	env.Setenv("VCHAT_SOCKET", d.socket)
 	env.Setenv("TZ", "UTC")
+	env.Setenv("TERM", "xterm")
+	env.Setenv("LANG", "C.UTF-8")
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // under -race, each process sleeps 1 s at exit by default
 	env.Defer(func() {
 		cancel()
