@@ -156,6 +156,11 @@ func New(cfg Config) *Links {
 // Listen opens the port for peers, such as ":7450". It is called before Run, so
 // that a port in use is reported at once.
 func (ls *Links) Listen(address string) error {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		if err := resolve.CheckZone(host); err != nil {
+			return fmt.Errorf("listen for peers on %s: %w", address, err)
+		}
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen for peers on %s: %w", address, err)

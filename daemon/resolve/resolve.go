@@ -6,6 +6,9 @@
 //   - Once one family has addresses, the other one has 50 ms left.
 //   - Avahi resolves names in .local where it runs. Without cgo the resolver of
 //     package net does not know them.
+//   - A name with letters of other scripts is converted for DNS (RFC 5891).
+//   - A link-local address has the zone of an existing network interface.
+//     Without one connect(2) fails with EINVAL.
 //   - The result has at most 8 addresses.
 //
 // Addresses starts two goroutines and waits for both.
@@ -16,12 +19,16 @@ package resolve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 const (
@@ -33,15 +40,55 @@ const (
 // there are none. It may be called concurrently.
 type LookupFunc func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
 
+// ErrNoZone means that an address is link-local and its network interface is
+// not known.
+var ErrNoZone = errors.New("link-local address without a network interface")
+
+// ErrNoInterface means that the zone of an address is not a network interface
+// of this device, or not at present.
+var ErrNoInterface = errors.New("no such network interface")
+
+// CheckZone returns an error that wraps ErrNoZone or ErrNoInterface for an IPv6
+// address that the kernel would reject because of its zone. It accepts host
+// names.
+func CheckZone(host string) error {
+	a, err := netip.ParseAddr(host)
+	if err != nil || !isLinkLocal(a) {
+		return nil
+	}
+	if a.Zone() == "" {
+		return fmt.Errorf("%w: %s", ErrNoZone, host)
+	}
+	if _, err := net.InterfaceByName(a.Zone()); err == nil {
+		return nil
+	}
+	if index, err := strconv.Atoi(a.Zone()); err == nil {
+		if _, err := net.InterfaceByIndex(index); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrNoInterface, a.Zone())
+}
+
+// isLinkLocal reports whether an address needs a zone.
+func isLinkLocal(a netip.Addr) bool {
+	return a.Is6() && !a.Is4In6() &&
+		(a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast())
+}
+
 // Addresses returns the addresses that address stands for, each as "IP:port".
 // An address without a host name is returned unchanged, and so is a malformed
-// one: the dialler reports what is wrong with it.
+// one: the dialler reports what is wrong with it. Errors are those of CheckZone
+// and of the lookup.
 func Addresses(ctx context.Context, lookup LookupFunc, address string) ([]string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host == "" {
 		return []string{address}, nil
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
+		if err := CheckZone(host); err != nil {
+			return nil, fmt.Errorf("connect to %s: %w", address, err)
+		}
 		return []string{address}, nil
 	}
 	v6, v4, err := bothFamilies(ctx, lookup, host)
@@ -50,7 +97,14 @@ func Addresses(ctx context.Context, lookup LookupFunc, address string) ([]string
 	}
 	var all []string
 	for _, a := range interleave(v6, v4) {
+		if a.Zone() == "" && isLinkLocal(a) {
+			err = fmt.Errorf("%w: %s", ErrNoZone, a) // DNS has no zones
+			continue
+		}
 		all = append(all, net.JoinHostPort(a.Unmap().String(), port))
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("resolve %s: %w", address, err)
 	}
 	return all[:min(len(all), maxAddresses)], nil
 }
@@ -111,12 +165,23 @@ func interleave(v6, v4 []netip.Addr) (all []netip.Addr) {
 func Lookup(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
 	name := strings.TrimSuffix(host, ".")
 	if strings.HasSuffix(strings.ToLower(name), ".local") {
+		// As it is: names of mDNS are UTF-8 (RFC 6762, section 16).
 		if a, err := queryAvahi(ctx, avahiSocket, name, v4); err == nil {
 			return []netip.Addr{a}, nil
 		}
 	}
-	if v4 {
-		return net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+	ascii, err := international.ToASCII(host)
+	if err != nil {
+		return nil, fmt.Errorf("international name %q: %w", host, err)
 	}
-	return net.DefaultResolver.LookupNetIP(ctx, "ip6", host)
+	network := "ip6"
+	if v4 {
+		network = "ip4"
+	}
+	return net.DefaultResolver.LookupNetIP(ctx, network, ascii)
 }
+
+// international converts names with letters of other scripts to those of DNS.
+// Package config checks names with the same profile.
+var international = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false),
+	idna.StrictDomainName(false))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -33,7 +34,18 @@ func TestAddresses(t *testing.T) {
 		noLookup         bool
 	}{
 		{name: "IPv4 address", address: "192.0.2.1:7450", want: []string{"192.0.2.1:7450"}, noLookup: true},
-		{name: "IPv6 address", address: "[fe80::1%eth0]:7450", want: []string{"[fe80::1%eth0]:7450"}, noLookup: true},
+		{name: "IPv6 address", address: "[fd00::7]:7450", want: []string{"[fd00::7]:7450"}, noLookup: true},
+		{name: "link-local", address: "[fe80::1%lo]:7450", want: []string{"[fe80::1%lo]:7450"}, noLookup: true},
+		{name: "link-local, by index", address: "[fe80::1%1]:7450", want: []string{"[fe80::1%1]:7450"}, noLookup: true},
+		{name: "link-local, no zone", address: "[fe80::1]:7450", wantErr: ErrNoZone, noLookup: true},
+		{name: "link-local, no interface", address: "[fe80::1%eth9x]:7450", wantErr: ErrNoInterface, noLookup: true},
+		{name: "link-local, no index", address: "[fe80::1%65000]:7450", wantErr: ErrNoInterface, noLookup: true},
+		{name: "link-local of DNS", address: "workshop:1", v6: addrs("fe80::1"), v4: addrs("192.0.2.1"),
+			want: []string{"192.0.2.1:1"}},
+		{name: "only link-local of DNS", address: "workshop:1", v6: addrs("fe80::1"), v4: addrs(),
+			wantErr: ErrNoZone},
+		{name: "link-local of Avahi", address: "workshop.local:1", v6: addrs("fe80::1%1"), v4: addrs("192.0.2.1"),
+			want: []string{"[fe80::1%1]:1", "192.0.2.1:1"}},
 		{name: "no port", address: "workshop", want: []string{"workshop"}, noLookup: true},
 		{name: "no host", address: ":7450", want: []string{":7450"}, noLookup: true},
 		{name: "both families alternate", address: "workshop:1",
@@ -102,5 +114,27 @@ func TestAddresses_limit(t *testing.T) {
 	}, "workshop:1")
 	if err != nil || len(got) != maxAddresses {
 		t.Errorf("got %d addresses, %v; want %d", len(got), err, maxAddresses)
+	}
+}
+
+// Names go to DNS in ASCII. ToASCII leaves ASCII names as they are.
+func TestInternational(t *testing.T) {
+	for _, tt := range []struct{ name, want string }{
+		{"BÜRO.example", "xn--bro-hoa.example"},
+		{"例え。テスト", "xn--r8jz45g.xn--zckzah"},
+		{"faß.example.", "xn--fa-hia.example."},
+		{"Work_shop.local", "work_shop.local"},
+		{"xn--bro-hoa.example", "xn--bro-hoa.example"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, err := international.ToASCII(tt.name); got != tt.want || err != nil {
+				t.Errorf("got %q, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+	var dns *net.DNSError
+	_, err := Lookup(t.Context(), "büro.invalid", true)
+	if !errors.As(err, &dns) || dns.Name != "xn--bro-hoa.invalid" {
+		t.Errorf("got %v, want a DNSError of xn--bro-hoa.invalid", err)
 	}
 }
