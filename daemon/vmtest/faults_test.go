@@ -83,7 +83,7 @@ func TestMostFramesAreBroken(t *testing.T) {
 	w := bob.watch(t)
 	before := w.frames(t, 30)
 	alice.camera.tell(t, "mixed 87%")
-	first, late := alice.status(t).Camera, alice.camera.status(t).Late
+	first, skipped := alice.status(t).Camera, alice.camera.status(t).Skipped
 	r := w.until(t, "60 good frames", func(r frameReport) bool { return r.own() >= before.own()+60 })
 	last := alice.status(t).Camera
 	if r.Altered+r.Foreign+r.Repeated > 0 {
@@ -103,10 +103,10 @@ func TestMostFramesAreBroken(t *testing.T) {
 		t.Errorf("broken %d, by reason %d", broken, sum)
 	}
 	// Where the emulation itself makes pauses, they are silence.
-	if late = alice.camera.status(t).Late - late; late == 0 && (last.Restarted > first.Restarted || r.Cards > before.Cards) {
+	if skipped = alice.camera.status(t).Skipped - skipped; skipped == 0 && (last.Restarted > first.Restarted || r.Cards > before.Cards) {
 		t.Errorf("before %+v, after %+v, %d cards, want no restart and no card: good frames came", first, last, r.Cards-before.Cards)
 	}
-	t.Logf("%d good, %d broken: %v; %d left out by the emulation", good, broken, last.BrokenBy, late)
+	t.Logf("%d good, %d broken: %v; %d left out by the emulation", good, broken, last.BrokenBy, skipped)
 }
 
 // TestAutoTakesTheOtherCamera pulls out, of two cameras, the one that is used.

@@ -94,7 +94,7 @@ func (c simCamera) tell(t *testing.T, command string) string {
 
 type cameraStatus struct {
 	Plugged, Streaming bool
-	Sent, Late         int
+	Sent, Skipped      int
 }
 
 func (c simCamera) status(t *testing.T) (st cameraStatus) {

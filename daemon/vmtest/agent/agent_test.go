@@ -63,7 +63,8 @@ func TestClient_Run(t *testing.T) {
 				t.Errorf("got error %v, want exit status %d", err, tt.code)
 			}
 			if stdout.String() != tt.stdout || stderr.String() != tt.stderr {
-				t.Errorf("got stdout %.40q and stderr %.40q, want %.40q and %.40q", &stdout, &stderr, tt.stdout, tt.stderr)
+				t.Errorf("got stdout %.40q and stderr %.40q, want %.40q and %.40q",
+					&stdout, &stderr, tt.stdout, tt.stderr)
 			}
 		})
 	}

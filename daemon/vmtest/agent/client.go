@@ -83,8 +83,8 @@ func (c *Client) Wait() { <-c.gone }
 // Run writes the output to stdout and stderr as it arrives, and discards it
 // where they are nil. A writer that blocks blocks every command.
 //
-// The errors are *ExitError, ErrGone, ErrProtocol (too much input) and the cause
-// of ctx.
+// The errors are *ExitError, ErrGone, ErrProtocol (too much input) and the
+// cause of ctx.
 func (c *Client) Run(ctx context.Context, cmd Command, stdout, stderr io.Writer) error {
 	r := &running{stdout: discardNil(stdout), stderr: discardNil(stderr), exit: make(chan exit, 1)}
 	c.mu.Lock()

@@ -14,8 +14,8 @@ const (
 	// decodeEvery. Decoding all would slow the stream down in emulation.
 	decodeEvery = 8
 	// Two stills differ by more than maxLumaError in 12 to 66 of 1000 pixels,
-	// because the bar is elsewhere. The lowest quality of vchat changes no pixel
-	// as much.
+	// because the bar is elsewhere. The lowest quality of vchat changes no
+	// pixel as much.
 	maxLumaError = 48 // of 255
 	maxWrong     = 5  // pixels of 1000
 	// gridStep is the distance of compared pixels in the sent frame.

@@ -40,7 +40,8 @@ type Stamp struct {
 const (
 	magic    = "VCSM"
 	bodySize = len(magic) + 4 + 4 + 8 + 4
-	// StampSize is the length of the COM segment in bytes: marker, length, body.
+	// StampSize is the length of the COM segment in bytes: marker, length,
+	// body.
 	StampSize = 2 + 2 + bodySize
 )
 

@@ -11,18 +11,19 @@ import (
 	"vchat/daemon/vmtest/testframe"
 )
 
-// A camera is the thing on the desk: it keeps its name, its knobs and its count of frames while it is unplugged.
+// A camera is the emulated device. It keeps its name, its controls and the
+// number of its next frame while it is unplugged.
 type camera struct {
 	id              uint32
 	product, serial string
 	faults          faults
 	streaming       atomic.Bool
-	sequence        atomic.Uint32 // of the next frame
-	late            atomic.Int64
-	knobs           map[knobID]*knob // only the present session's serve touches them
+	sequence        atomic.Uint32              // of the next frame
+	skipped         atomic.Int64               // see status.Skipped
+	controls        map[controlID]*controlData // only the current session's serve uses them
 
 	mu      sync.Mutex
-	now     *session // nil: unplugged
+	session *session // nil: unplugged
 	sources map[string]*testframe.Source
 }
 
@@ -32,8 +33,10 @@ var (
 )
 
 func newCamera(id uint32, product, serial string) *camera {
-	c := &camera{id: id, product: product, serial: serial, knobs: newKnobs(), sources: make(map[string]*testframe.Source)}
-	// Encoding takes a second in the emulation; done here, the first stream does not begin with a pause.
+	c := &camera{id: id, product: product, serial: serial, controls: newControls(),
+		sources: make(map[string]*testframe.Source)}
+	// Encode the stills of the default mode now. It takes a second in
+	// emulation, which would delay the first stream.
 	m := modes(formatMJPEG)[0]
 	for k := range uint32(testframe.Variants) {
 		c.source(m).Frame(nil, testframe.Stamp{Sequence: k})
@@ -51,20 +54,22 @@ func (c *camera) source(m mode) *testframe.Source {
 	return c.sources[key]
 }
 
-// frame makes frame seq, at the CLOCK_MONOTONIC time now in nanoseconds, with its faults.
+// frame returns frame seq with its faults. now is the CLOCK_MONOTONIC time in
+// nanoseconds.
 func (c *camera) frame(format byte, m mode, seq uint32, now int64) []byte {
 	if format == formatYUYV {
 		return rawFrame(m, seq)
 	}
 	st := testframe.Stamp{Camera: c.id, Sequence: seq, Time: now}
-	small := func() []byte { return c.source(lesser).Frame(nil, st) }
-	return c.faults.spoil(c.source(m).Frame(nil, st), small, seq)
+	small := func() []byte { return c.source(wrongMode).Frame(nil, st) }
+	return c.faults.apply(c.source(m).Frame(nil, st), small, seq)
 }
 
-// lesser is no mode of the camera: a frame of that size is a fault.
-var lesser = mode{w: 160, h: 120}
+// wrongMode is not a mode of the camera: a frame of this size is a fault.
+var wrongMode = mode{w: 160, h: 120}
 
-// rawFrame is a grey ramp that moves; its first four bytes are the sequence number.
+// rawFrame returns a moving grey ramp. Its first four bytes are the sequence
+// number.
 func rawFrame(m mode, seq uint32) []byte {
 	line := make([]byte, m.w*2)
 	for x := range m.w {
@@ -81,9 +86,9 @@ func rawFrame(m mode, seq uint32) []byte {
 func (c *camera) plug() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.now != nil {
+	if c.session != nil {
 		select {
-		case <-c.now.done: // the kernel let go of it
+		case <-c.session.done: // the kernel has closed its end
 		default:
 			return errPlugged
 		}
@@ -92,14 +97,14 @@ func (c *camera) plug() error {
 	if err != nil {
 		return err
 	}
-	c.now = newSession(c, conn)
+	c.session = newSession(c, conn)
 	return nil
 }
 
 func (c *camera) unplug() error {
 	c.mu.Lock()
-	s := c.now
-	c.now = nil
+	s := c.session
+	c.session = nil
 	c.mu.Unlock()
 	if s == nil {
 		return errUnplugged
@@ -111,9 +116,9 @@ func (c *camera) unplug() error {
 
 func (c *camera) status() status {
 	c.mu.Lock()
-	plugged := c.now != nil
+	plugged := c.session != nil
 	c.mu.Unlock()
-	st := status{Plugged: plugged, Streaming: c.streaming.Load(), Sent: c.sequence.Load(), Late: c.late.Load()}
+	st := status{Plugged: plugged, Streaming: c.streaming.Load(), Sent: c.sequence.Load(), Skipped: c.skipped.Load()}
 	for name, f := range c.faults.byName() {
 		if f.on() {
 			st.Faults = append(st.Faults, name)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// serveCamera plugs the camera in and obeys commands until ctx ends.
+// serveCamera plugs the camera in and runs commands from socket until ctx ends.
 func serveCamera(ctx context.Context, c *camera, socket string) error {
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -36,12 +36,13 @@ func serveCamera(ctx context.Context, c *camera, socket string) error {
 		if err != nil {
 			return err
 		}
-		// One after the other: commands are short, and their order is then what the test wrote.
-		obey(conn, c)
+		// Commands are short. One at a time keeps them in the order of the
+		// test.
+		handleCommand(conn, c)
 	}
 }
 
-func obey(conn net.Conn, c *camera) {
+func handleCommand(conn net.Conn, c *camera) {
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return
@@ -54,10 +55,11 @@ func obey(conn net.Conn, c *camera) {
 	if err != nil {
 		answer = "error: " + err.Error()
 	}
-	fmt.Fprintln(conn, answer) // an asker who is gone misses it
+	fmt.Fprintln(conn, answer) // an error: the client has gone
 }
 
-// sendCommand is the other side: it prints the answer, and returns an error answer as an error.
+// sendCommand sends a command to a running camera and prints the answer. An
+// error answer becomes the error.
 func sendCommand(socket string, words []string, stdout io.Writer) error {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {
@@ -69,7 +71,7 @@ func sendCommand(socket string, words []string, stdout io.Writer) error {
 	}
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
+		return fmt.Errorf("read the answer: %w", err)
 	}
 	if text, bad := strings.CutPrefix(answer, "error: "); bad {
 		return errors.New(strings.TrimSpace(text))
@@ -78,13 +80,13 @@ func sendCommand(socket string, words []string, stdout io.Writer) error {
 	return err
 }
 
-// status is what the command of that name prints.
+// status is the answer to the command status.
 type status struct {
 	Plugged   bool     `json:"plugged"`
 	Streaming bool     `json:"streaming"`
-	Sent      uint32   `json:"sent"` // frames since the program began; the next one's sequence number
-	Late      int64    `json:"late"` // frames left out because this program did not get to run in time
-	Faults    []string `json:"faults"`
+	Sent      uint32   `json:"sent"`    // frames since the start of the program
+	Skipped   int64    `json:"skipped"` // frames not sent because this program was not scheduled in time
+	Faults    []string `json:"faults"`  // those that are on
 }
 
 func (c *camera) command(words []string) (string, error) {

@@ -5,10 +5,12 @@ import (
 	"unicode/utf16"
 )
 
-// The descriptors below follow the USB Device Class Definition for Video Devices 1.0a ("UVC"), chapter 3, and USB 2.0,
-// chapter 9. They are those of a common webcam: a camera terminal, a processing unit, MJPEG and YUYV.
+// The descriptors follow the USB Device Class Definition for Video Devices 1.0a
+// ("UVC"), chapter 3, and USB 2.0, chapter 9. They are those of a common
+// webcam: a camera terminal, a processing unit, MJPEG and YUYV.
 
-// packetSize is what one microframe (125 µs) carries at the streaming setting: three transactions of 1024 bytes.
+// packetSize is the size of a packet in bytes: three transactions of 1024 bytes
+// in one microframe (125 µs).
 const packetSize = 3072
 
 const (
@@ -16,20 +18,21 @@ const (
 	formatYUYV  = 2
 )
 
-// Entities of the video control interface, as its descriptors number them.
+// Numbers of the entities of the video control interface.
 const (
 	entityCamera     = 1
 	entityProcessing = 2
 	entityOutput     = 3
 )
 
-// A mode is one frame size and the rates it comes at, the default first.
+// A mode is a frame size with its frame rates. The first is the default.
 type mode struct {
 	w, h int
 	fps  []int
 }
 
-// modes returns the sizes of a format; a mode's index plus one is its number on the bus.
+// modes returns the modes of a format. The number of a mode in USB requests is
+// its index plus one.
 func modes(format byte) []mode {
 	if format == formatYUYV {
 		return []mode{{640, 480, []int{30, 15, 5}}, {320, 240, []int{30, 15, 5}}, {1280, 720, []int{10, 5}}}
@@ -40,10 +43,10 @@ func modes(format byte) []mode {
 	}
 }
 
-// interval is the time between frames in UVC's unit of 100 ns.
+// interval returns the time between frames in units of 100 ns, as in UVC.
 func interval(fps int) int { return 10_000_000 / fps }
 
-// A descriptor is built by appending fields; end puts its length in front.
+// fields are the fields of a descriptor. end adds the length in front.
 type fields []byte
 
 func (f fields) u8(v ...int) fields {
@@ -58,8 +61,10 @@ func (f fields) bytes(b ...byte) fields { return append(f, b...) }
 func (f fields) end() []byte            { return append([]byte{byte(len(f) + 1)}, f...) }
 
 func deviceDescriptor() []byte {
-	// Class EF/02/01: the functions are grouped by interface association. 1d6b:0102 is the Linux Foundation's webcam.
-	return fields{}.u8(1).u16(0x0200).u8(0xef, 2, 1, 64).u16(0x1d6b).u16(0x0102).u16(0x0100).u8(1, 2, 3, 1).end()
+	// Class EF/02/01: interface associations group the interfaces. 1d6b:0102 is
+	// the webcam gadget of the Linux Foundation.
+	return fields{}.u8(1).u16(0x0200).u8(0xef, 2, 1, 64).
+		u16(0x1d6b).u16(0x0102).u16(0x0100).u8(1, 2, 3, 1).end()
 }
 
 func stringDescriptor(texts []string, i int) []byte {
@@ -88,7 +93,7 @@ func frameDescriptors(subtype int, format byte) []byte {
 		}
 		out = append(out, f.end()...)
 	}
-	return append(out, fields{}.u8(0x24, 0x0d, 1, 1, 4).end()...) // colours as sRGB, BT.709, SMPTE 170M
+	return append(out, fields{}.u8(0x24, 0x0d, 1, 1, 4).end()...) // colors: sRGB, BT.709, SMPTE 170M
 }
 
 func videoControlDescriptors() []byte {
@@ -102,11 +107,12 @@ func videoControlDescriptors() []byte {
 }
 
 func videoStreamingDescriptors() []byte {
-	yuy2 := []byte{'Y', 'U', 'Y', '2', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71} // the format's GUID
+	yuy2 := []byte{'Y', 'U', 'Y', '2', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71} // GUID
 	var formats []byte
 	formats = append(formats, fields{}.u8(0x24, 6, formatMJPEG, len(modes(formatMJPEG)), 1, 1, 0, 0, 0, 0).end()...)
 	formats = append(formats, frameDescriptors(7, formatMJPEG)...)
-	formats = append(formats, fields{}.u8(0x24, 4, formatYUYV, len(modes(formatYUYV))).bytes(yuy2...).u8(16, 1, 0, 0, 0, 0).end()...)
+	formats = append(formats, fields{}.u8(0x24, 4, formatYUYV, len(modes(formatYUYV))).bytes(yuy2...).
+		u8(16, 1, 0, 0, 0, 0).end()...)
 	formats = append(formats, frameDescriptors(5, formatYUYV)...)
 	header := fields{}.u8(0x24, 1, 2).u16(15+len(formats)).u8(0x81, 0, entityOutput, 0, 0, 0, 1, 0, 0).end()
 	return append(header, formats...)
@@ -115,7 +121,7 @@ func videoStreamingDescriptors() []byte {
 func configurationDescriptor() []byte {
 	var body []byte
 	add := func(b []byte) { body = append(body, b...) }
-	add(fields{}.u8(11, 0, 2, 0x0e, 3, 0, 2).end())   // interfaces 0 and 1 are one video function
+	add(fields{}.u8(11, 0, 2, 0x0e, 3, 0, 2).end())   // interfaces 0 and 1 form a video function
 	add(fields{}.u8(4, 0, 0, 0, 0x0e, 1, 0, 2).end()) // 0: control
 	add(videoControlDescriptors())
 	add(fields{}.u8(4, 1, 0, 0, 0x0e, 2, 0, 0).end()) // 1, setting 0: streaming, no bandwidth

@@ -10,12 +10,12 @@ import (
 	"vchat/daemon/vmtest/testframe"
 )
 
-// A fault is off or hits some frames of a hundred, or every Nth one.
+// A fault is off, or affects every Nth frame or a percentage of the frames.
 type fault struct{ every, percent atomic.Uint32 }
 
 func (f *fault) on() bool { return f.every.Load() > 0 || f.percent.Load() > 0 }
 
-func (f *fault) hits(sequence uint32) bool {
+func (f *fault) affects(sequence uint32) bool {
 	n := f.every.Load()
 	return n > 0 && sequence%n == 0 || spread(sequence) < f.percent.Load()
 }
@@ -25,10 +25,11 @@ func (f *fault) clear() {
 	f.percent.Store(0)
 }
 
-// spread gives each of a hundred frames in a row another number below 100, near ones in far frames.
+// spread returns a number below 100 that is different for each of 100
+// consecutive frames. It spreads a percentage of the frames over time.
 func spread(sequence uint32) uint32 { return sequence * 37 % 100 }
 
-// set takes on, off, a number N for every Nth frame, or N% of the frames.
+// set sets the fault to on, off, N (every Nth frame) or N% (of the frames).
 func (f *fault) set(word string) error {
 	number, isPercent := strings.CutSuffix(word, "%")
 	var every, percent uint64
@@ -47,18 +48,18 @@ func (f *fault) set(word string) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%q is not on, off, a number from 1, or up to 100%%", word)
+		return fmt.Errorf("%q must be on, off, a number from 1 to 65535 or a percentage up to 100%%", word)
 	}
 	f.every.Store(uint32(every))
 	f.percent.Store(uint32(percent))
 	return nil
 }
 
-// faults are the switches that make the camera misbehave. They may be turned while it streams.
+// faults are the faults of a camera. They can be set during a stream.
 type faults struct {
 	freeze, hang, err, trunc, garbage, tiny, small, mixed, stall, notables fault
 
-	fps atomic.Int64 // overrides the negotiated rate; 0: does not
+	fps atomic.Int64 // instead of the negotiated rate; 0: as negotiated
 }
 
 func (f *faults) byName() map[string]*fault {
@@ -69,32 +70,33 @@ func (f *faults) byName() map[string]*fault {
 }
 
 func (f *faults) reset() {
-	for _, x := range f.byName() {
-		x.clear()
+	for _, fault := range f.byName() {
+		fault.clear()
 	}
 	f.fps.Store(0)
 }
 
-// spoil returns the frame as the faults that are on leave it; small is the same in a lesser size. It may change b.
-func (f *faults) spoil(b []byte, small func() []byte, sequence uint32) []byte {
-	kind := -1 // of a mixed fault
-	if f.mixed.hits(sequence) {
+// apply returns frame b with the faults that are on. It may change b. small
+// returns the same frame in a smaller size.
+func (f *faults) apply(b []byte, small func() []byte, sequence uint32) []byte {
+	kind := -1 // which fault a mixed one is
+	if f.mixed.affects(sequence) {
 		kind = int(spread(sequence) % 4)
 	}
-	if f.notables.hits(sequence) {
+	if f.notables.affects(sequence) {
 		b = testframe.WithoutTables(b)
 	}
-	if f.small.hits(sequence) || kind == 0 {
+	if f.small.affects(sequence) || kind == 0 {
 		b = small()
 	}
-	if f.tiny.hits(sequence) || kind == 1 {
-		headers := bytes.Index(b, []byte{0xff, 0xda}) + 14 // up to the scan's, which has three components
+	if f.tiny.affects(sequence) || kind == 1 {
+		headers := bytes.Index(b, []byte{0xff, 0xda}) + 14 // with the header of a scan of three components
 		b = append(b[:headers:headers], 0xff, 0xd9)
 	}
-	if f.trunc.hits(sequence) || kind == 2 {
+	if f.trunc.affects(sequence) || kind == 2 {
 		b = b[:len(b)/2]
 	}
-	if f.garbage.hits(sequence) || kind == 3 {
+	if f.garbage.affects(sequence) || kind == 3 {
 		for i := 0; i < len(b); i += 7 {
 			b[i] ^= 0x5a
 		}

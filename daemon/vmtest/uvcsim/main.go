@@ -1,26 +1,36 @@
-// Command uvcsim is a USB webcam made of software, driven by the kernel's own uvcvideo.
+// Command uvcsim emulates a USB webcam for the kernel's uvcvideo driver.
 //
-// It speaks the device side of USB/IP over a socket pair whose other end it hands to the kernel's vhci_hcd, as if a
-// cable led there. No USB hardware, no gadget driver and no network take part. Run it twice, with other serial numbers
-// and control sockets, and the machine has two cameras.
+// It speaks the device side of USB/IP over a socket pair. The other end belongs
+// to the kernel's vhci_hcd. It needs no USB hardware, no gadget driver and no
+// network. Two instances, with different serial numbers and control sockets,
+// are two cameras.
 //
-//	uvcsim run [-socket S] [-id N] [-serial S] [-product P]   plug the camera in and serve it until a signal comes
-//	uvcsim ctl [-socket S] COMMAND                            command the running one
+//	uvcsim run [-socket S] [-id N] [-serial S] [-product P]
+//		plugs the camera in and serves it until a signal
+//	uvcsim ctl [-socket S] COMMAND
+//		sends a command to a running camera
 //
-// Commands: plug, unplug, status (JSON), reset (no faults), fps N (0: as negotiated), and the faults, each on, off, N for
-// every Nth frame, or N% of the frames:
+// The commands are plug, unplug, status (prints JSON), reset (all faults off),
+// fps N (0: as negotiated), and a fault with on, off, N (every Nth frame) or N%
+// (of the frames):
 //
-//	freeze    it stays plugged in and goes silent        hang      the same until its USB device is reset
-//	err       frames are flagged as broken             trunc     frames end half way
-//	garbage   frames are full of wrong bytes           tiny      frames are too short for their size
-//	small     frames are smaller than agreed           mixed     one of small, tiny, trunc and garbage
-//	stall     it refuses to start a stream               notables  frames come without Huffman tables
+//	freeze    no frames; the camera stays plugged in
+//	hang      the same until a reset of the USB device
+//	stall     starting a stream fails
+//	err       frames are flagged as broken
+//	trunc     half of the frame is missing
+//	garbage   frames contain wrong bytes
+//	tiny      frames have almost no coded data
+//	small     frames are smaller than negotiated
+//	mixed     one of small, tiny, trunc and garbage
+//	notables  frames have no Huffman tables
 //
-//	            serve (reads USB/IP)            pump (one per started stream)
-//	vhci_hcd ──────▶ control requests ─start─▶ paces frames, fills the driver's
-//	         ──────▶ transfers ──────queue───▶ isochronous transfers, answers them ──▶ vhci_hcd
+//	            serve (reads USB/IP)          pump (one per started stream)
+//	vhci_hcd ─────▶ control requests ─start─▶ paces frames, fills the driver's
+//	         ─────▶ transfers ──────queue───▶ isochronous transfers ──▶ vhci_hcd
 //
-// Every frame carries a stamp (package frame) with a sequence number, which goes on over unplugging, and the time.
+// Every frame has a stamp (package testframe) with its sequence number and
+// time. The sequence continues after an unplug.
 package main
 
 import (
@@ -52,7 +62,7 @@ func run(args []string, stdout io.Writer) error {
 	}
 	flags := flag.NewFlagSet("uvcsim", flag.ContinueOnError)
 	socket := flags.String("socket", "/run/uvcsim.sock", "control socket")
-	id := flags.Uint("id", 1, "number of this camera in its frames")
+	id := flags.Uint("id", 1, "number of the camera in its stamps")
 	serial := flags.String("serial", "SIM0001", "USB serial number")
 	product := flags.String("product", "UVC Simulator", "USB product name")
 	if err := flags.Parse(args[1:]); err != nil {

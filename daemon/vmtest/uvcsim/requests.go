@@ -2,7 +2,7 @@ package main
 
 import "encoding/binary"
 
-// Requests on the control pipe: USB 2.0 chapter 9.4 and UVC 1.0a chapter 4.
+// Requests of the control pipe: USB 2.0, chapter 9.4, and UVC 1.0a, chapter 4.
 
 // UVC request codes.
 const (
@@ -16,65 +16,69 @@ const (
 	getDef  = 0x87
 )
 
-// A knob is one camera control, as large as the standard says, with its range.
-type knob struct{ size, min, max, res, def, cur int }
+// controlData is a control of the camera. size is in bytes, as UVC defines it.
+type controlData struct{ size, min, max, res, def, cur int }
 
-type knobID struct{ entity, selector byte }
+type controlID struct{ entity, selector byte }
 
-func newKnobs() map[knobID]*knob {
-	return map[knobID]*knob{
+func newControls() map[controlID]*controlData {
+	return map[controlID]*controlData{
 		{entityProcessing, 2}: {2, 0, 255, 1, 128, 128}, // brightness
 		{entityProcessing, 3}: {2, 0, 255, 1, 32, 32},   // contrast
 		{entityProcessing, 5}: {1, 0, 2, 1, 1, 1},       // power line frequency
 		{entityProcessing, 7}: {2, 0, 255, 1, 64, 64},   // saturation
 		{entityProcessing, 8}: {2, 0, 15, 1, 3, 3},      // sharpness
-		{entityCamera, 2}:     {1, 0, 0, 9, 8, 8},       // exposure mode: a bitmap, manual and aperture priority
-		{entityCamera, 3}:     {1, 0, 1, 1, 0, 1},       // exposure before rate, on as after a factory reset of many cameras
-		{entityCamera, 4}:     {4, 1, 5000, 1, 156, 156},
+		{entityCamera, 2}:     {1, 0, 0, 9, 8, 8},       // exposure mode: bitmap of manual and aperture priority
+		// Exposure may lower the rate: on, as after a factory reset of many
+		// cameras.
+		{entityCamera, 3}: {1, 0, 1, 1, 0, 1},
+		{entityCamera, 4}: {4, 1, 5000, 1, 156, 156}, // exposure time
 	}
 }
 
-func (k *knob) answer(request byte, out []byte) (in []byte, ok bool) {
+// answer answers a request for the control. ok is false for an unknown request.
+func (c *controlData) answer(request byte, out []byte) (in []byte, ok bool) {
 	value := func(v int) ([]byte, bool) {
-		return binary.LittleEndian.AppendUint64(nil, uint64(v))[:k.size], true
+		return binary.LittleEndian.AppendUint64(nil, uint64(v))[:c.size], true
 	}
 	switch request {
 	case setCur:
 		var b [8]byte
 		copy(b[:], out)
-		k.cur = int(binary.LittleEndian.Uint64(b[:]))
+		c.cur = int(binary.LittleEndian.Uint64(b[:]))
 		return nil, true
 	case getCur:
-		return value(k.cur)
+		return value(c.cur)
 	case getMin:
-		return value(k.min)
+		return value(c.min)
 	case getMax:
-		return value(k.max)
+		return value(c.max)
 	case getRes:
-		return value(k.res)
+		return value(c.res)
 	case getDef:
-		return value(k.def)
+		return value(c.def)
 	case getLen:
-		return fields{}.u16(k.size), true
+		return fields{}.u16(c.size), true
 	case getInfo:
-		return []byte{3}, true // can be read and set
+		return []byte{3}, true // supports GET and SET
 	}
 	return nil, false
 }
 
-// A probe is the block by which driver and camera agree on a stream (UVC 1.0a, 4.3.1.1).
+// A probe is the block by which driver and camera negotiate a stream (UVC 1.0a,
+// 4.3.1.1).
 type probe []byte
 
 const probeSize = 26
 
-func newProbe() probe { return probe(make([]byte, probeSize)).fixed() }
+func newProbe() probe { return probe(make([]byte, probeSize)).supported() }
 
 func (p probe) format() byte  { return p[2] }
 func (p probe) mode() mode    { return modes(p[2])[p[3]-1] }
 func (p probe) interval() int { return int(binary.LittleEndian.Uint32(p[4:])) }
 
-// fixed returns a copy in which everything is something that the camera can do.
-func (p probe) fixed() probe {
+// supported returns a copy with the nearest values that the camera supports.
+func (p probe) supported() probe {
 	q := make(probe, probeSize)
 	copy(q, p)
 	if q[2] != formatMJPEG && q[2] != formatYUYV {
@@ -100,20 +104,21 @@ func (p probe) fixed() probe {
 
 func abs(n int) int { return max(n, -n) }
 
-// control answers one request; not ok means a stall, USB's way to refuse.
+// control answers a request. If ok is false, the answer is a stall: the request
+// is refused.
 func (s *session) control(setup [8]byte, out []byte) (in []byte, ok bool) {
 	kind, request := setup[0], setup[1]
 	value, index := binary.LittleEndian.Uint16(setup[2:]), binary.LittleEndian.Uint16(setup[4:])
 	switch {
 	case kind&0x60 == 0:
 		in, ok = s.standardRequest(kind, request, value, index)
-	case index == 1: // the streaming interface
+	case index == 1: // streaming interface
 		in, ok = s.negotiate(request, byte(value>>8), out)
-	case byte(index) == 0 && kind&0x60 == 0x20: // the control interface and its entities
-		if k := s.camera.knobs[knobID{byte(index >> 8), byte(value >> 8)}]; k != nil {
-			in, ok = k.answer(request, out)
+	case byte(index) == 0 && kind&0x60 == 0x20: // control interface and its entities
+		if c := s.camera.controls[controlID{byte(index >> 8), byte(value >> 8)}]; c != nil {
+			in, ok = c.answer(request, out)
 		} else if index == 0 && value>>8 == 2 {
-			in, ok = []byte{6}, true // why the last request was refused: unknown control
+			in, ok = []byte{6}, true // reason of the last refusal: unknown control
 		}
 	}
 	return in[:min(len(in), int(binary.LittleEndian.Uint16(setup[6:])))], ok
@@ -137,9 +142,9 @@ func (s *session) standardRequest(kind, request byte, value, index uint16) (in [
 		return []byte{s.configuration}, true
 	case kind == 0x00 && request == 9: // SET_CONFIGURATION
 		s.configuration = byte(value)
-		s.camera.faults.hang.clear() // the driver core does this after a reset, and when a device is plugged in
+		s.camera.faults.hang.clear() // the kernel configures a device after a reset and after a plug
 		return nil, true
-	case kind == 0x01 && request == 11: // SET_INTERFACE: setting 1 of interface 1 starts the stream, 0 ends it
+	case kind == 0x01 && request == 11: // SET_INTERFACE: on interface 1, setting 1 starts the stream and 0 ends it
 		if index == 1 {
 			s.setStreaming(value != 0)
 		}
@@ -155,7 +160,8 @@ func (s *session) standardRequest(kind, request byte, value, index uint16) (in [
 	return nil, false
 }
 
-// negotiate answers for the probe (selector 1) and commit (2) controls.
+// negotiate answers requests for the probe (selector 1) and commit (selector 2)
+// controls.
 func (s *session) negotiate(request, selector byte, out []byte) (in []byte, ok bool) {
 	if selector != 1 && selector != 2 {
 		return nil, false
@@ -169,12 +175,12 @@ func (s *session) negotiate(request, selector byte, out []byte) (in []byte, ok b
 		if selector == 2 && s.camera.faults.stall.on() {
 			return nil, false
 		}
-		*p = probe(out).fixed()
+		*p = probe(out).supported()
 		return nil, true
 	case getCur:
 		return *p, true
 	case getMin, getMax:
-		return s.probe.fixed(), true
+		return s.probe.supported(), true
 	case getDef:
 		return newProbe(), true
 	case getRes:

@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// USB/IP as the kernel speaks it (Documentation/usb/usbip_protocol.rst): a header of 48 bytes, big endian, then data.
+// USB/IP (Documentation/usb/usbip_protocol.rst in the kernel): a header of 48
+// bytes, big-endian, then data.
 const (
 	headerSize = 48
 	cmdSubmit  = 1
@@ -19,29 +20,29 @@ const (
 	statusStall    = -32  // -EPIPE
 	statusUnlinked = -104 // -ECONNRESET
 
-	maxTransfer = 1 << 20 // uvcvideo asks for 100 KB at most
+	maxTransfer = 1 << 20 // bytes; uvcvideo requests at most 100 KB
 	maxPackets  = 1024
 )
 
-// A session is a camera while it is plugged in.
+// A session is the time from a plug to an unplug.
 type session struct {
 	camera *camera
 	conn   *os.File
-	done   chan struct{} // closed when nothing of it runs any more
+	done   chan struct{} // closed when all goroutines have ended
 
-	// Touched by serve only.
+	// Only serve uses these.
 	probe, commit probe
 	configuration byte
 	pumps         sync.WaitGroup
 
-	mu     sync.Mutex // also keeps messages on conn whole
-	change sync.Cond  // queue, stream or closed changed
+	mu     sync.Mutex // also held while a message is written to conn
+	change sync.Cond  // of queue, stream or closed
 	queue  []transfer
-	stream int // the number of the present stream; a pump of another number ends
+	stream int // number of the current stream; the pumps of others end
 	closed bool
 }
 
-// A transfer is an isochronous request of the driver that waits for frames.
+// A transfer is an isochronous request of the driver.
 type transfer struct {
 	sequence uint32
 	packets  []packet
@@ -62,7 +63,7 @@ func newSession(c *camera, conn *os.File) *session {
 	return s
 }
 
-// close makes serve and the pump end; who needs that they have ended waits for done.
+// close makes serve and the pump end. It does not wait for them: see done.
 func (s *session) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +75,7 @@ func (s *session) close() error {
 	return s.conn.Close()
 }
 
-// serve reads the kernel's requests until the cable is cut.
+// serve handles the kernel's requests until conn is closed.
 func (s *session) serve(r io.Reader) {
 	for {
 		var h [headerSize]byte
@@ -128,7 +129,7 @@ func (s *session) enqueue(r io.Reader, sequence uint32, packets int32) bool {
 	return true
 }
 
-// unlink takes a transfer back, if its answer is not under way already.
+// unlink removes a transfer from the queue, unless it is already answered.
 func (s *session) unlink(sequence, victim uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,13 +166,15 @@ func header(command, sequence uint32, status int32) []byte {
 	return h
 }
 
-// write sends one message; s.mu is held. A cut cable is noticed by serve.
+// write sends a message. The caller holds s.mu. serve notices a closed conn.
 func (s *session) write(message []byte) {
 	_, _ = s.conn.Write(message)
 }
 
-// next waits for the transfer at the head of the queue. It stays there, where the driver can unlink it.
-func (s *session) next(stream int) (transfer, bool) {
+// next waits for a transfer and returns the first of the queue. It leaves the
+// transfer in the queue, so that the driver can unlink it. ok is false when the
+// stream has ended.
+func (s *session) next(stream int) (t transfer, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for !s.closed && s.stream == stream && len(s.queue) == 0 {
@@ -183,7 +186,8 @@ func (s *session) next(stream int) (transfer, bool) {
 	return s.queue[0], true
 }
 
-// complete answers the transfer, unless the driver took it back or ended the stream meanwhile.
+// complete answers the transfer, unless the driver has unlinked it or ended the
+// stream.
 func (s *session) complete(stream int, t transfer, data []byte, lengths []int) {
 	h := header(retSubmit, t.sequence, 0)
 	binary.BigEndian.PutUint32(h[24:], uint32(len(data)))

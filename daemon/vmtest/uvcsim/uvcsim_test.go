@@ -18,13 +18,13 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// walk splits a configuration descriptor by the lengths in it.
-func walk(t *testing.T, b []byte) [][]byte {
+// splitDescriptors splits a configuration descriptor at the lengths in it.
+func splitDescriptors(t *testing.T, b []byte) [][]byte {
 	t.Helper()
 	var out [][]byte
 	for len(b) > 0 {
 		if n := int(b[0]); n < 2 || n > len(b) {
-			t.Fatalf("descriptor of length %d with %d bytes left", n, len(b))
+			t.Fatalf("got a descriptor of length %d, want 2 to %d", n, len(b))
 		} else {
 			out, b = append(out, b[:n]), b[n:]
 		}
@@ -32,13 +32,13 @@ func walk(t *testing.T, b []byte) [][]byte {
 	return out
 }
 
-func TestConfigurationDescriptorAddsUp(t *testing.T) {
+func TestConfigurationDescriptor_lengths(t *testing.T) {
 	b := configurationDescriptor()
 	if n := int(binary.LittleEndian.Uint16(b[2:])); n != len(b) {
-		t.Errorf("wTotalLength %d, has %d bytes", n, len(b))
+		t.Errorf("wTotalLength: got %d, want %d", n, len(b))
 	}
 	frames := map[byte]int{}
-	for _, d := range walk(t, b) {
+	for _, d := range splitDescriptors(t, b) {
 		if d[1] != 0x24 {
 			continue
 		}
@@ -49,106 +49,130 @@ func TestConfigurationDescriptorAddsUp(t *testing.T) {
 			}
 			frames[d[2]]++
 			if n := int(d[25]); len(d) != 26+4*n {
-				t.Errorf("frame descriptor % x: %d intervals in %d bytes", d, n, len(d))
+				t.Errorf("frame descriptor % x with %d intervals: got %d bytes, want %d", d, n, len(d), 26+4*n)
 			}
 		}
 	}
 	if want := map[byte]int{7: len(modes(formatMJPEG)), 5: len(modes(formatYUYV))}; !cmp.Equal(frames, want) {
-		t.Errorf("frame descriptors by subtype %v, want %v", frames, want)
+		t.Errorf("frame descriptors by subtype: got %v, want %v", frames, want)
 	}
 }
 
-func TestProbeIsFixed(t *testing.T) {
-	ask := func(format, frame byte, interval uint32) probe {
+func TestProbe_supported(t *testing.T) {
+	request := func(format, frame byte, interval uint32) probe {
 		p := make(probe, probeSize)
 		p[2], p[3] = format, frame
 		binary.LittleEndian.PutUint32(p[4:], interval)
 		return p
 	}
-	for name, tt := range map[string]struct {
-		ask  probe
-		w, h int
-		fps  int
+	for _, tt := range []struct {
+		name      string
+		requested probe
+		w, h      int
+		fps       int
 	}{
-		"nothing asked":     {ask(0, 0, 0), 1280, 720, 30},
-		"too short":         {probe{}, 1280, 720, 30},
-		"as it has it":      {ask(formatMJPEG, 3, 666666), 640, 480, 15},
-		"a rate in between": {ask(formatMJPEG, 1, 10_000_000/26), 1280, 720, 25},
-		"unknown frame":     {ask(formatYUYV, 99, 0), 640, 480, 30},
-		"unknown format":    {ask(9, 1, 0), 1280, 720, 30},
+		{"zeros", request(0, 0, 0), 1280, 720, 30},
+		{"too short", probe{}, 1280, 720, 30},
+		{"supported", request(formatMJPEG, 3, 666666), 640, 480, 15},
+		{"unsupported rate", request(formatMJPEG, 1, 10_000_000/26), 1280, 720, 25},
+		{"unknown frame", request(formatYUYV, 99, 0), 640, 480, 30},
+		{"unknown format", request(9, 1, 0), 1280, 720, 30},
 	} {
-		got := tt.ask.fixed()
-		if m := got.mode(); m.w != tt.w || m.h != tt.h || got.interval() != interval(tt.fps) {
-			t.Errorf("%s: %dx%d every %d, want %dx%d every %d", name, m.w, m.h, got.interval(), tt.w, tt.h, interval(tt.fps))
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			got, wantInterval := tt.requested.supported(), interval(tt.fps)
+			if m := got.mode(); m.w != tt.w || m.h != tt.h || got.interval() != wantInterval {
+				t.Errorf("got %dx%d with interval %d, want %dx%d with %d",
+					m.w, m.h, got.interval(), tt.w, tt.h, wantInterval)
+			}
+		})
 	}
 }
 
-func TestFaults(t *testing.T) {
-	whole, little := testframe.New(64, 48).Frame(nil, testframe.Stamp{Camera: 1}), testframe.New(16, 16).Frame(nil, testframe.Stamp{})
-	spoil := func(f *faults, sequence uint32) []byte {
-		return f.spoil(bytes.Clone(whole), func() []byte { return little }, sequence)
+func TestFaults_apply(t *testing.T) {
+	sent := testframe.New(64, 48).Frame(nil, testframe.Stamp{Camera: 1})
+	small := testframe.New(16, 16).Frame(nil, testframe.Stamp{})
+	apply := func(f *faults, sequence uint32) []byte {
+		return f.apply(bytes.Clone(sent), func() []byte { return small }, sequence)
 	}
 	decodes := func(b []byte) bool { _, err := jpeg.Decode(bytes.NewReader(b)); return err == nil }
-	for name, want := range map[string]struct{ same, decodes bool }{
-		"trunc": {}, "garbage": {}, "notables": {}, "tiny": {}, "freeze": {true, true}, "hang": {true, true}, "small": {false, true},
+	for _, tt := range []struct {
+		fault         string
+		same, decodes bool
+	}{
+		{"trunc", false, false},
+		{"garbage", false, false},
+		{"notables", false, false},
+		{"tiny", false, false},
+		{"freeze", true, true},
+		{"hang", true, true},
+		{"small", false, true},
 	} {
-		var f faults
-		if err := f.byName()[name].set("2"); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(spoil(&f, 3), whole) {
-			t.Errorf("%s: changed frame 3 of every second one", name)
-		}
-		got := spoil(&f, 4)
-		if bytes.Equal(got, whole) != want.same || decodes(got) != want.decodes {
-			t.Errorf("%s: same %v, decodes %v; want %+v", name, bytes.Equal(got, whole), decodes(got), want)
-		}
-		f.reset()
-		if !bytes.Equal(spoil(&f, 4), whole) {
-			t.Errorf("%s: after a reset the frame is still changed", name)
-		}
+		t.Run(tt.fault, func(t *testing.T) {
+			var f faults
+			if err := f.byName()[tt.fault].set("2"); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(apply(&f, 3), sent) {
+				t.Error("fault of every second frame: got frame 3 changed, want it unchanged")
+			}
+			got := apply(&f, 4)
+			if same := bytes.Equal(got, sent); same != tt.same || decodes(got) != tt.decodes {
+				t.Errorf("frame 4: got same %v and decodes %v, want %v and %v", same, decodes(got), tt.same, tt.decodes)
+			}
+			f.reset()
+			if !bytes.Equal(apply(&f, 4), sent) {
+				t.Error("after a reset: got a changed frame, want it unchanged")
+			}
+		})
 	}
 }
 
-func TestMixedFaults(t *testing.T) {
+func TestFaults_apply_mixed(t *testing.T) {
 	var f faults
 	if err := f.mixed.set("87%"); err != nil {
 		t.Fatal(err)
 	}
-	whole := testframe.New(64, 48).Frame(nil, testframe.Stamp{})
-	little := testframe.New(16, 16).Frame(nil, testframe.Stamp{})
+	sent := testframe.New(64, 48).Frame(nil, testframe.Stamp{})
+	small := testframe.New(16, 16).Frame(nil, testframe.Stamp{})
 	good, kinds := 0, map[string]int{}
 	for sequence := range uint32(1000) {
-		got := f.spoil(bytes.Clone(whole), func() []byte { return little }, sequence)
-		if bytes.Equal(got, whole) {
+		got := f.apply(bytes.Clone(sent), func() []byte { return small }, sequence)
+		if bytes.Equal(got, sent) {
 			good++
 		} else {
 			kinds[string(got)]++
 		}
 	}
 	if good != 130 || len(kinds) != 4 {
-		t.Errorf("%d good ones of 1000 and %d kinds of broken ones, want 130 and 4", good, len(kinds))
+		t.Errorf("got %d good frames of 1000 and %d kinds of broken ones, want 130 and 4", good, len(kinds))
 	}
+}
+
+func TestFault_set_invalid(t *testing.T) {
 	for _, word := range []string{"", "0", "-1", "101%", "x%", "1e3"} {
-		if err := f.mixed.set(word); err == nil {
-			t.Errorf("set(%q) was accepted", word)
-		}
+		t.Run(word, func(t *testing.T) {
+			var f fault
+			if err := f.set(word); err == nil {
+				t.Errorf("set(%q): got no error, want one", word)
+			}
+		})
 	}
 }
 
 func TestFreePort(t *testing.T) {
 	const table = "hub port sta spd dev      sockfd local_busid\n" +
-		"hs  0000 006 003 00010002 000005 3-1\nhs  0001 004 000 00000000 000000 0-0\nss  0008 004 000 00000000 000000 0-0\n"
+		"hs  0000 006 003 00010002 000005 3-1\n" +
+		"hs  0001 004 000 00000000 000000 0-0\n" +
+		"ss  0008 004 000 00000000 000000 0-0\n"
 	if n, err := freePort(table); n != 1 || err != nil {
-		t.Errorf("freePort = %d, %v; want 1", n, err)
+		t.Errorf("got %d, %v, want 1", n, err)
 	}
 	if _, err := freePort(strings.ReplaceAll(table, "hs  0001 004", "hs  0001 006")); !errors.Is(err, errNoPort) {
-		t.Errorf("freePort = %v, want errNoPort", err)
+		t.Errorf("all high-speed ports in use: got %v, want errNoPort", err)
 	}
 }
 
-// A driver is the kernel's end of the cable.
+// A driver is the kernel's end of a USB/IP connection.
 type driver struct {
 	t    *testing.T
 	conn *os.File
@@ -173,7 +197,7 @@ func (d *driver) submit(in bool, endpoint uint32, setup []byte, length, packets 
 	}
 }
 
-// answer reads one RET_SUBMIT or RET_UNLINK.
+// answer reads a RET_SUBMIT or RET_UNLINK.
 func (d *driver) answer() (status int32, data []byte, packets int) {
 	d.t.Helper()
 	h := make([]byte, headerSize)
@@ -209,21 +233,22 @@ func plugIn(t *testing.T, c *camera) *driver {
 	return d
 }
 
-func TestSessionSendsWholeFrames(t *testing.T) {
+func TestSession(t *testing.T) {
 	c := newCamera(5, "Camera", "S1")
 	d := plugIn(t, c)
-	d.submit(true, 0, []byte{0x80, 6, 2, 3, 9, 4, 255, 0}, 255, 0, nil) // the product's name
-	if _, data, _ := d.answer(); !bytes.Equal(data, stringDescriptor([]string{"Camera"}, 1)) {
-		t.Errorf("product % x", data)
+	d.submit(true, 0, []byte{0x80, 6, 2, 3, 9, 4, 255, 0}, 255, 0, nil) // product name
+	want := stringDescriptor([]string{"Camera"}, 1)
+	if _, data, _ := d.answer(); !bytes.Equal(data, want) {
+		t.Errorf("product name: got % x, want % x", data, want)
 	}
 	d.submit(true, 0, []byte{0xa1, getCur, 0, 9, 0, 2, 2, 0}, 2, 0, nil)
 	if status, _, _ := d.answer(); status != statusStall {
-		t.Errorf("unknown control: status %d, want a stall", status)
+		t.Errorf("unknown control: got status %d, want %d", status, statusStall)
 	}
-	d.submit(false, 0, []byte{0x01, 11, 1, 0, 1, 0, 0, 0}, 0, 0, nil) // SET_INTERFACE: stream
+	d.submit(false, 0, []byte{0x01, 11, 1, 0, 1, 0, 0, 0}, 0, 0, nil) // SET_INTERFACE: start the stream
 	d.answer()
 
-	var got []byte // the payloads of the first frame, without their headers
+	var got []byte // payloads of the first frame, without headers
 	for ended := false; !ended; {
 		const packets = 8
 		var table []byte
@@ -235,7 +260,7 @@ func TestSessionSendsWholeFrames(t *testing.T) {
 		d.submit(true, 1, nil, packets*packetSize, packets, table)
 		status, data, n := d.answer()
 		if status != 0 || n != packets {
-			t.Fatalf("transfer: status %d, %d packets", status, n)
+			t.Fatalf("transfer: got status %d and %d packets, want 0 and %d", status, n, packets)
 		}
 		for len(data) > 0 && !ended {
 			n := min(packetSize, len(data))
@@ -245,17 +270,17 @@ func TestSessionSendsWholeFrames(t *testing.T) {
 	}
 	st, err := testframe.ParseStamp(got)
 	if err != nil || st.Camera != 5 || st.Sequence != 0 {
-		t.Fatalf("stamp %+v, %v; want camera 5, sequence 0", st, err)
+		t.Fatalf("stamp: got %+v, %v, want camera 5 and sequence 0", st, err)
 	}
 	if want := testframe.New(1280, 720).Frame(nil, st); !bytes.Equal(got, want) {
-		t.Errorf("the payloads make %d bytes, want the frame's %d", len(got), len(want))
+		t.Errorf("payloads: got %d bytes, want the %d bytes of the frame", len(got), len(want))
 	}
 	if !c.status().Streaming {
-		t.Error("status says that it does not stream")
+		t.Error("during the stream: got status not streaming, want streaming")
 	}
-	d.submit(false, 0, []byte{0x01, 11, 0, 0, 1, 0, 0, 0}, 0, 0, nil)
+	d.submit(false, 0, []byte{0x01, 11, 0, 0, 1, 0, 0, 0}, 0, 0, nil) // SET_INTERFACE: stop the stream
 	d.answer()
 	if c.status().Streaming {
-		t.Error("status says that it streams after the stream's end")
+		t.Error("after the stream: got status streaming, want not streaming")
 	}
 }
