@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A device is one vchatd in the guest, in a network namespace of its name.
+// A device is a vchatd in the guest, in a network namespace with its name.
 type device struct {
 	name, unit, config, socket, stateDir string
 	address                              string
@@ -22,7 +22,8 @@ type device struct {
 	fps                                  int
 }
 
-// The frame that alice sends is what the tests are about; bob's is small, so that the emulation has time for hers.
+// Most tests check alice's frames at bob's side. Bob's frames are small, so
+// that emulation has time for alice's.
 var (
 	alice = device{name: "alice", unit: "vchatd", config: "/etc/vchat.yaml", socket: "/run/vchat/control.sock",
 		stateDir: "/var/lib/vchat", address: "10.7.0.1:7450", camera: alicesCamera, size: "1280x720", fps: 30}
@@ -37,32 +38,54 @@ func (d device) peer() device {
 	return alice
 }
 
-// install puts vchat into the guest, once for all tests.
+// install installs vchat in the guest, once for all tests.
 var install = sync.OnceValue(func() error {
-	if err := buildInto(share, "vchat/cmd/vchatd", "vchat/cmd/vchatctl"); err != nil {
+	if err := buildInto(shareDir, "vchat/cmd/vchatd", "vchat/cmd/vchatctl"); err != nil {
 		return err
 	}
 	packaging := filepath.Join("..", "..", "packaging")
-	if err := os.CopyFS(filepath.Join(share, "packaging"), os.DirFS(packaging)); err != nil {
+	if err := os.CopyFS(filepath.Join(shareDir, "packaging"), os.DirFS(packaging)); err != nil {
 		return err
 	}
 	_, err := machine.shell(context.Background(), "bash /mnt/host/guest/product.sh", "")
 	return err
 })
 
-// configure writes the device's configuration; peerID "" leaves its peer out.
+// configure writes the configuration of the device, with its peer unless peerID
+// is "".
 func (d device) configure(t *testing.T, peerID string) {
 	t.Helper()
-	text := fmt.Sprintf("name: %s\ncamera:\n  device: %s\n  size: %s\n  fps: %d\ndiscovery: false\nstate_dir: %s\ncontrol:\n  socket: %s\n",
-		d.name, d.camera.node(), d.size, d.fps, d.stateDir, d.socket)
+	text := fmt.Sprintf(`name: %s
+camera:
+  device: %s
+  size: %s
+  fps: %d
+discovery: false
+state_dir: %s
+control:
+  socket: %s
+`, d.name, d.camera.node(), d.size, d.fps, d.stateDir, d.socket)
 	if peerID != "" {
-		text += fmt.Sprintf("peers:\n  %s:\n    address: %s\n    id: %s\n    auto_answer: true\n", d.peer().name, d.peer().address, peerID)
+		text += fmt.Sprintf(`peers:
+  %s:
+    address: %s
+    id: %s
+    auto_answer: true
+`, d.peer().name, d.peer().address, peerID)
 	}
-	put(t, d.config, text)
+	writeFile(t, d.config, text)
 	sh(t, "vchatd check-config "+d.config)
 }
 
-// ctl is a vchatctl command of this device, as the ordinary user in group vchat.
+// addCameraKey adds a line to the camera's configuration and reloads it.
+func (d device) addCameraKey(t *testing.T, line string) {
+	t.Helper()
+	sh(t, fmt.Sprintf(`sed -i 's|^camera:|&\n  %s|' %s && vchatd check-config %[2]s && systemctl reload %s`,
+		line, d.config, d.unit))
+}
+
+// ctl returns a script that runs vchatctl for this device, as the ordinary user
+// tester, who is in the group vchat.
 func (d device) ctl(args string) string {
 	return fmt.Sprintf("runuser -u tester -- vchatctl --socket %s %s", d.socket, args)
 }
@@ -72,7 +95,7 @@ func (d device) id(t *testing.T) string {
 	return strings.TrimSpace(sh(t, d.ctl("id")))
 }
 
-// deviceStatus is of `vchatctl status --json` what the tests look at.
+// A deviceStatus is the part of `vchatctl status --json` that the tests check.
 type deviceStatus struct {
 	Camera struct {
 		State, Reason, Format, Size string
@@ -91,40 +114,36 @@ type deviceStatus struct {
 
 func (d device) status(t *testing.T) (st deviceStatus) {
 	t.Helper()
-	decode(t, sh(t, d.ctl("status --json")+" | tr -d '\\n'"), &st)
+	decode(t, sh(t, d.ctl("status --json")+` | tr -d '\n'`), &st)
 	return st
 }
 
-// has waits for a status that has what is wanted.
-func (d device) has(t *testing.T, what string, ok func(deviceStatus) bool) deviceStatus {
+// await waits for a status that satisfies ok. what is its name in a failure.
+func (d device) await(t *testing.T, what string, ok func(deviceStatus) bool) deviceStatus {
 	t.Helper()
-	for deadline := time.Now().Add(comesBack); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(waitTimeout); ; time.Sleep(200 * time.Millisecond) {
 		st := d.status(t)
 		if ok(st) {
 			return st
 		}
 		if time.Now().After(deadline) {
-			// Should it hang, this tells where.
-			t.Fatalf("%s: no %s within %v: %+v\n%s", d.name, what, comesBack, st, strings.Join(d.goroutines(t), ""))
+			// The stacks show where the daemon hangs, if it does.
+			stacks := strings.Join(d.goroutines(t), "")
+			t.Fatalf("%s after %v: got status %+v, want %s\n%s", d.name, waitTimeout, st, what, stacks)
 		}
 	}
 }
 
-// setCamera puts another key into the configuration of the camera, which the daemon then reads again.
-func (d device) setCamera(t *testing.T, line string) {
-	t.Helper()
-	sh(t, fmt.Sprintf("sed -i 's|^camera:|&\\n  %s|' %s && vchatd check-config %[2]s && systemctl reload %s", line, d.config, d.unit))
-}
-
-// kernelSide prints what a daemon's threads wait for in the kernel, which cameras there are, and the kernel's last words.
-func kernelSide(unit string) string {
+// kernelState returns a script that prints where the unit's threads wait in the
+// kernel, the cameras, and the end of the kernel log.
+func kernelState(unit string) string {
 	return `p=$(systemctl show -P MainPID ` + unit + `); test $p = 0 || for t in /proc/$p/task/*; do
 			echo $(cat $t/wchan) $(grep State $t/status); ! grep -q 'State:.*D' $t/status || cat $t/stack; done
 		ls /dev/video* /dev/v4l/by-id || true; cat /sys/devices/platform/vhci_hcd.0/status; dmesg | tail -n 15`
 }
 
-// startDevices plugs both cameras in and starts both daemons by systemd, knowing each other by their ids. All of it ends
-// with the test; the state directories stay, as on a real machine.
+// startDevices plugs both cameras in, starts both daemons by systemd and makes
+// them peers. All of it ends with the test. The state directories remain.
 func startDevices(t *testing.T) {
 	t.Helper()
 	if err := install(); err != nil {
@@ -135,8 +154,9 @@ func startDevices(t *testing.T) {
 		d.configure(t, "")
 		t.Cleanup(func() {
 			if t.Failed() {
-				t.Logf("%s is at:\n%s", d.unit, cleanUp(t, kernelSide(d.unit)))
-				t.Logf("%s:\n%s", d.unit, cleanUp(t, "journalctl --no-pager -o short-monotonic -n 60 -u "+d.unit))
+				t.Logf("kernel state of %s:\n%s", d.unit, cleanUp(t, kernelState(d.unit)))
+				log := cleanUp(t, "journalctl --no-pager -o short-monotonic -n 60 -u "+d.unit)
+				t.Logf("log of %s:\n%s", d.unit, log)
 			}
 			cleanUp(t, "systemctl stop "+d.unit+" && systemctl reset-failed "+d.unit+" 2>/dev/null || true")
 		})
@@ -150,19 +170,20 @@ func startDevices(t *testing.T) {
 	}
 }
 
-// startCall is startDevices and a call from alice, which bob answers by himself.
+// startCall is startDevices and a call from alice, which bob's device answers.
 func startCall(t *testing.T) {
 	t.Helper()
 	startDevices(t)
 	sh(t, alice.ctl("call bob"))
 	for _, d := range []device{alice, bob} {
 		if st := d.status(t); len(st.Calls) != 1 || st.Calls[0].State != "active" {
-			t.Fatalf("%s after the call began: %+v, want one active call", d.name, st)
+			t.Fatalf("%s at the start of the call: got status %+v, want one active call", d.name, st)
 		}
 	}
 }
 
-// view looks at the peer's frame on this device and checks every one, count of them after one second to warm up.
+// view views the peer on this device and checks count frames. It ignores those
+// of the first second.
 func (d device) view(t *testing.T, count int) (r frameReport) {
 	t.Helper()
 	p := d.peer()
@@ -170,6 +191,3 @@ func (d device) view(t *testing.T, count int) (r frameReport) {
 		d.ctl("view "+p.name+" --to pipe"), p.camera.id, p.size, p.fps, count)), &r)
 	return r
 }
-
-// comesBack is how long a frame may take to return, in slow emulation; it is no measure of the product.
-const comesBack = 60 * time.Second

@@ -9,123 +9,130 @@ import (
 	"time"
 )
 
-// A mishap is something that goes wrong, and how it is mended.
-type mishap struct{ name, fail, mend string }
+// A fault has a script that causes it and one that repairs it.
+type fault struct{ name, fail, repair string }
 
-func mishaps() []mishap {
-	camera := func(command string) string { return "uvcsim ctl -socket /run/uvcsim-alice.sock " + command }
-	return []mishap{
-		{"unplug", camera("unplug"), camera("plug")},
-		{"freeze", camera("freeze on"), camera("freeze off")},
-		{"stall", camera("stall on"), camera("stall off")},
+func allFaults() []fault {
+	camera := alice.camera
+	return []fault{
+		{"unplug", camera.script("unplug"), camera.script("plug")},
+		{"freeze", camera.script("freeze on"), camera.script("freeze off")},
+		{"stall", camera.script("stall on"), camera.script("stall off")},
 		{"cable", "ip -n alice link set cable down", "ip -n alice link set cable up"},
 		{"restart", "systemctl restart " + alice.unit, "true"},
 		{"kill", "systemctl kill -s KILL " + alice.unit, "true"},
-		{"other side's restart", "systemctl restart " + bob.unit, "true"},
+		{"restart of the peer", "systemctl restart " + bob.unit, "true"},
 	}
 }
 
-// TestFaultsAtOnce lets several things go wrong at once, in any order, and mends them in any other.
-func TestFaultsAtOnce(t *testing.T) {
+// TestFaults_combined causes several faults in random order and repairs them in
+// another order.
+func TestFaults_combined(t *testing.T) {
 	startCall(t)
-	random := seed(t)
-	rounds := [][]int{{0, 1, 3, 4}} // always: unplugged, frozen, the cable out and the daemon restarted
+	random := newRand(t)
+	rounds := [][]int{{0, 1, 3, 4}} // always: unplug, freeze, cable and restart
 	for range 4 {
-		rounds = append(rounds, random.Perm(len(mishaps()))[:2+random.IntN(3)])
+		rounds = append(rounds, random.Perm(len(allFaults()))[:2+random.IntN(3)])
 	}
 	for _, round := range rounds {
-		since := alice.journal(t)
+		cursor := alice.journalCursor(t)
 		var names []string
 		for _, i := range round {
-			names = append(names, mishaps()[i].name)
+			names = append(names, allFaults()[i].name)
 		}
-		inTurn(t, random, round, func(m mishap) string { return m.fail })
-		inTurn(t, random, round, func(m mishap) string { return m.mend })
-		began := time.Now()
-		r := seesAgain(t, 30)
-		t.Logf("%q: 30 frames after %v", names, time.Since(began).Round(100*time.Millisecond))
-		t.Logf("%s", sh(t, fmt.Sprintf("journalctl --no-pager -o short-monotonic -u %s -u %s --after-cursor '%s'", alice.unit, bob.unit, since)))
+		runShuffled(t, random, round, func(f fault) string { return f.fail })
+		runShuffled(t, random, round, func(f fault) string { return f.repair })
+		begun := time.Now()
+		r := viewAtBob(t, 30)
+		t.Logf("%q: 30 frames after %v", names, time.Since(begun).Round(100*time.Millisecond))
+		t.Logf("%s", sh(t, fmt.Sprintf("journalctl --no-pager -o short-monotonic -u %s -u %s --after-cursor '%s'",
+			alice.unit, bob.unit, cursor)))
 		if r.Altered+r.Foreign+r.Repeated > 0 {
-			t.Errorf("after %q: %+v, want none altered, none twice", names, r)
+			t.Errorf("after %q: got frames %+v, want none altered, foreign or repeated", names, r)
 		}
 	}
 }
 
-// inTurn runs a script of each mishap, in random order and at random moments.
-func inTurn(t *testing.T, random *rand.Rand, round []int, script func(mishap) string) {
+// runShuffled runs a script of each fault, in random order and with random
+// delays.
+func runShuffled(t *testing.T, random *rand.Rand, round []int, script func(fault) string) {
 	t.Helper()
 	random.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
 	for _, i := range round {
-		sh(t, script(mishaps()[i]))
+		sh(t, script(allFaults()[i]))
 		time.Sleep(time.Duration(random.IntN(700)) * time.Millisecond)
 	}
 }
 
-// seesAgain waits until bob has seen n frames of alice's camera. His viewer ends with his daemon, so it may take several.
-func seesAgain(t *testing.T, n int) (r frameReport) {
+// viewAtBob waits until a viewer at bob's side gets n frames of alice's camera.
+// The viewer ends with bob's daemon, so it may start several times.
+func viewAtBob(t *testing.T, n int) (r frameReport) {
 	t.Helper()
-	for deadline := time.Now().Add(comesBack); time.Now().Before(deadline); {
-		out, err := machine.shell(t.Context(), fmt.Sprintf("timeout 30 %s | framecheck -camera %d -size %s -count %d",
-			bob.ctl("view alice --to pipe"), alice.camera.id, alice.size, n), "")
+	script := fmt.Sprintf("timeout 30 %s | framecheck -camera %d -size %s -count %d",
+		bob.ctl("view alice --to pipe"), alice.camera.id, alice.size, n)
+	for deadline := time.Now().Add(waitTimeout); time.Now().Before(deadline); {
+		out, err := machine.shell(t.Context(), script, "")
 		if err == nil {
-			if decode(t, out, &r); r.own() >= n {
+			if decode(t, out, &r); r.intact() >= n {
 				return r
 			}
 		}
 	}
-	t.Fatalf("no %d frames within %v: %+v", n, comesBack, r)
+	t.Fatalf("after %v: got frames %+v, want %d of alice's camera", waitTimeout, r, n)
 	return r
 }
 
-// TestMostFramesAreBroken has a camera of whose frames 87 of 100 are broken, in all the ways there are.
-func TestMostFramesAreBroken(t *testing.T) {
+// TestFaults_brokenFrames uses a camera with 87% broken frames of all kinds.
+func TestFaults_brokenFrames(t *testing.T) {
 	startCall(t)
 	w := bob.watch(t)
-	before := w.frames(t, 30)
-	alice.camera.tell(t, "mixed 87%")
+	before := w.awaitFrames(t, 30)
+	alice.camera.send(t, "mixed 87%")
 	first, skipped := alice.status(t).Camera, alice.camera.status(t).Skipped
-	r := w.until(t, "60 good frames", func(r frameReport) bool { return r.own() >= before.own()+60 })
+	r := w.await(t, "60 good frames", func(r frameReport) bool { return r.intact() >= before.intact()+60 })
 	last := alice.status(t).Camera
 	if r.Altered+r.Foreign+r.Repeated > 0 {
-		t.Errorf("%+v after %+v, want the good frames alone", r, before)
+		t.Errorf("got frames %+v after %+v, want only the good ones", r, before)
 	}
 	good, broken, sum := last.Frames-first.Frames, last.Broken-first.Broken, 0
 	if good*100 < (good+broken)*8 || good*100 > (good+broken)*25 {
-		t.Errorf("%d good ones and %d broken, want some 13 good ones of 100", good, broken)
+		t.Errorf("got %d good frames and %d broken ones, want about 13%% good ones", good, broken)
 	}
-	for _, why := range []string{"truncated", "garbled", "tiny", "wrong size"} {
-		n := last.BrokenBy[why] - first.BrokenBy[why]
-		if sum += n; n*100 < (good+broken)*15 { // a quarter of 87 is 21
-			t.Errorf("%d of %d frames are counted as %s, want some 21 of 100: %v", n, good+broken, why, last.BrokenBy)
+	for _, defect := range []string{"truncated", "garbled", "tiny", "wrong size"} {
+		n := last.BrokenBy[defect] - first.BrokenBy[defect]
+		if sum += n; n*100 < (good+broken)*15 { // a quarter of 87% is 21%
+			t.Errorf("%s: got %d of %d frames, want about 21%%: %v", defect, n, good+broken, last.BrokenBy)
 		}
 	}
 	if broken != sum {
-		t.Errorf("broken %d, by reason %d", broken, sum)
+		t.Errorf("sum of broken_by: got %d, want %d as in broken", sum, broken)
 	}
-	// Where the emulation itself makes pauses, they are silence.
-	if skipped = alice.camera.status(t).Skipped - skipped; skipped == 0 && (last.Restarted > first.Restarted || r.Cards > before.Cards) {
-		t.Errorf("before %+v, after %+v, %d cards, want no restart and no card: good frames came", first, last, r.Cards-before.Cards)
+	// If emulation stalls, the camera is silent. Then a restart is right.
+	skipped = alice.camera.status(t).Skipped - skipped
+	if skipped == 0 && (last.Restarted > first.Restarted || r.Cards > before.Cards) {
+		t.Errorf("before %+v, after %+v: got %d restarts and %d cards, want none while good frames arrive",
+			first, last, last.Restarted-first.Restarted, r.Cards-before.Cards)
 	}
-	t.Logf("%d good, %d broken: %v; %d left out by the emulation", good, broken, last.BrokenBy, skipped)
+	t.Logf("%d good, %d broken: %v; %d skipped by emulation", good, broken, last.BrokenBy, skipped)
 }
 
-// TestAutoTakesTheOtherCamera pulls out, of two cameras, the one that is used.
-func TestAutoTakesTheOtherCamera(t *testing.T) {
+// TestFaults_secondCamera unplugs the used camera of two.
+func TestFaults_secondCamera(t *testing.T) {
 	startDevices(t)
-	sh(t, "systemctl stop "+bob.unit) // his camera is free for alice
+	sh(t, "systemctl stop "+bob.unit) // frees his camera for alice
 	sh(t, "sed -i 's|^  device: .*|  device: auto|' "+alice.config+" && systemctl restart "+alice.unit)
 	for _, d := range []device{alice, bob} {
-		d.camera.tell(t, "fps 10") // 30 from one more camera are too much for the emulation
+		d.camera.send(t, "fps 10") // emulation is too slow for two cameras at 30
 	}
 	w := alice.watchFeed(t, "self", alice)
-	w.frames(t, 10)
-	alice.camera.tell(t, "unplug")
-	r := w.until(t, "frames of the other camera", func(r frameReport) bool { return r.Foreign >= 10 })
-	alice.camera.tell(t, "plug")
-	bob.camera.tell(t, "unplug")
-	r = w.until(t, "frames of the first camera", func(now frameReport) bool { return now.own() >= r.own()+10 })
-	bob.camera.tell(t, "plug")
+	w.awaitFrames(t, 10)
+	alice.camera.send(t, "unplug")
+	r := w.await(t, "frames of the second camera", func(r frameReport) bool { return r.Foreign >= 10 })
+	alice.camera.send(t, "plug")
+	bob.camera.send(t, "unplug")
+	r = w.await(t, "frames of the first camera", func(now frameReport) bool { return now.intact() >= r.intact()+10 })
+	bob.camera.send(t, "plug")
 	if r.Altered+r.Bare > 0 {
-		t.Errorf("%+v, want none altered", r)
+		t.Errorf("got frames %+v, want none altered or without tables", r)
 	}
 }

@@ -10,16 +10,17 @@ import (
 	"testing"
 )
 
-// follow runs a script in the guest until the test ends. Each line that it prints goes to see; ended is told why it ended.
-// Neither is called after the test.
-func follow(t *testing.T, script string, see func(line []byte), ended func(error)) {
+// follow runs a script in the guest until the end of the test. It calls onLine
+// for each line of output, and onEnd with the reason when the script ends. It
+// calls neither after the test.
+func follow(t *testing.T, script string, onLine func(line []byte), onEnd func(error)) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		var stderr bytes.Buffer
-		err := machine.Run(ctx, bash(script, ""), &lines{see: see}, &stderr)
-		ended(fmt.Errorf("%s: %v: %s", script, err, &stderr))
+		err := machine.Run(ctx, bash(script, ""), &lineWriter{onLine: onLine}, &stderr)
+		onEnd(fmt.Errorf("%s: %v: %s", script, err, &stderr))
 	})
 	t.Cleanup(func() {
 		stop()
@@ -27,20 +28,20 @@ func follow(t *testing.T, script string, see func(line []byte), ended func(error
 	})
 }
 
-// lines is a writer that hands on whole lines.
-type lines struct {
-	see  func([]byte)
-	rest []byte
+// A lineWriter calls onLine for each complete line that is written to it.
+type lineWriter struct {
+	onLine func([]byte)
+	rest   []byte // of an incomplete line
 }
 
-func (l *lines) Write(p []byte) (int, error) {
-	l.rest = append(l.rest, p...)
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
 	for {
-		line, rest, found := bytes.Cut(l.rest, []byte("\n"))
+		line, rest, found := bytes.Cut(w.rest, []byte("\n"))
 		if !found {
 			return len(p), nil
 		}
-		l.see(line)
-		l.rest = rest
+		w.onLine(line)
+		w.rest = rest
 	}
 }

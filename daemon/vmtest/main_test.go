@@ -14,17 +14,16 @@ import (
 	"time"
 )
 
-// machine is the one VM of all tests; share is its /mnt/host on this side.
 var (
-	machine *vm
-	share   string
+	machine  *vm    // of all tests
+	shareDir string // on the host; /mnt/host in the guest
 )
 
-// bootTime is some 10 s on a machine that has nothing else to do.
-const bootTime = 3 * time.Minute
+// bootTimeout is generous: booting takes about 10 s on an idle host.
+const bootTimeout = 3 * time.Minute
 
 func TestMain(m *testing.M) {
-	code, err := runAll(m)
+	code, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "vmtest:", err)
 		code = 1
@@ -32,26 +31,27 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func runAll(m *testing.M) (int, error) {
+// runTests boots the machine and runs all tests.
+func runTests(m *testing.M) (int, error) {
 	imageDir, err := buildImage()
 	if err != nil {
 		return 1, err
 	}
-	share, err = os.MkdirTemp("", "vmtest-")
+	shareDir, err = os.MkdirTemp("", "vmtest-")
 	if err != nil {
 		return 1, err
 	}
 	if os.Getenv("VCHAT_VM_KEEP") == "" {
-		defer os.RemoveAll(share)
+		defer os.RemoveAll(shareDir)
 	}
-	if err := fillShare(); err != nil {
+	if err := fillShareDir(); err != nil {
 		return 1, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), bootTime)
+	ctx, cancel := context.WithTimeout(context.Background(), bootTimeout)
 	defer cancel()
 	start := time.Now()
-	console := filepath.Join(share, "console.log")
-	if machine, err = boot(ctx, imageDir, share, console); err != nil {
+	console := filepath.Join(shareDir, "console.log")
+	if machine, err = boot(ctx, imageDir, shareDir, console); err != nil {
 		return 1, err
 	}
 	defer machine.close()
@@ -62,10 +62,10 @@ func runAll(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// buildImage runs image.sh and returns where it builds.
+// buildImage runs image.sh and returns the directory of the image.
 func buildImage() (string, error) {
 	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		return "", fmt.Errorf("%w: apt-get install qemu-system-x86", err)
+		return "", fmt.Errorf("%w; install it: apt-get install qemu-system-x86", err)
 	}
 	dir := os.Getenv("VCHAT_VM_DIR")
 	if dir == "" {
@@ -85,11 +85,12 @@ func buildImage() (string, error) {
 	return dir, cmd.Run()
 }
 
-// fillShare builds the test programs for the guest and puts its files beside them.
-func fillShare() error {
+// fillShareDir builds the test programs into shareDir and copies the guest's
+// files there.
+func fillShareDir() error {
 	return errors.Join(
-		os.CopyFS(filepath.Join(share, "guest"), os.DirFS("guest")),
-		buildInto(share, "./agent/vmagent", "./uvcsim", "./framecheck"))
+		os.CopyFS(filepath.Join(shareDir, "guest"), os.DirFS("guest")),
+		buildInto(shareDir, "./agent/vmagent", "./uvcsim", "./framecheck"))
 }
 
 func buildInto(dir string, packages ...string) error {

@@ -13,37 +13,37 @@ import (
 	"sync"
 )
 
-// A monitor is the emulator's own view of the machine (QMP): what its displays show, whatever the guest believes, and its
-// keyboard. Its methods may be called from several goroutines.
+// A monitor controls the emulator (QMP): it takes screenshots of the displays
+// and presses keys. It is safe for concurrent use.
 type monitor struct {
 	dir string // for screenshots
 
 	mu     sync.Mutex
 	stream *os.File
 	lines  *bufio.Reader
-	ready  bool
-	dumps  int
-	last   string // file of the last screenshot, kept with VCHAT_VM_KEEP
+	ready  bool   // QMP accepts commands
+	shots  int    // number of screenshots
+	last   string // file of the last screenshot; VCHAT_VM_KEEP keeps it
 }
 
 func newMonitor(stream *os.File, dir string) *monitor {
 	return &monitor{dir: dir, stream: stream, lines: bufio.NewReader(stream)}
 }
 
-// The display adapters of the machine. Their drivers are loaded by the tests of the screen alone.
+// QEMU IDs of the display adapters. Only TestScreen loads their drivers.
 const (
 	virtioDisplay = "virtiodisplay"
 	bochsDisplay  = "bochsdisplay"
 )
 
-// screenshot is what a display shows.
+// screenshot returns the output of a display.
 func (m *monitor) screenshot(display string) (image.Image, error) {
 	m.mu.Lock()
-	m.dumps++
-	file := filepath.Join(m.dir, fmt.Sprintf("screen-%03d-%s.png", m.dumps, display))
+	m.shots++
+	file := filepath.Join(m.dir, fmt.Sprintf("screen-%03d-%s.png", m.shots, display))
 	m.last = file
 	m.mu.Unlock()
-	err := m.do("screendump", map[string]any{"filename": file, "device": display, "format": "png"})
+	err := m.run("screendump", map[string]any{"filename": file, "device": display, "format": "png"})
 	if err != nil {
 		return nil, err
 	}
@@ -58,29 +58,30 @@ func (m *monitor) screenshot(display string) (image.Image, error) {
 	return png.Decode(f)
 }
 
-// press presses keys at once and lets go of them: names of qapi's QKeyCode.
+// press presses and releases keys together. Their names are QKeyCode of QMP.
 func (m *monitor) press(keys ...string) error {
-	var all []any
+	var codes []any
 	for _, k := range keys {
-		all = append(all, map[string]string{"type": "qcode", "data": k})
+		codes = append(codes, map[string]string{"type": "qcode", "data": k})
 	}
-	return m.do("send-key", map[string]any{"keys": all})
+	return m.run("send-key", map[string]any{"keys": codes})
 }
 
-// do has a command done.
-func (m *monitor) do(command string, arguments any) error {
+// run runs a QMP command.
+func (m *monitor) run(command string, arguments any) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.ready {
-		if err := m.ask(map[string]any{"execute": "qmp_capabilities"}); err != nil {
+		if err := m.send(map[string]any{"execute": "qmp_capabilities"}); err != nil {
 			return err
 		}
 		m.ready = true
 	}
-	return m.ask(map[string]any{"execute": command, "arguments": arguments})
+	return m.send(map[string]any{"execute": command, "arguments": arguments})
 }
 
-func (m *monitor) ask(command any) error {
+// send sends a command and waits for its answer. The caller holds m.mu.
+func (m *monitor) send(command any) error {
 	b, err := json.Marshal(command)
 	if err != nil {
 		return err
@@ -91,19 +92,19 @@ func (m *monitor) ask(command any) error {
 	for {
 		line, err := m.lines.ReadBytes('\n')
 		if err != nil {
-			return fmt.Errorf("qemu's monitor: %w", err)
+			return fmt.Errorf("read from qemu's monitor: %w", err)
 		}
-		// Greeting and events come in between.
+		// Skip the greeting and events.
 		var answer struct {
 			Return json.RawMessage
 			Error  *struct{ Desc string }
 		}
 		if err := json.Unmarshal(line, &answer); err != nil {
-			return fmt.Errorf("qemu's monitor: %w: %q", err, line)
+			return fmt.Errorf("decode %q from qemu's monitor: %w", line, err)
 		}
 		switch {
 		case answer.Error != nil:
-			return fmt.Errorf("qemu's monitor: %s: %s", b, answer.Error.Desc)
+			return fmt.Errorf("qemu's monitor: command %s: %s", b, answer.Error.Desc)
 		case answer.Return != nil:
 			return nil
 		}

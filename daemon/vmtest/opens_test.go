@@ -10,11 +10,13 @@ import (
 	"time"
 )
 
-// Opens and closes of cameras are counted in the kernel, by probes on the functions of its videodev that every open and
-// every last close of a video node goes through. What is mapped counts as open.
+// Opens and closes of cameras are counted in the kernel. Each open and each
+// last close of a video node calls v4l2_open or v4l2_release, which get a
+// probe. A mapped node counts as open.
 
-// countOpens begins to count, until the test ends. The cameras' driver must be there.
-func countOpens(t *testing.T) {
+// traceOpens counts opens until the end of the test. The driver of the cameras
+// must be loaded.
+func traceOpens(t *testing.T) {
 	t.Helper()
 	sh(t, `mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 		cd /sys/kernel/tracing
@@ -26,18 +28,21 @@ func countOpens(t *testing.T) {
 	})
 }
 
-// A cameraUse is what a process did with cameras.
+// A cameraUse counts a process's opens and closes of cameras.
 type cameraUse struct {
 	opened, closed int
 	lastClose      time.Duration // CLOCK_MONOTONIC
 }
 
-func (u cameraUse) held() int { return u.opened - u.closed }
+// open returns the number of cameras that are open.
+func (u cameraUse) open() int { return u.opened - u.closed }
 
-// traceLine is for "vchatd-372 ( 366) [001] ..... 572.427833: closed: (v4l2_release+0x0/0xd0 [videodev])".
+// traceLine matches, for example,
+// "vchatd-372 ( 366) [001] ..... 572.427833: closed: (v4l2_release+0x0/0xd0)".
 var traceLine = regexp.MustCompile(`\( *(\d+)\) \[\d+\] \S+ +([\d.]+): (opened|closed): `)
 
-// cameraUse is what the device's present daemon did since countOpens.
+// cameraUse returns the use by the current process of the daemon since
+// traceOpens.
 func (d device) cameraUse(t *testing.T) (u cameraUse) {
 	t.Helper()
 	out := sh(t, "systemctl show -P MainPID "+d.unit+"; cat /sys/kernel/tracing/trace")
@@ -48,7 +53,7 @@ func (d device) cameraUse(t *testing.T) (u cameraUse) {
 		}
 		at, err := strconv.ParseFloat(m[2], 64)
 		if err != nil {
-			t.Fatalf("%v: %q", err, m[0])
+			t.Fatalf("decode time of %q: %v", m[0], err)
 		}
 		if m[3] == "opened" {
 			u.opened++
@@ -60,86 +65,91 @@ func (d device) cameraUse(t *testing.T) (u cameraUse) {
 	return u
 }
 
-// closeTime is within which the camera is closed after its last reader has left: 1 s, and half of one for the emulation.
-const closeTime = 1500 * time.Millisecond
+// maxCloseDelay limits the time from the end of the last reader to the close of
+// the camera: 1 s, and 0.5 s more for emulation.
+const maxCloseDelay = 1500 * time.Millisecond
 
-// closedSince waits until the daemon has no camera open and returns how long after the guest's uptime in seconds that was.
-func (d device) closedSince(t *testing.T, uptime string) time.Duration {
+// closeDelay waits until the daemon has no camera open. It returns the time
+// from uptime, which is the output of printUptime, to the last close.
+func (d device) closeDelay(t *testing.T, uptime string) time.Duration {
 	t.Helper()
-	left, err := strconv.ParseFloat(strings.TrimSpace(uptime), 64)
+	seconds, err := strconv.ParseFloat(strings.TrimSpace(uptime), 64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(comesBack); ; time.Sleep(100 * time.Millisecond) {
-		if u := d.cameraUse(t); u.held() == 0 {
-			return u.lastClose - time.Duration(left*float64(time.Second))
+	for deadline := time.Now().Add(waitTimeout); ; time.Sleep(100 * time.Millisecond) {
+		u := d.cameraUse(t)
+		if u.open() == 0 {
+			return u.lastClose - time.Duration(seconds*float64(time.Second))
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s has its camera open still", d.name)
+			t.Fatalf("%s after %v: got %d open cameras, want none", d.name, waitTimeout, u.open())
 		}
 	}
 }
 
-// now prints the guest's CLOCK_MONOTONIC, to 10 ms.
-const now = "cut -d' ' -f1 /proc/uptime"
+// printUptime prints the guest's CLOCK_MONOTONIC in seconds, exact to 10 ms.
+const printUptime = "cut -d' ' -f1 /proc/uptime"
 
-func TestCameraIsOpenOnlyWhileWatched(t *testing.T) {
+func TestCamera_openOnlyWithReaders(t *testing.T) {
 	startDevices(t)
-	countOpens(t)
-	unwatched := func(when string) {
+	traceOpens(t)
+	checkClosed := func(when string) {
 		t.Helper()
 		before := [...]cameraUse{alice.cameraUse(t), bob.cameraUse(t)}
 		time.Sleep(4 * time.Second)
-		if after := [...]cameraUse{alice.cameraUse(t), bob.cameraUse(t)}; after != before || before[0].held()+before[1].held() > 0 {
-			t.Errorf("%s: opens before %+v, after %+v, want no change and none open", when, before, after)
+		after := [...]cameraUse{alice.cameraUse(t), bob.cameraUse(t)}
+		if after != before || before[0].open()+before[1].open() > 0 {
+			t.Errorf("%s: got use %+v, then %+v, want no change and no open camera", when, before, after)
 		}
 	}
-	unwatched("at first")
+	checkClosed("without readers")
 
-	left := sh(t, alice.ctl("view self --to pipe")+" | head -c 300000 >/dev/null; "+now)
+	left := sh(t, alice.ctl("view self --to pipe")+" | head -c 300000 >/dev/null; "+printUptime)
 	if u := alice.cameraUse(t); u.opened == 0 {
-		t.Error("a viewer saw frames, and the kernel of no open camera: the count is blind")
+		t.Error("after a viewer got frames: got no open in the trace, want one")
 	}
-	if took := alice.closedSince(t, left); took > closeTime {
-		t.Errorf("closed %v after the viewer had left, want %v at most", took, closeTime)
+	if delay := alice.closeDelay(t, left); delay > maxCloseDelay {
+		t.Errorf("after the end of a viewer: got the close after %v, want at most %v", delay, maxCloseDelay)
 	} else {
-		t.Logf("closed %v after the viewer had left", took)
+		t.Logf("closed %v after the end of a viewer", delay)
 	}
 	if u := bob.cameraUse(t); u.opened > 0 {
-		t.Errorf("bob's camera was opened %d times while alice looked at hers", u.opened)
+		t.Errorf("bob, while alice viewed her camera: got %d opens, want none", u.opened)
 	}
-	unwatched("after a viewer")
+	checkClosed("after a viewer")
 
 	sh(t, alice.ctl("call bob"))
 	for _, d := range []device{alice, bob} {
-		if u := d.cameraUse(t); u.held() != 1 {
-			t.Errorf("%s in a call: %+v, want 1 held open", d.name, u)
+		if u := d.cameraUse(t); u.open() != 1 {
+			t.Errorf("%s in a call: got use %+v, want 1 open camera", d.name, u)
 		}
 	}
-	left = sh(t, alice.ctl("hangup")+"; "+now)
+	left = sh(t, alice.ctl("hangup")+"; "+printUptime)
 	for _, d := range []device{alice, bob} {
-		if took := d.closedSince(t, left); took > closeTime {
-			t.Errorf("%s closed its camera %v after the call, want %v at most", d.name, took, closeTime)
+		if delay := d.closeDelay(t, left); delay > maxCloseDelay {
+			t.Errorf("%s after a call: got the close after %v, want at most %v", d.name, delay, maxCloseDelay)
 		} else {
-			t.Logf("%s: closed %v after the call", d.name, took)
+			t.Logf("%s: closed %v after the call", d.name, delay)
 		}
 	}
-	unwatched("after a call")
+	checkClosed("after a call")
 }
 
-// TestIdleDaemonSleeps counts how often the kernel lets any thread of a daemon run that has neither peers nor viewers.
-func TestIdleDaemonSleeps(t *testing.T) {
+// TestDaemon_idle counts the wakeups of a daemon without peers and viewers.
+func TestDaemon_idle(t *testing.T) {
 	startDevices(t)
-	sh(t, "systemctl stop "+bob.unit) // or he would call in vain, being unknown now
+	sh(t, "systemctl stop "+bob.unit) // otherwise it would try to connect
 	alice.configure(t, "")
-	// Systemd's watchdog wants to hear of it some times a minute: that is all that is left.
+	// The only wakeups of an idle daemon are those for systemd's watchdog.
 	const dropIn = "/run/systemd/system/vchatd.service.d/no-watchdog.conf"
-	sh(t, "mkdir -p $(dirname "+dropIn+") && printf '[Service]\\nWatchdogSec=0\\n' >"+dropIn+" && systemctl daemon-reload")
+	sh(t, "mkdir -p $(dirname "+dropIn+") && printf '[Service]\\nWatchdogSec=0\\n' >"+dropIn+
+		" && systemctl daemon-reload")
 	t.Cleanup(func() { cleanUp(t, "rm "+dropIn+" && systemctl daemon-reload") })
 	sh(t, "systemctl restart "+alice.unit+"; sleep 10")
 	before := alice.footprint(t)
 	sh(t, "sleep 20")
 	if woken := alice.footprint(t).Switches - before.Switches; woken > 0 {
-		t.Errorf("woken %d times in 20 s", woken)
+		t.Errorf("got %d wakeups in 20 s, want none", woken)
 	}
 }

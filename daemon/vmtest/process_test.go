@@ -9,79 +9,98 @@ import (
 	"testing"
 )
 
-// footprint is what the kernel says of a daemon's process.
+// A footprint is the kernel's data of a daemon's process.
 type footprint struct {
 	PID, Descriptors, Threads int
 	ResidentKB                int
-	Switches                  int // of all its threads, since each began: a wake-up makes one
+	Switches                  int // context switches of all threads; each wakeup is one
 }
 
 func (d device) footprint(t *testing.T) (f footprint) {
 	t.Helper()
-	out := sh(t, fmt.Sprintf(`p=$(systemctl show -P MainPID %s); cd /proc/$p; echo $p $(ls fd | wc -l) `+
-		`$(awk '/^Threads/ { print $2 }' status) $(awk '/^VmRSS/ { print $2 }' status) $(awk '/ctxt_switches/ { n += $2 } END { print n }' task/*/status)`, d.unit))
+	out := sh(t, fmt.Sprintf(`p=$(systemctl show -P MainPID %s); cd /proc/$p
+		echo $p $(ls fd | wc -l) $(awk '/^Threads/ { print $2 }' status) $(awk '/^VmRSS/ { print $2 }' status) \
+			$(awk '/ctxt_switches/ { n += $2 } END { print n }' task/*/status)`, d.unit))
 	if _, err := fmt.Sscan(out, &f.PID, &f.Descriptors, &f.Threads, &f.ResidentKB, &f.Switches); err != nil {
-		t.Fatalf("%v: %q", err, out)
+		t.Fatalf("decode footprint %q: %v", out, err)
 	}
 	return f
 }
 
-// files names the daemon's descriptors, a kind a line with how many there are.
-func (d device) files(t *testing.T) string {
+// descriptors returns the daemon's open files: a line for each kind, with its
+// number.
+func (d device) descriptors(t *testing.T) string {
 	t.Helper()
-	return sh(t, fmt.Sprintf(`for f in /proc/$(systemctl show -P MainPID %s)/fd/*; do readlink $f || true; done | sed 's/:\[.*//' | sort | uniq -c`, d.unit))
+	return sh(t, fmt.Sprintf("for f in /proc/$(systemctl show -P MainPID %s)/fd/*; do readlink $f || true; done | "+
+		`sed 's/:\[.*//' | sort | uniq -c`, d.unit))
 }
 
-// load is how much of one processor the daemon takes while the guest does nothing else for us, in thousandths: the least of
-// three spans of 4 s, since what else the host does shows as time that the guest's programs take.
-func (d device) load(t *testing.T) float64 {
+// cpuLoad returns the share of a processor that the daemon uses, in
+// thousandths. It is the minimum of three periods of 4 s, because other load on
+// the host adds to the times of the guest.
+func (d device) cpuLoad(t *testing.T) float64 {
 	t.Helper()
-	// One command, so that the guest's own work for it falls outside.
-	out := sh(t, fmt.Sprintf("cpu() { systemctl show -P CPUUsageNSec %s; }; for i in 1 2 3; do a=$(cpu); sleep 4; b=$(cpu); echo $((b - a)); done", d.unit))
+	// One command, so that starting it is not part of the periods.
+	out := sh(t, fmt.Sprintf("cpu() { systemctl show -P CPUUsageNSec %s; }; "+
+		"for i in 1 2 3; do a=$(cpu); sleep 4; b=$(cpu); echo $((b - a)); done", d.unit))
 	var used [3]int64
 	if _, err := fmt.Sscan(out, &used[0], &used[1], &used[2]); err != nil {
-		t.Fatalf("%v: %q", err, out)
+		t.Fatalf("decode CPU times %q: %v", out, err)
 	}
 	return float64(slices.Min(used[:])) / 4e6
 }
 
-// goroutines ends the daemon by SIGQUIT, upon which Go prints what each goroutine does, and returns that; systemd starts
-// the daemon again.
+// goroutines ends the daemon by SIGQUIT and returns the stacks that the Go
+// runtime then prints. It returns when systemd has started the daemon again.
 func (d device) goroutines(t *testing.T) []string {
 	t.Helper()
-	since := d.journal(t)
+	cursor := d.journalCursor(t)
 	sh(t, fmt.Sprintf("kill -QUIT $(systemctl show -P MainPID %s)", d.unit))
-	eventually(t, comesBack, fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s' | grep -q '^ready '", d.unit, since))
-	var all []string
-	for line := range strings.Lines(d.logged(t, since)) { // the journal drops the empty lines between them
+	d.awaitLog(t, cursor, "^ready ")
+	var stacks []string
+	for line := range strings.Lines(d.journalSince(t, cursor)) { // the journal drops the empty lines between stacks
 		if strings.HasPrefix(line, "goroutine ") {
-			all = append(all, line)
-		} else if len(all) > 0 {
-			all[len(all)-1] += line
+			stacks = append(stacks, line)
+		} else if len(stacks) > 0 {
+			stacks[len(stacks)-1] += line
 		}
 	}
-	// The runtime's own come and go with its garbage collector.
-	return slices.DeleteFunc(all, func(g string) bool {
+	// The number of the runtime's goroutines varies with garbage collection.
+	return slices.DeleteFunc(stacks, func(g string) bool {
 		return strings.HasPrefix(g, "goroutine 0 ") || strings.Contains(g, "created by runtime.")
 	})
 }
 
-// journal is a mark in the journal: logged tells what came after it.
-func (d device) journal(t *testing.T) (cursor string) {
+// journalCursor returns the current end of the journal.
+func (d device) journalCursor(t *testing.T) string {
 	t.Helper()
-	return strings.TrimSpace(sh(t, "journalctl --no-pager -n 0 --show-cursor -u "+d.unit+" | sed -n 's/-- cursor: //p'"))
+	script := "journalctl --no-pager -n 0 --show-cursor -u " + d.unit + " | sed -n 's/-- cursor: //p'"
+	return strings.TrimSpace(sh(t, script))
 }
 
-// logged is what the unit's journal has after the mark, without its times.
-func (d device) logged(t *testing.T, cursor string) string {
-	t.Helper()
-	return sh(t, fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s'", d.unit, cursor))
+// journalScript returns a script that prints the unit's log after cursor,
+// without times.
+func (d device) journalScript(cursor string) string {
+	return fmt.Sprintf("journalctl --no-pager -o cat -u %s --after-cursor '%s'", d.unit, cursor)
 }
 
-// about is those lines of a log that have the word, in any case.
-func about(word, log string) (found []string) {
+// journalSince returns the unit's log after cursor, without times.
+func (d device) journalSince(t *testing.T, cursor string) string {
+	t.Helper()
+	return sh(t, d.journalScript(cursor))
+}
+
+// awaitLog waits for a line after cursor that matches the pattern of grep.
+func (d device) awaitLog(t *testing.T, cursor, pattern string) {
+	t.Helper()
+	eventually(t, waitTimeout, fmt.Sprintf("%s | grep -q '%s'", d.journalScript(cursor), pattern))
+}
+
+// linesWith returns the lines of a log that contain text, ignoring case. text
+// is in lower case.
+func linesWith(log, text string) (found []string) {
 	for line := range strings.Lines(log) {
-		if strings.Contains(strings.ToLower(line), word) {
+		if strings.Contains(strings.ToLower(line), text) {
 			found = append(found, strings.TrimSpace(line))
 		}
 	}

@@ -16,130 +16,139 @@ import (
 	"time"
 )
 
-// replugs is how often TestReplug pulls the camera out; after each tenth time it waits for the frame.
-func replugs() int {
+// replugCount is the number of replugs in TestReplug. Each tenth waits for
+// frames.
+func replugCount() int {
 	if testing.Short() {
 		return 40
 	}
 	return 200
 }
 
-// seed is for a test's random moments; VCHAT_TEST_SEED repeats a run.
-func seed(t *testing.T) *rand.Rand {
+// newRand returns a source for random delays. VCHAT_TEST_SEED repeats a run.
+func newRand(t *testing.T) *rand.Rand {
 	t.Helper()
-	s := uint64(time.Now().UnixNano())
-	if word := os.Getenv("VCHAT_TEST_SEED"); word != "" {
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("VCHAT_TEST_SEED"); text != "" {
 		var err error
-		if s, err = strconv.ParseUint(word, 10, 64); err != nil {
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("VCHAT_TEST_SEED=%d", s)
-	return rand.New(rand.NewPCG(s, 0))
+	t.Logf("VCHAT_TEST_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// TestReplug pulls the camera out and plugs it in at random moments of a call: while it is found, opened, started, in the
-// middle of frames.
+// TestReplug replugs the camera during a call, after random delays. So a replug
+// hits each phase: search, open, start of the stream, and the stream itself.
 func TestReplug(t *testing.T) {
 	startCall(t)
-	random := seed(t)
-	upTo := func(d time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(d)))) }
+	random := newRand(t)
+	sleepUpTo := func(d time.Duration) { time.Sleep(time.Duration(random.Int64N(int64(d)))) }
 	nodes := watchNodes(t)
 	w := bob.watch(t)
-	w.frames(t, 30)
+	w.awaitFrames(t, 30)
 	node := strings.TrimSpace(sh(t, "readlink -f "+alice.camera.node()))
-	before, files := alice.footprint(t), alice.files(t)
-	var back []time.Duration
-	for i := range replugs() {
-		alice.camera.tell(t, "unplug")
-		upTo(300 * time.Millisecond)
-		was, _ := w.report()
-		alice.camera.tell(t, "plug")
+	before, descriptors := alice.footprint(t), alice.descriptors(t)
+	var delays []time.Duration // from the node to the first frame at bob's side
+	for i := range replugCount() {
+		alice.camera.send(t, "unplug")
+		sleepUpTo(300 * time.Millisecond)
+		old, _ := w.report()
+		alice.camera.send(t, "plug")
 		if i%10 < 9 {
-			upTo(time.Second)
+			sleepUpTo(time.Second)
 			continue
 		}
-		is := w.until(t, "frame after the camera was plugged in", func(r frameReport) bool { return r.own() >= was.own()+30 })
-		if is.Returns > was.Returns { // else the card was overtaken by a frame
-			back = append(back, time.Duration(is.ReturnedAt)-nodes.when(t, filepath.Base(node)))
+		r := w.await(t, "30 frames after a replug", func(r frameReport) bool { return r.intact() >= old.intact()+30 })
+		if r.Returns > old.Returns { // otherwise the camera was faster than the card
+			delays = append(delays, time.Duration(r.ReturnedAt)-nodes.lastAdded(t, filepath.Base(node)))
 		}
-		if i == 19 { // the first rounds warm up pools and caches
-			before, files = alice.footprint(t), alice.files(t)
+		if i == 19 { // the first replugs fill pools and caches
+			before, descriptors = alice.footprint(t), alice.descriptors(t)
 		}
 	}
-	r := w.frames(t, 30)
+	r := w.awaitFrames(t, 30)
 	t.Logf("%+v", r)
 	if r.Altered+r.Foreign+r.Repeated > 0 {
-		t.Errorf("%+v, want none altered, none twice", r)
+		t.Errorf("got frames %+v, want none altered, foreign or repeated", r)
 	}
 	after := alice.footprint(t)
 	if got := strings.TrimSpace(sh(t, "readlink -f "+alice.camera.node())); got != node {
-		t.Errorf("the camera is %s now, it was %s", got, node)
+		t.Errorf("node after the replugs: got %s, want %s", got, node)
 	}
-	if names := nodes.names(); len(names) != 2 { // the camera's and its metadata's
-		t.Errorf("the camera's nodes came as %v, want the same two each time", names)
+	if names := nodes.names(); len(names) != 2 { // of the camera and of its metadata
+		t.Errorf("added nodes: got %v, want the same two each time", names)
 	}
 	if after.PID != before.PID {
-		t.Errorf("before %+v, after %+v, want the same process", before, after)
+		t.Errorf("got footprint %+v after %+v, want the same process", after, before)
 	}
-	// A request of ours or another connection of the peer's may be there for a moment.
-	for deadline := time.Now().Add(10 * time.Second); alice.files(t) != files; time.Sleep(500 * time.Millisecond) {
+	// A request or a second connection of the peer may be open for a moment.
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(500 * time.Millisecond) {
+		got := alice.descriptors(t)
+		if got == descriptors {
+			break
+		}
 		if time.Now().After(deadline) {
-			t.Errorf("descriptors before\n%s, after\n%s", files, alice.files(t))
+			t.Errorf("descriptors: got\n%s\nwant\n%s", got, descriptors)
 			break
 		}
 	}
-	// Threads that waited in the kernel at the same moment stay; memory is Go's to give back when it likes.
+	// Threads that blocked in the kernel together remain. The Go runtime
+	// decides when it returns memory.
 	if after.Threads > before.Threads+4 || after.ResidentKB > before.ResidentKB+4096 {
-		t.Errorf("before %+v, after %+v: it grows", before, after)
+		t.Errorf("got footprint %+v after %+v, want no growth", after, before)
 	}
 	used := alice.goroutines(t)
-	w.frames(t, 30) // of the daemon that took the call up
+	w.awaitFrames(t, 30) // of the new process, which resumes the call
 	fresh := alice.goroutines(t)
-	if len(used) == 0 || len(used) > len(fresh)+2 { // heartbeats and requests come and go
-		t.Errorf("%d goroutines, a daemon that has just begun has %d:\n%s", len(used), len(fresh), strings.Join(used, "\n\n"))
+	if len(used) == 0 || len(used) > len(fresh)+2 { // heartbeats and requests may add some
+		t.Errorf("got %d goroutines, want about the %d of a new process:\n%s",
+			len(used), len(fresh), strings.Join(used, "\n\n"))
 	}
-	slices.Sort(back)
-	t.Logf("node to frame at the other side: median %v, longest %v of %d; before %+v, after %+v; %d goroutines, fresh %d",
-		back[len(back)/2], back[len(back)-1], len(back), before, after, len(used), len(fresh))
+	slices.Sort(delays)
+	t.Logf("from node to frame: median %v, maximum %v of %d; before %+v, after %+v; %d goroutines, new process %d",
+		delays[len(delays)/2], delays[len(delays)-1], len(delays), before, after, len(used), len(fresh))
 }
 
-// TestUnpluggedCostsNothing compares a daemon whose viewer waits for a camera that is not there with one that nobody uses.
-func TestUnpluggedCostsNothing(t *testing.T) {
+// TestDaemon_unpluggedLoad compares the CPU load of an idle daemon with that of
+// a daemon whose viewer waits for an unplugged camera.
+func TestDaemon_unpluggedLoad(t *testing.T) {
 	startDevices(t)
-	time.Sleep(2 * time.Second) // for the start to be over
-	idle := alice.load(t)
+	time.Sleep(2 * time.Second) // for the end of the start
+	idle := alice.cpuLoad(t)
 	follow(t, alice.ctl("view self --to pipe >/dev/null"), func([]byte) {}, func(error) {})
-	state := func(s string) func(deviceStatus) bool {
+	hasState := func(s string) func(deviceStatus) bool {
 		return func(st deviceStatus) bool { return st.Camera.State == s }
 	}
-	alice.has(t, "streaming camera", state("streaming"))
-	streaming := alice.load(t)
-	alice.camera.tell(t, "unplug")
-	alice.has(t, "lost camera", state("lost"))
-	time.Sleep(3 * time.Second) // for the pauses between its tries to grow
-	out := alice.load(t)
-	t.Logf("thousandths of a processor: idle %.1f, streaming %.1f, unplugged %.1f", idle, streaming, out)
-	// What is more is a card a second and a look at /dev every two, in an emulation that is seven times slower.
-	if out > idle+15 {
-		t.Errorf("unplugged it takes %.1f thousandths of a processor, idle %.1f", out, idle)
+	alice.await(t, "a streaming camera", hasState("streaming"))
+	streaming := alice.cpuLoad(t)
+	alice.camera.send(t, "unplug")
+	alice.await(t, "a lost camera", hasState("lost"))
+	time.Sleep(3 * time.Second) // for the retries to become less frequent
+	unplugged := alice.cpuLoad(t)
+	t.Logf("thousandths of a processor: idle %.1f, streaming %.1f, unplugged %.1f", idle, streaming, unplugged)
+	// The difference is a card each second and a look at /dev every two, in
+	// slow emulation.
+	if unplugged > idle+15 {
+		t.Errorf("unplugged: got %.1f thousandths of a processor, want at most %.1f", unplugged, idle+15)
 	}
 }
 
-// A nodeLog is what the kernel tells of video nodes that come.
-type nodeLog struct {
-	mu   sync.Mutex
-	came map[string]time.Duration // when last, CLOCK_MONOTONIC
-	err  error
+// nodeEvents are the kernel's events about video nodes.
+type nodeEvents struct {
+	mu    sync.Mutex
+	added map[string]time.Duration // last event by node: CLOCK_MONOTONIC
+	err   error
 }
 
-// watchNodes begins to listen to the kernel's own events of video nodes.
-func watchNodes(t *testing.T) *nodeLog {
+// watchNodes collects the events until the end of the test.
+func watchNodes(t *testing.T) *nodeEvents {
 	t.Helper()
-	l := &nodeLog{came: make(map[string]time.Duration)}
+	e := &nodeEvents{added: make(map[string]time.Duration)}
 	listening := make(chan struct{})
 	follow(t, "exec stdbuf -oL udevadm monitor --kernel --subsystem-match=video4linux", func(line []byte) {
-		if bytes.HasPrefix(line, []byte("KERNEL - ")) { // the legend, when it listens
+		if bytes.HasPrefix(line, []byte("KERNEL - ")) { // in the header, which udevadm prints when it listens
 			close(listening)
 			return
 		}
@@ -148,38 +157,39 @@ func watchNodes(t *testing.T) *nodeLog {
 		if n, _ := fmt.Sscanf(string(line), "KERNEL[%f] %s %s", &seconds, &action, &path); n != 3 || action != "add" {
 			return
 		}
-		l.mu.Lock()
-		l.came[filepath.Base(path)] = time.Duration(seconds * float64(time.Second))
-		l.mu.Unlock()
+		e.mu.Lock()
+		e.added[filepath.Base(path)] = time.Duration(seconds * float64(time.Second))
+		e.mu.Unlock()
 	}, func(err error) {
-		l.mu.Lock()
-		l.err = err
-		l.mu.Unlock()
+		e.mu.Lock()
+		e.err = err
+		e.mu.Unlock()
 	})
 	select {
 	case <-listening:
-	case <-time.After(comesBack):
-		t.Fatal("udevadm monitor does not begin")
+	case <-time.After(waitTimeout):
+		t.Fatalf("udevadm monitor: got no header within %v, want it", waitTimeout)
 	}
-	return l
+	return e
 }
 
-// when is the time at which the node came last.
-func (l *nodeLog) when(t *testing.T, node string) time.Duration {
+// lastAdded returns the time of the last event that added the node.
+func (e *nodeEvents) lastAdded(t *testing.T, node string) time.Duration {
 	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err != nil {
-		t.Fatal(l.err)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.err != nil {
+		t.Fatal(e.err)
 	}
-	return l.came[node]
+	return e.added[node]
 }
 
-func (l *nodeLog) names() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// names returns the names of all nodes that were added.
+func (e *nodeEvents) names() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var names []string
-	for name := range l.came {
+	for name := range e.added {
 		names = append(names, name)
 	}
 	slices.Sort(names)

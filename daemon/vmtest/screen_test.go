@@ -14,147 +14,165 @@ import (
 	"time"
 )
 
-// TestScreen shows frames on the machine's own monitor, without X, as an ordinary user who is logged in on a console. The
-// witness is the emulator: what its display adapter puts out, and keys that are pressed on its keyboard.
+// TestScreen shows frames on the machine's monitor without X, as an ordinary
+// user who is logged in on a console. It checks the output of the display
+// adapter in the emulator, and presses keys of the emulated keyboard.
 func TestScreen(t *testing.T) {
 	startTestCard(t)
 	loadDisplays(t)
 	frame := newestFrame(t)
 	login(t)
-	start := func(t *testing.T) {
+	startViewer := func(t *testing.T) {
 		t.Helper()
-		pressLine(t, "v")
-		shows(t, virtioDisplay, "the frame", frame.isOn)
+		typeLine(t, "v")
+		awaitScreen(t, virtioDisplay, "the frame", frame.isShown)
 	}
 
-	t.Run("moves", func(t *testing.T) {
-		start(t)
+	t.Run("frames", func(t *testing.T) {
+		startViewer(t)
 		if mode := consoleMode(t, 1); mode != "graphics" {
-			t.Errorf("the console is in mode %s", mode)
+			t.Errorf("console 1: got mode %s, want graphics", mode)
 		}
 		before := screenshot(t, virtioDisplay)
-		shows(t, virtioDisplay, "another frame", func(now image.Image) bool { return frame.isOn(now) && !same(before, now) })
+		awaitScreen(t, virtioDisplay, "another frame", func(now image.Image) bool {
+			return frame.isShown(now) && !equal(before, now)
+		})
 	})
-	t.Run("consoles_are_switched", func(t *testing.T) {
+	t.Run("switch consoles", func(t *testing.T) {
 		press(t, "ctrl", "alt", "f2")
-		shows(t, virtioDisplay, "text", isText)
+		awaitScreen(t, virtioDisplay, "text", isConsole)
 		sh(t, "test $(fgconsole) = 2")
-		// Nothing keeps the next one, such as X, from the screen.
+		// The next user of the screen, such as X, must be able to open it.
 		if open := sh(t, "ls -l /proc/$(pgrep -x vchatctl)/fd"); strings.Contains(open, "/dev/dri/card") {
-			t.Errorf("the card is open while another console is on the screen:\n%s", open)
+			t.Errorf("descriptors on another console: got\n%s\nwant no display adapter", open)
 		}
 		press(t, "ctrl", "alt", "f1")
-		shows(t, virtioDisplay, "the frame again", frame.isOn)
+		awaitScreen(t, virtioDisplay, "the frame again", frame.isShown)
 		press(t, "q")
-		consoleIsBack(t)
+		awaitConsole(t)
 	})
-	for _, end := range []struct{ name, signal string }{
-		{"killed", "KILL"}, // nothing of its own can run any more
+	for _, tt := range []struct{ name, signal string }{
+		{"killed", "KILL"}, // the viewer itself cannot restore the console
 		{"crashed", "QUIT"},
-		{"ended", "TERM"},
+		{"terminated", "TERM"},
 	} {
-		t.Run(end.name, func(t *testing.T) {
-			start(t)
-			sh(t, "pkill -x --signal "+end.signal+" vchatctl")
-			consoleIsBack(t)
+		t.Run(tt.name, func(t *testing.T) {
+			startViewer(t)
+			sh(t, "pkill -x --signal "+tt.signal+" vchatctl")
+			awaitConsole(t)
 		})
 	}
-	t.Run("monitor_is_exchanged", func(t *testing.T) {
-		start(t)
-		sh(t, plugged(virtioConnector, "off"))
-		shows(t, bochsDisplay, "the frame", frame.isOn)
-		sh(t, plugged(bochsConnector, "off"))
-		eventually(t, comesBack, "grep -q 'no monitor is connected' /tmp/view.log")
-		sh(t, plugged(virtioConnector, "detect"))
-		shows(t, virtioDisplay, "the frame", frame.isOn)
-		sh(t, plugged(bochsConnector, "detect"))
+	t.Run("replace the monitor", func(t *testing.T) {
+		startViewer(t)
+		sh(t, setConnector(virtioConnector, "off"))
+		awaitScreen(t, bochsDisplay, "the frame", frame.isShown)
+		sh(t, setConnector(bochsConnector, "off"))
+		eventually(t, waitTimeout, "grep -q 'no monitor is connected' /tmp/view.log")
+		sh(t, setConnector(virtioConnector, "detect"))
+		awaitScreen(t, virtioDisplay, "the frame", frame.isShown)
+		sh(t, setConnector(bochsConnector, "detect"))
 		press(t, "q")
-		consoleIsBack(t)
+		awaitConsole(t)
 	})
-	// The kernel hangs a console up when the leader of its session ends.
-	t.Run("killed_as_leader_of_the_session", func(t *testing.T) {
+	// The kernel hangs up a console when the leader of its session ends.
+	t.Run("killed as session leader", func(t *testing.T) {
 		sh(t, "systemctl kill -s KILL shell")
-		eventually(t, comesBack, "! systemctl is-active --quiet shell")
+		eventually(t, waitTimeout, "! systemctl is-active --quiet shell")
 		sh(t, onConsole("kiosk", "vchatctl view self --to screen"))
-		shows(t, virtioDisplay, "the frame", frame.isOn)
+		awaitScreen(t, virtioDisplay, "the frame", frame.isShown)
 		sh(t, "systemctl kill -s KILL --kill-who=main kiosk")
-		eventually(t, comesBack, "test $(kbdinfo -C /dev/tty1 getmode) = text")
-		shows(t, virtioDisplay, "text", isText)
+		eventually(t, waitTimeout, "test $(kbdinfo -C /dev/tty1 getmode) = text")
+		awaitScreen(t, virtioDisplay, "text", isConsole)
 	})
-	// The packaged unit has no rights but those that it names.
+	// The packaged unit has only the permissions that it lists.
 	t.Run("kiosk", func(t *testing.T) {
 		t.Cleanup(func() { cleanUp(t, "systemctl stop vchat-view") })
-		sh(t, "install -m644 -t /etc/systemd/system /mnt/host/packaging/vchat-view.service; systemctl daemon-reload; systemctl start vchat-view")
-		waits := "test $(kbdinfo -C /dev/tty1 getmode) = graphics && ls -l /proc/$(systemctl show -P MainPID vchat-view)/fd | grep -q /dev/dri/card0"
-		eventually(t, comesBack, waits)
-		shows(t, virtioDisplay, "words", isWords)
-		killed := strings.TrimSpace(sh(t, "systemctl show -P MainPID vchat-view"))
-		sh(t, "kill -9 "+killed)
-		eventually(t, comesBack, "test $(systemctl show -P MainPID vchat-view) != "+killed+" && "+waits)
+		sh(t, "install -m644 -t /etc/systemd/system /mnt/host/packaging/vchat-view.service; "+
+			"systemctl daemon-reload; systemctl start vchat-view")
+		hasScreen := "test $(kbdinfo -C /dev/tty1 getmode) = graphics && " +
+			"ls -l /proc/$(systemctl show -P MainPID vchat-view)/fd | grep -q /dev/dri/card0"
+		eventually(t, waitTimeout, hasScreen)
+		awaitScreen(t, virtioDisplay, "a notice", isNotice)
+		pid := strings.TrimSpace(sh(t, "systemctl show -P MainPID vchat-view"))
+		sh(t, "kill -9 "+pid)
+		eventually(t, waitTimeout, "test $(systemctl show -P MainPID vchat-view) != "+pid+" && "+hasScreen)
 		sh(t, "systemctl stop vchat-view")
-		eventually(t, comesBack, "test $(kbdinfo -C /dev/tty1 getmode) = text")
-		shows(t, virtioDisplay, "text", isText)
+		eventually(t, waitTimeout, "test $(kbdinfo -C /dev/tty1 getmode) = text")
+		awaitScreen(t, virtioDisplay, "text", isConsole)
 	})
 }
 
-// startTestCard runs alice's daemon with the built-in test frame.
+// startTestCard starts alice's daemon with the test pattern as its camera.
 func startTestCard(t *testing.T) {
 	t.Helper()
 	if err := install(); err != nil {
 		t.Fatal(err)
 	}
-	// Small and slow, so that the emulation has time for the screen.
-	put(t, alice.config, "name: alice\ncamera: {device: test, size: 640x360, fps: 5}\ndiscovery: false\n")
+	// Few small frames leave time for the screen in emulation.
+	writeFile(t, alice.config, "name: alice\ncamera: {device: test, size: 640x360, fps: 5}\ndiscovery: false\n")
 	sh(t, "systemctl start "+alice.unit)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the viewer said:\n%s", cleanUp(t, "cat /tmp/view.log; systemctl --no-pager status shell kiosk vchat-view; journalctl --no-pager -u vchat-view | tail -n 30; dmesg | tail || true"))
+			t.Logf("log of the viewer:\n%s", cleanUp(t, "cat /tmp/view.log; "+
+				"systemctl --no-pager status shell kiosk vchat-view; "+
+				"journalctl --no-pager -u vchat-view | tail -n 30; dmesg | tail || true"))
 		}
 		cleanUp(t, "systemctl stop "+alice.unit)
 	})
 }
 
+// Connectors of the display adapters in /sys/class/drm.
 const (
 	virtioConnector = "card0-Virtual-1"
 	bochsConnector  = "card1-Virtual-2"
 )
 
-// loadDisplays gives the machine its display adapters until the end of the test.
+// loadDisplays loads the drivers of the display adapters until the end of the
+// test.
 func loadDisplays(t *testing.T) {
 	t.Helper()
-	sh(t, "for m in virtio-gpu bochs; do modprobe $m; udevadm settle; done; test -e /sys/class/drm/"+virtioConnector+" && test -e /sys/class/drm/"+bochsConnector)
+	sh(t, "for m in virtio-gpu bochs; do modprobe $m; udevadm settle; done; "+
+		"test -e /sys/class/drm/"+virtioConnector+" && test -e /sys/class/drm/"+bochsConnector)
 	t.Cleanup(func() {
-		cleanUp(t, "chvt 1; for v in /sys/class/vtconsole/*; do ! grep -q 'frame buffer' $v/name || echo 0 >$v/bind; done; rmmod bochs virtio-gpu")
+		cleanUp(t, "chvt 1; for v in /sys/class/vtconsole/*; do "+
+			"! grep -q 'frame buffer' $v/name || echo 0 >$v/bind; done; rmmod bochs virtio-gpu")
 	})
 }
 
-// plugged is a script that has a connector claim to have a monitor or not. A virtual one does not tell of it by itself.
-func plugged(connector, state string) string {
-	return fmt.Sprintf("echo %s >/sys/class/drm/%s/status; udevadm trigger --action=change --subsystem-match=drm", state, connector)
+// setConnector returns a script that sets the state of a connector: off, or
+// detect. It also sends the event of a change, which a virtual connector does
+// not send.
+func setConnector(connector, state string) string {
+	return fmt.Sprintf("echo %s >/sys/class/drm/%s/status; "+
+		"udevadm trigger --action=change --subsystem-match=drm", state, connector)
 }
 
-// onConsole is a script that runs a program as a user's on console 1, which it leads the session of.
+// onConsole returns a script that runs a program on console 1 as an ordinary
+// user. The program is the leader of its session.
 func onConsole(unit, program string) string {
-	return "systemd-run --quiet --collect --uid=tester --unit=" + unit + " -p TTYPath=/dev/tty1 -p StandardInput=tty -p StandardOutput=tty -p StandardError=tty " + program
+	return "systemd-run --quiet --collect --uid=tester --unit=" + unit +
+		" -p TTYPath=/dev/tty1 -p StandardInput=tty -p StandardOutput=tty -p StandardError=tty " + program
 }
 
-// login gives console 1 a shell, in which v is the viewer.
+// login starts a shell on console 1. In it, the command v starts the viewer.
 func login(t *testing.T) {
 	t.Helper()
-	put(t, "/usr/local/bin/v", "#!/bin/sh\nexec vchatctl view self 2>>/tmp/view.log\n")
-	sh(t, "chmod 755 /usr/local/bin/v; install -m666 /dev/null /tmp/view.log; chvt 1; "+onConsole("shell", "bash --norc --noediting -i"))
+	writeFile(t, "/usr/local/bin/v", "#!/bin/sh\nexec vchatctl view self 2>>/tmp/view.log\n")
+	sh(t, "chmod 755 /usr/local/bin/v; install -m666 /dev/null /tmp/view.log; chvt 1; "+
+		onConsole("shell", "bash --norc --noediting -i"))
 	t.Cleanup(func() { cleanUp(t, "systemctl kill -s KILL shell kiosk 2>/dev/null || true") })
-	eventually(t, comesBack, "grep -q 'bash.*\\$' /dev/vcs1")
+	eventually(t, waitTimeout, `grep -q 'bash.*\$' /dev/vcs1`)
 }
 
-// consoleIsBack waits until there is text on the screen and the shell hears and echoes what is typed.
-func consoleIsBack(t *testing.T) {
+// awaitConsole waits until the screen shows text and the shell echoes keys.
+func awaitConsole(t *testing.T) {
 	t.Helper()
-	eventually(t, comesBack, "! pgrep -x vchatctl && ! pgrep -f '[g]uard-console' && test $(kbdinfo -C /dev/tty1 getmode) = text")
-	sh(t, "printf '\\033[2J\\033[H' >/dev/tty1")
-	pressLine(t, "id")
-	eventually(t, comesBack, "tr '\\0' ' ' </dev/vcs1 | grep -q 'id  .*uid=1000(tester)'")
-	shows(t, virtioDisplay, "text", isText)
+	eventually(t, waitTimeout, "! pgrep -x vchatctl && ! pgrep -f '[g]uard-console' && "+
+		"test $(kbdinfo -C /dev/tty1 getmode) = text")
+	sh(t, `printf '\033[2J\033[H' >/dev/tty1`)
+	typeLine(t, "id")
+	eventually(t, waitTimeout, `tr '\0' ' ' </dev/vcs1 | grep -q 'id  .*uid=1000(tester)'`)
+	awaitScreen(t, virtioDisplay, "text", isConsole)
 }
 
 func consoleMode(t *testing.T, number int) string {
@@ -162,7 +180,7 @@ func consoleMode(t *testing.T, number int) string {
 	return strings.TrimSpace(sh(t, fmt.Sprintf("kbdinfo -C /dev/tty%d getmode", number)))
 }
 
-// press presses keys of the machine's keyboard at once.
+// press presses keys of the emulated keyboard together.
 func press(t *testing.T, keys ...string) {
 	t.Helper()
 	if err := machine.monitor.press(keys...); err != nil {
@@ -170,12 +188,12 @@ func press(t *testing.T, keys ...string) {
 	}
 }
 
-// pressLine types a line of letters.
-func pressLine(t *testing.T, letters string) {
+// typeLine types a text of letters, and Enter.
+func typeLine(t *testing.T, text string) {
 	t.Helper()
-	for _, r := range letters {
+	for _, r := range text {
 		press(t, string(r))
-		time.Sleep(150 * time.Millisecond) // a key is held for 100 ms
+		time.Sleep(150 * time.Millisecond) // QEMU holds a key for 100 ms
 	}
 	press(t, "ret")
 }
@@ -189,22 +207,24 @@ func screenshot(t *testing.T, display string) image.Image {
 	return img
 }
 
-// shows waits until a display shows what it is to.
-func shows(t *testing.T, display, what string, ok func(image.Image) bool) {
+// awaitScreen waits until the output of a display satisfies ok. what is its
+// name in a failure.
+func awaitScreen(t *testing.T, display, what string, ok func(image.Image) bool) {
 	t.Helper()
-	for deadline := time.Now().Add(comesBack); !ok(screenshot(t, display)); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(waitTimeout); !ok(screenshot(t, display)); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not show %s within %v; VCHAT_VM_KEEP=1 keeps what it shows: %s", display, what, comesBack, machine.monitor.last)
+			t.Fatalf("%s after %v: got %s, which VCHAT_VM_KEEP=1 keeps, want %s",
+				display, waitTimeout, machine.monitor.last, what)
 		}
 	}
 }
 
-// reference is a frame of the camera.
+// A reference is a frame of the camera.
 type reference struct{ image.Image }
 
 func newestFrame(t *testing.T) reference {
 	t.Helper()
-	eventually(t, comesBack, alice.ctl("snapshot self /tmp/reference.jpg"))
+	eventually(t, waitTimeout, alice.ctl("snapshot self /tmp/reference.jpg"))
 	b, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(sh(t, "base64 /tmp/reference.jpg"), "\n", ""))
 	if err != nil {
 		t.Fatal(err)
@@ -216,67 +236,70 @@ func newestFrame(t *testing.T) reference {
 	return reference{img}
 }
 
-// isOn compares a screenshot with the frame, as large as fits in the middle of black. Digits and what moves are some
-// percent of it.
-func (p reference) isOn(screen image.Image) bool {
+// isShown reports whether a screenshot shows the frame: scaled to fit, centered
+// on black. It allows for 15% of other pixels, because the digits and the
+// moving parts of a later frame differ.
+func (p reference) isShown(screen image.Image) bool {
 	s, b := screen.Bounds(), p.Bounds()
 	w, h := s.Dx(), s.Dx()*b.Dy()/b.Dx()
 	if h > s.Dy() {
 		w, h = s.Dy()*b.Dx()/b.Dy(), s.Dy()
 	}
 	x0, y0 := (s.Dx()-w)/2, (s.Dy()-h)/2
-	points, alike := 0, 0
+	pixels, equal := 0, 0
 	for y := 4; y < s.Dy(); y += 8 {
 		for x := 4; x < s.Dx(); x += 8 {
 			var want color.Color = color.Black
 			if image.Pt(x, y).In(image.Rect(x0, y0, x0+w, y0+h)) {
 				want = p.At((x-x0)*b.Dx()/w, (y-y0)*b.Dy()/h)
 			}
-			points++
-			if near(want, screen.At(x, y)) {
-				alike++
+			pixels++
+			if similarColor(want, screen.At(x, y)) {
+				equal++
 			}
 		}
 	}
-	return alike*100 >= points*85
+	return equal*100 >= pixels*85
 }
 
-func near(a, b color.Color) bool {
+func similarColor(a, b color.Color) bool {
 	ar, ag, ab, _ := a.RGBA()
 	br, bg, bb, _ := b.RGBA()
-	const most = 24 << 8
-	return max(ar, br)-min(ar, br) < most && max(ag, bg)-min(ag, bg) < most && max(ab, bb)-min(ab, bb) < most
+	const limit = 24 << 8
+	return max(ar, br)-min(ar, br) < limit && max(ag, bg)-min(ag, bg) < limit && max(ab, bb)-min(ab, bb) < limit
 }
 
-// isText is a console: black, but for a few letters in grey.
-func isText(screen image.Image) bool {
+// isConsole reports whether a screenshot shows a text console: black with few
+// grey pixels.
+func isConsole(screen image.Image) bool {
 	s := screen.Bounds()
-	letters := 0
+	grey := 0
 	for y := range s.Dy() {
 		for x := range s.Dx() {
 			switch r, g, b, _ := screen.At(x, y).RGBA(); {
 			case r != g || g != b:
 				return false
 			case r > 0:
-				letters++
+				grey++
 			}
 		}
 	}
-	return letters > 0 && letters < s.Dx()*s.Dy()/10
+	return grey > 0 && grey < s.Dx()*s.Dy()/10
 }
 
-// isWords is what the viewer writes where there is no picture: in the middle, where an empty console has nothing.
-func isWords(screen image.Image) bool {
-	type part interface {
+// isNotice reports whether a screenshot shows a notice of the viewer without a
+// frame: text in the middle, but none at the top, where a console has its text.
+func isNotice(screen image.Image) bool {
+	type subImager interface {
 		SubImage(image.Rectangle) image.Image
 	}
-	s, ok := screen.(part)
+	s, ok := screen.(subImager)
 	top := screen.Bounds()
 	top.Max.Y = top.Dy() / 3
-	return isText(screen) && ok && !isText(s.SubImage(top))
+	return isConsole(screen) && ok && !isConsole(s.SubImage(top))
 }
 
-func same(a, b image.Image) bool {
+func equal(a, b image.Image) bool {
 	s := a.Bounds()
 	for y := range s.Dy() {
 		for x := range s.Dx() {

@@ -9,35 +9,37 @@ import (
 	"time"
 )
 
-// TestService looks at the daemon as who administers the machine does.
+// TestService checks the packaged unit by the tools of an administrator.
 func TestService(t *testing.T) {
 	startDevices(t)
 	cameraOpen := fmt.Sprintf("ls -l /proc/$(systemctl show -P MainPID %s)/fd | grep -q /dev/video", alice.unit)
 
-	if out := sh(t, "systemctl status --no-pager "+alice.unit); !strings.Contains(out, `Status: "`) {
-		t.Errorf("systemctl status has no line from the daemon:\n%s", out)
-	}
-	if _, err := machine.shell(t.Context(), cameraOpen, ""); err == nil {
-		t.Error("the camera is open though nobody looks")
-	}
-	sh(t, alice.ctl("call bob"))
-	sh(t, cameraOpen)
-	if out := sh(t, "systemctl status --no-pager "+alice.unit); !contains(out, `Status: "`, "bob") {
-		t.Errorf("systemctl status does not say that bob is in a call:\n%s", out)
-	}
-	sh(t, alice.ctl("hangup"))
-	eventually(t, comesBack, "! "+cameraOpen)
+	t.Run("status", func(t *testing.T) {
+		if out := sh(t, "systemctl status --no-pager "+alice.unit); !strings.Contains(out, `Status: "`) {
+			t.Errorf("systemctl status: got %s\nwant a status line", out)
+		}
+		if _, err := machine.shell(t.Context(), cameraOpen, ""); err == nil {
+			t.Error("without readers: got an open camera, want it closed")
+		}
+		sh(t, alice.ctl("call bob"))
+		sh(t, cameraOpen)
+		if out := sh(t, "systemctl status --no-pager "+alice.unit); !containsAll(out, `Status: "`, "bob") {
+			t.Errorf("systemctl status in a call: got %s\nwant a status line with bob", out)
+		}
+		sh(t, alice.ctl("hangup"))
+		eventually(t, waitTimeout, "! "+cameraOpen)
+	})
 
 	t.Run("one line for one cause", func(t *testing.T) {
 		sh(t, alice.ctl("call bob"))
-		before := alice.journal(t)
-		alice.camera.tell(t, "unplug")
-		alice.has(t, "lost camera", func(st deviceStatus) bool { return st.Camera.State == "lost" })
-		time.Sleep(3 * time.Second) // of trying again in vain, which is the same cause
-		if lines := about("camera lost", alice.logged(t, before)); len(lines) != 1 {
-			t.Errorf("%d lines about the lost camera, want 1: %q", len(lines), lines)
+		cursor := alice.journalCursor(t)
+		alice.camera.send(t, "unplug")
+		alice.await(t, "a lost camera", func(st deviceStatus) bool { return st.Camera.State == "lost" })
+		time.Sleep(3 * time.Second) // for failed retries: the same cause
+		if lines := linesWith(alice.journalSince(t, cursor), "camera lost"); len(lines) != 1 {
+			t.Errorf("lines about the lost camera: got %q, want 1", lines)
 		}
-		alice.camera.tell(t, "plug")
+		alice.camera.send(t, "plug")
 		sh(t, alice.ctl("hangup"))
 	})
 
@@ -47,10 +49,10 @@ func TestService(t *testing.T) {
 			out := sh(t, "s=$(date +%s%N); systemctl stop "+d.unit+"; echo $(( ($(date +%s%N) - s) / 1000000 ))")
 			var ms int
 			if _, err := fmt.Sscan(out, &ms); err != nil || ms > 2000 {
-				t.Errorf("%s: systemctl stop took %s ms (%v), want 2000 at most", d.unit, strings.TrimSpace(out), err)
+				t.Errorf("%s: systemctl stop: got %s ms, %v, want at most 2000", d.unit, strings.TrimSpace(out), err)
 			}
 			if result := strings.TrimSpace(sh(t, "systemctl show -P Result "+d.unit)); result != "success" {
-				t.Errorf("%s: result %s, want success", d.unit, result)
+				t.Errorf("%s: got result %s, want success", d.unit, result)
 			}
 		}
 	})

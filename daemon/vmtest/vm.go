@@ -21,39 +21,47 @@ import (
 	"vchat/daemon/vmtest/agent"
 )
 
-// A vm is a running virtual machine. Its methods may be called from several goroutines.
+// A vm is a running virtual machine. It is safe for concurrent use.
 type vm struct {
 	*agent.Client
 	console string // file
 	stream  *os.File
 	monitor *monitor
 	kill    context.CancelFunc
-	ended   chan error // qemu's end, once
+	ended   chan error // receives once: how qemu ended
 }
 
-// boot starts a machine with the disk in imageDir and the host's folder share, and waits until it takes commands. The
-// machine ends with close, or with this process.
-func boot(ctx context.Context, imageDir, share, console string) (*vm, error) {
-	ours, theirs, err := streamPair()
+// boot starts a machine with the disk in imageDir and the host's directory
+// shareDir. It waits until the machine accepts commands. The machine ends by
+// close, and with this process.
+func boot(ctx context.Context, imageDir, shareDir, console string) (*vm, error) {
+	stream, agentEnd, err := streamPair()
 	if err != nil {
 		return nil, fmt.Errorf("boot: %w", err)
 	}
-	defer theirs.Close()
-	monitor, monitors, err := streamPair()
+	defer agentEnd.Close()
+	monitor, monitorEnd, err := streamPair()
 	if err != nil {
-		ours.Close()
+		stream.Close()
 		return nil, fmt.Errorf("boot: %w", err)
 	}
-	defer monitors.Close()
+	defer monitorEnd.Close()
 	machine, kill := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(machine, "qemu-system-x86_64", qemuArgs(imageDir, share, console)...)
-	cmd.ExtraFiles = []*os.File{theirs, monitors} // descriptors 3 and 4
+	cmd := exec.CommandContext(machine, "qemu-system-x86_64", qemuArgs(imageDir, shareDir, console)...)
+	cmd.ExtraFiles = []*os.File{agentEnd, monitorEnd} // descriptors 3 and 4
 	var messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &messages, &messages
-	v := &vm{console: console, stream: ours, monitor: newMonitor(monitor, share), kill: kill, ended: make(chan error, 1)}
+	v := &vm{
+		console: console,
+		stream:  stream,
+		monitor: newMonitor(monitor, shareDir),
+		kill:    kill,
+		ended:   make(chan error, 1),
+	}
 	started := make(chan error, 1)
 	go func() {
-		// The kernel sends Pdeathsig when the thread that forked ends, not the process: the thread must stay ours.
+		// The kernel sends Pdeathsig when the thread that forked ends. This
+		// thread must live as long as the process.
 		runtime.LockOSThread()
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		err := cmd.Start()
@@ -61,17 +69,17 @@ func boot(ctx context.Context, imageDir, share, console string) (*vm, error) {
 		if err == nil {
 			err = cmd.Wait()
 			v.ended <- fmt.Errorf("qemu ended: %w: %s", err, strings.TrimSpace(messages.String()))
-			ours.Close() // ends the client
+			stream.Close() // ends the client
 			monitor.Close()
 		}
 	}()
 	if err := <-started; err != nil {
 		kill()
-		ours.Close()
+		stream.Close()
 		monitor.Close()
 		return nil, fmt.Errorf("boot: %w", err)
 	}
-	v.Client = agent.NewClient(ours)
+	v.Client = agent.NewClient(stream)
 	if err := v.Ready(ctx); err != nil {
 		end := v.close()
 		return nil, fmt.Errorf("boot: %w (%w)\n%s", err, end, tail(console, 30))
@@ -79,7 +87,7 @@ func boot(ctx context.Context, imageDir, share, console string) (*vm, error) {
 	return v, nil
 }
 
-// close kills the machine, whose disk is thrown away with it, and waits for its end. It returns how qemu ended.
+// close kills the machine and waits for its end. It returns how qemu ended.
 func (v *vm) close() error {
 	v.kill()
 	err := <-v.ended
@@ -87,31 +95,43 @@ func (v *vm) close() error {
 	return err
 }
 
-func qemuArgs(imageDir, share, console string) []string {
+// kernelOptions are the guest kernel's command line.
+var kernelOptions = []string{
+	"root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=1", "systemd.show_status=0",
+	"mitigations=off", "audit=0", "net.ifnames=0",
+	// The other clock is an emulated HPET: each reading is a system call and
+	// leaves the emulated code.
+	"tsc=reliable", "clocksource=tsc",
+	// A camera on vhci_hcd does not wake up from autosuspend: its first open
+	// fails with EBUSY, then the kernel resets it.
+	"usbcore.autosuspend=-1",
+	// On a loaded host the kernel's check of its timer fails and panics.
+	"no_timer_check",
+}
+
+func qemuArgs(imageDir, shareDir, console string) []string {
 	return []string{
 		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512",
-		"-cpu", "max", // AES instructions, too: emulated they are still faster than AES in emulated Go code
+		"-cpu", "max", // with AES instructions: faster than AES in emulated Go code
 		"-smp", "2", "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot",
 		"-kernel", filepath.Join(imageDir, "vmlinuz"), "-initrd", filepath.Join(imageDir, "initrd.img"),
-		// tsc, clocksource: or else time comes from an emulated HPET, a system call and an exit from the emulation each.
-		// autosuspend: a camera that sleeps on vhci_hcd does not wake up; its first open is EBUSY, then it is plugged anew.
-		// no_timer_check: on a busy host the kernel finds its timer too slow, and panics.
-		"-append", "no_timer_check tsc=reliable clocksource=tsc usbcore.autosuspend=-1 console=ttyS0 root=/dev/vda rw quiet panic=1 mitigations=off audit=0 net.ifnames=0 systemd.show_status=0",
+		"-append", strings.Join(kernelOptions, " "),
 		"-drive", "file=" + filepath.Join(imageDir, "disk.img") + ",format=raw,if=virtio,snapshot=on,cache=unsafe",
-		"-virtfs", "local,path=" + share + ",mount_tag=host,security_model=none,readonly=on",
+		"-virtfs", "local,path=" + shareDir + ",mount_tag=host,security_model=none,readonly=on",
 		"-device", "virtio-rng-pci",
 		"-chardev", "socket,id=agent,fd=3",
 		"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent",
 		"-serial", "file:" + console,
 		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control",
-		// Two kinds, as flips are concerned: virtio's driver shows what it is told to, bochs's scans memory out.
+		// Two kinds of page flips: virtio transfers each frame, bochs scans
+		// memory out.
 		"-device", "virtio-gpu-pci,id=" + virtioDisplay + ",xres=1280,yres=800",
 		"-device", "bochs-display,id=" + bochsDisplay + ",xres=1024,yres=768",
 	}
 }
 
-// streamPair returns the two ends of a socket, ours such that Close ends a Read.
-func streamPair() (ours, theirs *os.File, err error) {
+// streamPair returns two connected sockets. Close of the first ends its Read.
+func streamPair() (local, remote *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
@@ -122,12 +142,13 @@ func streamPair() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(pair[0]), "agent"), os.NewFile(uintptr(pair[1]), "agent"), nil
 }
 
-// commandTime is how long one command in the guest may take.
-const commandTime = 90 * time.Second
+// commandTimeout limits a command in the guest.
+const commandTimeout = 90 * time.Second
 
-// shell runs a script with bash in the guest, as root, with stdin, and returns its output. An error carries stderr.
+// shell runs a script by bash in the guest, as root, with stdin as its input.
+// It returns the output. An error contains the error output.
 func (v *vm) shell(ctx context.Context, script, stdin string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTime)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	err := v.Run(ctx, bash(script, stdin), &stdout, &stderr)

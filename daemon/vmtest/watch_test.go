@@ -11,91 +11,96 @@ import (
 	"time"
 )
 
-// A watcher is a viewer that goes on while things break, and what its checker has reported last.
+// A watcher is a viewer that runs during a test. It keeps the last report of
+// framecheck.
 type watcher struct {
-	mu     sync.Mutex
-	last   frameReport
-	ended  error // set when the viewer has ended
-	update chan struct{}
+	mu      sync.Mutex
+	last    frameReport
+	ended   error         // why the viewer ended; nil: it runs
+	changed chan struct{} // buffer: 1
 }
 
 var errViewerEnded = errors.New("the viewer ended")
 
-// watch starts to view the peer's frame on this device, until the test ends.
+// watch views the peer on this device until the end of the test.
 func (d device) watch(t *testing.T) *watcher {
 	t.Helper()
 	return d.watchFeed(t, d.peer().name, d.peer())
 }
 
-// watchFeed starts to view a feed on this device in which the other device's camera is expected, until the test ends.
+// watchFeed views a feed on this device until the end of the test. It expects
+// frames of the camera of from.
 func (d device) watchFeed(t *testing.T, feed string, from device) *watcher {
 	t.Helper()
-	w := &watcher{update: make(chan struct{}, 1)}
-	follow(t, fmt.Sprintf("%s | framecheck -camera %d -size %s -every 200ms", d.ctl("view "+feed+" --to pipe"), from.camera.id, from.size),
-		w.see, w.end)
+	w := &watcher{changed: make(chan struct{}, 1)}
+	script := fmt.Sprintf("%s | framecheck -camera %d -size %s -every 200ms",
+		d.ctl("view "+feed+" --to pipe"), from.camera.id, from.size)
+	follow(t, script, w.onReport, w.onEnd)
 	return w
 }
 
-// see takes a report of the checker.
-func (w *watcher) see(line []byte) {
+func (w *watcher) onReport(line []byte) {
 	w.mu.Lock()
 	err := json.Unmarshal(line, &w.last)
 	w.mu.Unlock()
 	if err != nil {
-		w.end(fmt.Errorf("report %q: %w", line, err))
+		w.onEnd(fmt.Errorf("decode report %q: %w", line, err))
 	}
-	w.tell()
+	w.notify()
 }
 
-func (w *watcher) end(err error) {
+func (w *watcher) onEnd(err error) {
 	w.mu.Lock()
 	w.ended = fmt.Errorf("%w: %w", errViewerEnded, err)
 	w.mu.Unlock()
-	w.tell()
+	w.notify()
 }
 
-func (w *watcher) tell() {
+func (w *watcher) notify() {
 	select {
-	case w.update <- struct{}{}:
+	case w.changed <- struct{}{}:
 	default:
 	}
 }
 
+// report returns the last report, and an error if the viewer has ended.
 func (w *watcher) report() (frameReport, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last, w.ended
 }
 
-// until waits for a report that satisfies ok.
-func (w *watcher) until(t *testing.T, what string, ok func(frameReport) bool) frameReport {
+// await waits for a report that satisfies ok. what is its name in a failure.
+func (w *watcher) await(t *testing.T, what string, ok func(frameReport) bool) frameReport {
 	t.Helper()
-	late := time.After(comesBack)
+	timeout := time.After(waitTimeout)
 	for {
 		r, err := w.report()
 		if err != nil {
-			t.Fatalf("waiting for %s: %v", what, err)
+			t.Fatalf("wait for %s: %v", what, err)
 		}
 		if ok(r) {
 			return r
 		}
 		select {
-		case <-w.update:
-		case <-late:
-			t.Fatalf("no %s within %v: %+v", what, comesBack, r)
+		case <-w.changed:
+		case <-timeout:
+			t.Fatalf("after %v: got frames %+v, want %s", waitTimeout, r, what)
 		}
 	}
 }
 
-// frames waits for n more frames of the camera than there are now and returns the report with them.
-func (w *watcher) frames(t *testing.T, n int) frameReport {
+// awaitFrames waits for n more frames of the camera.
+func (w *watcher) awaitFrames(t *testing.T, n int) frameReport {
 	t.Helper()
 	before, _ := w.report()
-	return w.until(t, fmt.Sprintf("%d more frames", n), func(r frameReport) bool { return r.own() >= before.own()+n })
+	return w.await(t, fmt.Sprintf("%d more frames", n), func(r frameReport) bool {
+		return r.intact() >= before.intact()+n
+	})
 }
 
-// silence waits until no picture of the camera has come for a second.
-func (w *watcher) silence(t *testing.T) frameReport {
+// awaitSilence waits for a second without a frame of the camera.
+func (w *watcher) awaitSilence(t *testing.T) frameReport {
 	t.Helper()
 	last, err := w.report()
 	for changed := time.Now(); time.Since(changed) < time.Second; time.Sleep(50 * time.Millisecond) {
@@ -104,7 +109,7 @@ func (w *watcher) silence(t *testing.T) frameReport {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if now.own() != last.own() {
+		if now.intact() != last.intact() {
 			last, changed = now, time.Now()
 		}
 	}

@@ -13,7 +13,7 @@
 //	host                          guest
 //	     ◀──────── ready ────────       once, before the guest reads
 //	     ───────── start ───────▶       JSON: Command
-//	     ───────── kill ────────▶       SIGKILL to the command and its children
+//	     ───────── kill ────────▶       SIGKILL to the command, its children
 //	     ◀──── output, errors … ─
 //	     ◀──────── exit ─────────       JSON: exit; the command's last message
 package agent

@@ -25,9 +25,9 @@
 //	mixed     one of small, tiny, trunc and garbage
 //	notables  frames have no Huffman tables
 //
-//	            serve (reads USB/IP)          pump (one per started stream)
-//	vhci_hcd ─────▶ control requests ─start─▶ paces frames, fills the driver's
-//	         ─────▶ transfers ──────queue───▶ isochronous transfers ──▶ vhci_hcd
+//	           serve (reads USB/IP)          pump (one per started stream)
+//	vhci_hcd ────▶ control requests ─start─▶ paces frames, fills the driver's
+//	         ────▶ transfers ──────queue───▶ isochronous transfers ─▶ vhci_hcd
 //
 // Every frame has a stamp (package testframe) with its sequence number and
 // time. The sequence continues after an unplug.
