@@ -11,7 +11,8 @@ import (
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestParse(t *testing.T) {
-	args := []string{"-camera", "/dev/video2", "-wrap", "nice -n 5 --", "-short", "-only", "cuts,cost", "-programs", "ffmpeg"}
+	args := []string{"-camera", "/dev/video2", "-wrap", "nice -n 5 --", "-short",
+		"-only", "cuts,cost", "-programs", "ffmpeg"}
 	o, err := parse(args, io.Discard)
 	if err != nil {
 		t.Fatal(err)

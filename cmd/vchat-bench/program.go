@@ -64,7 +64,8 @@ func (b *bench) findPrograms(ctx context.Context) (missing []string, err error) 
 				return nil, err
 			}
 			b.found = append(b.found, program{name, v.version, v.serve, 0})
-			p = program{"vchat, viewers of one call", "the same; all clients are viewers of one far daemon", v.serveOne, 8}
+			p = program{"vchat, viewers of one call",
+				"the same; all clients are viewers of one far daemon", v.serveOne, 8}
 		case "ustreamer":
 			p = program{name: name, serve: b.ustreamer}
 			p.version, err = version(ctx, "ustreamer", "--version")
@@ -124,7 +125,8 @@ func (b *bench) ffmpeg(_ context.Context, at place, clients int) (*service, erro
 			return nil, err
 		}
 		addr := net.JoinHostPort(at.host, port)
-		argv = append(argv, "-map", "0:v", "-c:v", "copy", "-flush_packets", "1", "-f", "mpjpeg", "-listen", "1", "http://"+addr+"/")
+		argv = append(argv, "-map", "0:v", "-c:v", "copy", "-flush_packets", "1",
+			"-f", "mpjpeg", "-listen", "1", "http://"+addr+"/")
 		s.sources = append(s.sources, source{at.client, "tcp", addr, "/"})
 	}
 	var err error

@@ -27,7 +27,8 @@ func newLink(ctx context.Context, c conditions) (_ *link, err error) {
 		client.close()
 		return nil, err
 	}
-	l := &link{server: server, client: client, shaper: "no shaper", close: func() { server.close(); client.close(); router.close() }}
+	l := &link{server: server, client: client, shaper: "no shaper",
+		close: func() { server.close(); client.close(); router.close() }}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -76,9 +77,11 @@ func (c conditions) qdisc() string {
 	case c.rate > 0:
 		// The burst is 4 ms at this rate, a tick at HZ=250, and at least a few
 		// packets.
-		return fmt.Sprintf("tbf rate %.0fbit burst %d latency %dms", c.rate, max(int(c.rate/8/250), 5*1514), c.queue.Milliseconds())
+		burst := max(int(c.rate/8/250), 5*1514)
+		return fmt.Sprintf("tbf rate %.0fbit burst %d latency %dms", c.rate, burst, c.queue.Milliseconds())
 	case c.delay > 0 || c.loss > 0:
-		return fmt.Sprintf("netem delay %dms %dms loss %.3g%%", c.delay.Milliseconds(), c.jitter.Milliseconds(), 100*c.loss)
+		return fmt.Sprintf("netem delay %dms %dms loss %.3g%%",
+			c.delay.Milliseconds(), c.jitter.Milliseconds(), 100*c.loss)
 	}
 	return ""
 }

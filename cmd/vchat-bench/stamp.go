@@ -71,9 +71,11 @@ func stampIn(jpeg []byte, mono time.Duration) (stamp, bool) {
 		switch {
 		case b[1] != 0xfe:
 		case len(body) == 16:
-			s.seq, s.taken = int64(binary.LittleEndian.Uint32(body[4:])), time.Duration(binary.LittleEndian.Uint64(body[8:]))
+			s.seq = int64(binary.LittleEndian.Uint32(body[4:]))
+			s.taken = time.Duration(binary.LittleEndian.Uint64(body[8:]))
 		case len(body) == 24 && bytes.HasPrefix(body, []byte("VCSM")):
-			s.seq, s.taken = int64(binary.BigEndian.Uint32(body[8:])), time.Duration(binary.BigEndian.Uint64(body[12:]))
+			s.seq = int64(binary.BigEndian.Uint32(body[8:]))
+			s.taken = time.Duration(binary.BigEndian.Uint64(body[12:]))
 		}
 		if age := mono - s.taken; s.taken > 0 && age > -time.Second && age < 10*time.Minute {
 			return s, true

@@ -37,13 +37,15 @@ func TestStampOf(t *testing.T) {
 		{"a future time", comment(old), vchat, taken, 42},
 		{"truncated segment", []byte{0xff, 0xd8, 0xff, 0xfe, 0, 18, 1}, vchat, taken, 42},
 		{"empty", nil, vchat, taken, 42},
-		{"µStreamer", comment(nil), map[string]string{"x-ustreamer-grab-time": "99.970000", "x-timestamp": "4999.990000"}, taken, -1},
+		{"µStreamer", comment(nil),
+			map[string]string{"x-ustreamer-grab-time": "99.970000", "x-timestamp": "4999.990000"}, taken, -1},
 		{"X-Timestamp of sending", comment(nil), map[string]string{"x-timestamp": "4999.990000"}, 0, -1},
 		{"ffmpeg", comment(nil), map[string]string{}, 0, -1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := stampOf(tt.jpeg, tt.header, mono, wall)
-			if d := s.taken - tt.taken; d.Abs() > time.Microsecond || s.seq != tt.seq || (s.from == "") != (tt.taken == 0) {
+			d := s.taken - tt.taken
+			if d.Abs() > time.Microsecond || s.seq != tt.seq || (s.from == "") != (tt.taken == 0) {
 				t.Errorf("got %+v, want %v, %d", s, tt.taken, tt.seq)
 			}
 		})

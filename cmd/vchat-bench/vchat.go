@@ -145,7 +145,8 @@ func (v vchat) calls(ctx context.Context, at place, devices, viewers int) (s *se
 		far = append(far, d)
 		fmt.Fprintf(&peers, "  %s: {id: %s, auto_answer: true}\n", d.name, d.id)
 	}
-	more := fmt.Sprintf(", size: %s, fps: %d, format: mjpeg}\ncalls: {max: %d}\npeers:\n%s", v.size, v.fps, devices, peers.String())
+	more := fmt.Sprintf(", size: %s, fps: %d, format: mjpeg}\ncalls: {max: %d}\npeers:\n%s",
+		v.size, v.fps, devices, peers.String())
 	if err := near.configure(v.camera, addr, more); err != nil {
 		return s, err
 	}
@@ -165,8 +166,9 @@ func (v vchat) calls(ctx context.Context, at place, devices, viewers int) (s *se
 			return s, err
 		}
 		s.others = append(s.others, p)
+		path := api.PathFeeds + cameraName + api.StreamSuffix
 		for range viewers {
-			s.sources = append(s.sources, source{nil, "unix", d.socket(), api.PathFeeds + cameraName + api.StreamSuffix})
+			s.sources = append(s.sources, source{nil, "unix", d.socket(), path})
 		}
 	}
 	return s, nil
@@ -185,7 +187,9 @@ func (v vchat) call(ctx context.Context, d device, in *namespace) (*process, err
 		if e == nil && len(status.Calls) > 0 && status.Calls[0].State == api.CallActive {
 			return p, nil
 		}
-		if err = e; err == nil && (time.Now().After(end) || len(status.Calls) > 0 && status.Calls[0].State == api.CallEnded) {
+		err = e
+		ended := len(status.Calls) > 0 && status.Calls[0].State == api.CallEnded
+		if err == nil && (time.Now().After(end) || ended) {
 			err = fmt.Errorf("%s did not answer: %+v", cameraName, status.Calls)
 		}
 	}
