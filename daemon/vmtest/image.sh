@@ -1,28 +1,34 @@
 #!/bin/bash
-# Builds what the test VM boots from: kernel, initrd and an ext4 image of Debian, in ${VCHAT_VM_DIR:-~/.cache/vchat-vm}.
+# Builds the kernel, the initrd and the disk of the test VM: an ext4 image of
+# Debian, in ${VCHAT_VM_DIR:-~/.cache/vchat-vm}.
 #
-#   image.sh             builds what is missing; once built, it only looks and ends
-#   FORCE=1 image.sh     builds all of it again
+#   image.sh             builds the image unless it exists
+#   FORCE=1 image.sh     builds the image in any case
 #
-# Nothing of this project is in the image (programs reach the guest by a shared folder when it boots), so it is built
-# once and changes only with this file. The host needs Debian's package index (apt-get update) and the tools below, and
-# root or a user that may have a user namespace. Nothing is installed on the host: the kernel package is only unpacked.
+# The image depends only on this file. It contains no programs of this project:
+# the guest gets them by a shared directory.
+#
+# The host needs Debian's package index (apt-get update), the tools below, and
+# root or a user who may create user namespaces. The script installs nothing on
+# the host: it only unpacks the kernel package.
 set -euo pipefail
 
 self=$(realpath "${BASH_SOURCE[0]}")
 dir=${VCHAT_VM_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vchat-vm}
 
-# v4l-utils: a second opinion on the camera that is not our own code.
-# kbd: chvt, which switches from console to console.
+# v4l-utils: checks the camera without code of this project.
+# kbd: chvt, which switches consoles.
 packages=systemd,systemd-sysv,udev,dbus,iproute2,kmod,kbd,procps,nftables,v4l-utils
-# Only these and what they depend on are copied: a whole Debian kernel package unpacks to 400 MB.
+# The image gets only these modules and those they need. All modules of a Debian
+# kernel have 400 MB.
 modules="virtio_pci virtio_blk virtio_rng virtio_console ext4 9p 9pnet_virtio uvcvideo vivid vhci-hcd veth
   nf_tables nft_ct nft_reject_inet sch_netem sch_tbf virtio-gpu bochs"
 
-say() { printf '%(%H:%M:%S)T image: %s\n' -1 "$*"; }
+log() { printf '%(%H:%M:%S)T image: %s\n' -1 "$*"; }
 fail() { printf 'image.sh: %s\n' "$*" >&2; exit 1; }
 
-# with_modules lists the files of the named modules and of all they need, in the order in which they load.
+# with_modules prints the files of the named modules and of those they need, in
+# load order.
 with_modules() {
 	local m
 	for m in "$@"; do modprobe -d "$dir/kernel" -S "$(<"$dir/kernel/version")" --show-depends "$m"; done |
@@ -42,14 +48,17 @@ check_tools() {
 
 build_kernel() {
 	local package version
-	# linux-image-amd64 only names the newest kernel; Debian's "cloud" kernel has no camera drivers.
+	# linux-image-amd64 depends on the newest kernel. Debian's "cloud" kernel has
+	# no camera drivers.
 	package=$(apt-cache depends linux-image-amd64 | awk '/Depends:/ { print $2; exit }')
 	[ -n "$package" ] || fail "no linux-image-amd64 in the package index: apt-get update"
 	version=${package#linux-image-}
-	say "kernel $version"
+	log "kernel $version"
 	rm -rf "$dir/kernel"; mkdir -p "$dir/kernel"
-	# apt drops root for downloads and complains where its user may not write: the message is noise.
-	(cd "$dir/kernel" && apt-get -qq download "$package" 2>"$dir/apt.log") || { cat "$dir/apt.log" >&2; fail "download of $package"; }
+	# apt downloads as another user and warns if that user may not write here.
+	# The warning does not matter: print it only after a failure.
+	(cd "$dir/kernel" && apt-get -qq download "$package" 2>"$dir/apt.log") ||
+		{ cat "$dir/apt.log" >&2; fail "download of $package failed"; }
 	dpkg-deb -x "$dir/kernel/$package"_*.deb "$dir/kernel"
 	rm "$dir/kernel/$package"_*.deb
 	depmod -b "$dir/kernel" "$version"
@@ -58,7 +67,7 @@ build_kernel() {
 }
 
 build_initrd() {
-	say initrd
+	log initrd
 	local t n=0 f
 	t=$(mktemp -d)
 	mkdir -p "$t"/{bin,dev,proc,sys,root,modules}
@@ -86,16 +95,17 @@ build_disk() {
 	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	sources=/etc/apt/sources.list.d/debian.sources
 	[ -e $sources ] || sources=/etc/apt/sources.list
-	say "Debian $release"
-	# The image is made in a hook, because only there the files have their owners when we are not root.
+	log "Debian $release"
+	# A hook makes the image: without root, files have their owners only there.
 	mmdebstrap --quiet --variant=minbase --include="$packages" --format=null \
 		--customize-hook="'$self' configure-root \"\$1\" && '$self' make-ext4 \"\$1\"" \
 		"$release" /dev/null "$sources" >"$dir/mmdebstrap.log" 2>&1 ||
-		{ tail -20 "$dir/mmdebstrap.log" >&2; fail "mmdebstrap (whole log: $dir/mmdebstrap.log)"; }
+		{ tail -20 "$dir/mmdebstrap.log" >&2; fail "mmdebstrap failed; see $dir/mmdebstrap.log"; }
 	mv "$dir/disk.img.new" "$dir/disk.img"
 }
 
-# configure_root turns a bare Debian into the guest: modules, the shared folder, the agent, users.
+# configure_root turns a minimal Debian into the guest: it adds modules, the
+# shared directory, the agent and a user.
 configure_root() {
 	local r=$1 version f
 	version=$(<"$dir/kernel/version")
@@ -109,13 +119,14 @@ configure_root() {
 
 	echo vm >"$r/etc/hostname"
 	printf '127.0.0.1 localhost vm\n' >"$r/etc/hosts"
-	# Only the tests of the screen load them: a console that draws costs the others time.
+	# Only TestScreen loads these drivers: drawing the console would slow the
+	# other tests down.
 	printf 'blacklist virtio-gpu\nblacklist bochs\n' >"$r/etc/modprobe.d/screen.conf"
-	: >"$r/etc/fstab" # the initrd has mounted everything; an entry would make the boot wait for udev
+	: >"$r/etc/fstab" # the initrd mounts the disk; an entry would make the boot wait for udev
 	mkdir -p "$r/mnt/host" "$r/etc/systemd/system/multi-user.target.wants" "$r/var/log/journal"
 	cat >"$r/etc/systemd/system/mnt-host.mount" <<-'UNIT'
 		[Unit]
-		Description=the host's folder of programs under test
+		Description=directory of programs of the host
 		[Mount]
 		What=host
 		Where=/mnt/host
@@ -132,7 +143,7 @@ configure_root() {
 		WantedBy=multi-user.target
 	UNIT
 	ln -s ../agent.service "$r/etc/systemd/system/multi-user.target.wants/agent.service"
-	# An ordinary person at the machine: may use cameras, is nobody special otherwise.
+	# An ordinary user who may use cameras.
 	chroot "$r" useradd --create-home --groups video --shell /bin/bash tester
 	chroot "$r" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
 		e2scrub_reap.service fstrim.timer systemd-timesyncd.service getty@tty1.service serial-getty@ttyS0.service \
@@ -142,7 +153,8 @@ configure_root() {
 		"$r"/usr/share/doc/* "$r"/usr/share/man/* "$r"/usr/share/locale/*
 }
 
-# make_ext4 works on its own view of the mounts, since mmdebstrap has /proc, /sys and /dev in the tree at this moment.
+# make_ext4 makes the disk in a mount namespace of its own, because mmdebstrap
+# has /proc, /sys and /dev mounted in the tree.
 make_ext4() {
 	if [ -e "$1/proc/self" ]; then exec unshare --mount "$self" make-ext4-unmounted "$1"; fi
 	rm -f "$dir/disk.img.new"; truncate -s 1200M "$dir/disk.img.new"
@@ -153,16 +165,16 @@ main() {
 	PATH=$PATH:/usr/sbin:/sbin
 	check_tools
 	mkdir -p "$dir"
-	exec 9>"$dir/lock"; flock 9 # two test runs at once build it once
+	exec 9>"$dir/lock"; flock 9 # concurrent test runs build the image once
 	local want; want=$(sha256sum <"$self")
 	if [ "${FORCE:-0}" = 0 ] && [ -e "$dir/built-by" ] && [ "$(<"$dir/built-by")" = "$want" ]; then return; fi
 	rm -f "$dir/built-by"
 	build_kernel; build_initrd; build_disk
 	echo "$want" >"$dir/built-by"
-	say "done in $SECONDS s, $(du -h "$dir/disk.img" | cut -f1) in $dir"
+	log "done in $SECONDS s, $(du -h "$dir/disk.img" | cut -f1) in $dir"
 }
 
-export VCHAT_VM_DIR=$dir # for the hooks below, which are this file again
+export VCHAT_VM_DIR=$dir # for the hooks, which run this file
 case ${1-} in
 "") main ;;
 configure-root) configure_root "$2" ;;

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Installs vchat as its package would, for two devices on one machine: alice is the packaged unit as it is, bob a copy of
-# it, and all that is changed of either stands in a drop-in. A veth cable joins their network namespaces.
+# Installs vchat like its package, for two devices on one machine. alice is the
+# packaged unit and bob is a copy of it. Drop-ins contain all differences. A
+# veth pair connects their network namespaces.
 set -euo pipefail
 here=/mnt/host
 
@@ -10,7 +11,8 @@ install -m644 $here/packaging/vchatd.service /etc/systemd/system/vchatd-bob.serv
 install -m644 -t /usr/lib/udev/rules.d $here/packaging/*.rules
 for f in "$here"/packaging/*sysusers*; do [ ! -e "$f" ] || systemd-sysusers "$f"; done
 for f in "$here"/packaging/*tmpfiles*; do [ ! -e "$f" ] || systemd-tmpfiles --create "$f"; done
-# Who may use vchatctl; the packaged sysusers file makes the group where there is one.
+# The users of this group may use vchatctl. A packaged sysusers file may already
+# have created it.
 getent group vchat >/dev/null || groupadd --system vchat
 usermod --append --groups vchat tester
 

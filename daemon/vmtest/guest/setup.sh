@@ -1,5 +1,6 @@
 #!/bin/bash
-# Prepares the guest after its boot: test programs and units in their places, the two cameras' names.
+# Prepares the guest after its boot: installs the test programs and the units of
+# the cameras.
 set -euo pipefail
 here=/mnt/host
 install -m755 -t /usr/local/bin $here/uvcsim $here/framecheck
