@@ -62,11 +62,12 @@ func TestBBRReset_restoresFullSize(t *testing.T) {
 		t.Errorf("got frames of %d bytes, want %d", got, simFullSize)
 	}
 	if got := afterRise(delay, 0, false); got > simFullSize*6/10 {
-		t.Errorf("without resets: got frames of %d bytes, want fewer, or the reset is of no use", got)
+		t.Errorf("without resets: got frames of %d bytes, want smaller ones: otherwise the reset has no effect", got)
 	}
 }
 
-// BenchmarkBBRReset prints the size of frames with resets to that without.
+// BenchmarkBBRReset reports the ratio of the frame sizes with and without
+// resets.
 func BenchmarkBBRReset(b *testing.B) {
 	for _, loss := range []float64{0, 0.01} {
 		b.Run(fmt.Sprintf("loss=%v", loss), func(b *testing.B) {

@@ -4,11 +4,11 @@
 //
 // The receiver answers each frame with a wire.Feedback: when the last byte
 // arrived, and how long the frame took from its first byte to its last. From
-// that the Controller learns two times for each frame:
+// these the Controller derives two times for each frame:
 //
 //	sent ──────────▶ first byte ───────────▶ last byte ──▶ Feedback
 //	     │                      └─ transferTime ─┤
-//	     └─ delay, less the least one-way delay ─┘
+//	     └─ delay, minus the least one-way delay ┘
 //
 // transferTime is how long the frame occupied the link.
 //
@@ -16,8 +16,9 @@
 //
 // Where is a frame dropped on a slow link? In the sender's subscription to the
 // hub, which holds only the newest frame. The sender takes it when CanSend
-// allows: when the frame before has almost left the bottleneck (window.go). A
-// frame that waits for that is replaced by the camera's next one.
+// allows: when the previous frame has almost left the bottleneck (window.go).
+// If the camera delivers another frame before that, it replaces the one that
+// waits.
 //
 // What decides the quality? Budget: the target rate times the camera's frame
 // interval (rate.go). The rate is lowered when frames are delayed or occupy the
@@ -32,9 +33,9 @@
 //	                  ▲
 //	TCPInfo    ──▶ loss, bbrReset
 //
-// Three causes of delay are no reason for a lower rate, and are kept apart from
-// queues: a packet that a radio link lost and TCP repeated (loss.go), a route
-// that has become longer (routechange.go), and BBR's own pacing (bbr.go).
+// Three causes of delay do not lower the rate, because they are not queues: a
+// packet that a radio link lost and TCP retransmitted (loss.go), a route that
+// has become longer (routechange.go), and BBR's own pacing (bbr.go).
 //
 // Guarantees:
 //
@@ -42,8 +43,8 @@
 //     kernel only through Socket.
 //   - No common clock is needed: times of the receiver are only compared with
 //     each other.
-//   - Feedback of any kind, also from a broken or hostile receiver, cannot stop
-//     the frames for longer than a second, nor overflow a sum.
+//   - No feedback, even from a broken or hostile receiver, can stop the frames
+//     for longer than a second or overflow a sum.
 //   - Nothing is allocated per frame.
 //
 // All instants are durations on one monotonic clock of the caller's choice. A
@@ -75,9 +76,9 @@ type Controller struct {
 // Socket is the kernel's view of the connection that the frames are written to.
 type Socket interface {
 	Unsent() int      // bytes the kernel has not sent yet
-	Unacked() int     // bytes the other kernel has not acknowledged, unsent ones included
+	Unacked() int     // bytes the other kernel has not acknowledged, including unsent ones
 	TCPInfo() TCPInfo // what the kernel measures
-	ResetBBR()        // makes BBR measure the path anew
+	ResetBBR()        // makes BBR measure the path again
 }
 
 // Reason is what delays a frame or makes it smaller.
@@ -94,34 +95,35 @@ const (
 type SentFrame struct {
 	Seq        uint64        // the one its Feedback will have
 	Bytes      int           // of its data
-	FullBytes  int           // of its data, had there been no budget
+	FullBytes  int           // of its data without a budget
 	Budget     int           // in bytes, as Budget returned it; 0: unlimited
 	Raw        bool          // not a JPEG of the camera
 	Card       bool          // a status card, which is never reduced
 	EncodeTime time.Duration // from the call of Budget until now
 }
 
-// minLossRTT is the base round trip below which TCP repeats a lost packet so
-// fast that full-size frames do not suffer. The system call for TCPInfo is
-// saved there: on a local network a frame is sent every few milliseconds.
+// minLossRTT is the base round trip below which TCP retransmits a lost packet
+// so fast that full-size frames are not delayed. Then the controller saves the
+// system call for TCPInfo: on a local network, feedback comes every few
+// milliseconds.
 const minLossRTT = 5 * time.Millisecond
 
-// New returns a Controller for frames that are written to s. It knows nothing
-// of the path yet: the first frames are sent in full size.
+// New returns a Controller for frames that are written to s. It does not know
+// the path yet: the first frames are sent in full size.
 func New(s Socket) *Controller { return &Controller{socket: s} }
 
-// SetMaxRate sets max_bitrate, in bytes a second; 0: there is none.
+// SetMaxRate sets max_bitrate, in bytes a second; 0: no limit.
 func (c *Controller) SetMaxRate(bytesPerSecond float64) { c.bitrateCap.rate = bytesPerSecond }
 
-// OnNewSource forgets the last frame: the next one is another camera's.
+// OnNewSource forgets the last frame: the next one comes from another camera.
 func (c *Controller) OnNewSource() { c.interval.reset() }
 
 // OnFrame measures the camera's frame interval. It is called with each frame
 // that is taken from the hub.
 func (c *Controller) OnFrame(f *frame.Frame) { c.interval.onFrame(f) }
 
-// CanSend reports whether a frame may be sent now. If not, retryAt is when it
-// is worth asking again, unless a Feedback comes before; it is after now.
+// CanSend reports whether a frame may be sent now. If not, retryAt is when to
+// ask again unless a Feedback arrives first; it is later than now.
 func (c *Controller) CanSend(now time.Duration) (ok bool, retryAt time.Duration) {
 	if !c.bitrateCap.canSend(now) {
 		c.blockedBy = LimitedByMaxBitrate
@@ -133,12 +135,12 @@ func (c *Controller) CanSend(now time.Duration) (ok bool, retryAt time.Duration)
 	return ok, retryAt
 }
 
-// BlockedBy returns why CanSend last reported false.
+// BlockedBy returns why CanSend last returned false.
 func (c *Controller) BlockedBy() Reason { return c.blockedBy }
 
 // Budget returns how many bytes of data f may have, and what sets that limit;
-// 0: it is unlimited. A card always is: its text must stay readable, and there
-// is only one a second.
+// 0: unlimited. A card is always unlimited: its text must stay readable, and
+// there is only one a second.
 func (c *Controller) Budget(f *frame.Frame) (bytes int, reason Reason) {
 	if f.Card {
 		return 0, Unlimited
@@ -160,7 +162,8 @@ func (c *Controller) OnSent(now time.Duration, f SentFrame) {
 		c.fullSize.onFrame(f.FullBytes, now)
 		c.constrained = f.Budget > 0 && c.fullSize.max() > f.Budget
 	}
-	// A full-size frame far below the budget shows nothing about a larger one.
+	// A full-size frame far below the budget does not show whether the link
+	// could carry a larger one.
 	reduced := c.constrained && (f.Raw || f.Bytes < f.FullBytes || f.Bytes > f.Budget-f.Budget/4)
 	c.window.onSent(f.Seq, f.Bytes, reduced, now, c.rate.cost())
 	c.bitrateCap.onSent(f.Bytes, now, c.interval.estimate())
@@ -188,10 +191,10 @@ func (c *Controller) OnFeedback(now time.Duration, f *wire.Feedback) {
 		demand: float64(c.fullSize.max()) / min(interval, maxFrameTime).Seconds()}, now)
 }
 
-// Constrained reports whether the camera's frames exceed the budget, so that
-// frames like the last one have to be reduced.
+// Constrained reports whether the camera's frames exceed the budget and must be
+// reduced.
 func (c *Controller) Constrained() bool { return c.constrained }
 
-// Capacity returns the estimated capacity of the link, in Mbit/s. It means
-// something only while frames are limited by the network.
+// Capacity returns the estimated capacity of the link, in Mbit/s. It is
+// meaningful only while the network limits the frames.
 func (c *Controller) Capacity() float64 { return c.rate.capacityMbit() }

@@ -6,21 +6,21 @@ import (
 	"vchat/daemon/frame"
 )
 
-// frameInterval estimates the time between two frames of the camera, also where
+// frameInterval estimates the time between two frames of the camera, even if
 // only some of them are taken.
 type frameInterval struct {
 	seq      uint64        // of the last frame
-	captured time.Duration // when it was; 0: there is none
+	captured time.Duration // when it was captured; 0: there is none
 	smoothed time.Duration
 }
 
 const (
-	// defaultInterval is assumed until two frames were seen: 30 fps.
+	// defaultInterval is assumed until two frames have been seen: 30 fps.
 	defaultInterval = time.Second / 30
-	// minInterval is that of the fastest cameras: 240 fps.
+	// minInterval is the frame interval of the fastest cameras: 240 fps.
 	minInterval = time.Second / 240
-	// maxGap is the longest time between two frames that is a measurement.
-	// After a longer one the camera was away.
+	// maxGap is the longest time between two frames that counts as a
+	// measurement. After a longer one the camera was closed.
 	maxGap = 2 * time.Second
 )
 
@@ -41,7 +41,7 @@ func (i *frameInterval) onFrame(f *frame.Frame) {
 }
 
 // add smooths a measurement. The estimate falls faster than it rises, because a
-// camera that skips a frame is no slower than before.
+// camera that skips a frame has not become slower.
 func (i *frameInterval) add(measured time.Duration) {
 	if i.smoothed == 0 {
 		i.smoothed = measured

@@ -10,7 +10,7 @@ import (
 func TestFrameInterval_followsCamera(t *testing.T) {
 	var i frameInterval
 	f := &frame.Frame{Meta: frame.Meta{Seq: 10, Captured: time.Hour}}
-	// run takes n frames of a camera, of which it skips all but every step-th.
+	// run takes every step-th frame of a camera, n in all.
 	run := func(n int, interval time.Duration, step uint64) {
 		for range n {
 			f.Seq += step

@@ -2,8 +2,8 @@ package congestion
 
 import "time"
 
-// fullSize is the largest size that frames have had, before they were reduced,
-// in the last one to two seconds. Frames of a camera vary by some ten percent.
+// fullSize is the largest size of a frame before reduction in the last one to
+// two seconds. The frames of a camera vary by about ten percent.
 type fullSize struct {
 	current, previous int           // bytes, of the second that began at since and of the one before
 	since             time.Duration // when current began

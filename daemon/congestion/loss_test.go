@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestLoss_tellsRandomLossFromCongestion(t *testing.T) {
+func TestLoss_separatesRandomFromCongestion(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, tt := range []struct {
 		name     string
@@ -41,8 +41,8 @@ func TestLoss_tellsRandomLossFromCongestion(t *testing.T) {
 	}
 }
 
-// Where frames are sent in full size over a short path, the kernel is not asked
-// for as long as a call lasts.
+// While full-size frames are sent over a short path, the kernel is not asked,
+// even if the call lasts for hours.
 func TestLoss_sumFitsAnyInt(t *testing.T) {
 	var l loss
 	for range 4 * maxSentBytes / (100 << 10) {

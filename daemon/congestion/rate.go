@@ -7,8 +7,8 @@ import (
 
 // rate estimates the capacity of the link and sets the target rate for frames.
 // Its input is how long frames occupy the link and how much they are delayed.
-// Loss is no input: a radio link loses packets at any rate, and a queue shows
-// congestion before packets are lost.
+// Loss is not an input: a radio link loses packets at any rate, and a queue
+// shows congestion before packets are lost.
 //
 //	unlimited ──delay or overuse──▶ 85 % of the measured capacity ◀─┐
 //	    ▲                              │ underuse: × 2, at once     │
@@ -18,19 +18,19 @@ import (
 //	    │                              ▼                            │
 //	    └──────── underuse: × 2 ─── above the capacity ─────────────┘
 //
-// The capacity is what the link carried when it was last full. A link that is
-// shaped by a token bucket seems idle until the bucket is empty, so the rate
-// probes now and then whether the capacity has grown: less often after each
-// failure, but at least every 1.5 s, so that full quality is back within 3 s. A
-// single sample does not replace a known capacity: radios and schedulers pause.
+// The capacity is what the link carried when it was last full. A link with a
+// token bucket seems idle until the bucket is empty. So the rate is probed from
+// time to time: less often after each failure, but at least every 1.5 s, so
+// that full quality is back within 3 s. A single sample does not replace a
+// known capacity: radios and schedulers pause.
 type rate struct {
 	target     float64       // bytes a second; 0: unlimited, frames are sent in full size
 	capacity   float64       // bytes a second; 0: unknown
 	capacityAt time.Duration // when the capacity was last measured
 	confirmed  int           // measurements in a row that agreed with the capacity
 	outlier    float64       // a single measurement far below the capacity; 0: none
-	probeAt    time.Duration // no step up near the capacity before
-	changedAt  time.Duration // of the target; frames sent before it show nothing about it
+	probeAt    time.Duration // the earliest time for a step up near the capacity
+	changedAt  time.Duration // when the target changed; frames sent before do not count for it
 
 	lossFree   secondsPerByte // smoothed cost of frames without loss
 	lossFreeAt time.Duration  // when it was last measured
@@ -43,8 +43,8 @@ const (
 	// utilization is the part of the capacity that the target uses. The rest
 	// lets a queue drain.
 	utilization = 0.85
-	// overuse and underuse bound the part of the time that frames occupy the
-	// link: above the one the rate decreases, below the other it increases.
+	// overuse and underuse are fractions of the time that frames occupy the
+	// link. Above overuse the rate decreases, below underuse it increases.
 	overuse  = 0.95
 	underuse = 0.70
 	// nearCapacity: rates within this factor of the capacity are near it.
@@ -53,18 +53,18 @@ const (
 	minSamples = 3
 	// mildSamples are averaged to measure the capacity after a mild delay.
 	mildSamples = 3
-	// severeDelayFactor: one sample delayed by so many times what is allowed is
+	// severeDelayFactor: one sample with this many times the allowed delay is
 	// enough to measure the capacity.
 	severeDelayFactor = 3
 
-	// maxFrameTime bounds the time that one frame may occupy the link, where
-	// the camera gives fewer than eight frames a second.
+	// maxFrameTime bounds the time that one frame may occupy the link if the
+	// camera delivers fewer than eight frames a second.
 	maxFrameTime = 120 * time.Millisecond
-	// jitterAllowance is what schedulers and radios delay a frame without a
+	// jitterAllowance is the delay that schedulers and radios cause without a
 	// queue.
 	jitterAllowance = 15 * time.Millisecond
-	// minTargetRate is a quarter of a Mbit/s, in bytes a second. Less leaves
-	// nothing of a frame and takes longer to recover from.
+	// minTargetRate is a quarter of a Mbit/s, in bytes a second. With less,
+	// frames are useless and recovery takes longer.
 	minTargetRate = 32e3
 
 	// minProbePause doubles with each failed probe, up to maxProbePause.
@@ -76,7 +76,7 @@ const (
 	lossFreeLifetime = time.Second
 )
 
-// conditions are those of the camera and the path while a sample is judged.
+// conditions describe the camera and the path when a sample is judged.
 type conditions struct {
 	interval time.Duration // between two frames of the camera
 	baseRTT  time.Duration
@@ -101,15 +101,15 @@ func (r *rate) onSample(s sample, c conditions, now time.Duration) {
 	r.add(s)
 	frameTime := min(c.interval, maxFrameTime)
 	used, n := r.used(frameTime)
-	// Three packets that TCP repeats one after the other are no queue.
+	// Three packets that TCP retransmits one after the other are not a queue.
 	allowed := frameTime + 3*c.baseRTT/2 + jitterAllowance
 	if s.recovered {
 		allowed += c.baseRTT
 	}
 	switch {
 	case s.recovered && s.delay > allowed && s.delay <= severeDelayFactor*allowed:
-		// Smaller frames lose fewer packets, but the capacity is not what it
-		// seems.
+		// Smaller frames lose fewer packets. The sample does not show the
+		// capacity, so use the target.
 		r.decrease(min(1/float64(r.costOf(mildSamples)), cmp.Or(r.target, c.demand)), c, now)
 	case s.delay > severeDelayFactor*allowed:
 		r.decrease(1/float64(r.costOf(1)), c, now)
@@ -123,10 +123,10 @@ func (r *rate) onSample(s sample, c conditions, now time.Duration) {
 }
 
 // withoutRecovery returns how long a frame would have occupied the link without
-// loss: as long as other frames of late; or, if there were none, two round
-// trips less, one until TCP notices the loss and one until it sends as fast as
-// before. A frame that only waited behind a repeated packet shows nothing by
-// itself.
+// loss: as long as other recent frames. Without recent frames, it subtracts two
+// round trips: one until TCP notices the loss and one until it is as fast as
+// before. The result is 0 if the frame only waited behind a retransmitted
+// packet.
 func (r *rate) withoutRecovery(s sample, baseRTT, now time.Duration) time.Duration {
 	least := max(0, s.transferTime-2*baseRTT)
 	if r.lossFree == 0 || now-r.lossFreeAt > lossFreeLifetime {
@@ -135,7 +135,7 @@ func (r *rate) withoutRecovery(s sample, baseRTT, now time.Duration) time.Durati
 	return max(least, r.lossFree.of(s.bytes))
 }
 
-// onLossFree learns from a frame without loss.
+// onLossFree updates the cost of frames without loss.
 func (r *rate) onLossFree(s sample, now time.Duration) {
 	cost := secondsPerByte(s.transferTime.Seconds() / float64(max(s.bytes, 1)))
 	if r.lossFree == 0 || now-r.lossFreeAt > lossFreeLifetime {
@@ -169,8 +169,8 @@ func (r *rate) decrease(measured float64, c conditions, now time.Duration) {
 	r.probeAt = now + min(minProbePause<<min(r.confirmed-1, 10), maxProbePause)
 }
 
-// increase makes a step up, but not above what the last samples show that the
-// link can carry.
+// increase raises the target by one step, but not above what the link can carry
+// according to the last samples.
 func (r *rate) increase(c conditions, now time.Duration) {
 	below, above := r.capacity*utilization, r.capacity*nearCapacity
 	target := 2 * r.target
@@ -203,11 +203,11 @@ func (r *rate) add(s sample) {
 	}
 }
 
-// discardSamples starts anew after the target has changed.
+// discardSamples starts over after the target has changed.
 func (r *rate) discardSamples(now time.Duration) { r.changedAt, r.count = now, 0 }
 
-// used returns the part of the time that frames occupy the link, and the number
-// of samples that is known from.
+// used returns the fraction of the time that frames occupy the link, and the
+// number of samples it is based on.
 func (r *rate) used(frameTime time.Duration) (fraction float64, n int) {
 	n = min(r.count, len(r.samples))
 	var sum time.Duration
@@ -217,11 +217,11 @@ func (r *rate) used(frameTime time.Duration) (fraction float64, n int) {
 	return float64(sum) / float64(frameTime) / float64(max(n, 1)), n
 }
 
-// cost returns what a byte costs by all samples; 0 if it is unknown.
+// cost returns what a byte costs, averaged over all samples; 0 if unknown.
 func (r *rate) cost() secondsPerByte { return r.costOf(len(r.samples)) }
 
-// costOf returns what a byte has cost in the last n samples. Without samples it
-// is the inverse of the capacity; 0 if that is unknown, too.
+// costOf returns what a byte cost, averaged over the last n samples. Without
+// samples it returns the inverse of the capacity, or 0 if that is unknown.
 func (r *rate) costOf(n int) secondsPerByte {
 	var sum time.Duration
 	bytes := 0
@@ -239,8 +239,8 @@ func (r *rate) costOf(n int) secondsPerByte {
 	return 0
 }
 
-// capacityMbit returns the capacity in Mbit/s; less while the target shows that
-// the link carries less at present.
+// capacityMbit returns the capacity in Mbit/s, or less while the target shows
+// that the link now carries less.
 func (r *rate) capacityMbit() float64 {
 	capacity := r.capacity
 	if r.target > 0 && (capacity == 0 || r.target/utilization < capacity) {
@@ -249,7 +249,7 @@ func (r *rate) capacityMbit() float64 {
 	return capacity * 8 / 1e6
 }
 
-// frameBudget returns how many bytes a frame may have; 0: it is unlimited.
+// frameBudget returns how many bytes a frame may have; 0: unlimited.
 func (r *rate) frameBudget(interval time.Duration) int {
 	return int(r.target * min(interval, maxFrameTime).Seconds())
 }

@@ -48,7 +48,7 @@ func TestRate_withoutRecovery(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 			if got := r.withoutRecovery(sample{bytes: 10_000, recovered: true}, baseRTT, 10*time.Second); got != 0 {
-				t.Errorf("got %v by a cost that is long out of date, want 0", got)
+				t.Errorf("with an outdated cost: got %v, want 0", got)
 			}
 		})
 	}

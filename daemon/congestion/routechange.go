@@ -3,8 +3,8 @@ package congestion
 import "time"
 
 // routeChange detects that the path has become longer, as after a change of
-// route: then every frame is delayed, however small it is. That looks like a
-// queue, so the window drains once and sends a single frame. If that one is
+// route: then every frame is delayed, however small it is. This looks like a
+// queue, so the window drains once and sends a single frame. If that frame is
 // delayed too, the path is longer.
 //
 //	steady ──minDelayed frames in a row──▶ suspected ──a frame sent alone arrives──▶ steady
@@ -12,11 +12,11 @@ type routeChange struct {
 	suspected bool
 	delayed   int           // frames in a row whose first byte was delayed
 	since     time.Duration // the first of them
-	retryAt   time.Duration // not suspected again before
+	retryAt   time.Duration // the earliest time for another suspicion
 }
 
 const (
-	// minDelayed and minDelayedTime: a queue of a few frames is gone sooner.
+	// minDelayed and minDelayedTime are more than a short queue needs to drain.
 	minDelayed     = 6
 	minDelayedTime = 200 * time.Millisecond
 	// minDrainPause is the pause between two suspicions. Each costs a round
@@ -24,8 +24,8 @@ const (
 	minDrainPause = 3 * time.Second
 )
 
-// onFeedback takes how long the first byte of a frame was delayed. It reports
-// whether the path is longer from now on.
+// onFeedback handles the delay of a frame's first byte. It reports whether the
+// path is longer from now on.
 func (r *routeChange) onFeedback(f *inFlightFrame, delay, now time.Duration) (longer bool) {
 	switch {
 	case delay <= jitterAllowance:

@@ -19,11 +19,11 @@ type simPath struct {
 	loss       float64                             // of packets of 1448 bytes; each costs a round trip
 	backDelay  func(t time.Duration) time.Duration // of feedback, on top of all
 	notReading func(t time.Duration) bool          // the receiver reads nothing
-	bbr        *simBBR                             // how the kernel paces; nil: it does not
+	bbr        *simBBR                             // how the kernel paces; nil: no pacing
 }
 
-// The camera of the simulations gives 25 Mbit/s: 30 frames a second of 105 KB,
-// which can be reduced to 4 KB.
+// The camera of the simulations delivers 25 Mbit/s: 30 frames a second of 105
+// KB, which can be reduced to 4 KB.
 const (
 	simFPS      = 30
 	simFullSize = 105_000
@@ -42,10 +42,10 @@ type simFrame struct {
 	bytes, unpassed int           // in all, and not yet through the bottleneck
 	firstByte       time.Duration // when the first byte arrives; 0: not yet
 	complete        time.Duration // when the last byte arrives
-	recovery        time.Duration // until a lost packet of it is repeated
+	recovery        time.Duration // until a lost packet of it is retransmitted
 }
 
-// simFeedback arrives at the sender at a time.
+// simFeedback is a Feedback on its way to the sender.
 type simFeedback struct {
 	at       time.Duration
 	feedback wire.Feedback
@@ -72,7 +72,7 @@ type simulation struct {
 	sending     []*simFrame     // before the bottleneck
 	passed      []*simFrame     // behind it, not read by the receiver
 	feedbacks   []simFeedback   // on their way back
-	retransmits []time.Duration // when the kernel will repeat packets
+	retransmits []time.Duration // when the kernel will retransmit packets
 	info        TCPInfo
 	arrivals    []arrival
 }
@@ -92,8 +92,8 @@ func (s *simulation) Unacked() (bytes int) {
 	return bytes
 }
 
-// Unsent returns what the kernel holds because of its pacing. Without pacing
-// all is in the network.
+// Unsent returns what the kernel holds back by pacing. Without pacing all of it
+// is in the network.
 func (s *simulation) Unsent() int {
 	if b := s.path.bbr; b == nil || b.pacing > s.path.capacity(s.now)*1e6/8 {
 		return 0
@@ -101,7 +101,7 @@ func (s *simulation) Unsent() int {
 	return s.Unacked()
 }
 
-// simulate returns the frames that arrive until a time.
+// simulate runs a Controller over p and returns the frames that arrive.
 func simulate(p simPath, until time.Duration) []arrival {
 	s := &simulation{path: p, random: rand.New(rand.NewPCG(1, 2)), tokens: float64(p.bucket)}
 	s.control = New(s)
@@ -217,7 +217,7 @@ func (s *simulation) jitter() time.Duration {
 	return time.Duration(s.random.Int64N(int64(s.path.jitter)))
 }
 
-// summary is what a viewer has seen in some time.
+// summary describes what a viewer has seen in a span of time.
 type summary struct {
 	fps      float64
 	p50, p99 time.Duration // of the delay

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// simBBR is a model of BBR in the kernel (net/ipv4/tcp_bbr.c and tcp_rate.c):
-// its pacing rate, by the bandwidth that a sender sees which has nothing to
-// send between two frames. Its DRAIN and PROBE_RTT phases are left out.
+// simBBR is a model of BBR in the kernel (net/ipv4/tcp_bbr.c and tcp_rate.c).
+// It computes the pacing rate from the bandwidth that a sender sees if it is
+// idle between two frames. It has no DRAIN and PROBE_RTT phases.
 type simBBR struct {
 	noReset bool // reset does nothing
 
@@ -15,7 +15,7 @@ type simBBR struct {
 	bandwidth [10]float64 // bytes a second, the maximum of each of the last rounds
 	round     int
 	startup   bool    // STARTUP, else PROBE_BW
-	fullBW    float64 // in STARTUP: the bandwidth that has to grow
+	fullBW    float64 // in STARTUP: the bandwidth that must grow
 	fullCount int     // rounds in which it did not
 	phase     int     // of PROBE_BW
 	phaseAt   time.Duration
@@ -52,7 +52,7 @@ func newSimBBR() *simBBR {
 	return b
 }
 
-// reset sets TCP_CONGESTION anew: BBR starts from its window and the round
+// reset models a new TCP_CONGESTION: BBR starts from its window and the round
 // trip.
 func (b *simBBR) reset(rtt time.Duration) {
 	if b.noReset {

@@ -7,8 +7,8 @@ import (
 )
 
 // window holds the frames in flight and decides when the next one may be sent:
-// when the bottleneck of the path has almost finished the frame before. So
-// neither the kernel nor a router builds a queue, which TCP alone would fill.
+// when the previous frame has almost left the bottleneck of the path. So no
+// queue builds up in the kernel or a router; TCP alone would fill one.
 //
 //	frame 1 ──────█████████████████▶ through the bottleneck
 //	frame 2 ────────────────────█████████████████▶
@@ -29,11 +29,11 @@ type window struct {
 	lastArrival time.Duration // of a frame's last byte, on the receiver's clock
 	hasArrival  bool
 
-	encodeTime time.Duration // smoothed; a frame is taken so much earlier
+	encodeTime time.Duration // smoothed; a frame is taken this much earlier
 }
 
-// maxInFlight is a second of frames at 30 fps, in flight where the round trip
-// is long and a frame takes little of the link.
+// maxInFlight is about a second of frames at 30 fps. So many are in flight only
+// if the round trip is long and the link is fast.
 const maxInFlight = 32
 
 // inFlightFrame is a frame without feedback.
@@ -42,10 +42,10 @@ type inFlightFrame struct {
 	sentAt  time.Duration
 	endsAt  time.Duration // when it should have left the bottleneck, on our clock
 	bytes   int
-	reduced bool // it has as many bytes as the budget allows
+	reduced bool // it uses the whole budget, so it shows what the link can carry
 	alone   bool // nothing else was in flight when it was sent
 
-	retransmitted uint32 // as loss had it when the frame was sent
+	retransmitted uint32 // the count in loss when the frame was sent
 }
 
 // sample is what the feedback for one frame has shown.
@@ -55,20 +55,20 @@ type sample struct {
 	transferTime time.Duration // how long it occupied the link
 	delay        time.Duration // from sent to the last byte, above the least one-way delay
 	reduced      bool
-	recovered    bool // a packet was lost at random and repeated
-	rerouted     bool // the path has become longer: delays before were no queues
+	recovered    bool // a packet was lost at random and retransmitted
+	rerouted     bool // the path has become longer: the delays before were not queues
 }
 
 const (
-	// feedbackTimeout is how long nothing is sent while feedback is missing
-	// though the other kernel has everything. Then one frame is sent in case
-	// the feedback never comes.
+	// feedbackTimeout is how long to wait for feedback that is missing although
+	// the peer's kernel has acknowledged everything. After that one frame is
+	// sent, in case the feedback never comes.
 	feedbackTimeout = time.Second
-	// queueFraction: a quarter of the frame interval before a frame should have
-	// left the bottleneck the next one is sent, so that the link never runs
-	// dry.
+	// queueFraction: the next frame is sent a quarter of the frame interval
+	// before the previous one should leave the bottleneck, so that the link
+	// never runs dry.
 	queueFraction = 4
-	// maxTransferTime bounds what is believed of a receiver, so that no sum
+	// maxTransferTime bounds the times that a receiver reports, so that no sum
 	// overflows.
 	maxTransferTime = time.Minute
 )
@@ -94,7 +94,7 @@ func (w *window) onSent(seq uint64, bytes int, reduced bool, now time.Duration, 
 func (w *window) at(i int) *inFlightFrame { return &w.inFlight[(w.first+i)%maxInFlight] }
 
 // onFeedback removes the frames that have arrived, and measures the newest of
-// them; ok is false if the feedback is about none in flight.
+// them; ok is false if the feedback is about no frame in flight.
 func (w *window) onFeedback(f *wire.Feedback, now time.Duration, cost secondsPerByte) (s sample, ok bool) {
 	arrived := 0
 	for arrived < w.n && w.at(arrived).seq <= f.Seq {
@@ -117,8 +117,7 @@ func (w *window) onFeedback(f *wire.Feedback, now time.Duration, cost secondsPer
 		recovered: w.loss.recovered(&last, w.baseRTT.value()),
 		delay:     max(0, f.Arrived-last.sentAt-path), transferTime: f.Transfer}
 	if arrived == 1 && w.hasArrival {
-		// It occupied the link from its turn, which came when the frame before
-		// was gone.
+		// It occupied the link from the moment the previous frame had left it.
 		s.transferTime = f.Arrived - max(last.sentAt+path, w.lastArrival)
 	}
 	s.transferTime = max(0, min(s.transferTime, s.delay, maxTransferTime))
@@ -140,8 +139,8 @@ func (w *window) smoothRTT(rtt time.Duration) {
 	w.srtt += (rtt - w.srtt) / 8
 }
 
-// reschedule estimates anew when the frames in flight leave the bottleneck, now
-// that the one before them has at freeAt.
+// reschedule estimates again when the frames in flight leave the bottleneck.
+// The frame before them left it at freeAt.
 func (w *window) reschedule(freeAt time.Duration, cost secondsPerByte) {
 	for i := range w.n {
 		f := w.at(i)
@@ -151,7 +150,7 @@ func (w *window) reschedule(freeAt time.Duration, cost secondsPerByte) {
 }
 
 // canSend reports whether the next frame may be sent. If not, retryAt is when
-// to ask again unless a Feedback comes before.
+// to ask again unless a Feedback arrives first.
 func (w *window) canSend(now, interval time.Duration, cost secondsPerByte, k Socket) (ok bool, retryAt time.Duration) {
 	if w.n == 0 {
 		return true, 0
@@ -159,7 +158,7 @@ func (w *window) canSend(now, interval time.Duration, cost secondsPerByte, k Soc
 	oldest, last := w.at(0), w.at(w.n-1)
 	timeout := oldest.sentAt + feedbackTimeout
 	if now >= timeout && k.Unacked() > 0 {
-		timeout = now + feedbackTimeout // the link is slow, the receiver not silent
+		timeout = now + feedbackTimeout // the link is slow; the receiver is not silent
 	}
 	feedbackDue := oldest.endsAt + w.srtt + 2*w.rttvar + interval/2
 	queue := interval/queueFraction + min(w.encodeTime, interval)
@@ -181,17 +180,17 @@ func (w *window) canSend(now, interval time.Duration, cost secondsPerByte, k Soc
 	return true, 0
 }
 
-// recovering reports whether feedback is overdue because TCP repeats a packet
-// that was lost at random, and not because the link is full: then little is in
-// flight. Frames that are sent meanwhile wait in the other kernel.
+// recovering reports whether feedback is overdue because TCP is retransmitting
+// a packet that was lost at random. Then little is in flight; on a full link
+// much is. Frames that are sent meanwhile wait in the peer's kernel.
 func (w *window) recovering(k Socket, cost secondsPerByte, queue time.Duration) bool {
 	i := k.TCPInfo()
 	return i.Recovering && !w.loss.congestionBurst(i) && cost.of(i.InFlight) < w.baseRTT.value()+queue
 }
 
 // minFilter is the minimum of the last ten to twenty seconds. Two quartz clocks
-// drift apart by a millisecond in that time, and a path that has become longer
-// is known as such after it.
+// drift apart by a millisecond in that time, and a longer path is recognised
+// after it at the latest.
 type minFilter struct {
 	current, previous    time.Duration // minima of the span that began at since, and of the one before
 	since                time.Duration
@@ -222,10 +221,11 @@ func (m *minFilter) value() time.Duration {
 	return m.current
 }
 
-// secondsPerByte is what a byte costs a link: the inverse of its capacity.
+// secondsPerByte is how long a byte occupies the link: the inverse of the
+// capacity.
 type secondsPerByte float64
 
-// of returns the time for some bytes, at most maxTransferTime.
+// of returns how long bytes occupy the link, at most maxTransferTime.
 func (c secondsPerByte) of(bytes int) time.Duration {
 	return time.Duration(min(float64(c)*float64(bytes), maxTransferTime.Seconds()) * float64(time.Second))
 }

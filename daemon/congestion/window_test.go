@@ -24,8 +24,8 @@ const (
 	ms           = time.Millisecond
 	// clockOffset is how far the receiver's clock is ahead.
 	clockOffset = 100 * time.Hour
-	// costOfMegabyte is the cost on a link that carries a million bytes a
-	// second.
+	// costOfMegabyte is the cost of a byte on a link that carries a million
+	// bytes a second.
 	costOfMegabyte = secondsPerByte(1e-6)
 )
 
@@ -103,8 +103,8 @@ func TestWindow_timeoutIsForSilentReceiver(t *testing.T) {
 	}
 }
 
-// A receiver that lies, or whose clock has jumped, harms only itself, and not
-// for long.
+// A receiver that lies, or whose clock jumps, harms only itself, and not for
+// long.
 func TestWindow_survivesAnyFeedback(t *testing.T) {
 	for seed := range uint64(50) {
 		var w window

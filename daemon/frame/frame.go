@@ -44,7 +44,7 @@ func (f Format) String() string {
 	return "unknown"
 }
 
-// Meta is all of a frame but its bytes.
+// Meta is everything about a frame except its bytes.
 type Meta struct {
 	Seq      uint64        // counts the frames of the source; a gap is a lost frame
 	Captured time.Duration // capture time on this device's CLOCK_MONOTONIC, see Now
@@ -56,8 +56,8 @@ type Meta struct {
 	Width, Height int // pixels, before rotation
 }
 
-// Frame is one frame. Its fields and bytes are read only between Hub.Publish
-// and the last Release.
+// Frame is one frame. Between Hub.Publish and the last Release, its fields and
+// bytes must not be changed.
 type Frame struct {
 	Meta
 	Data []byte
@@ -67,9 +67,9 @@ type Frame struct {
 }
 
 // Now returns the time of CLOCK_MONOTONIC, the clock of V4L2's buffer
-// timestamps. It is called about ten times per frame. The raw system call
-// does not wake the scheduler's monitor thread: see BenchmarkNow. Package time
-// reads the same clock, but returns differences only, and fake time in tests.
+// timestamps. It is called about ten times per frame. The raw system call does
+// not wake the scheduler's monitor thread: see BenchmarkNow. Package time reads
+// the same clock, but exposes only differences, and returns fake time in tests.
 func Now() time.Duration {
 	var ts unix.Timespec
 	// It cannot fail: clock_gettime(2) returns only EINVAL and EFAULT.

@@ -43,7 +43,7 @@ func TestHub_newestWinsAndDropsAreCounted(t *testing.T) {
 		t.Errorf("dropped: slow %d, want 4; quick %d, want 0", slow.Dropped(), quick.Dropped())
 	}
 	if slow.Take() != nil {
-		t.Error("got the same frame twice")
+		t.Error("Take: got the same frame twice, want nil")
 	}
 }
 
@@ -56,7 +56,7 @@ func TestFrame_returnsToItsPoolOnce(t *testing.T) {
 	}
 	publish(h, p, 2) // the hub releases 1, the reader still holds it
 	if g := p.Get(10); g == f {
-		t.Fatal("the pool reused a frame that a reader holds")
+		t.Fatal("Get: got a frame that a reader still holds, want another")
 	}
 	f.Release()
 	if g := p.Get(10); g != f {
@@ -208,7 +208,7 @@ func BenchmarkPublishToFourReaders(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		publish(h, p, uint64(i))
-		for _, r := range rs[:3] { // the fourth never takes one
+		for _, r := range rs[:3] { // the fourth never takes a frame
 			f := r.Take()
 			f.Release()
 		}

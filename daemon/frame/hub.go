@@ -7,12 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// ErrEnded is returned to the readers of an ended feed. It wraps the reason given
-// to End.
+// ErrEnded is returned to the readers of an ended feed. It wraps the reason
+// given to End.
 var ErrEnded = errors.New("the feed has ended")
 
-// Hub passes each published frame to all its readers. Publish must not be called
-// concurrently. All other methods are safe for concurrent use.
+// Hub passes each published frame to all its readers. Publish must not be
+// called concurrently. All other methods are safe for concurrent use.
 type Hub struct {
 	mu      sync.Mutex
 	readers []*Reader
@@ -24,8 +24,8 @@ type Hub struct {
 // NewHub returns a hub without readers.
 func NewHub() *Hub { return &Hub{changed: make(chan struct{}, 1)} }
 
-// Publish takes over the caller's reference to f and makes f the newest frame of
-// every reader. After End it releases f.
+// Publish takes over the caller's reference to f and makes f the newest frame
+// of every reader. After End it releases f.
 func (h *Hub) Publish(f *Frame) {
 	h.mu.Lock()
 	if h.ended != nil {
@@ -45,8 +45,8 @@ func (h *Hub) Publish(f *Frame) {
 	}
 }
 
-// Forget drops the newest frame, so that a later reader does not get an old frame
-// as if it were live.
+// Forget drops the newest frame, so that a later reader does not get an old
+// frame as if it were live.
 func (h *Hub) Forget() {
 	h.mu.Lock()
 	old := h.newest
@@ -57,8 +57,8 @@ func (h *Hub) Forget() {
 	}
 }
 
-// End ends the feed. Readers get their last frame, then ErrEnded, which wraps why
-// unless that is nil. Only the first call has an effect.
+// End ends the feed. Readers get their last frame, then ErrEnded, which wraps
+// why unless why is nil. Only the first call has an effect.
 func (h *Hub) End(why error) {
 	if why == nil {
 		why = ErrEnded
@@ -101,9 +101,9 @@ func (h *Hub) Readers() int {
 	return len(h.readers)
 }
 
-// Changed returns a channel that receives a value after the number of readers has
-// changed. One value may stand for several changes. There is one channel, for one
-// listener: the camera's supervisor.
+// Changed returns a channel that receives a value after the number of readers
+// has changed. One value may stand for several changes. There is one channel,
+// for one listener: the camera's supervisor.
 func (h *Hub) Changed() <-chan struct{} { return h.changed }
 
 func (h *Hub) notify() {
@@ -129,7 +129,8 @@ type Reader struct {
 	dropped atomic.Uint64
 }
 
-// put makes f the reader's frame and drops the previous one if it was not taken.
+// put makes f the reader's frame and drops the previous one if it was not
+// taken.
 func (r *Reader) put(f *Frame) {
 	if old := r.slot.Swap(f); old != nil {
 		old.Release()
@@ -153,8 +154,8 @@ func (r *Reader) Ready() <-chan struct{} { return r.ready }
 // releases the frame.
 func (r *Reader) Take() *Frame { return r.slot.Swap(nil) }
 
-// Next waits for the newest frame and returns it. The caller releases the frame.
-// It returns ctx.Err(), or ErrEnded after End or Close.
+// Next waits for the newest frame and returns it. The caller releases the
+// frame. It returns ctx.Err(), or ErrEnded after End or Close.
 func (r *Reader) Next(ctx context.Context) (*Frame, error) {
 	for {
 		if f := r.Take(); f != nil {

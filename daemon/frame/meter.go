@@ -10,8 +10,8 @@ import (
 const meterSpan = 3 * time.Second
 
 // Meter measures frame rate, bit rate and delay over the last three seconds. It
-// holds at most 512 frames, so the span is shorter above 170 frames a second. The
-// zero value is ready to use. Methods are safe for concurrent use.
+// holds at most 512 frames, so the span is shorter above 170 frames a second.
+// The zero value is ready to use. Methods are safe for concurrent use.
 type Meter struct {
 	mu            sync.Mutex
 	ring          [512]sample
@@ -32,8 +32,8 @@ type Rate struct {
 	Width, Height int           // pixels of the newest frame; 0 without one
 }
 
-// Add counts a frame of the given size in bytes and pixels. at is a time of Now,
-// delay the time since its capture.
+// Add counts a frame of the given size in bytes and pixels. at is a time of
+// Now, delay the time since its capture.
 func (m *Meter) Add(at, delay time.Duration, bytes, width, height int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

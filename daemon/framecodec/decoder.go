@@ -9,11 +9,11 @@ import (
 // Decoder decodes the frames of one peer.
 type Decoder struct {
 	in   *wire.Reader
-	pool *frame.Pool // of its own: the memory of huge frames is freed with the link
+	pool *frame.Pool // one per Decoder: the memory of huge frames is freed with the link
 
 	lz4            *wire.LZ4    // created with the first packed frame
 	base           *frame.Frame // the last raw frame, to which a delta refers
-	refreshPending bool         // a refresh was requested, and no raw frame has come since
+	refreshPending bool         // a refresh was requested, and no raw frame has arrived since
 }
 
 // idleFrames is how many frames the pool keeps: one packed, its difference, the
@@ -26,13 +26,14 @@ func NewDecoder(in *wire.Reader) *Decoder {
 }
 
 // Decode reads the data that follows m into a pooled frame, which the caller
-// must release. It sets all of the frame's Meta but the times and Card. It does
-// not check a JPEG, nor that the data fits the size in the header: see Valid.
+// must release. It sets the frame's Meta except the times and Card. It checks
+// neither a JPEG nor whether the data matches the size in the header: see
+// Valid.
 //
-// For a delta whose base is missing, Decode skips the data and returns nil.
-// NeedRefresh is then true once until a raw frame arrives: the caller sends a
-// wire.Refresh. An error ends the connection: it wraps wire.ErrBadData or is
-// the reader's.
+// For a delta whose base is missing, Decode skips the data and returns nil. The
+// first time, until a raw frame arrives, needRefresh is true: the caller sends
+// a wire.Refresh. An error ends the connection. It wraps wire.ErrBadData or
+// comes from the reader.
 func (d *Decoder) Decode(m *wire.Frame) (f *frame.Frame, needRefresh bool, err error) {
 	switch m.Codec {
 	case wire.CodecYUYVLZ4:
@@ -57,15 +58,14 @@ func (d *Decoder) Decode(m *wire.Frame) (f *frame.Frame, needRefresh bool, err e
 	return f, false, nil
 }
 
-// Discard skips the data of a frame that is not wanted. It may be the one that
-// a refresh was requested for, so the next delta without a base requests
-// another.
+// Discard skips the data of an unwanted frame. It may be the full frame that
+// was requested, so the next delta without a base requests another.
 func (d *Decoder) Discard() error {
 	d.refreshPending = false
 	return d.in.Skip()
 }
 
-// stored reads data that is the frame.
+// stored reads data that is the frame itself.
 func (d *Decoder) stored(m *wire.Frame) (*frame.Frame, error) {
 	f := d.pool.Get(m.Size)
 	if err := d.in.Data(f.Data); err != nil {

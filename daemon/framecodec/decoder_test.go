@@ -9,14 +9,14 @@ import (
 	"vchat/daemon/wire"
 )
 
-// path is an encoder and a decoder with nothing but bytes between them.
+// path connects an encoder to a decoder by a byte stream.
 type path struct {
 	t         testing.TB
 	encoder   *Encoder
 	wire      bytes.Buffer
 	in        *wire.Reader
 	decoder   *Decoder
-	refreshes int // how often Decode wanted one
+	refreshes int // how often Decode requested one
 	header    []byte
 }
 
@@ -70,7 +70,7 @@ func TestCodec_restoresWithoutAllocation(t *testing.T) {
 				p.send(f)
 				got := p.receive()
 				if got == nil || got.Seq != seq || got.Format != frame.YUYV || !bytes.Equal(got.Data, f.Data) {
-					t.Fatalf("frame %d: got another one (decoded %v), want the same", seq, got != nil)
+					t.Fatalf("frame %d: got other data (decoded %v), want the same", seq, got != nil)
 				}
 				got.Release()
 			}

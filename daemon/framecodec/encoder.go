@@ -1,8 +1,8 @@
 // Package framecodec turns frames into the bytes that travel over a link, and
 // back. A JPEG travels as it is, or reduced to a budget. A raw frame travels
-// stored, as an LZ4 block, or as the LZ4 block of its difference to the raw
-// frame before, whichever is smaller; or as a JPEG if the peer or the budget
-// demands it.
+// stored, as an LZ4 block, or as the LZ4 block of its difference to the
+// previous raw frame, whichever is smallest; or as a JPEG if the peer or the
+// budget demands it.
 //
 //	       ┌─ JPEG ────────────────────────────┐
 //	Encode ┤                                   ├─▶ too large? fit ─▶ Encoded
@@ -13,10 +13,11 @@
 // Guarantees:
 //
 //   - Decoding a raw frame restores it byte for byte.
-//   - Encode never fails to return a frame because of the budget: a frame that
-//     cannot be made so small is larger.
-//   - A hostile peer can make Decode fail, but not write out of bounds, nor
-//     allocate more than one frame of wire.MaxFrame or its header's size.
+//   - Encode returns a frame whatever the budget: one that cannot be made small
+//     enough exceeds it.
+//   - A hostile peer can make Decode fail. It cannot make it write out of
+//     bounds, or allocate more than a frame of wire.MaxFrame or of the header's
+//     size.
 //   - Once warm, nothing is allocated per frame.
 //
 // An Encoder belongs to one writing goroutine and a Decoder to one reading one.
@@ -31,8 +32,8 @@ import (
 	"vchat/daemon/wire"
 )
 
-// rawQuality is the JPEG quality of a raw frame that does not fit or that the
-// peer does not accept: that of most cameras.
+// rawQuality is the JPEG quality for a raw frame that exceeds the budget or
+// that the peer does not accept. Most cameras use about the same.
 const rawQuality = 85
 
 // Encoder encodes the frames for one peer.
@@ -42,7 +43,7 @@ type Encoder struct {
 	fitter   fitter
 
 	jpeg     *mjpeg.Encoder // created with the first raw frame that needs it
-	buf      []byte         // what jpeg has encoded
+	buf      []byte         // the output of jpeg
 	rawBytes int            // size of the last raw frame that was encoded losslessly
 }
 
@@ -57,8 +58,8 @@ type Encoded struct {
 // wire.Features returns them.
 func NewEncoder(features []string) *Encoder { return &Encoder{features: features, fitter: newFitter()} }
 
-// Encode encodes f in at most budget bytes, if it can be made so small; 0: in
-// any number. Now is an instant on any monotonic clock.
+// Encode encodes f in at most budget bytes if it can be made so small; 0: no
+// limit. now is an instant on any monotonic clock.
 func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Encoded, err error) {
 	h := &enc.Header
 	*h = wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
@@ -80,9 +81,9 @@ func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Enc
 	return enc, nil
 }
 
-// encodeRaw encodes a raw frame with the best codec that is agreed on, but as a
-// JPEG if the budget is too small for that. While the last raw frame did not
-// fit, the next one is not tried. Full is the size without a budget.
+// encodeRaw encodes a raw frame with the best codec that both devices support,
+// or as a JPEG if that exceeds the budget. If the last raw frame exceeded the
+// budget, it does not try the next one. full is the size without a budget.
 func (e *Encoder) encodeRaw(h *wire.Frame, f *frame.Frame, budget int) (data []byte, full int, err error) {
 	fits := budget == 0 || e.rawBytes <= budget
 	if fits {
@@ -120,7 +121,7 @@ func (e *Encoder) encodeJPEG(h *wire.Frame, f *frame.Frame) (data []byte, err er
 	return e.buf, nil
 }
 
-// OnSent makes a raw frame that was written the base of the next difference. It
+// OnSent makes f, a raw frame that was written, the base of the next delta. It
 // keeps a reference to f until then.
 func (e *Encoder) OnSent(h *wire.Frame, f *frame.Frame) {
 	if h.Codec != wire.CodecJPEG {
@@ -128,5 +129,5 @@ func (e *Encoder) OnSent(h *wire.Frame, f *frame.Frame) {
 	}
 }
 
-// Reset makes the next raw frame one that needs no base, and releases the base.
+// Reset makes the next raw frame a full one, and releases the base.
 func (e *Encoder) Reset() { e.lossless.forgetBase() }

@@ -7,33 +7,33 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// fitter reduces JPEGs to a budget: first by coarser quantisation, and where
-// that would leave nothing but blocks, by half the width and height. Below that
-// only fewer frames help, and the controller of the link sends fewer.
+// fitter reduces JPEGs to a budget: first by coarser quantisation, then, before
+// only blocks are left, to half the width and height. Below that, only fewer
+// frames help: the congestion controller sends fewer.
 type fitter struct {
 	requantise requantiseFunc
 	buf        []byte
 
 	halved         bool
-	halvedAt       time.Duration // when it was last found necessary
+	halvedAt       time.Duration // when halving was last necessary
 	fullSizeBudget int           // the largest budget that was too small for the full size
 }
 
 // requantiseFunc appends src to dst in at most limit bytes, or in as few as it
-// can, half as wide and high if half is set. Coarseness is the factor between
-// the quantisation steps and those of the standard's example tables: 1 is
-// quality 50.
+// can; if half is set, at half the width and height. coarseness is the factor
+// between the quantisation steps and those of the standard's example tables: 1
+// is quality 50.
 type requantiseFunc func(dst, src []byte, info mjpeg.Info, limit int, half bool) (
 	out []byte, coarseness float64, err error)
 
 const (
-	// maxCoarseness is that of a frame in full size, quality 17. Beyond it
-	// blocks dominate, and half the size looks better.
+	// maxCoarseness is the limit for a frame in full size, quality 17. Beyond
+	// it blocks dominate, and half the size looks better.
 	maxCoarseness = 3
 	// The full size is tried again when the budget is retryBudgetFactor times
 	// the one that was too small; or after retryInterval, because another scene
-	// may need less. Then it must be finer by retryCoarseness, or frames at the
-	// limit would change their size all the time.
+	// may need less. Then it must not be coarser than retryCoarseness:
+	// otherwise frames at the limit would change their size all the time.
 	retryBudgetFactor = 1.4
 	retryInterval     = 2 * time.Second
 	retryCoarseness   = 0.85 * maxCoarseness
@@ -41,8 +41,8 @@ const (
 
 func newFitter() fitter { return fitter{requantise: newRequantise()} }
 
-// newRequantise returns a function that keeps what it needs from one frame to
-// the next, so that it allocates nothing once warm.
+// newRequantise returns a requantiseFunc that reuses its buffers, so that it
+// allocates nothing once warm.
 func newRequantise() requantiseFunc {
 	r := new(mjpeg.Requantiser)
 	return func(dst, src []byte, info mjpeg.Info, limit int, half bool) ([]byte, float64, error) {

@@ -8,9 +8,8 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// fakeRequantise returns a requantiseFunc for which a frame in full size gets
-// coarser with the limit and cannot get below 10 KB; half the size is a
-// quarter.
+// fakeRequantise returns a requantiseFunc that cuts a frame to the limit, but
+// not below 10 KB. At half the width and height all sizes are a quarter.
 func fakeRequantise(err error) requantiseFunc {
 	return func(dst, src []byte, _ mjpeg.Info, limit int, half bool) ([]byte, float64, error) {
 		full, least := len(src), 10_000
@@ -36,7 +35,7 @@ func testJPEG(t *testing.T) []byte {
 func TestFitter_qualityThenSize(t *testing.T) {
 	data := testJPEG(t)
 	q := fitter{requantise: fakeRequantise(nil)}
-	for _, step := range []struct { // each builds on the one before
+	for _, step := range []struct { // each step continues from the previous one
 		name   string
 		at     time.Duration // seconds
 		budget int

@@ -5,11 +5,11 @@ import (
 	"vchat/daemon/wire"
 )
 
-// lossless encodes raw frames: full, or as the difference to the frame before,
-// the delta. Which is smaller depends on the scene: noise favours the delta,
-// movement the full frame. To pack both would double the work, so a sample of
-// both decides which to pack first; the other is packed only if it could still
-// be smaller.
+// lossless encodes raw frames: full, or as a delta, the difference to the
+// previous one. Which is smaller depends on the scene: noise favours the delta,
+// movement the full frame. Packing both would double the work, so a sample of
+// both decides which to pack first. The other one is packed only if it could
+// still be smaller.
 //
 //	sample ─▶ pack the likelier ─▶ as small as the other can be at best: done
 //	                            └▶ else pack the other ─▶ the smaller of the two
@@ -23,13 +23,14 @@ type lossless struct {
 const (
 	// sampleStripes of a frame are packed as a sample, spread over its height.
 	sampleStripes = 4
-	// maxStripe is their size in bytes: half of how far LZ4 looks back.
+	// maxStripe is the largest size of a stripe in bytes: half the window of
+	// LZ4.
 	maxStripe = 32 << 10
-	// cheapRatio: a frame that is packed to less than a quarter limits the
-	// second attempt to as little output, which makes that cheap.
+	// cheapRatio: if the first attempt packs a frame to less than a quarter,
+	// the second one is cheap, because it stops at the same size.
 	cheapRatio = 4
-	// A sample is not the frame: its bestCase is an eighth below the likely
-	// size.
+	// The best case is an eighth below the likely size, because a sample does
+	// not represent the frame exactly.
 	bestCaseNum, bestCaseDen = 7, 8
 )
 
@@ -75,11 +76,11 @@ func (l *lossless) encode(h *wire.Frame, f *frame.Frame, allowDelta bool) []byte
 	return data
 }
 
-// packedSize is an estimate, in bytes.
+// packedSize is an estimate of a size in bytes.
 type packedSize struct{ likely, bestCase int }
 
-// estimate packs stripes of the frame, whose rows have rowBytes bytes, and of
-// its difference to the base.
+// estimate packs stripes of the frame, and of its difference to the base. A row
+// of the frame has rowBytes bytes.
 func (l *lossless) estimate(raw []byte, rowBytes int) (full, delta packedSize) {
 	n := min(maxStripe, len(raw)/sampleStripes) &^ 15
 	if n == 0 {
@@ -94,7 +95,7 @@ func (l *lossless) estimate(raw []byte, rowBytes int) (full, delta packedSize) {
 	}
 	scale := func(sum int) int { return int(int64(sum) * int64(len(raw)) / int64(sampleStripes*n)) }
 	full.likely, delta.likely = scale(full.likely), scale(delta.likely)
-	// The first row of each stripe has none above it that LZ4 could repeat.
+	// LZ4 cannot copy the first row of a stripe from a row above it.
 	firstRows := scale(sampleStripes * min(rowBytes, n))
 	full.bestCase = full.likely*bestCaseNum/bestCaseDen - firstRows
 	delta.bestCase = delta.likely * bestCaseNum / bestCaseDen

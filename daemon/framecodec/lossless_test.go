@@ -20,7 +20,7 @@ type scene struct {
 type canvas struct {
 	width, height int
 	r             *rand.Rand
-	normal        [1 << 12]float64 // normal deviates: to draw one for each byte takes long
+	normal        [1 << 12]float64 // normal deviates, precomputed: drawing one for each byte takes too long
 }
 
 func newCanvas(width, height int) *canvas {
@@ -31,8 +31,7 @@ func newCanvas(width, height int) *canvas {
 	return c
 }
 
-// yuyv draws luma, and chroma that follows it, with noise of a standard
-// deviation in steps.
+// yuyv draws luma, and chroma that follows it. noise is a standard deviation.
 func (c *canvas) yuyv(noise float64, luma func(x, y int) float64) []byte {
 	b := make([]byte, 0, 2*c.width*c.height)
 	noisy := func(v, sigma float64) byte {
@@ -129,7 +128,7 @@ func (s scene) film(n int, c *canvas) []*frame.Frame {
 
 var losslessFeatures = []string{wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta}
 
-// lz4Size returns the size of b on the wire.
+// lz4Size returns the size of b as LZ4, or as it is if that is smaller.
 func lz4Size(b []byte) int {
 	if n, ok := new(wire.LZ4).Compress(make([]byte, len(b)), b); ok {
 		return n

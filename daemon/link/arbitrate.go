@@ -11,7 +11,7 @@ import (
 
 // The arbiter, which is the device with the smaller id, decides which of
 // several connections becomes the link (PROTOCOL.md, section 3). A second
-// connection appears when one side hears nothing on the first, or when both
+// connection appears when one side receives nothing on the first, or when both
 // sides dial at once:
 //
 //	no link, or a stale one ── nominate the new one: its hello has arrived
@@ -50,7 +50,7 @@ func (p *peer) onPong(l *Link, t1 time.Duration) error {
 	p.switching.Lock()
 	defer p.switching.Unlock()
 	switch {
-	case !p.winsRace(l, t1): // another one was faster
+	case !p.winsRace(l, t1): // another connection was faster
 	case p.link() != l:
 		return p.nominate(l)
 	default:
@@ -59,8 +59,8 @@ func (p *peer) onPong(l *Link, t1 time.Duration) error {
 	return nil
 }
 
-// winsRace reports whether the answer to a ping of t1 decides between current
-// and pending.
+// winsRace reports whether l's answer to a ping sent at t1 makes it win against
+// the other connections.
 func (p *peer) winsRace(l *Link, t1 time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +85,7 @@ func (p *peer) onNominated(l *Link) {
 	p.activate(l)
 }
 
-// activate makes l the link. It reports false if l has ended in the meantime.
+// activate makes l the link. It returns false if l has ended in the meantime.
 // The caller holds switching.
 func (p *peer) activate(l *Link) bool {
 	if p.ctx.Err() != nil || l.ctx.Err() != nil {
@@ -129,7 +129,7 @@ func (p *peer) waitForNomination(l *Link) {
 }
 
 // closeLosers ends the connections that were not nominated. Only the arbiter
-// may: the other side might close the one that was nominated just now.
+// calls it: the peer might close the one that was just nominated.
 func (p *peer) closeLosers() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,13 +13,12 @@ import (
 	"vchat/daemon/resolve"
 )
 
-// attempt dials the addresses of a peer by the rules of Happy Eyeballs (RFC
-// 8305). Its goroutine starts one for each connection and one that resolves the
-// name.
+// attempt dials the addresses of a peer as Happy Eyeballs does (RFC 8305). Its
+// goroutine starts one for each connection and one that resolves the name.
 type attempt struct {
 	peer       *peer
-	connecting *atomic.Int32 // of all attempts: connections before the hello
-	full       bool          // resolves the name, and has time for slow networks
+	connecting *atomic.Int32 // connections before the hello, of all attempts
+	full       bool          // resolves the name, and waits long enough for slow networks
 	address    string        // as configured
 	untried    []string      // best first
 	tried      []string
@@ -37,7 +36,7 @@ type resolution struct {
 func (a *attempt) run(ctx context.Context) error {
 	timeout := aggressiveTimeout
 	if a.full {
-		timeout = 2 * handshakeTimeout // the first one for the name
+		timeout = 2 * handshakeTimeout // one of them for the name
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

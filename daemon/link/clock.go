@@ -20,14 +20,14 @@ type clock struct {
 	best    clockSample
 }
 
-// clockSamples times idlePingInterval is how long one good sample counts at
-// most: 45 s. Two quartz clocks that differ by 50 ppm drift by 2.3 ms in that
-// time. In a call, with callPingInterval, it is 13 s.
+// clockSamples limits how long one good sample counts: to 64 idlePingIntervals,
+// 45 s. Two quartz clocks that differ by 50 ppm drift by 2.3 ms in that time.
+// In a call, with callPingInterval, it is 13 s.
 const clockSamples = 64
 
 type clockSample struct{ rtt, offset time.Duration }
 
-// contradicts reports whether two samples cannot be of the same two clocks.
+// contradicts reports whether two samples cannot come from the same two clocks.
 // Each is wrong by half its round trip at most, and the clocks drift by less
 // than maxClockDrift while samples are kept.
 func (s clockSample) contradicts(x clockSample) bool {
@@ -38,7 +38,7 @@ func (s clockSample) contradicts(x clockSample) bool {
 	return max(difference, -difference)-(s.rtt+x.rtt)/2 > maxClockDrift
 }
 
-// maxClockDrift is that of two bad quartzes, 200 ppm apart, in 45 s.
+// maxClockDrift is the drift of two bad quartz clocks, 200 ppm apart, in 45 s.
 const maxClockDrift = 10 * time.Millisecond
 
 // onPing notes a ping that was sent at t1.
@@ -49,8 +49,8 @@ func (c *clock) onPing(t1 time.Duration) {
 	c.sent++
 }
 
-// onPong adds a sample. It ignores an answer to no ping of ours, and one whose
-// timestamps contradict each other.
+// onPong adds a sample. It ignores an answer that matches no recent ping, and
+// one whose timestamps contradict each other.
 func (c *clock) onPong(p *wire.Pong, t4 time.Duration) {
 	rtt, offset, ok := p.Measure(t4)
 	c.mu.Lock()

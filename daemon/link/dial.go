@@ -16,11 +16,11 @@ import (
 //	no link or a stale one,
 //	during a call              ── a new attempt every aggressiveInterval
 //
-// The last is for networks that come back. The kernel repeats a lost SYN only
-// after a second, and a lost part of a handshake after 0.2 s. An attempt goes
-// through the peer's addresses by RFC 8305, but a connection wins with its
-// hello, not with TCP: a wrong device at one address delays no other. Most
-// attempts during a call give up early; one in fullEvery takes the time that
+// The last is for networks that come back. The kernel retransmits a lost SYN
+// only after a second, and a lost part of a handshake after 0.2 s. An attempt
+// tries the peer's addresses as RFC 8305 says, but a connection wins by its
+// hello, not by TCP: a wrong device at one address does not delay the others.
+// Most attempts during a call give up early; one in fullEvery waits as long as
 // slow networks need.
 const (
 	aggressiveInterval = 150 * time.Millisecond
@@ -28,7 +28,7 @@ const (
 	fullEvery          = 6
 	attemptDelay       = 150 * time.Millisecond // between two addresses (RFC 8305, section 8: at least 100 ms)
 	maxConnecting      = 32                     // connections to one peer before the hello: about 12 for each address
-	confirmFor         = 5 * time.Minute        // into an outage the neighbour is confirmed
+	confirmFor         = 5 * time.Minute        // how long into an outage the neighbour is confirmed
 	permanentRetry     = 10 * time.Second       // the longest pause after a permanent error
 )
 

@@ -43,7 +43,7 @@ func (e *ByeError) Error() string {
 	return "closed by peer: " + e.Text
 }
 
-// Is maps codes to errors.
+// Is reports whether the Bye's code stands for target.
 func (e *ByeError) Is(target error) bool {
 	switch e.Code {
 	case wire.CodeUnknownDevice, wire.CodeWrongIdentity, wire.CodeSelfCall:
@@ -78,8 +78,8 @@ func classify(err error) error {
 	return err
 }
 
-// logKey returns the kind of an error without what differs between attempts,
-// such as ports and times. Each kind is logged once.
+// logKey returns the kind of an error. It leaves out what differs between
+// attempts, such as ports and times. Each kind is logged once.
 func logKey(err error) string {
 	var bye *ByeError
 	if errors.As(err, &bye) {
@@ -105,7 +105,7 @@ func logKey(err error) string {
 }
 
 // goodbye returns the Bye to send before a connection is closed because of err;
-// nil if the peer has ended it or cannot hear.
+// nil if the peer has ended it or cannot be reached.
 func goodbye(err error) *wire.Bye {
 	var bye *ByeError
 	switch {

@@ -20,12 +20,12 @@ import (
 var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wire.FeatureDelta,
 	wire.FeatureText, wire.FeatureResume}
 
-// refusalTimeout is how long a refused connection is still read. Closed at
-// once, it would be reset, and the Bye lost.
+// refusalTimeout is how long a refused connection is still read. If it were
+// closed at once, a reset would destroy the Bye.
 const refusalTimeout = time.Second
 
-// serveAccepted serves a connection that admission has let in. Before its key
-// is known to be a peer's, it costs little.
+// serveAccepted serves a connection that admission has let in. It spends little
+// on a connection before the key turns out to be a peer's.
 func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn) {
 	defer ls.admission.release(raw)
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
@@ -74,7 +74,7 @@ func (ls *Links) refuse(conn *transport.Conn, id identity.ID) error {
 	return err
 }
 
-// sendByeAndWait ends a connection with a Bye.
+// sendByeAndWait sends a Bye and waits for the peer to close.
 func sendByeAndWait(conn *transport.Conn, bye wire.Bye) error {
 	if err := sendBye(conn, bye); err != nil {
 		return err
@@ -101,8 +101,8 @@ func sendBye(conn *transport.Conn, bye wire.Bye) error {
 // amount.
 func discard(conn *transport.Conn) { _, _ = io.CopyN(io.Discard, conn, wire.MaxControl) }
 
-// serveDialled serves a connection that we made to p. ctx ends it until the
-// hellos are exchanged; later the peer may have nominated it already.
+// serveDialled serves a connection that we made to p. ctx ends it only until
+// the hellos are exchanged: after that, the peer may have nominated it already.
 func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw net.Conn, onHello func()) error {
 	defer raw.Close()
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
@@ -133,7 +133,7 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func()) error {
 	l, err := ls.exchangeHellos(p, conn, dialled)
 	if err != nil {
-		if !dialled { // the attempt reports those it has dialled
+		if !dialled { // for a dialled one, the attempt reports it
 			p.onFailure(err)
 		}
 		return err
@@ -177,8 +177,8 @@ func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*L
 }
 
 // refusals remembers the keys that were refused, so that a device that retries
-// is logged once. Keys cost nothing, so at most maxRefusals are logged in an
-// hour. It is safe for concurrent use.
+// is logged once. A new key costs nothing, so at most maxRefusals are logged in
+// an hour. It is safe for concurrent use.
 type refusals struct {
 	mu    sync.Mutex
 	known map[identity.ID]bool

@@ -18,30 +18,30 @@ import (
 // the peer close.
 const goodbyeTimeout = 300 * time.Millisecond
 
-// sendQueue is the number of messages that wait to be sent at most.
+// sendQueue is the capacity of the queue of outgoing messages.
 const sendQueue = 64
 
-// Link is one connection to a peer, from the hello on. It has two goroutines: a
-// reader (receiver.go) and a sender (sender.go). Its methods are safe for
-// concurrent use.
+// Link is one connection to a peer after the hellos. The Handler sees it once
+// it is nominated. It has two goroutines: a reader (receiver.go) and a sender
+// (sender.go). Its methods are safe for concurrent use.
 type Link struct {
 	peer     *peer
 	conn     *transport.Conn
 	in       *wire.Reader
 	theirs   wire.Hello
-	features []string // that both sides have
-	dialled  bool     // by us
+	features []string // that both devices support
+	dialled  bool     // by this device
 	since    time.Time
 
 	clockBase time.Duration // frame.Now at since
 
 	nominated       bool        // set before the Handler gets anything
-	nominationTimer *time.Timer // ends a link that is not nominated; nil where we nominate at once
+	nominationTimer *time.Timer // ends the link if it is not nominated in time; nil if we nominate at once
 
 	out              chan wire.Message
 	pong             chan *wire.Pong // the answer to the newest ping
 	source           chan *frame.Hub // set by Show
-	feedbackDue      chan struct{}   // a frame has arrived, and the other side expects a Feedback
+	feedbackDue      chan struct{}   // a frame has arrived: the peer expects a Feedback
 	feedbackReceived chan struct{}   // sent has a new Feedback
 	pingNow          chan struct{}
 	ctx              context.Context
@@ -70,7 +70,7 @@ func (l *Link) Peer() string { return l.peer.Name }
 // Remote returns the network address of the peer.
 func (l *Link) Remote() string { return l.conn.RemoteAddr().String() }
 
-// Supports reports whether both sides have a feature, for example
+// Supports reports whether both devices support a feature, for example
 // wire.FeatureText.
 func (l *Link) Supports(feature string) bool { return slices.Contains(l.features, feature) }
 
@@ -81,8 +81,8 @@ func (l *Link) dialledBy() string {
 	return "them"
 }
 
-// Send queues a message. It never blocks. If 64 messages wait already, the peer
-// does not read: then Send ends the link and returns false.
+// Send queues a message. It never blocks. If 64 messages already wait, the peer
+// is not reading: Send ends the link and returns false.
 func (l *Link) Send(m wire.Message) bool {
 	select {
 	case l.out <- m:
@@ -93,20 +93,20 @@ func (l *Link) Send(m wire.Message) bool {
 	}
 }
 
-// Show sends the frames of a hub from now on, in place of another one; nil
-// sends none. It never blocks.
+// Show makes h the source of the frames that are sent; nil stops them. It never
+// blocks.
 func (l *Link) Show(h *frame.Hub) {
 	for {
 		select {
 		case l.source <- h:
 			return
-		case <-l.source: // the sender has not seen the one before
+		case <-l.source: // a hub that the sender has not taken yet
 		}
 	}
 }
 
-// LocalTime converts an instant of the peer's CLOCK_MONOTONIC to ours. It is
-// now before the first pong.
+// LocalTime converts an instant of the peer's CLOCK_MONOTONIC to ours. Before
+// the first pong it returns the current time.
 func (l *Link) LocalTime(theirs time.Duration) time.Duration {
 	t, _ := l.clock.toLocal(theirs, frame.Now())
 	return t
@@ -122,7 +122,7 @@ func (l *Link) probe() {
 	notify(l.pingNow)
 }
 
-// run serves the link until ctx or the link ends. It returns why.
+// run serves the link until the link or ctx ends, and returns why.
 func (l *Link) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { l.end(endCause(ctx)) })()
 	defer context.AfterFunc(l.ctx, func() { l.conn.SetFinalDeadline(time.Now().Add(goodbyeTimeout)) })()
@@ -142,7 +142,7 @@ func (l *Link) run(ctx context.Context) error {
 	l.end(l.read())
 	err := context.Cause(l.ctx)
 	if goodbye(err) != nil {
-		_, _ = io.Copy(io.Discard, l.conn) // unread data would reset the connection, and destroy the Bye
+		_, _ = io.Copy(io.Discard, l.conn) // closing with unread data resets the connection, and the Bye is lost
 		<-senderEnded
 	}
 	if errors.Is(err, ErrDead) || errors.Is(err, errReplaced) {
@@ -162,8 +162,8 @@ func endCause(ctx context.Context) error {
 	return errShutdown
 }
 
-// joinArbitration decides about the link, or waits for the decision of the
-// other side.
+// joinArbitration decides about the link if this device is the arbiter.
+// Otherwise it waits for the peer's decision.
 func (l *Link) joinArbitration() error {
 	if l.isArbiter() {
 		return l.peer.arbitrate(l)
@@ -184,7 +184,8 @@ func (l *Link) isArbiter() bool {
 	return l.peer.links.cfg.Identity.ID().Compare(l.peer.ID) < 0
 }
 
-// notify sets a flag: c has room for one value.
+// notify sends to c, a channel with room for one value, unless a value waits
+// there already.
 func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

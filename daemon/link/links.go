@@ -10,7 +10,7 @@
 //   - An unauthenticated device gets nothing but a refusal, and the number of
 //     its connections is limited.
 //   - A peer cannot make this device work without limit: its messages are rate
-//     limited, and frames that are not wanted are not decoded.
+//     limited, and unwanted frames are not decoded.
 //
 // Goroutines, all of them ended when Run returns:
 //
@@ -27,7 +27,7 @@
 //
 // Two connections to a peer exist for a moment when both sides dial at once, or
 // when one side looks for a better one. The arbiter nominates one of them
-// (arbitrate.go); the other side keeps all of them until then. The states of a
+// (arbitrate.go); the peer keeps all of them until then. The states of a
 // connection:
 //
 //	                                 silence of 0.5 s, during
@@ -65,7 +65,7 @@ const (
 	handshakeTimeout   = 5 * time.Second        // for each of TLS, hello and nomination
 	idlePingInterval   = 700 * time.Millisecond // three of them fit into transport.DeadTimeout
 	callPingInterval   = 200 * time.Millisecond // two of them fit into transport.StaleTimeout
-	simultaneousDial   = time.Second            // the two connections of one are at most so far apart
+	simultaneousDial   = time.Second            // two connections this close together come from one simultaneous dial
 	maxUnauthenticated = 64                     // connections without a known key
 	maxHandshakes      = 8                      // accepted connections of one peer before the hello
 	maxPending         = 8                      // connections of one peer that are not nominated
@@ -77,18 +77,18 @@ type Peer struct {
 	Address string // host:port, or empty
 	ID      identity.ID
 
-	MaxBitrate float64 // of the video that is sent there, Mbit/s; 0: as much as the link carries
+	MaxBitrate float64 // of the video that is sent to it, in Mbit/s; 0: no limit
 }
 
 // Handler receives the events of all links. Its methods are called from the
 // goroutines of the links and must return soon. For one Link they are called
-// one at a time: first Up, last Down. Where a link replaces another one to the
+// one at a time: first Up, last Down. When a link replaces another one to the
 // same peer, Up of the new one comes before Down of the old one. The methods
 // may call Links.
 type Handler interface {
 	Up(l *Link)
 	Down(l *Link, err error)
-	// Refused reports an error that dialling again does not correct: one side
+	// Refused reports an error that dialling again does not correct: one device
 	// does not accept the other's key (ErrWrongIdentity, ErrRefused), or they
 	// have no common version (wire.ErrVersion).
 	Refused(peer string, err error)
@@ -104,8 +104,7 @@ type Handler interface {
 	Quality(l *Link)
 }
 
-// Config is what Links needs. All fields but Dial, Lookup and Network are
-// required.
+// Config configures Links. Dial, Lookup and Network are optional.
 type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, for the hello
@@ -117,9 +116,9 @@ type Config struct {
 	// Lookup returns the addresses of a host in one family, or an error if
 	// there are none; nil: resolve.Lookup.
 	Lookup func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
-	// Network calls changed after each change of the network, until ctx ends,
-	// or returns why it cannot: netwatch.Watch. Without it changes are not
-	// noticed.
+	// Network calls changed after each change of the network until ctx ends, or
+	// returns an error if it cannot, as netwatch.Watch does; nil: changes go
+	// unnoticed.
 	Network func(ctx context.Context, changed func()) error
 }
 
@@ -136,7 +135,7 @@ type Links struct {
 
 	listener net.Listener
 	ctx      context.Context
-	over     bool // nothing is started any more
+	over     bool // Run is ending: nothing new is started
 	work     sync.WaitGroup
 }
 
@@ -169,7 +168,7 @@ func (ls *Links) Listen(address string) error {
 	return nil
 }
 
-// ListenOn is Listen with an open listener. Run closes it.
+// ListenOn accepts peers on an open listener. Run closes it.
 func (ls *Links) ListenOn(l net.Listener) { ls.listener = l }
 
 // Addr returns the address of the listener, or nil.
@@ -243,7 +242,8 @@ func (ls *Links) Configure(name string, peers []Peer) {
 			p.stop(errForgotten)
 		}
 	}
-	// Last, so that a peer of the same name ends before the new one has events.
+	// Last: a replaced peer must end before its successor of the same name has
+	// events.
 	for _, p := range ls.peers {
 		ls.start(p)
 	}

@@ -6,8 +6,8 @@ import (
 )
 
 // followNetwork handles changes of the network. A container host has bursts of
-// them: the first change has an effect at once, those after it only after a
-// pause, which grows with the burst.
+// them: the first change takes effect at once, the next ones after a pause that
+// grows with the burst.
 func (ls *Links) followNetwork(ctx context.Context) {
 	changes := make(chan struct{}, 1)
 	ls.work.Go(func() {

@@ -36,8 +36,8 @@ type peer struct {
 	maxBitrate atomic.Uint64 // in bytes a second, the bits of a float64; 0: no limit
 
 	// switching is held while a link becomes the current one or ends, and while
-	// the Handler is called for it. So the calls have the order of the changes.
-	// Peers of one name, one after the other, share it.
+	// the Handler is called for it, so that the calls come in the order of the
+	// changes. Successive peers of the same name share it.
 	switching *sync.Mutex
 
 	mu        sync.Mutex
@@ -62,7 +62,7 @@ type Status struct {
 	RTT        time.Duration // the latest
 	RTTMin     time.Duration // of the last 64 pings
 	Offset     time.Duration // the peer's CLOCK_MONOTONIC minus ours, with an error of at most RTTMin/2
-	Sent       uint64        // bytes since the start, with those of TLS
+	Sent       uint64        // bytes since the start, including TLS
 	Received   uint64        // the same
 	Software   string        // the peer's program and version
 	Sending    Sending
@@ -198,7 +198,7 @@ func (p *peer) onEnd(l *Link, err error) {
 // retryAfter returns when to dial after the end of a link. The caller holds mu.
 func (p *peer) retryAfter(l *Link, err error) time.Time {
 	if errors.Is(err, ErrDead) {
-		return time.Time{} // it is dialled since it was stale
+		return time.Time{} // the peer has been dialled since the link became stale
 	}
 	if time.Since(l.since) > simultaneousDial {
 		p.pause.reset() // the link was good
@@ -241,5 +241,5 @@ func (p *peer) onFailure(err error) {
 	}
 }
 
-// maxLogged is the number of log lines of one outage.
+// maxLogged limits the log lines of one outage.
 const maxLogged = 8

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// qualityState is the quality in which frames are sent, and why.
+// qualityState is the quality of the frames that are sent, and why.
 type qualityState struct {
-	reduced      bool    // frames are made smaller than the camera gives them
+	reduced      bool    // frames are smaller than the camera delivers them
 	irreducible  bool    // they are too large, but have a format that cannot be reduced
 	byMaxBitrate bool    // max_bitrate is the limit, not the link
 	capacity     float64 // of the link, in Mbit/s
 }
 
 // judgeQuality returns the quality of a frame of sent bytes that would have
-// full bytes without a budget. Constrained is true while the camera's frames
-// exceed the budget: then a small frame, too, belongs to a reduced sequence.
+// full bytes without a budget. constrained is true while the camera's frames
+// exceed the budget: then a small frame counts as reduced, too.
 func judgeQuality(constrained bool, sent, full, budget int) qualityState {
 	reduced := sent < full || constrained && sent <= budget
 	return qualityState{reduced: reduced, irreducible: constrained && !reduced}
@@ -58,7 +58,7 @@ const (
 	restoredFor = 10 * time.Second
 )
 
-// changed reports whether q is to be reported now.
+// changed reports whether q must be reported now.
 func (r *qualityReporter) changed(q qualityState, now time.Duration) bool {
 	q.capacity, q.byMaxBitrate = 0, q.byMaxBitrate && (q.reduced || q.irreducible)
 	mustLast := reducedFor

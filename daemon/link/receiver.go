@@ -46,7 +46,7 @@ func (l *Link) receive(m wire.Message) error {
 	case *wire.Nominate:
 		switch {
 		case l.isArbiter():
-			return fmt.Errorf("%w: nominated by the other side", wire.ErrProtocol)
+			return fmt.Errorf("%w: the peer is not the arbiter, but has sent a nomination", wire.ErrProtocol)
 		case !l.nominated:
 			l.peer.onNominated(l)
 		}
@@ -63,15 +63,15 @@ func (l *Link) receive(m wire.Message) error {
 			l.sent.onFeedback(m, l.elapsed())
 			notify(l.feedbackReceived)
 		default:
-			_ = l.peer.messages.Wait(l.ctx) // an error is the end of ctx
+			_ = l.peer.messages.Wait(l.ctx) // fails only when ctx ends
 			l.peer.links.cfg.Handler.Message(l, m)
 		}
 	}
 	return nil
 }
 
-// receiveFrame reads one frame and hands it to the Handler. A frame that is not
-// what its header says is counted and dropped.
+// receiveFrame reads one frame and hands it to the Handler. A frame that
+// contradicts its header is counted and dropped.
 func (l *Link) receiveFrame(m *wire.Frame) error {
 	if !m.Codec.Allowed(l.features) {
 		return fmt.Errorf("%w: frame codec %v was not agreed on", wire.ErrProtocol, m.Codec)
@@ -101,15 +101,15 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 	l.received.onArrival(wire.Feedback{Seq: m.Seq, Arrived: l.clockBase + complete,
 		Transfer: complete - began, Delay: delay})
 	notify(l.feedbackDue)
-	// After TCP has repeated a lost packet, several frames arrive at once. On
-	// one processor the viewers would only run after the last of them.
+	// After TCP has retransmitted a lost packet, several frames arrive at once.
+	// With a single CPU the viewers would run only after the last of them.
 	runtime.Gosched()
 	return nil
 }
 
-// decodeFrame reads the data of a frame. It returns nil for a frame that is not
-// wanted, is older than one before, or lacks its base. Those are skipped and
-// not decoded, so that a peer cannot make us work for nothing.
+// decodeFrame reads the data of a frame. It returns nil for a frame that is
+// unwanted, not newer than the last one, or a delta whose base is missing.
+// These are skipped without decoding, so that a peer cannot waste our CPU time.
 func (l *Link) decodeFrame(m *wire.Frame) (*frame.Frame, error) {
 	switch {
 	case !l.peer.links.cfg.Handler.Wants(l):

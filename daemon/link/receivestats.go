@@ -18,10 +18,10 @@ type Receiving struct {
 
 // maxLossGap is the longest pause between two frames after which a gap in their
 // numbers counts as loss. It is longer than the second between two cards. After
-// a longer pause the camera was away, or the frames are another call's.
+// a longer pause the camera was closed, or another call has begun.
 const maxLossGap = 1500 * time.Millisecond
 
-// receiveStats is what is known of the frames that arrive. The reading
+// receiveStats counts the frames that arrive. The reading
 // goroutine writes it; any goroutine may read it.
 type receiveStats struct {
 	meter    frame.Meter
@@ -35,7 +35,7 @@ type receiveStats struct {
 	broken   uint64
 }
 
-// isNewer reports whether seq is above that of every good frame before.
+// isNewer reports whether seq is above that of every good frame so far.
 func (r *receiveStats) isNewer(seq uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,7 +55,7 @@ func (r *receiveStats) onFrame(f *frame.Frame, size int) {
 	r.seq, r.arrived, r.captured = f.Seq, f.Arrived, f.Captured
 }
 
-// onBroken counts a frame that is of no use.
+// onBroken counts a frame that cannot be shown.
 func (r *receiveStats) onBroken() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +63,7 @@ func (r *receiveStats) onBroken() {
 }
 
 // onArrival prepares the feedback for a frame, good or broken, whose last byte
-// has arrived. Its counts are those of the good frames.
+// has arrived. It counts only the good ones.
 func (r *receiveStats) onArrival(f wire.Feedback) {
 	r.transfer.Add(frame.Now(), f.Transfer, 0, 0, 0)
 	r.mu.Lock()

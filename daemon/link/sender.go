@@ -23,16 +23,16 @@ import (
 //	                            OnFeedback ◀─ wire.Feedback ◀─ the receiver
 type sender struct {
 	link    *Link
-	sub     *frame.Reader // of the hub whose frames are sent; nil: none are
+	sub     *frame.Reader // to the hub whose frames are sent; nil: none
 	control *congestion.Controller
 	encoder *framecodec.Encoder
 	quality qualityReporter
 
-	counted uint64            // drops of sub that are in drops already
+	counted uint64            // drops of sub that drops already includes
 	blocked congestion.Reason // why CanSend refused since the last frame
 	drops   Drops
 
-	retry         *time.Timer // when CanSend is worth another call
+	retry         *time.Timer // when to call CanSend again
 	feedbackTimer *time.Timer // when the next Feedback may be sent
 	lastFeedback  time.Time
 	feedback      wire.Feedback // reused, so that nothing is allocated
@@ -40,8 +40,8 @@ type sender struct {
 	buf []byte // an encoded message, or the header of a frame
 }
 
-// feedbackInterval is the shortest time between two Feedbacks: 50 a second, as
-// PROTOCOL.md has it.
+// feedbackInterval is the shortest time between two Feedbacks: PROTOCOL.md
+// allows 50 a second.
 const feedbackInterval = 20 * time.Millisecond
 
 func newSender(l *Link) *sender {
@@ -141,7 +141,7 @@ func (s *sender) sendFrame() error {
 		return err
 	}
 	if enc.Header.Validate() != nil {
-		s.drops.TooBig++ // a raw frame above 16 MiB, which the protocol has no room for
+		s.drops.TooBig++ // a raw frame above wire.MaxFrame, 16 MiB
 		s.link.sent.onDropped(s.drops)
 		return nil
 	}
@@ -167,7 +167,7 @@ func (s *sender) writeFrame(enc *framecodec.Encoded) error {
 	return s.link.conn.WriteFrame(s.buf, enc.Data)
 }
 
-// subscribe sends the frames of another hub from now on; nil: of none.
+// subscribe makes h the source of the frames that are sent; nil: none.
 func (s *sender) subscribe(h *frame.Hub) {
 	if s.sub != nil {
 		s.sub.Close()
@@ -182,10 +182,10 @@ func (s *sender) subscribe(h *frame.Hub) {
 }
 
 // countDrops counts the frames that the hub has dropped since the last call,
-// under the reason for which none was taken.
+// and attributes them to what blocked the sender.
 func (s *sender) countDrops() {
 	if n := s.sub.Dropped(); n > s.counted {
-		reason := &s.drops.Link // also when the goroutine was still writing the frame before
+		reason := &s.drops.Link // also while the sender was still writing the previous frame
 		if s.blocked == congestion.LimitedByMaxBitrate {
 			reason = &s.drops.MaxBitrate
 		}
@@ -195,8 +195,8 @@ func (s *sender) countDrops() {
 	s.blocked = congestion.Unlimited
 }
 
-// qualityOf returns in which quality a frame is sent. A card is no part of the
-// video and has none.
+// qualityOf returns the quality of a frame that is sent. A card is not video
+// and has none.
 func (s *sender) qualityOf(f *frame.Frame, enc *framecodec.Encoded, budget int, reason congestion.Reason) qualityState {
 	if f.Card {
 		return qualityState{}

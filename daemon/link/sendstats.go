@@ -15,8 +15,8 @@ type Sending struct {
 	Frames   uint64
 	Dropped  uint64 // the sum of Drops
 	Drops    Drops
-	Reduced  bool          // frames are made smaller than the camera gives them
-	Why      string        // why frames are reduced, or dropped because they cannot be; empty otherwise
+	Reduced  bool          // frames are smaller than the camera delivers them
+	Why      string        // why frames are reduced, or why fewer are sent because they cannot be; empty otherwise
 	Feedback wire.Feedback // the receiver's latest; zero before the first
 	Remote   frame.Rate    // its Delay is from capture to arrival at the receiver
 }
@@ -30,19 +30,19 @@ type Drops struct {
 
 func (d Drops) total() uint64 { return d.Link + d.MaxBitrate + d.TooBig }
 
-// sendStats is what is known of the frames that are sent. The sender and, for
+// sendStats counts the frames that are sent. The sender and, for
 // feedback, the reading goroutine write it; any goroutine may read it.
 type sendStats struct {
 	meter   frame.Meter
 	remote  frame.Meter // of the receiver's reports: delay from capture to arrival there
-	refresh atomic.Bool // the receiver has asked for a raw frame that needs no base
+	refresh atomic.Bool // the receiver has requested a full raw frame
 
 	mu         sync.Mutex
 	frames     uint64
 	drops      Drops
 	quality    qualityState
 	feedback   wire.Feedback
-	feedbackAt time.Duration // when it came
+	feedbackAt time.Duration // when it arrived
 }
 
 // onSent counts a frame.

@@ -3,8 +3,8 @@
 //
 // Guarantees:
 //   - It needs no privilege.
-//   - Repeated messages without a change are not reported: statistics of a
-//     wireless interface, or a renewed lifetime.
+//   - Messages without a change are not reported, such as the statistics of a
+//     wireless interface or a renewed lifetime.
 //   - After an overflow of the socket it reports a change.
 //   - Its memory is bounded, whatever the kernel sends.
 //
@@ -23,12 +23,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const groups = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR |
+const multicastGroups = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR |
 	unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE
 
 // Watch calls changed when an interface goes up or down, or when an address or
-// a route is added or removed. It returns nil when ctx ends, or why it cannot
-// watch. Changes come in bursts; changed must return soon.
+// a route is added or removed. It returns nil when ctx ends, or an error if it
+// cannot watch. Changes come in bursts; changed must return soon.
 func Watch(ctx context.Context, changed func()) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -36,7 +36,7 @@ func Watch(ctx context.Context, changed func()) error {
 	}
 	f := os.NewFile(uintptr(fd), "rtnetlink")
 	defer f.Close()
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: multicastGroups}); err != nil {
 		return fmt.Errorf("watch network: %w", err)
 	}
 	conn, err := f.SyscallConn()

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tracker remembers interfaces and addresses, so that a repeated message is not
-// a change.
+// tracker remembers interfaces and addresses, so that it can tell a change from
+// a repeated message.
 type tracker struct {
 	interfaces map[int32]uint32  // flags by index
 	addresses  map[string]uint32 // flags by the bytes that identify the address
@@ -41,10 +41,10 @@ func (t *tracker) update(b []byte) (changed bool) {
 	return changed
 }
 
-// usableFlags decide whether an interface carries packets.
+// usableFlags are those that decide whether an interface carries packets.
 const usableFlags = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
 
-// link handles struct ifinfomsg.
+// link parses struct ifinfomsg and reports a change.
 func (t *tracker) link(b []byte, added bool) bool {
 	if len(b) < unix.SizeofIfInfomsg || b[0] != unix.AF_UNSPEC { // AF_BRIDGE and others
 		return false
@@ -65,7 +65,7 @@ func (t *tracker) link(b []byte, added bool) bool {
 // unusableFlags mark an address that cannot be used.
 const unusableFlags = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
 
-// address handles struct ifaddrmsg and its attributes.
+// address parses struct ifaddrmsg with its attributes and reports a change.
 func (t *tracker) address(b []byte, added bool) bool {
 	if len(b) < unix.SizeofIfAddrmsg {
 		return false
@@ -97,8 +97,9 @@ func (t *tracker) address(b []byte, added bool) bool {
 	return !known || before != flags
 }
 
-// isUnicastRoute handles struct rtmsg. The kernel derives the table "local"
-// from the addresses; cloned routes are its cache.
+// isUnicastRoute parses struct rtmsg and reports whether the route may affect a
+// connection. The kernel derives the table "local" from the addresses; cloned
+// routes are its cache.
 func isUnicastRoute(b []byte) bool {
 	if len(b) < unix.SizeofRtMsg {
 		return false

@@ -12,7 +12,7 @@ import (
 )
 
 // avahiSocket is the socket of avahi-daemon's simple protocol: one line each
-// way. nss-mdns of the C library uses it, too.
+// way. nss-mdns uses it, too.
 const avahiSocket = "/run/avahi-daemon/socket"
 
 const avahiTimeout = 2 * time.Second

@@ -61,6 +61,6 @@ func TestQueryAvahi(t *testing.T) {
 		})
 	}
 	if _, err := queryAvahi(context.Background(), "/nonexistent", "a b.local", true); err == nil {
-		t.Error("a name with a space: got no error")
+		t.Error("a name with a space: got no error, want one")
 	}
 }

@@ -3,12 +3,12 @@
 //
 // Guarantees:
 //   - IPv6 and IPv4 take turns in the result, IPv6 first (RFC 8305).
-//   - Once one family has addresses, the other one has 50 ms left.
-//   - Avahi resolves names in .local where it runs. Without cgo the resolver of
+//   - Once one family has addresses, the other one has 50 ms to answer.
+//   - Avahi, if it runs, resolves names in .local. Without cgo the resolver of
 //     package net does not know them.
-//   - A name with letters of other scripts is converted for DNS (RFC 5891).
+//   - A name with non-ASCII letters is converted for DNS (RFC 5891).
 //   - A link-local address has the zone of an existing network interface.
-//     Without one connect(2) fails with EINVAL.
+//     Without a zone, connect(2) fails with EINVAL.
 //   - The result has at most 8 addresses.
 //
 // Addresses starts two goroutines and waits for both.
@@ -40,12 +40,12 @@ const (
 // there are none. It may be called concurrently.
 type LookupFunc func(ctx context.Context, host string, v4 bool) ([]netip.Addr, error)
 
-// ErrNoZone means that an address is link-local and its network interface is
-// not known.
+// ErrNoZone means that a link-local address does not name its network
+// interface.
 var ErrNoZone = errors.New("link-local address without a network interface")
 
-// ErrNoInterface means that the zone of an address is not a network interface
-// of this device, or not at present.
+// ErrNoInterface means that the zone of an address names no network interface
+// that exists now.
 var ErrNoInterface = errors.New("no such network interface")
 
 // CheckZone returns an error that wraps ErrNoZone or ErrNoInterface for an IPv6
@@ -76,10 +76,10 @@ func isLinkLocal(a netip.Addr) bool {
 		(a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast())
 }
 
-// Addresses returns the addresses that address stands for, each as "IP:port".
-// An address without a host name is returned unchanged, and so is a malformed
-// one: the dialler reports what is wrong with it. Errors are those of CheckZone
-// and of the lookup.
+// Addresses resolves address, "host:port", to addresses to dial, each
+// "IP:port". An address without a host name is returned unchanged, and so is a
+// malformed one: the dialer reports what is wrong with it. Errors come from
+// CheckZone and from lookup.
 func Addresses(ctx context.Context, lookup LookupFunc, address string) ([]string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host == "" {
@@ -110,7 +110,7 @@ func Addresses(ctx context.Context, lookup LookupFunc, address string) ([]string
 }
 
 // bothFamilies looks up both families at once. After the first answer, the
-// other family has resolutionDelay left.
+// other family has resolutionDelay to answer.
 func bothFamilies(ctx context.Context, lookup LookupFunc, host string) (v6, v4 []netip.Addr, err error) {
 	type answer struct {
 		v4    bool
@@ -159,9 +159,9 @@ func interleave(v6, v4 []netip.Addr) (all []netip.Addr) {
 	return all
 }
 
-// Lookup is the LookupFunc of the system. It asks Avahi for names in .local,
-// and the resolver of package net for all others and for what Avahi does not
-// know.
+// Lookup is the LookupFunc of the system. It asks Avahi for names in .local. It
+// asks the resolver of package net for all other names, and for those that
+// Avahi does not know.
 func Lookup(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
 	name := strings.TrimSuffix(host, ".")
 	if strings.HasSuffix(strings.ToLower(name), ".local") {

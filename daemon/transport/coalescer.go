@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// coalescer lies between crypto/tls and the TCP connection. crypto/tls writes
-// each record of 16 KiB by itself, and a frame has several of them. One system
-// call for all of them costs less on both sides. BenchmarkCoalescer, frames of
+// coalescer sits between crypto/tls and the TCP connection. crypto/tls writes
+// each record of 16 KiB separately, and a frame has several of them. One system
+// call for all of them is cheaper on both sides. BenchmarkCoalescer, frames of
 // 100 KB over loopback: 0.8 of the CPU time, 0.55 of the context switches.
 type coalescer struct {
 	net.Conn
 
-	// Also held while writing: the reading goroutine answers key updates, and
-	// records must not overtake each other.
+	// Also held while writing: the reading goroutine writes too, when it
+	// answers key updates, and records must not overtake each other.
 	mu     sync.Mutex
 	corked bool
 	buf    []byte
@@ -22,7 +22,7 @@ type coalescer struct {
 	reader *bufio.Reader // nil before bufferReads
 }
 
-// corkSize is the most that one write takes: the frames of most cameras.
+// corkSize is the largest combined write. The frames of most cameras fit.
 const corkSize = 128 << 10
 
 // readBufferSize holds four records.
@@ -41,14 +41,14 @@ func (c *coalescer) Read(b []byte) (int, error) {
 	return c.reader.Read(b)
 }
 
-// cork holds back what is written until uncork.
+// cork holds back writes until uncork.
 func (c *coalescer) cork() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.corked = true
 }
 
-// uncork writes what was held back.
+// uncork writes what cork held back.
 func (c *coalescer) uncork() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -49,13 +49,13 @@ func BenchmarkCoalescer(b *testing.B) {
 	compareFrames(b, 2*time.Millisecond, stream{}, stream{cork: true})
 }
 
-// stream is a way to send frames over TLS on loopback.
+// stream is one way to send frames over TLS on loopback.
 type stream struct {
 	cork bool                               // combine the writes and reads of a frame
 	io   func(c *net.TCPConn) io.ReadWriter // below TLS; nil: rawIO
 }
 
-// usage is what the process has used, on both sides of the connection.
+// usage is what the process has used, for both ends of the connection.
 type usage struct {
 	cpu      time.Duration
 	switches int64
@@ -67,8 +67,8 @@ func now() usage {
 	return usage{time.Duration(r.Utime.Nano() + r.Stime.Nano()), r.Nvcsw + r.Nivcsw}
 }
 
-// compareFrames sends frames of 100 KB in two ways, by turns, one frame every
-// interval. It reports what the second way uses as a share of the first.
+// compareFrames sends frames of 100 KB in two ways, alternately, one frame
+// every interval. It reports the usage of the second way relative to the first.
 func compareFrames(b *testing.B, interval time.Duration, before, after stream) {
 	const framesPerTurn = 20
 	var used [2]usage

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// liveness is a TCP connection that turns silence into errors. After start, a
-// silence makes it stale and later ends Read; a Write without progress ends,
-// too. Before start, the deadlines are the caller's.
+// liveness is a TCP connection that turns silence into errors. After start,
+// silence makes it stale and later ends Read; a Write without progress fails,
+// too. Before start, the caller sets the deadlines.
 type liveness struct {
 	net.Conn
 	io io.ReadWriter // Conn, or the rawIO below it
@@ -24,14 +24,14 @@ type liveness struct {
 	mu      sync.Mutex
 	final   bool      // the final deadline is set
 	started bool      // the handshake is over
-	since   time.Time // a Read has waited since then; zero: none waits
-	staleAt time.Time // the Read becomes stale then
+	since   time.Time // when the waiting Read began; zero: none waits
+	staleAt time.Time // when the connection becomes stale
 	stale   bool
 }
 
 // unsentLimit bounds the bytes that the kernel holds and has not sent
-// (TCP_NOTSENT_LOWAT, tcp(7)). The sender then chooses the newest frame as late
-// as possible.
+// (TCP_NOTSENT_LOWAT, tcp(7)), so that the sender picks the newest frame as
+// late as possible.
 const unsentLimit = 64 << 10
 
 func newLiveness(c net.Conn) *liveness {
@@ -46,7 +46,7 @@ func newLiveness(c net.Conn) *liveness {
 	}
 	if raw, err := t.SyscallConn(); err == nil {
 		// Both options exist since Linux 3.12. Without them a slow network only
-		// delays more.
+		// delays frames more.
 		_ = raw.Control(func(fd uintptr) {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentLimit)
 			// The kernel would retransmit for 15 minutes by default, also after
@@ -70,7 +70,8 @@ func (l *liveness) start(o Options) {
 	}
 }
 
-// probe lets the waiting Read become stale after StaleTimeout, this once.
+// probe makes the connection stale after StaleTimeout, once, if the waiting
+// Read gets nothing.
 func (l *liveness) probe() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +101,7 @@ func (l *liveness) abort() {
 	_ = l.Conn.Close()
 }
 
-// SetWriteDeadline is called by crypto/tls, which gives its close_notify five
+// SetWriteDeadline is called by crypto/tls, which allows its close_notify five
 // seconds. It does not move the final deadline.
 func (l *liveness) SetWriteDeadline(t time.Time) error {
 	l.mu.Lock()
@@ -126,8 +127,8 @@ func (l *liveness) Read(b []byte) (int, error) {
 	}
 }
 
-// beginRead starts to measure the silence. It starts now: while no goroutine
-// reads, nothing can arrive.
+// beginRead starts to measure the silence: while no goroutine reads, nothing
+// can arrive.
 func (l *liveness) beginRead() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -196,8 +197,8 @@ func (l *liveness) Write(b []byte) (int, error) {
 	}
 }
 
-// limitWrite sets the deadline of the next write. It reports false where the
-// deadline is the caller's.
+// limitWrite sets the deadline of the next write. It returns false if the
+// caller sets the deadlines.
 func (l *liveness) limitWrite(t time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -208,8 +209,8 @@ func (l *liveness) limitWrite(t time.Time) bool {
 	return true
 }
 
-// explain wraps an exceeded deadline of our own. In the handshake, and at the
-// end, the deadline is the caller's.
+// explain wraps the error of a deadline that liveness has set. During the
+// handshake, and after the final deadline is set, it returns err as it is.
 func (l *liveness) explain(err, meaning error, limit time.Duration) error {
 	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err

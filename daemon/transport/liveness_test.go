@@ -12,12 +12,12 @@ import (
 	"vchat/daemon/daemontest/faketime"
 )
 
-// crypto/tls gives its close_notify five seconds, which a device that shuts
-// down does not have.
+// crypto/tls allows its close_notify five seconds. A device that shuts down
+// does not have them.
 func TestLiveness_keepsFinalDeadline(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		const final = 300 * time.Millisecond
-		here, there := net.Pipe() // a write blocks until the other side reads
+		here, there := net.Pipe() // a write blocks until the other end reads
 		defer there.Close()
 		c := newLiveness(here)
 		defer c.Close()

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const msgProbe = 0x10 // MSG_PROBE of linux/socket.h: send nothing
+const msgProbe = 0x10 // MSG_PROBE of linux/socket.h: send nothing, only confirm the neighbour
 
 // ConfirmNeighbour keeps the hardware address of a host, or of the router to
 // it, in the kernel's neighbour cache (MSG_CONFIRM, sendto(2)). The kernel
-// forgets it 10 to 60 s into a network cut. It then asks for the address once a
-// second, and the first SYN after the cut waits for the answer.
-// BenchmarkConfirmNeighbour: a connection is made 20 ms after the cut instead
-// of 500 ms.
+// forgets it 10 to 60 s into a network outage. It then asks for the address
+// once a second, and the first SYN after the outage waits for the answer.
+// BenchmarkConfirmNeighbour: the first connection is up 20 ms after the outage,
+// not 500 ms.
 //
 // If the host has a new hardware address, its own ARP request corrects the
 // entry (arp(7)). An error, also for a malformed address, means only that the

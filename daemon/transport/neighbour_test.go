@@ -20,17 +20,17 @@ func TestConfirmNeighbour(t *testing.T) {
 		}
 	}
 	if err := ConfirmNeighbour("workshop:7450"); err == nil {
-		t.Error("a host name: got no error")
+		t.Error("ConfirmNeighbour of a host name: got no error, want one")
 	}
 }
 
-// BenchmarkConfirmNeighbour measures how soon a connection is made after a cut,
-// with and without ConfirmNeighbour. Two network namespaces are joined by a
-// veth pair. The cut takes the address from the far one, so the near one keeps
-// its carrier. The kernel forgets neighbours sooner than usual, so that a cut
-// of 6 s is enough.
+// BenchmarkConfirmNeighbour measures how soon a connection is up after an
+// outage, with and without ConfirmNeighbour. Two network namespaces are joined
+// by a veth pair. The outage removes the address of the far one, so the near
+// one keeps its carrier. The kernel forgets neighbours sooner than usual, so
+// that 6 s are enough.
 func BenchmarkConfirmNeighbour(b *testing.B) {
-	runtime.LockOSThread() // never unlocked: the namespace ends with the thread
+	runtime.LockOSThread() // stays locked: the namespace ends with the thread
 	far := newNamespace(b)
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		b.Skipf("no network namespace of its own: %v", err)
@@ -79,7 +79,7 @@ type dialLoop struct {
 	since []time.Time
 }
 
-// run dials until a connection is made or the time is over.
+// run dials until a connection is up or the time is over.
 func (d *dialLoop) run(b *testing.B, confirm bool, until time.Time) {
 	var next time.Time
 	for time.Now().Before(until) {

@@ -10,22 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawIO reads and writes a TCP connection by system calls that the Go scheduler
-// does not see. The descriptor does not block, so they return at once. A call
-// that the scheduler sees wakes its monitor thread, which then polls every 20
-// µs until the program is idle again. BenchmarkRawIO, 30 frames of 100 KB a
-// second over loopback TLS: 0.85 of the CPU time, 0.8 of the context switches.
+// rawIO reads and writes a TCP connection with system calls that the Go
+// scheduler does not see. The descriptor is nonblocking, so they return at
+// once. A call that the scheduler sees wakes its monitor thread, which then
+// polls every 20 µs until the program is idle again. BenchmarkRawIO, 30 frames
+// of 100 KB a second over loopback TLS: 0.85 of the CPU time, 0.8 of the
+// context switches.
 //
 // One goroutine may read and one may write at the same time. Deadlines and
-// Close are those of the connection.
+// Close of the connection apply.
 type rawIO struct {
 	conn syscall.RawConn
 	in   direction
 	out  direction
 }
 
-// direction is one of reading and writing. Its step is made once, so that a
-// call allocates nothing.
+// direction is the state of reading or of writing. Its step is created once, so
+// that a call allocates nothing.
 type direction struct {
 	left []byte
 	done int
@@ -75,8 +76,7 @@ func (d *direction) run(b []byte, name string, wait func(func(uintptr) bool) err
 	return d.done, err
 }
 
-// syscall makes one system call. It reports false if the call would have
-// blocked.
+// syscall makes one system call. It returns false if the call would block.
 func (d *direction) syscall(trap, fd uintptr) bool {
 	for {
 		n, _, errno := unix.RawSyscall(trap, fd,

@@ -68,8 +68,8 @@ func TestRawIO_transfersMoreThanBuffersHold(t *testing.T) {
 	}
 }
 
-// A partial write returns how many bytes went, so that a slow link is not taken
-// for a stalled one.
+// A partial write returns how many bytes were written, so that a slow link is
+// not mistaken for a stalled one.
 func TestRawIO_keepsDeadlines(t *testing.T) {
 	here, _ := tcpPair(t)
 	a := mustRawIO(t, here)
@@ -85,7 +85,7 @@ func TestRawIO_keepsDeadlines(t *testing.T) {
 			t.Errorf("Write = %d, %v; want a part of %d and an exceeded deadline", n, err, len(data))
 		}
 	}()
-	for s := newSocket(here); s.Unacked() == 0; { // the other side does not read
+	for s := newSocket(here); s.Unacked() == 0; { // the other end does not read
 		time.Sleep(time.Millisecond)
 	}
 	_ = here.SetWriteDeadline(time.Now())

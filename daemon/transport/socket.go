@@ -13,9 +13,9 @@ import (
 
 const bbr = "bbr" // in /proc/sys/net/ipv4/tcp_available_congestion_control
 
-// socket reads what the kernel knows of a TCP connection. The zero socket, that
-// of a connection in memory, returns zeros. It belongs to the writing
-// goroutine. Its callbacks are made once, so that a call allocates nothing.
+// socket reads what the kernel knows about a TCP connection. For a connection
+// in memory it returns zeros. It belongs to the writing goroutine. Its
+// callbacks are created once, so that a call allocates nothing.
 type socket struct {
 	raw syscall.RawConn
 
@@ -50,7 +50,7 @@ func newSocket(c net.Conn) *socket {
 	return s
 }
 
-// TCPInfo returns what the kernel knows of the path; zero for a closed
+// TCPInfo returns what the kernel knows about the path; zero for a closed
 // connection.
 func (s *socket) TCPInfo() congestion.TCPInfo {
 	s.info, s.infoOK = unix.TCPInfo{}, false
@@ -72,10 +72,10 @@ func (s *socket) TCPInfo() congestion.TCPInfo {
 	return info
 }
 
-// useBBR selects BBR, which a single lost packet does not slow down; radio
+// useBBR selects BBR. A single lost packet does not slow it down, and radio
 // links lose some all the time. With cubic, a loss of 1 % at 20 ms leaves 6
-// Mbit/s of any link. BBR needs no privilege where the kernel has loaded it.
-// Elsewhere the default stays.
+// Mbit/s of any link. BBR needs no privilege if the kernel has loaded it.
+// Otherwise the default stays.
 func (s *socket) useBBR() {
 	if s.raw != nil {
 		_ = s.raw.Control(func(fd uintptr) {
@@ -85,7 +85,7 @@ func (s *socket) useBBR() {
 }
 
 // ResetBBR restarts BBR's search for the capacity of the link, from a multiple
-// of the present estimate. BBR restarts only if another algorithm was selected
+// of the current estimate. BBR restarts only if another algorithm was selected
 // in between. BenchmarkBBRReset of package congestion measures the gain.
 func (s *socket) ResetBBR() {
 	if s.raw == nil {

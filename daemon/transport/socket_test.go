@@ -17,13 +17,13 @@ func TestSocket_queueLengths(t *testing.T) {
 		t.Errorf("before a write: got %d unacknowledged, %d unsent; want 0, 0", s.Unacked(), s.Unsent())
 	}
 	n, data := 0, make([]byte, 64<<20)
-	for n < len(data) && s.Unsent() == 0 { // the other side does not read
+	for n < len(data) && s.Unsent() == 0 { // the other end does not read
 		_ = c.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
 		m, _ := c.Write(data[n:])
 		n += m
 	}
 	if q, u := s.Unacked(), s.Unsent(); q == 0 || u == 0 || u > q || q > n {
-		t.Errorf("got %d unacknowledged, %d unsent of %d written", q, u, n)
+		t.Errorf("got %d unacknowledged, %d unsent of %d written; want both above 0, unsent <= unacknowledged <= written", q, u, n)
 	}
 	if n := testing.AllocsPerRun(100, func() { s.Unacked(); s.Unsent() }); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)

@@ -8,12 +8,11 @@
 //   - Nothing moves the deadline of SetFinalDeadline, not even the
 //     close_notify of crypto/tls.
 //   - WriteFrame needs one system call for each 128 KiB.
-//   - Reading and writing below TLS, and the kernel's numbers, allocate
-//     nothing.
+//   - Reading and writing below TLS, and asking the kernel, allocate nothing.
 //
 // It starts no goroutines. One goroutine may read and one may write at the same
-// time. The methods of congestion.Socket belong to the writing one. All others
-// are safe for concurrent use.
+// time. Only the writing one may call the methods of congestion.Socket. All
+// others are safe for concurrent use.
 //
 //	Conn ─ crypto/tls ─ coalescer ── liveness ─── rawIO ─── kernel
 //	 │     records of   one write    deadlines    read(2)     │
@@ -43,13 +42,12 @@ import (
 )
 
 const (
-	// StaleTimeout is the silence after which a connection that is in use is
-	// worth a second one. It is also how long Probe waits.
+	// StaleTimeout is the silence after which a connection in a call is stale:
+	// the peer is dialled again. It is also how long Probe waits.
 	StaleTimeout = 500 * time.Millisecond
 	// DeadTimeout is the silence that ends a connection.
 	DeadTimeout = 2500 * time.Millisecond
-	// WriteTimeout is how long the kernel may accept nothing of what is
-	// written.
+	// WriteTimeout is how long a write may go without progress.
 	WriteTimeout = 10 * time.Second
 )
 
@@ -61,26 +59,26 @@ var (
 	ErrSlow = errors.New("peer does not read")
 )
 
-// IsClosed reports whether err means that one of the two sides has closed or
-// reset the connection.
+// IsClosed reports whether err means that either end has closed or reset the
+// connection.
 func IsClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// Counters counts bytes on the wire, with those of TLS. It is safe for
+// Counters counts bytes on the wire, including TLS. It is safe for
 // concurrent use.
 type Counters struct{ In, Out atomic.Uint64 }
 
-// Options is what Start needs.
+// Options configures Start. All fields are required.
 type Options struct {
 	// Counters counts the bytes from now on. Several connections may share it.
 	Counters *Counters
 	// LivenessTimeout returns the silence that makes the connection stale, for
-	// example StaleTimeout. From DeadTimeout on it never becomes stale.
+	// example StaleTimeout. With DeadTimeout or more it never becomes stale.
 	LivenessTimeout func() time.Duration
-	// OnStale is called when Stale has changed. It must return soon and must
-	// not call the connection.
+	// OnStale is called after each change of Stale. It must return soon and
+	// must not call the connection.
 	OnStale func()
 }
 
@@ -99,7 +97,7 @@ func Client(ctx context.Context, raw net.Conn, config *tls.Config) (*Conn, error
 	return handshake(ctx, raw, config, tls.Client)
 }
 
-// Server is Client for the other side.
+// Server performs the TLS handshake as the server on raw; see Client.
 func Server(ctx context.Context, raw net.Conn, config *tls.Config) (*Conn, error) {
 	return handshake(ctx, raw, config, tls.Server)
 }
@@ -115,7 +113,7 @@ func handshake(ctx context.Context, raw net.Conn, config *tls.Config,
 	return c, nil
 }
 
-// fullRecords lets TLS fill its records from the first frame on. By default it
+// fullRecords makes TLS fill its records from the first frame on. By default it
 // begins with small ones after each pause.
 func fullRecords(c *tls.Config) *tls.Config {
 	c = c.Clone()
@@ -132,10 +130,10 @@ func (c *Conn) Start(o Options) {
 	c.liveness.start(o)
 }
 
-// ConnectionState returns what TLS has agreed on.
+// ConnectionState returns the result of the TLS handshake.
 func (c *Conn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
 
-// RemoteAddr returns the network address of the other side.
+// RemoteAddr returns the network address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.tls.RemoteAddr() }
 
 // Read reads decrypted bytes. It fails with ErrDead after a silence of
@@ -164,12 +162,12 @@ func (c *Conn) WriteFrame(head, data []byte) error {
 // SetHandshakeDeadline sets the deadline of reading and writing until Start.
 func (c *Conn) SetHandshakeDeadline(t time.Time) { _ = c.liveness.SetDeadline(t) }
 
-// SetFinalDeadline sets a deadline that nothing changes any more. It ends the
+// SetFinalDeadline sets a deadline that nothing moves afterwards. It ends the
 // watch for silence.
 func (c *Conn) SetFinalDeadline(t time.Time) { c.liveness.setFinalDeadline(t) }
 
 // Probe makes the connection stale unless bytes arrive within StaleTimeout. The
-// caller sends something that the peer answers.
+// caller then sends a message that the peer answers.
 func (c *Conn) Probe() { c.liveness.probe() }
 
 // Stale reports whether the peer has been silent for longer than
@@ -183,6 +181,6 @@ func (c *Conn) CloseWrite() error { return c.tls.CloseWrite() }
 // is still sent.
 func (c *Conn) Close() error { return c.liveness.Close() }
 
-// Abort closes the connection and discards what the kernel has not sent. A
+// Abort closes the connection and discards what the kernel has not sent: its
 // successor needs the capacity.
 func (c *Conn) Abort() { c.liveness.abort() }
