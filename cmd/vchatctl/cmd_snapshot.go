@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,10 +22,11 @@ const maxFreshAge = 2 * time.Second
 
 func (a *app) snapshotCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "snapshot [PEER|self] FILE.jpg|-",
-		Short: "Save the newest frame of a feed as a JPEG file",
-		Long: `Save the newest frame of a feed as a JPEG file, or write it to standard output for -. Without a
-name, use the peer of the only call, or this device's camera if there is no call.`,
+		Use:   "snapshot [PEER|self] FILE.jpg|FILE.png|-",
+		Short: "Save the newest frame of a feed as a JPEG or PNG file",
+		Long: `Save the newest frame of a feed as a JPEG or PNG file, or write it as JPEG to standard output
+for -. Without a name, use the peer of the only call, or this device's camera if there is no call.
+JPEG is the frame as the camera gave it.`,
 		Args:              argCount(1, 2),
 		ValidArgsFunction: a.completeFeedFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,6 +36,10 @@ name, use the peer of the only call, or this device's camera if there is no call
 			}
 			if len(args) == 1 && filepath.Ext(file) == "" && file != "-" && a.checkFeed(cmd.Context(), file) == nil {
 				return usagef("missing file name; usage: vchatctl snapshot %s %s.jpg", file, file)
+			}
+			ext := strings.ToLower(filepath.Ext(file))
+			if !slices.Contains([]string{"", ".jpg", ".jpeg", pngExt}, ext) {
+				return usagef("%s: unsupported format; use .jpg or .png", file)
 			}
 			if file == "-" && a.onTerminal() {
 				return usagef("standard output is a terminal; redirect it or name a file")
@@ -51,6 +58,11 @@ name, use the peer of the only call, or this device's camera if there is no call
 			if f.Age > maxFreshAge {
 				a.logf("the newest frame of %s is %s old", feed, durationText(f.Age))
 			}
+			if ext == pngExt {
+				if f.Data, err = toPNG(f.Data); err != nil {
+					return fmt.Errorf("save frame: %s: %w; use .jpg", file, err)
+				}
+			}
 			if file == "-" {
 				_, err = a.stdout.Write(f.Data)
 			} else {
@@ -59,9 +71,22 @@ name, use the peer of the only call, or this device's camera if there is no call
 			if err != nil {
 				return fmt.Errorf("save frame: %w", err)
 			}
+			if file != "-" {
+				a.noticef("saved %s", absolute(file))
+			}
 			return nil
 		},
 	}
+}
+
+const pngExt = ".png"
+
+// absolute returns a path with its folder, for messages.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // completeFeedFile completes the arguments [PEER|self] FILE.

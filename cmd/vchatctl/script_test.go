@@ -212,6 +212,8 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		d.Update(fillStatus)
 	case "frame", "card": // FEED: its newest frame is a JPEG frame, or a card
 		d.Publish(args[1], 1, args[0] == "card", jpegFrame())
+	case "frame-of": // FEED DATA: its newest frame has these bytes
+		d.Publish(args[1], 1, false, []byte(args[2]))
 	case "numbered-frames": // FEED: each frame is its number and a comma
 		d.wg.Go(func() { d.publishFrames(args[1], func(seq uint64) []byte { return fmt.Appendf(nil, "%d,", seq) }) })
 	case "jpeg-frames": // FEED: each frame is a JPEG frame

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -159,17 +160,27 @@ func (s *Session) snapshot(ctx context.Context) error {
 	if f.Card {
 		return errors.New(NoPicture(feed))
 	}
-	name := strings.Map(func(r rune) rune {
+	path, err := filepath.Abs(SnapshotName(feed, time.Now()))
+	if err != nil {
+		return err
+	}
+	if err := writeNew(path, f.Data); err != nil {
+		return err
+	}
+	s.addLine("saved " + path)
+	return nil
+}
+
+// SnapshotName returns the file name of a snapshot that was taken at a time.
+// All viewers use it.
+func SnapshotName(feed string, at time.Time) string {
+	feed = strings.Map(func(r rune) rune {
 		if r == '/' || r == 0 {
 			return '_'
 		}
 		return r
-	}, feed) + time.Now().Format("-20060102-150405.000") + ".jpg"
-	if err := writeNew(name, f.Data); err != nil {
-		return err
-	}
-	s.addLine("saved " + name)
-	return nil
+	}, feed)
+	return feed + at.Format("-20060102-150405.000") + ".jpg"
 }
 
 // writeNew writes a new file. After an error it removes the file again.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -304,10 +305,17 @@ func TestSession_Press(t *testing.T) {
 
 	r.device.Publish("workshop", 100, false, []byte("the newest"))
 	r.press("s")
-	r.awaitText("saved workshop-", lines)
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.awaitText("saved "+dir+"/workshop-", lines)
 	files, err := os.ReadDir(".")
 	if err != nil || len(files) != 1 {
 		t.Fatalf("got files %v, %v; want one", files, err)
+	}
+	if !regexp.MustCompile(`^workshop-\d{8}-\d{6}\.\d{3}\.jpg$`).MatchString(files[0].Name()) {
+		t.Errorf("got file name %q, want the peer and the time", files[0].Name())
 	}
 	if b, err := os.ReadFile(files[0].Name()); err != nil || string(b) != "the newest" {
 		t.Errorf("snapshot: got %q, %v; want the newest frame", b, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -117,6 +118,10 @@ func writeError(w http.ResponseWriter, err error) {
 	_, _ = w.Write(body)
 }
 
+// headerFileName has the name under which the page saves a snapshot, escaped as
+// in a URL.
+const headerFileName = "X-File-Name"
+
 // snapshot responds with the newest frame, to be saved.
 func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("feed")
@@ -133,8 +138,10 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request) {
 	case f.Card:
 		writeError(w, &api.Error{Kind: api.CameraUnavailable, Message: view.NoPicture(name)})
 	default:
-		w.Header().Set("Content-Type", "image/jpeg")
-		w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+		h := w.Header()
+		h.Set("Content-Type", "image/jpeg")
+		h.Set("Content-Length", strconv.Itoa(len(f.Data)))
+		h.Set(headerFileName, url.PathEscape(view.SnapshotName(name, time.Now())))
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 		_, _ = w.Write(f.Data)
 	}

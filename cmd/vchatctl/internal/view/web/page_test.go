@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -312,6 +313,12 @@ func TestPage_rotationAndSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	if name := filepath.Base(saved[0]); !regexp.MustCompile(`^self-\d{8}-\d{6}\.\d{3}\.jpg$`).MatchString(name) {
+		t.Errorf("got file name %q, want it as in all viewers", name)
+	} else {
+		browser.wait("the name and the folder", includes(`document.getElementById('problem').textContent`,
+			"Saved "+name+" in the browser's download folder."))
+	}
 	if c, err := jpeg.DecodeConfig(f); err != nil || c.Width != 320 || c.Height != 240 {
 		t.Errorf("%s: got %dx%d, %v; want 320x240", saved[0], c.Width, c.Height, err)
 	}

@@ -174,11 +174,13 @@ function addMessage({ at, peer, mine, text }) {
 }
 
 let problemTimer = null;
-function showProblem(text) {
+function showProblem(text, isNote = false) {
   clearTimeout(problemTimer);
   $('problem').textContent = text;
+  $('problem').classList.toggle('note', isNote);
   if (text) problemTimer = setTimeout(() => showProblem(''), 12000);
 }
+const showNote = (text) => showProblem(text, true);
 
 // errorText returns the error of a response.
 async function errorText(response) {
@@ -206,10 +208,10 @@ async function snapshot() {
     const response = await fetch(`snapshot/${encodeURIComponent(feed)}`);
     if (!response.ok) { showProblem(await errorText(response)); return; }
     const url = URL.createObjectURL(await response.blob());
-    const now = new Date();
-    const name = new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 19).replace('T', '-').replaceAll(':', '.');
-    element('a', { href: url, download: `${feed}-${name}.jpg` }).click();
+    const name = decodeURIComponent(response.headers.get('X-File-Name'));
+    element('a', { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60000);
+    showNote(`Saved ${name} in the browser's download folder.`);
   } catch {
     showProblem('Snapshot failed: vchatctl does not answer.');
   }
