@@ -35,13 +35,14 @@ type Buffer struct {
 	Data     []byte        // valid until Release or Close; may be empty
 	Sequence uint32        // the driver's number of the frame; a gap means lost frames
 	Time     time.Duration // CLOCK_MONOTONIC time of capture
+	Arrival  bool          // Time is the time of DQBUF, because the driver's time stamp is not plausible
 	Error    bool          // flagged by the driver, empty, or too short for a raw frame: do not show it
 	index    uint32
 }
 
 // Camera is an open, streaming camera. One goroutine calls Next, Release,
-// Restart and LowRateReason and reads the frames. Wake may be called from any
-// goroutine. So may Close, while no Buffer is held.
+// Restart, LowRateReason and StampWarning and reads the frames. Wake may be
+// called from any goroutine. So may Close, while no Buffer is held.
 type Camera struct {
 	kernel   Kernel
 	device   Device
@@ -59,6 +60,7 @@ type Camera struct {
 	closed bool
 	lost   error       // not nil: the cause why the descriptor is closed
 	arg    uapi.Buffer // argument of QBUF and DQBUF, reused to avoid an allocation per frame
+	clock  captureClock
 }
 
 // mappedBuffer is one buffer. The driver owns it unless it is held.
@@ -155,28 +157,27 @@ func (c *Camera) dequeue() (Buffer, error) {
 	m := &c.bufs[a.Index]
 	m.held = true
 	used := int(min(a.BytesUsed, uint32(len(m.data))))
+	at := c.clock.at(time.Duration(a.Timestamp.Nano()),
+		a.Flags&uapi.BufFlagTimestampMask == uapi.BufFlagTimestampMonotonic, c.kernel.Now())
 	badSize := used == 0 || a.BytesUsed > uint32(len(m.data)) || used < c.mode.Bytes()
 	return Buffer{
 		Data:     m.data[:used:used],
 		Sequence: a.Sequence,
-		Time:     c.captureTime(a),
+		Time:     at,
+		Arrival:  c.clock.fault != "",
 		Error:    a.Flags&uapi.BufFlagError != 0 || badSize,
 		index:    a.Index,
 	}, nil
 }
 
-// captureTime returns the time of capture. It is the time of DQBUF if the
-// driver uses another clock or an impossible value.
-func (c *Camera) captureTime(a *uapi.Buffer) time.Duration {
-	now := c.kernel.Now()
-	if a.Flags&uapi.BufFlagTimestampMask != uapi.BufFlagTimestampMonotonic {
-		return now
+// StampWarning returns a sentence if the driver's time stamps are not plausible
+// and Buffer.Time is the time of arrival, else "". Call it from the goroutine
+// that calls Next.
+func (c *Camera) StampWarning() string {
+	if fault := c.clock.warning(); fault != "" {
+		return "the driver's time stamps " + fault + "; using the time of arrival"
 	}
-	t := time.Duration(a.Timestamp.Nano())
-	if t <= 0 || t > now {
-		return now
-	}
-	return t
+	return ""
 }
 
 // Release returns a buffer of Next to the driver. If the camera is lost,
@@ -249,6 +250,7 @@ func (c *Camera) streamOn() error {
 	if err := c.handle.StreamOn(); err != nil {
 		return diagnose(c.kernel, c.device, "STREAMON", err)
 	}
+	c.clock.arrival = c.kernel.Now() // the first frame cannot be older
 	return nil
 }
 

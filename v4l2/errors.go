@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,7 @@ var (
 	ErrUnplugged  = errors.New("camera unplugged") // ENODEV, POLLERR, POLLHUP, or EIO every time: open it again
 	ErrBusy       = errors.New("camera in use")
 	ErrPermission = errors.New("permission denied")
+	ErrNotReady   = errors.New("camera not ready") // also ErrPermission: udev has not set the group of a new node yet
 	ErrNoSpace    = errors.New("not enough USB bandwidth")
 	ErrNoFormat   = errors.New("no usable frame format")
 	ErrNotCamera  = errors.New("not a camera")
@@ -60,6 +62,7 @@ type cameraError struct {
 	message string // for users
 	op      string // the call that failed
 	errno   error  // of that call; nil: no call failed
+	young   bool   // the node is new: ErrNotReady, too
 }
 
 func (f *cameraError) Error() string {
@@ -70,11 +73,18 @@ func (f *cameraError) Error() string {
 }
 
 func (f *cameraError) Unwrap() []error {
-	if f.errno == nil {
-		return []error{f.kind}
+	all := []error{f.kind}
+	if f.errno != nil {
+		all = append(all, f.errno)
 	}
-	return []error{f.kind, f.errno}
+	if f.young {
+		all = append(all, ErrNotReady)
+	}
+	return all
 }
+
+// udevDelay is how long udev may take to set the group of a new node.
+const udevDelay = 3 * time.Second
 
 // diagnose turns the errno of a failed call into an error. All errnos but those
 // of controls are mapped here.
@@ -87,6 +97,7 @@ func diagnose(k Kernel, d Device, op string, errno error) error {
 		f.kind, f.message = ErrNotFound, "no such camera"
 	case errors.Is(errno, unix.EACCES), errors.Is(errno, unix.EPERM):
 		f.kind, f.message = ErrPermission, "permission denied"
+		f.young = k.Age(d.Node) < udevDelay
 		if g := k.Group(d.Node); g != "" {
 			f.message += fmt.Sprintf("; add this user to the group %q", g)
 		}

@@ -33,6 +33,8 @@ type Kernel interface {
 	Holders(node string) []string
 	// Group returns the group that owns the node; "" if unknown or root.
 	Group(node string) string
+	// Age returns how long ago the node was made. An unknown age is very long.
+	Age(node string) time.Duration
 	// USBDevice returns the USB device of the node, or ErrNotUSB.
 	USBDevice(node string) (USBDevice, error)
 	// ResetUSB resets the USB device at a path under /dev/bus/usb.

@@ -101,6 +101,21 @@ func (linux) Group(node string) string {
 	return id
 }
 
+// Age uses the time of the last change of the content, which a device node does
+// not have: udev changes only owner and mode. After a step of the wall clock
+// the age is wrong; then it is reported as long.
+func (linux) Age(node string) time.Duration {
+	const unknown = time.Hour
+	info, err := os.Stat(node)
+	if err != nil {
+		return unknown
+	}
+	if age := time.Since(info.ModTime()); age >= 0 {
+		return age
+	}
+	return unknown
+}
+
 func (linux) Label(node string) (name string, index int) { return sysfsLabel("/sys", node) }
 
 func (linux) Holders(node string) []string { return holders("/proc", node) }

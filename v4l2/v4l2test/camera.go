@@ -149,7 +149,7 @@ func (c *Camera) Replug() {
 	for k.nodes[n] != nil {
 		n++
 	}
-	c.node = &node{kernel: k, cam: c, number: n}
+	c.node = &node{kernel: k, cam: c, number: n, made: k.Now()}
 	c.node.stream = newStream(c.node)
 	k.nodes[n] = c.node
 	k.notifyWatches()

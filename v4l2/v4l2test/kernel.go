@@ -180,6 +180,15 @@ func (k *Kernel) Label(node string) (name string, index int) {
 	return n.cam.device.Card, index
 }
 
+// Age returns the time since the camera was plugged in.
+func (k *Kernel) Age(path string) time.Duration {
+	n, err := k.lookup(path)
+	if err != nil {
+		return time.Hour
+	}
+	return k.Now() - n.made
+}
+
 // Group returns "video".
 func (k *Kernel) Group(string) string { return "video" }
 
@@ -218,6 +227,7 @@ type node struct {
 	kernel        *Kernel
 	cam           *Camera
 	number        int
+	made          time.Duration
 	gone          bool
 	handles, maps int
 	stream        *stream
