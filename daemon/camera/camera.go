@@ -28,8 +28,8 @@
 // and what the user sees.
 //
 // A camera without frames goes through these steps. "No frames" means none for
-// five frame intervals, for at least a second, and for three seconds after the
-// open.
+// five frame intervals and for at least a second, or for three seconds until
+// the interval is measured.
 //
 //	step  action                when                          how often
 //	1     restart the stream    no frames                     once

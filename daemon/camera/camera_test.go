@@ -241,6 +241,9 @@ func TestNoFrames_restartThenReopen(t *testing.T) {
 				rd := r.Hub().Subscribe()
 				defer rd.Close()
 				last := r.frame(rd)
+				for range 2 * minIntervals { // until the rate is measured
+					last = r.frame(rd)
+				}
 				cam.Script(c.fault)
 				began := time.Now()
 				card := r.card(rd)
@@ -311,6 +314,7 @@ func TestOpenErrors(t *testing.T) {
 				kernel := v4l2test.New()
 				cam := kernel.Plug(v4l2test.Device{ID: "usb-Pretend"})
 				cam.Script(c.fault)
+				time.Sleep(time.Minute) // the node is not new
 				cfg := small
 				counted := &countingKernel{Kernel: kernel}
 				cfg.Device, cfg.Kernel = "/dev/v4l/by-id/usb-Pretend", counted

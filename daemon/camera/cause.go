@@ -68,6 +68,8 @@ func classify(err error, before *cause) *cause {
 			return causeUnplugged
 		}
 		return causeNotFound
+	case errors.Is(err, v4l2.ErrNotReady): // EACCES, and the node is new: udev has not set its group yet
+		return causeStarting
 	case errors.Is(err, v4l2.ErrBusy): // EBUSY: another program streams
 		return causeInUse
 	case errors.Is(err, v4l2.ErrPermission): // EACCES, EPERM: the user is not in the group video

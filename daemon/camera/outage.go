@@ -13,6 +13,7 @@ import (
 type outage struct {
 	cause    *cause    // nil: no outage
 	reason   string    // a sentence for the card and the status
+	logged   bool      // as "camera lost"
 	begun    time.Time // of the outage
 	since    time.Time // of this cause
 	card     []byte    // JPEG; nil: not painted yet
@@ -21,7 +22,7 @@ type outage struct {
 
 // endOutage sets the state to Streaming, with the size of f.
 func (s *supervisor) endOutage(f *frame.Frame) {
-	if o := s.outage; o.cause != nil && o.cause != causeStarting {
+	if o := s.outage; o.logged {
 		after := time.Since(o.begun).Round(time.Millisecond)
 		s.log.Info("camera recovered", "device", logDevice(s.device), "after", after)
 	}
@@ -37,6 +38,9 @@ func (s *supervisor) endOutage(f *frame.Frame) {
 func (s *supervisor) reportFault(err error) {
 	c := classify(err, s.outage.cause)
 	switch {
+	case c == causeStarting:
+		s.showStarting()
+		return
 	case s.transient(c):
 		return
 	case c == s.outage.cause: // the text may change: another program may use the camera by now
@@ -58,23 +62,29 @@ func (s *supervisor) reportFault(err error) {
 	if s.outage.cause == nil {
 		begun = now
 	}
-	s.outage = outage{cause: c, reason: err.Error(), begun: begun, since: now, nextCard: now}
+	s.outage = outage{cause: c, reason: err.Error(), logged: true, begun: begun, since: now, nextCard: now}
 	s.refreshCard()
 }
 
-// transient reports whether a fault is part of a camera's return. udev sets the
-// group of a new node some moments after the kernel has made it. And a USB
-// reset removes the node for some seconds.
-func (s *supervisor) transient(c *cause) bool {
-	before, afterReset := s.outage.cause, time.Since(s.recovery.resetAt) < resetGrace
-	switch c {
-	case causeNoPermission:
-		returning := before == causeUnplugged || before == causeNotFound || before != nil && afterReset
-		return returning && time.Since(s.deviceEventAt) < udevGrace
-	case causeUnplugged, causeNotFound:
-		return before != nil && afterReset
+// showStarting makes an outage one of a camera that is starting: its node is
+// new, and udev has not set its group yet.
+func (s *supervisor) showStarting() {
+	o, now := &s.outage, time.Now()
+	if o.cause == causeStarting {
+		return
 	}
-	return false
+	if o.cause == nil {
+		o.begun = now
+	}
+	*o = outage{cause: causeStarting, logged: o.logged, begun: o.begun, since: now, nextCard: now}
+	s.status.setState(Opening, "", "")
+}
+
+// transient reports whether a fault is part of a camera's return: a USB reset
+// removes the node for some seconds.
+func (s *supervisor) transient(c *cause) bool {
+	afterReset := time.Since(s.recovery.resetAt) < resetGrace
+	return (c == causeUnplugged || c == causeNotFound) && s.outage.cause != nil && afterReset
 }
 
 // refreshCard publishes the card once per cardInterval during an outage. So new

@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -26,16 +27,45 @@ func TestReplug_beforeUdev(t *testing.T) {
 		cam.Script(func(f *v4l2test.Faults) { f.Open = unix.EACCES })
 		cam.Replug()
 		time.Sleep(200 * time.Millisecond)
-		if s := r.state(Lost); s.Headline != causeUnplugged.headline {
-			t.Errorf("before udev: got %q, want %q", s.Headline, causeUnplugged.headline)
+		if s := r.state(Opening); s.Headline != "" {
+			t.Errorf("before udev: got %q, want none", s.Headline)
 		}
-		time.Sleep(3 * time.Second)
+		if strings.Contains(r.log.String(), causeNoPermission.name) {
+			t.Errorf("before udev: got a fault in the log:\n%s", r.log)
+		}
+		time.Sleep(6 * time.Second)
 		if s := r.state(Failed); s.Headline != causeNoPermission.headline {
-			t.Errorf("after udevGrace: got %q, want %q", s.Headline, causeNoPermission.headline)
+			t.Errorf("group never set: got %q, want %q", s.Headline, causeNoPermission.headline)
 		}
 		cam.Script(func(f *v4l2test.Faults) { f.Open = nil })
 		r.frame(rd)
+		if n := strings.Count(r.log.String(), "camera recovered"); n != 1 {
+			t.Errorf("got %d lines of a recovery, want 1:\n%s", n, r.log)
+		}
 	})
+}
+
+// The camera was plugged in just before the first reader came, or has had a USB
+// reset.
+func TestOpen_beforeUdev(t *testing.T) {
+	for _, delay := range []time.Duration{100 * time.Millisecond, 900 * time.Millisecond, 2500 * time.Millisecond} {
+		faketime.Test(t, func(t *testing.T) {
+			kernel := v4l2test.New()
+			cam := kernel.Plug(v4l2test.Device{})
+			cam.Script(func(f *v4l2test.Faults) { f.Open = unix.EACCES })
+			r := run(t, kernel, small)
+			defer r.stop()
+			rd := r.Hub().Subscribe()
+			defer rd.Close()
+			time.Sleep(delay)
+			r.state(Opening)
+			cam.Script(func(f *v4l2test.Faults) { f.Open = nil })
+			r.frame(rd)
+			if log := r.log.String(); strings.Contains(log, "camera lost") || strings.Contains(log, "recovered") {
+				t.Errorf("group set after %v: got a fault in the log:\n%s", delay, log)
+			}
+		})
+	}
 }
 
 // A reset removes the node for a moment, which is not a new fault. It is one if
@@ -44,21 +74,19 @@ func TestTransient(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		now := time.Now()
 		for _, c := range []struct {
-			name                   string
-			before, now            *cause
-			resetAt, deviceEventAt time.Time
-			want                   bool
+			name        string
+			before, now *cause
+			resetAt     time.Time
+			want        bool
 		}{
-			{"removed by the reset", causeNoFrames, causeNotFound, now.Add(-time.Second), time.Time{}, true},
-			{"stays away after the reset", causeNoFrames, causeNotFound, now.Add(-resetGrace), time.Time{}, false},
-			{"no reset", causeNoFrames, causeNotFound, time.Time{}, time.Time{}, false},
-			{"unplugged after it recovered", nil, causeUnplugged, now.Add(-time.Second), time.Time{}, false},
-			{"back after the reset, group not set yet", causeNoFrames, causeNoPermission, now.Add(-time.Second), now, true},
-			{"plugged in, group not set yet", causeUnplugged, causeNoPermission, time.Time{}, now, true},
-			{"group never set", causeUnplugged, causeNoPermission, time.Time{}, now.Add(-udevGrace), false},
-			{"driver error after the reset", causeNoFrames, causeDriver, now, now, false},
+			{"removed by the reset", causeNoFrames, causeNotFound, now.Add(-time.Second), true},
+			{"stays away after the reset", causeNoFrames, causeNotFound, now.Add(-resetGrace), false},
+			{"no reset", causeNoFrames, causeNotFound, time.Time{}, false},
+			{"unplugged after it recovered", nil, causeUnplugged, now.Add(-time.Second), false},
+			{"no permission after the reset", causeNoFrames, causeNoPermission, now, false},
+			{"driver error after the reset", causeNoFrames, causeDriver, now, false},
 		} {
-			s := &supervisor{outage: outage{cause: c.before}, recovery: recovery{resetAt: c.resetAt}, deviceEventAt: c.deviceEventAt}
+			s := &supervisor{outage: outage{cause: c.before}, recovery: recovery{resetAt: c.resetAt}}
 			if got := s.transient(c.now); got != c.want {
 				t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 			}

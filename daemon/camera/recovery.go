@@ -38,7 +38,7 @@ func (s *supervisor) restartStream(src source) error {
 		return err
 	}
 	s.counters.countRestart()
-	s.log.Info("camera stream restarted", "device", src.info().device)
+	s.log.Info("camera stream restarted", "device", logDevice(src.info().device))
 	return nil
 }
 

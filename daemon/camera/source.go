@@ -48,6 +48,20 @@ type sourceEnv struct {
 	log      *slog.Logger
 	pool     *frame.Pool
 	counters *counters
+	warn     func(warningID, string) // see supervisor.warn; nil in tests
+}
+
+// setWarning sets or withdraws a warning about the open source. It is called
+// for each frame.
+func (e *sourceEnv) setWarning(id warningID, text string) {
+	if e.warn != nil {
+		e.warn(id, text)
+	}
+}
+
+// sizeOK reports whether the protocol and viewers accept frames of this size.
+func sizeOK(width, height int) bool {
+	return width >= 1 && height >= 1 && width <= maxSide && height <= maxSide
 }
 
 // isV4L2 reports whether the device is a V4L2 device node.

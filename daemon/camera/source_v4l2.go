@@ -16,7 +16,8 @@ type v4l2Source struct {
 	sourceEnv
 	cam      *v4l2.Camera
 	mode     v4l2.Mode
-	interval time.Duration // between two frames
+	interval intervalMeter // between two frames
+	sizes    sizeWatch
 	raw      rawConverter
 	woken    bool     // by a wake during drain
 	discard  bool     // the last drain discarded all frames as stale
@@ -27,11 +28,10 @@ type v4l2Source struct {
 	hasSeq    bool
 	broken    int    // broken frames in a row
 	defect    defect // of the last one
+	badSize   [2]int // of the last one with defectWrongSize
 }
 
 const (
-	// maxAge is the oldest plausible timestamp of a frame.
-	maxAge = 10 * time.Second
 	// maxDrained is more than the driver has buffers.
 	maxDrained = 8
 	// maxGap is the largest plausible jump of a driver's sequence number.
@@ -46,11 +46,10 @@ func openV4L2(e sourceEnv) (*v4l2Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &v4l2Source{sourceEnv: e, cam: cam, mode: cam.Mode(), interval: time.Second / 30}
+	v := &v4l2Source{sourceEnv: e, cam: cam, mode: cam.Mode()}
+	v.interval = newIntervalMeter(v.mode.FPS)
+	v.sizes.negotiated = [2]int{v.mode.Width, v.mode.Height}
 	v.drained = make([]filled, 0, maxDrained)
-	if fps := v.mode.FPS; fps > 0 {
-		v.interval = time.Duration(float64(time.Second) / fps)
-	}
 	if v.raw, err = newRawConverter(v.mode, e.cfg.Raw); err != nil {
 		v.close()
 		return nil, fmt.Errorf("%s: %w", cam.Device().Path, err)
@@ -87,10 +86,19 @@ func (v *v4l2Source) next(wait time.Duration) (*frame.Frame, error) {
 			return nil, err
 		}
 		fresh := v.drain(b)
+		v.setWarning(warnStamps, v.stampWarning())
 		if f := v.takeNewest(fresh); f != nil {
 			return f, nil
 		}
 	}
+}
+
+func (v *v4l2Source) stampWarning() string {
+	text := v.cam.StampWarning()
+	if text == "" {
+		return ""
+	}
+	return v.cam.Device().Path + ": " + text
 }
 
 // filled is a buffer with a frame.
@@ -102,10 +110,12 @@ type filled struct {
 // drain takes b, and newer buffers if b is late after a pause of this program.
 // If the driver ran out of buffers during the pause, even the newest one is
 // stale. Then drain reports false, and the next frame is worth the wait. It
-// does so only once in a row: otherwise the camera itself is late.
+// does so only once in a row: otherwise the camera itself is late. Without
+// plausible time stamps it always takes newer buffers.
 func (v *v4l2Source) drain(b v4l2.Buffer) (fresh bool) {
 	v.drained = append(v.drained[:0], filled{b, v.count(b)})
-	for v.cfg.now()-b.Time > v.interval*3/2 && len(v.drained) < cap(v.drained) {
+	interval := v.interval.interval()
+	for (b.Arrival || v.cfg.now()-b.Time > interval*3/2) && len(v.drained) < cap(v.drained) {
 		newer, err := v.cam.Next(1)
 		if err != nil {
 			v.woken = v.woken || errors.Is(err, v4l2.ErrWoken)
@@ -114,7 +124,7 @@ func (v *v4l2Source) drain(b v4l2.Buffer) (fresh bool) {
 		b = newer
 		v.drained = append(v.drained, filled{b, v.count(b)})
 	}
-	v.discard = len(v.drained) > 1 && !v.discard && v.cfg.now()-b.Time > 3*v.interval
+	v.discard = len(v.drained) > 1 && !v.discard && v.cfg.now()-b.Time > 3*interval
 	return !v.discard
 }
 
@@ -131,7 +141,7 @@ func (v *v4l2Source) takeNewest(fresh bool) (f *frame.Frame) {
 			} else {
 				v.broken = 0
 				f.Seq, f.Arrived = b.seq, v.cfg.now()
-				f.Captured = capturedAt(b.Time, f.Arrived)
+				f.Captured = b.Time
 			}
 		} else {
 			v.counters.countDropped(1)
@@ -151,6 +161,7 @@ func (v *v4l2Source) count(b v4l2.Buffer) uint64 {
 	v.counters.countDropped(uint64(step - 1))
 	v.seq += uint64(step)
 	v.driverSeq, v.hasSeq = b.Sequence, true
+	v.interval.add(b.Time, uint64(step))
 	return v.seq
 }
 
@@ -173,10 +184,42 @@ func (v *v4l2Source) takeJPEG(b []byte) (*frame.Frame, defect) {
 	if err != nil {
 		return nil, defectOf(err)
 	}
-	if !sideMatches(info.Width, v.mode.Width) || !sideMatches(info.Height, v.mode.Height) {
+	if !sizeOK(info.Width, info.Height) {
+		v.badSize = [2]int{info.Width, info.Height}
 		return nil, defectWrongSize
 	}
+	v.setWarning(warnSize, v.sizes.observe(info.Width, info.Height, v.cfg.now()))
 	return jpegFrame(v.pool, b, info), 0
+}
+
+// sizeWatch compares the size in the headers of JPEG frames with the negotiated
+// one. The header is right: decoders go by it.
+type sizeWatch struct {
+	negotiated [2]int
+	present    [2]int // in text; zero: as negotiated
+	text       string
+	next       time.Duration // earliest time of the next change of text
+}
+
+// sizeChangeInterval limits how often the text follows a camera that changes
+// the size all the time.
+const sizeChangeInterval = 5 * time.Second
+
+// observe returns the warning after a frame of this size, or "".
+func (w *sizeWatch) observe(width, height int, now time.Duration) string {
+	size := [2]int{width, height}
+	if sideMatches(width, w.negotiated[0]) && sideMatches(height, w.negotiated[1]) {
+		size = [2]int{}
+	}
+	if size == w.present || now < w.next {
+		return w.text
+	}
+	w.present, w.text, w.next = size, "", now+sizeChangeInterval
+	if size != [2]int{} {
+		w.text = fmt.Sprintf("the camera sends frames of %dx%d instead of the negotiated %dx%d",
+			width, height, w.negotiated[0], w.negotiated[1])
+	}
+	return w.text
 }
 
 // sideMatches allows sides rounded up to a JPEG block, such as 1088 lines for
@@ -201,17 +244,12 @@ func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
 	return f
 }
 
-// capturedAt returns the driver's timestamp, or now if the timestamp is in the
-// future or too old to be plausible.
-func capturedAt(stamp, now time.Duration) time.Duration {
-	if stamp > now || now-stamp > maxAge {
-		return now
-	}
-	return stamp
-}
-
 func (v *v4l2Source) noFramesError() error {
 	path := v.cam.Device().Path
+	if v.broken > 0 && v.defect == defectWrongSize {
+		return fmt.Errorf("%s: %w: %d in a row, the last one of %dx%d, and at most %dx%d is possible",
+			path, errBrokenFrames, v.broken, v.badSize[0], v.badSize[1], maxSide, maxSide)
+	}
 	if v.broken > 0 {
 		return fmt.Errorf("%s: %w: %d in a row, the last one %s",
 			path, errBrokenFrames, v.broken, defectNames[v.defect])

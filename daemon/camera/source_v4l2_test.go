@@ -2,6 +2,8 @@ package camera
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,13 +38,13 @@ func TestV4L2_lateFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if age := f.Arrived - f.Captured; age > v.interval || f.Seq < seq+5 || env.counters.dropped != f.Seq-seq-1 {
+		if age := f.Arrived - f.Captured; age > v.interval.interval() || f.Seq < seq+5 || env.counters.dropped != f.Seq-seq-1 {
 			t.Errorf("got frame %d after %d, %v old, %d dropped; want a fresh one, newer than the buffers",
 				f.Seq, seq, age, env.counters.dropped)
 		}
 		f.Release()
 		seq, env.counters.dropped = f.Seq, 0
-		time.Sleep(v.interval * 5 / 2) // late, but with free buffers: the newest frame is fresh
+		time.Sleep(v.interval.interval() * 5 / 2) // late, but with free buffers: the newest frame is fresh
 		f, err = v.next(time.Second)
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +74,7 @@ func TestV4L2_lateBrokenFrames(t *testing.T) {
 		}
 		defer v.close()
 		for i := range 10 {
-			time.Sleep(v.interval * 5 / 2)
+			time.Sleep(v.interval.interval() * 5 / 2)
 			before := kernel.Now()
 			f, err := v.next(time.Second)
 			if err != nil {
@@ -114,39 +116,138 @@ func TestV4L2_count(t *testing.T) {
 	}
 }
 
-func TestCapturedAt(t *testing.T) {
-	now := time.Hour
-	for stamp, want := range map[time.Duration]time.Duration{
-		now: now, now - time.Second: now - time.Second, now + 1: now, 0: now, now - time.Minute: now,
-	} {
-		if got := capturedAt(stamp, now); got != want {
-			t.Errorf("stamp %v at %v: got %v, want %v", stamp, now, got, want)
-		}
-	}
-}
-
-func TestV4L2_wrongSize(t *testing.T) {
+func TestV4L2_frameSize(t *testing.T) {
 	v := &v4l2Source{
 		sourceEnv: sourceEnv{pool: frame.NewPool(1), counters: &counters{}},
 		mode:      v4l2.Mode{Format: v4l2.MJPEG, Width: 320, Height: 200},
 	}
+	v.sizes.negotiated = [2]int{320, 200}
 	for _, c := range []struct {
 		w, h int
 		want defect
 		ok   bool
 	}{
-		{320, 200, 0, true}, {320, 208, 0, true},
-		{320, 216, defectWrongSize, false}, {304, 200, defectWrongSize, false},
+		{320, 200, 0, true}, {320, 208, 0, true}, {320, 100, 0, true}, {640, 480, 0, true},
+		{8208, 8, defectWrongSize, false},
 	} {
 		b, err := mjpeg.NewEncoder(50).EncodeYUYV(nil, make([]byte, 2*c.w*c.h), c.w, c.h, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f, got := v.take(v4l2.Buffer{Data: b})
-		if (f != nil) != c.ok || got != c.want {
+		if (f != nil) != c.ok || got != c.want || f != nil && (f.Width != c.w || f.Height != c.h) {
 			t.Errorf("%dx%d: got a frame %v, %s; want %v, %s",
 				c.w, c.h, f != nil, defectNames[got], c.ok, defectNames[c.want])
 		}
+	}
+}
+
+func TestSizeWatch(t *testing.T) {
+	const one, two = "640x480 instead of the negotiated 1280x720", "1280x360 instead of the negotiated 1280x720"
+	for _, c := range []struct {
+		name   string
+		frames [][3]int // time in seconds, width, height
+		want   []string // part of the text after each; "": none
+	}{
+		{"as negotiated", [][3]int{{0, 1280, 720}, {1, 1280, 720}}, []string{"", ""}},
+		{"rounded up to blocks", [][3]int{{0, 1280, 720}, {1, 1280, 720}}, []string{"", ""}},
+		{"other size", [][3]int{{0, 640, 480}, {9, 640, 480}}, []string{one, one}},
+		{"other size later", [][3]int{{0, 1280, 720}, {9, 1280, 360}}, []string{"", two}},
+		{"changes", [][3]int{{0, 640, 480}, {9, 1280, 360}, {18, 1280, 720}}, []string{one, two, ""}},
+		{"changes with each frame",
+			[][3]int{{0, 640, 480}, {1, 1280, 360}, {2, 640, 480}, {6, 1280, 360}, {7, 640, 480}},
+			[]string{one, one, one, two, two}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := sizeWatch{negotiated: [2]int{1280, 720}}
+			for i, f := range c.frames {
+				got := w.observe(f[1], f[2], time.Duration(f[0])*time.Second)
+				if (got == "") != (c.want[i] == "") || !strings.Contains(got, c.want[i]) {
+					t.Errorf("frame %d: got %q, want %q", i, got, c.want[i])
+				}
+			}
+		})
+	}
+}
+
+// The header of a JPEG frame counts, whatever was negotiated. The warning names
+// both sizes, once in the log.
+func TestV4L2_otherFrameSize(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		cam := kernel.Plug(v4l2test.Device{})
+		r := run(t, kernel, small)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		for _, size := range [][2]int{{320, 240}, {320, 120}, {304, 224}, {320, 240}} {
+			cam.Script(func(f *v4l2test.Faults) { f.FrameSize = size })
+			end := time.Now().Add(12 * time.Second)
+			p := r.next(rd, "the end", func(f *frame.Frame) bool { return time.Now().After(end) })
+			if p.width != size[0] || p.height != size[1] {
+				t.Errorf("got a frame of %dx%d, want %v", p.width, p.height, size)
+			}
+			s := r.state(Streaming)
+			want := fmt.Sprintf("%dx%d instead of the negotiated 320x240", size[0], size[1])
+			odd := size != [2]int{320, 240}
+			if odd != (len(s.Warnings) == 1) || odd && !strings.Contains(s.Warnings[0], want) {
+				t.Errorf("%v: got warnings %q, want %q", size, s.Warnings, want)
+			}
+			if s.Width != size[0] || s.Height != size[1] || s.Broken > 0 || s.Restarted > 0 {
+				t.Errorf("got status %+v, want %v, and no fault", s, size)
+			}
+		}
+		if n := strings.Count(r.log.String(), "instead of the negotiated"); n != 1 {
+			t.Errorf("got %d lines about the size, want 1:\n%s", n, r.log)
+		}
+	})
+}
+
+// Implausible time stamps are replaced, which is said once. Frames stay fresh.
+func TestV4L2_timeStamps(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		stamp func(time.Duration) time.Duration
+		want  string // part of the warning; "": none
+	}{
+		{"constant", func(time.Duration) time.Duration { return time.Second }, "using the time of arrival"},
+		{"6 s old", func(at time.Duration) time.Duration { return at - 6*time.Second }, "are 6s old"},
+		{"time of day", func(at time.Duration) time.Duration { return at + 400_000*time.Hour }, "another clock"},
+		{"jumps", func(at time.Duration) time.Duration {
+			return at + []time.Duration{-5 * time.Second, 0, 5 * time.Second}[int(at/time.Second)%3]
+		}, "using the time of arrival"},
+		{"300 ms old", func(at time.Duration) time.Duration { return at - 300*time.Millisecond }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				kernel := v4l2test.New()
+				kernel.Plug(v4l2test.Device{}).Script(func(f *v4l2test.Faults) { f.Stamp = c.stamp })
+				r := run(t, kernel, small)
+				defer r.stop()
+				rd := r.Hub().Subscribe()
+				defer rd.Close()
+				first := r.frame(rd)
+				last := first
+				for range 300 {
+					p := r.frame(rd)
+					if age := p.at - p.captured; p.captured <= last.captured || age < 0 || age > time.Second {
+						t.Fatalf("got a frame %v old, captured %v after the one before", age, p.captured-last.captured)
+					}
+					last = p
+				}
+				took, frames := (last.captured - first.captured).Seconds(), float64(last.seq-first.seq)
+				if want := frames / 30; took < want-0.2 || took > want+0.5 {
+					t.Errorf("got %.2f s for %v frames, want %.2f", took, frames, want)
+				}
+				s := r.state(Streaming)
+				if (c.want != "") != (len(s.Warnings) == 1) || c.want != "" && !strings.Contains(s.Warnings[0], c.want) {
+					t.Errorf("got warnings %q, want %q", s.Warnings, c.want)
+				}
+				if n := strings.Count(r.log.String(), "time stamps"); n > 1 || (n == 1) != (c.want != "") {
+					t.Errorf("got %d lines about time stamps:\n%s", n, r.log)
+				}
+			})
+		})
 	}
 }
 

@@ -16,7 +16,6 @@ const (
 	minFrameTimeout   = time.Second
 	cardInterval      = time.Second
 	healthyAfter      = 5 * time.Second // of frames; a later fault is a new one
-	udevGrace         = time.Second     // udev needs moments to set the group of a new node
 	resetGrace        = 5 * time.Second // a camera needs seconds to return after a USB reset
 )
 
@@ -24,22 +23,21 @@ const (
 // and publishes.
 type supervisor struct {
 	*Camera
-	ctx           context.Context
-	cfg           Config
-	configured    int       // version of cfg
-	device        string    // that is open or was open last; "" if the last open failed
-	lastReaderAt  time.Time // when the last reader left; zero while there are readers
-	lastSeq       uint64    // of the feed
-	seqOffset     uint64    // feed's sequence number minus the source's
-	size          [2]int    // of the frames, and so of the cards
-	outage        outage
-	recovery      recovery
-	warnings      warnings
-	failures      int           // failed tries since the camera was healthy
-	backoff       int           // failed tries since then or since the last device event
-	watcher       *v4l2.Watcher // of /dev while a V4L2 camera is used; may be nil
-	deviceEventAt time.Time     // of watcher
-	timer         *time.Timer
+	ctx          context.Context
+	cfg          Config
+	configured   int       // version of cfg
+	device       string    // that is open or was open last; "" if the last open failed
+	lastReaderAt time.Time // when the last reader left; zero while there are readers
+	lastSeq      uint64    // of the feed
+	seqOffset    uint64    // feed's sequence number minus the source's
+	size         [2]int    // of the frames, and so of the cards
+	outage       outage
+	recovery     recovery
+	warnings     warnings
+	failures     int           // failed tries since the camera was healthy
+	backoff      int           // failed tries since then or since the last device event
+	watcher      *v4l2.Watcher // of /dev while a V4L2 camera is used; may be nil
+	timer        *time.Timer
 }
 
 func newSupervisor(c *Camera) *supervisor {
@@ -194,7 +192,7 @@ func (s *supervisor) open() (source, error) {
 		err error
 	}
 	cfg, _ := s.config() // not s.cfg: controls may have been set by hand since start
-	env := sourceEnv{cfg: cfg, log: s.log, pool: s.pool, counters: &s.counters}
+	env := sourceEnv{cfg: cfg, log: s.log, pool: s.pool, counters: &s.counters, warn: s.setWarning}
 	opened := make(chan result, 1)
 	go func() {
 		src, err := env.open()
@@ -242,16 +240,15 @@ func (s *supervisor) opened(info sourceInfo) {
 // there are no frames for a while, it restarts the stream. If there are none
 // for as long again, it returns an error.
 func (s *supervisor) read(src source) error {
-	timeout := minFrameTimeout
-	if fps := src.info().fps; fps > 0 {
-		timeout = max(timeout, time.Duration(5*float64(time.Second)/fps))
-	}
-	limit := max(firstFrameTimeout, timeout)
+	intervals, seq := newIntervalMeter(src.info().fps), uint64(0)
+	limit := max(firstFrameTimeout, frameTimeout(&intervals))
 	first, newest := time.Time{}, time.Now()
 	for s.wanted() {
 		f, err := src.next(s.untilCheck(time.Until(newest.Add(limit))))
 		switch {
 		case err == nil:
+			intervals.add(f.Arrived, f.Seq-seq)
+			seq = f.Seq
 			s.publish(f)
 			newest = time.Now()
 			if first.IsZero() {
@@ -261,7 +258,9 @@ func (s *supervisor) read(src source) error {
 				s.failures, s.backoff, s.recovery = 0, 0, recovery{}
 				s.checkRate(src)
 			}
-			limit = timeout
+			if limit = frameTimeout(&intervals); !intervals.known() {
+				limit = max(firstFrameTimeout, limit)
+			}
 		case errors.Is(err, errWoken):
 		case !errors.Is(err, errTimeout):
 			return err
@@ -269,11 +268,17 @@ func (s *supervisor) read(src source) error {
 			if err := s.restartStream(src); err != nil {
 				return err
 			}
-			first, newest, limit = time.Time{}, time.Now(), timeout
+			first, newest, limit = time.Time{}, time.Now(), frameTimeout(&intervals)
 		}
 		s.refreshCard()
 	}
 	return nil
+}
+
+// frameTimeout returns how long no frame may arrive. The measured rate counts.
+// The promised one does until it is known.
+func frameTimeout(m *intervalMeter) time.Duration {
+	return max(minFrameTimeout, 5*m.interval())
 }
 
 // publish numbers a frame, ends the outage and publishes the frame.
@@ -310,7 +315,7 @@ func (s *supervisor) pause() {
 		case <-events:
 			// The link in by-id follows the node by some moments: retry
 			// quickly.
-			s.backoff, s.deviceEventAt, end = 0, time.Now(), time.Time{}
+			s.backoff, end = 0, time.Time{}
 		}
 		s.timer.Stop()
 		s.refreshCard()
