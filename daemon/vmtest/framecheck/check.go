@@ -54,13 +54,13 @@ type delays struct {
 
 // A checker compares frames with what the camera has sent.
 type checker struct {
-	camera   uint32
-	skip     int // number of frames still to ignore
-	source   *testframe.Source
-	report   report
-	sent     []byte                          // the frame that the camera has sent
-	smallers int                             // number of frames that isReduced has seen
-	stills   [testframe.Variants]image.Image // decoded; nil: not needed yet
+	camera     uint32
+	skip       int // number of frames still to ignore
+	source     *testframe.Source
+	report     report
+	sent       []byte                          // the frame that the camera has sent
+	candidates int                             // number of frames that isReduced has seen
+	stills     [testframe.Variants]image.Image // decoded; nil: not needed yet
 
 	afterCard                   bool // the last frame was a card
 	stamped                     int  // number of new frames of the camera

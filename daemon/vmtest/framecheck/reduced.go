@@ -28,7 +28,7 @@ func (c *checker) isReduced(jpg []byte, st testframe.Stamp) bool {
 	if len(jpg) >= len(c.sent) {
 		return false
 	}
-	if c.smallers++; c.smallers%decodeEvery != 1 {
+	if c.candidates++; c.candidates%decodeEvery != 1 {
 		return true
 	}
 	got, err := jpeg.Decode(bytes.NewReader(jpg))
