@@ -62,7 +62,7 @@ func (d *Daemon) peersView() []api.Peer {
 func (d *Daemon) linkView(peer string) api.Link {
 	s := d.links.Status(peer)
 	v := api.Link{
-		State: api.LinkDown, Since: s.Since, RTTMS: ms(s.RTT), RTTMinMS: ms(s.RTTMin),
+		State: api.LinkDown, Since: s.Since, SinceMS: sinceMS(s.Since), RTTMS: ms(s.RTT), RTTMinMS: ms(s.RTTMin),
 		ClockOffsetMS: ms(s.Offset), Reconnects: uint64(s.Reconnects), SentBytes: s.Sent, ReceivedBytes: s.Received,
 	}
 	if s.Up {
@@ -78,8 +78,8 @@ func (d *Daemon) linkView(peer string) api.Link {
 
 func (d *Daemon) callView(c call.Call) api.Call {
 	v := api.Call{
-		ID: c.ID.String(), Peer: c.Peer, State: api.CallState(c.State), Since: c.Since, Started: c.Started,
-		Answered: c.Answered, Direction: api.Direction(c.Direction),
+		ID: c.ID.String(), Peer: c.Peer, State: api.CallState(c.State), Since: c.Since, SinceMS: sinceMS(c.Since),
+		Started: c.Started, Answered: c.Answered, Direction: api.Direction(c.Direction),
 	}
 	if c.State == call.Ended {
 		v.Reason, v.ReasonText, v.EndedBy = api.Reason(c.Reason.Key()), c.Reason.String(), api.Side(c.EndedBy)
@@ -98,7 +98,8 @@ func (d *Daemon) callView(c call.Call) api.Call {
 		v.HasFrames = session.hasFrames
 		if pc := session.peerCamera; pc != nil {
 			v.PeerCamera = &api.PeerCamera{
-				State: pc.Camera.String(), Reason: pc.Reason, Since: session.peerCameraSince, Rotate: rotation(pc),
+				State: pc.Camera.String(), Reason: pc.Reason, Since: session.peerCameraSince,
+				SinceMS: sinceMS(session.peerCameraSince), Rotate: rotation(pc),
 			}
 		}
 	}
@@ -197,6 +198,16 @@ func linkHint(err error) string {
 		return "install the same version of vchat on both devices"
 	}
 	return ""
+}
+
+// sinceMS returns the milliseconds since t. Every t here has a reading of the
+// monotonic clock: a device without a battery starts in 1970, until NTP sets
+// its clock.
+func sinceMS(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(0, time.Since(t).Milliseconds())
 }
 
 func size(w, h int) string { return fmt.Sprintf("%dx%d", w, h) }

@@ -109,6 +109,21 @@ func TestCall_answerAndHangup(t *testing.T) {
 	if c := s.Calls[0]; c.Direction != api.DirectionOut || c.Receiving.Size != "320x240" || c.Link.State != api.LinkUp {
 		t.Errorf("got call %+v, want an outgoing one with frames of 320x240 and a link", c)
 	}
+	// Durations are from the monotonic clock. Here it agrees with the other.
+	for what, state := range map[string]struct {
+		since time.Time
+		ms    int64
+	}{
+		"call":          {s.Calls[0].Since, s.Calls[0].SinceMS},
+		"link":          {s.Calls[0].Link.Since, s.Calls[0].Link.SinceMS},
+		"peer's camera": {s.Calls[0].PeerCamera.Since, s.Calls[0].PeerCamera.SinceMS},
+		"camera":        {s.Camera.Since, s.Camera.SinceMS},
+	} {
+		got, want := time.Duration(state.ms)*time.Millisecond, time.Since(state.since)
+		if state.ms <= 0 || got > want || want-got > 10*time.Second {
+			t.Errorf("%s: got since_ms %v, want about %v", what, got, want)
+		}
+	}
 	events := listen(t, bob)
 	must(t)(alice.Client.Hangup(ctx(t), ""))
 	if r := ended(t, events); r != api.ReasonHungUp {

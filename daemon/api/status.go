@@ -46,6 +46,7 @@ type Camera struct {
 	State    CameraState `json:"state"`
 	Reason   string      `json:"reason,omitempty"` // why it is in this state; absent if that is obvious
 	Since    time.Time   `json:"since,omitzero"`   // begin of the state
+	SinceMS  int64       `json:"since_ms"`         // time since then, on the monotonic clock
 	Format   string      `json:"format,omitempty"` // what the camera gives: mjpeg, yuyv, nv12 or grey
 	Size     string      `json:"size,omitempty"`   // as 1280x720
 	Rotate   int         `json:"rotate,omitempty"` // degrees clockwise to display its frames at: 0, 90, 180, 270
@@ -117,6 +118,7 @@ type Call struct {
 	Peer       string      `json:"peer"`
 	State      CallState   `json:"state"`
 	Since      time.Time   `json:"since"`             // begin of the state
+	SinceMS    int64       `json:"since_ms"`          // time since then, on the monotonic clock
 	Started    time.Time   `json:"started,omitzero"`  // when the call was requested
 	Answered   time.Time   `json:"answered,omitzero"` // absent until then
 	Direction  Direction   `json:"direction"`
@@ -132,10 +134,11 @@ type Call struct {
 
 // PeerCamera is the state of the peer's camera, as the peer reports it.
 type PeerCamera struct {
-	State  string    `json:"state"` // streaming, opening, lost, failed, privacy; unknown
-	Reason string    `json:"reason,omitempty"`
-	Since  time.Time `json:"since,omitzero"`   // begin of the state
-	Rotate int       `json:"rotate,omitempty"` // degrees clockwise to display its frames at: 0, 90, 180, 270
+	State   string    `json:"state"` // streaming, opening, lost, failed, privacy; unknown
+	Reason  string    `json:"reason,omitempty"`
+	Since   time.Time `json:"since,omitzero"`   // begin of the state
+	SinceMS int64     `json:"since_ms"`         // time since then, on the monotonic clock
+	Rotate  int       `json:"rotate,omitempty"` // degrees clockwise to display its frames at: 0, 90, 180, 270
 }
 
 // LinkState reports whether there is a connection to a peer.
@@ -151,6 +154,7 @@ const (
 type Link struct {
 	State    LinkState `json:"state"`
 	Since    time.Time `json:"since,omitzero"` // begin of the state
+	SinceMS  int64     `json:"since_ms"`       // time since then, on the monotonic clock
 	RTTMS    float64   `json:"rtt_ms"`         // of the last heartbeat; 0: not measured yet
 	RTTMinMS float64   `json:"rtt_min_ms"`     // minimum of the last heartbeats
 	// ClockOffsetMS is the peer's CLOCK_MONOTONIC minus ours, from the
