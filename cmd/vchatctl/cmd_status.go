@@ -33,7 +33,7 @@ func (a *app) statusCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(s, func(w io.Writer) { writeStatus(w, s, time.Now(), a.colors()) })
+			return a.print(s, func(w io.Writer) { writeStatus(w, s, a.colors()) })
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "repeat every second")
@@ -57,7 +57,7 @@ func (a *app) watchStatus(ctx context.Context) error {
 		err := a.print(s, func(w io.Writer) {
 			var b strings.Builder
 			if statusErr == nil {
-				writeStatus(&b, s, time.Now(), a.colors())
+				writeStatus(&b, s, a.colors())
 				last = b.String()
 			}
 			if inPlace {
@@ -95,7 +95,7 @@ func (a *app) redraw(w io.Writer, text string, statusErr error) {
 // writeStatus writes a status as text: a line for each item with its details
 // below, then the problems. A reason that is part of a problem is left out of
 // the item's line: it may be long.
-func writeStatus(w io.Writer, s api.Status, now time.Time, color colors) {
+func writeStatus(w io.Writer, s api.Status, color colors) {
 	reason := func(r string) string {
 		if slices.ContainsFunc(s.Problems, func(p api.Problem) bool { return strings.Contains(p.Message, r) }) {
 			return ""
@@ -119,7 +119,7 @@ func writeStatus(w io.Writer, s api.Status, now time.Time, color colors) {
 			fmt.Fprintf(w, "calls\tdo not disturb: incoming calls are refused\n")
 		}
 		for _, c := range s.Calls {
-			writeCall(w, c, reason, now, color)
+			writeCall(w, c, reason, color)
 		}
 		if len(s.Calls) == 0 {
 			fmt.Fprintf(w, "call\tnone\n")
@@ -187,12 +187,12 @@ func brokenBy(by map[string]uint64) string {
 	return ""
 }
 
-func writeCall(w io.Writer, c api.Call, reason func(string) string, now time.Time, color colors) {
+func writeCall(w io.Writer, c api.Call, reason func(string) string, color colors) {
 	direction := "outgoing"
 	if c.Direction == api.DirectionIn {
 		direction = "incoming"
 	}
-	state := fmt.Sprintf("%s for %s", color.call(c.State), durationText(now.Sub(c.Since)))
+	state := fmt.Sprintf("%s for %s", color.call(c.State), durationText(time.Duration(c.SinceMS)*time.Millisecond))
 	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, state, direction))
 	if c.Link != nil {
 		fmt.Fprintf(w, "\tlink       %s\n", join("  ", color.link(c.Link), reason(c.Link.Reason)))

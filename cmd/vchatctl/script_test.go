@@ -334,16 +334,17 @@ func playableCmd(ts *testscript.TestScript, _ bool, args []string) {
 
 // fillStatus sets every field that vchatctl can show.
 func fillStatus(s *api.Status) {
-	since := time.Now().Add(-130 * time.Second)
+	since := time.Unix(130, 0) // the clock was not set yet
 	s.DoNotDisturb = true
 	s.Camera.Name = "HD Webcam C270"
 	s.Camera.Dropped, s.Camera.Reopened, s.Camera.Restarted, s.Camera.USBResets = 3, 2, 4, 1
 	s.Camera.Broken, s.Camera.BrokenBy = 6, map[string]uint64{"truncated": 5, "flagged": 1}
 	s.Camera.Warnings = []string{"/dev/video0 gives 15 frames a second, not 30", "a warning without a problem"}
 	s.Calls = []api.Call{{
-		ID: "1", Peer: "workshop", State: api.CallActive, Since: since, Direction: api.DirectionIn, HasFrames: true,
-		Link:    &api.Link{State: api.LinkUp, RTTMS: 0.4, Reconnects: 1},
-		Sending: &api.Sending{FPS: 29.9, MbitS: 21, Dropped: 7, Quality: "reduced", Size: "1280x720"},
+		ID: "1", Peer: "workshop", State: api.CallActive, Since: since, SinceMS: 130_000, Direction: api.DirectionIn,
+		HasFrames: true,
+		Link:      &api.Link{State: api.LinkUp, RTTMS: 0.4, Reconnects: 1},
+		Sending:   &api.Sending{FPS: 29.9, MbitS: 21, Dropped: 7, Quality: "reduced", Size: "1280x720"},
 		Receiving: &api.Receiving{FPS: 30, MbitS: 20.5, Lost: 2, AgeMS: 12,
 			LatencyMS: api.Quantiles{P50: 1.25, P99: 31}, Size: "640x480"},
 	}}

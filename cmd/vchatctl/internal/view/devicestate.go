@@ -24,8 +24,9 @@ func (d *deviceState) setDaemonUp(up bool) {
 	}
 }
 
-// apply updates the state with an event.
+// apply updates the state with an event that was just received.
 func (d *deviceState) apply(e api.Event) {
+	setTimes(&e, time.Now())
 	s := &d.status
 	switch {
 	case e.Event == api.EventState && e.Status != nil:

@@ -245,6 +245,7 @@ func (s *Session) readEventStream(events *client.Events) error {
 	} else if status, err := s.client.Status(s.ctx); err == nil {
 		s.mu.Lock()
 		s.device.setDaemonUp(true)
+		OnOwnClock(&status, time.Now())
 		s.device.status = status
 		s.mu.Unlock()
 	}

@@ -40,13 +40,14 @@ type (
 	// stateMessage has the present state, after each change.
 	stateMessage struct {
 		Type  string          `json:"type"` // state
-		Now   int64           `json:"now"`  // Unix time in ms, by this device's clock
+		Now   int64           `json:"now"`  // by the server's clock; see serverTime
 		State json.RawMessage `json:"state"`
 	}
 	// chatMessage has a chat message, once.
 	chatMessage struct {
 		Type   string `json:"type"`   // chat
 		Number int64  `json:"number"` // the page returns the last one as after=N when it reconnects
+		AgeMS  int64  `json:"age_ms"`
 		message
 	}
 	// refusedMessage says why the page cannot be served. The server then closes
@@ -203,14 +204,12 @@ func (p *livePage) sendEvents(ctx context.Context, after int64) {
 	var err error
 	for err == nil {
 		state, messages, changed := p.server.watcher.current(after)
-		// Through ssh -L the page may have another clock. It needs ours to
-		// compute the ages in the state.
 		if string(state) != sent {
 			sent = string(state)
-			err = p.sendJSON(stateMessage{"state", time.Now().UnixMilli(), state})
+			err = p.sendJSON(stateMessage{"state", serverTime(time.Now()), state})
 		}
 		for _, m := range messages {
-			err = errors.Join(err, p.sendJSON(chatMessage{"chat", m.number, m}))
+			err = errors.Join(err, p.sendJSON(chatMessage{"chat", m.number, time.Since(m.received).Milliseconds(), m}))
 			after = m.number
 		}
 		if err != nil {

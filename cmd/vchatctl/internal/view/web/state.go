@@ -29,7 +29,7 @@ type state struct {
 // reason is a view.StaleReason whose age the page updates.
 type reason struct {
 	Text  string `json:"text"`
-	Since int64  `json:"since,omitempty"` // Unix time in ms, by this device's clock
+	Since *int64 `json:"since,omitempty"` // by the server's clock; see serverTime
 	After string `json:"after,omitempty"` // follows the age
 }
 
@@ -41,8 +41,14 @@ func newReason(r view.StaleReason) *reason {
 	case r.Since.IsZero():
 		return &reason{Text: r.Text + r.After}
 	}
-	return &reason{r.Text, r.Since.UnixMilli(), " ago" + r.After}
+	return &reason{r.Text, new(serverTime(r.Since)), " ago" + r.After}
 }
+
+var serverStart = time.Now()
+
+// serverTime returns a time on the server's clock, in ms. That clock counts
+// from the start of the program, and nobody sets it.
+func serverTime(t time.Time) int64 { return t.Sub(serverStart).Milliseconds() }
 
 type ring struct {
 	Peer string `json:"peer"`

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -18,11 +19,11 @@ const (
 
 // message is a chat message.
 type message struct {
-	number int64  // counts from 1
-	At     int64  `json:"at"`   // Unix time in ms, by this device's clock
-	Peer   string `json:"peer"` // the other side
-	Mine   bool   `json:"mine"` // sent from this device
-	Text   string `json:"text"`
+	number   int64 // counts from 1
+	received time.Time
+	Peer     string `json:"peer"` // the other side
+	Mine     bool   `json:"mine"` // sent from this device
+	Text     string `json:"text"`
 }
 
 // watcher follows the daemon and keeps the state for the pages. It takes an
@@ -88,7 +89,9 @@ func (w *watcher) readEvents(ctx context.Context) error {
 func (w *watcher) fetchStatus(ctx context.Context) (api.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	return w.client.Status(ctx)
+	s, err := w.client.Status(ctx)
+	view.OnOwnClock(&s, time.Now())
+	return s, err
 }
 
 func (w *watcher) apply(e api.Event, s api.Status) {
@@ -98,7 +101,7 @@ func (w *watcher) apply(e api.Event, s api.Status) {
 	case e.Event == api.EventCall && e.Call != nil && e.Call.State == api.CallEnded:
 		w.device.lastCall = e.Call
 	case e.Event == api.EventText:
-		w.addMessage(message{At: e.Time.UnixMilli(), Peer: e.Peer, Mine: e.From == api.SideLocal, Text: e.Text})
+		w.addMessage(message{received: time.Now(), Peer: e.Peer, Mine: e.From == api.SideLocal, Text: e.Text})
 	}
 	w.device.shownFeed = w.device.selectFeed()
 }

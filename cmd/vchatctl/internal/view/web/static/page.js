@@ -29,18 +29,18 @@ const own = new View($('own'), request, { minInterval: 100 });
 
 let state = null;       // from the server
 let problem = '';       // why the page is not connected to the server
-let clockOffset = 0;    // server's clock minus ours, in ms
+let clockOffset = 0;    // server's clock minus performance.now(), in ms
 let ownShown = true;
 
 function reasonText(reason) {
   if (!reason) return '';
-  if (!reason.since) return reason.text;
-  return `${reason.text} ${formatAge(Date.now() + clockOffset - reason.since)}${reason.after ?? ''}`;
+  if (reason.since === undefined) return reason.text;
+  return `${reason.text} ${formatAge(performance.now() + clockOffset - reason.since)}${reason.after ?? ''}`;
 }
 
 // reasonWithoutAge is for screen readers, which would read out each new age.
 function reasonWithoutAge(reason) {
-  return reason.since ? reason.text + (reason.after ?? '').replace(/^ ago/, '') : reason.text;
+  return reason.since !== undefined ? reason.text + (reason.after ?? '').replace(/^ ago/, '') : reason.text;
 }
 
 // updateFeeds selects the feeds to request. A hidden page requests none, so that
@@ -156,16 +156,16 @@ function updatePeer(e, peer) {
   b.classList.toggle('end', Boolean(peer.call));
 }
 
-function addMessage({ at, peer, mine, text }) {
+function addMessage({ age_ms: age, peer, mine, text }) {
   const sender = mine ? (state?.name || 'this device') : peer;
-  const when = new Date(at - clockOffset);
+  const when = new Date(Date.now() - age);
   const log = $('messages');
   const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 20;
   log.append(element('li', {}, element('b', {}, sender), ': ', text, ' ',
     element('time', { dateTime: when.toISOString() }, when.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))));
   while (log.children.length > 50) log.firstChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
-  const remaining = captionDuration - (Date.now() + clockOffset - at);
+  const remaining = captionDuration - age;
   if (remaining <= 0) return;
   const caption = element('p', {}, `${sender}: ${text}`);
   $('captions').append(caption);
@@ -285,7 +285,7 @@ function follow() {
   let refused = '';
   live = new Live(lastMessage, {
     state(update) {
-      clockOffset = update.now - Date.now();
+      clockOffset = update.now - performance.now();
       state = update.state;
       problem = '';
       updateState();
