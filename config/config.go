@@ -136,10 +136,17 @@ func defaultName() string {
 	return name
 }
 
+// OwnID returns the id of the device with a state directory; "" if it is not
+// known.
+type OwnID func(stateDir string) string
+
 // Load reads the file at path. For a missing file it returns Default. The error
 // is Errors for a file with faults. Otherwise it wraps the cause of the failed
 // read.
-func Load(path string) (*Config, error) {
+func Load(path string) (*Config, error) { return LoadFor(path, nil) }
+
+// LoadFor is Load for the device with this id: as a peer, that id is a fault.
+func LoadFor(path string, own OwnID) (*Config, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Default(), nil
@@ -152,16 +159,21 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(path, b)
+	return parse(path, b, own)
 }
 
 // Parse parses the contents of a file. It uses the file's name only in faults.
 // The error is Errors.
-func Parse(file string, b []byte) (*Config, error) {
+func Parse(file string, b []byte) (*Config, error) { return parse(file, b, nil) }
+
+func parse(file string, b []byte, own OwnID) (*Config, error) {
 	c := Default()
 	r := &reader{file: file}
 	if r.root = r.document(b); r.root != nil {
 		r.section("", r.keys(c), r.root)
+	}
+	if own != nil && len(c.Peers) > 0 {
+		r.ownPeers(c.Peers, own(c.StateDir))
 	}
 	if len(r.faults) > 0 {
 		r.faults.sort()

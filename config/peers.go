@@ -47,6 +47,21 @@ func (r *reader) peers(dst map[string]Peer) func(string, *yaml.Node) {
 	}
 }
 
+// OwnIDText is the fault of a peer with this device's own id.
+const OwnIDText = "this device's own id: was the card cloned? `vchatd new-id` makes a new one"
+
+// ownPeers reports the peers with the id of this device.
+func (r *reader) ownPeers(peers map[string]Peer, own string) {
+	for name, p := range peers {
+		if own == "" || p.ID != own {
+			continue
+		}
+		if id := valueOf(valueOf(valueOf(r.root, "peers"), name), "id"); id != nil {
+			r.fault(id, "%s is %s", join(join("peers", name), "id"), OwnIDText)
+		}
+	}
+}
+
 // hasPeerKeys reports whether a map has values under keys of a peer.
 func hasPeerKeys(n *yaml.Node) bool {
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
@@ -71,7 +86,7 @@ func lacksID(peer *yaml.Node) bool {
 
 // valueOf returns the value of a key in a map; nil if it is missing.
 func valueOf(n *yaml.Node, name string) *yaml.Node {
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+	for i := 0; n != nil && n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {
 			return n.Content[i+1]
 		}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
-	"golang.org/x/sys/unix"
 
 	"vchat/daemon/call"
 )
@@ -101,6 +100,7 @@ func (d *Daemon) saveCalls(ctx context.Context) error {
 		switch err := writeCalls(d.callsFile, saved); {
 		case err == nil:
 			logged = ""
+		case d.checkState() != nil: // that is logged
 		case err.Error() != logged:
 			logged = err.Error()
 			d.log.Error("calls not saved", "err", err)
@@ -147,19 +147,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// lockState locks the state directory. Two daemons with the same key would
-// take the links from each other. The kernel drops the lock when the process
-// ends, however it ends. Errors: ErrUnavailable.
-func lockState(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open state directory: %w: %w", ErrUnavailable, err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		err = fmt.Errorf("lock state directory %s: %w: another vchatd uses it: %w", dir, ErrUnavailable, err)
-		return nil, errors.Join(err, f.Close())
-	}
-	return func() { _ = f.Close() }, nil
 }

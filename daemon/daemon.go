@@ -21,7 +21,7 @@
 //   - Run returns within two seconds after its context is done.
 //
 // Goroutines: Run starts one per part, in this order, and stops them in the
-// reverse order: systemd notifications, call store, camera, camera state,
+// reverse order: systemd notifications, state directory, call store, camera, camera state,
 // camera inspector, stats, links, control socket, metrics.
 package daemon
 
@@ -31,11 +31,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"vchat/config"
@@ -52,8 +50,12 @@ import (
 )
 
 // ErrUnavailable reports that a required resource cannot be used: the port or
-// the control socket is taken, or the state directory is not writable.
+// the control socket is taken, or the key cannot be read.
 var ErrUnavailable = errors.New("not available")
+
+// ErrNoKey reports that there is no key and none can be created. A restart does
+// not change that.
+var ErrNoKey = errors.New("this device has no key, and none can be created")
 
 // Version is the version of the programs in this tree.
 const Version = api.Version
@@ -97,22 +99,18 @@ type Daemon struct {
 	viewerCount   uint64                   // since the start
 	encodings     map[*frame.Hub]*encoding // of feeds with viewers
 	stopping      bool                     // step refuses every event
+	stateErr      error                    // why the state directory cannot be written; nil: it can
 }
 
 // New returns a device with the key and the calls in its state directory. It
 // opens and starts nothing else before Run. The level, if not nil, follows the
-// configuration. Errors: ErrUnavailable, or those of package identity.
+// configuration. Errors: ErrNoKey, ErrUnavailable, or those of package
+// identity.
 func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, error) {
 	log = slog.New(logging.LimitPeers(log.Handler()))
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return nil, fmt.Errorf("create state directory: %w: %w", ErrUnavailable, err)
-	}
-	id, err := identity.LoadOrCreate(cfg.StateDir)
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		return nil, fmt.Errorf("load the key of this device: %w: %w", ErrUnavailable, err)
-	}
+	id, err := openState(cfg.StateDir)
 	if err != nil {
-		return nil, fmt.Errorf("load the key of this device: %w", err)
+		return nil, err
 	}
 	d := &Daemon{
 		log: log, level: level, started: time.Now(), startConfig: cfg, identity: id,
@@ -139,7 +137,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*linkHandler)(d), Log: log,
 		Network: netwatch.Watch,
 	})
-	peers, err := linkPeers(cfg)
+	peers, err := linkPeers(cfg, d.ID())
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +186,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	// Stopped in reverse: viewers and peers first, then the camera they use.
 	parts := []*part{
 		{name: "systemd notifications", run: d.notifySystemd},
+		{name: "state directory", run: d.watchState},
 		{name: "call store", run: d.saveCalls},
 		{name: "camera", run: d.camera.Run},
 		{name: "camera state", run: d.publishCamera},
@@ -197,6 +196,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "control", run: d.control.Serve},
 		{name: "metrics", run: d.metrics.Run},
 	}
+	_ = d.checkState()
 	d.restorePrivacy()
 	d.restoreCalls()
 	failed := make(chan error, len(parts))

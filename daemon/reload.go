@@ -34,7 +34,7 @@ func (d *Daemon) Reload(load func() (*config.Config, error)) {
 }
 
 func (d *Daemon) configure(cfg *config.Config) error {
-	peers, err := linkPeers(cfg)
+	peers, err := linkPeers(cfg, d.ID())
 	if err != nil {
 		return err
 	}

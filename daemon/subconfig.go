@@ -33,12 +33,16 @@ func callConfig(cfg *config.Config) call.Config {
 	return c
 }
 
-func linkPeers(cfg *config.Config) ([]link.Peer, error) {
+// linkPeers refuses a peer with the id of this device: each would dial itself.
+func linkPeers(cfg *config.Config, own identity.ID) ([]link.Peer, error) {
 	var peers []link.Peer
 	for name, p := range cfg.Peers {
 		id, err := identity.ParseID(p.ID)
 		if err != nil {
 			return nil, fmt.Errorf("parse id of peer %s: %w", name, err)
+		}
+		if id == own {
+			return nil, fmt.Errorf("peer %s has %s", name, config.OwnIDText)
 		}
 		peers = append(peers, link.Peer{Name: name, Address: p.Address, ID: id, MaxBitrate: p.MaxBitrate})
 	}

@@ -4,6 +4,7 @@
 //	vchatd [--config FILE]                    run in the foreground
 //	vchatd check-config [--config] [FILE]     check a configuration file
 //	vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
+//	vchatd new-id [--config FILE]             give this device a new key and id
 //	vchatd version                            print the version
 //
 // This package parses flags, handles signals and chooses the exit code. SIGTERM
@@ -49,6 +50,7 @@ const (
 const usage = `usage: vchatd [--config FILE]                    run the daemon in the foreground
        vchatd check-config [--config] [FILE]     check a configuration file
        vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
+       vchatd new-id [--config FILE]             give this device a new key and id
        vchatd version                            print the version
 
 FILE is /etc/vchat.yaml by default. SIGHUP reloads it.
@@ -58,7 +60,7 @@ exit codes:
    1  failed
    2  wrong usage
   69  a resource is not available, for example the port is in use
-  78  configuration error
+  78  configuration error, or no key and a state_dir that cannot be written
 `
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -76,6 +78,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return serve(args, stdout, stderr)
 	case "check-config":
 		return checkConfig(args, stdout, stderr)
+	case "new-id":
+		return newID(args, stdout, stderr)
 	case "demo":
 		return runDemo(args, stdout, stderr)
 	case "version", "help":
@@ -125,7 +129,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	inJournal, _ := journal.StderrIsJournalStream()
 	level := new(slog.LevelVar)
 	log := logging.New(stderr, level, inJournal)
-	cfg, err := config.Load(*path)
+	cfg, err := config.LoadFor(*path, daemon.OwnID)
 	if err != nil {
 		return configError(err, stderr)
 	}
@@ -139,7 +143,9 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	go func() { // ends with the process
 		<-d.Ready()
 		for range hup {
-			d.Reload(func() (*config.Config, error) { return loadExisting(*path) })
+			d.Reload(func() (*config.Config, error) {
+				return loadExisting(*path, func(string) string { return d.ID().String() })
+			})
 		}
 	}()
 	defer tune.Start()()
@@ -151,11 +157,11 @@ func serve(args []string, stdout, stderr io.Writer) int {
 
 // loadExisting is config.Load for a reload. A missing file is an error then:
 // the defaults would remove all peers.
-func loadExisting(path string) (*config.Config, error) {
+func loadExisting(path string, own config.OwnID) (*config.Config, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	return config.Load(path)
+	return config.LoadFor(path, own)
 }
 
 // failed logs err and returns its exit code.
@@ -163,6 +169,9 @@ func failed(log *slog.Logger, err error) int {
 	log.Error("vchatd failed", "err", err)
 	if errors.Is(err, daemon.ErrUnavailable) {
 		return exitUnavailable
+	}
+	if errors.Is(err, daemon.ErrNoKey) {
+		return exitConfig
 	}
 	return exitFailed
 }
@@ -192,7 +201,7 @@ func checkConfig(args []string, stdout, stderr io.Writer) int {
 	} else if err != nil { // without the default file vchatd runs with the defaults
 		fmt.Fprintf(stderr, "vchatd: no %s, using defaults\n", path)
 	}
-	cfg, err := config.Load(path)
+	cfg, err := config.LoadFor(path, daemon.OwnID)
 	if err != nil {
 		return configError(err, stderr)
 	}
@@ -200,6 +209,34 @@ func checkConfig(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", path, w)
 	}
 	fmt.Fprintf(stdout, "%s: ok\n", path)
+	return exitDone
+}
+
+// newID prints the old id and the new one. A configuration with this device's
+// own id as a peer is the reason to come here, so it is no fault.
+func newID(args []string, stdout, stderr io.Writer) int {
+	fs := flag.NewFlagSet("new-id", flag.ContinueOnError)
+	path := fs.String("config", defaultConfig, "")
+	if code, done := parse(fs, args, 0, stdout, stderr); done {
+		return code
+	}
+	cfg, err := config.Load(*path)
+	if err != nil {
+		return configError(err, stderr)
+	}
+	k, err := daemon.NewID(cfg)
+	if err != nil {
+		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
+		if errors.Is(err, daemon.ErrUnavailable) {
+			return exitUnavailable
+		}
+		return exitFailed
+	}
+	fmt.Fprintf(stdout, "old id: %s\nnew id: %s\n", cmp.Or(k.OldID, "none"), k.ID)
+	if k.Kept != "" {
+		fmt.Fprintf(stderr, "vchatd: the old key is kept in %s\n", k.Kept)
+	}
+	fmt.Fprintln(stderr, "vchatd: put the new id under peers on the other devices, then start vchatd")
 	return exitDone
 }
 

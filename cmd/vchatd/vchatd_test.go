@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"vchat/daemon"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest"
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"reload":  cmdReload,
 			"signal":  cmdSignal,
 			"finish":  cmdFinish,
+			"ownpeer": cmdOwnPeer,
 		},
 	})
 }
@@ -167,6 +169,13 @@ func cmdReload(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// cmdOwnPeer is "ownpeer STATEDIR FILE". It expands a file with $ID, the id of
+// the key in the state directory.
+func cmdOwnPeer(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("ID", daemon.OwnID(args[0]))
+	cmdExpand(ts, false, args[1:])
+}
+
 // cmdSignal is "signal NAME". It sends INT, TERM or HUP to the program.
 func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
 	number := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
@@ -194,13 +203,13 @@ func cmdFinish(ts *testscript.TestScript, _ bool, args []string) {
 // A missing file means the defaults at the start, but is an error at a reload.
 func TestLoadExisting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "vchat.yaml")
-	if _, err := loadExisting(path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := loadExisting(path, nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: got %v, want ErrNotExist", err)
 	}
 	if err := os.WriteFile(path, []byte("name: kitchen\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if cfg, err := loadExisting(path); err != nil || cfg.Name != "kitchen" {
+	if cfg, err := loadExisting(path, nil); err != nil || cfg.Name != "kitchen" {
 		t.Errorf("existing file: got %v, %v; want the name kitchen", cfg, err)
 	}
 }

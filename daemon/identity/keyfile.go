@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/google/renameio/v2"
 )
@@ -52,6 +53,85 @@ func LoadOrCreate(dir string) (*Identity, error) {
 	return fromKey(key)
 }
 
+// Load returns the identity with the key in dir. The errors are those of
+// LoadOrCreate, and fs.ErrNotExist if there is no key.
+func Load(dir string) (*Identity, error) {
+	key, err := load(filepath.Join(dir, KeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("load identity: %w", err)
+	}
+	return fromKey(key)
+}
+
+// Renew creates a new key in dir. It keeps the old key file, valid or not,
+// under a name with the time now, which it returns; "" if there is none. No
+// moment is without a complete key file. The caller must make sure that no
+// daemon uses the key.
+//
+// The new file has the owner of the old one, or of dir: a root shell must not
+// lock the daemon out.
+func Renew(dir string, now time.Time) (renewed *Identity, kept string, err error) {
+	path := filepath.Join(dir, KeyFile)
+	owner, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := create(dir, path); err != nil {
+			return nil, "", fmt.Errorf("new identity: %w", err)
+		}
+		if owner, err = os.Stat(dir); err != nil {
+			return nil, "", fmt.Errorf("new identity: %w", err)
+		}
+	} else if err != nil {
+		return nil, "", fmt.Errorf("new identity: %w", err)
+	} else {
+		if kept, err = keep(path, now); err != nil {
+			return nil, "", fmt.Errorf("keep the old key: %w", err)
+		}
+		if err := replace(path); err != nil {
+			return nil, "", errors.Join(fmt.Errorf("new identity: %w", err), os.Remove(kept))
+		}
+	}
+	if err := chown(path, owner); err != nil {
+		return nil, kept, fmt.Errorf("new identity: %w", err)
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, kept, err
+	}
+	renewed, err = Load(dir)
+	return renewed, kept, err
+}
+
+// keep links a key file to a name with the time, and returns that name.
+func keep(path string, now time.Time) (kept string, err error) {
+	dated := path + "." + now.Format("20060102-150405")
+	kept = dated
+	for i := 2; ; i++ {
+		err := os.Link(path, kept) // fails if the name exists
+		if !errors.Is(err, fs.ErrExist) {
+			return kept, err
+		}
+		kept = fmt.Sprintf("%s-%d", dated, i)
+	}
+}
+
+// replace replaces a key file by one with a new key.
+func replace(path string) error {
+	text, err := newKey()
+	if err != nil {
+		return fmt.Errorf("generate key: %w", err)
+	}
+	return renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(filepath.Dir(path)),
+		renameio.WithStaticPermissions(0o600))
+}
+
+// chown gives a file the owner of another one.
+func chown(path string, owner fs.FileInfo) error {
+	st, ok := owner.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Lchown(path, int(st.Uid), int(st.Gid))
+}
+
 func load(path string) (ed25519.PrivateKey, error) {
 	// Without O_NONBLOCK, open(2) of a FIFO would block.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -82,8 +162,8 @@ func load(path string) (ed25519.PrivateKey, error) {
 }
 
 func keyFileError(path, fault string) error {
-	return fmt.Errorf("%w %s: %s; restore a backup, or remove the file to get a new id and pair again with every peer",
-		ErrKeyFile, path, fault)
+	return fmt.Errorf("%w %s: %s; restore a backup, or run vchatd new-id to get a new id, and pair again "+
+		"with every peer", ErrKeyFile, path, fault)
 }
 
 // parse returns the key, or the fault of the file.

@@ -11,10 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func write(t *testing.T, path string, text []byte, mode fs.FileMode) {
@@ -210,5 +212,58 @@ func TestLoadOrCreate_leftovers(t *testing.T) {
 	}
 	if first.ID() != second.ID() {
 		t.Errorf("got id %v after %v", second.ID(), first.ID())
+	}
+}
+
+func TestRenew(t *testing.T) {
+	now := time.Date(2026, 11, 28, 15, 30, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name string
+		old  string // content of the key file; "": none; "key": a valid key
+		want []string
+	}{
+		{"no key", "", []string{"identity.key"}},
+		{"key", "key", []string{"identity.key", "identity.key.20261128-153000"}},
+		{"damaged key", "x", []string{"identity.key", "identity.key.20261128-153000"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			var old []byte
+			switch tt.old {
+			case "":
+			case "key":
+				if _, err := LoadOrCreate(dir); err != nil {
+					t.Fatal(err)
+				}
+				old, _ = os.ReadFile(filepath.Join(dir, KeyFile))
+			default:
+				old = []byte(tt.old)
+				write(t, filepath.Join(dir, KeyFile), old, 0o600)
+			}
+			renewed, kept, err := Renew(dir, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := list(t, dir); !slices.Equal(got, tt.want) {
+				t.Errorf("got files %q, want %q", got, tt.want)
+			}
+			if loaded, err := Load(dir); err != nil || loaded.ID() != renewed.ID() {
+				t.Errorf("got %v after Renew, want the id it returned", err)
+			}
+			if old == nil {
+				return
+			}
+			if got, err := os.ReadFile(kept); err != nil || !bytes.Equal(got, old) {
+				t.Errorf("kept file: got %q, %v; want the old key", got, err)
+			}
+			// A second time in the same second: the kept key is not replaced.
+			again, keptAgain, err := Renew(dir, now)
+			if err != nil || keptAgain != kept+"-2" || again.ID() == renewed.ID() {
+				t.Errorf("again: got %v, %v; want another key, and the old one in %s-2", keptAgain, err, kept)
+			}
+			if got, err := os.ReadFile(kept); err != nil || !bytes.Equal(got, old) {
+				t.Errorf("kept file after the second time: got %q, %v; want the old key", got, err)
+			}
+		})
 	}
 }

@@ -1,0 +1,182 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"vchat/config"
+	"vchat/daemon/api"
+	"vchat/daemon/identity"
+)
+
+// lockFile is the name of the file in the state directory that a running
+// daemon locks.
+const lockFile = "lock"
+
+// openState loads the key in the state directory, or creates both. Errors:
+// ErrNoKey, ErrUnavailable, or those of package identity.
+func openState(dir string) (*identity.Identity, error) {
+	id, err := identity.Load(dir)
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return id, keyError(err)
+	}
+	if err = os.MkdirAll(dir, 0o700); err == nil {
+		id, err = identity.LoadOrCreate(dir)
+	}
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return nil, fmt.Errorf("%w: state directory %s: %w: make it writable for vchatd, or choose another state_dir",
+			ErrNoKey, dir, errno)
+	}
+	return id, keyError(err)
+}
+
+func keyError(err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("load the key of this device: %w", err)
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// lockState locks the state directory. Two daemons with the same key would
+// take the links from each other. The kernel drops the lock when the process
+// ends, however it ends. Errors: ErrUnavailable.
+//
+// In a directory that cannot be written it locks the file that exists, or else
+// the directory.
+func lockState(dir string) (unlock func(), err error) {
+	path := filepath.Join(dir, lockFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		adopt(f, dir)
+	} else if f, err = os.Open(path); err != nil {
+		f, err = os.Open(dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open state directory: %w: %w", ErrUnavailable, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		err = fmt.Errorf("lock state directory %s: %w: another vchatd uses it: %w", dir, ErrUnavailable, err)
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// adopt gives a file that root has created the owner of its directory: the
+// daemon of the unit is another user and must be able to open it.
+func adopt(f *os.File, dir string) {
+	if info, err := os.Stat(dir); err == nil && os.Geteuid() == 0 {
+		st := info.Sys().(*syscall.Stat_t)
+		_ = f.Chown(int(st.Uid), int(st.Gid))
+	}
+}
+
+// stateCheckInterval is how often the state directory is checked. Linux makes a
+// file system read-only when its disk fails.
+const stateCheckInterval = 20 * time.Second
+
+// watchState checks at its start and every stateCheckInterval whether the state
+// directory can be written. It returns when ctx is done.
+func (d *Daemon) watchState(ctx context.Context) error {
+	tick := time.NewTicker(stateCheckInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = d.checkState()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// checkState records whether the state directory can be written, and logs a
+// change. It returns why it cannot.
+func (d *Daemon) checkState() error {
+	dir := d.startConfig.StateDir
+	err := unix.Access(dir, unix.W_OK|unix.X_OK)
+	d.mu.Lock()
+	before := d.stateErr
+	d.stateErr = err
+	d.mu.Unlock()
+	switch {
+	case errors.Is(err, before):
+		return err
+	case err == nil:
+		d.log.Info("state directory writable again", "dir", dir)
+		notify(d.storeDirty)
+	default:
+		d.log.Warn("state directory not writable; "+notSaved, "dir", dir, "err", err)
+	}
+	notify(d.statusDirty)
+	return err
+}
+
+const notSaved = "calls and changes of privacy mode will not survive a restart"
+
+// stateProblem returns the problem of a state directory that cannot be written.
+// The caller holds mu.
+func (d *Daemon) stateProblem() []api.Problem {
+	if d.stateErr == nil {
+		return nil
+	}
+	dir := d.startConfig.StateDir
+	hint := fmt.Sprintf("make %s writable for vchatd", dir)
+	if errors.Is(d.stateErr, unix.EROFS) {
+		hint = fmt.Sprintf("the file system of %s is mounted read-only: remount it, or check the disk", dir)
+	}
+	return []api.Problem{{
+		Subject: "state",
+		Message: fmt.Sprintf("state directory not writable (%v): %s", d.stateErr, notSaved),
+		Hint:    hint,
+	}}
+}
+
+// OwnID returns the id of the key in a state directory; "" if there is no key
+// or it cannot be read.
+func OwnID(dir string) string {
+	id, err := identity.Load(dir)
+	if err != nil {
+		return ""
+	}
+	return id.ID().String()
+}
+
+// NewKey is the result of NewID.
+type NewKey struct {
+	OldID string // "" if there was no valid key
+	ID    string
+	Kept  string // file of the old key; "" if there was none
+}
+
+// NewID gives this device a new key, and so a new id. It keeps the old key
+// beside it. Errors: ErrUnavailable if a daemon uses the state directory or the
+// directory cannot be written.
+func NewID(cfg *config.Config) (NewKey, error) {
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return NewKey{}, fmt.Errorf("create state directory: %w: %w", ErrUnavailable, err)
+	}
+	unlock, err := lockState(cfg.StateDir)
+	if err != nil {
+		return NewKey{}, err
+	}
+	defer unlock()
+	k := NewKey{OldID: OwnID(cfg.StateDir)}
+	id, kept, err := identity.Renew(cfg.StateDir, time.Now())
+	if err != nil {
+		return NewKey{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	k.ID, k.Kept = id.ID().String(), kept
+	return k, nil
+}
