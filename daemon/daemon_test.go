@@ -199,7 +199,7 @@ func TestCall_notAnswered(t *testing.T) {
 		}, nil, api.ReasonUnreachable},
 		{"wrong key", func(alice, bob *daemontest.Device) {
 			p := alice.Config.Peers["bob"]
-			p.ID = alice.ID.String()
+			p.ID = "5ZIQ2-GQHVR-7GJKY-EPKDE-ONDEM-OUV3V-J62KR-VRSFA-UBGBJ-BXEF5-RERCY-MKAQI"
 			alice.Config.Peers["bob"] = p
 		}, nil, api.ReasonWrongIdentity},
 		{"unknown to the peer", func(_, bob *daemontest.Device) {
@@ -322,7 +322,7 @@ func TestRun_unavailable(t *testing.T) {
 	for name, change := range map[string]func(*config.Config){
 		"port":            func(c *config.Config) { c.Listen = alice.Config.Listen },
 		"socket":          func(c *config.Config) { c.Control = alice.Config.Control },
-		"state directory": func(c *config.Config) { c.StateDir = alice.Config.StateDir },
+		"state directory": func(c *config.Config) { c.StateDir, c.Peers = alice.Config.StateDir, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := *bob.Config
