@@ -42,8 +42,9 @@
 // Goroutines: Run is the supervisor. It alone opens, reads, closes and
 // publishes. Run also owns a watcher, which wakes the supervisor when readers
 // come or go. An open or a USB reset runs in a goroutine of its own, because
-// some drivers take seconds. An exec source has three more, which end before it
-// counts as closed. An [Inspector] has one while it queries a driver.
+// some drivers take seconds. An exec source has three more. They end before it
+// counts as closed, except for a reader that is busy with the stream. An
+// [Inspector] has one while it queries a driver.
 package camera
 
 import (
@@ -108,6 +109,7 @@ type Camera struct {
 	hub      *frame.Hub
 	pool     *frame.Pool
 	counters counters
+	messages messageLog
 	status   statusVar
 
 	wakeup chan struct{} // capacity 1; wakes the supervisor
@@ -158,6 +160,9 @@ func (c *Camera) Reconfigure(cfg Config) {
 		maps.DeleteFunc(c.manualControls, func(name, _ string) bool {
 			return c.cfg.Device != cfg.Device || c.cfg.Controls[name] != cfg.Controls[name]
 		})
+		if c.cfg.Device != cfg.Device {
+			c.messages.reset()
+		}
 		c.cfg = cfg
 		c.version++
 	}

@@ -51,20 +51,42 @@ func (s *supervisor) reportFault(err error) {
 		return
 	}
 	s.status.setState(c.state, c.headline, err.Error())
-	level := slog.LevelWarn
-	if c.routine {
-		level = slog.LevelInfo
-	}
-	device := logDevice(cmp.Or(s.device, s.cfg.Device))
-	s.log.Log(s.ctx, level, "camera lost", "device", device, "cause", c.name, "err", err)
 	now := time.Now()
 	begun := s.outage.begun
 	if s.outage.cause == nil {
 		begun = now
 	}
-	s.outage = outage{cause: c, reason: err.Error(), logged: true, begun: begun, since: now, nextCard: now}
+	s.outage = outage{cause: c, reason: err.Error(), logged: s.outage.logged, begun: begun, since: now, nextCard: now}
+	if s.worthLogging(c, now) {
+		s.logFault()
+	}
 	s.refreshCard()
 }
+
+// worthLogging reports whether a fault is new: some cameras and commands fail
+// again after a few frames, all the time.
+func (s *supervisor) worthLogging(c *cause, now time.Time) bool {
+	logged, ok := s.faultLogged[c]
+	return !ok || s.healthyAt.After(logged) || now.Sub(logged) >= faultLogPause
+}
+
+// logFault logs the outage.
+func (s *supervisor) logFault() {
+	o := &s.outage
+	level := slog.LevelWarn
+	if o.cause.routine {
+		level = slog.LevelInfo
+	}
+	device := logDevice(cmp.Or(s.device, s.cfg.Device))
+	s.log.Log(s.ctx, level, "camera lost", "device", device, "cause", o.cause.name, "err", o.reason)
+	o.logged = true
+	s.faultLogged[o.cause] = time.Now()
+}
+
+const (
+	faultLogPause    = 10 * time.Minute // between two log lines of the same cause, unless the camera was healthy
+	lastingFaultTime = 30 * time.Second // an outage of this length is logged in any case
+)
 
 // showStarting makes an outage one of a camera that is starting: its node is
 // new, and udev has not set its group yet.
@@ -93,6 +115,9 @@ func (s *supervisor) refreshCard() {
 	o := &s.outage
 	if o.cause == nil || time.Now().Before(o.nextCard) {
 		return
+	}
+	if lost := o.cause.state == Lost || o.cause.state == Failed; lost && !o.logged && time.Since(o.begun) >= lastingFaultTime {
+		s.logFault()
 	}
 	if o.card == nil {
 		card := testcard.Card{Name: s.cfg.Name, Headline: o.cause.headline, Reason: o.reason, Since: o.since}

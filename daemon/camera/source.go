@@ -48,6 +48,7 @@ type sourceEnv struct {
 	log      *slog.Logger
 	pool     *frame.Pool
 	counters *counters
+	messages *messageLog             // of exec sources; nil in tests
 	warn     func(warningID, string) // see supervisor.warn; nil in tests
 }
 

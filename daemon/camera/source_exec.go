@@ -20,13 +20,15 @@ import (
 // as rpicam-vid. It runs in its own process group, so that all of it can be
 // killed. Children that leave the group are found by procTree.
 //
-// Goroutines: one reads frames, one reads messages, one waits for the exit.
-// close waits for all three.
+// Goroutines: one reads frames, one reads messages, one ends the command. close
+// waits for the last two. It gives the reader readerGrace: the end of the
+// command must not wait for a reader that is busy with a stream.
 type execSource struct {
 	sourceEnv
 	command     string
 	cmd         *exec.Cmd
-	descendants procTree // at the time of SIGTERM
+	mark        string   // in the environment of the command and its descendants
+	descendants procTree // that were signalled
 	stdout      *os.File // read ends of the pipes
 	stderr      *os.File
 	newest      atomic.Pointer[frame.Frame]
@@ -34,6 +36,9 @@ type execSource struct {
 	hasFrames   atomic.Bool
 	ready       chan struct{} // capacity 1; newest was set
 	woken       chan struct{} // capacity 1
+	closing     chan struct{} // closed by close
+	readerDone  chan struct{} // closed after readErr was set
+	readErr     error
 	ended       chan struct{} // closed after err was set
 	err         error
 	goroutines  sync.WaitGroup
@@ -44,15 +49,25 @@ const (
 	// termGrace is the time between SIGTERM and SIGKILL. With closeDelay it is
 	// less than the second in which a camera closes.
 	termGrace = 400 * time.Millisecond
+	// readerGrace is the time for the reader to end after the command.
+	readerGrace = 100 * time.Millisecond
 	// maxBurst is how many frames may come at once, after a pause of the
 	// command or of the scheduler.
 	maxBurst = 4
-	// maxLogLines limits the log lines of each run. Some commands write a line
-	// for each frame.
-	maxLogLines = 20
 )
 
+// markVariable is set in the environment of a command, with a value of its own.
+// It finds descendants whose parents have exited.
+const markVariable = "VCHAT_CAMERA_COMMAND"
+
+var markCount atomic.Int64
+
 func openExec(e sourceEnv, command string) (*execSource, error) {
+	return startExec(e, command, (*execSource).readFrames)
+}
+
+// startExec starts the command, and read in the reader's goroutine.
+func startExec(e sourceEnv, command string, read func(*execSource) error) (*execSource, error) {
 	stdout, stdoutEnd, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the camera command: %w", err)
@@ -69,10 +84,15 @@ func openExec(e sourceEnv, command string) (*execSource, error) {
 		stderr:    stderr,
 		ready:     make(chan struct{}, 1),
 		woken:     make(chan struct{}, 1),
+		closing:   make(chan struct{}),
 		ended:     make(chan struct{}),
 		timer:     time.NewTimer(time.Hour),
+
+		readerDone: make(chan struct{}),
+		mark:       fmt.Sprintf("%s=%d-%d", markVariable, os.Getpid(), markCount.Add(1)),
 	}
 	x.cmd.Stdout, x.cmd.Stderr = stdoutEnd, stderrEnd
+	x.cmd.Env = append(os.Environ(), x.mark)
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = x.cmd.Start()
 	stdoutEnd.Close() // the command has its own copies
@@ -80,17 +100,27 @@ func openExec(e sourceEnv, command string) (*execSource, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the camera command: %w", err), stdout.Close(), stderr.Close())
 	}
-	var frames sync.WaitGroup
-	var readErr error
-	frames.Go(func() { readErr = x.readFrames() })
+	e.messages.restarted(time.Now())
+	go func() {
+		x.readErr = read(x)
+		close(x.readerDone)
+	}()
 	x.goroutines.Go(x.logMessages)
-	x.goroutines.Go(func() {
-		frames.Wait() // first: take the frames that it wrote before it exited
-		x.err = exitError(x.terminate(), readErr)
-		close(x.ended)
-		x.killDescendants()
-	})
+	x.goroutines.Go(x.end)
 	return x, nil
+}
+
+// end ends the command, after its output or when the source is closed.
+func (x *execSource) end() {
+	var readErr error
+	select {
+	case <-x.readerDone: // it has taken the frames that were written before the exit
+		readErr = x.readErr
+	case <-x.closing:
+	}
+	x.err = exitError(x.terminate(), readErr)
+	close(x.ended)
+	x.killDescendants()
 }
 
 // exitError returns why the command stopped. The text does not contain the
@@ -113,6 +143,8 @@ func (x *execSource) readFrames() error {
 	splitter := mjpeg.NewSplitter(x, maxFrame)
 	step := time.Second / time.Duration(2*x.cfg.FPS)
 	var next time.Time // when the next frame may be read
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for seq := uint64(1); ; seq++ {
 		b, info, err := splitter.Next()
 		if err != nil {
@@ -129,13 +161,38 @@ func (x *execSource) readFrames() error {
 			old.Release()
 			x.counters.countDropped(1)
 		}
+		if x.releaseIfClosing() {
+			return nil
+		}
 		notify(x.ready)
 		now := time.Now()
 		if earliest := now.Add(-maxBurst * step); next.Before(earliest) {
 			next = earliest
 		}
 		next = next.Add(step)
-		time.Sleep(next.Sub(now))
+		pause.Reset(next.Sub(now))
+		select {
+		case <-pause.C:
+		case <-x.closing:
+		}
+	}
+}
+
+// releaseIfClosing releases the newest frame if the source is being closed,
+// because close may have looked for one already. It reports whether it is.
+func (x *execSource) releaseIfClosing() bool {
+	select {
+	case <-x.closing:
+		x.releaseNewest()
+		return true
+	default:
+		return false
+	}
+}
+
+func (x *execSource) releaseNewest() {
+	if f := x.newest.Swap(nil); f != nil {
+		f.Release()
 	}
 }
 
@@ -148,16 +205,11 @@ func (x *execSource) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// logMessages logs the first lines of the command's standard error.
+// logMessages logs lines of the command's standard error.
 func (x *execSource) logMessages() {
 	lines := bufio.NewScanner(x.stderr)
-	for n := 1; lines.Scan(); n++ {
-		if n <= maxLogLines {
-			x.log.Info("camera command output", "text", lines.Text())
-		}
-		if n == maxLogLines {
-			x.log.Info("camera command output limit reached", "lines", maxLogLines)
-		}
+	for lines.Scan() {
+		x.messages.add(x.log, time.Now(), lines.Text())
 	}
 	_, _ = io.Copy(io.Discard, x.stderr) // after a line that is too long: a full pipe would block the command
 }
@@ -165,7 +217,7 @@ func (x *execSource) logMessages() {
 // terminate ends the command: SIGTERM, then SIGKILL. It returns its exit
 // status.
 func (x *execSource) terminate() error {
-	x.descendants = descendants(x.cmd.Process.Pid)
+	x.descendants = descendants(x.cmd.Process.Pid, x.mark)
 	_ = syscall.Kill(x.group(), syscall.SIGTERM)
 	x.descendants.signal(syscall.SIGTERM)
 	kill := time.AfterFunc(termGrace, func() { _ = syscall.Kill(x.group(), syscall.SIGKILL) })
@@ -182,6 +234,14 @@ func (x *execSource) killDescendants() {
 		x.waitDescendants(termGrace / 5) // not forever: zombies remain if init does not reap orphans
 	}
 	x.descendants.release()
+	for range 3 { // some may have forked between the search and the signal
+		late := descendants(x.cmd.Process.Pid, x.mark)
+		late.signal(syscall.SIGKILL)
+		late.release()
+		if len(late) == 0 {
+			break
+		}
+	}
 	x.stderr.Close()
 }
 
@@ -240,11 +300,15 @@ func (x *execSource) noFramesError() error {
 	return errNoFrames
 }
 
+// close ends the command before it closes the pipe: a command that lost its
+// output may exit and leave descendants behind.
 func (x *execSource) close() {
-	x.stdout.Close() // ends readFrames, and so everything else
-	<-x.ended
+	close(x.closing)
 	x.goroutines.Wait()
-	if f := x.newest.Swap(nil); f != nil {
-		f.Release()
+	x.stdout.Close() // ends the reader
+	select {
+	case <-x.readerDone:
+	case <-time.After(readerGrace):
 	}
+	x.releaseNewest()
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vchat/daemon/daemontest/teststamp"
+	"vchat/daemon/frame"
 )
 
 // These tests run in real time: fake time does not wait for processes.
@@ -114,13 +115,69 @@ func TestExec_descendants(t *testing.T) {
 	r.frame(rd)
 	rd.Close()
 	r.stop()
+	wantEnded(t, pids, 4)
+}
+
+// A command that exits by itself leaves no orphan behind either.
+func TestExec_orphans(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	line := fmt.Sprintf("setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" >/dev/null & "+
+		"(setsid sh -c 'echo $$ >>%[1]s; exec sleep 600' >/dev/null &); until [ $(wc -l <%[1]s) -eq 2 ]; do sleep 0.05; done",
+		pids)
+	x, err := openExec(sourceEnv{cfg: Config{FPS: 30}, pool: frame.NewPool(1), counters: &counters{}}, line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-x.ended
+	x.close()
+	wantEnded(t, pids, 2)
+}
+
+// The end of a command does not wait for a reader that is busy with its stream.
+func TestExec_busyReader(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	release := make(chan struct{})
+	busy := func(x *execSource) error {
+		f := x.pool.Get(1)
+		<-release
+		x.newest.Store(f) // too late
+		x.releaseIfClosing()
+		return nil
+	}
+	e := sourceEnv{cfg: Config{FPS: 30}, pool: frame.NewPool(1), counters: &counters{}}
+	x, err := startExec(e, fmt.Sprintf("trap '' TERM; echo $$ >%s; while :; do echo; done", pids), busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if b, _ := os.ReadFile(pids); len(b) > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	began := time.Now()
+	x.close()
+	if d := time.Since(began); d > time.Second {
+		t.Errorf("got closed after %v, want within 1s", d)
+	}
+	wantEnded(t, pids, 1)
+	close(release)
+	<-x.readerDone
+	if x.newest.Load() != nil {
+		t.Error("the reader left a frame behind")
+	}
+}
+
+// wantEnded checks that the n processes whose numbers are in a file have ended.
+func wantEnded(t *testing.T, pids string, n int) {
+	t.Helper()
 	b, err := os.ReadFile(pids)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := bytes.Fields(b)
-	if len(all) < 4 {
-		t.Fatalf("got %d processes, want 4: %s", len(all), b)
+	if len(all) != n {
+		t.Fatalf("got %d processes, want %d: %s", len(all), n, b)
 	}
 	for _, f := range all {
 		pid, err := strconv.Atoi(string(f))
@@ -179,5 +236,25 @@ func TestExec_rateLimit(t *testing.T) {
 	s := r.Status()
 	if limit := uint64(time.Since(began).Seconds()*2*30) + maxBurst + 1; s.Frames+s.Dropped > limit {
 		t.Errorf("got %d frames in %v, want at most %d", s.Frames+s.Dropped, time.Since(began), limit)
+	}
+}
+
+// A command that ends after each frame does not fill the log.
+func TestExec_flapping(t *testing.T) {
+	name := film(t, 1)
+	r := run(t, nil, Config{Device: "exec:echo hello >&2; cat " + name})
+	defer r.stop()
+	rd := r.Hub().Subscribe()
+	defer rd.Close()
+	for range 6 {
+		r.frame(rd)
+		r.card(rd)
+	}
+	log := r.log.String()
+	if n := strings.Count(log, "camera lost"); n != 1 {
+		t.Errorf("got %d lines of camera lost, want 1:\n%s", n, log)
+	}
+	if n := strings.Count(log, "camera recovered"); n > 1 {
+		t.Errorf("got %d lines of camera recovered, want at most 1:\n%s", n, log)
 	}
 }

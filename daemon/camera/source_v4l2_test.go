@@ -44,7 +44,7 @@ func TestV4L2_lateFrames(t *testing.T) {
 		}
 		f.Release()
 		seq, env.counters.dropped = f.Seq, 0
-		time.Sleep(v.interval.interval() * 5 / 2) // late, but with free buffers: the newest frame is fresh
+		time.Sleep(time.Second / 30 * 27 / 10) // late, but with free buffers: the newest frame is fresh
 		f, err = v.next(time.Second)
 		if err != nil {
 			t.Fatal(err)

@@ -33,6 +33,8 @@ type supervisor struct {
 	size         [2]int    // of the frames, and so of the cards
 	outage       outage
 	recovery     recovery
+	faultLogged  map[*cause]time.Time
+	healthyAt    time.Time // the last time that frames had arrived for healthyAfter
 	warnings     warnings
 	failures     int           // failed tries since the camera was healthy
 	backoff      int           // failed tries since then or since the last device event
@@ -41,7 +43,7 @@ type supervisor struct {
 }
 
 func newSupervisor(c *Camera) *supervisor {
-	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour)}
+	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour), faultLogged: map[*cause]time.Time{}}
 	s.timer.Stop()
 	return s
 }
@@ -192,7 +194,8 @@ func (s *supervisor) open() (source, error) {
 		err error
 	}
 	cfg, _ := s.config() // not s.cfg: controls may have been set by hand since start
-	env := sourceEnv{cfg: cfg, log: s.log, pool: s.pool, counters: &s.counters, warn: s.setWarning}
+	env := sourceEnv{cfg: cfg, log: s.log, pool: s.pool, counters: &s.counters,
+		messages: &s.messages, warn: s.setWarning}
 	opened := make(chan result, 1)
 	go func() {
 		src, err := env.open()
@@ -255,7 +258,7 @@ func (s *supervisor) read(src source) error {
 				first = newest
 			}
 			if newest.Sub(first) >= healthyAfter {
-				s.failures, s.backoff, s.recovery = 0, 0, recovery{}
+				s.failures, s.backoff, s.recovery, s.healthyAt = 0, 0, recovery{}, newest
 				s.checkRate(src)
 			}
 			if limit = frameTimeout(&intervals); !intervals.known() {
