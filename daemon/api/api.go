@@ -4,7 +4,7 @@ package api
 // itself is part of the routes.
 const Version = "0.1.0"
 
-// VersionHeader is set on every answer of the daemon, to its Version.
+// VersionHeader is the header with the daemon's Version. Every answer has it.
 const VersionHeader = "Vchat-Version"
 
 // DefaultSocket is the path of the control socket unless configured otherwise.
@@ -53,7 +53,7 @@ const (
 	HeaderSequence  = "X-Sequence"  // frame number of the source; a gap is a lost frame
 	HeaderAge       = "X-Age-Ms"    // age when the daemon sent it, in milliseconds with three decimals
 	HeaderCard      = "X-Card"      // "1": a card that says why there is no picture, not a frame of the camera
-	HeaderRotate    = "X-Rotate"    // degrees clockwise to display it at: 90, 180 or 270. A snapshot has EXIF instead
+	HeaderRotate    = "X-Rotate"    // rotation for display: 90, 180 or 270 degrees clockwise; as EXIF in a snapshot
 )
 
 // MaxFrame is the largest frame, in bytes. The peer protocol has the same
@@ -78,7 +78,7 @@ type PeerRequest struct {
 	Peer string `json:"peer,omitempty"` // absent: the only call
 }
 
-// MessageRequest sends a line of text to the other side of a call.
+// MessageRequest sends a line of text to the peer of a call.
 type MessageRequest struct {
 	Peer string `json:"peer,omitempty"` // absent: the peer of the only call
 	Text string `json:"text"`           // at most MaxText bytes, without control characters

@@ -14,7 +14,7 @@ type PrivacyRequest struct {
 // Cameras is the answer of PathCameras.
 type Cameras struct {
 	Cameras []CameraInfo `json:"cameras"`
-	Privacy bool         `json:"privacy"` // true: no camera was opened, so little more than the names is known
+	Privacy bool         `json:"privacy"` // true: cameras stay closed, so little more than their names is known
 }
 
 // CameraInfo describes a video device that is, or may be, a camera.
@@ -23,11 +23,11 @@ type CameraInfo struct {
 	Node    string      `json:"node,omitempty"`    // /dev/videoN; absent while unplugged, or if it is no V4L2 device
 	Name    string      `json:"name,omitempty"`    // as the driver reports it
 	Driver  string      `json:"driver,omitempty"`  // name of the kernel driver
-	Bus     string      `json:"bus,omitempty"`     // bus_info of the driver: the port it is plugged into
+	Bus     string      `json:"bus,omitempty"`     // bus_info of the driver: the port where it is plugged in
 	Formats []string    `json:"formats,omitempty"` // FourCCs, as v4l2-ctl prints them
 	Used    bool        `json:"used"`              // this device's camera
 	State   CameraState `json:"state,omitempty"`   // only if Used
-	Reason  string      `json:"reason,omitempty"`  // why it gives no frames, or cannot be used
+	Reason  string      `json:"reason,omitempty"`  // why it delivers no frames, or cannot be used
 	InUseBy []string    `json:"in_use_by,omitempty"`
 }
 
@@ -65,7 +65,7 @@ type Controls struct {
 	Device   string          `json:"device"`
 	Name     string          `json:"name,omitempty"`
 	Controls []Control       `json:"controls"`
-	Changed  []ControlChange `json:"changed,omitempty"` // what the request set, in that order
+	Changed  []ControlChange `json:"changed,omitempty"` // the controls that the request set, in its order
 	Kept     bool            `json:"kept,omitempty"`    // set again whenever the daemon opens the camera
 }
 
@@ -81,7 +81,7 @@ type Control struct {
 	Value    *int64      `json:"value,omitempty"` // absent if the camera does not report one
 	Menu     []MenuEntry `json:"menu,omitempty"`
 	ReadOnly bool        `json:"read_only,omitempty"`
-	Inactive bool        `json:"inactive,omitempty"` // no effect at present, because of another control
+	Inactive bool        `json:"inactive,omitempty"` // no effect now, because of another control
 }
 
 // MenuEntry is one choice of a menu control.

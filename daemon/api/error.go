@@ -8,12 +8,12 @@ type Kind string
 // The kinds of errors.
 const (
 	BadRequest        Kind = "bad_request"
-	NotFound          Kind = "not_found" // no such route, most likely another version
+	NotFound          Kind = "not_found" // no such route, probably another version
 	NotPermitted      Kind = "not_permitted"
 	NoSuchPeer        Kind = "no_such_peer"
 	NoSuchCall        Kind = "no_such_call"
 	NoSuchFeed        Kind = "no_such_feed"
-	Conflict          Kind = "conflict"      // impossible in the present state: a second call to a peer
+	Conflict          Kind = "conflict"      // impossible in the current state: a second call to a peer
 	LimitReached      Kind = "limit_reached" // of calls (calls.max) or of clients of the control socket
 	PeerBusy          Kind = "busy"
 	PeerDeclined      Kind = "declined"
@@ -21,7 +21,7 @@ const (
 	PeerUnreachable   Kind = "peer_unreachable"
 	PeerIdentity      Kind = "wrong_identity"
 	CameraUnavailable Kind = "camera_unavailable"
-	NoFrame           Kind = "no_frame"        // the feed exists, but no frame came in time
+	NoFrame           Kind = "no_frame"        // the feed exists, but no frame arrived in time
 	PrivacyOn         Kind = "privacy"         // the owner has turned the camera off
 	NoSuchControl     Kind = "no_such_control" // of a camera
 	BadValue          Kind = "bad_value"       // of a camera or a control

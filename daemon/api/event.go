@@ -6,10 +6,11 @@ import "time"
 type EventKind string
 
 const (
-	// EventState has Status. It is the first event of a stream, and follows
-	// again where the daemon dropped events for a slow reader.
+	// EventState has Status. It is the first event of a stream, and is sent
+	// again after the daemon has dropped events for a slow reader.
 	EventState EventKind = "state"
-	// EventCall has Call: its state changed, it ended, or its first frame came.
+	// EventCall has Call: its state changed, it ended, or its first frame
+	// arrived.
 	EventCall EventKind = "call"
 	// EventLink has Peer and Link: it came up or went down.
 	EventLink EventKind = "link"
@@ -31,7 +32,7 @@ const (
 // StatsInterval is the time between two EventStats of a call.
 const StatsInterval = 5 * time.Second
 
-// Event is something that happened. Fields of other kinds are absent.
+// Event reports a change. Fields of other kinds are absent.
 type Event struct {
 	Time    time.Time `json:"time"`
 	Event   EventKind `json:"event"`

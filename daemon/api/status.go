@@ -38,22 +38,22 @@ const (
 	CameraFailed    CameraState = "failed"    // it cannot be opened as configured; the daemon retries
 )
 
-// Camera is the state of this device's camera. The counters begin with the
+// Camera is the state of this device's camera. The counters start at 0 with the
 // daemon.
 type Camera struct {
 	Device   string      `json:"device"`
 	Name     string      `json:"name,omitempty"` // as the driver reports it
 	State    CameraState `json:"state"`
 	Reason   string      `json:"reason,omitempty"` // why it is in this state; absent if that is obvious
-	Since    time.Time   `json:"since,omitzero"`   // begin of the state
+	Since    time.Time   `json:"since,omitzero"`   // start of the state
 	SinceMS  int64       `json:"since_ms"`         // time since then, on the monotonic clock
-	Format   string      `json:"format,omitempty"` // what the camera gives: mjpeg, yuyv, nv12 or grey
+	Format   string      `json:"format,omitempty"` // what the camera delivers: mjpeg, yuyv, nv12 or grey
 	Size     string      `json:"size,omitempty"`   // as 1280x720
-	Rotate   int         `json:"rotate,omitempty"` // degrees clockwise to display its frames at: 0, 90, 180, 270
+	Rotate   int         `json:"rotate,omitempty"` // rotation for display, in degrees clockwise: 0, 90, 180, 270
 	FPS      float64     `json:"fps"`              // over the last seconds
 	Frames   uint64      `json:"frames"`           // good frames
 	Dropped  uint64      `json:"dropped"`          // gaps in the driver's sequence numbers
-	Broken   uint64      `json:"broken"`           // received, but not a whole frame
+	Broken   uint64      `json:"broken"`           // received, but incomplete or invalid
 	Reopened uint64      `json:"reopened"`
 	// BrokenBy counts Broken by cause: flagged (by the driver), truncated,
 	// garbled, tiny, wrong size. Absent while Broken is 0.
@@ -72,11 +72,11 @@ const (
 	CallRinging  CallState = "ringing"  // outgoing, ringing at the peer
 	CallIncoming CallState = "incoming" // ringing here
 	CallActive   CallState = "active"   // answered
-	CallResuming CallState = "resuming" // answered, at present without a link
+	CallResuming CallState = "resuming" // answered, currently without a link
 	CallEnded    CallState = "ended"    // over, with a Reason
 )
 
-// Direction reports which side called.
+// Direction reports who called.
 type Direction string
 
 // The directions of a call.
@@ -100,7 +100,7 @@ const (
 	ReasonLostTooLong   Reason = "lost_too_long"  // without a link for longer than calls.resume_for
 	ReasonFailed        Reason = "failed"         // another reason, see ReasonText
 	ReasonUnreachable   Reason = "unreachable"    // the peer could not be reached
-	ReasonWrongIdentity Reason = "wrong_identity" // one side does not know the key of the other
+	ReasonWrongIdentity Reason = "wrong_identity" // one device does not know the key of the other
 )
 
 // Side is a side of a call.
@@ -117,7 +117,7 @@ type Call struct {
 	ID         string      `json:"id"`
 	Peer       string      `json:"peer"`
 	State      CallState   `json:"state"`
-	Since      time.Time   `json:"since"`             // begin of the state
+	Since      time.Time   `json:"since"`             // start of the state
 	SinceMS    int64       `json:"since_ms"`          // time since then, on the monotonic clock
 	Started    time.Time   `json:"started,omitzero"`  // when the call was requested
 	Answered   time.Time   `json:"answered,omitzero"` // absent until then
@@ -136,12 +136,12 @@ type Call struct {
 type PeerCamera struct {
 	State   string    `json:"state"` // streaming, opening, lost, failed, privacy; unknown
 	Reason  string    `json:"reason,omitempty"`
-	Since   time.Time `json:"since,omitzero"`   // begin of the state
+	Since   time.Time `json:"since,omitzero"`   // start of the state
 	SinceMS int64     `json:"since_ms"`         // time since then, on the monotonic clock
-	Rotate  int       `json:"rotate,omitempty"` // degrees clockwise to display its frames at: 0, 90, 180, 270
+	Rotate  int       `json:"rotate,omitempty"` // rotation for display, in degrees clockwise: 0, 90, 180, 270
 }
 
-// LinkState reports whether there is a connection to a peer.
+// LinkState reports whether there is a link to a peer.
 type LinkState string
 
 // The states of a link.
@@ -153,38 +153,38 @@ const (
 // Link is the connection to one peer.
 type Link struct {
 	State    LinkState `json:"state"`
-	Since    time.Time `json:"since,omitzero"` // begin of the state
+	Since    time.Time `json:"since,omitzero"` // start of the state
 	SinceMS  int64     `json:"since_ms"`       // time since then, on the monotonic clock
 	RTTMS    float64   `json:"rtt_ms"`         // of the last heartbeat; 0: not measured yet
 	RTTMinMS float64   `json:"rtt_min_ms"`     // minimum of the last heartbeats
 	// ClockOffsetMS is the peer's CLOCK_MONOTONIC minus ours, from the
 	// heartbeat with RTTMinMS. Its error is at most half of RTTMinMS.
 	ClockOffsetMS float64 `json:"clock_offset_ms"`
-	Reconnects    uint64  `json:"reconnects"`       // times that it came back
+	Reconnects    uint64  `json:"reconnects"`       // how often it came back
 	SentBytes     uint64  `json:"sent_bytes"`       // of all links to the peer since the start, TLS included
 	ReceivedBytes uint64  `json:"received_bytes"`   // likewise
 	Remote        string  `json:"remote,omitempty"` // address of the peer
 	Reason        string  `json:"reason,omitempty"` // why it is down
 }
 
-// Sending is the video sent to the peer of a call. The counters begin with the
-// link.
+// Sending is the video sent to the peer of a call. The counters start at 0 with
+// the link.
 type Sending struct {
 	FPS     float64 `json:"fps"`
 	MbitS   float64 `json:"mbit_s"`
 	Frames  uint64  `json:"frames"`  // sent
 	Dropped uint64  `json:"dropped"` // not sent
-	// DroppedBy counts Dropped by cause: link (the next frame came before the
-	// link had taken this one), max_bitrate, too_big. Absent while Dropped is
+	// DroppedBy counts Dropped by cause: link (a newer frame replaced it before
+	// the link was free), max_bitrate, too_big. Absent while Dropped is
 	// 0.
 	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"`
 	Quality   Quality           `json:"quality"`
-	Reason    string            `json:"reason,omitempty"` // why the quality is reduced, or cannot be
+	Reason    string            `json:"reason,omitempty"` // why quality is reduced, or fewer frames are sent
 	Size      string            `json:"size,omitempty"`
 	Received  *Received         `json:"received,omitempty"` // absent until the peer reports it
 }
 
-// Quality reports whether frames are sent as the camera gives them.
+// Quality reports whether frames are sent as the camera delivers them.
 type Quality string
 
 // The qualities of sent frames.
@@ -193,8 +193,8 @@ const (
 	QualityReduced Quality = "reduced" // made smaller for the link or for max_bitrate
 )
 
-// Received is the peer's report on the frames sent to it. The counters begin
-// with the link.
+// Received is the peer's report on the frames sent to it. The counters start at
+// 0 with the link.
 type Received struct {
 	Frames    uint64    `json:"frames"`     // arrived
 	Lost      uint64    `json:"lost"`       // gaps in the sequence
@@ -202,8 +202,8 @@ type Received struct {
 	DelayMS   Quantiles `json:"delay_ms"`   // of the last seconds, from capture to arrival
 }
 
-// Receiving is the video received from the peer of a call. The counters begin
-// with the link.
+// Receiving is the video received from the peer of a call. The counters start
+// at 0 with the link.
 type Receiving struct {
 	FPS        float64   `json:"fps"`
 	MbitS      float64   `json:"mbit_s"`
@@ -222,7 +222,7 @@ type Quantiles struct {
 	P99 float64 `json:"p99"`
 }
 
-// Peer is a device that this one knows.
+// Peer is a device of the configuration, under peers.
 type Peer struct {
 	Name       string `json:"name"`
 	Address    string `json:"address,omitempty"`
@@ -236,5 +236,5 @@ type Viewer struct {
 	ID      uint64  `json:"id"` // counts from 1 since the start
 	Feed    string  `json:"feed"`
 	FPS     float64 `json:"fps"`
-	Dropped uint64  `json:"dropped"` // frames that it was too slow for
+	Dropped uint64  `json:"dropped"` // frames that it was too slow to read
 }

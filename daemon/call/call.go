@@ -20,8 +20,8 @@
 // Guarantees:
 //   - Two devices with a link reach agreement: both are in the call, under the
 //     same id, or neither is.
-//   - A call that rings here becomes active only by a command or auto-answer
-//     of this side. No message of the peer answers it.
+//   - A call that rings here becomes active only by a local command or
+//     auto-answer. No message of the peer answers it.
 //   - Memory is bounded by the allowed calls and the number of known peers,
 //     whatever a peer sends.
 //
@@ -30,15 +30,15 @@
 //   - On a new link each side first sends its state: End for the calls ended
 //     here that the peer may have missed, then Invite or Ringing for an
 //     unanswered call, or Resume for an answered one.
-//   - A message for an unknown call is answered with End, with the reason if
-//     it is still known. An End is never answered. An End from a peer that has
-//     no part in the call is ignored.
+//   - A message for an unknown call is answered with End, with the reason if it
+//     is still known. An End is never answered. An End from a peer that is not
+//     in the call is ignored.
 //   - Two devices that call each other get one call (glare). There is at most
 //     one call per peer, so every id that either side uses identifies it. The
 //     bytewise smallest id names it. An End for any of them ends it. The same
 //     applies to an id first received in Resume, if the invites crossed a
 //     change of the link, and to the Invite of a peer that lost the call in a
-//     restart: the other side cannot distinguish these cases.
+//     restart: the receiver cannot distinguish these cases.
 //   - All messages are idempotent.
 //
 // The package starts no goroutine, reads no clock and does no I/O.
@@ -84,12 +84,11 @@ const (
 	Ringing  State = "ringing"  // outgoing: ringing at the peer
 	Incoming State = "incoming" // ringing here
 	Active   State = "active"   // both sides are in the call, with a link
-	Resuming State = "resuming" // in the call; the peer has not confirmed it since the link was lost
+	Resuming State = "resuming" // in the call, but not confirmed by the peer since the link was lost
 	Ended    State = "ended"    // in Changed only, never in List
 )
 
-// Direction is the side that dialled first. After glare it is Out on both
-// sides.
+// Direction is who dialled first. After glare it is Out on both sides.
 type Direction string
 
 // The directions of a call.
@@ -118,12 +117,12 @@ const (
 	NoAnswer     Reason = 4
 	DoNotDisturb Reason = 5
 	Cancelled    Reason = 6 // by the caller, before an answer
-	UnknownCall  Reason = 7 // the peer has no such call, most likely after a restart
+	UnknownCall  Reason = 7 // the peer has no such call, probably after a restart
 	LostTooLong  Reason = 8 // the link did not come back within Config.ResumeFor
 	Failed       Reason = 9
 )
 
-// Reasons from 128 on are local. They are never sent.
+// Reasons of 128 and above are local. They are never sent.
 const (
 	Unreachable   Reason = 128 // no link within Config.ReachTimeout
 	WrongIdentity Reason = 129 // the key at the peer's address is not the peer's
@@ -163,14 +162,14 @@ func (r Reason) Key() string {
 // isLocal reports whether the reason has no value in the wire protocol.
 func (r Reason) isLocal() bool { return r == 0 || r >= 128 }
 
-// Call is a snapshot of a call. Its peer identifies it: the ID may change to a
-// smaller one if both sides dialled.
+// Call is a snapshot of a call. Peer identifies the call: the ID may change to
+// a smaller one if both sides dialled.
 type Call struct {
 	ID        ID
 	Peer      string
 	Direction Direction
 	State     State
-	Since     time.Time // begin of the state
+	Since     time.Time // start of the state
 	Started   time.Time // when it was dialled, or began to ring here
 	Answered  time.Time // zero until then
 	Until     time.Time // when the state times out; zero: never
@@ -178,7 +177,7 @@ type Call struct {
 
 	// Of an ended call:
 	Reason  Reason
-	EndedBy Side   // a timeout is Local, a caller that no longer sends Invite is Remote
+	EndedBy Side   // Local for a timeout, Remote for a caller that no longer sends Invite
 	Text    string // details in words, at most 512 bytes; may be empty
 }
 

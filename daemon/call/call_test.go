@@ -16,12 +16,12 @@ func TestID_text(t *testing.T) {
 	}
 	var read ID
 	if err := json.Unmarshal(text, &read); err != nil || read != original {
-		t.Errorf("Unmarshal(%s): got %s, %v", text, read, err)
+		t.Errorf("Unmarshal(%s): got %s, %v; want %s", text, read, err, original)
 	}
 	for _, bad := range []string{`""`, `"00"`, `"001fff0000000000000000000000000g"`,
 		`"001fff0000000000000000000000000a00"`} {
 		if err := json.Unmarshal([]byte(bad), &read); err == nil {
-			t.Errorf("Unmarshal accepted %s", bad)
+			t.Errorf("Unmarshal(%s): got no error, want one", bad)
 		}
 	}
 }
@@ -39,9 +39,9 @@ func TestReason(t *testing.T) {
 		})
 	}
 	if got := Reason(77).String(); got != "ended (reason 77)" {
-		t.Errorf("unknown reason: got %q", got)
+		t.Errorf("unknown reason: got %q, want %q", got, "ended (reason 77)")
 	}
 	if got := NoAnswer.String(); got != "no answer" {
-		t.Errorf("NoAnswer: got %q", got)
+		t.Errorf("NoAnswer: got %q, want %q", got, "no answer")
 	}
 }

@@ -12,11 +12,12 @@ const MaxRing = time.Hour
 const (
 	// defaultReachTimeout is the default of Config.ReachTimeout.
 	defaultReachTimeout = 10 * time.Second
-	// maxIncomingRing ends a call that rings here although the caller should
+	// maxIncomingRing ends a call that still rings here when the caller must
 	// have given up. The caller chooses the ring timeout, so this is above its
 	// maximum.
 	maxIncomingRing = MaxRing + time.Minute
-	// inviteTimeout is the time for a caller to repeat Invite on a new link.
+	// inviteTimeout is how long a caller may take to repeat Invite on a new
+	// link.
 	inviteTimeout = 2 * time.Second
 )
 
@@ -29,7 +30,7 @@ type Config struct {
 	ReachTimeout time.Duration // how long an unanswered call waits for a link; 0 or less: 10 s
 
 	// DoNotDisturb refuses new incoming calls, even from AutoAnswer peers. It
-	// does not affect present calls, nor the invite of a peer that is being
+	// does not affect existing calls, nor the invite of a peer that is being
 	// called.
 	DoNotDisturb bool
 
@@ -52,8 +53,8 @@ func (cfg Config) normalized() Config {
 	return cfg
 }
 
-// Calls are the calls of this device. It is not safe for concurrent use: one
-// goroutine owns it.
+// Calls is the set of calls of this device. It is not safe for concurrent use:
+// one goroutine owns it.
 type Calls struct {
 	cfg   Config
 	calls []*live          // oldest first
@@ -61,7 +62,7 @@ type Calls struct {
 	ended map[string][]end // the latest ended calls of each peer
 	saved []Saved          // as of the last Save
 
-	actions []Action // of the present step
+	actions []Action // of the current step
 }
 
 // live is a call that has not ended.
@@ -69,7 +70,7 @@ type live struct {
 	Call
 	ids         []ID          // every id of this call, smallest first; the first one is Call.ID
 	ringTimeout time.Duration // outgoing
-	hasRung     bool          // outgoing: it has rung at the peer
+	hasRung     bool          // outgoing: it has already rung at the peer
 	linkErr     string        // why there is no link
 
 	// Timers; zero if stopped.
@@ -120,7 +121,7 @@ func (c *Calls) handle(ev Event, now time.Time) error {
 	return nil
 }
 
-// takeActions returns the actions of the present step.
+// takeActions returns the actions of the current step.
 func (c *Calls) takeActions() []Action {
 	if saved := c.Saved(); !slices.EqualFunc(saved, c.saved, Saved.equal) {
 		c.saved = saved
@@ -131,9 +132,9 @@ func (c *Calls) takeActions() []Action {
 	return actions
 }
 
-// Deadline returns when to call Step(Tick{}) unless another event comes first.
-// False means never. After a step the deadline is in the future.
-func (c *Calls) Deadline() (time.Time, bool) {
+// Deadline returns when to call Step(Tick{}) unless another event comes first;
+// ok is false if never. After a step the deadline is in the future.
+func (c *Calls) Deadline() (at time.Time, ok bool) {
 	var first time.Time
 	for _, l := range c.calls {
 		first = earliest(first, l.until())
@@ -141,7 +142,7 @@ func (c *Calls) Deadline() (time.Time, bool) {
 	return first, !first.IsZero()
 }
 
-// List returns the present calls, oldest first.
+// List returns the current calls, oldest first.
 func (c *Calls) List() []Call {
 	list := make([]Call, len(c.calls))
 	for i, l := range c.calls {
@@ -203,8 +204,8 @@ func (c *Calls) send(peer string, kind Kind, id ID) {
 
 func (l *live) has(id ID) bool { return slices.Contains(l.ids, id) }
 
-// maxIDs bounds the ids of a call. Glare yields two. Each time that a peer
-// loses its calls and dials again adds one.
+// maxIDs bounds the ids of a call. Glare causes two. Each time the peer loses
+// its calls and dials again, there is one more.
 const maxIDs = 4
 
 // adopt adds an id to this call. It reports whether Call.ID has changed.

@@ -64,7 +64,7 @@ func (c *Calls) hangup(peer string, now time.Time) error {
 	return nil
 }
 
-// hangupReason returns the reason of a call that this side ends.
+// hangupReason returns the reason of a call that we end.
 func hangupReason(l *live) Reason {
 	switch l.State {
 	case Calling, Ringing:
@@ -117,8 +117,8 @@ func (c *Calls) accept(l *live, now time.Time) {
 		c.activate(l, now)
 		return
 	}
-	// Resume on the next link informs the caller. Without a link it gives up
-	// after the same time as this side.
+	// Resume on the next link informs the caller. Without a link, the caller
+	// gives up after the same time as we do.
 	l.Answered = now
 	l.stopTimers()
 	l.resumeDeadline = now.Add(c.cfg.ReachTimeout)

@@ -17,28 +17,28 @@ type end struct {
 }
 
 const (
-	// maxEnds bounds the ends per peer: two calls with maxIDs each, or eight
-	// calls with one id.
+	// maxEnds bounds the remembered ends per peer: two calls with maxIDs each,
+	// or eight calls with one id.
 	maxEnds = 2 * maxIDs
-	// resendEndFor is how long a new link begins with the End of a call. Later
-	// only a message for the call is answered with it.
+	// resendEndFor is how long after a call each new link begins with its End.
+	// After that, End is sent only in answer to a message for the call.
 	resendEndFor = time.Hour
 	// maxText is the limit of End.Text in the wire protocol, in bytes.
 	maxText = 512
 )
 
 // end ends a call and reports it. If the peer has ended it, by is Remote and
-// named is the id it used. The peer then gets End for the other ids only: our
-// Invite under one of them may have crossed its End.
+// named is the id that it used. Then End is sent for the other ids only: our
+// Invite under one of them may have crossed the peer's End.
 func (c *Calls) end(l *live, reason Reason, by Side, text string, now time.Time, named ...ID) {
 	text = truncate(text)
 	for _, id := range l.ids {
 		e := end{id: id, reason: reason, text: text, at: now, acknowledged: slices.Contains(named, id)}
 		if reason.isLocal() {
-			e.reason = Cancelled // for the peer, if it can be reached after all
+			e.reason = Cancelled // what the peer gets if it can be reached after all
 		}
 		if reason.isLocal() || reason == LostTooLong {
-			e.text = "" // errors of this side's link are of no use to the peer
+			e.text = "" // errors of our link mean nothing to the peer
 		}
 		c.remember(l.Peer, e)
 		if !e.acknowledged {
@@ -52,7 +52,7 @@ func (c *Calls) end(l *live, reason Reason, by Side, text string, now time.Time,
 }
 
 // denyCall sends End for a call that does not exist, and remembers it: a
-// message that crosses the End must not join this call to another one.
+// message that crosses the End must not join the two calls.
 func (c *Calls) denyCall(peer string, id ID, now time.Time) {
 	e := end{id: id, reason: UnknownCall, at: now}
 	c.remember(peer, e)

@@ -27,19 +27,19 @@ type (
 )
 
 // The events of the link to a peer. LinkUp comes before all messages of that
-// link. A link that replaces another is a LinkUp without LinkDown. After
-// LinkDown there is no link.
+// link. A link that replaces another one is reported by LinkUp without
+// LinkDown. After LinkDown there is no link.
 type (
 	// LinkUp reports a new link.
 	LinkUp struct{ Peer string }
 	// LinkDown reports that the link ended or could not be made.
 	LinkDown struct {
 		Peer string
-		Err  error // cause, or error of the latest attempt to connect; may be nil
+		Err  error // the cause, or the error of the latest attempt to connect; may be nil
 	}
-	// Refused reports that a user has to intervene: the key at the peer's
-	// address is not the known one, or the peer refuses ours. It comes after
-	// every attempt, because later calls need it too.
+	// Refused reports that a user must intervene: the key at the peer's address
+	// is not the expected one, or the peer refuses ours. It comes after every
+	// attempt, because later calls need it too.
 	Refused struct {
 		Peer          string
 		WrongIdentity bool
@@ -47,8 +47,8 @@ type (
 	}
 )
 
-// The messages of the peer. Without a link (a delayed message of a lost link)
-// they are ignored: the next link begins with the state.
+// The messages of the peer. Delayed messages of a lost link are ignored: the
+// next link begins with the state.
 type (
 	// GotInvite is the message Invite.
 	GotInvite struct {
@@ -123,8 +123,8 @@ type (
 		Peer   string
 		Kind   Kind
 		ID     ID
-		Reason Reason // of SendEnd: a value of the wire protocol
-		Text   string // of SendEnd: at most 512 bytes, may be empty
+		Reason Reason // for SendEnd: a value of the wire protocol
+		Text   string // for SendEnd: at most 512 bytes, may be empty
 	}
 	// Changed reports a call with a new state or ID. An incoming call that was
 	// refused at once (busy, do not disturb) is reported as Ended.

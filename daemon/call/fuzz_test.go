@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// FuzzSteps processes any events in any order, with delayed and repeated
+// FuzzSteps processes arbitrary events in any order, with delayed and repeated
 // messages of three peers.
 func FuzzSteps(f *testing.F) {
 	f.Add([]byte{4, 0, 0, 0, 0, 0, 1, 1, 8, 0, 1, 2, 9, 0, 1, 3})
@@ -18,11 +18,11 @@ func FuzzSteps(f *testing.F) {
 			ev := fuzzEvent(script[0], script[1], script[2])
 			if conf, ok := ev.(Configure); ok {
 				cfg = conf.Config
-				// Present calls stay if the limit decreases.
+				// Existing calls stay if the limit decreases.
 				limit = max(cfg.Max, len(c.List()))
 			}
-			// Up to a quarter of an hour, longer than all timers but
-			// maxIncomingRing.
+			// Up to a quarter of an hour, which is longer than all timers
+			// except maxIncomingRing.
 			now = now.Add(time.Duration(script[3]) * time.Duration(script[3]) * 15 * time.Millisecond)
 			before := c.clone()
 			actions, err := c.Step(ev, now)
@@ -106,7 +106,7 @@ func checkInvariants(t *testing.T, c *Calls, cfg Config, limit int, ev Event, be
 			t.Fatalf("%T: %s without a timeout", ev, l.State)
 		}
 		peers[l.Peer] = true
-		// Only this side answers a call.
+		// Only a local event answers a call.
 		was, _ := before.Get(l.Peer)
 		inCall := l.State == Active || l.State == Resuming
 		if inCall && (was.State == "" || was.State == Incoming) && !command && !cfg.AutoAnswer[l.Peer] {

@@ -4,8 +4,8 @@ import "time"
 
 func (c *Calls) linkUp(peer string, now time.Time) {
 	c.up[peer] = true
-	// Send End first. The peer would take an Invite before the End of an older
-	// call for glare, and end both.
+	// Send End first. If Invite came before the End of an older call, the peer
+	// would mistake it for glare, and end both.
 	c.resendEnds(peer, now)
 	l := c.find(peer)
 	if l == nil {
@@ -47,7 +47,7 @@ func (c *Calls) linkDown(ev LinkDown, now time.Time) {
 		l.resumeDeadline = now.Add(c.cfg.ResumeFor)
 		c.enter(l, Resuming, now)
 	case Resuming:
-		// The peer has not confirmed the call on that link: the timer
+		// The peer had not confirmed the call on that link: the timer
 		// continues.
 	}
 }

@@ -27,8 +27,8 @@ func (c *Calls) receive(ev Event, now time.Time) {
 	}
 }
 
-// current reports whether to process a message. It answers one for an ended
-// call.
+// current reports whether to process a message. It answers a message for an
+// ended call with End.
 func (c *Calls) current(peer string, id ID) bool {
 	if !c.accepts(peer) {
 		return false
@@ -85,7 +85,7 @@ func (c *Calls) ring(peer string, id ID, now time.Time) {
 }
 
 // refuse refuses an incoming call at once. It does not remember the call: if
-// the End is lost and Invite comes again, the state may be different.
+// the End is lost and Invite comes again, the answer may be different.
 func (c *Calls) refuse(l *live, reason Reason, now time.Time) {
 	c.sendEnd(l.Peer, end{id: l.ID, reason: reason})
 	l.stopTimers()
@@ -125,7 +125,7 @@ func (c *Calls) gotEnd(ev GotEnd, now time.Time) {
 	}
 	reason := ev.Reason
 	if reason.isLocal() {
-		reason = Failed // the value has a local meaning, which the peer cannot mean
+		reason = Failed // for the peer this value cannot have its local meaning
 	}
 	c.end(l, reason, Remote, ev.Text, now, ev.ID)
 }

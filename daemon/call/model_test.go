@@ -14,8 +14,8 @@ import (
 
 // The model has two devices, one link that is cut and restored, and messages in
 // flight in each direction. A link is reliable and ordered while it exists. A
-// cut loses the messages in flight. Each side detects it at a time of its own,
-// or only by the next link.
+// cut loses the messages in flight. Each side detects it at its own time, or
+// only by the next link.
 
 var (
 	modelDepth = flag.Int("model.depth", 9, "steps of the exhaustive model test")
@@ -24,10 +24,10 @@ var (
 
 type world struct {
 	now   time.Time
-	link  int // the present link; 0: none
+	link  int // the current link; 0: none
 	links int // number of links so far
 	sides [2]*side
-	// mayEnd is true if an event other than of the link may have ended a call.
+	// mayEnd is true if an event other than a link event may have ended a call.
 	mayEnd bool
 }
 
@@ -82,7 +82,7 @@ func (c *Calls) clone() *Calls {
 	return &n
 }
 
-// key returns equal strings for worlds with equal behaviour. Times are
+// key returns equal strings for worlds that behave equally: its times are
 // relative.
 func (w *world) key() string {
 	var b strings.Builder
@@ -290,7 +290,7 @@ func (w *world) deliverAll(t *testing.T) {
 	}
 	for n := 0; linkMoves[0].do(w, 0) || linkMoves[0].do(w, 1); n++ {
 		if n > 1000 {
-			t.Fatal("the two sides send messages without end")
+			t.Fatal("got messages without end, want both sides to settle")
 		}
 	}
 }
@@ -361,7 +361,7 @@ func (w *world) agreed() string {
 // modelDials is how often each side may dial.
 const modelDials = 2
 
-// First side 0 has the smaller id, then side 1.
+// In the first call side 0 has the smaller id, in the second one side 1.
 var modelIDs = [2][]ID{{id(0x10), id(0x40)}, {id(0x20), id(0x30)}}
 
 // TestModelExhaustive tries every sequence of moves up to a depth. It visits

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// savedVersion is the version of Saved. Others are ignored.
+// savedVersion is the version of Saved. Restore ignores other versions.
 const savedVersion = 1
 
-// maxExpired is how long after a saved deadline the deadline is still
-// plausible. Without a battery-backed clock (any Raspberry Pi before the 5) a
-// device starts in 1970 or at its last time, and jumps when it gets the time
-// from the network. A larger difference means that one of the two times is
-// wrong.
+// maxExpired is how long ago a saved deadline may plausibly have passed. A
+// larger difference means that one of the two times is wrong: without a
+// battery-backed clock (any Raspberry Pi before the 5), a device starts in 1970
+// or at its last time, and jumps when it gets the time from the network.
 const maxExpired = 24 * time.Hour
 
 // Saved is the state of an answered call that survives a restart. It does not
-// change with time alone.
+// change merely because time passes.
 type Saved struct {
 	Version   int       `json:"version"`
 	IDs       []ID      `json:"ids"` // 1 to 4; the first one is Call.ID
@@ -55,8 +54,8 @@ func (c *Calls) Saved() []Saved {
 // Restore restores the calls that Saved returned before a restart, in the state
 // Resuming. Call it before the first Step. It ignores invalid entries: unknown
 // peers, a second call with a peer, calls beyond Config.Max, other versions. It
-// reports an expired call as ended. If the clock is implausible, the call has
-// Config.ResumeFor from now.
+// reports an expired call as ended. If the clock is implausible, the call may
+// resume within Config.ResumeFor from now.
 func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 	c.saved = saved
 	for _, s := range saved {

@@ -44,7 +44,7 @@ func TestSaved(t *testing.T) {
 	}
 	d.expect(d.do(LinkDown{"bob", nil}), "resuming 03, save")
 	if text, _ := json.Marshal(d.Saved()); !strings.Contains(string(text), `"resume_by":"2026-11-22T12:11:41Z"`) {
-		t.Errorf("resuming call: got %s", text)
+		t.Errorf("resuming call: got %s, want resume_by 12:11:41", text)
 	}
 }
 

@@ -67,7 +67,8 @@ func TestUnreachable(t *testing.T) {
 		if got := actions[0].(Changed).Call.Text; got != "connection refused" {
 			t.Errorf("got text %q, want connection refused", got)
 		}
-		// If the peer connects after all, the call was cancelled.
+		// If the peer connects after all, it learns that the call was
+		// cancelled.
 		d.expect(d.do(LinkUp{"bob"}), "send end 01 cancelled")
 	})
 	t.Run("link in time", func(t *testing.T) {
@@ -106,7 +107,7 @@ func TestInviteTimeout(t *testing.T) {
 	d.expect(d.after(5*time.Second, Tick{}), "-")
 }
 
-// A denied call does not come back by a message that crosses the End.
+// A message that crosses the End does not revive a denied call.
 func TestDenyCall(t *testing.T) {
 	d := newDevice(t, config())
 	d.do(LinkUp{"bob"})
@@ -169,8 +170,8 @@ func TestResume(t *testing.T) {
 		d.expect(d.do(GotResume{"bob", id(1)}), "send end 01 hung_up")
 	})
 	t.Run("hung up here, called again", func(t *testing.T) {
-		// The old call must end there before the new one arrives, or the peer
-		// takes the Invite for glare.
+		// The old call must end at the peer before the new Invite arrives, or
+		// the peer mistakes the Invite for glare.
 		d := active(t)
 		d.do(LinkDown{"bob", nil}, Hangup{}, Dial{Peer: "bob", ID: id(2)})
 		d.expect(d.do(LinkUp{"bob"}), "send end 01 hung_up, send invite 02")
@@ -210,7 +211,7 @@ func TestAnswerWithoutLink(t *testing.T) {
 	d.expect(d.after(time.Second, LinkUp{"bob"}), "send resume 01")
 	d.expect(d.do(GotInvite{"bob", id(1)}), "active 01, send accept 01, save")
 
-	// The caller gives up before this side does.
+	// The caller gives up before we do.
 	d = newDevice(t, config())
 	d.do(LinkUp{"bob"}, GotInvite{"bob", id(1)}, LinkDown{"bob", nil}, Answer{})
 	d.expect(d.after(10*time.Second, Tick{}), "ended 01 lost_too_long local, save")
@@ -269,7 +270,8 @@ func TestBusy(t *testing.T) {
 		t.Errorf("got calls %v, want those with carol and bob", list)
 	}
 
-	// A refused call is not remembered: with Max not reached it rings.
+	// A refused call is not remembered: once there are fewer calls than Max, it
+	// rings.
 	d.do(Hangup{"carol"})
 	d.expect(d.do(GotInvite{"dave", id(4)}), "send dave ringing 04, incoming dave 04")
 	d.expect(d.do(Reject{"bob"}), "error: no such call")
@@ -314,7 +316,7 @@ func TestConfigure(t *testing.T) {
 	d := newDevice(t, cfg)
 	d.do(LinkUp{"bob"}, LinkUp{"carol"}, Dial{Peer: "bob", ID: id(1)}, GotAccept{"bob", id(1)},
 		Dial{Peer: "carol", ID: id(2)})
-	// Present calls continue with a lower Max and another ResumeFor.
+	// Existing calls continue with a lower Max and another ResumeFor.
 	d.expect(d.do(Configure{config()}), "-")
 	// The call with a removed peer ends and is not remembered.
 	d.expect(d.do(Configure{configWithoutBob()}), "send end 01 hung_up, ended 01 hung_up local, save")

@@ -57,7 +57,7 @@ func (d *device) expect(got, want string) {
 	}
 }
 
-// format formats actions for a table: ids by their first byte, calls with bob
+// format formats actions for a table: ids as their first byte, calls with bob
 // without his name.
 func format(actions []Action, err error) string {
 	var w []string
@@ -97,10 +97,10 @@ func format(actions []Action, err error) string {
 }
 
 const (
-	ours    = 0x50 // the id of the call in the states of the table
-	lower   = 0x10
-	higher  = 0x90
-	foreign = 0x70
+	ourID     = 0x50 // the id of the call in the states of the table
+	lowerID   = 0x10
+	higherID  = 0x90
+	foreignID = 0x70
 )
 
 // states lists the states of the table with the events that lead there.
@@ -110,17 +110,18 @@ var states = []struct {
 	want State
 }{
 	{"none", []Event{LinkUp{"bob"}}, ""},
-	{"over", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Reject{"bob"}}, ""},
-	{"calling, no link", []Event{Dial{Peer: "bob", ID: id(ours)}}, Calling},
-	{"calling", []Event{LinkUp{"bob"}, Dial{Peer: "bob", ID: id(ours)}}, Calling},
-	{"ringing", []Event{LinkUp{"bob"}, Dial{Peer: "bob", ID: id(ours)}, GotRinging{"bob", id(ours)}}, Ringing},
-	{"incoming", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}}, Incoming},
-	{"incoming, no link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, LinkDown{"bob", nil}}, Incoming},
-	{"incoming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, LinkDown{"bob", nil}, LinkUp{"bob"}},
+	{"over", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ourID)}, Reject{"bob"}}, ""},
+	{"calling, no link", []Event{Dial{Peer: "bob", ID: id(ourID)}}, Calling},
+	{"calling", []Event{LinkUp{"bob"}, Dial{Peer: "bob", ID: id(ourID)}}, Calling},
+	{"ringing", []Event{LinkUp{"bob"}, Dial{Peer: "bob", ID: id(ourID)}, GotRinging{"bob", id(ourID)}}, Ringing},
+	{"incoming", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ourID)}}, Incoming},
+	{"incoming, no link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ourID)}, LinkDown{"bob", nil}}, Incoming},
+	{"incoming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ourID)}, LinkDown{"bob", nil}, LinkUp{"bob"}},
 		Incoming},
-	{"active", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Answer{}}, Active},
-	{"resuming, no link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Answer{}, LinkDown{"bob", nil}}, Resuming},
-	{"resuming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ours)}, Answer{}, LinkDown{"bob", nil},
+	{"active", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ourID)}, Answer{}}, Active},
+	{"resuming, no link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ourID)}, Answer{}, LinkDown{"bob", nil}},
+		Resuming},
+	{"resuming, new link", []Event{LinkUp{"bob"}, GotInvite{"bob", id(ourID)}, Answer{}, LinkDown{"bob", nil},
 		LinkUp{"bob"}}, Resuming},
 }
 
@@ -134,8 +135,8 @@ var events = []struct {
 	name string
 	ev   Event
 }{
-	{"dial", Dial{Peer: "bob", ID: id(foreign)}},
-	{"dial carol", Dial{Peer: "carol", ID: id(foreign)}},
+	{"dial", Dial{Peer: "bob", ID: id(foreignID)}},
+	{"dial carol", Dial{Peer: "carol", ID: id(foreignID)}},
 	{"answer", Answer{}},
 	{"answer bob", Answer{"bob"}},
 	{"reject", Reject{"bob"}},
@@ -144,18 +145,18 @@ var events = []struct {
 	{"link down", LinkDown{"bob", errors.New("reset")}},
 	{"refused", Refused{Peer: "bob", Text: "unknown device"}},
 	{"wrong identity", Refused{Peer: "bob", WrongIdentity: true}},
-	{"invite", GotInvite{"bob", id(ours)}},
-	{"invite lower", GotInvite{"bob", id(lower)}},
-	{"invite higher", GotInvite{"bob", id(higher)}},
-	{"ringing", GotRinging{"bob", id(ours)}},
-	{"ringing foreign", GotRinging{"bob", id(foreign)}},
-	{"accept", GotAccept{"bob", id(ours)}},
-	{"accept foreign", GotAccept{"bob", id(foreign)}},
-	{"resume", GotResume{"bob", id(ours)}},
-	{"resume lower", GotResume{"bob", id(lower)}},
-	{"end", GotEnd{Peer: "bob", ID: id(ours), Reason: HungUp}},
-	{"end foreign", GotEnd{Peer: "bob", ID: id(foreign), Reason: HungUp}},
-	{"end by carol", GotEnd{Peer: "carol", ID: id(ours), Reason: HungUp}},
+	{"invite", GotInvite{"bob", id(ourID)}},
+	{"invite lower", GotInvite{"bob", id(lowerID)}},
+	{"invite higher", GotInvite{"bob", id(higherID)}},
+	{"ringing", GotRinging{"bob", id(ourID)}},
+	{"ringing foreign", GotRinging{"bob", id(foreignID)}},
+	{"accept", GotAccept{"bob", id(ourID)}},
+	{"accept foreign", GotAccept{"bob", id(foreignID)}},
+	{"resume", GotResume{"bob", id(ourID)}},
+	{"resume lower", GotResume{"bob", id(lowerID)}},
+	{"end", GotEnd{Peer: "bob", ID: id(ourID), Reason: HungUp}},
+	{"end foreign", GotEnd{Peer: "bob", ID: id(foreignID), Reason: HungUp}},
+	{"end by carol", GotEnd{Peer: "carol", ID: id(ourID), Reason: HungUp}},
 	{"tick", Tick{}},
 	{"removed", Configure{configWithoutBob()}},
 }

@@ -81,7 +81,7 @@ func dial(ctx context.Context, socket string) (net.Conn, error) {
 // Close closes idle connections. Streams have their own Close.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Status returns the present state of the device.
+// Status returns the current state of the device.
 func (c *Client) Status(ctx context.Context) (api.Status, error) {
 	return request[api.Status](ctx, c, "GET", api.PathStatus, nil)
 }
@@ -98,13 +98,13 @@ func (c *Client) Identity(ctx context.Context) (api.Identity, error) {
 }
 
 // Call starts a call and returns without waiting for the peer. Events report
-// its progress; open them before.
+// its progress; open them first.
 func (c *Client) Call(ctx context.Context, r api.CallRequest) (api.Call, error) {
 	return request[api.Call](ctx, c, "POST", api.PathCalls, r)
 }
 
-// Answer answers the incoming call of a peer. If peer is empty, it uses the
-// only call there is; so do Reject and Hangup.
+// Answer answers the incoming call of a peer. If peer is empty, Answer, Reject
+// and Hangup use the only call.
 func (c *Client) Answer(ctx context.Context, peer string) (api.Call, error) {
 	return request[api.Call](ctx, c, "POST", api.PathAnswer, api.PeerRequest{Peer: peer})
 }
@@ -120,7 +120,7 @@ func (c *Client) Hangup(ctx context.Context, peer string) (api.Call, error) {
 }
 
 // Say sends a message to the peer of a call. If peer is empty, it uses the only
-// call there is.
+// call.
 func (c *Client) Say(ctx context.Context, peer, text string) error {
 	_, err := request[api.Message](ctx, c, "POST", api.PathSay, api.MessageRequest{Peer: peer, Text: text})
 	return err
@@ -155,7 +155,7 @@ func (c *Client) Controls(ctx context.Context, device string) (api.Controls, err
 	return requestCamera[api.Controls](ctx, c, api.PathControls, device)
 }
 
-// SetControls sets controls of a camera and returns all of them afterwards.
+// SetControls sets controls of a camera and then returns all of them.
 func (c *Client) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
 	return request[api.Controls](ctx, c, "POST", api.PathControls, r)
 }
@@ -239,7 +239,7 @@ func (c *Client) decodeError(res *http.Response) error {
 	if err != nil {
 		return c.protocolError(res, err)
 	}
-	// An unknown route or field most likely belongs to another version.
+	// An unknown route or field probably belongs to another version.
 	version := res.Header.Get(api.VersionHeader)
 	if version != api.Version && (e.Error.Kind == api.NotFound || e.Error.Kind == api.BadRequest) {
 		e.Error.Hint = versionHint(version)

@@ -42,34 +42,34 @@ func TestClient_commands(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(d.Status(), status); diff != "" {
-		t.Errorf("status: %s", diff)
+		t.Errorf("status (-want +got):\n%s", diff)
 	}
 	peers, err := c.Peers(ctx)
 	if diff := cmp.Diff(d.Peers(), peers); err != nil || diff != "" {
-		t.Errorf("peers: %v %s", err, diff)
+		t.Errorf("peers: got error %v (-want +got):\n%s", err, diff)
 	}
 	id, err := c.Identity(ctx)
 	if diff := cmp.Diff(d.Identity(), id); err != nil || diff != "" {
-		t.Errorf("identity: %v %s", err, diff)
+		t.Errorf("identity: got error %v (-want +got):\n%s", err, diff)
 	}
 	call, err := c.Call(ctx, api.CallRequest{Peer: "workshop", RingTimeoutMS: 7})
 	if err != nil || call.Peer != "workshop" || call.State != api.CallCalling {
-		t.Errorf("call: %+v, %v", call, err)
+		t.Errorf("call: got %+v, %v; want state calling", call, err)
 	}
 	if call, err := c.Answer(ctx, ""); err != nil || call.State != api.CallActive {
-		t.Errorf("answer: %+v, %v", call, err)
+		t.Errorf("answer: got %+v, %v; want state active", call, err)
 	}
 	if call, err := c.Hangup(ctx, "workshop"); err != nil || call.Reason != api.ReasonHungUp {
-		t.Errorf("hangup: %+v, %v", call, err)
+		t.Errorf("hangup: got %+v, %v; want reason hung_up", call, err)
 	}
 	_, err = c.Reject(ctx, "workshop")
 	var e *api.Error
 	if !errors.As(err, &e) || e.Kind != api.NoSuchCall {
-		t.Errorf("reject: %v", err)
+		t.Errorf("reject: got %v, want kind no_such_call", err)
 	}
 	if diff := cmp.Diff([]string{"call workshop 7", "answer ", "hangup workshop", "reject workshop"},
 		d.Commands()); diff != "" {
-		t.Error(diff)
+		t.Errorf("commands (-want +got):\n%s", diff)
 	}
 }
 
@@ -81,30 +81,30 @@ func TestClient_cameras(t *testing.T) {
 		t.Error(err)
 	}
 	if on, err := c.Privacy(ctx); err != nil || !on {
-		t.Errorf("privacy: %v, %v", on, err)
+		t.Errorf("privacy: got %v, %v; want true", on, err)
 	}
 	if all, err := c.Cameras(ctx); err != nil || len(all.Cameras) != 2 || !all.Cameras[0].Used {
-		t.Errorf("cameras: %+v, %v", all, err)
+		t.Errorf("cameras: got %+v, %v; want 2, the first one used", all, err)
 	}
 	if f, err := c.Formats(ctx, "/dev/a b?c&d"); err != nil || len(f.Formats) != 2 {
-		t.Errorf("formats: %+v, %v", f, err)
+		t.Errorf("formats: got %+v, %v; want 2", f, err)
 	}
 	if v, err := c.Controls(ctx, ""); err != nil || len(v.Controls) != 6 {
-		t.Errorf("controls: %+v, %v", v, err)
+		t.Errorf("controls: got %+v, %v; want 6", v, err)
 	}
 	v, err := c.SetControls(ctx, api.ControlsRequest{Controls: map[string]string{"power_line_frequency": "50hz"}})
 	if err != nil || len(v.Changed) != 1 || *v.Changed[0].From != 2 || *v.Changed[0].To != 1 {
-		t.Errorf("set: %+v, %v", v, err)
+		t.Errorf("set: got %+v, %v; want one change from 2 to 1", v, err)
 	}
 	want := []string{fmt.Sprintf("privacy true uid %d", os.Getuid()), "formats /dev/a b?c&d", "controls ",
 		"set  power_line_frequency=50hz"}
 	if diff := cmp.Diff(want, d.Commands()); diff != "" {
-		t.Error(diff)
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	d.FailCameras(&api.Error{Kind: api.PrivacyOn, Message: "privacy is on"})
 	var e *api.Error
 	if _, err := c.Formats(ctx, ""); !errors.As(err, &e) || e.Kind != api.PrivacyOn {
-		t.Errorf("refused: %v", err)
+		t.Errorf("refused: got %v, want kind privacy", err)
 	}
 }
 
@@ -150,15 +150,15 @@ func TestClient_Feed(t *testing.T) {
 			t.Errorf("frame %d: got %d bytes of %d, sequence %d, card %v", seq, len(f.Data), len(want), f.Seq, f.Card)
 		}
 		if ago := frame.Now() - f.Monotonic; ago < 0 || ago > time.Since(before)+time.Millisecond {
-			t.Errorf("frame %d: got age %v by CLOCK_MONOTONIC", seq, ago)
+			t.Errorf("frame %d: got age %v by CLOCK_MONOTONIC, want at most %v", seq, ago, time.Since(before))
 		}
 		if f.Captured.Before(before.Add(-time.Millisecond)) || f.Captured.After(time.Now()) || f.Age < 0 {
-			t.Errorf("frame %d: captured at %v, got %v, age %v", seq, before, f.Captured, f.Age)
+			t.Errorf("frame %d: got capture time %v, age %v; want %v", seq, f.Captured, f.Age, before)
 		}
 	}
 	d.Publish("workshop", 21, false, []byte("last"))
 	if f, err := feed.Next(); err != nil || string(f.Data) != "last" {
-		t.Fatalf("%q, %v", f.Data, err)
+		t.Fatalf("last frame: got %q, %v; want it", f.Data, err)
 	}
 	d.Feed("workshop").End(nil)
 	if _, err := feed.Next(); err != io.EOF {
@@ -266,7 +266,7 @@ func TestClient_invalidAnswers(t *testing.T) {
 			}
 			for _, w := range tt.contains {
 				if !strings.Contains(err.Error(), w) {
-					t.Errorf("%q is not in: %v", w, err)
+					t.Errorf("got %v, want %q in it", err, w)
 				}
 			}
 		})
@@ -292,16 +292,16 @@ func TestFeed_invalid(t *testing.T) {
 		name, answer string
 		is           error
 	}{
-		{"over at once", head, io.EOF},
+		{"ends at once", head, io.EOF},
 		{"a huge frame", head + "Content-Length: 99999999999\r\n\r\n", client.ErrProtocol},
-		{"a negative one", head + "Content-Length: -5\r\n\r\n", client.ErrProtocol},
-		{"one without a length", head + "X-Sequence: 5\r\n\r\nxxxx", client.ErrProtocol},
-		{"half a one", head + "Content-Length: 5\r\n\r\nxx", client.ErrUnreachable},
+		{"a frame of negative length", head + "Content-Length: -5\r\n\r\n", client.ErrProtocol},
+		{"a frame without a length", head + "X-Sequence: 5\r\n\r\nxxxx", client.ErrProtocol},
+		{"half a frame", head + "Content-Length: 5\r\n\r\nxx", client.ErrUnreachable},
 		{"half a header", head + "Content-Length: 5\r\nX-Seq", client.ErrUnreachable},
-		{"a header without end", head + strings.Repeat("x", 10000), client.ErrProtocol},
-		{"headers without end", head + strings.Repeat("X-More: 1\r\n", 1000), client.ErrProtocol},
-		{"empty lines without end", head + strings.Repeat("\r\n", 10000), client.ErrProtocol},
-		{"an odd number", head + "X-Sequence: many\r\n", client.ErrProtocol},
+		{"an endless header", head + strings.Repeat("x", 10000), client.ErrProtocol},
+		{"endless headers", head + strings.Repeat("X-More: 1\r\n", 1000), client.ErrProtocol},
+		{"endless empty lines", head + strings.Repeat("\r\n", 10000), client.ErrProtocol},
+		{"an invalid number", head + "X-Sequence: many\r\n", client.ErrProtocol},
 		{"no header", head + "hello\r\n", client.ErrProtocol},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"vchat/daemon/api"
 )
 
-// Events is a stream of events. Next is for one goroutine at a time, Close for
-// any.
+// Events is a stream of events. Next must not be called concurrently; Close may
+// be called at any time.
 type Events struct {
 	client *Client
 	ctx    context.Context
@@ -27,7 +27,7 @@ type Events struct {
 }
 
 // Events opens the stream of events. It ends with ctx or Close. The first event
-// is the present state.
+// is the current state.
 func (c *Client) Events(ctx context.Context) (*Events, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	res, err := c.send(ctx, "GET", api.PathEvents, nil, nil)
@@ -73,15 +73,15 @@ type Frame struct {
 	Captured time.Time // capture time, on this device's clock
 	// Monotonic is the capture time on CLOCK_MONOTONIC; 0 if unknown.
 	Monotonic time.Duration
-	Age       time.Duration // when the daemon sent it
+	Age       time.Duration // its age when the daemon sent it
 	Card      bool          // a card that says why there is no picture, not a frame of the camera
-	// Rotate is the rotation to display the frame with, in degrees clockwise:
-	// 0, 90, 180, 270. It is 0 for a Snapshot, which has the rotation as EXIF.
+	// Rotate is the rotation for display, in degrees clockwise: 0, 90, 180,
+	// 270. It is 0 for a Snapshot, which has the rotation as EXIF.
 	Rotate int
 }
 
-// Feed is a stream of frames. Next is for one goroutine at a time, Close for
-// any.
+// Feed is a stream of frames. Next must not be called concurrently; Close may
+// be called at any time.
 type Feed struct {
 	client *Client
 	ctx    context.Context
@@ -153,8 +153,8 @@ func (f *Feed) header() (h Frame, size int, err error) {
 		}
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || bytes.HasPrefix(line, []byte("--")) {
-			// An empty line ends the headers. Before the first header it is the
-			// end of the last frame.
+			// An empty line ends the headers. Before the first header it ends
+			// the last frame.
 			if started && len(line) == 0 {
 				return h, size, nil
 			}
@@ -172,7 +172,7 @@ func (f *Feed) header() (h Frame, size int, err error) {
 	return h, 0, fmt.Errorf("%w: frame with more than %d headers", ErrProtocol, maxHeaders)
 }
 
-// set parses a header. It skips unknown ones: a newer version sent them.
+// set parses a header. It skips unknown ones: a newer version may send them.
 func (h *Frame) set(name, value string, size *int) (err error) {
 	var n float64
 	switch name {
@@ -217,8 +217,8 @@ func (f *Feed) Close() {
 }
 
 // Snapshot returns the newest frame of a feed. If there is none yet, it waits
-// up to five seconds. The error may be an *api.Error of the kind api.NoFrame,
-// api.CameraUnavailable, api.PrivacyOn or api.NoSuchFeed.
+// for up to five seconds. The error may be an *api.Error of the kind
+// api.NoFrame, api.CameraUnavailable, api.PrivacyOn or api.NoSuchFeed.
 func (c *Client) Snapshot(ctx context.Context, name string) (Frame, error) {
 	res, err := c.send(ctx, "GET", api.PathFeeds+name+api.SnapshotSuffix, nil, nil)
 	if err != nil {

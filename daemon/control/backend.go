@@ -24,14 +24,14 @@ type Backend interface {
 	Reject(peer string) (api.Call, error)
 	Hangup(peer string) (api.Call, error)
 
-	// Say queues a message for the other side of a call.
+	// Say queues a message for the peer of a call.
 	Say(api.MessageRequest) (api.Message, error)
 
 	// Privacy reports whether the owner has turned the camera off.
 	Privacy() bool
 	// SetPrivacy turns it on or off on behalf of a user (-1: unknown). When it
-	// returns nil, the change is effective and on disk. It waits for the disk,
-	// and for a driver that releases the camera slowly, some seconds at most.
+	// returns nil, the change is effective and on disk. It waits for the disk
+	// and for a slow driver to release the camera, a few seconds at most.
 	SetPrivacy(on bool, uid int) error
 
 	// The cameras, as their drivers report them. An empty device selects this
@@ -49,13 +49,14 @@ type Backend interface {
 	Watch(feed string) (Viewer, error)
 }
 
-// Viewer is one reader of a feed. Its methods are for one goroutine at a time.
+// Viewer is one reader of a feed. It is not safe for concurrent use.
 type Viewer interface {
 	// Next waits for a frame newer than the last one. The frame is a JPEG; the
 	// caller releases it. Next returns frame.ErrEnded when the feed has ended
 	// for good. A feed that pauses blocks, or returns cards.
 	Next(ctx context.Context) (*frame.Frame, error)
-	// Dropped returns the number of frames that the reader was too slow for.
+	// Dropped returns the number of frames that the reader was too slow to
+	// read.
 	Dropped() uint64
 	Close()
 }

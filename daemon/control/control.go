@@ -17,8 +17,8 @@
 //	           ▼                         ▼
 //	         closed                    closed
 //
-// The table routes lists what is served, with the right each route needs. A
-// Backend implements the device.
+// The table routes (routes.go) lists every route with the right that it needs.
+// A Backend implements the device.
 package control
 
 import (
@@ -73,9 +73,9 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// Serve answers requests until ctx ends or the socket fails. It returns nil
-// after the end of ctx, within two seconds. When it returns, all handlers have
-// ended and the socket is removed.
+// Serve answers requests until ctx ends or the socket fails. After ctx ends, it
+// returns nil within two seconds. When it returns, all handlers have ended and
+// the socket is removed.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -106,7 +106,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		// Streams end with ctx. Idle connections need not be waited for.
+		// Streams end with ctx. Do not wait for idle connections.
 		listener.closeIdle()
 		end, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownBudget)
 		if srv.Shutdown(end) != nil {

@@ -9,28 +9,29 @@ import (
 )
 
 // maxQueued bounds the events queued for one subscription. Beyond it the reader
-// gets the present state instead. It is twice the burst of messages of a peer.
+// gets the current state instead. It is twice the burst of messages that a peer
+// may send.
 const maxQueued = 128
 
 // Events distributes events to subscriptions. It starts no goroutine, never
 // blocks on a subscription, and is safe for concurrent use.
 type Events struct {
-	present func() api.Status
+	status func() api.Status
 
 	mu   sync.Mutex
 	subs map[*Subscription]struct{}
 }
 
-// NewEvents returns the events of a device. The function present returns the
-// state of the device. Subscription.Next calls it without any lock of this
-// package, so Publish may be called under the lock that present takes.
-func NewEvents(present func() api.Status) *Events {
-	return &Events{present: present, subs: map[*Subscription]struct{}{}}
+// NewEvents returns the events of a device. The function status returns the
+// current state of the device. Subscription.Next calls it without any lock of
+// this package, so Publish may be called under the lock that status takes.
+func NewEvents(status func() api.Status) *Events {
+	return &Events{status: status, subs: map[*Subscription]struct{}{}}
 }
 
 // Publish sends e to all subscriptions, with the current time if e.Time is
-// zero. The present state must include the change already. The caller must not
-// modify what e points to afterwards.
+// zero. The status of the device must already include the change. Afterwards
+// the caller must not modify what e points to.
 func (ev *Events) Publish(e api.Event) {
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
@@ -58,17 +59,17 @@ func (ev *Events) Subscribe() *Subscription {
 	return s
 }
 
-// Subscription is one reader of Events. Next is for one goroutine at a time.
+// Subscription is one reader of Events. Next must not be called concurrently.
 type Subscription struct {
 	events *Events
 	ready  chan struct{}
 
 	// Guarded by events.mu.
 	queue    []api.Event
-	stateDue bool // Next returns the state first: at the beginning, and after dropped events
+	stateDue bool // Next returns the state first: at the start, and after dropped events
 }
 
-// put requires events.mu.
+// put adds e to the queue. The caller holds events.mu.
 func (s *Subscription) put(e api.Event) {
 	if len(s.queue) == maxQueued {
 		s.queue, s.stateDue = s.queue[:0], true
@@ -80,7 +81,7 @@ func (s *Subscription) put(e api.Event) {
 	}
 }
 
-// Next waits for the next event. The first one is the present state. A reader
+// Next waits for the next event. The first one is the current state. A reader
 // that was too slow gets the state again, in place of the dropped events. The
 // error is ctx.Err().
 func (s *Subscription) Next(ctx context.Context) (api.Event, error) {
@@ -92,7 +93,7 @@ func (s *Subscription) Next(ctx context.Context) (api.Event, error) {
 			s.queue, s.stateDue = s.queue[:0], false
 			s.events.mu.Unlock()
 			e := api.Event{Time: time.Now(), Event: api.EventState}
-			status := s.events.present()
+			status := s.events.status()
 			e.Status = &status
 			return e, nil
 		case len(s.queue) > 0:

@@ -12,7 +12,7 @@ import (
 	"vchat/daemon/daemontest/faketime"
 )
 
-// drain reads the pending events, each as its kind and peer.
+// drain returns the pending events, each as its kind and peer.
 func drain(t *testing.T, s *Subscription) (events []string) {
 	t.Helper()
 	for {
@@ -50,12 +50,12 @@ func TestSubscription_beginsWithState(t *testing.T) {
 	ev.Publish(api.Event{Event: api.EventLink, Peer: "part of the state"})
 	name = "now"
 	if diff := cmp.Diff([]string{"state now"}, drain(t, s)); diff != "" {
-		t.Error(diff)
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	ev.Publish(api.Event{Event: api.EventLink, Peer: "workshop"})
 	ev.Publish(api.Event{Event: api.EventText, Peer: "attic"})
 	if diff := cmp.Diff([]string{"link workshop", "text attic"}, drain(t, s)); diff != "" {
-		t.Error(diff)
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -70,15 +70,15 @@ func TestSubscription_slowReader(t *testing.T) {
 		e := api.Event{Event: api.EventText, Peer: fmt.Sprint(i)}
 		ev.Publish(e)
 		if diff := cmp.Diff([]string{"text " + e.Peer}, drain(t, fast)); diff != "" {
-			t.Fatal(diff)
+			t.Fatalf("(-want +got):\n%s", diff)
 		}
 	}
 	if diff := cmp.Diff([]string{"state kitchen"}, drain(t, slow)); diff != "" {
-		t.Error(diff)
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 	ev.Publish(api.Event{Event: api.EventText, Peer: "later"})
 	if diff := cmp.Diff([]string{"text later"}, drain(t, slow)); diff != "" {
-		t.Error(diff)
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestSubscription_nextWaits(t *testing.T) {
 		go func() { e, _ := s.Next(t.Context()); got <- e }()
 		synctest.Wait()
 		if len(got) != 0 {
-			t.Fatal("Next returned without an event")
+			t.Fatal("Next: got a result without an event, want it to wait")
 		}
 		ev.Publish(api.Event{Event: api.EventCamera})
 		if e := <-got; e.Event != api.EventCamera || e.Time.IsZero() {

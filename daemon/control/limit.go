@@ -12,8 +12,8 @@ import (
 )
 
 // sendBuffer bounds the unread bytes of a stream in the kernel. It is less than
-// a frame: a viewer that resumes reads at most the rest of one old frame before
-// the newest.
+// a frame: after a pause, a viewer reads at most the rest of one old frame
+// before the newest.
 const sendBuffer = 64 << 10
 
 // limitListener bounds the number of open connections. At the limit it closes
@@ -23,9 +23,9 @@ type limitListener struct {
 	net.Listener
 	max     int
 	refusal []byte // the answer to a refused connection
-	// handlers bounds the connections whose goroutine has not ended. After a
+	// handlers bounds the connections whose goroutines have not ended. After a
 	// malformed request, net/http keeps the goroutine for half a second after
-	// the close so that the client can read the answer. A flood has to wait for
+	// the close so that the client can read the answer. A flood must wait for
 	// that.
 	handlers chan struct{}
 
@@ -64,11 +64,11 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		c := &conn{UnixConn: raw.(*net.UnixConn), listener: l}
 		if l.admit(c) {
 			c.cred = credentials(c.UnixConn)
-			_ = c.SetWriteBuffer(sendBuffer) // without it the stream has more delay, and still works
+			_ = c.SetWriteBuffer(sendBuffer) // without it the stream has more delay, but works
 			return c, nil
 		}
 		// The client may not have sent its request yet. The buffer of the new
-		// socket is empty and holds so few bytes: this does not block.
+		// socket is empty and large enough, so this does not block.
 		_, _ = raw.Write(l.refusal)
 		raw.Close()
 	}
@@ -98,7 +98,7 @@ func (l *limitListener) admit(c *conn) bool {
 	return true
 }
 
-// markIdle requires l.mu.
+// markIdle makes c the most recently idle connection. The caller holds l.mu.
 func (l *limitListener) markIdle(c *conn) {
 	l.idleSeq++
 	c.idleSince, c.serving = l.idleSeq, false

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// At the limit the connection that has been idle longest is closed. A serving
-// connection never is.
+// At the limit, the connection that has been idle longest is closed, but never
+// one that serves a request.
 func TestLimitListener(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	s, err := listen(path, "", discard)
+	s, err := listen(path, "", discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,6 @@ func TestLimitListener(t *testing.T) {
 	got, err := io.ReadAll(client)
 	if err != nil || !strings.Contains(string(got), "client limit reached") ||
 		!strings.Contains(string(got), "Vchat-Version: 1\r\n") {
-		t.Errorf("the refused client got %q, %v", got, err)
+		t.Errorf("refused client: got %q, %v; want the refusal with its version", got, err)
 	}
 }

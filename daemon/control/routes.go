@@ -15,8 +15,8 @@ import (
 	"vchat/daemon/api"
 )
 
-// right is what a client needs to use a route. At present every process that
-// can open the socket has both. The log and finer rights need the distinction.
+// right is what a client needs to use a route. Every process that can open the
+// socket has both rights for now. Requests that need rightControl are logged.
 type right string
 
 const (
@@ -33,11 +33,11 @@ type route struct {
 	handle handlerFunc
 }
 
-// feedName is the wildcard of a feed's name with its suffix. It matches slashes
-// too, so that an odd name gets NoSuchFeed and not NotFound.
+// feedName is the wildcard for a feed's name with its suffix. It matches
+// slashes too, so that an odd name gets NoSuchFeed, not NotFound.
 const feedName = "{feed...}"
 
-// routes lists everything that is served.
+// routes lists every route.
 var routes = []route{
 	{"GET", api.PathStatus, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Status())
@@ -156,8 +156,8 @@ func (s *Server) run(rt route, w http.ResponseWriter, r *http.Request) error {
 	return rt.handle(s, w, r)
 }
 
-// refuse answers with an error. Once a stream has begun, it can only abort it:
-// the client sees the connection end early.
+// refuse answers with an error. Once a stream has started, refuse can only
+// abort it: the client sees the connection end early.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, errStream) {
 		s.log.Debug("control stream aborted", "path", r.URL.Path, "err", err)
@@ -207,7 +207,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 
 func answer(w http.ResponseWriter, v any) error { return write(w, http.StatusOK, v) }
 
-// write sends a whole answer in JSON. Like writeAs it ignores a client that has
+// write sends v as a JSON answer. Like writeAs it ignores a client that has
 // disconnected.
 func write(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
@@ -227,8 +227,8 @@ func writeAs(w http.ResponseWriter, status int, contentType string, body []byte)
 	return nil
 }
 
-// rawAnswer returns an error as a whole HTTP answer, for a connection that has
-// no server.
+// rawAnswer returns a complete HTTP answer with an error, for a connection that
+// no http.Server serves.
 func rawAnswer(version string, e *api.Error) []byte {
 	body, _ := json.Marshal(api.ErrorBody{Error: e}) // strings only: it cannot fail
 	var b bytes.Buffer

@@ -69,7 +69,7 @@ func TestRoutes(t *testing.T) {
 		status                   int
 		kind                     api.Kind
 		contains                 string // part of the answer
-		command                  string // last one that the device recorded
+		command                  string // the last one that the device recorded
 	}{
 		{name: "status", method: "GET", path: "/v1/status", status: 200, contains: `"name":"kitchen"`},
 		{name: "peers", method: "GET", path: "/v1/peers", status: 200, contains: `"name":"workshop"`},
@@ -91,7 +91,7 @@ func TestRoutes(t *testing.T) {
 			contains: "data after the JSON"},
 		{name: "too large", method: "POST", path: "/v1/calls", body: `{"peer":"` + strings.Repeat("x", api.MaxBody) +
 			`"}`, status: 400, kind: api.BadRequest, contains: "too large"},
-		{name: "body where none is taken", method: "GET", path: "/v1/status", body: "{}", status: 400,
+		{name: "body where none is accepted", method: "GET", path: "/v1/status", body: "{}", status: 400,
 			kind: api.BadRequest},
 		{name: "privacy", method: "GET", path: "/v1/privacy", status: 200, contains: `{"privacy":false}`},
 		{name: "privacy on", method: "PUT", path: "/v1/privacy", body: `{"privacy":true}`, status: 200,
@@ -235,7 +235,7 @@ func TestStream_frames(t *testing.T) {
 	}
 	parts := multipart.NewReader(res.Body, params["boundary"])
 	for seq := uint64(1); seq <= 20; seq++ {
-		// Sizes below and above those of all buffers on the way.
+		// Sizes below and above those of all buffers on the path.
 		want := bytes.Repeat([]byte{0xff, byte(seq), '\r', '\n', '-'}, 1+int(seq)*int(seq)*300)
 		before := time.Now()
 		d.Publish("workshop", seq, seq == 3, want)

@@ -21,7 +21,7 @@ var ErrInUse = errors.New("in use by another process")
 const (
 	socketMode = 0o660
 	backlog    = 128
-	maxPath    = len(unix.RawSockaddrUnix{}.Path) - 1 // unix(7): sun_path, less its zero byte
+	maxPath    = len(unix.RawSockaddrUnix{}.Path) - 1 // unix(7): sun_path without its zero byte
 )
 
 // socket is the listening socket with its file.
@@ -89,7 +89,7 @@ func (s *socket) open(fd int, file *os.File, group string, log *slog.Logger) (er
 	return nil
 }
 
-// remove deletes the socket file if it is still the one of s.
+// remove deletes the socket file if it is still the one that s created.
 func (s *socket) remove() error {
 	unlock, err := lockDir(filepath.Dir(s.path))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -134,9 +134,9 @@ func removeStale(path string) error {
 	return err
 }
 
-// lockDir keeps two processes that start at once from deleting each other's new
-// socket as stale. Any process that can read the directory can hold the lock,
-// so after a second lockDir continues without it.
+// lockDir locks dir, so that two processes that start at once do not delete
+// each other's new socket as stale. Any process that can read the directory can
+// hold the lock, so after a second lockDir continues without it.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var discard = slog.New(slog.DiscardHandler)
+var discardLog = slog.New(slog.DiscardHandler)
 
 // stale creates a socket at path that nothing listens on, as a killed process
 // leaves it.
@@ -70,7 +70,7 @@ func TestListen(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(t, path)
 			}
-			s, err := listen(path, tt.group, discard)
+			s, err := listen(path, tt.group, discardLog)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 					t.Fatalf("got %v, want an error with %q", err, tt.wantErr)
@@ -100,12 +100,12 @@ func TestListen(t *testing.T) {
 
 func TestListen_inUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	first, err := listen(path, "", discard)
+	first, err := listen(path, "", discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeSocket(t, first)
-	if _, err := listen(path, "", discard); !errors.Is(err, ErrInUse) {
+	if _, err := listen(path, "", discardLog); !errors.Is(err, ErrInUse) {
 		t.Fatalf("got %v, want ErrInUse", err)
 	}
 	conn, err := net.Dial("unix", path)
@@ -122,7 +122,7 @@ func TestListen_concurrent(t *testing.T) {
 	winners := make(chan *socket, 8)
 	for range cap(winners) {
 		wg.Go(func() {
-			s, err := listen(path, "", discard)
+			s, err := listen(path, "", discardLog)
 			if err == nil {
 				winners <- s
 			} else if !errors.Is(err, ErrInUse) {
@@ -133,7 +133,7 @@ func TestListen_concurrent(t *testing.T) {
 	wg.Wait()
 	close(winners)
 	if len(winners) != 1 {
-		t.Errorf("%d calls succeeded, want 1", len(winners))
+		t.Errorf("got %d successful calls, want 1", len(winners))
 	}
 	for s := range winners {
 		closeSocket(t, s)
@@ -142,12 +142,12 @@ func TestListen_concurrent(t *testing.T) {
 
 func TestRemove_otherSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	first, err := listen(path, "", discard)
+	first, err := listen(path, "", discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first.listener.Close() // now it looks stale
-	second, err := listen(path, "", discard)
+	second, err := listen(path, "", discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestRemove_otherSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Lstat(path); err != nil {
-		t.Errorf("the first removed the second's socket: %v", err)
+		t.Errorf("second socket: got %v after the first was removed, want it to exist", err)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestChgrp(t *testing.T) {
 		t.Errorf("by number: %v", err)
 	}
 	if err := chgrp(path, "99999999999"); err == nil {
-		t.Error("an impossible number was accepted")
+		t.Error("chgrp to an impossible number: got no error, want one")
 	}
 }
 
@@ -187,7 +187,7 @@ func TestListen_unknownGroup(t *testing.T) {
 }
 
 func TestListen_longPath(t *testing.T) {
-	_, err := listen("/tmp/"+strings.Repeat("x", 120), "", discard)
+	_, err := listen("/tmp/"+strings.Repeat("x", 120), "", discardLog)
 	if err == nil || !strings.Contains(err.Error(), "125 bytes") {
 		t.Errorf("got %v, want an error with the length", err)
 	}
@@ -200,7 +200,7 @@ func TestListen_lockedDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	s, err := listen(filepath.Join(dir, "control.sock"), "", discard)
+	s, err := listen(filepath.Join(dir, "control.sock"), "", discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// errStream marks an error after the begin of a stream.
+// errStream marks an error after the start of a stream.
 var errStream = errors.New("stream aborted")
 
 // events writes one event a line until the client or the server closes.
@@ -83,8 +83,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v View
 	for {
 		f, err := v.Next(r.Context())
 		if err != nil {
-			// The feed, the client or the server has ended: a regular end of
-			// the stream.
+			// The feed, the client or the server has ended: a normal end of the
+			// stream.
 			return nil
 		}
 		err = p.write(f)
@@ -102,7 +102,7 @@ type parts struct {
 	head []byte // reused
 }
 
-// The boundary follows a frame at once, and does not wait for the next one: a
+// The boundary is sent at once after a frame, not before the next one: a
 // browser shows a frame when it has read the boundary.
 var (
 	firstBoundary = []byte("--" + boundary + "\r\n")
@@ -166,7 +166,7 @@ func appendAge(b []byte, f *frame.Frame, now time.Duration) []byte {
 	return appendPadded(b, us%1e3, 3)
 }
 
-// appendPadded appends n ≥ 0 with leading zeros to width digits.
+// appendPadded appends n ≥ 0, padded with zeros to width digits.
 func appendPadded(b []byte, n int64, width int) []byte {
 	at := len(b) + width
 	b = append(b, "000000"[:width]...)
@@ -178,7 +178,7 @@ func appendPadded(b []byte, n int64, width int) []byte {
 
 const (
 	snapshotTimeout = 5 * time.Second // a closed camera needs one to three seconds to open
-	maxSnapshotAge  = time.Second     // an older frame is the answer only after snapshotTimeout
+	maxSnapshotAge  = time.Second     // an older frame is used only after snapshotTimeout
 )
 
 // snapshot answers with one frame.

@@ -23,12 +23,12 @@ import (
 	"vchat/daemon/identity"
 )
 
-// Timeout is how long a test waits for an expected state. It is generous, for
-// loaded machines.
+// Timeout is how long a test waits for an expected state. It is long enough for
+// a loaded machine.
 const Timeout = 20 * time.Second
 
 // Device is a complete daemon in a test, with the test camera, on loopback and
-// with a state directory of its own. It can be stopped and started again.
+// with its own state directory. It can be stopped and started again.
 type Device struct {
 	Config *config.Config
 	Client *client.Client
@@ -76,9 +76,9 @@ func New(t testing.TB, name string) *Device {
 	return d
 }
 
-// FreeAddress returns an address on loopback that was free a moment ago, so
-// that a device can keep it across a restart. The port is below the range of
-// ports for outgoing connections, which other tests open by the thousand.
+// FreeAddress returns an address on loopback that was free a moment ago, for a
+// device that keeps its address across restarts. The port is below the range
+// for outgoing connections, of which other tests open thousands.
 func FreeAddress() (string, error) {
 	for {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(12000)))
@@ -124,7 +124,7 @@ func (d *Device) Start() {
 }
 
 // Reload reloads the running device with a changed copy of its configuration,
-// as SIGHUP does. An error of change is that of loading the file.
+// as SIGHUP does. An error of change stands for an error of the file.
 func (d *Device) Reload(change func(*config.Config) error) {
 	d.daemon.Reload(func() (*config.Config, error) {
 		cfg := *d.Config
@@ -164,8 +164,8 @@ func (d *Device) Status() api.Status {
 	return s
 }
 
-// Wait polls the status until it fulfils ok, and returns it. what names the
-// condition in the failure.
+// Wait polls the status until ok returns true, and returns the status. what
+// names the condition in the failure.
 func (d *Device) Wait(what string, ok func(api.Status) bool) api.Status {
 	d.t.Helper()
 	deadline := time.Now().Add(Timeout)
@@ -181,7 +181,7 @@ func (d *Device) Wait(what string, ok func(api.Status) bool) api.Status {
 	}
 }
 
-// InCall returns a condition: there is one call, in this state.
+// InCall returns a condition for Wait: there is one call, in this state.
 func InCall(state api.CallState) func(api.Status) bool {
 	return func(s api.Status) bool { return len(s.Calls) == 1 && s.Calls[0].State == state }
 }

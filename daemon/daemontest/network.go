@@ -1,6 +1,6 @@
-// Package daemontest helps tests of several packages. Device is a complete
-// daemon on loopback. Network is a network in memory that can be cut, stalled
-// and delayed, and works in fake time.
+// Package daemontest provides test devices and a test network. Device is a
+// complete daemon on loopback. Network is a network in memory that can be cut,
+// stalled and delayed, and works in fake time.
 package daemontest
 
 import (
@@ -106,7 +106,7 @@ func (n *Network) Stall(on bool) {
 	n.changed = make(chan struct{})
 }
 
-// Freeze stops the traffic of the present connections for good, as a TCP
+// Freeze stops the traffic of the existing connections for good, as a TCP
 // retransmission timeout does for a while. New connections work.
 func (n *Network) Freeze() {
 	n.mu.Lock()
@@ -118,7 +118,7 @@ func (n *Network) Freeze() {
 	}
 }
 
-// Delay sets the one-way delay of everything sent from now on.
+// Delay sets the one-way delay of all bytes that are sent from now on.
 func (n *Network) Delay(d time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -219,7 +219,7 @@ type flow struct {
 	buf             []byte
 	inFlight        []segment // the tail of buf that has not arrived, in order
 	frozen          bool
-	ended           bool  // the writer has closed: the reader gets the rest, then io.EOF
+	ended           bool  // the writer has closed: the reader reads the rest, then io.EOF
 	abandoned       bool  // the reader has closed: writes fail, unless stalled or frozen
 	err             error // of a reset
 	readBy, writeBy deadline

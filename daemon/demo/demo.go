@@ -1,5 +1,5 @@
-// Package demo runs two devices in one process that call each other, to try
-// vchat without a camera and a second machine.
+// Package demo runs two devices in one process, in a call with each other, to
+// try vchat without a camera or a second machine.
 //
 // Run starts the goroutines of both devices and waits for them.
 package demo
@@ -35,8 +35,8 @@ type Options struct {
 }
 
 // Run runs two devices, alice and bob, on loopback with the test camera. Alice
-// calls bob, who answers automatically. Errors: ErrNoFrames, or that of a
-// device that failed.
+// calls bob, who answers automatically. It returns ErrNoFrames, or the error of
+// a device that failed.
 func Run(ctx context.Context, o Options) error {
 	dir := o.Dir
 	if dir == "" {
@@ -54,8 +54,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// Each device has a context of its own. The deferred stops end alice
-	// first: otherwise she would dial a peer that is gone, and log it.
+	// Each device has its own context. The deferred stops end alice first:
+	// otherwise she would dial a peer that is gone, and log it.
 	start := func(cfg *config.Config) (*daemon.Daemon, func(), error) {
 		d, err := daemon.New(cfg, o.Log.With("device", cfg.Name), nil)
 		if err != nil {

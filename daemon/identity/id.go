@@ -10,9 +10,8 @@ import (
 	"unicode"
 )
 
-// ID identifies a device: the SHA-256 of its public key as a DER
-// SubjectPublicKeyInfo. Name, address and the rest of the certificate prove
-// nothing.
+// ID identifies a device: it is the SHA-256 of the DER SubjectPublicKeyInfo of
+// its key. Name, address and the rest of the certificate prove nothing.
 type ID [sha256.Size]byte
 
 // ErrID is wrapped by every error of ParseID.
@@ -57,7 +56,7 @@ func (id ID) String() string {
 }
 
 // ParseID parses the text form. It ignores '-', white space and case. Errors
-// wrap ErrID and name the group of the fault.
+// wrap ErrID and name the group with the fault.
 func ParseID(s string) (ID, error) {
 	plain, err := compact(s)
 	if err != nil {
@@ -80,7 +79,7 @@ func ParseID(s string) (ID, error) {
 		return ID{}, fmt.Errorf("%w: %w", ErrID, err)
 	}
 	// 52 characters have four bits more than the hash. They must be zero, or an
-	// id would have 16 spellings.
+	// id would have 16 text forms.
 	if encoding.EncodeToString(id[:]) != hash.String() {
 		return ID{}, typingError(idBlocks - 1)
 	}
@@ -92,7 +91,7 @@ func typingError(block int) error {
 	return fmt.Errorf("%w: typing error in groups %d–%d", ErrID, first, first+groupsPerBlock-1)
 }
 
-// maxTextLen bounds the input in bytes. It leaves space for any spacing.
+// maxTextLen bounds the input in bytes. It leaves room for any spacing.
 const maxTextLen = 1024
 
 // compact returns the base32 characters in upper case. It rejects characters
@@ -118,7 +117,7 @@ func compact(s string) (string, error) {
 	return plain.String(), nil
 }
 
-// lookalikes maps the digits missing in base32 to the letters they resemble.
+// lookalikes maps the digits that base32 lacks to the letters they resemble.
 var lookalikes = map[rune]string{'0': "the letter O", '1': "the letter I or L", '8': "the letter B",
 	'9': "the letter G"}
 

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// Another implementation generated the texts, by division of the whole bit
-// string.
+// An independent implementation generated the texts.
 var idVectors = []struct{ name, hash, text string }{
 	{"zeros", strings.Repeat("00", 32),
 		"AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA-AAAAA"},
@@ -115,7 +114,7 @@ func TestParseID_typingErrors(t *testing.T) {
 func TestID_Compare(t *testing.T) {
 	small, big := ID{0: 1, 31: 255}, ID{0: 128}
 	if small.Compare(big) >= 0 || big.Compare(small) <= 0 || big.Compare(big) != 0 {
-		t.Error("Compare does not order ids as unsigned bytes")
+		t.Error("Compare: got another order than of unsigned bytes")
 	}
 }
 

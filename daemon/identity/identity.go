@@ -2,7 +2,7 @@
 // its fingerprint, and TLS configurations that authenticate both ends by their
 // keys.
 //
-//	identity.key ─▶ Identity ─┬─▶ ID            what peers know this device by
+//	identity.key ─▶ Identity ─┬─▶ ID            by which peers know this device
 //	                          ├─▶ ServerConfig  ┐ handshake ─▶ PeerID of the peer
 //	                          └─▶ ClientConfig  ┘
 //
@@ -38,9 +38,8 @@ import (
 // ALPN is the protocol in the TLS handshake, from daemon/wire/PROTOCOL.md.
 const ALPN = "vchat/1"
 
-// ErrPeer is wrapped by the errors of the handshake and of PeerID if the other
-// side has another ALPN protocol, another type of key, or not exactly one
-// certificate.
+// ErrPeer is wrapped by errors of the handshake and of PeerID if the peer has
+// another ALPN protocol, another type of key, or not exactly one certificate.
 var ErrPeer = errors.New("not a vchat device")
 
 // Identity is the key of a device, with its id and certificate.
@@ -89,19 +88,19 @@ func selfSigned(public ed25519.PublicKey, key crypto.Signer) ([]byte, error) {
 // ID returns the id of this device.
 func (i *Identity) ID() ID { return i.id }
 
-// ServerConfig returns a new TLS configuration to accept connections with.
+// ServerConfig returns a new TLS configuration for accepted connections.
 func (i *Identity) ServerConfig() *tls.Config {
 	c := i.config()
 	c.ClientAuth = tls.RequireAnyClientCert
 	return c
 }
 
-// ClientConfig returns a new TLS configuration to dial with. It sends no server
-// name.
+// ClientConfig returns a new TLS configuration for dialled connections. It
+// sends no server name.
 func (i *Identity) ClientConfig() *tls.Config {
 	c := i.config()
 	// Peers are authenticated by their key, not by a chain to an authority.
-	// VerifyConnection checks the form, the caller compares PeerID.
+	// VerifyConnection checks the form; the caller compares PeerID.
 	c.InsecureSkipVerify = true
 	return c
 }
@@ -122,7 +121,7 @@ func (i *Identity) config() *tls.Config {
 // PeerID returns the id of the peer after a handshake. The error wraps ErrPeer;
 // it is nil after a handshake with ServerConfig or ClientConfig.
 func PeerID(cs tls.ConnectionState) (ID, error) {
-	// TLS accepts a side without ALPN.
+	// TLS accepts a peer without ALPN.
 	if cs.NegotiatedProtocol != ALPN {
 		return ID{}, fmt.Errorf("%w: no ALPN protocol %s", ErrPeer, ALPN)
 	}

@@ -32,8 +32,8 @@ func mustNew(t *testing.T) *Identity {
 	return i
 }
 
-// handshake runs both sides until each has received a byte: in TLS 1.3 a client
-// learns only by reading that the server refused it. It uses loopback TCP. On a
+// handshake runs both ends until each has received a byte: in TLS 1.3 a client
+// learns only by reading that the server refused it. It uses loopback TCP: on a
 // net.Pipe, which has no buffer, a client that refuses a long certificate and a
 // server that still sends it would deadlock.
 func handshake(t *testing.T, client, server *tls.Config) (clientState, serverState tls.ConnectionState, clientErr,
@@ -174,10 +174,10 @@ func TestHandshake_refused(t *testing.T) {
 		refused := func(t *testing.T, err error) {
 			t.Helper()
 			if err == nil {
-				t.Fatal("got no error")
+				t.Fatal("got no error, want one")
 			}
 			if c.msg != "" && (!errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), c.msg)) {
-				t.Errorf("got %v, want ErrPeer … %s", err, c.msg)
+				t.Errorf("got %v, want ErrPeer with %q", err, c.msg)
 			}
 		}
 		t.Run(c.name+" dials", func(t *testing.T) {
@@ -187,7 +187,7 @@ func TestHandshake_refused(t *testing.T) {
 			_, _, clientErr, serverErr := handshake(t, client, device.ServerConfig())
 			refused(t, serverErr)
 			if clientErr == nil {
-				t.Error("client: got no error")
+				t.Error("client: got no error, want one")
 			}
 		})
 		t.Run(c.name+" is dialled", func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestHandshake_stolenCertificate(t *testing.T) {
 	client.Certificates = nil
 	client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &stolen, nil }
 	if _, _, _, serverErr := handshake(t, client, mustNew(t).ServerConfig()); serverErr == nil {
-		t.Error("server: got no error")
+		t.Error("server: got no error, want one")
 	}
 }
 
@@ -227,7 +227,7 @@ func TestIdentity_ID(t *testing.T) {
 	}
 }
 
-// identity and wire must not import each other, so each has the constant.
+// identity and wire must not import each other, so each defines ALPN.
 func TestALPN(t *testing.T) {
 	text, err := os.ReadFile("../wire/PROTOCOL.md")
 	if err != nil {

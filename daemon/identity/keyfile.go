@@ -20,7 +20,7 @@ import (
 // PEM, with mode 0600.
 const KeyFile = "identity.key"
 
-// Errors of LoadOrCreate. The message includes what to do.
+// Errors of LoadOrCreate. Their messages say what to do.
 var (
 	ErrKeyFile = errors.New("invalid key file")
 	ErrKeyMode = errors.New("key file accessible by others")
@@ -36,8 +36,8 @@ const (
 // processes, get the same key.
 //
 // It never replaces a key file. It returns ErrKeyMode if the file is accessible
-// by others, ErrKeyFile if it is empty, truncated or another type of key, or an
-// error with the errno of the system call.
+// by others, ErrKeyFile if it is empty, truncated or has another type of key,
+// or an error with the errno of the system call.
 func LoadOrCreate(dir string) (*Identity, error) {
 	path := filepath.Join(dir, KeyFile)
 	key, err := load(path)
@@ -194,8 +194,9 @@ func parse(text []byte) (key ed25519.PrivateKey, fault string) {
 	return key, ""
 }
 
-// create creates a key file, complete or not at all. It returns fs.ErrExist if
-// the file exists by then. A power failure can leave a temporary file.
+// create creates a key file, completely or not at all. It returns fs.ErrExist
+// if another process has created it first. A power failure can leave a
+// temporary file.
 func create(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create state directory: %w", err)
@@ -213,8 +214,8 @@ func create(dir, path string) error {
 		err = file.Sync()
 	}
 	if err == nil {
-		// Not a rename: it would replace a key created meanwhile. link(2)
-		// fails.
+		// Not a rename: it would replace a key that was created in the
+		// meantime. link(2) fails instead.
 		err = os.Link(file.Name(), path)
 	}
 	if e := file.Cleanup(); err == nil {

@@ -50,17 +50,17 @@ func TestLoadOrCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.ID() != second.ID() {
-		t.Errorf("got id %v after %v", second.ID(), first.ID())
+		t.Errorf("second load: got id %v, want %v", second.ID(), first.ID())
 	}
 	if !bytes.Equal(first.certificate.Certificate[0], second.certificate.Certificate[0]) {
-		t.Error("the certificate of the same key differs")
+		t.Error("got another certificate for the same key, want the same")
 	}
 	other, err := LoadOrCreate(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if other.ID() == first.ID() {
-		t.Error("two devices have the same id")
+		t.Error("got the same id for two devices, want two")
 	}
 }
 
@@ -150,7 +150,7 @@ func TestLoadOrCreate_invalidFile(t *testing.T) {
 				t.Errorf("got %v, want %v … %s", err, c.want, c.msg)
 			}
 			if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, c.text) {
-				t.Errorf("the file has changed, or %v", err)
+				t.Errorf("key file: got changed content or error %v, want it unchanged", err)
 			}
 			if names := list(t, dir); len(names) != 1 {
 				t.Errorf("got files %q, want the key file only", names)
@@ -211,7 +211,7 @@ func TestLoadOrCreate_leftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.ID() != second.ID() {
-		t.Errorf("got id %v after %v", second.ID(), first.ID())
+		t.Errorf("second load: got id %v, want %v", second.ID(), first.ID())
 	}
 }
 

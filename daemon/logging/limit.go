@@ -12,13 +12,13 @@ import (
 // The quota of lines per peer: a known peer must not be able to fill the
 // journal.
 const (
-	peerLines     = 60              // burst
-	peerLineEvery = 2 * time.Second // then one line per interval
+	peerLineBurst = 60              // lines at once
+	peerLineEvery = 2 * time.Second // after that, between two lines
 )
 
-// LimitPeers returns a handler that applies a quota to records below
-// slog.LevelError with the attribute "peer". The next record that passes
-// carries the number of dropped ones as the attribute lines_dropped.
+// LimitPeers returns a handler that limits the records below slog.LevelError
+// with the attribute "peer". The next record that passes has the number of
+// dropped ones as the attribute lines_dropped.
 func LimitPeers(h slog.Handler) slog.Handler {
 	return &peerLimit{Handler: h, quotas: &quotas{byPeer: map[string]*quota{}}}
 }
@@ -80,14 +80,14 @@ func (h *peerLimit) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// allow reports whether one more line about a peer may pass, and how many were
+// allow reports whether another line about a peer may pass, and how many were
 // dropped before it.
 func (q *quotas) allow(peer string, now time.Time) (dropped int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	x := q.byPeer[peer]
 	if x == nil {
-		x = &quota{limiter: rate.NewLimiter(rate.Every(peerLineEvery), peerLines)}
+		x = &quota{limiter: rate.NewLimiter(rate.Every(peerLineEvery), peerLineBurst)}
 		q.byPeer[peer] = x
 	}
 	if !x.limiter.AllowN(now, 1) {

@@ -31,7 +31,7 @@ func TestLimitPeers(t *testing.T) {
 	for range 1000 {
 		line(slog.LevelInfo, "flood", bob)
 	}
-	count("flood", peerLines)
+	count("flood", peerLineBurst)
 	emit(log.With("peer", "bob").Handler(), slog.LevelInfo, "flood-with")
 	count("flood-with", 0)
 	line(slog.LevelInfo, "other-peer", slog.String("peer", "carol"))
@@ -45,11 +45,11 @@ func TestLimitPeers(t *testing.T) {
 	line(slog.LevelInfo, "later", bob)
 	count("later", 1)
 	if want := "msg=later peer=bob lines_dropped=941"; !strings.Contains(out.String(), want) {
-		t.Errorf("got no %q", want)
+		t.Errorf("got\n%s\nwant %q in it", out.String(), want)
 	}
 	now = now.Add(time.Hour)
 	for range 1000 {
 		line(slog.LevelInfo, "again", bob)
 	}
-	count("again", peerLines)
+	count("again", peerLineBurst)
 }

@@ -1,8 +1,8 @@
 // Package logging provides the daemon's slog handlers.
 //
 // Guarantees:
-//   - a record is one line, whatever bytes its values hold
-//   - a peer cannot cause more lines than its quota (LimitPeers)
+//   - A record is one line, whatever its values contain.
+//   - A peer cannot cause more lines than its quota (LimitPeers).
 //
 // Handlers are safe for concurrent use.
 package logging
@@ -18,9 +18,9 @@ import (
 )
 
 // New returns a logger that writes one line per record: the message, then
-// key=value pairs. With journal each line starts with its sd-daemon(3)
-// priority, because journald adds time and program itself. Otherwise a line
-// starts with time and level.
+// key=value pairs. If journal is true, each line starts with its sd-daemon(3)
+// priority, because journald adds time and program. Otherwise a line starts
+// with time and level.
 func New(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
 	return slog.New(&lineHandler{w: w, level: level, journal: journal, mu: new(sync.Mutex)})
 }

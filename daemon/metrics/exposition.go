@@ -22,10 +22,10 @@ const (
 // safe for concurrent use.
 type Text struct{ b strings.Builder }
 
-// Metric begins a metric. Add all its values before the next call of Metric:
-// the format requires them in one group. Each name may be used once.
+// Metric starts a metric. Add all its values before the next call of Metric:
+// the format requires them in one group. Each name may be used only once.
 func (t *Text) Metric(name string, kind Kind, help string) Metric {
-	t.b.WriteString("# HELP " + name + " " + escapeHelp.Replace(help) + "\n")
+	t.b.WriteString("# HELP " + name + " " + helpEscaper.Replace(help) + "\n")
 	t.b.WriteString("# TYPE " + name + " " + string(kind) + "\n")
 	return Metric{text: t, name: name}
 }
@@ -39,14 +39,14 @@ type Metric struct {
 	name string
 }
 
-// Add writes a value. The labels are alternating names and values; they must
-// differ between the values of a metric.
+// Add writes a value. labels alternates names and values. Each value of a
+// metric must have different labels.
 func (m Metric) Add(value float64, labels ...string) {
 	b := &m.text.b
 	b.WriteString(m.name)
 	for i := 0; i+1 < len(labels); i += 2 {
 		b.WriteByte("{,"[min(i, 1)])
-		b.WriteString(labels[i] + `="` + escapeLabel.Replace(strings.ToValidUTF8(labels[i+1], "\uFFFD")) + `"`)
+		b.WriteString(labels[i] + `="` + labelEscaper.Replace(strings.ToValidUTF8(labels[i+1], "\uFFFD")) + `"`)
 	}
 	if len(labels) > 1 {
 		b.WriteByte('}')
@@ -57,8 +57,8 @@ func (m Metric) Add(value float64, labels ...string) {
 }
 
 var (
-	escapeHelp  = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
-	escapeLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+	helpEscaper  = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+	labelEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 )
 
 func formatValue(v float64) string {

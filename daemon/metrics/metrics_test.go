@@ -70,7 +70,7 @@ func TestParse_invalid(t *testing.T) {
 		"# HELP a A.\n",
 	} {
 		if _, err := metricstest.Parse(bad); err == nil {
-			t.Errorf("Parse accepted:\n%s", bad)
+			t.Errorf("Parse: got no error, want one for\n%s", bad)
 		}
 	}
 	if _, err := metricstest.Parse(good); err != nil {
@@ -114,7 +114,7 @@ func waitListening(t *testing.T, s *metrics.Server, want bool) string {
 	t.Helper()
 	for until := time.Now().Add(20 * time.Second); (s.Addr() != nil) != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
-			t.Fatalf("timeout: listening is %v, want %v", s.Addr() != nil, want)
+			t.Fatalf("timeout: got listening %v, want %v", s.Addr() != nil, want)
 		}
 	}
 	if !want {
@@ -167,7 +167,7 @@ func TestServer_Listen(t *testing.T) {
 	s.Listen("")
 	waitListening(t, s, false)
 	if _, _, _, err := get("GET", first, "/metrics"); err == nil {
-		t.Error("got an answer at the old address")
+		t.Error("got an answer at the old address, want none")
 	}
 	s.Listen(first)
 	if again := waitListening(t, s, true); again != first {
@@ -193,7 +193,7 @@ func TestServer_addressInUse(t *testing.T) {
 	s.Listen("127.0.0.1:0")
 	waitListening(t, s, true)
 	if n := log.count("address already in use"); n != 1 {
-		t.Errorf("logged %d times, want once", n)
+		t.Errorf("got %d log lines, want 1", n)
 	}
 }
 

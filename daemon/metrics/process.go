@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process adds the metrics of this process, under the names of the Prometheus
-// client libraries. It omits what the system does not report.
+// Process adds the metrics of this process, with the names that Prometheus
+// client libraries use. It omits what the system does not report.
 func Process(t *Text, started time.Time) {
 	var usage unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &usage) == nil {

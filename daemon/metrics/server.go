@@ -31,7 +31,7 @@ const (
 	readTimeout   = 5 * time.Second  // for a request
 	writeTimeout  = 10 * time.Second // for request and answer
 	maxHeader     = 8 << 10          // bytes
-	retryInterval = 10 * time.Second // the device may not have the address yet
+	retryInterval = 10 * time.Second // after a failed listen: the device may not have the address yet
 	metricsPath   = "/metrics"
 )
 

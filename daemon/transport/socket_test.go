@@ -23,7 +23,8 @@ func TestSocket_queueLengths(t *testing.T) {
 		n += m
 	}
 	if q, u := s.Unacked(), s.Unsent(); q == 0 || u == 0 || u > q || q > n {
-		t.Errorf("got %d unacknowledged, %d unsent of %d written; want both above 0, unsent <= unacknowledged <= written", q, u, n)
+		t.Errorf("got %d unacknowledged, %d unsent of %d written; want 0 < unsent <= unacknowledged <= written",
+			q, u, n)
 	}
 	if n := testing.AllocsPerRun(100, func() { s.Unacked(); s.Unsent() }); n != 0 {
 		t.Errorf("got %v allocations, want 0", n)

@@ -3,14 +3,14 @@ package tune
 import "time"
 
 // The thresholds are shares of one processor. Forwarding a call in both
-// directions takes a few hundredths on a fast processor, and less than
-// busyShare on a small board. Reducing frames takes more than busyShare on any.
+// directions takes a few percent of a fast processor, and less than busyShare
+// of a slow one. Reducing frames takes more than busyShare on any processor.
 const (
 	busyShare = 0.10
 	calmShare = 0.05
 	idleShare = 0.005 // heartbeats only
 
-	calmTime = 10 * time.Second // a change of GOMAXPROCS stops all goroutines for a moment
+	calmTime = 10 * time.Second // long, because a change of GOMAXPROCS stops all goroutines for a moment
 	idleTime = 3 * time.Second
 )
 
@@ -31,7 +31,7 @@ func newGovernor(now time.Time, cpu time.Duration) *governor {
 // idle reports whether updates can pause until the next activity.
 func (g *governor) idle() bool { return !g.all && g.still >= idleTime }
 
-// update reports whether g.all has changed.
+// update takes a measurement and reports whether g.all has changed.
 func (g *governor) update(now time.Time, cpu time.Duration) (changed bool) {
 	elapsed := now.Sub(g.lastTime)
 	if elapsed <= 0 {

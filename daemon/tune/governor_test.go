@@ -7,7 +7,7 @@ import (
 
 func TestGovernor(t *testing.T) {
 	// Each row is a number of seconds with a share of one processor, and the
-	// decision after each of them.
+	// decision after each second.
 	for name, rows := range map[string][]struct {
 		seconds int
 		share   float64

@@ -1,7 +1,7 @@
 // Package tune adapts the Go runtime to a daemon that forwards frames.
 //
-// GOMAXPROCS is 1 while frames only pass through. With more processors each
-// goroutine that hands a frame on wakes a thread on another one, which spins
+// GOMAXPROCS is 1 while frames are only forwarded. With more processors, each
+// goroutine that passes a frame on wakes a thread on another one, which spins
 // for work and sleeps again: that costs more CPU time than the work itself.
 // While frames are encoded or reduced, all processors are used:
 //
@@ -48,7 +48,7 @@ func Start() (stop func()) {
 	}
 }
 
-// activity wakes the governor. It is global as GOMAXPROCS is.
+// activity wakes the governor. It is global, like GOMAXPROCS.
 var activity = make(chan struct{}, 1)
 
 // Notify reports that work may have started: a camera or a call has changed.
@@ -94,7 +94,7 @@ func startGovernor() (stop func()) {
 				}
 			}
 			if g.all {
-				runtime.SetDefaultGOMAXPROCS() // of the machine or container, as it is now
+				runtime.SetDefaultGOMAXPROCS() // the current number of the machine or container
 			} else {
 				runtime.GOMAXPROCS(1)
 			}

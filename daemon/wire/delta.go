@@ -5,9 +5,9 @@ import "encoding/binary"
 // Sensor noise changes nearly every byte of a camera's frame by a few steps.
 // LZ4 cannot compress this, because it has no code for small bytes. So the
 // difference has a bias in the middle of a half-byte, and the lower and the
-// upper half-bytes are stored apart: noise below eight steps leaves all upper
-// half-bytes zero. Bytes are paired eight apart: luma with luma, chroma with
-// chroma.
+// upper half-bytes are stored separately: noise below eight steps leaves all
+// upper half-bytes zero. Bytes are paired eight apart: luma with luma, chroma
+// with chroma.
 const (
 	bias      = 8
 	groupSize = 16
@@ -37,9 +37,9 @@ func Difference(dst, raw, base []byte) {
 	}
 }
 
-// Restore reverses Difference: it writes into dst the frame whose difference to
-// base is diff. All three have the length of a raw frame. dst must not overlap
-// the others. Every diff is valid.
+// Restore reverses Difference: it writes the frame that differs from base by
+// diff into dst. All three have the length of a raw frame. dst must not overlap
+// the others. Any bytes are a valid diff.
 func Restore(dst, diff, base []byte) {
 	n := len(dst)
 	base, lower, upper := base[:n], diff[:n/2], diff[n/2:n]

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// slowDifference follows PROTOCOL.md byte by byte.
+// slowDifference computes the difference byte by byte, as PROTOCOL.md defines
+// it.
 func slowDifference(raw, base []byte) []byte {
 	var lower, upper []byte
 	for at := 0; at < len(raw); at += 16 {
@@ -45,7 +46,7 @@ func TestDifference(t *testing.T) {
 	}
 	checkDifference(t, raw, base)
 	r := rand.NewChaCha8([32]byte{2})
-	for n := 0; n <= 68; n += 4 { // every length of the last groupSize
+	for n := 0; n <= 68; n += 4 { // every length of the last group
 		raw, base := make([]byte, n), make([]byte, n)
 		r.Read(raw)
 		r.Read(base)
@@ -58,7 +59,7 @@ func FuzzDifference(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw, base []byte) {
 		n := min(len(raw), len(base)) &^ 3
 		checkDifference(t, raw[:n], base[:n])
-		Restore(make([]byte, n), raw[:n], base[:n]) // every diff is valid
+		Restore(make([]byte, n), raw[:n], base[:n]) // any bytes are a valid diff
 	})
 }
 

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// decoder reads the fields of a payload in order. The first error is final:
-// later reads return zero values.
+// decoder reads the fields of a payload in order. After the first error all
+// reads return zero values.
 type decoder struct {
 	b   []byte
 	err error
@@ -94,10 +94,11 @@ func checkTime(what string, t time.Duration) error {
 	return nil
 }
 
-// checkString checks the length of a text and that it has no control character.
+// checkString checks the length of a text, its UTF-8, and that it has no
+// control characters.
 func checkString(what, s string, limit int) error { return checkRunes(what, s, limit, "") }
 
-// checkText does the same, but allows newlines and tabs.
+// checkText is checkString for a text that may have newlines and tabs.
 func checkText(what, s string, limit int) error { return checkRunes(what, s, limit, "\n\t") }
 
 func checkRunes(what, s string, limit int, controls string) error {
@@ -130,10 +131,10 @@ func checkFeature(s string) error {
 	return nil
 }
 
-// Sanitize makes a text valid for a message of at most limit bytes. It replaces
-// invalid UTF-8 by U+FFFD and control characters by a space, and cuts the text
-// between two characters. Use it for texts from outside, such as host names and
-// kernel messages.
+// Sanitize returns s as a valid text of at most limit bytes for a message. It
+// replaces invalid UTF-8 by U+FFFD and each control character by a space, and
+// cuts the text between two characters. Use it for texts from outside, such as
+// host names and kernel messages.
 func Sanitize(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -7,16 +7,16 @@ import (
 )
 
 // Frame is the header of a video frame; the data follows it. The frames of a
-// link belong to its one call, so a Frame names no call. It is valid until the
-// next call of Reader.Next.
+// link belong to its one call, so a Frame does not name the call. It is valid
+// until the next call of Reader.Next.
 type Frame struct {
-	Seq           uint64        // increases from frame to frame; a gap is dropped frames
+	Seq           uint64        // increases from frame to frame; a gap means dropped frames
 	Captured      time.Duration // capture time, on the sender's CLOCK_MONOTONIC; ≥ 0
 	Width, Height uint16        // pixels, ≥ 1; the width of a raw frame is even
 	Codec         Codec
 	Flags         FrameFlags
 	Size          int    // bytes of data that follow: 1 to MaxFrame
-	Base          uint64 // with YUYVDelta the Seq, below this one, of the base; else 0
+	Base          uint64 // with CodecYUYVDelta the Seq of the base, below Seq; else 0
 }
 
 // Codec is the encoding of a frame's data.
@@ -28,7 +28,7 @@ const (
 	CodecJPEG      Codec = 1 // one whole JPEG image
 	CodecYUYV      Codec = 2 // packed 4:2:2, two bytes per pixel, rows without padding
 	CodecYUYVLZ4   Codec = 3 // the same as one LZ4 block, smaller than YUYV
-	CodecYUYVDelta Codec = 4 // likewise, of the Difference to the frame Base
+	CodecYUYVDelta Codec = 4 // one LZ4 block of the Difference to the frame Base
 )
 
 func (c Codec) String() string {
@@ -68,11 +68,11 @@ type FrameFlags uint8
 // camera.
 const FlagCard FrameFlags = 1
 
-// Feedback is the report of a receiver of frames to their sender. It is valid
+// Feedback is the report of the receiver of frames to their sender. It is valid
 // until the next call of Reader.Next.
 type Feedback struct {
 	Seq      uint64        // of the newest complete frame
-	Frames   uint64        // complete frames since the link is up
+	Frames   uint64        // complete frames since the link came up
 	Bytes    uint64        // of their data
 	Lost     uint64        // missing sequence numbers between them
 	Delay    time.Duration // of the newest, from capture to arrival, as the receiver estimates; 0 if unknown

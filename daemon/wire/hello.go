@@ -27,9 +27,9 @@ const (
 // Type implements Message.
 func (*Hello) Type() Type { return TypeHello }
 
-// Agree returns the highest version that both sides support. Both sides get the
-// same result. An error wraps ErrVersion, names the versions of both sides, and
-// fits into a Bye with CodeVersion.
+// Agree returns the highest version that both devices support. Both devices get
+// the same result. An error wraps ErrVersion, names the versions of both
+// devices, and fits into a Bye with CodeVersion.
 func Agree(a, b Hello) (version uint16, err error) {
 	lowest, highest := max(a.VersionMin, b.VersionMin), min(a.VersionMax, b.VersionMax)
 	if lowest > highest {
@@ -44,7 +44,7 @@ func Agree(a, b Hello) (version uint16, err error) {
 	return highest, nil
 }
 
-// CommonFeatures returns the features that both sides name, sorted, without
+// CommonFeatures returns the features that both devices name, sorted, without
 // duplicates.
 func CommonFeatures(a, b Hello) []string {
 	var both []string

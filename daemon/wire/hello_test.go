@@ -45,7 +45,7 @@ func TestAgree(t *testing.T) {
 	}
 }
 
-// The error of Agree fits into a Bye with any names.
+// The error of Agree fits into a Bye, whatever the names.
 func TestAgree_fitsBye(t *testing.T) {
 	a := Hello{VersionMin: 10000, VersionMax: 20000, Name: strings.Repeat("\u202e", MaxName/3)}
 	b := Hello{VersionMin: 30000, VersionMax: 40000, Name: strings.Repeat(`"`, MaxName)}

@@ -6,16 +6,17 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// LZ4 compresses and decompresses raw frames, each as one LZ4 block without a
-// frame. The zero value is ready for use. It contains the 136 KiB of tables for
-// compression, so Compress allocates nothing. It is for one goroutine at a
-// time.
+// LZ4 compresses and decompresses raw frames, each as one LZ4 block without the
+// LZ4 frame format. The zero value is ready for use. It contains the 136 KiB of
+// tables for compression, so Compress allocates nothing. It is not safe for
+// concurrent use.
 type LZ4 struct {
 	compressor lz4.Compressor
 }
 
 // MaxLZ4Size returns the largest useful compressed size of a raw frame of n
-// bytes: 95 %. Above it the saving is not worth the time to decompress.
+// bytes: 95 % of n. Above it the saving is not worth the time for
+// decompression.
 func MaxLZ4Size(n int) int { return int(int64(n) * 95 / 100) }
 
 // Compress compresses raw, or a Difference, into dst and returns the size. If
@@ -27,9 +28,9 @@ func (z *LZ4) Compress(dst, raw []byte) (n int, ok bool) {
 	return n, err == nil && n > 0
 }
 
-// Decompress decompresses src into dst, whose length is that of the raw frame
-// or of the Difference. The error wraps ErrBadData if src is not an LZ4 block,
-// or decompresses to another length. dst must not overlap src.
+// Decompress decompresses src into dst, whose length is that of the raw frame.
+// The error wraps ErrBadData if src is not an LZ4 block, or decompresses to
+// another length. dst must not overlap src.
 func (z *LZ4) Decompress(dst, src []byte) error {
 	n, err := lz4.UncompressBlock(src, dst[:len(dst):len(dst)])
 	if err != nil {

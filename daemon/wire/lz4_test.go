@@ -19,7 +19,7 @@ func guarded(t testing.TB, n int) (buf []byte, intact func()) {
 		for _, side := range [][]byte{all[:margin], all[margin+n:]} {
 			for _, b := range side {
 				if b != canary {
-					t.Fatal("written outside the buffer")
+					t.Fatal("got bytes written outside the buffer, want none")
 				}
 			}
 		}
@@ -82,7 +82,7 @@ func TestLZ4(t *testing.T) {
 				}
 				intact()
 				if !bytes.Equal(raw, c.raw) {
-					t.Error("Decompress returned other bytes")
+					t.Error("Decompress: got other bytes than were compressed")
 				}
 			}
 		})

@@ -59,11 +59,11 @@ type Message interface {
 	decode(payload *decoder)
 }
 
-// Nominate makes this connection the link. Only the arbiter sends it, the
-// device with the smaller id.
+// Nominate makes this connection the link. Only the arbiter, the device with
+// the smaller id, sends it.
 type Nominate struct{}
 
-// Bye is the last message of a side on a connection.
+// Bye is the last message of a device on a connection.
 type Bye struct {
 	Code Code
 	Text string // reason in words, at most MaxReason bytes
@@ -144,7 +144,7 @@ type State struct {
 	Camera CameraState
 	Since  time.Duration // on the sender's CLOCK_MONOTONIC; ≥ 0
 	Reason string        // in words, at most MaxReason bytes; may be empty
-	Rotate uint8         // quarter turns clockwise to display its frames at: 0 to 3; others are kept, and mean 0
+	Rotate uint8         // rotation for display, in quarter turns clockwise: 0 to 3; others are kept, and mean 0
 }
 
 // CameraState is the state of a camera. A Reader keeps unknown states; they

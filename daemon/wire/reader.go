@@ -10,8 +10,7 @@ import (
 
 // Append appends a message, header and payload, to dst. It validates the
 // message like a Reader and returns the same errors, with dst unchanged. It
-// refuses a
-// *Frame: see AppendFrame.
+// refuses a *Frame: use AppendFrame.
 func Append(dst []byte, m Message) ([]byte, error) {
 	if m.Type() == TypeFrame {
 		return dst, errors.New("append Frame: use AppendFrame")
@@ -26,19 +25,18 @@ func Append(dst []byte, m Message) ([]byte, error) {
 }
 
 // AppendFrame appends the message of a frame without its data. The caller sends
-// p.Size bytes of data next; they are not copied. It does not validate p: see
-// Frame.Validate.
+// p.Size bytes of data next. It does not validate p: see Frame.Validate.
 func AppendFrame(dst []byte, p *Frame) []byte {
 	dst = append(dst, byte(TypeFrame), 0, 0, 0)
 	dst = appendU32(dst, uint32(p.Codec.headerSize()+p.Size))
 	return p.appendTo(dst)
 }
 
-// readBuffer is larger than the known fields of every message but Frame. The
-// longest is a Text of 2010 bytes.
+// readBuffer is larger than the known fields of any message. The longest is a
+// Text of 2010 bytes.
 const readBuffer = 4 << 10
 
-// Reader decodes the messages of a stream. It is for one goroutine at a time.
+// Reader decodes the messages of a stream. It is not safe for concurrent use.
 //
 // It has a buffer of 4 KiB and otherwise allocates only the texts of a message,
 // within their limits. The first error is final: later calls return it again.
@@ -65,8 +63,9 @@ func NewReader(in io.Reader) *Reader {
 // A *Ping, *Pong, *Frame or *Feedback is valid until the next call of Next. The
 // caller owns all others.
 //
-// The error is io.EOF between messages, io.ErrUnexpectedEOF inside a message,
-// one that wraps ErrProtocol if the bytes are invalid, or that of the stream.
+// If the stream ends, the error is io.EOF between messages and
+// io.ErrUnexpectedEOF inside a message. It wraps ErrProtocol if the bytes are
+// invalid. Other errors come from the stream.
 func (r *Reader) Next() (Message, error) {
 	if r.err == nil && r.left > 0 {
 		r.Skip()
@@ -140,7 +139,7 @@ func (r *Reader) next() (Message, error) {
 	if err := r.parse(m, known); err != nil {
 		return nil, err
 	}
-	// The rest of the payload are fields of a later version.
+	// The rest of the payload consists of fields of a later version.
 	return m, r.discard(int(length))
 }
 

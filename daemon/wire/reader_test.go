@@ -137,7 +137,7 @@ func TestReader_streamError(t *testing.T) {
 	}
 }
 
-// repeatReader repeats a message without allocating.
+// repeatReader is an endless stream of one message. It allocates nothing.
 type repeatReader struct {
 	b  []byte
 	at int
@@ -277,7 +277,7 @@ func TestSanitize(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 			if err := checkString("text", got, c.limit); err != nil {
-				t.Errorf("got an invalid text: %v", err)
+				t.Errorf("got a text with error %v, want a valid one", err)
 			}
 		})
 	}

@@ -27,10 +27,10 @@ import (
 //	read: Ping {"T1": 1}      each message in order: JSON, times in ns
 //	data: hex                 data of the last Frame; absent: not read
 //	raw:  hex, or ErrBadData  the data decompressed and restored
-//	canonical: no             encoding the messages does not yield the stream
+//	canonical: no             encoding the messages gives another stream
 //	end:  EOF, or an error    the result after the last message
 //
-// Another implementation of PROTOCOL.md than this package generated the files.
+// An independent implementation of PROTOCOL.md generated the files.
 type vector struct {
 	stream    []byte
 	reads     []read
@@ -123,7 +123,7 @@ func parseMessage(s string) (Message, error) {
 		if n != name {
 			continue
 		}
-		// A new message: those of a Reader are shared.
+		// A new message, because a Reader reuses its own.
 		m := reflect.New(reflect.TypeOf(new(Reader).message(t)).Elem()).Interface().(Message)
 		d := json.NewDecoder(strings.NewReader(fields))
 		d.DisallowUnknownFields()
@@ -177,8 +177,8 @@ func (v vector) run(t *testing.T, stream io.Reader) {
 	}
 }
 
-// readData appends the message to encoded. It reads the data of a frame if the
-// vector has it. base is the raw frame before it.
+// readData appends the message to encoded. If the vector has the data of a
+// frame, readData reads and checks it. base is the previous raw frame.
 func (v vector) readData(t *testing.T, r *Reader, want read, got Message, encoded, base []byte) []byte {
 	t.Helper()
 	p, ok := got.(*Frame)
@@ -254,7 +254,7 @@ func TestVectors(t *testing.T) {
 	}
 	for typ, name := range typeNames {
 		if !seen[typ] {
-			t.Errorf("no vector of %s", name)
+			t.Errorf("%s: got no vector, want at least one", name)
 		}
 	}
 }
@@ -296,8 +296,8 @@ func TestProtocol_example(t *testing.T) {
 	}
 }
 
-// Each fault in PROTOCOL.md has a vector, and each vector with a fault is in
-// PROTOCOL.md.
+// Each fault in PROTOCOL.md has a vector, and each vector with a fault is
+// listed in PROTOCOL.md.
 func TestProtocol_faults(t *testing.T) {
 	row := regexp.MustCompile("(?m)^\\|.*\\| (Err\\w+) \\| `([a-z0-9-]+)` \\|$")
 	rows := row.FindAllStringSubmatch(specification(t), -1)
@@ -322,12 +322,12 @@ func TestProtocol_faults(t *testing.T) {
 			continue
 		}
 		if got := errorNames[listed[name]]; got != fault {
-			t.Errorf("%s: got %v, listed as %q", name, fault, listed[name])
+			t.Errorf("%s: got %v, want %q as listed", name, fault, listed[name])
 		}
 		delete(listed, name)
 	}
 	for name := range listed {
-		t.Errorf("%s is listed, but has no vector with a fault", name)
+		t.Errorf("%s: got no vector with a fault, want one, as it is listed", name)
 	}
 }
 
@@ -350,7 +350,7 @@ func TestProtocol_limits(t *testing.T) {
 		{MaxReason, 512}, {MaxText, 2000},
 	} {
 		if c.code != c.spec {
-			t.Errorf("limit is %d in the code, %d in PROTOCOL.md", c.code, c.spec)
+			t.Errorf("limit: got %d, want %d as in PROTOCOL.md", c.code, c.spec)
 		}
 	}
 }

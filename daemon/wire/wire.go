@@ -48,8 +48,8 @@ const (
 	MaxText     = 2000 // Text.Text
 )
 
-// ErrProtocol is wrapped by every error for a violation of the protocol by the
-// peer, and by no other error. The answer is a Bye with CodeProtocol.
+// ErrProtocol is wrapped by every error that means that the peer has violated
+// the protocol, and by no other. The answer is a Bye with CodeProtocol.
 var ErrProtocol = errors.New("protocol violation")
 
 // The faults of a message. Each wraps ErrProtocol.

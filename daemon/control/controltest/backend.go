@@ -1,7 +1,7 @@
 // Package controltest provides a fake device behind a control socket, for tests
 // of its clients.
 //
-// The test sets its calls and feeds. The device decides nothing itself.
+// The test sets its calls and feeds. The device does nothing by itself.
 package controltest
 
 import (
@@ -28,7 +28,7 @@ type Device struct {
 	pool      *frame.Pool
 	commands  []string
 	onCall    func(api.CallRequest) (api.Call, error)
-	cameraErr error // answer to commands of privacy and cameras
+	cameraErr error // the answer to privacy and camera commands
 }
 
 // New returns a device named kitchen with the peers workshop (reachable) and
@@ -65,7 +65,7 @@ func (d *Device) Status() api.Status {
 	return s
 }
 
-// Update calls change with the status. It must not call methods of d.
+// Update calls change with the status. change must not call methods of d.
 func (d *Device) Update(change func(*api.Status)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -137,7 +137,7 @@ func (d *Device) Commands() []string {
 	return append([]string(nil), d.commands...)
 }
 
-// Metrics returns a page with one metric.
+// Metrics implements control.Backend. The page has one metric.
 func (d *Device) Metrics() string { return "# HELP up Whether.\n# TYPE up gauge\nup 1\n" }
 
 // Peers implements control.Backend.
@@ -185,8 +185,8 @@ func (d *Device) Hangup(peer string) (api.Call, error) {
 	return d.toCall("hangup", peer, api.CallEnded, api.ReasonHungUp)
 }
 
-// Say publishes the message as an event of its call, or of the first call if
-// the peer is empty.
+// Say implements control.Backend. It publishes the message as an event of its
+// call, or of the first call if the peer is empty.
 func (d *Device) Say(r api.MessageRequest) (api.Message, error) {
 	d.record("say %s %s", r.Peer, r.Text)
 	for _, c := range d.Status().Calls {
@@ -258,7 +258,7 @@ func Start(t testing.TB, d *Device) (socket string) {
 	t.Cleanup(func() {
 		cancel()
 		if err := wait(); err != nil {
-			t.Errorf("Serve returned %v, want nil", err)
+			t.Errorf("Serve: got %v, want nil", err)
 		}
 	})
 	return socket

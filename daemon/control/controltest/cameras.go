@@ -11,8 +11,8 @@ import (
 	"vchat/daemon/api"
 )
 
-// FailCameras makes later commands of cameras and privacy fail with err. Nil
-// makes them succeed again.
+// FailCameras makes later camera and privacy commands fail with err, or succeed
+// again if err is nil.
 func (d *Device) FailCameras(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -39,7 +39,8 @@ func (d *Device) SetPrivacy(on bool, uid int) error {
 	return nil
 }
 
-// Cameras returns the camera of the status, and one that another program uses.
+// Cameras implements control.Backend. It returns the camera of the status, and
+// one that another program uses.
 func (d *Device) Cameras(context.Context) (api.Cameras, error) {
 	own := d.Status().Camera
 	return api.Cameras{Cameras: []api.CameraInfo{
@@ -87,7 +88,7 @@ func controls() api.Controls {
 	}}
 }
 
-// SetControls accepts numbers, and 50hz.
+// SetControls implements control.Backend. It accepts numbers, and 50hz.
 func (d *Device) SetControls(_ context.Context, r api.ControlsRequest) (api.Controls, error) {
 	var set []string
 	c := controls()

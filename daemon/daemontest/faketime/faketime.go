@@ -2,7 +2,7 @@
 // does.
 //
 // Under the race detector the test runs on one processor. Go 1.26 runs a
-// bubble's timers with one context of the detector on any thread
+// bubble's timers with one context of the race detector, but on any thread
 // (runtime.(*timer).unlockAndRun, called by the bubble's root and by a select
 // on an expired channel). Two threads at once crash the program with a SIGSEGV
 // in __tsan::TraceSwitchPart. Eight goroutines that select on tickers of the

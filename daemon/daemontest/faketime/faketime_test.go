@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Eight goroutines with tickers of one period crash synctest.Test under the
-// race detector.
+// Eight goroutines with tickers of the same period crash synctest.Test under
+// the race detector.
 func TestTest_tickersOfOnePeriod(t *testing.T) {
 	Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

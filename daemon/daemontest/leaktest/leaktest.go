@@ -20,7 +20,7 @@ func Main(m *testing.M) { os.Exit(Checked{m}.Run()) }
 // TestMain, such as testscript.Main.
 type Checked struct{ M *testing.M }
 
-// Run returns the exit code: that of the tests, or 1 after a leak.
+// Run returns the exit code of the tests, or 1 after a leak.
 func (c Checked) Run() int {
 	before := descriptors()
 	code := c.M.Run()
@@ -41,8 +41,8 @@ func (c Checked) Run() int {
 }
 
 // descriptors returns the targets of the open descriptors by number. It omits
-// those that the Go runtime keeps: the poller's, and the cgroup files with the
-// limit of processors.
+// those that the Go runtime keeps open: the poller's, and the cgroup files with
+// the CPU limit.
 func descriptors() map[string]string {
 	open := map[string]string{}
 	entries, err := os.ReadDir("/proc/self/fd")

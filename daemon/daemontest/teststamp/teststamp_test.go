@@ -21,7 +21,8 @@ func TestParse(t *testing.T) {
 		{"no comment", "", 0, 0, false},
 		{"other comment", "hello", 0, 0, false},
 		{"other comment of the same length", strings.Repeat("x", len(stamp)), 0, 0, false},
-		{"not a number", prefix + strings.Repeat("7", 19) + "x" + captured + strings.Repeat("7", 20), 0, 0, false},
+		{"not a number", stampPrefix + strings.Repeat("7", 19) + "x" + capturedField + strings.Repeat("7", 20),
+			0, 0, false},
 		{"truncated", stamp[:len(stamp)-1], 0, 0, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,10 +24,10 @@ type Page struct {
 }
 
 var (
-	help   = regexp.MustCompile(`^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) ((?:[^\\]|\\\\|\\n)+)$`)
-	kind   = regexp.MustCompile(`^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summary|untyped)$`)
-	sample = regexp.MustCompile(`^(([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?) (\S+)$`)
-	label  = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^\\"]|\\\\|\\"|\\n)*)"(,|$)`)
+	helpLine   = regexp.MustCompile(`^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) ((?:[^\\]|\\\\|\\n)+)$`)
+	typeLine   = regexp.MustCompile(`^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summary|untyped)$`)
+	sampleLine = regexp.MustCompile(`^(([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?) (\S+)$`)
+	labelPair  = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^\\"]|\\\\|\\"|\\n)*)"(,|$)`)
 )
 
 // Parse parses a page. It requires that each metric has one HELP, one TYPE,
@@ -44,14 +44,14 @@ func Parse(text string) (Page, error) {
 		fault := func(format string, args ...any) (Page, error) {
 			return p, fmt.Errorf("line %d: %q: %s", i+1, line, fmt.Sprintf(format, args...))
 		}
-		if m := help.FindStringSubmatch(line); m != nil {
+		if m := helpLine.FindStringSubmatch(line); m != nil {
 			if _, twice := p.Types[m[1]]; twice || helpOf != "" {
 				return fault("second HELP, or HELP without TYPE before it")
 			}
 			helpOf = m[1]
 			continue
 		}
-		if m := kind.FindStringSubmatch(line); m != nil {
+		if m := typeLine.FindStringSubmatch(line); m != nil {
 			if m[1] != helpOf {
 				return fault("TYPE without HELP before it")
 			}
@@ -61,7 +61,7 @@ func Parse(text string) (Page, error) {
 			p.Types[m[1]], current, helpOf = m[2], m[1], ""
 			continue
 		}
-		m := sample.FindStringSubmatch(line)
+		m := sampleLine.FindStringSubmatch(line)
 		if m == nil {
 			return fault("invalid line")
 		}
@@ -87,19 +87,19 @@ func Parse(text string) (Page, error) {
 	return p, nil
 }
 
-var unescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)
+var labelUnescaper = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\"`, `"`)
 
 func parseLabels(text string) (map[string]string, error) {
 	labels := map[string]string{}
 	for text != "" {
-		m := label.FindStringSubmatch(text)
+		m := labelPair.FindStringSubmatch(text)
 		if m == nil {
 			return nil, fmt.Errorf("invalid labels at %q", text)
 		}
 		if _, twice := labels[m[1]]; twice {
 			return nil, fmt.Errorf("duplicate label %s", m[1])
 		}
-		labels[m[1]] = unescape.Replace(m[2])
+		labels[m[1]] = labelUnescaper.Replace(m[2])
 		text = text[len(m[0]):]
 		if m[3] == "," && text == "" {
 			return nil, fmt.Errorf("trailing comma")
