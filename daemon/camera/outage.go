@@ -116,7 +116,8 @@ func (s *supervisor) refreshCard() {
 	if o.cause == nil || time.Now().Before(o.nextCard) {
 		return
 	}
-	if lost := o.cause.state == Lost || o.cause.state == Failed; lost && !o.logged && time.Since(o.begun) >= lastingFaultTime {
+	lost := o.cause.state == Lost || o.cause.state == Failed
+	if lost && !o.logged && time.Since(o.begun) >= lastingFaultTime {
 		s.logFault()
 	}
 	if o.card == nil {

@@ -32,10 +32,8 @@ func (p *pacer) slotAt(now time.Duration) int64 {
 // wait waits for the next slot, at most for limit. It skips slots that have
 // passed completely and returns their count. Errors: errTimeout, errWoken.
 func (p *pacer) wait(limit time.Duration) (skipped uint64, err error) {
-	select {
-	case <-p.woken:
+	if p.takeWake() {
 		return 0, errWoken
-	default:
 	}
 	now := time.Since(p.start)
 	if left := p.dueTime(p.slot) - now; left > 0 {
@@ -58,3 +56,13 @@ func (p *pacer) wait(limit time.Duration) (skipped uint64, err error) {
 }
 
 func (p *pacer) wake() { notify(p.woken) }
+
+// takeWake reports whether wake was called, and forgets it.
+func (p *pacer) takeWake() bool {
+	select {
+	case <-p.woken:
+		return true
+	default:
+		return false
+	}
+}

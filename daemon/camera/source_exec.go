@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"vchat/daemon/frame"
-	"vchat/daemon/mjpeg"
 )
 
 // execSource is a command that writes JPEG frames to its standard output, such
@@ -34,6 +33,7 @@ type execSource struct {
 	newest      atomic.Pointer[frame.Frame]
 	hasOutput   atomic.Bool
 	hasFrames   atomic.Bool
+	isJPEG      atomic.Bool   // the output begins with a JPEG marker
 	ready       chan struct{} // capacity 1; newest was set
 	woken       chan struct{} // capacity 1
 	closing     chan struct{} // closed by close
@@ -140,15 +140,15 @@ func exitError(waitErr, readErr error) error {
 // readFrames reads until the command closes its output. It reads at most at
 // twice the configured rate: a command that plays a file does not pace itself.
 func (x *execSource) readFrames() error {
-	splitter := mjpeg.NewSplitter(x, maxFrame)
+	splitter := newFrameSplitter(x, x.counters)
 	step := time.Second / time.Duration(2*x.cfg.FPS)
 	var next time.Time // when the next frame may be read
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for seq := uint64(1); ; seq++ {
-		b, info, err := splitter.Next()
+		b, info, err := splitter.next()
 		if err != nil {
-			if _, skipErr := splitter.Skipped(); seq == 1 && skipErr != nil {
+			if skipErr := splitter.skipReason(); seq == 1 && skipErr != nil {
 				return fmt.Errorf("%w: %w", errNoJPEG, skipErr)
 			}
 			return nil
@@ -199,6 +199,9 @@ func (x *execSource) releaseNewest() {
 // Read implements io.Reader for the splitter.
 func (x *execSource) Read(b []byte) (int, error) {
 	n, err := x.stdout.Read(b)
+	if n > 1 && !x.hasOutput.Load() {
+		x.isJPEG.Store(b[0] == 0xFF && b[1] == 0xD8)
+	}
 	if n > 0 {
 		x.hasOutput.Store(true)
 	}
@@ -294,6 +297,9 @@ func (x *execSource) wake()                 { notify(x.woken) }
 // noFramesError distinguishes a command that writes another format: rpicam-vid
 // writes H.264 by default.
 func (x *execSource) noFramesError() error {
+	if x.hasOutput.Load() && x.isJPEG.Load() && !x.hasFrames.Load() {
+		return errBrokenFrames
+	}
 	if x.hasOutput.Load() && !x.hasFrames.Load() {
 		return fmt.Errorf("%w: the command output is not MJPEG", errNoFrames)
 	}

@@ -17,14 +17,19 @@ type fileSource struct {
 	sourceEnv
 	file      *os.File
 	path      string
-	splitter  *mjpeg.Splitter
+	splitter  *frameSplitter
 	pace      *pacer
 	seq       uint64
-	hasFrames bool // since the start of the file
+	hasFrames bool          // since the start of the file
+	began     time.Time     // of the present next
+	limit     time.Duration // for it
 }
 
 // maxFrame is the largest frame of a file or a command, in bytes.
 const maxFrame = 16 << 20
+
+// maxReadTime is how long a search for a frame may delay a wake.
+const maxReadTime = 50 * time.Millisecond
 
 func openFile(e sourceEnv, path string) (*fileSource, error) {
 	info, err := os.Stat(path) // first: to open a pipe waits for its writer
@@ -38,8 +43,21 @@ func openFile(e sourceEnv, path string) (*fileSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	splitter := mjpeg.NewSplitter(f, maxFrame)
-	return &fileSource{sourceEnv: e, file: f, path: path, splitter: splitter, pace: newPacer(e.cfg.FPS)}, nil
+	s := &fileSource{sourceEnv: e, file: f, path: path, pace: newPacer(e.cfg.FPS)}
+	s.splitter = newFrameSplitter(s, e.counters)
+	return s, nil
+}
+
+// Read implements io.Reader for the splitter. It ends a search for frames that
+// takes long, in a large file that has none.
+func (f *fileSource) Read(b []byte) (int, error) {
+	switch took := time.Since(f.began); {
+	case took > maxReadTime && f.pace.takeWake():
+		return 0, errWoken
+	case took > f.limit:
+		return 0, errTimeout
+	}
+	return f.file.Read(b)
 }
 
 func (f *fileSource) info() sourceInfo {
@@ -50,7 +68,11 @@ func (f *fileSource) next(wait time.Duration) (*frame.Frame, error) {
 	if _, err := f.pace.wait(wait); err != nil {
 		return nil, err
 	}
+	f.began, f.limit = time.Now(), max(wait, minFrameTimeout)
 	b, info, err := f.read()
+	if err == errWoken || err == errTimeout { // the splitter keeps the error
+		f.splitter = newFrameSplitter(f, f.counters)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,15 +87,17 @@ func (f *fileSource) next(wait time.Duration) (*frame.Frame, error) {
 // beginning.
 func (f *fileSource) read() ([]byte, mjpeg.Info, error) {
 	for {
-		b, info, err := f.splitter.Next()
+		b, info, err := f.splitter.next()
 		switch {
 		case err == nil:
 			f.hasFrames = true
 			return b, info, nil
+		case err == errWoken, err == errTimeout:
+			return nil, info, err
 		case err != io.EOF:
 			return nil, info, fmt.Errorf("play %s: %w", f.path, err)
 		case !f.hasFrames:
-			if _, skipErr := f.splitter.Skipped(); skipErr != nil {
+			if skipErr := f.splitter.skipReason(); skipErr != nil {
 				return nil, info, fmt.Errorf("play %s: %w: %w", f.path, errNoJPEG, skipErr)
 			}
 			return nil, info, fmt.Errorf("play %s: %w", f.path, errNoJPEG)
@@ -81,7 +105,7 @@ func (f *fileSource) read() ([]byte, mjpeg.Info, error) {
 		if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 			return nil, info, err
 		}
-		f.splitter, f.hasFrames = mjpeg.NewSplitter(f.file, maxFrame), false
+		f.splitter, f.hasFrames = newFrameSplitter(f, f.counters), false
 	}
 }
 

@@ -1,8 +1,11 @@
 package camera
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,6 +13,7 @@ import (
 
 	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/daemontest/teststamp"
+	"vchat/daemon/frame"
 	"vchat/daemon/testcard"
 	"vchat/v4l2/v4l2test"
 )
@@ -124,4 +128,72 @@ func TestUnknownDevice(t *testing.T) {
 			t.Errorf("got reason %q, want \"webcam\" in it", s.Reason)
 		}
 	})
+}
+
+// Broken frames of a file and of a command are counted as those of a V4L2
+// camera.
+func TestDamage(t *testing.T) {
+	c := testcard.New("film", 176, 96, 10)
+	one := c.AppendFrame(nil, 1, 0, noon)
+	garbled := bytes.Clone(one)
+	garbled[2], garbled[3] = 0x12, 0x34
+	film := slices.Concat(one, one[:len(one)/2], one, one, garbled, one, one[:200], one, one)
+	name := filepath.Join(t.TempDir(), "film.mjpeg")
+	if err := os.WriteFile(name, film, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	counts := &counters{}
+	e := sourceEnv{cfg: Config{FPS: 200}, pool: frame.NewPool(2), counters: counts}
+	for kind, open := range map[string]func() (source, error){
+		"file": func() (source, error) { return openFile(e, name) },
+		"exec": func() (source, error) { return openExec(e, "cat "+name) },
+	} {
+		t.Run(kind, func(t *testing.T) {
+			*counts = counters{}
+			src, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.close()
+			for range 6 {
+				f, err := src.next(time.Second)
+				if err != nil {
+					break // of exec, which may have dropped some
+				}
+				f.Release()
+			}
+			var st Status
+			counts.fill(&st, 0)
+			if st.Broken != 3 || st.BrokenBy["garbled"]+st.BrokenBy["truncated"] != 3 {
+				t.Errorf("got %d broken, by %v; want 3", st.Broken, st.BrokenBy)
+			}
+		})
+	}
+}
+
+// A search for frames in a large file that has none does not delay a wake.
+func TestFile_largeWithoutFrames(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "zeros")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 1<<40); err != nil { // sparse
+		t.Skip(err)
+	}
+	f, err := openFile(sourceEnv{cfg: Config{FPS: 30}, pool: frame.NewPool(1), counters: &counters{}}, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	began := time.Now()
+	time.AfterFunc(100*time.Millisecond, f.wake)
+	if _, err := f.next(10 * time.Second); !errors.Is(err, errWoken) {
+		t.Errorf("got %v, want %v", err, errWoken)
+	}
+	if _, err := f.next(300 * time.Millisecond); !errors.Is(err, errTimeout) {
+		t.Errorf("got %v, want %v", err, errTimeout)
+	}
+	if d := time.Since(began); d > 3*time.Second {
+		t.Errorf("took %v, want less than a second", d)
+	}
 }

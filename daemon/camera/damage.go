@@ -1,0 +1,75 @@
+package camera
+
+import (
+	"errors"
+	"io"
+
+	"vchat/daemon/mjpeg"
+)
+
+// frameSplitter splits the stream of a file or a command into frames, and
+// counts broken ones as for a V4L2 camera. It is for one goroutine.
+type frameSplitter struct {
+	splitter *mjpeg.Splitter
+	reader   io.Reader
+	counters *counters
+	counted  int64 // broken frames that are in counters
+	skipped  int64 // bytes, at the last count
+}
+
+func newFrameSplitter(r io.Reader, c *counters) *frameSplitter {
+	s := &frameSplitter{reader: r, counters: c}
+	s.splitter = mjpeg.NewSplitter(s, maxFrame)
+	return s
+}
+
+// Read implements io.Reader for the splitter. It counts first, because a stream
+// may have no good frame at all.
+func (s *frameSplitter) Read(b []byte) (int, error) {
+	s.count()
+	return s.reader.Read(b)
+}
+
+// next returns the next good frame, valid until the next call. The errors are
+// those of the reader, and io.EOF.
+func (s *frameSplitter) next() ([]byte, mjpeg.Info, error) {
+	for {
+		b, info, err := s.splitter.Next()
+		s.count()
+		if err == nil && !sizeOK(info.Width, info.Height) {
+			s.counters.countBroken(defectWrongSize)
+			continue
+		}
+		return b, info, err
+	}
+}
+
+// broken returns the number of broken frames so far.
+func (s *frameSplitter) broken() int64 { return s.counted }
+
+// skipReason returns why the last bytes were skipped, or nil.
+func (s *frameSplitter) skipReason() error {
+	_, why := s.splitter.Skipped()
+	return why
+}
+
+// count adds the splitter's new broken frames to the counters.
+func (s *frameSplitter) count() {
+	skipped, why := s.splitter.Skipped()
+	n := s.splitterBroken(skipped, why)
+	for ; s.counted < n; s.counted++ {
+		s.counters.countBroken(defectOf(why))
+	}
+	s.skipped = skipped
+}
+
+// splitterBroken returns the splitter's number of broken frames.
+func (s *frameSplitter) splitterBroken(skipped int64, why error) int64 {
+	if c, ok := any(s.splitter).(interface{ Broken() int64 }); ok {
+		return c.Broken()
+	}
+	if skipped > s.skipped && why != nil && !errors.Is(why, mjpeg.ErrNoStart) {
+		return s.counted + 1
+	}
+	return s.counted
+}
