@@ -162,6 +162,11 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 	for _, w := range s.Camera.Warnings {
 		all = append(all, api.Problem{Subject: "camera", Message: w})
 	}
+	if where := d.links.Twin(); where != "" {
+		all = append(all, api.Problem{
+			Subject: "identity", Message: "another device has this device's id; seen " + where, Hint: twinHint,
+		})
+	}
 	resuming := map[string]bool{}
 	for _, c := range s.Calls {
 		if c.State == api.CallResuming {
@@ -178,6 +183,12 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 		}
 	}
 	for _, p := range s.Peers {
+		if twin := d.links.Status(p.Name).Twin; twin != "" {
+			all = append(all, api.Problem{
+				Subject: "link", Peer: p.Name, Message: "two devices have this peer's id; the one at " + twin +
+					" is refused", Hint: twinHint,
+			})
+		}
 		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" && !resuming[p.Name] {
 			all = append(all, api.Problem{
 				Subject: "link", Peer: p.Name, Message: p.Link.Reason, Hint: linkHint(d.links.Status(p.Name).Err),
@@ -187,11 +198,15 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 	return all
 }
 
+const twinHint = "was a card cloned? stop vchatd on one of the two devices, run vchatd new-id there, start it"
+
 // linkHint returns what a user can do about a link that no retry can repair.
 func linkHint(err error) string {
 	switch {
 	case errors.Is(err, link.ErrWrongIdentity):
 		return "if the peer was reinstalled, put its new id (run vchatctl id there) under peers here, and reload"
+	case errors.Is(err, link.ErrTwin):
+		return twinHint
 	case errors.Is(err, link.ErrRefused):
 		return "put this device's id (run vchatctl id here) under peers there, and reload vchatd there"
 	case errors.Is(err, wire.ErrVersion):

@@ -134,7 +134,8 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.camera = camera.New(cameraConfig(cfg), log)
 	d.inspector = camera.NewInspector(d.camera)
 	d.links = link.New(link.Config{
-		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Handler: (*linkHandler)(d), Log: log,
+		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),
+		Handler: (*linkHandler)(d), Log: log,
 		Network: netwatch.Watch,
 	})
 	peers, err := linkPeers(cfg, d.ID())

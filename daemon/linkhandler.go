@@ -75,6 +75,9 @@ func (h *linkHandler) Message(l *link.Link, m wire.Message) {
 	case *wire.Resume:
 		_, _ = d.step(call.GotResume{Peer: peer, ID: call.ID(m.Call)})
 	case *wire.End:
+		if m.Reason == wire.ReasonUnknownCall && l.OtherInstance() {
+			return // another device with the peer's key, which was never in the call
+		}
 		_, _ = d.step(call.GotEnd{Peer: peer, ID: call.ID(m.Call), Reason: call.Reason(m.Reason), Text: m.Text})
 	case *wire.State:
 		d.receiveState(l, m)

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -151,6 +153,17 @@ func OwnID(dir string) string {
 		return ""
 	}
 	return id.ID().String()
+}
+
+// instance returns a number that differs between two devices with one key: of
+// the boot of this machine and of the state directory. It is the same after a
+// restart of the daemon.
+func instance(dir string) uint64 {
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	var st unix.Stat_t
+	_ = unix.Stat(dir, &st)
+	sum := sha256.Sum256(fmt.Appendf(boot, "%d %d %s", st.Dev, st.Ino, dir))
+	return max(binary.BigEndian.Uint64(sum[:]), 1)
 }
 
 // NewKey is the result of NewID.

@@ -94,6 +94,7 @@ func (p *peer) activate(l *Link) bool {
 	p.mu.Lock()
 	old := p.current
 	p.current = l
+	p.noteInstance()
 	p.removePending(l)
 	p.linkCount++
 	p.lastErr, p.logged = nil, nil

@@ -26,6 +26,10 @@ var (
 	// ErrClosed means that the connection was closed without a Bye.
 	ErrClosed = errors.New("connection closed")
 
+	// ErrTwin means that the peer is connected to another device with our key.
+	ErrTwin = errors.New("another device has this device's id")
+
+	errTwin      = errors.New("another device with the id of this peer has the call")
 	errReplaced  = errors.New("replaced by another connection")
 	errForgotten = errors.New("peer removed from the configuration")
 	errRenamed   = errors.New("peer renamed in the configuration")
@@ -46,8 +50,10 @@ func (e *ByeError) Error() string {
 // Is reports whether the Bye's code stands for target.
 func (e *ByeError) Is(target error) bool {
 	switch e.Code {
-	case wire.CodeUnknownDevice, wire.CodeWrongIdentity, wire.CodeSelfCall:
+	case wire.CodeUnknownDevice, wire.CodeWrongIdentity:
 		return target == ErrRefused
+	case wire.CodeSelfCall:
+		return target == ErrRefused || target == ErrTwin
 	case wire.CodeVersion:
 		return target == wire.ErrVersion
 	case wire.CodeReplaced:
@@ -111,6 +117,8 @@ func goodbye(err error) *wire.Bye {
 	switch {
 	case errors.As(err, &bye), errors.Is(err, ErrDead), errors.Is(err, ErrClosed):
 		return nil
+	case errors.Is(err, errTwin):
+		return &wire.Bye{Code: wire.CodeSelfCall, Text: twinByeText}
 	case errors.Is(err, errReplaced):
 		return &wire.Bye{Code: wire.CodeReplaced, Text: errReplaced.Error()}
 	case errors.Is(err, errForgotten):

@@ -56,17 +56,21 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn) {
 func (ls *Links) refuse(conn *transport.Conn, id identity.ID) error {
 	bye := wire.Bye{Code: wire.CodeUnknownDevice,
 		Text: fmt.Sprintf("your key %s is unknown here; add it under peers", id)}
-	if id == ls.cfg.Identity.ID() {
-		bye = wire.Bye{Code: wire.CodeSelfCall, Text: "you have dialled your own device; check the address and the id"}
+	own := id == ls.cfg.Identity.ID()
+	if own {
+		bye = wire.Bye{Code: wire.CodeSelfCall, Text: selfByeText}
 	}
 	err := sendBye(conn, bye)
 	name := "" // from its hello, which is on the way; unauthenticated
 	if m, err := wire.NewReader(conn).Next(); err == nil {
 		if h, ok := m.(*wire.Hello); ok {
 			name = h.Name
+			if own && h.Instance != ls.cfg.Instance {
+				ls.onOwnTwin("at " + conn.RemoteAddr().String())
+			}
 		}
 	}
-	if ls.refusals.isNew(id) {
+	if !own && ls.refusals.isNew(id) {
 		ls.cfg.Log.Warn("unknown device refused", "from", conn.RemoteAddr(), "claimed_name", name, "id", id,
 			"hint", "to accept it, add its id under peers")
 	}
@@ -116,6 +120,9 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 	if err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
+	if id == ls.cfg.Identity.ID() && id != p.ID {
+		return ls.serveOwnKey(p, conn, id, address)
+	}
 	if id != p.ID {
 		// Without the peer's name: the device is unauthenticated.
 		_ = sendByeAndWait(conn, wire.Bye{Code: wire.CodeWrongIdentity,
@@ -142,15 +149,17 @@ func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func
 	return l.run(p.ctx)
 }
 
+// exchangeHellos sends our hello and receives that of p. Where p has a link
+// already, it may be a twin that has dialled; then our hello waits for theirs.
 func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*Link, error) {
 	ours := ls.hello()
-	b, err := wire.Append(nil, &ours)
-	if err != nil {
-		return nil, fmt.Errorf("encode hello: %w", err)
-	}
 	conn.SetHandshakeDeadline(time.Now().Add(handshakeTimeout))
-	if _, err := conn.Write(b); err != nil {
-		return nil, fmt.Errorf("send hello: %w", classify(err))
+	current := p.link()
+	second := current != nil && !dialled
+	if !second {
+		if err := sendHello(conn, ours); err != nil {
+			return nil, err
+		}
 	}
 	in := wire.NewReader(conn)
 	m, err := in.Next()
@@ -169,11 +178,31 @@ func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*L
 			_ = sendByeAndWait(conn, *goodbye(err))
 			return nil, err
 		}
+		if second {
+			if bye := p.refuseTwin(current, theirs.Instance, conn.RemoteAddr().String()); bye != nil {
+				_ = sendByeAndWait(conn, *bye)
+				return nil, errReplaced
+			}
+			if err := sendHello(conn, ours); err != nil {
+				return nil, err
+			}
+		}
 		return newLink(p, conn, in, ours, theirs, dialled), nil
 	}
 	err = fmt.Errorf("%w: first message has type %d, want a hello", wire.ErrProtocol, m.Type())
 	_ = sendByeAndWait(conn, *goodbye(err))
 	return nil, err
+}
+
+func sendHello(conn *transport.Conn, ours wire.Hello) error {
+	b, err := wire.Append(nil, &ours)
+	if err != nil {
+		return fmt.Errorf("encode hello: %w", err)
+	}
+	if _, err := conn.Write(b); err != nil {
+		return fmt.Errorf("send hello: %w", classify(err))
+	}
+	return nil
 }
 
 // refusals remembers the keys that were refused, so that a device that retries

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"vchat/daemon/frame"
@@ -47,6 +48,7 @@ type Link struct {
 	ctx              context.Context
 	end              context.CancelCauseFunc
 
+	lastPong atomic.Int64 // T1 of the newest Pong
 	clock    clock
 	received receiveStats
 	sent     sendStats

@@ -109,6 +109,7 @@ type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, for the hello
 	Software string // program and version, for the hello
+	Instance uint64 // differs between devices with one key, for the hello; 0: twins are not recognised
 	Handler  Handler
 	Log      *slog.Logger
 	// Dial connects to "IP:port"; nil: net.Dialer.
@@ -127,6 +128,7 @@ type Links struct {
 	cfg       Config
 	admission admission
 	refusals  refusals
+	twin      twinVar // another device with our key
 
 	mu    sync.Mutex
 	name  string
@@ -225,6 +227,7 @@ func (ls *Links) Configure(name string, peers []Peer) {
 		if before := old[want.Name]; before != nil {
 			p.switching = before.switching
 			p.inCall.Store(before.inCall.Load())
+			p.callInstance = before.instanceOfCall()
 			if before.ID == want.ID {
 				p = before
 				p.setAddress(want.Address)
@@ -295,7 +298,8 @@ func (ls *Links) hello() wire.Hello {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return wire.Hello{VersionMin: wire.VersionMin, VersionMax: wire.VersionMax,
-		Name: ls.name, Software: ls.cfg.Software, Features: features}
+		Name: ls.name, Software: ls.cfg.Software, Features: features,
+		Instance: ls.cfg.Instance}
 }
 
 // accept serves connections until the listener is closed.

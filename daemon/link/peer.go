@@ -40,17 +40,20 @@ type peer struct {
 	// changes. Successive peers of the same name share it.
 	switching *sync.Mutex
 
-	mu        sync.Mutex
-	book      addressBook
-	current   *Link         // the nominated one
-	pending   []*Link       // hellos exchanged, not nominated yet; oldest first
-	raceStart time.Duration // frame.Now when current and pending were pinged
-	linkCount int           // links since the start
-	pause     *backoff
-	retryAt   time.Time // no attempt before
-	lastErr   error     // why there is no link now
-	failedAt  time.Time
-	logged    map[string]bool // by logKey, since the last link
+	twin twinVar // another device with the key of the peer
+
+	mu           sync.Mutex
+	book         addressBook
+	callInstance uint64        // of the device in the present call; 0: there is none, or it is not known
+	current      *Link         // the nominated one
+	pending      []*Link       // hellos exchanged, not nominated yet; oldest first
+	raceStart    time.Duration // frame.Now when current and pending were pinged
+	linkCount    int           // links since the start
+	pause        *backoff
+	retryAt      time.Time // no attempt before
+	lastErr      error     // why there is no link now
+	failedAt     time.Time
+	logged       map[string]bool // by logKey, since the last link
 }
 
 // Status describes the link to a peer.
@@ -65,6 +68,7 @@ type Status struct {
 	Sent       uint64        // bytes since the start, including TLS
 	Received   uint64        // the same
 	Software   string        // the peer's program and version
+	Twin       string        // address of another device with the peer's key, seen lately; or empty
 	Sending    Sending
 	Receiving  Receiving
 }
@@ -87,6 +91,7 @@ func (p *peer) status() Status {
 	l, s := p.current, Status{Reconnects: max(0, p.linkCount-1), Err: p.lastErr, Since: p.failedAt,
 		Sent: p.counters.Out.Load(), Received: p.counters.In.Load()}
 	p.mu.Unlock()
+	s.Twin = p.twin.get()
 	if l != nil {
 		s.Up, s.Since, s.Err = true, l.since, nil
 		s.RTT, s.RTTMin, s.Offset = l.clock.estimate()
@@ -101,6 +106,10 @@ func (p *peer) setInCall(on bool) {
 	if p.inCall.Swap(on) == on {
 		return
 	}
+	p.mu.Lock()
+	p.callInstance = 0
+	p.noteInstance()
+	p.mu.Unlock()
 	if on {
 		p.dialNow()
 		if l := p.link(); l != nil {
@@ -235,6 +244,9 @@ func (p *peer) onFailure(err error) {
 			level = slog.LevelInfo
 		}
 		p.links.cfg.Log.Log(p.ctx, level, "link down", "peer", p.Name, "err", err)
+	}
+	if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeSelfCall {
+		p.links.twin.set("by " + p.Name) // logged above
 	}
 	if isPermanent(err) {
 		p.links.cfg.Handler.Refused(p.Name, err)

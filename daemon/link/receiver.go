@@ -37,6 +37,7 @@ func (l *Link) receive(m wire.Message) error {
 		}
 		l.pong <- &wire.Pong{T1: m.T1, T2: now}
 	case *wire.Pong:
+		l.lastPong.Store(int64(m.T1))
 		l.clock.onPong(m, now)
 		return l.peer.onPong(l, m.T1)
 	case *wire.Bye:
@@ -57,6 +58,8 @@ func (l *Link) receive(m wire.Message) error {
 		switch m := m.(type) {
 		case *wire.Frame:
 			return l.receiveFrame(m)
+		case *wire.Twin:
+			l.peer.links.onOwnTwin("by " + l.peer.Name)
 		case *wire.Refresh:
 			l.sent.refresh.Store(true)
 		case *wire.Feedback:

@@ -12,6 +12,7 @@ type Hello struct {
 	Name                   string   // unauthenticated name of the device, at most MaxName bytes
 	Software               string   // for display and logs: "vchat 0.1.0"; at most MaxName bytes
 	Features               []string // at most MaxFeatures, each of 1 to MaxFeature characters of a–z, 0–9, '-'
+	Instance               uint64   // differs between two devices with one key; 0: not sent
 }
 
 // The features of version 1.
@@ -99,6 +100,9 @@ func (m *Hello) appendTo(dst []byte) []byte {
 	for _, f := range m.Features {
 		dst = appendString(dst, f)
 	}
+	if m.Instance != 0 {
+		dst = appendU64(dst, m.Instance)
+	}
 	return dst
 }
 
@@ -115,5 +119,8 @@ func (m *Hello) decode(f *decoder) {
 		if f.err != nil {
 			return
 		}
+	}
+	if len(f.b) >= 8 { // early devices of version 1 do not send it
+		m.Instance = f.u64()
 	}
 }

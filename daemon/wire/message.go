@@ -16,6 +16,7 @@ const (
 	TypeNominate Type = 0x03
 	TypePing     Type = 0x04
 	TypePong     Type = 0x05
+	TypeTwin     Type = 0x06
 
 	TypeInvite  Type = 0x10
 	TypeRinging Type = 0x11
@@ -32,7 +33,7 @@ const (
 )
 
 var typeNames = map[Type]string{
-	TypeHello: "Hello", TypeBye: "Bye", TypeNominate: "Nominate", TypePing: "Ping", TypePong: "Pong",
+	TypeHello: "Hello", TypeBye: "Bye", TypeNominate: "Nominate", TypePing: "Ping", TypePong: "Pong", TypeTwin: "Twin",
 	TypeInvite: "Invite", TypeRinging: "Ringing", TypeAccept: "Accept", TypeResume: "Resume", TypeEnd: "End",
 	TypeFrame: "Frame", TypeFeedback: "Feedback", TypeRefresh: "Refresh", TypeText: "Text", TypeState: "State",
 }
@@ -63,6 +64,9 @@ type Message interface {
 // the smaller id, sends it.
 type Nominate struct{}
 
+// Twin reports that another device with the receiver's key wants a connection.
+type Twin struct{}
+
 // Bye is the last message of a device on a connection.
 type Bye struct {
 	Code Code
@@ -81,7 +85,7 @@ const (
 	CodeReplaced      Code = 5 // another connection is the link
 	CodeTooMany       Code = 6 // too many connections
 	CodeProtocol      Code = 7 // protocol violation
-	CodeSelfCall      Code = 8 // both ends have the same key
+	CodeSelfCall      Code = 8 // both ends have the same key, or another device with your key is connected here
 )
 
 func (c Code) String() string {
@@ -183,6 +187,9 @@ func (s CameraState) String() string {
 func (*Nominate) Type() Type { return TypeNominate }
 
 // Type implements Message.
+func (*Twin) Type() Type { return TypeTwin }
+
+// Type implements Message.
 func (*Bye) Type() Type { return TypeBye }
 
 // Type implements Message.
@@ -200,6 +207,10 @@ func (*State) Type() Type { return TypeState }
 func (*Nominate) validate() error            { return nil }
 func (*Nominate) appendTo(dst []byte) []byte { return dst }
 func (*Nominate) decode(*decoder)            {}
+
+func (*Twin) validate() error            { return nil }
+func (*Twin) appendTo(dst []byte) []byte { return dst }
+func (*Twin) decode(*decoder)            {}
 
 func (m *Bye) validate() error { return checkString("text", m.Text, MaxReason) }
 

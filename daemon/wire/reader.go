@@ -194,6 +194,8 @@ func (r *Reader) message(t Type) Message {
 		return new(Hello)
 	case TypeBye:
 		return new(Bye)
+	case TypeTwin:
+		return new(Twin)
 	case TypeNominate:
 		return new(Nominate)
 	case TypePing:
