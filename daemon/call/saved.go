@@ -63,7 +63,9 @@ func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 			!c.cfg.Known[s.Peer] || c.find(s.Peer) != nil || len(c.calls) >= c.cfg.Max {
 			continue
 		}
-		l := &live{Call: Call{ID: s.IDs[0], Peer: s.Peer, Direction: In, Started: s.Started, Answered: s.Answered,
+		answered := plausible(s.Answered, now)
+		started := plausible(s.Started, answered)
+		l := &live{Call: Call{ID: s.IDs[0], Peer: s.Peer, Direction: In, Started: started, Answered: answered,
 			Restarts: s.Restarts + 1}}
 		if s.Direction == Out {
 			l.Direction = Out
@@ -78,6 +80,20 @@ func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 	}
 	c.expire(now)
 	return c.takeActions()
+}
+
+// maxCallAge is the longest plausible time between the start of a saved call
+// and its restoration.
+const maxCallAge = 366 * 24 * time.Hour
+
+// plausible returns a saved time; latest if it is later or implausibly early: a
+// clock was wrong, then or now. Like latest it has the monotonic clock, so that
+// a later change of the wall clock does not change the age of the call.
+func plausible(saved, latest time.Time) time.Time {
+	if saved.After(latest) || latest.Sub(saved) > maxCallAge {
+		return latest
+	}
+	return latest.Add(saved.Sub(latest.Round(0)))
 }
 
 // resumeTime returns how long a saved call may still resume: at most
