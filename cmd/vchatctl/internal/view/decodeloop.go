@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/mjpeg"
@@ -31,7 +32,9 @@ type decodeLoop struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	current *decoded // the frame to paint; nil: none yet
+	current *decoded  // the frame to paint; nil: none yet
+	err     error     // why the newest frame could not be decoded; nil: it was
+	errAt   time.Time // when that frame was received
 }
 
 // newDecodeLoop starts decoding for a place of w by h pixels. Its goroutine
@@ -98,15 +101,14 @@ func (d *decoded) decode(p *Frame, w, h int) {
 }
 
 // show makes d the current frame. If d could not be decoded, the current frame
-// stays and records the error.
+// stays.
 func (l *decodeLoop) show(d *decoded) {
 	if d.Planes == nil {
-		if l.current != nil {
-			l.current.DecodeErr = d.err
-		}
+		l.err, l.errAt = d.err, d.Received
 		l.free <- d
 		return
 	}
+	l.err = nil
 	if l.current != nil {
 		l.free <- l.current
 	}
@@ -123,10 +125,15 @@ func (l *decodeLoop) frame() *render.Frame {
 
 // displayed returns what is known of the current frame. l may be nil.
 func (l *decodeLoop) displayed() DisplayedFrame {
-	if l == nil || l.current == nil {
+	if l == nil {
 		return DisplayedFrame{}
 	}
-	return l.current.DisplayedFrame
+	var f DisplayedFrame
+	if l.current != nil {
+		f = l.current.DisplayedFrame
+	}
+	f.DecodeErr, f.DecodeErrAt = l.err, l.errAt
+	return f
 }
 
 // poll shows the next frame if it is decoded, and reports whether it was.

@@ -1,11 +1,15 @@
 package view
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/api"
+	"vchat/daemon/mjpeg"
 )
 
 const (
@@ -24,17 +28,32 @@ type line struct {
 
 // DisplayedFrame describes a frame that is on the display.
 type DisplayedFrame struct {
-	Captured  time.Time // on this program's clock
-	Received  time.Time // zero: there is no frame
-	W, H      int       // upright, as sent
-	Card      bool
-	DecodeErr error // why newer frames could not be decoded
+	Captured time.Time // on this program's clock
+	Received time.Time // zero: there is no frame
+	W, H     int       // upright, as sent
+	Card     bool
+
+	DecodeErr   error     // why newer frames could not be decoded; nil: they were
+	DecodeErrAt time.Time // when the last of these was received
 }
 
 func (p *DisplayedFrame) age(now time.Time) time.Duration { return now.Sub(p.Captured) }
 
 func (p *DisplayedFrame) stale(now time.Time) bool {
 	return p.age(now) > staleCardAfter || p.age(now) > staleAfter && !p.Card
+}
+
+// decodeReason returns why newer frames of the feed, which is shown since a
+// time, are not on the display. It returns "" if none arrive.
+func (p *DisplayedFrame) decodeReason(now, since time.Time) string {
+	switch {
+	case p.DecodeErr == nil, p.DecodeErrAt.Before(since), now.Sub(p.DecodeErrAt) > staleCardAfter:
+		return ""
+	case errors.Is(p.DecodeErr, mjpeg.ErrUnsupported):
+		text, _, _ := strings.Cut(p.DecodeErr.Error(), " at byte ")
+		return text
+	}
+	return "cannot decode frames: " + p.DecodeErr.Error()
 }
 
 // Overlay returns what to show besides the main frame p and the frame of the
@@ -55,12 +74,9 @@ func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
 	case feed == "":
 		o.Blank, o.Notice = true, s.idleNotice(now)
 	case p.Received.IsZero():
-		o.Blank, o.Notice = true, s.device.staleReason(feed, now)
+		o.Blank, o.Notice = true, cmp.Or(p.decodeReason(now, since), s.device.staleReason(feed, now))
 	case p.stale(now):
-		o.Stale, o.Headline, o.Notice = true, formatAge(p.age(now))+" old", s.device.staleReason(feed, now)
-		if p.DecodeErr != nil {
-			o.Notice = "cannot decode frames: " + p.DecodeErr.Error()
-		}
+		o.Stale, o.Headline, o.Notice = true, formatAge(p.age(now))+" old", cmp.Or(p.decodeReason(now, since), s.device.staleReason(feed, now))
 	}
 	if peer := s.device.caller(); peer != "" {
 		calling, keys := peer+" is calling", "a answer · d decline"

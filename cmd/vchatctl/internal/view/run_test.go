@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"image/color"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -133,6 +134,73 @@ func TestRun_showsNewestAndDimsStale(t *testing.T) {
 	s.input <- Input{Key: KeyRune, Rune: 'q'}
 	if err := <-done; err != nil {
 		t.Errorf("got %v, want nil", err)
+	}
+}
+
+// twelveBits returns a frame that no viewer can decode.
+func twelveBits(t *testing.T) []byte {
+	t.Helper()
+	data := encoded(t, 64, 48, func(int, int) color.Color { return color.White })
+	header := bytes.Index(data, []byte{0xFF, 0xC0})
+	data[header+4] = 12 // bits a sample
+	return data
+}
+
+func TestRun_undecodable(t *testing.T) {
+	r := newRig(t)
+	s := &textScreen{screen: newScreen(640), overlays: make(chan render.Overlay, 1)}
+	r.inCall(api.CallActive)
+	r.start(Options{Feed: "workshop"})
+	done := make(chan error, 1)
+	go func() { done <- Run(t.Context(), r.Session, s) }()
+	seq := uint64(0)
+	publish := func(data []byte) func() {
+		return func() { seq++; r.device.Publish("workshop", seq, false, data) }
+	}
+	const unsupported = "unsupported JPEG: 12 bits"
+	s.awaitNotice(t, unsupported, publish(twelveBits(t)))
+	s.awaitNotice(t, "no picture from workshop", func() {}) // no more frames
+	s.awaitNotice(t, "cannot decode frames: ", publish([]byte("broken")))
+	s.awaitNotice(t, "", publish(encoded(t, 64, 48, func(int, int) color.Color { return color.White })))
+	s.awaitNotice(t, unsupported, publish(twelveBits(t))) // over the frame, which is old now
+	s.input <- Input{Key: KeyRune, Rune: 'q'}
+	if err := <-done; err != nil {
+		t.Errorf("got %v, want nil", err)
+	}
+}
+
+// textScreen is a fake display that shows texts itself.
+type textScreen struct {
+	*screen
+	overlays chan render.Overlay // the last one, if the test has not read it
+}
+
+func (s *textScreen) Aspect() float64 { return 1 }
+
+func (s *textScreen) SetOverlay(o render.Overlay) {
+	select {
+	case <-s.overlays:
+	default:
+	}
+	s.overlays <- o
+}
+
+// awaitNotice waits for a notice that begins with want or, for "", for none. It
+// calls publish until then.
+func (s *textScreen) awaitNotice(t *testing.T, want string, publish func()) {
+	t.Helper()
+	timeout, got := time.After(20*time.Second), ""
+	for {
+		select {
+		case o := <-s.overlays:
+			if got = o.Notice; want == "" && got == "" || want != "" && strings.HasPrefix(got, want) {
+				return
+			}
+		case <-time.After(20 * time.Millisecond):
+			publish()
+		case <-timeout:
+			t.Fatalf("got notice %q, want %q", got, want)
+		}
 	}
 }
 

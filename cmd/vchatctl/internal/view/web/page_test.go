@@ -269,6 +269,31 @@ func TestPage_requestsEachFrameOnce(t *testing.T) {
 	}
 }
 
+func TestPage_unsupportedJPEG(t *testing.T) {
+	browser := newChromium(t)
+	r := serve(t, "")
+	browser.open(r.server.URL())
+	r.awaitReaders(api.Self, 1)
+	data := testJPEG(t)
+	data[bytes.Index(data, []byte{0xFF, 0xC0})+4] = 12 // bits a sample
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := uint64(1); ; n++ {
+			r.device.Publish(api.Self, n, false, data)
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	defer func() { close(stop); <-done }()
+	browser.wait("the reason over the picture", includes(veilText, "unsupported JPEG: the browser cannot show it"))
+	browser.wait("the reason in the summary",
+		includes(summaryText, "No picture: unsupported JPEG: the browser cannot show it."))
+}
+
 func TestPage_hiddenRequestsNothing(t *testing.T) {
 	browser := newChromium(t)
 	kitchen, _ := newPair(t)

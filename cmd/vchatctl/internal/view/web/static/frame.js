@@ -62,6 +62,7 @@ export class View {
   clear() {
     this.captured = null; // when the frame was, on the clock of performance.now()
     this.card = false;
+    this.failed = -Infinity; // when a frame could not be decoded, on that clock
     this.lost = 0;
     this.sequence = null;
     this.recent = []; // of the last seconds: [when, bytes]
@@ -70,6 +71,9 @@ export class View {
 
   age() { return this.captured === null ? Infinity : performance.now() - this.captured; }
   isStale() { return this.age() > (this.card ? staleCardAfter : staleAfter); }
+
+  // isUnsupported reports whether frames arrive that the browser cannot decode.
+  isUnsupported() { return performance.now() - this.failed < staleCardAfter; }
 
   async run(feed, signal) {
     let after = 0;
@@ -87,9 +91,10 @@ export class View {
         }
         // Count the whole round trip as age: a frame may look older, never newer.
         const captured = p.received - p.age_ms - Math.max(0, p.received - p.requested - p.waited_ms);
-        const bitmap = await createImageBitmap(new Blob([p.jpeg], { type: 'image/jpeg' })).catch(() => null); // skip broken frames
+        const bitmap = await createImageBitmap(new Blob([p.jpeg], { type: 'image/jpeg' })).catch(() => null);
         if (signal.aborted) return;
         if (bitmap) this.draw(bitmap, p, captured);
+        else this.failed = performance.now();
       } catch {
         if (signal.aborted) return;
         next = null;
@@ -107,7 +112,7 @@ export class View {
     if (c.width !== bitmap.width || c.height !== bitmap.height) [c.width, c.height] = [bitmap.width, bitmap.height];
     this.context.transferFromImageBitmap(bitmap);
     if (this.sequence !== null && p.sequence > this.sequence + 1) this.lost += p.sequence - this.sequence - 1;
-    Object.assign(this, { captured, sequence: p.sequence, card: Boolean(p.card), size });
+    Object.assign(this, { failed: -Infinity, captured, sequence: p.sequence, card: Boolean(p.card), size });
     this.delay = performance.now() - captured;
     this.recent.push([performance.now(), p.jpeg.length]);
     if (!this.isStale()) c.classList.remove('stale'); // now, not with the next tick

@@ -59,7 +59,8 @@ function updateFeeds() {
 function updateTexts() {
   const stale = main.isStale();
   const empty = main.captured === null;
-  const reason = problem ? { text: problem } : state?.reason;
+  const unsupported = main.isUnsupported() ? { text: 'unsupported JPEG: the browser cannot show it' } : null;
+  const reason = problem ? { text: problem } : unsupported ?? state?.reason;
   $('frame').classList.toggle('stale', stale);
   $('own').classList.toggle('stale', own.isStale());
   $('veil').hidden = !stale;
@@ -70,7 +71,7 @@ function updateTexts() {
   let summary = problem || (state?.summary ?? 'Connecting to vchatctl.');
   const frozen = !problem && state?.live && !empty && stale;
   if (frozen) summary += ` No new picture${reason ? `: ${reasonWithoutAge(reason)}` : ''}.`;
-  else if (!problem && main.card && reason) summary += ` No picture: ${reasonWithoutAge(reason)}.`;
+  else if (!problem && (main.card || unsupported) && reason) summary += ` No picture: ${reasonWithoutAge(reason)}.`;
   setText($('summary'), summary.replace(/[,.]\.$/, '.'));
   const label = empty ? 'No picture' : `${stale ? 'Old picture' : 'Picture'} of ${state?.title ?? 'vchat'}`;
   if ($('frame').getAttribute('aria-label') !== label) $('frame').setAttribute('aria-label', label);
