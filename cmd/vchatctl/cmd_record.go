@@ -85,7 +85,8 @@ func (a *app) record(ctx context.Context, feed, path string, limit time.Duration
 	t := file.Totals
 	if t.Frames > 0 {
 		counts := join(", ", fmt.Sprintf("%d frames", t.Frames), countText(t.Cards, "cards"), countText(t.Lost, "lost"))
-		a.logf("%s: %s in %v, %.1f MB", absolute(path), counts, t.Length.Round(100*time.Millisecond), float64(t.Bytes)/1e6)
+		length := t.Length.Round(100 * time.Millisecond)
+		a.logf("%s: %s in %v, %.1f MB", absolute(path), counts, length, float64(t.Bytes)/1e6)
 	}
 	switch interrupted := errors.Is(cause, errInterrupted); {
 	case interrupted && t.Frames == 0:

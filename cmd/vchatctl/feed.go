@@ -47,7 +47,8 @@ func (a *app) checkFeed(ctx context.Context, name string) error {
 	if name == "" || name == api.Self || slices.ContainsFunc(peers, func(p api.Peer) bool { return p.Name == name }) {
 		return nil
 	}
-	return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer named %q", name), Hint: "vchatctl peers lists them"}
+	message := fmt.Sprintf("no peer named %q", name)
+	return &api.Error{Kind: api.NoSuchPeer, Message: message, Hint: "vchatctl peers lists them"}
 }
 
 // splitFeedFile returns the name and the file of [PEER|self] FILE.

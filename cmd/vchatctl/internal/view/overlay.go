@@ -70,13 +70,14 @@ func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
 		p.Received = time.Time{} // it belongs to another feed
 	}
 	o.PIPStale = pip.stale(now)
+	reason := func() string { return cmp.Or(p.decodeReason(now, since), s.device.staleReason(feed, now)) }
 	switch {
 	case feed == "":
 		o.Blank, o.Notice = true, s.idleNotice(now)
 	case p.Received.IsZero():
-		o.Blank, o.Notice = true, cmp.Or(p.decodeReason(now, since), s.device.staleReason(feed, now))
+		o.Blank, o.Notice = true, reason()
 	case p.stale(now):
-		o.Stale, o.Headline, o.Notice = true, formatAge(p.age(now))+" old", cmp.Or(p.decodeReason(now, since), s.device.staleReason(feed, now))
+		o.Stale, o.Headline, o.Notice = true, formatAge(p.age(now))+" old", reason()
 	}
 	if peer := s.device.caller(); peer != "" {
 		calling, keys := peer+" is calling", "a answer · d decline"

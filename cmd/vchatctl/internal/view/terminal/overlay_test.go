@@ -21,8 +21,9 @@ func TestCells_drawOverlay(t *testing.T) {
 			"                                            ",
 			"                                            ",
 			" wörkshop  29.9 fps  q quit · Enter message "}},
-		{"everything", 30, 11, render.Overlay{Title: "workshop", Banner: "kitchen is calling", Headline: "12 s old", Stale: true,
-			Notice: "link lost 7 s ago, reconnecting at once", Lines: []string{"you: where are you?", "workshop: in the cellar, with the fuses"},
+		{"everything", 30, 11, render.Overlay{Title: "workshop", Banner: "kitchen is calling", Headline: "12 s old",
+			Stale: true, Notice: "link lost 7 s ago, reconnecting at once",
+			Lines:  []string{"you: where are you?", "workshop: in the cellar, with the fuses"},
 			Typing: "to: 日本語_"}, []string{
 			"      kitchen is calling      ",
 			"                              ",

@@ -13,19 +13,22 @@ import (
 func TestParser(t *testing.T) {
 	typed := func(r rune) token { return token{key: view.Input{Key: view.KeyRune, Rune: r}} }
 	pressed := func(k view.Key) token { return token{key: view.Input{Key: k}} }
+	backspace := pressed(view.KeyBackspace)
 	for text, want := range map[string][]token{
-		"q":                                      {typed('q')},
-		"\x03":                                   {pressed(view.KeyInterrupt)},
-		"\r\x7f\b":                               {pressed(view.KeyEnter), pressed(view.KeyBackspace), pressed(view.KeyBackspace)},
-		"\x0c":                                   {{key: view.Input{Resized: true}}},
-		"äß日":                                    {typed('ä'), typed('ß'), typed('日')},
-		"\xff\xfeq\x01":                          {typed('q')},
-		"\x1b[0n":                                {{reply: replyStatus}},
-		"abc\x1b[0nq":                            {typed('a'), typed('b'), typed('c'), {reply: replyStatus}, typed('q')},
+		"q":             {typed('q')},
+		"\x03":          {pressed(view.KeyInterrupt)},
+		"\r\x7f\b":      {pressed(view.KeyEnter), backspace, backspace},
+		"\x0c":          {{key: view.Input{Resized: true}}},
+		"äß日":           {typed('ä'), typed('ß'), typed('日')},
+		"\xff\xfeq\x01": {typed('q')},
+		"\x1b[0n":       {{reply: replyStatus}},
+		"abc\x1b[0nq": {
+			typed('a'), typed('b'), typed('c'), {reply: replyStatus}, typed('q'),
+		},
 		"\x1b[12;40Rq":                           {typed('q')},                         // another reply
 		"\x1b[A\x1bq":                            nil,                                  // an arrow and Alt-Q
 		"\x1bOPq":                                {typed('q')},                         // F1
-		"\x1b[[A\x1b[[Dq":                        {typed('q')},                         // F1 and F4 of the Linux console
+		"\x1b[[A\x1b[[Dq":                        {typed('q')},                         // F1 and F4 of Linux
 		"\x1b\x1b[0n":                            {typed('['), typed('0'), typed('n')}, // Alt-Escape, then text
 		"\x1b[?62;22c":                           {{reply: replyAttributes}},
 		"\x1b_Gi=31;OK\x1b\\\x1b[?62c":           {{reply: replyGraphicsOK}, {reply: replyAttributes}},

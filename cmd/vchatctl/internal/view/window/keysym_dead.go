@@ -11,19 +11,32 @@ var accents = []struct {
 	alone   rune
 	letters string
 }{
-	{'`', "AÀEÈIÌNǸOÒUÙWẀYỲaàeèiìnǹoòuùwẁyỳ"}, // grave
-	{'\'', "AÁCĆEÉGǴIÍKḰLĹMḾNŃOÓPṔRŔSŚUÚWẂYÝZŹaácćeégǵiíkḱlĺmḿnńoópṕrŕsśuúwẃyýzźΑΆΕΈΗΉΙΊΟΌΥΎΩΏαάεέηήιίοόυύωώϊΐϋΰ"}, // acute
-	{'^', "AÂCĈEÊGĜHĤIÎJĴOÔSŜUÛWŴYŶZẐaâcĉeêgĝhĥiîjĵoôsŝuûwŵyŷzẑ"},                                                  // circumflex
-	{'~', "AÃEẼIĨNÑOÕUŨVṼYỸaãeẽiĩnñoõuũvṽyỹ"},                                                                      // tilde
-	{'¯', "AĀEĒGḠIĪOŌUŪYȲaāeēgḡiīoōuūyȳ"},                                                                          // macron
-	{'˘', "AĂEĔGĞIĬOŎUŬaăeĕgğiĭoŏuŭ"},                                                                              // breve
-	{'˙', "AȦBḂCĊDḊEĖFḞGĠHḢIİMṀNṄOȮPṖRṘSṠTṪWẆXẊYẎZŻaȧbḃcċdḋeėfḟgġhḣmṁnṅoȯpṗrṙsṡtṫwẇxẋyẏzż"},                        // dot above
-	{'"', "AÄEËHḦIÏOÖUÜWẄXẌYŸaäeëhḧiïoötẗuüwẅxẍyÿΙΪΥΫιϊυϋ"},                                                        // diaeresis
-	{'°', "AÅUŮaåuůwẘyẙ"}, // ring
-	{'˝', "OŐUŰoőuű"},     // double acute
-	{'ˇ', "AǍCČDĎEĚGǦHȞIǏKǨLĽNŇOǑRŘSŠTŤUǓZŽaǎcčdďeěgǧhȟiǐjǰkǩlľnňoǒrřsštťuǔzž"}, // caron
-	{'¸', "CÇDḐEȨGĢHḨKĶLĻNŅRŖSŞTŢcçdḑeȩgģhḩkķlļnņrŗsştţ"},                       // cedilla
-	{'˛', "AĄEĘIĮOǪUŲaąeęiįoǫuų"},                                               // ogonek
+	// grave
+	{'`', "AÀEÈIÌNǸOÒUÙWẀYỲaàeèiìnǹoòuùwẁyỳ"},
+	// acute
+	{'\'', "AÁCĆEÉGǴIÍKḰLĹMḾNŃOÓPṔRŔSŚUÚWẂYÝZŹaácćeégǵiíkḱlĺmḿnńoópṕrŕsśuúwẃyýzźΑΆΕΈΗΉΙΊΟΌΥΎΩΏαάεέηήιίοόυύωώϊΐϋΰ"},
+	// circumflex
+	{'^', "AÂCĈEÊGĜHĤIÎJĴOÔSŜUÛWŴYŶZẐaâcĉeêgĝhĥiîjĵoôsŝuûwŵyŷzẑ"},
+	// tilde
+	{'~', "AÃEẼIĨNÑOÕUŨVṼYỸaãeẽiĩnñoõuũvṽyỹ"},
+	// macron
+	{'¯', "AĀEĒGḠIĪOŌUŪYȲaāeēgḡiīoōuūyȳ"},
+	// breve
+	{'˘', "AĂEĔGĞIĬOŎUŬaăeĕgğiĭoŏuŭ"},
+	// dot above
+	{'˙', "AȦBḂCĊDḊEĖFḞGĠHḢIİMṀNṄOȮPṖRṘSṠTṪWẆXẊYẎZŻaȧbḃcċdḋeėfḟgġhḣmṁnṅoȯpṗrṙsṡtṫwẇxẋyẏzż"},
+	// diaeresis
+	{'"', "AÄEËHḦIÏOÖUÜWẄXẌYŸaäeëhḧiïoötẗuüwẅxẍyÿΙΪΥΫιϊυϋ"},
+	// ring
+	{'°', "AÅUŮaåuůwẘyẙ"},
+	// double acute
+	{'˝', "OŐUŰoőuű"},
+	// caron
+	{'ˇ', "AǍCČDĎEĚGǦHȞIǏKǨLĽNŇOǑRŘSŠTŤUǓZŽaǎcčdďeěgǧhȟiǐjǰkǩlľnňoǒrřsštťuǔzž"},
+	// cedilla
+	{'¸', "CÇDḐEȨGĢHḨKĶLĻNŅRŖSŞTŢcçdḑeȩgģhḩkķlļnņrŗsştţ"},
+	// ogonek
+	{'˛', "AĄEĘIĮOǪUŲaąeęiįoǫuų"},
 }
 
 // isDead reports whether s is a dead key in accents.
