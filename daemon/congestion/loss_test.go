@@ -12,7 +12,7 @@ func TestLoss_separatesRandomFromCongestion(t *testing.T) {
 		name     string
 		loss     float64
 		bytes    int     // a frame
-		min, max float64 // fraction of the time in which congestion is reported
+		min, max float64 // fraction of the time with congestion reported
 	}{
 		{"no loss", 0, 100_000, 0, 0},
 		{"1 % of large frames", 0.01, 150_000, 0, 0},

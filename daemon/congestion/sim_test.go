@@ -65,7 +65,7 @@ type simulation struct {
 	random  *rand.Rand
 	control *Controller
 	now     time.Duration
-	delay   time.Duration // one-way, at present
+	delay   time.Duration // one-way, now
 	tokens  float64
 
 	slot        *simFrame       // the camera's newest frame, not taken yet

@@ -16,7 +16,7 @@ type simBBR struct {
 	round     int
 	startup   bool    // STARTUP, else PROBE_BW
 	fullBW    float64 // in STARTUP: the bandwidth that must grow
-	fullCount int     // rounds in which it did not
+	fullCount int     // rounds without growth
 	phase     int     // of PROBE_BW
 	phaseAt   time.Duration
 	credit    float64 // bytes that pacing allows now
@@ -31,7 +31,7 @@ type simBBR struct {
 	minRTT        time.Duration
 }
 
-// simPacket is what is sent in a step.
+// simPacket holds the bytes that are sent in one step.
 type simPacket struct {
 	bytes                                   int
 	ackAt, sentAt, firstSentAt, deliveredAt time.Duration

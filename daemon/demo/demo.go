@@ -72,18 +72,9 @@ func Run(ctx context.Context, o Options) error {
 			return nil, stop, context.Cause(ctx)
 		}
 	}
-	ids := map[string]string{}
-	for _, name := range []string{"alice", "bob"} {
-		id, err := identity.LoadOrCreate(stateDir(dir, name))
-		if err != nil {
-			return fmt.Errorf("demo: load the key of %s: %w", name, err)
-		}
-		ids[name] = id.ID().String()
-		// Without this the device would resume the call of an earlier demo.
-		callsFile := filepath.Join(stateDir(dir, name), daemon.CallsFile)
-		if err := os.Remove(callsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("demo: %w", err)
-		}
+	ids, err := prepareState(dir)
+	if err != nil {
+		return err
 	}
 	bob, stop, err := start(deviceConfig(dir, "bob",
 		config.Peer{Name: "alice", ID: ids["alice"], AutoAnswer: true}))
@@ -102,6 +93,25 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	return watch(ctx, o, alice, bob)
+}
+
+// prepareState creates the state of both devices, or reuses it without its
+// calls. It returns their ids by name.
+func prepareState(dir string) (ids map[string]string, err error) {
+	ids = map[string]string{}
+	for _, name := range []string{"alice", "bob"} {
+		id, err := identity.LoadOrCreate(stateDir(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("demo: load the key of %s: %w", name, err)
+		}
+		ids[name] = id.ID().String()
+		// Without this the device would resume the call of an earlier demo.
+		callsFile := filepath.Join(stateDir(dir, name), daemon.CallsFile)
+		if err := os.Remove(callsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("demo: %w", err)
+		}
+	}
+	return ids, nil
 }
 
 func stateDir(dir, name string) string { return filepath.Join(dir, name) }

@@ -7,8 +7,8 @@
 //	                          └─▶ ClientConfig  ┘
 //
 // Guarantees:
-//   - A key is created once. Only Renew replaces a key file, even an invalid
-//     one, and it keeps the old one.
+//   - A key is created once. Only Renew replaces a key file, valid or not, and
+//     it keeps the old one under another name.
 //   - The key is never on disk incomplete or readable by others.
 //   - A successful handshake proves the peer's key; PeerID returns its id.
 //

@@ -53,8 +53,8 @@ func LoadOrCreate(dir string) (*Identity, error) {
 	return fromKey(key)
 }
 
-// Load returns the identity with the key in dir. The errors are those of
-// LoadOrCreate, and fs.ErrNotExist if there is no key.
+// Load returns the identity with the key in dir. It returns the errors of
+// LoadOrCreate, or fs.ErrNotExist if there is no key.
 func Load(dir string) (*Identity, error) {
 	key, err := load(filepath.Join(dir, KeyFile))
 	if err != nil {
@@ -63,13 +63,13 @@ func Load(dir string) (*Identity, error) {
 	return fromKey(key)
 }
 
-// Renew creates a new key in dir. It keeps the old key file, valid or not,
-// under a name with the time now, which it returns; "" if there is none. No
-// moment is without a complete key file. The caller must make sure that no
-// daemon uses the key.
+// Renew creates a new key in dir. It keeps the old key file, valid or not, and
+// returns its new name, which contains the time now; "" if there was none.
+// There is a complete key file at every moment. The caller must make sure that
+// no daemon uses the key.
 //
-// The new file has the owner of the old one, or of dir: a root shell must not
-// lock the daemon out.
+// The new file has the owner of the old one, or of dir: otherwise, after a call
+// as root, the daemon could not read it.
 func Renew(dir string, now time.Time) (renewed *Identity, kept string, err error) {
 	path := filepath.Join(dir, KeyFile)
 	owner, err := os.Lstat(path)
@@ -83,10 +83,10 @@ func Renew(dir string, now time.Time) (renewed *Identity, kept string, err error
 	} else if err != nil {
 		return nil, "", fmt.Errorf("new identity: %w", err)
 	} else {
-		if kept, err = keep(path, now); err != nil {
+		if kept, err = linkDated(path, now); err != nil {
 			return nil, "", fmt.Errorf("keep the old key: %w", err)
 		}
-		if err := replace(path); err != nil {
+		if err := replaceKey(path); err != nil {
 			return nil, "", errors.Join(fmt.Errorf("new identity: %w", err), os.Remove(kept))
 		}
 	}
@@ -100,8 +100,8 @@ func Renew(dir string, now time.Time) (renewed *Identity, kept string, err error
 	return renewed, kept, err
 }
 
-// keep links a key file to a name with the time, and returns that name.
-func keep(path string, now time.Time) (kept string, err error) {
+// linkDated links a key file to a name with the time, and returns that name.
+func linkDated(path string, now time.Time) (kept string, err error) {
 	dated := path + "." + now.Format("20060102-150405")
 	kept = dated
 	for i := 2; ; i++ {
@@ -113,8 +113,8 @@ func keep(path string, now time.Time) (kept string, err error) {
 	}
 }
 
-// replace replaces a key file by one with a new key.
-func replace(path string) error {
+// replaceKey replaces a key file by one with a new key.
+func replaceKey(path string) error {
 	text, err := newKey()
 	if err != nil {
 		return fmt.Errorf("generate key: %w", err)
@@ -123,7 +123,7 @@ func replace(path string) error {
 		renameio.WithStaticPermissions(0o600))
 }
 
-// chown gives a file the owner of another one.
+// chown sets the owner of path to that of owner, if this process is root.
 func chown(path string, owner fs.FileInfo) error {
 	st, ok := owner.Sys().(*syscall.Stat_t)
 	if !ok || os.Geteuid() != 0 {

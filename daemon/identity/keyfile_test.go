@@ -248,7 +248,7 @@ func TestRenew(t *testing.T) {
 				t.Errorf("got files %q, want %q", got, tt.want)
 			}
 			if loaded, err := Load(dir); err != nil || loaded.ID() != renewed.ID() {
-				t.Errorf("got %v after Renew, want the id it returned", err)
+				t.Errorf("Load after Renew: got error %v or another id, want the id of Renew", err)
 			}
 			if old == nil {
 				return
@@ -256,7 +256,7 @@ func TestRenew(t *testing.T) {
 			if got, err := os.ReadFile(kept); err != nil || !bytes.Equal(got, old) {
 				t.Errorf("kept file: got %q, %v; want the old key", got, err)
 			}
-			// A second time in the same second: the kept key is not replaced.
+			// A second call in the same second does not replace the kept key.
 			again, keptAgain, err := Renew(dir, now)
 			if err != nil || keptAgain != kept+"-2" || again.ID() == renewed.ID() {
 				t.Errorf("again: got %v, %v; want another key, and the old one in %s-2", keptAgain, err, kept)

@@ -20,8 +20,8 @@ import (
 	"vchat/daemon/wire"
 )
 
-// arbiterFor returns a device whose id is smaller than that of d, so that it
-// nominates connections.
+// arbiterFor returns a device with a smaller id than d: it nominates
+// connections.
 func (tn *testNet) arbiterFor(name string, d *device) *device {
 	for {
 		if x := tn.device(name); x.id.ID().Compare(d.id.ID()) < 0 {
@@ -167,7 +167,7 @@ func TestHandler_upBeforeDown(t *testing.T) {
 	tn.start(alice.device, false, bob)
 	both := []*rawPeer{tn.dialHello(t, "alice", bob), tn.dialHello(t, "alice", bob)}
 	both[0].send(&wire.Nominate{})
-	time.Sleep(5 * time.Millisecond) // most likely this one is read first; the test allows either
+	time.Sleep(5 * time.Millisecond) // this one is probably read first; the test allows either
 	both[1].send(&wire.Nominate{})
 	for alice.ups() < 2 {
 		time.Sleep(time.Millisecond)

@@ -99,8 +99,8 @@ type Handler interface {
 	// Frame takes over the reference to f.
 	Frame(l *Link, f *frame.Frame)
 	// Quality reports that the quality of sent frames was reduced or restored;
-	// Status has the reason. It is called from a goroutine of its own, between
-	// Up and Down or shortly after.
+	// Status has the reason. It is called from another goroutine, between Up
+	// and Down or shortly after.
 	Quality(l *Link)
 }
 

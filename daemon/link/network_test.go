@@ -31,7 +31,7 @@ func TestNetwork_changeDialsAtOnce(t *testing.T) {
 		alice.config = func(c *link.Config) { c.Network = change.watch }
 		tn.start(alice, true, bob)
 		for range 20 {
-			advance(20 * time.Second) // pauses are 2 s by now, and each change is a burst of its own
+			advance(20 * time.Second) // pauses are 2 s by now, and each change starts a new burst
 			before := tn.net.Dials()
 			change <- struct{}{}
 			advance(151 * time.Millisecond)

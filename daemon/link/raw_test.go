@@ -129,8 +129,8 @@ func TestLink_rawFramesArriveUnchanged(t *testing.T) {
 	})
 }
 
-// nominated starts alice with a nominated link to bob, whose side the test
-// writes.
+// nominated starts alice with a nominated link, and returns the peer's end of
+// it for the test.
 func (tn *testNet) nominated(t *testing.T, features ...string) (alice *viewer, s *rawPeer) {
 	alice = &viewer{tn.device("alice"), map[uint64][]byte{}}
 	alice.handler = alice

@@ -25,8 +25,8 @@ func publishRaw(h *frame.Hub, p *frame.Pool, seq uint64, w, ht int, noise bool) 
 	h.Publish(f)
 }
 
-// publishJPEG publishes a JPEG whose Meta has the width claim, and returns its
-// size. A frame with an odd number is a card.
+// publishJPEG publishes a JPEG with the width claim in its Meta, and returns
+// its size. A frame with an odd number is a card.
 func publishJPEG(t *testing.T, h *frame.Hub, p *frame.Pool, seq uint64, w, ht int, claim int) int {
 	t.Helper()
 	b, err := mjpeg.NewEncoder(80).EncodeYUYV(nil, make([]byte, 2*w*ht), w, ht, 2*w)

@@ -136,7 +136,7 @@ func TestWatch_kernel(t *testing.T) {
 	fd := <-socket
 	if fd < 0 {
 		cancel()
-		t.Skipf("no network namespace of its own: %v", <-ended)
+		t.Skipf("cannot create a network namespace: %v", <-ended)
 	}
 	defer unix.Close(fd)
 	flip := time.NewTicker(10 * time.Millisecond) // Watch may not have started yet

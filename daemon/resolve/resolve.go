@@ -165,12 +165,12 @@ func interleave(v6, v4 []netip.Addr) (all []netip.Addr) {
 func Lookup(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
 	name := strings.TrimSuffix(host, ".")
 	if strings.HasSuffix(strings.ToLower(name), ".local") {
-		// As it is: names of mDNS are UTF-8 (RFC 6762, section 16).
+		// Unconverted: names of mDNS are UTF-8 (RFC 6762, section 16).
 		if a, err := queryAvahi(ctx, avahiSocket, name, v4); err == nil {
 			return []netip.Addr{a}, nil
 		}
 	}
-	ascii, err := international.ToASCII(host)
+	ascii, err := idnaProfile.ToASCII(host)
 	if err != nil {
 		return nil, fmt.Errorf("international name %q: %w", host, err)
 	}
@@ -181,7 +181,7 @@ func Lookup(ctx context.Context, host string, v4 bool) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, network, ascii)
 }
 
-// international converts names with letters of other scripts to those of DNS.
-// Package config checks names with the same profile.
-var international = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false),
+// idnaProfile converts names with non-ASCII letters to ASCII for DNS. Package
+// config checks names with the same profile.
+var idnaProfile = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false),
 	idna.StrictDomainName(false))

@@ -117,8 +117,8 @@ func TestAddresses_limit(t *testing.T) {
 	}
 }
 
-// Names go to DNS in ASCII. ToASCII leaves ASCII names as they are.
-func TestInternational(t *testing.T) {
+// Names are sent to DNS in ASCII. ToASCII leaves ASCII names as they are.
+func TestIDNAProfile(t *testing.T) {
 	for _, tt := range []struct{ name, want string }{
 		{"BÜRO.example", "xn--bro-hoa.example"},
 		{"例え。テスト", "xn--r8jz45g.xn--zckzah"},
@@ -127,7 +127,7 @@ func TestInternational(t *testing.T) {
 		{"xn--bro-hoa.example", "xn--bro-hoa.example"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got, err := international.ToASCII(tt.name); got != tt.want || err != nil {
+			if got, err := idnaProfile.ToASCII(tt.name); got != tt.want || err != nil {
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			}
 		})

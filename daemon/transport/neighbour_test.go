@@ -33,7 +33,7 @@ func BenchmarkConfirmNeighbour(b *testing.B) {
 	runtime.LockOSThread() // stays locked: the namespace ends with the thread
 	far := newNamespace(b)
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		b.Skipf("no network namespace of its own: %v", err)
+		b.Skipf("cannot create a network namespace: %v", err)
 	}
 	ip(b, "link add near type veth peer name far")
 	ip(b, fmt.Sprintf("link set far netns /proc/%d/ns/net", far.thread))
@@ -140,7 +140,7 @@ func ip(b *testing.B, arguments string) {
 	}
 }
 
-// namespace is a thread in a network namespace of its own.
+// namespace is a thread in its own network namespace.
 type namespace struct {
 	thread int
 	calls  chan func()
@@ -160,7 +160,7 @@ func newNamespace(b *testing.B) *namespace {
 	}()
 	b.Cleanup(func() { close(n.calls) })
 	if err := <-started; err != nil {
-		b.Skipf("no network namespace of its own: %v", err)
+		b.Skipf("cannot create a network namespace: %v", err)
 	}
 	return n
 }
