@@ -239,3 +239,30 @@ func TestImports(t *testing.T) {
 		t.Errorf("got import %s, want none of vchat", pkg.Imports[i])
 	}
 }
+
+// This device's own id is a fault of the peer that has it, wherever it stands.
+func TestLoadFor_ownID(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "vchat.yaml")
+	file := "state_dir: /srv/state\npeers:\n  attic: {id: " + atticID + "}\n  workshop:\n    id: " +
+		strings.ToLower(workshopID) + "\n"
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, own, want string }{
+		{"other id", countingID, ""},
+		{"unknown", "", ""},
+		{"own id", workshopID, path + ":5:9: peers.workshop.id is " + OwnIDText},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := LoadFor(path, func(dir string) string {
+				if dir != "/srv/state" {
+					t.Errorf("got state directory %q, want /srv/state", dir)
+				}
+				return tt.own
+			})
+			if got := fmt.Sprint(err); got != tt.want && (tt.want != "" || err != nil) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
