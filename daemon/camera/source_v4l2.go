@@ -137,6 +137,9 @@ func (v *v4l2Source) takeNewest(fresh bool) (f *frame.Frame) {
 			var d defect
 			if f, d = v.take(b.Buffer); f == nil {
 				v.counters.countBroken(d)
+				if d != defectWrongSize {
+					v.sizes.reject()
+				}
 				v.broken, v.defect = v.broken+1, d
 			} else {
 				v.broken = 0
@@ -184,11 +187,12 @@ func (v *v4l2Source) takeJPEG(b []byte) (*frame.Frame, defect) {
 	if err != nil {
 		return nil, defectOf(err)
 	}
-	if !sizeOK(info.Width, info.Height) {
+	now := v.cfg.now()
+	if !sizeOK(info.Width, info.Height) || !v.sizes.accept(info.Width, info.Height, now) {
 		v.badSize = [2]int{info.Width, info.Height}
 		return nil, defectWrongSize
 	}
-	v.setWarning(warnSize, v.sizes.observe(info.Width, info.Height, v.cfg.now()))
+	v.setWarning(warnSize, v.sizes.observe(info.Width, info.Height, now))
 	return jpegFrame(v.pool, b, info), 0
 }
 
@@ -199,11 +203,41 @@ type sizeWatch struct {
 	present    [2]int // in text; zero: as negotiated
 	text       string
 	next       time.Duration // earliest time of the next change of text
+
+	trusted   [2]int        // another size that the camera has sent for a while
+	candidate [2]int        // the size of the last frame, which is neither
+	since     time.Duration // of candidate; 0: it was not the last frame
 }
 
-// sizeChangeInterval limits how often the text follows a camera that changes
-// the size all the time.
-const sizeChangeInterval = 5 * time.Second
+const (
+	// sizeChangeInterval limits how often the text follows a camera that
+	// changes the size all the time.
+	sizeChangeInterval = 5 * time.Second
+	// sizeTrustTime is how long a camera must send another size than the
+	// negotiated one. A single header is more likely to be damaged.
+	sizeTrustTime = 250 * time.Millisecond
+)
+
+// accept reports whether a frame of this size is as negotiated, or the camera
+// has sent only this size for sizeTrustTime, in at least two frames.
+func (w *sizeWatch) accept(width, height int, now time.Duration) bool {
+	size := [2]int{width, height}
+	switch {
+	case sideMatches(width, w.negotiated[0]) && sideMatches(height, w.negotiated[1]), size == w.trusted:
+		w.reject()
+		return true
+	case w.since == 0 || size != w.candidate:
+		w.candidate, w.since = size, now
+	case now-w.since >= sizeTrustTime:
+		w.trusted = size
+		w.reject()
+		return true
+	}
+	return false
+}
+
+// reject forgets the candidate: another frame came, a broken one for example.
+func (w *sizeWatch) reject() { w.since = 0 }
 
 // observe returns the warning after a frame of this size, or "".
 func (w *sizeWatch) observe(width, height int, now time.Duration) string {
@@ -246,7 +280,7 @@ func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
 
 func (v *v4l2Source) noFramesError() error {
 	path := v.cam.Device().Path
-	if v.broken > 0 && v.defect == defectWrongSize {
+	if v.broken > 0 && v.defect == defectWrongSize && !sizeOK(v.badSize[0], v.badSize[1]) {
 		return fmt.Errorf("%s: %w: %d in a row, the last one of %dx%d, and at most %dx%d is possible",
 			path, errBrokenFrames, v.broken, v.badSize[0], v.badSize[1], maxSide, maxSide)
 	}

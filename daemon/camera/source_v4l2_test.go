@@ -117,28 +117,71 @@ func TestV4L2_count(t *testing.T) {
 }
 
 func TestV4L2_frameSize(t *testing.T) {
-	v := &v4l2Source{
-		sourceEnv: sourceEnv{pool: frame.NewPool(1), counters: &counters{}},
-		mode:      v4l2.Mode{Format: v4l2.MJPEG, Width: 320, Height: 200},
-	}
-	v.sizes.negotiated = [2]int{320, 200}
 	for _, c := range []struct {
 		w, h int
-		want defect
-		ok   bool
+		want defect // of the first frame; 0: none
+		ok   bool   // after a while
 	}{
-		{320, 200, 0, true}, {320, 208, 0, true}, {320, 100, 0, true}, {640, 480, 0, true},
+		{320, 200, 0, true}, {320, 208, 0, true}, {320, 100, defectWrongSize, true}, {640, 480, defectWrongSize, true},
 		{8208, 8, defectWrongSize, false},
 	} {
 		b, err := mjpeg.NewEncoder(50).EncodeYUYV(nil, make([]byte, 2*c.w*c.h), c.w, c.h, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, got := v.take(v4l2.Buffer{Data: b})
-		if (f != nil) != c.ok || got != c.want || f != nil && (f.Width != c.w || f.Height != c.h) {
-			t.Errorf("%dx%d: got a frame %v, %s; want %v, %s",
-				c.w, c.h, f != nil, defectNames[got], c.ok, defectNames[c.want])
-		}
+		faketime.Test(t, func(t *testing.T) {
+			cfg := Config{Kernel: v4l2test.New()}
+			v := &v4l2Source{
+				sourceEnv: sourceEnv{cfg: cfg, pool: frame.NewPool(1), counters: &counters{}},
+				mode:      v4l2.Mode{Format: v4l2.MJPEG, Width: 320, Height: 200},
+			}
+			v.sizes.negotiated = [2]int{320, 200}
+			if f, got := v.take(v4l2.Buffer{Data: b}); got != c.want || (f != nil) != (c.want == 0) {
+				t.Errorf("%dx%d: got a frame %v, %s; want %s", c.w, c.h, f != nil, defectNames[got], defectNames[c.want])
+			}
+			time.Sleep(sizeTrustTime)
+			f, got := v.take(v4l2.Buffer{Data: b})
+			if (f != nil) != c.ok || f != nil && (f.Width != c.w || f.Height != c.h) {
+				t.Errorf("%dx%d: got a frame %v, %s; want %v", c.w, c.h, f != nil, defectNames[got], c.ok)
+			}
+		})
+	}
+}
+
+func TestSizeWatch_accept(t *testing.T) {
+	good, odd, odder := [2]int{1280, 720}, [2]int{640, 480}, [2]int{1280, 360}
+	broken := [2]int{}
+	for _, c := range []struct {
+		name     string
+		interval time.Duration
+		frames   [][2]int // the last one counts
+		want     bool
+	}{
+		{"first frame", 33, [][2]int{odd}, false},
+		{"always", 33, [][2]int{odd, odd, odd, odd, odd, odd, odd, odd, odd, odd}, true},
+		{"always, one frame a second", 1000, [][2]int{odd, odd}, true},
+		{"for a moment", 33, [][2]int{good, odd, odd, odd}, false},
+		{"with others between", 200, [][2]int{odd, good, odd, good, odd, good, odd}, false},
+		{"with broken ones between", 200, [][2]int{odd, broken, odd, broken, odd, broken, odd}, false},
+		{"two sizes in turn", 200, [][2]int{odd, odder, odd, odder, odd}, false},
+		{"changes", 200, [][2]int{odd, odd, odd, odder, odder, odder}, true},
+		{"back to the negotiated one", 200, [][2]int{odd, odd, odd, good}, true},
+		{"once trusted", 200, [][2]int{odd, odd, odd, good, odd}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := sizeWatch{negotiated: good}
+			var got bool
+			for i, f := range c.frames {
+				if f == broken {
+					w.reject()
+					continue
+				}
+				got = w.accept(f[0], f[1], time.Hour+time.Duration(i)*c.interval*time.Millisecond)
+			}
+			if got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
@@ -193,8 +236,8 @@ func TestV4L2_otherFrameSize(t *testing.T) {
 			if odd != (len(s.Warnings) == 1) || odd && !strings.Contains(s.Warnings[0], want) {
 				t.Errorf("%v: got warnings %q, want %q", size, s.Warnings, want)
 			}
-			if s.Width != size[0] || s.Height != size[1] || s.Broken > 0 || s.Restarted > 0 {
-				t.Errorf("got status %+v, want %v, and no fault", s, size)
+			if s.Width != size[0] || s.Height != size[1] || s.Broken > 30 || s.Restarted > 0 {
+				t.Errorf("got status %+v, want %v, few broken frames, and no restart", s, size)
 			}
 		}
 		if n := strings.Count(r.log.String(), "instead of the negotiated"); n != 1 {

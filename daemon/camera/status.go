@@ -106,7 +106,7 @@ const (
 	defectTruncated               // the end is missing
 	defectGarbled                 // not a JPEG, or a damaged one
 	defectTooSmall                // too few bytes for the frame's size
-	defectWrongSize               // larger than maxSide
+	defectWrongSize               // larger than maxSide, or another size than the frames around it
 	defectCount
 )
 
