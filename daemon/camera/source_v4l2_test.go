@@ -3,6 +3,7 @@ package camera
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -294,17 +295,27 @@ func TestV4L2_timeStamps(t *testing.T) {
 	}
 }
 
+// otherFormats are formats without a word in the configuration.
+var otherFormats = map[string]v4l2.PixelFormat{"uyvy": v4l2.UYVY, "yv12": v4l2.YV12, "rgb3": v4l2.RGB24}
+
 func TestV4L2_allocations(t *testing.T) {
 	for _, cfg := range []Config{
 		{Format: "mjpeg"}, {Format: "yuyv"}, {Format: "yuyv", Raw: "lz4"},
 		{Format: "nv12"}, {Format: "nv12", Raw: "lz4"},
 		{Format: "grey"}, {Format: "grey", Raw: "lz4"},
+		{Format: "uyvy"}, {Format: "uyvy", Raw: "lz4"},
+		{Format: "yv12"}, {Format: "yv12", Raw: "lz4"},
+		{Format: "rgb3"},
 	} {
 		faketime.Test(t, func(t *testing.T) {
 			kernel := v4l2test.New()
-			kernel.Plug(everyFormat).Script(func(f *v4l2test.Faults) { f.NoTables = 1 })
+			device := everyFormat
+			if f, ok := otherFormats[cfg.Format]; ok { // auto selects it
+				device = v4l2test.Device{Formats: []v4l2test.Format{{FourCC: f, Sizes: [][2]int{{320, 240}}, Padding: 8}}}
+			}
+			kernel.Plug(device).Script(func(f *v4l2test.Faults) { f.NoTables = 1 })
 			cfg.Kernel, cfg.Width, cfg.Height = kernel, 320, 240
-			c := New(cfg, nil)
+			c := New(cfg, slog.New(slog.DiscardHandler))
 			rd := c.Hub().Subscribe()
 			defer rd.Close()
 			s := newSupervisor(c)
