@@ -130,17 +130,21 @@ func TestRestore_times(t *testing.T) {
 	}{
 		{"plausible", t0.Add(-48 * time.Hour), t0.Add(-47 * time.Hour), t0.Add(-48 * time.Hour), t0.Add(-47 * time.Hour)},
 		{"clock was in 1970", time.Unix(10, 0), time.Unix(12, 0), t0, t0},
-		{"clock set during the ring", time.Unix(10, 0), t0.Add(-time.Hour), t0.Add(-time.Hour), t0.Add(-time.Hour)},
+		{"clock set during the ring", time.Unix(10, 0), t0.Add(-time.Hour),
+			t0.Add(-time.Hour), t0.Add(-time.Hour)},
 		{"clock was ahead", t0.Add(year), t0.Add(year), t0, t0},
-		{"answered before it started", t0.Add(-time.Hour), t0.Add(-2 * time.Hour), t0.Add(-2 * time.Hour), t0.Add(-2 * time.Hour)},
+		{"answered before it started", t0.Add(-time.Hour), t0.Add(-2 * time.Hour),
+			t0.Add(-2 * time.Hour), t0.Add(-2 * time.Hour)},
 		{"no times", time.Time{}, time.Time{}, t0, t0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDevice(t, config())
-			d.Restore([]Saved{{Version: 1, IDs: []ID{id(1)}, Peer: "bob", Started: tt.started, Answered: tt.answered}}, t0)
+			d.Restore([]Saved{{Version: 1, IDs: []ID{id(1)}, Peer: "bob",
+				Started: tt.started, Answered: tt.answered}}, t0)
 			c, ok := d.Get("bob")
 			if !ok || !c.Started.Equal(tt.wantStarted) || !c.Answered.Equal(tt.wantAnswered) {
-				t.Errorf("got started %v, answered %v; want %v, %v", c.Started, c.Answered, tt.wantStarted, tt.wantAnswered)
+				t.Errorf("got started %v, answered %v; want %v, %v",
+					c.Started, c.Answered, tt.wantStarted, tt.wantAnswered)
 			}
 		})
 	}

@@ -13,9 +13,9 @@ import (
 	"vchat/daemon/wire"
 )
 
-// Twins are two devices with one key, as after cloning an SD card. Without the
-// functions of this file a peer would move its link from one to the other, over
-// and over. The peer recognises them by the instance in their hellos:
+// Twins are two devices with the same key, as after an SD card was cloned.
+// Without this file, a peer would move its link from one to the other again and
+// again. It recognises them by the instance in their hellos:
 //
 //	hello of another instance ── ping the link ─┬─ pong: twins; keep the link
 //	                                            └─ silence: the device was restarted
@@ -24,7 +24,7 @@ import (
 
 const (
 	twinTimeout  = time.Second           // for the answer on the link
-	twinInterval = 20 * time.Millisecond // between two looks for it
+	twinInterval = 20 * time.Millisecond // between two checks for it
 	twinMemory   = 10 * time.Minute      // how long a twin is reported after it was seen
 	twinHint     = "was the card cloned? vchatd new-id on one of the two makes a new id"
 	twinByeText  = "another device with your id is connected here: " + twinHint
@@ -38,7 +38,7 @@ type twinVar struct {
 	where string
 }
 
-// set records where the twin is. It reports whether that is news.
+// set records where the twin is. It reports whether the twin is new.
 func (v *twinVar) set(where string) (isNew bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -69,8 +69,8 @@ func (ls *Links) onOwnTwin(where string) {
 }
 
 // refuseTwin decides about an accepted connection of p with this instance,
-// while there is a link. It returns the Bye for a twin; nil if the connection
-// is that of the same device, or of a successor.
+// while there is a link. It returns the Bye for a twin, or nil if the
+// connection is from the same device or from its successor.
 func (p *peer) refuseTwin(current *Link, instance uint64, address string) *wire.Bye {
 	if instance == 0 || current.theirs.Instance == 0 || instance == current.theirs.Instance || !current.answers() {
 		return nil
@@ -92,8 +92,7 @@ func (p *peer) refuseTwin(current *Link, instance uint64, address string) *wire.
 	return &wire.Bye{Code: wire.CodeSelfCall, Text: twinByeText}
 }
 
-// answers pings the other side of l and reports whether it answers within
-// twinTimeout.
+// answers pings the peer and reports whether it answers within twinTimeout.
 func (l *Link) answers() bool {
 	asked := frame.Now()
 	l.probe()
@@ -105,22 +104,22 @@ func (l *Link) answers() bool {
 	return false
 }
 
-// OtherInstance reports whether another device than the one of the present call
-// is at the other end, with the same key.
+// OtherInstance reports whether the peer is not the device of the current call,
+// but another one with the same key.
 func (l *Link) OtherInstance() bool {
 	instance := l.peer.instanceOfCall()
 	return instance != 0 && instance != l.theirs.Instance
 }
 
-// instanceOfCall returns the instance of the device in the present call; 0 if
-// there is no call, or if it is not known.
+// instanceOfCall returns the instance of the device in the current call; 0 if
+// there is no call, or if it is unknown.
 func (p *peer) instanceOfCall() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.callInstance
 }
 
-// noteInstance records the device of the present call. The caller holds mu.
+// noteInstance records the device of the current call. The caller holds mu.
 func (p *peer) noteInstance() {
 	if p.current != nil && p.callInstance == 0 && p.inCall.Load() {
 		p.callInstance = p.current.theirs.Instance
@@ -128,11 +127,11 @@ func (p *peer) noteInstance() {
 }
 
 // serveOwnKey ends a connection that we made to a device with our own key. It
-// returns the error for the peer whose address that is.
+// returns the error for the peer with that address.
 func (ls *Links) serveOwnKey(p *peer, conn *transport.Conn, id identity.ID, address string) error {
 	hello := ls.hello()
 	if b, err := wire.Append(nil, &hello); err == nil {
-		_, _ = conn.Write(b) // so that the other side learns our instance
+		_, _ = conn.Write(b) // so that the peer learns our instance
 	}
 	_ = sendByeAndWait(conn, wire.Bye{Code: wire.CodeSelfCall, Text: selfByeText})
 	if ls.isSelf(conn.RemoteAddr()) {
