@@ -8,8 +8,8 @@ import (
 
 // Errors of Check, for errors.Is.
 var (
-	ErrNoStart       = errors.New("not a JPEG frame")                   // does not begin with SOI
-	ErrNoEnd         = errors.New("truncated JPEG frame")               // no EOI
+	ErrNoStart       = errors.New("not a JPEG frame")                   // no SOI
+	ErrNoEnd         = errors.New("truncated JPEG frame")               // no EOI, and MCUs are missing
 	ErrMarker        = errors.New("damaged JPEG frame")                 // a marker or length is invalid there
 	ErrNoFrameHeader = errors.New("JPEG frame without size")            // no valid SOF before the first scan
 	ErrUnsupported   = errors.New("unsupported JPEG")                   // lossless, arithmetic, 12 bit, …
@@ -17,12 +17,16 @@ var (
 )
 
 // Info is the result of Check. Offsets are in bytes from the start of the
-// frame.
+// input.
 type Info struct {
 	Width, Height int  // pixels, 1..65535
 	Tables        bool // there are Huffman tables (DHT) before the first scan
+	Start         int  // offset of SOI; the bytes before it are junk
 	SOS           int  // offset of the first SOS marker
 	End           int  // offset after EOI; the rest of the buffer is padding
+
+	junk  int  // bytes between segments
+	noEOI bool // the frame is complete but for EOI
 }
 
 // Marker codes, Table B.1: the byte after 0xFF.
@@ -32,6 +36,8 @@ const (
 	mSOF1 = 0xC1 // extended sequential
 	mSOF2 = 0xC2 // progressive
 	mDHT  = 0xC4
+	mJPG  = 0xC8
+	mDAC  = 0xCC
 	mRST0 = 0xD0
 	mRST7 = 0xD7
 	mSOI  = 0xD8
@@ -44,131 +50,289 @@ const (
 	mCOM  = 0xFE
 )
 
-// Check reports whether b begins with one complete frame. It does not decode:
-// it checks the start, the markers, the size in pixels, the end, and that there
-// are enough bytes for the size. Bytes after the end are allowed, since UVC
-// cameras pad. It takes about 0.1 ms per megabyte.
+const (
+	// maxLead limits the bytes before SOI. Some cameras put a header of their
+	// own or zeros there.
+	maxLead = 64 << 10
+	// maxJunk limits the bytes between two segments. Other decoders also
+	// continue at the next marker.
+	maxJunk = 1 << 10
+)
+
+// Check reports whether b begins with one complete frame. It checks the
+// markers, the size in pixels, the end, and that there are enough bytes for the
+// size. Bytes after the end are allowed, since UVC cameras pad. It takes about
+// 0.1 ms per megabyte.
+//
+// Up to 64 KiB before the frame and 1 KiB between two segments are ignored, and
+// so is a missing EOI; Complete mends all of them. Only a frame without EOI or
+// with bytes between its segments is decoded, without the transform, to see
+// that it has all its MCUs.
 //
 // Errors: ErrNoStart, ErrNoEnd, ErrMarker, ErrNoFrameHeader, ErrUnsupported and
 // ErrTooSmall, each with the offset.
 func Check(b []byte) (Info, error) {
-	var w walker
-	if err := w.walk(b); err != nil {
-		if err == errMore {
+	start := bytes.Index(b[:min(len(b), maxLead+2)], startOfImage)
+	if start < 0 {
+		if len(b) < 2 {
 			return Info{}, fmt.Errorf("%w after %d bytes", ErrNoEnd, len(b))
 		}
-		return Info{}, err
+		return Info{}, ErrNoStart
 	}
-	return w.info, nil
+	for w := newWalker(start); ; {
+		err := w.walk(b)
+		if err == errStart && w.info.SOS == 0 && w.pos <= maxLead {
+			suspect := w.suspect || w.state == inJunk
+			w = newWalker(w.pos)
+			w.suspect = suspect
+			continue
+		}
+		if err = w.verify(b, err); err != nil {
+			return Info{}, err
+		}
+		return w.info, nil
+	}
 }
 
-// errMore reports that the input ends within the frame.
-var errMore = errors.New("more bytes are needed")
+var startOfImage, endOfImage = []byte{0xFF, mSOI}, []byte{0xFF, mEOI}
+
+var (
+	errMore  = errors.New("more bytes are needed")
+	errStart = errors.New("another frame begins") // at walker.pos
+)
 
 // walker walks one frame from marker to marker. It can be called again with the
 // same bytes and more after them, so that a stream is read only once.
 type walker struct {
-	info    Info
-	pos     int // all before it has been read
-	started bool
-	inScan  bool // pos is in entropy-coded data
-	minBits int  // minimum number of bits for the frame's blocks
+	info     Info
+	pos      int // everything before it was read
+	state    walkerState
+	segments int // number of complete segments
+	segment  int // offset of the last complete segment; 0: none
+	junk     int // offset of the first byte that belongs to no segment
+	// beforeJunk is the segment that the first junk follows.
+	beforeJunk int
+	minBits    int   // minimum number of bits for the frame's blocks
+	suspect    bool  // the frame may be the thumbnail in a damaged header
+	read       int64 // bytes looked at, for tests
 }
 
-// walk returns nil at the end of the frame, errMore, or an error of Check.
+type walkerState int
+
+const (
+	inHeader walkerState = iota
+	inJunk
+	inScan
+)
+
+// newWalker returns a walker of the frame whose SOI is at start.
+func newWalker(start int) walker { return walker{info: Info{Start: start}, pos: start + 2} }
+
+// walk returns nil at the end of the frame, errMore, errStart, or an error of
+// Check.
 func (w *walker) walk(b []byte) error {
-	if !w.started {
-		for i, c := range [...]byte{0xFF, mSOI} {
-			if i < len(b) && b[i] != c {
-				return ErrNoStart
-			}
-		}
-		if len(b) < 2 {
-			return errMore
-		}
-		w.started, w.pos = true, 2
-	}
 	for {
-		if w.inScan {
-			i := bytes.IndexByte(b[w.pos:], 0xFF)
-			if i < 0 {
-				w.pos = len(b)
+		switch w.state {
+		case inScan:
+			if !w.skipTo(b, bytes.IndexByte(b[w.pos:], 0xFF)) {
 				return errMore
 			}
-			w.pos += i
+		case inJunk:
+			limit := min(len(b), w.junk+maxJunk)
+			if !w.skipTo(b[:limit], bytes.IndexByte(b[w.pos:limit], 0xFF)) && limit < len(b) {
+				return w.fault(ErrMarker, "expected a marker")
+			}
 		}
 		if len(b)-w.pos < 2 {
 			return errMore
 		}
-		if b[w.pos] != 0xFF {
-			return w.fault(ErrMarker, "expected a marker")
+		w.read += 2
+		if b[w.pos] != 0xFF || b[w.pos+1] == 0 && w.state == inHeader {
+			if w.info.SOS != 0 {
+				return w.fault(ErrMarker, "expected a marker")
+			}
+			if w.info.junk == 0 {
+				w.beforeJunk = w.segment
+			}
+			w.state, w.junk, w.pos = inJunk, w.pos, w.pos+1
+			continue
 		}
-		m := b[w.pos+1]
-		switch {
+		switch m := b[w.pos+1]; {
 		case m == 0xFF: // fill, B.1.1.2
 			w.pos++
-		case w.inScan && (m == 0 || m >= mRST0 && m <= mRST7):
+		case w.state == inScan && (m == 0 || m >= mRST0 && m <= mRST7):
 			w.pos += 2
+		case w.state == inJunk && m != mSOI && !hasLength(m):
+			w.pos++
 		case m == mEOI:
-			return w.end()
+			return w.end(b)
+		case m == mSOI: // the end of this frame is missing
+			return errStart
 		default:
-			n, err := w.segment(b[w.pos:], m)
-			if err != nil {
+			if err := w.readSegment(b, m); err != nil {
 				return err
 			}
-			w.pos += n
-			w.inScan = m == mSOS
 		}
 	}
 }
 
-func (w *walker) end() error {
-	w.pos += 2
+// skipTo advances by n bytes, or to the end of b if n is negative. It reports
+// whether n is not.
+func (w *walker) skipTo(b []byte, n int) bool {
+	found := n >= 0
+	if !found {
+		n = len(b) - w.pos
+	}
+	w.pos += n
+	w.read += int64(n)
+	return found
+}
+
+func (w *walker) end(b []byte) error {
 	if w.info.SOS == 0 {
+		w.pos += 2
 		return w.fault(ErrMarker, "end before the first scan")
 	}
-	if have := 8 * (w.pos - w.info.SOS); have < w.minBits {
-		return fmt.Errorf("%w: %d bytes for %dx%d", ErrTooSmall, w.pos, w.info.Width, w.info.Height)
+	if w.suspect || w.info.junk > 0 {
+		if len(b)-w.pos < 4 {
+			return errMore
+		}
+		if b[w.pos+2] == 0xFF && hasLength(b[w.pos+3]) {
+			return w.fault(ErrMarker, "thumbnail of a damaged frame")
+		}
 	}
+	w.pos += 2
 	w.info.End = w.pos
+	return w.checkSize()
+}
+
+// checkSize returns ErrTooSmall if the blocks do not fit before w.info.End.
+func (w *walker) checkSize() error {
+	if have := 8 * (w.info.End - w.info.SOS); have < w.minBits {
+		return fmt.Errorf("%w: %d bytes for %dx%d",
+			ErrTooSmall, w.info.End-w.info.Start, w.info.Width, w.info.Height)
+	}
 	return nil
 }
 
-// segment reads the segment with marker m at the start of b. It returns the
-// segment's length, marker included.
-func (w *walker) segment(b []byte, m byte) (int, error) {
+// verify completes the result of walk: b is everything that there is. It
+// decodes a frame without EOI or with junk between its segments, and returns an
+// error if MCUs are missing.
+func (w *walker) verify(b []byte, result error) error {
+	info := &w.info
+	if result == errMore && w.state == inScan && bytes.HasPrefix(b[w.pos:], endOfImage) {
+		w.pos += 2
+		info.End = w.pos
+		result = w.checkSize()
+	}
+	switch {
+	case result == nil && info.junk == 0:
+		return nil
+	case result == nil:
+		if _, _, err := scanEnd(b[info.Start:info.End]); err != nil {
+			return fmt.Errorf("%w: bytes between segments: %w", ErrMarker, err)
+		}
+		return nil
+	case result == errStart:
+		b = b[:w.pos]
+	case result != errMore:
+		return result
+	}
+	if info.SOS == 0 || w.state != inScan {
+		return fmt.Errorf("%w after %d bytes", ErrNoEnd, len(b)-info.Start)
+	}
+	info.End = len(b)
+	if err := w.checkSize(); err != nil {
+		return fmt.Errorf("%w after %d bytes", ErrNoEnd, len(b)-info.Start)
+	}
+	end, fillBits, err := scanEnd(b[info.Start:])
+	end += info.Start
+	if err == nil && endsInPadding(b, end, fillBits) {
+		err = errMissingMCUs
+	}
+	if err != nil {
+		return fmt.Errorf("%w after %d bytes: %w", ErrNoEnd, len(b)-info.Start, err)
+	}
+	info.End, info.noEOI = end, true
+	return nil
+}
+
+// endsInPadding reports whether data up to end include zeros that pad the
+// buffer: zeros are valid codes. Data can end with a byte of zeros, but then it
+// is used completely, since encoders fill the last byte with ones.
+func endsInPadding(b []byte, end, fillBits int) bool {
+	zeros := end - len(bytes.TrimRight(b, "\x00"))
+	return end < len(b) && (zeros > 1 || zeros == 1 && fillBits > 0)
+}
+
+// readSegment reads the segment with marker m at w.pos.
+func (w *walker) readSegment(b []byte, m byte) error {
 	if !hasLength(m) {
-		// SOI within a frame: the camera lost the end of this one.
-		return 0, w.fault(ErrMarker, fmt.Sprintf("unexpected marker %02X", m))
+		return w.fault(ErrMarker, fmt.Sprintf("unexpected marker %02X", m))
 	}
-	if len(b) < 4 {
-		return 0, errMore
+	if len(b)-w.pos < 4 {
+		return errMore
 	}
-	n := int(b[2])<<8 | int(b[3])
+	n := int(b[w.pos+2])<<8 | int(b[w.pos+3])
 	if n < 2 {
-		return 0, w.fault(ErrMarker, "segment length below 2")
+		return w.fault(ErrMarker, "segment length below 2")
 	}
-	if len(b) < 2+n {
-		return 0, errMore
+	if len(b)-w.pos < 2+n {
+		return errMore
 	}
-	body, err := b[4:2+n], error(nil)
+	if w.state == inJunk {
+		w.info.junk += w.pos - w.junk
+	}
+	if err := w.parseSegment(m, b[w.pos+4:w.pos+2+n]); err != nil {
+		return err
+	}
+	w.segment, w.state = w.pos, inHeader
+	w.segments++
+	w.pos += 2 + n
+	if m == mSOS {
+		w.state = inScan
+	}
+	return nil
+}
+
+func (w *walker) parseSegment(m byte, body []byte) error {
 	switch m {
 	case mDHT:
 		w.info.Tables = w.info.Tables || w.info.SOS == 0
 	case mSOS:
-		err = w.scanHeader(body)
+		w.read += int64(len(body))
+		return w.scanHeader(body)
 	case mSOF0, mSOF1, mSOF2:
-		err = w.frameHeader(body, m)
+		w.read += int64(len(body))
+		return w.frameHeader(body, m)
 	default:
 		if m >= mSOF0 && m < mRST0 {
-			err = w.fault(ErrUnsupported, fmt.Sprintf("marker %02X", m))
+			return w.fault(ErrUnsupported, processName(m))
 		}
 	}
-	return 2 + n, err
+	return nil
 }
 
 func hasLength(m byte) bool {
-	return m >= mSOF0 && m < mRST0 && m != 0xC8 || m >= mSOS && m <= 0xEF || m == mCOM
+	return m >= mSOF0 && m < mRST0 && m != mJPG || m >= mSOS && m <= 0xEF || m == mCOM
+}
+
+// processName returns the name of the coding process of a SOF marker that is
+// not sequential Huffman coding, Table B.1.
+func processName(m byte) string {
+	switch {
+	case m == mSOF2:
+		return "progressive"
+	case m == 0xC3:
+		return "lossless"
+	case m >= 0xC5 && m <= 0xC7:
+		return "hierarchical"
+	case m > mJPG && m <= 0xCF:
+		return "arithmetic coding"
+	case m == mDNL:
+		return "number of lines after the scan"
+	}
+	return fmt.Sprintf("marker %02X", m)
 }
 
 func (w *walker) frameHeader(body []byte, m byte) error {

@@ -29,9 +29,10 @@ type Planes struct {
 type Decoder struct {
 	header     header
 	acDecoders [4]acDecoder
-	comps      [3]componentPlane
+	comps      [4]componentPlane
 	blockPos   [10]blockPos
 	memory     []byte
+	resampled  []byte // memory for resample
 	planes     Planes
 	block      [32]int64
 }
@@ -58,13 +59,15 @@ type blockPos struct {
 // direction, rounded up. scale is 1, 2, 4 or 8; a smaller frame takes less
 // time. The planes are valid until the next call.
 //
+// Frames of red, green and blue, or of cyan, magenta, yellow and black, are
+// converted. So are sampling factors that Planes cannot express.
+//
 // ErrTruncated comes with planes: from the damage to the next restart marker
 // they have the colour of the last good block, and grey if there was none. All
 // other errors come without planes. They are those of Check. ErrUnsupported is
-// also returned for progressive frames, several scans, quantisation steps above
-// 255, two or four components, chroma subsampling other than 1, 2 or 4, and
-// more than MaxDecoded samples. ErrTooSmall is also returned if almost all data
-// are missing.
+// also returned for progressive frames, two components, a subsampling of 3 to 2
+// or 4 to 3, and more than MaxDecoded samples. ErrTooSmall is also returned if
+// almost all data are missing.
 func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
 	if scale != 1 && scale != 2 && scale != 4 && scale != 8 {
 		return nil, fmt.Errorf("%w: at 1/%d", ErrUnsupported, scale)
@@ -72,18 +75,44 @@ func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
 	if err := d.header.parse(b); err != nil {
 		return nil, err
 	}
-	if err := d.allocPlanes(len(b), 8/scale); err != nil {
+	size := 8 / scale
+	if err := d.allocPlanes(len(b), size); err != nil {
 		return nil, err
 	}
-	s := scan{Decoder: d, r: bitReader{b: b, pos: d.header.data}, size: 8 / scale}
-	missing := s.decode()
-	if d.header.rgb() {
-		d.planes.fromRGB()
-	}
+	missing, total := d.decodeScans(b, size)
+	d.convertColors()
 	if missing > 0 {
-		return &d.planes, fmt.Errorf("%w: %d of %d MCUs", ErrTruncated, missing, d.header.across*d.header.down)
+		return &d.planes, fmt.Errorf("%w: %d of %d MCUs", ErrTruncated, missing, total)
 	}
 	return &d.planes, nil
+}
+
+// decodeScans decodes all scans to the components' planes.
+func (d *Decoder) decodeScans(b []byte, size int) (missing, total int) {
+	h := &d.header
+	if !h.singleScan() {
+		for i := range h.n {
+			fillGrey(d.comps[i].samples) // a scan may never come
+		}
+	}
+	for {
+		d.startScan(size)
+		s := scan{Decoder: d, r: bitReader{b: b, pos: h.data}, size: size}
+		missing += s.decode()
+		total += h.scan.across * h.scan.down
+		if h.pending == 0 {
+			return missing, total
+		}
+		if err := h.nextScan(b, s.r.pos); err != nil {
+			return missing + h.across*h.down, total + h.across*h.down
+		}
+	}
+}
+
+func fillGrey(samples []byte) {
+	for i := range samples {
+		samples[i] = 128
+	}
 }
 
 // maxLossRatio limits the claimed size by the number of bytes: a block has at
@@ -99,64 +128,71 @@ func (d *Decoder) allocPlanes(frameLen, size int) error {
 	if err != nil {
 		return err
 	}
-	if subX*subY > 1 && d.header.rgb() {
-		return fmt.Errorf("%w: red, green and blue of different sizes", ErrUnsupported)
+	scale := 8 / size
+	d.planes = Planes{W: (g.width + scale - 1) / scale, H: (g.height + scale - 1) / scale, SubX: subX, SubY: subY}
+	p := &d.planes
+	mcus, perMCU := int64(g.across)*int64(g.down), int64(0)
+	for _, c := range g.comps[:g.n] {
+		perMCU += int64(c.h * c.v)
 	}
-	mcus := int64(g.across) * int64(g.down)
-	if mcus*int64(g.perMCU)*2 > int64(frameLen)*8*maxLossRatio {
+	if mcus*perMCU*2 > int64(frameLen)*8*maxLossRatio {
 		return fmt.Errorf("%w: %dx%d in %d bytes", ErrTooSmall, g.width, g.height, frameLen)
 	}
-	if mcus*int64(g.perMCU)*int64(size*size) > MaxDecoded {
+	samples := mcus * perMCU * int64(size*size)
+	if d.needsResampling() {
+		samples = max(samples, int64(g.n)*int64(p.W)*int64(p.H))
+	}
+	if samples > MaxDecoded {
 		return fmt.Errorf("%w: %dx%d pixels", ErrUnsupported, g.width, g.height)
 	}
-	need := int(mcus) * g.perMCU * size * size
+	need := int(mcus*perMCU) * size * size
 	d.memory = slices.Grow(d.memory[:0], need)[:need]
-	memory, nextBlock := d.memory, 0
+	memory := d.memory
 	for i := range g.n {
 		c, t := &g.comps[i], &d.comps[i]
 		t.mcuWidth, t.mcuHeight = c.h*size, c.v*size
 		t.stride = g.across * t.mcuWidth
 		n := t.stride * g.down * t.mcuHeight
 		t.samples, memory = memory[:n:n], memory[n:]
-		steps := &d.header.steps[c.quant]
-		t.dcStep = int32(steps[0])
-		t.lastSlot = setSlots(&t.slots, steps, size)
-		d.acDecoders[c.ac].set(&d.header.ac[c.ac], size > 1, size < 8)
-		for j := range c.h * c.v {
-			d.blockPos[nextBlock] = blockPos{i, j/c.h*size*t.stride + j%c.h*size}
-			nextBlock++
-		}
 	}
-	scale := 8 / size
-	d.planes = Planes{W: (g.width + scale - 1) / scale, H: (g.height + scale - 1) / scale, SubX: subX, SubY: subY}
-	p := &d.planes
 	p.Y, p.YStride = d.comps[0].samples, d.comps[0].stride
-	if g.n == 3 {
+	if g.n >= 3 {
 		p.Cb, p.Cr, p.CStride = d.comps[1].samples, d.comps[2].samples, d.comps[1].stride
 	}
 	return nil
 }
 
-// fromRGB converts red, green and blue to Y, Cb and Cr of JFIF.
-func (p *Planes) fromRGB() {
-	const half, middle = 1 << 15, 128<<16 + 1<<15 - 1
-	for i := range p.Y {
-		r, g, b := int32(p.Y[i]), int32(p.Cb[i]), int32(p.Cr[i])
-		p.Y[i] = byte((19595*r + 38470*g + 7471*b + half) >> 16)
-		p.Cb[i] = byte((-11059*r - 21709*g + 32768*b + middle) >> 16)
-		p.Cr[i] = byte((32768*r - 27439*g - 5329*b + middle) >> 16)
+// startScan prepares the tables and output positions of the current scan.
+func (d *Decoder) startScan(size int) {
+	h := &d.header
+	for next := 0; next < h.scan.perMCU; {
+		i := h.scan.blocks[next]
+		c, t := &h.comps[i], &d.comps[i]
+		steps := &h.steps[c.quant]
+		t.dcStep, t.pred = int32(steps[0]), 0
+		t.lastSlot = setSlots(&t.slots, steps, size)
+		d.acDecoders[c.ac].set(&h.ac[c.ac], size > 1, size < 8)
+		across, blocks := c.h, c.h*c.v
+		if h.scan.perMCU == 1 { // not interleaved
+			across, blocks = 1, 1
+		}
+		t.mcuWidth, t.mcuHeight = across*size, blocks/across*size
+		for j := range blocks {
+			d.blockPos[next] = blockPos{i, j/across*size*t.stride + j%across*size}
+			next++
+		}
 	}
 }
 
 // subsampling returns the number of pixels per chroma sample.
 func subsampling(g *geometry) (x, y int, err error) {
-	a, b, c := &g.comps[0], &g.comps[1], &g.comps[2]
+	for _, c := range g.comps[:g.n] {
+		if g.hmax%c.h != 0 || g.vmax%c.v != 0 {
+			return 0, 0, fmt.Errorf("%w: sampling factors %dx%d of %dx%d", ErrUnsupported, c.h, c.v, g.hmax, g.vmax)
+		}
+	}
 	if g.n == 1 {
 		return 1, 1, nil
 	}
-	x, y = a.h/b.h, a.v/b.v
-	if b.h != c.h || b.v != c.v || a.h != x*b.h || a.v != y*b.v || x == 3 || y == 3 {
-		return 0, 0, fmt.Errorf("%w: sampling %dx%d, %dx%d, %dx%d", ErrUnsupported, a.h, a.v, b.h, b.v, c.h, c.v)
-	}
-	return x, y, nil
+	return g.hmax / g.comps[1].h, g.vmax / g.comps[1].v, nil
 }

@@ -33,7 +33,7 @@ type coefSlot struct {
 
 // setSlots fills slots for a component that becomes n by n samples a block.
 // steps are in zigzag order. It returns the last coefficient used.
-func setSlots(slots *[64]coefSlot, steps *[64]uint8, n int) (last uint32) {
+func setSlots(slots *[64]coefSlot, steps *[64]uint16, n int) (last uint32) {
 	for k, i := range naturalOrder {
 		row, column := int(i>>3), int(i&7)
 		if row >= n || column >= n {

@@ -64,7 +64,7 @@ func (r *referenceReader) block(h *header, c *component, pred *int) (weight int,
 	*pred += diff
 	weight = max(*pred, -*pred) * int(h.steps[c.quant][0])
 	if *pred < -1024 || *pred > 1023 {
-		weight = 1 << 20
+		weight = 1 << 30
 	}
 	for k := 1; k < 64; k++ {
 		s, ok := r.symbol(h.ac[c.ac].raw[:h.ac[c.ac].n])
@@ -91,7 +91,7 @@ func (r *referenceReader) block(h *header, c *component, pred *int) (weight int,
 // integers.
 func conforms(b []byte) (good, sane bool) {
 	var h header
-	if h.parse(b) != nil {
+	if h.parse(b) != nil || !h.singleScan() || h.n == 4 {
 		return false, false
 	}
 	sane = true
@@ -125,7 +125,7 @@ func conforms(b []byte) (good, sane bool) {
 				if !ok {
 					return false, false
 				}
-				sane = sane && weight <= 8*1024
+				sane = sane && weight < maxDC
 			}
 		}
 	}
@@ -170,7 +170,7 @@ func FuzzDecode(f *testing.F) {
 		if good && missing != nil {
 			t.Fatalf("got %v, want no error: the scan conforms", missing)
 		}
-		if !good || !sane {
+		if !good || !sane || d.needsResampling() {
 			return
 		}
 		if img, err := jpeg.Decode(bytes.NewReader(b)); err == nil {

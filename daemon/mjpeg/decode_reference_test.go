@@ -93,34 +93,48 @@ func TestDecode_exactTransform(t *testing.T) {
 	}
 }
 
-// djpeg decodes a frame with libjpeg at 1/scale to one or three interleaved
-// components. Adobe's segment instead of JFIF's makes it take Y, Cb and Cr for
-// red, green and blue, and leave them unchanged.
-func djpeg(t *testing.T, b []byte, scale int) (pix []byte, w, h, planes int) {
+// djpegPath returns the path of libjpeg's decoder. It skips the test if there
+// is none.
+func djpegPath(t *testing.T) string {
 	t.Helper()
-	tool, err := exec.LookPath("djpeg")
+	path, err := exec.LookPath("djpeg")
 	if err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "" {
 		t.Fatal("djpeg is not installed: package libjpeg-turbo-progs")
 	} else if err != nil {
 		t.Skip("djpeg is not installed")
 	}
-	adobe := []byte{0xFF, mAPP0 + 14, 0, 14, 'A', 'd', 'o', 'b', 'e', 0, 100, 0, 0, 0, 0, 0}
-	b = insertBefore(t, without(t, b, mAPP0), mDQT, adobe...)
-	cmd := exec.Command(tool, "-pnm", "-dct", "int", "-nosmooth", "-scale", fmt.Sprintf("1/%d", scale))
+	return path
+}
+
+// parsePPM returns the samples of a PPM file.
+func parsePPM(t *testing.T, b []byte) (pix []byte, w, h int) {
+	t.Helper()
+	var kind, most int
+	header := string(b[:min(len(b), 40)])
+	if _, err := fmt.Sscanf(header, "P%d\n%d %d\n%d\n", &kind, &w, &h, &most); err != nil || most != 255 {
+		t.Fatalf("got %.20q from djpeg, %v", b, err)
+	}
+	n := (2*kind - 9) * w * h // P5: 1, P6: 3
+	if len(b) < n {
+		t.Fatalf("got %d bytes of %dx%d from djpeg", len(b), w, h)
+	}
+	return b[len(b)-n:], w, h
+}
+
+// djpeg decodes a frame with libjpeg at 1/scale to one or three interleaved
+// components. Adobe's segment instead of JFIF's makes it take Y, Cb and Cr for
+// red, green and blue, and leave them unchanged.
+func djpeg(t *testing.T, b []byte, scale int) (pix []byte, w, h, planes int) {
+	t.Helper()
+	b = insertBefore(t, without(t, b, mAPP0), mDQT, adobeSegment(0)...)
+	cmd := exec.Command(djpegPath(t), "-pnm", "-dct", "int", "-nosmooth", "-scale", fmt.Sprintf("1/%d", scale))
 	var out, complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(b), &out, &complaint
 	if err := cmd.Run(); err != nil || complaint.Len() > 0 {
 		t.Fatalf("djpeg: %v, %s", err, complaint.String())
 	}
-	var kind, most int
-	if _, err := fmt.Sscanf(out.String(), "P%d\n%d %d\n%d\n", &kind, &w, &h, &most); err != nil || most != 255 {
-		t.Fatalf("got %.20q from djpeg, %v", out.String(), err)
-	}
-	planes = 2*kind - 9 // P5: 1, P6: 3
-	if out.Len() < planes*w*h {
-		t.Fatalf("got %d bytes of %dx%d from djpeg", out.Len(), w, h)
-	}
-	return out.Bytes()[out.Len()-planes*w*h:], w, h, planes
+	pix, w, h = parsePPM(t, out.Bytes())
+	return pix, w, h, len(pix) / (w * h)
 }
 
 // At full size and at 1/8 the samples equal those of libjpeg's slow integer

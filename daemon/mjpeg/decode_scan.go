@@ -9,7 +9,7 @@ type scan struct {
 
 // decode decodes all MCUs and returns the number of missing ones.
 func (s *scan) decode() (missing int) {
-	g := &s.header.geometry
+	g := &s.header.scan
 	mcus := g.across * g.down
 	interval := s.header.interval
 	if interval == 0 {
@@ -49,16 +49,16 @@ func (s *scan) startInterval() {
 // decodeInterval decodes the MCUs from m up to end. It returns the first one
 // that failed, or end.
 func (s *scan) decodeInterval(m, end int) int {
-	x, y := m%s.header.across, m/s.header.across
+	x, y := m%s.header.scan.across, m/s.header.scan.across
 	for ; m < end; m++ {
-		before := [3]int32{s.comps[0].pred, s.comps[1].pred, s.comps[2].pred}
+		before := [4]int32{s.comps[0].pred, s.comps[1].pred, s.comps[2].pred, s.comps[3].pred}
 		if !s.decodeMCU(x, y) || s.r.exhausted() {
 			for i, p := range before {
 				s.comps[i].pred = p
 			}
 			return m
 		}
-		if x++; x == s.header.across {
+		if x++; x == s.header.scan.across {
 			x, y = 0, y+1
 		}
 	}
@@ -67,7 +67,7 @@ func (s *scan) decodeInterval(m, end int) int {
 
 // decodeMCU decodes the MCU at column x, row y.
 func (s *scan) decodeMCU(x, y int) bool {
-	for _, b := range s.blockPos[:s.header.perMCU] {
+	for _, b := range s.blockPos[:s.header.scan.perMCU] {
 		t := &s.comps[b.comp]
 		c := &s.header.comps[b.comp]
 		diff, ok := s.header.dc[c.dc].dc(&s.r)
@@ -115,14 +115,19 @@ func (s *scan) decodeBlock(t *componentPlane, ac *acDecoder, code *huffDecoder, 
 	return true
 }
 
+// maxDC limits dequantised DC. Samples need 1024; coarse steps and other
+// coefficients that compensate it can need more. The transforms bear as much
+// again.
+const maxDC = 8192
+
 // dequantDC returns the current DC, dequantised.
-func (t *componentPlane) dequantDC() int32 { return min(max(t.pred*t.dcStep, -4096), 4095) }
+func (t *componentPlane) dequantDC() int32 { return min(max(t.pred*t.dcStep, -maxDC), maxDC-1) }
 
 // fillMCUs fills the MCUs from m up to end with the last DC.
 func (s *scan) fillMCUs(m, end int) {
 	for ; m < end; m++ {
-		x, y := m%s.header.across, m/s.header.across
-		for _, b := range s.blockPos[:s.header.perMCU] {
+		x, y := m%s.header.scan.across, m/s.header.scan.across
+		for _, b := range s.blockPos[:s.header.scan.perMCU] {
 			t := &s.comps[b.comp]
 			fillBlock(t.samples[y*t.mcuHeight*t.stride+x*t.mcuWidth+b.offset:], t.stride, s.size, t.dequantDC())
 		}

@@ -2,23 +2,57 @@ package mjpeg
 
 // CompletedLen returns the number of bytes that Complete appends.
 func CompletedLen(info Info) int {
-	if info.Tables {
-		return info.End
+	n := info.End - info.Start - info.junk
+	if !info.Tables {
+		n += len(standardDHT)
 	}
-	return info.End + len(standardDHT)
+	if info.noEOI {
+		n += 2
+	}
+	return n
 }
 
 // Complete appends the frame src to dst; info is Check's result for it. A frame
 // without Huffman tables gets the standard ones before its first scan: many UVC
-// cameras omit them, as AVI files do, and browsers and Go reject such frames.
-// Padding after the end is dropped. All other bytes are copied unchanged.
+// cameras omit them, as AVI files do, and browsers and Go reject such frames. A
+// missing EOI is added. Bytes before the frame, between its segments and after
+// its end are dropped. All other bytes are copied unchanged.
 func Complete(dst, src []byte, info Info) []byte {
-	if info.Tables {
-		return append(dst, src[:info.End]...)
+	if info.junk == 0 {
+		dst = append(dst, src[info.Start:info.SOS]...)
+	} else {
+		dst = appendSegments(dst, src[info.Start:info.SOS])
 	}
-	dst = append(dst, src[:info.SOS]...)
-	dst = append(dst, standardDHT...)
-	return append(dst, src[info.SOS:info.End]...)
+	if !info.Tables {
+		dst = append(dst, standardDHT...)
+	}
+	dst = append(dst, src[info.SOS:info.End]...)
+	if info.noEOI {
+		dst = AppendEnd(dst)
+	}
+	return dst
+}
+
+// appendSegments appends SOI and the segments of header without the bytes
+// between them. Check has accepted the header.
+func appendSegments(dst, header []byte) []byte {
+	dst = append(dst, header[:2]...)
+	for pos, junk := 2, false; pos+4 <= len(header); {
+		end := pos + 1
+		switch isMarker := header[pos] == 0xFF; {
+		case isMarker && hasLength(header[pos+1]):
+			end += 1 + int(header[pos+2])<<8 + int(header[pos+3])
+			junk = false
+		case isMarker && header[pos+1] == 0xFF: // fill, B.1.1.2
+		default:
+			junk = true
+		}
+		if !junk {
+			dst = append(dst, header[pos:end]...)
+		}
+		pos = end
+	}
+	return dst
 }
 
 // Comment returns the first comment (COM) before the first scan, or nil. It is

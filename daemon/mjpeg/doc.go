@@ -18,7 +18,8 @@
 //
 // Files: decode_* is the Decoder, encode_* the Encoder, requant_* the
 // Requantiser; header.go reads the headers for both decoders; check.go, dht.go,
-// exif.go and split.go work on markers alone; convert.go turns Planes into
+// exif.go, jfif.go and split.go work on markers alone, check_scan.go on the
+// Huffman codes of frames that must be mended; convert.go turns Planes into
 // pixels.
 //
 // Names, numbers and tables are those of ITU-T T.81 (JPEG). "B.2" and "Annex K"

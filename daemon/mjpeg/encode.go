@@ -127,8 +127,7 @@ func (e *Encoder) block(out *bitWriter, src []byte, step, stride, kind int, dc i
 func (e *Encoder) appendHeader(b []byte, k frameKind, interval int, comment []byte) []byte {
 	w, h, grey := k.width, k.height, k.sampling == 0
 	b = append(b, 0xFF, mSOI)
-	// JFIF 1.01 without density. Decoders then assume full-range BT.601.
-	b = append(b, 0xFF, mAPP0, 0, 16, 'J', 'F', 'I', 'F', 0, 1, 1, 0, 0, 1, 0, 1, 0, 0)
+	b = append(b, jfifSegment...)
 	if comment != nil {
 		b = append(b, 0xFF, mCOM, byte((len(comment)+2)>>8), byte(len(comment)+2))
 		b = append(b, comment...)

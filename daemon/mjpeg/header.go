@@ -17,34 +17,56 @@ type component struct {
 // geometry is the layout of a frame in blocks.
 type geometry struct {
 	width, height int
-	comps         [3]component
-	n             int     // number of components: 1 or 3
-	across, down  int     // MCUs
-	blocks        [10]int // component of each block of an MCU
-	perMCU        int     // number of blocks in an MCU
+	hmax, vmax    int // largest sampling factors
+	comps         [4]component
+	n             int // number of components: 1, 3 or 4
+	mcuLayout         // of a scan of all components
+}
+
+// mcuLayout is the layout of a scan.
+type mcuLayout struct {
+	across, down int     // MCUs
+	blocks       [10]int // component of each block of an MCU
+	perMCU       int     // number of blocks in an MCU; 0: too many
+}
+
+// add adds the blocks of component i to the MCU.
+func (l *mcuLayout) add(i, blocks int) {
+	if l.perMCU+blocks > len(l.blocks) {
+		l.perMCU = len(l.blocks) + 1
+		return
+	}
+	for range blocks {
+		l.blocks[l.perMCU] = i
+		l.perMCU++
+	}
 }
 
 // resize sets the size in pixels and the number of MCUs.
 func (g *geometry) resize(width, height int) {
-	h, v := 1, 1
+	g.hmax, g.vmax = 1, 1
 	for _, c := range g.comps[:g.n] {
-		h, v = max(h, c.h), max(v, c.v)
+		g.hmax, g.vmax = max(g.hmax, c.h), max(g.vmax, c.v)
 	}
 	g.width, g.height = width, height
-	g.across = (width + 8*h - 1) / (8 * h)
-	g.down = (height + 8*v - 1) / (8 * v)
+	g.across = (width + 8*g.hmax - 1) / (8 * g.hmax)
+	g.down = (height + 8*g.vmax - 1) / (8 * g.vmax)
 }
 
-// header is what decoding needs of a sequential frame with one scan.
+// header is what decoding needs of a sequential frame, up to the current scan.
 type header struct {
 	geometry
-	interval  int // MCUs between restart markers; 0: none
-	steps     [4][64]uint8
+	scan      mcuLayout // of the current scan
+	pending   uint      // bit i is set while component i has had no scan
+	interval  int       // MCUs between restart markers; 0: none
+	steps     [4][64]uint16
 	haveSteps [4]bool
 	dc, ac    [4]huffDecoder
 	haveCodes [2][4]bool
 	data      int    // offset of the entropy-coded data
 	metadata  []byte // application segments and comments for copies of the frame
+	jfif      bool   // there is a JFIF segment
+	adobe     int    // the colour transform of Adobe's segment; -1: none
 }
 
 // maxMetadataLen is the longest application segment or comment to keep, in
@@ -53,28 +75,59 @@ type header struct {
 const maxMetadataLen = 256
 
 // parse reads b up to the end of its first scan header. b holds at most one
-// frame. The errors are those of Check.
+// frame. It ignores junk as Check does. The errors are those of Check.
 //
 // A frame without Huffman tables gets the standard ones, as UVC cameras expect.
-// ErrUnsupported: progressive, several scans, two or four components, or
-// quantisation steps above 255, which no camera needs.
+// ErrUnsupported: not sequential, or two components.
 func (h *header) parse(b []byte) error {
-	h.n, h.interval, h.metadata = 0, 0, h.metadata[:0]
-	h.haveSteps, h.haveCodes = [4]bool{}, [2][4]bool{}
-	if len(b) < 2 || b[0] != 0xFF || b[1] != mSOI {
+	start := bytes.Index(b[:min(len(b), maxLead+2)], startOfImage)
+	if start < 0 {
 		return ErrNoStart
 	}
-	for pos := 2; ; {
+	h.reset()
+	return h.segments(b, start+2)
+}
+
+func (h *header) reset() {
+	h.n, h.pending, h.interval = 0, 0, 0
+	h.metadata, h.jfif, h.adobe = h.metadata[:0], false, -1
+	h.haveSteps, h.haveCodes = [4]bool{}, [2][4]bool{}
+}
+
+// nextScan reads the segments after a scan that ended at or before pos, up to
+// the end of the next scan header.
+func (h *header) nextScan(b []byte, pos int) error {
+	for ; pos+2 <= len(b); pos++ {
+		if m := b[pos+1]; b[pos] == 0xFF && m != 0 && m != 0xFF && (m < mRST0 || m > mRST7) {
+			return h.segments(b, pos)
+		}
+	}
+	return fmt.Errorf("%w after %d bytes", ErrNoEnd, len(b))
+}
+
+// segments reads the segments from pos up to the end of a scan header.
+func (h *header) segments(b []byte, pos int) error {
+	for junk := 0; ; {
 		if len(b)-pos < 4 {
 			return fmt.Errorf("%w after %d bytes", ErrNoEnd, len(b))
 		}
-		m := b[pos+1]
-		if b[pos] == 0xFF && m == 0xFF { // fill, B.1.1.2
+		m, isMarker := b[pos+1], b[pos] == 0xFF
+		switch {
+		case isMarker && m == 0xFF: // fill, B.1.1.2
+			pos++
+			continue
+		case isMarker && m == mSOI && h.n == 0:
+			h.reset()
+			pos += 2
+			continue
+		case (!isMarker || m == 0 || junk > 0 && !hasLength(m)) && junk < maxJunk && h.pending == allComponents(h.n):
+			junk++
 			pos++
 			continue
 		}
+		junk = 0
 		end := pos + 2 + int(b[pos+2])<<8 + int(b[pos+3])
-		if b[pos] != 0xFF || !hasLength(m) || end < pos+4 {
+		if !isMarker || !hasLength(m) || end < pos+4 {
 			return fmt.Errorf("%w: no segment at byte %d", ErrMarker, pos)
 		}
 		if end > len(b) {
@@ -106,13 +159,31 @@ func (h *header) segment(m byte, segment []byte) error {
 	case m == mSOF0 || m == mSOF1:
 		return h.frame(body)
 	case m > mSOF1 && m < mRST0 || m == mDNL:
-		return fmt.Errorf("%w: marker %02X", ErrUnsupported, m)
+		return fmt.Errorf("%w: %s", ErrUnsupported, processName(m))
 	case m == mSOS:
-		return h.scan(body)
-	case m >= mAPP0 && len(segment) <= maxMetadataLen && len(h.metadata) <= 4*maxMetadataLen:
-		h.metadata = append(h.metadata, segment...)
+		return h.scanHeader(body)
+	case m >= mAPP0:
+		h.keepMetadata(segment)
 	}
 	return nil
+}
+
+// keepMetadata keeps the first segments that are small, and those that define
+// the colours.
+func (h *header) keepMetadata(segment []byte) {
+	keep := len(h.metadata) <= 4*maxMetadataLen
+	switch {
+	case isJFIF(segment):
+		if len(segment) > maxMetadataLen { // with a thumbnail
+			segment = jfifSegment
+		}
+		keep, h.jfif = keep || !h.jfif, true
+	case isAdobe(segment):
+		keep, h.adobe = keep || h.adobe < 0, int(segment[adobeTransform])
+	}
+	if keep && len(segment) <= maxMetadataLen {
+		h.metadata = append(h.metadata, segment...)
+	}
 }
 
 // quantTables reads DQT, B.2.4.1.
@@ -131,10 +202,7 @@ func (h *header) quantTables(b []byte) error {
 			if step == 0 {
 				return fmt.Errorf("%w: quantisation step 0", ErrMarker)
 			}
-			if step > 255 {
-				return fmt.Errorf("%w: quantisation step %d", ErrUnsupported, step)
-			}
-			h.steps[t][i] = uint8(step)
+			h.steps[t][i] = uint16(step)
 		}
 		h.haveSteps[t] = true
 		b = b[n:]
@@ -192,14 +260,17 @@ func (h *header) frame(b []byte) error {
 	if len(b) < 6 || len(b) != 6+3*int(b[5]) {
 		return fmt.Errorf("%w: wrong length", ErrNoFrameHeader)
 	}
-	if b[0] != 8 || b[5] != 1 && b[5] != 3 {
-		return fmt.Errorf("%w: %d bits a sample, %d components", ErrUnsupported, b[0], b[5])
+	if b[0] != 8 {
+		return fmt.Errorf("%w: %d bits a sample", ErrUnsupported, b[0])
+	}
+	if b[5] != 1 && b[5] != 3 && b[5] != 4 {
+		return fmt.Errorf("%w: %d components", ErrUnsupported, b[5])
 	}
 	height, width := int(b[1])<<8|int(b[2]), int(b[3])<<8|int(b[4])
 	if width == 0 || height == 0 {
 		return fmt.Errorf("%w: %dx%d", ErrNoFrameHeader, width, height)
 	}
-	h.n, h.perMCU = int(b[5]), 0
+	h.n, h.mcuLayout = int(b[5]), mcuLayout{}
 	for i := range h.n {
 		c := component{id: b[6+3*i], h: int(b[7+3*i] >> 4), v: int(b[7+3*i] & 15), quant: int(b[8+3*i])}
 		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.quant > 3 {
@@ -208,39 +279,39 @@ func (h *header) frame(b []byte) error {
 		if h.n == 1 {
 			c.h, c.v = 1, 1 // a scan of one component is not interleaved, A.2.2
 		}
-		if h.perMCU+c.h*c.v > len(h.blocks) { // B.2.3
-			return fmt.Errorf("%w: too many blocks in an MCU", ErrMarker)
-		}
 		h.comps[i] = c
-		for range c.h * c.v {
-			h.blocks[h.perMCU] = i
-			h.perMCU++
-		}
+		h.add(i, c.h*c.v)
 	}
 	h.resize(width, height)
+	h.pending = allComponents(h.n)
 	return nil
 }
 
-// scan reads SOS, B.2.3.
-func (h *header) scan(b []byte) error {
+func allComponents(n int) uint { return 1<<n - 1 }
+
+// scanHeader reads SOS, B.2.3. Sequential frames do not use Ss, Se, Ah and Al.
+func (h *header) scanHeader(b []byte) error {
 	if h.n == 0 {
 		return fmt.Errorf("%w: scan before the frame header", ErrNoFrameHeader)
 	}
-	if len(b) < 1 || len(b) != 4+2*int(b[0]) {
+	n := 0
+	if len(b) > 0 {
+		n = int(b[0])
+	}
+	if n < 1 || n > h.n || len(b) != 4+2*n {
 		return fmt.Errorf("%w: damaged scan header", ErrMarker)
 	}
-	if int(b[0]) != h.n {
-		return fmt.Errorf("%w: more than one scan", ErrUnsupported)
-	}
-	if tail := b[1+2*h.n:]; tail[0] != 0 || tail[1] != 63 || tail[2] != 0 {
-		return fmt.Errorf("%w: scan of coefficients %d to %d, approximation %02X",
-			ErrUnsupported, tail[0], tail[1], tail[2])
-	}
-	for i := range h.n {
-		c := &h.comps[i]
-		if b[1+2*i] != c.id {
+	l := &h.scan
+	*l = mcuLayout{across: h.across, down: h.down}
+	next := 0
+	for i := range n {
+		for next < h.n && h.comps[next].id != b[1+2*i] {
+			next++
+		}
+		if next == h.n || h.pending>>next&1 == 0 {
 			return fmt.Errorf("%w: components out of order", ErrMarker)
 		}
+		c := &h.comps[next]
 		c.dc, c.ac = b[2+2*i]>>4, b[2+2*i]&15
 		if !h.needCodes(0, c.dc) || !h.needCodes(1, c.ac) {
 			return fmt.Errorf("%w: missing Huffman table", ErrMarker)
@@ -248,23 +319,43 @@ func (h *header) scan(b []byte) error {
 		if !h.haveSteps[c.quant] {
 			return fmt.Errorf("%w: missing quantisation table", ErrMarker)
 		}
+		if n == 1 { // not interleaved, A.2.2
+			l.add(next, 1)
+			l.across = (ceilDiv(h.width*c.h, h.hmax) + 7) / 8
+			l.down = (ceilDiv(h.height*c.v, h.vmax) + 7) / 8
+		} else {
+			l.add(next, c.h*c.v)
+		}
+		h.pending &^= 1 << next
+		next++
+	}
+	if l.perMCU > len(l.blocks) { // B.2.3
+		return fmt.Errorf("%w: too many blocks in an MCU", ErrMarker)
 	}
 	return nil
 }
 
-// rgb reports whether the components are red, green and blue instead of Y, Cb
-// and Cr. Adobe's segment decides. Without it and JFIF's, the component ids do.
+// singleScan reports whether the current scan has all components.
+func (h *header) singleScan() bool { return h.scan == h.mcuLayout }
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// rgb reports whether three components are red, green and blue instead of Y, Cb
+// and Cr. JFIF decides, wherever it stands; then Adobe's segment, then the
+// component ids.
 func (h *header) rgb() bool {
 	if h.n != 3 {
 		return false
 	}
-	for at := 0; at+4 <= len(h.metadata); at += 2 + int(h.metadata[at+2])<<8 + int(h.metadata[at+3]) {
-		switch m, body := h.metadata[at+1], h.metadata[at+4:]; {
-		case m == mAPP0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
-			return false
-		case m == mAPP0+14 && bytes.HasPrefix(body, []byte("Adobe")) && len(body) >= 12:
-			return body[11] == 0
-		}
+	switch {
+	case h.jfif:
+		return false
+	case h.adobe >= 0:
+		return h.adobe == 0
 	}
 	return h.comps[0].id == 'R' && h.comps[1].id == 'G' && h.comps[2].id == 'B'
 }
+
+// ycck reports whether four components are Y, Cb, Cr and K instead of cyan,
+// magenta, yellow and K.
+func (h *header) ycck() bool { return h.n == 4 && h.adobe == 2 }

@@ -1,6 +1,9 @@
 package mjpeg
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Scale is the coarseness of a requantised frame, 0 to MaxScale. At 0 the frame
 // is unchanged. Adding 16 doubles the quantisation steps. At 80 the steps are
@@ -78,12 +81,30 @@ func (r *Requantiser) Load(src []byte, info Info) error {
 	if err := r.header.parse(b); err != nil {
 		return err
 	}
+	if err := r.loadSteps(); err != nil {
+		return err
+	}
 	if err := r.coefs.decode(&r.header, b); err != nil {
 		return err
 	}
 	r.geometry = r.header.geometry
-	for i, c := range r.geometry.comps[:r.geometry.n] {
-		r.srcSteps[i] = r.header.steps[c.quant]
+	return nil
+}
+
+// loadSteps loads the quantisation steps. It returns ErrUnsupported for frames
+// that cannot be requantised.
+func (r *Requantiser) loadSteps() error {
+	h := &r.header
+	if h.n == 4 || !h.singleScan() {
+		return fmt.Errorf("%w: four components, or several scans", ErrUnsupported)
+	}
+	for i, c := range h.comps[:h.n] {
+		for k, step := range h.steps[c.quant] {
+			if step > 255 {
+				return fmt.Errorf("%w: quantisation step %d", ErrUnsupported, step)
+			}
+			r.srcSteps[i][k] = uint8(step)
+		}
 	}
 	return nil
 }

@@ -109,10 +109,10 @@ func (h *header) checkTrailer(b []byte, pos int) error {
 		if b[pos] != 0xFF {
 			continue
 		}
-		switch m := b[pos+1]; {
-		case m == mEOI:
+		switch m := b[pos+1]; m {
+		case mEOI:
 			return nil
-		case m == mSOS || m == mDNL:
+		case mSOS, mDNL:
 			return fmt.Errorf("%w: marker %02X behind its scan, at byte %d", ErrUnsupported, m, pos)
 		}
 	}
