@@ -3,9 +3,9 @@ package mjpeg
 import "bytes"
 
 // Orient appends to dst the frame src with an EXIF tag that makes viewers turn
-// it by degrees clockwise: 90, 180 or 270. It drops other EXIF data and leaves
-// the coefficients alone. With any other angle, or if src does not begin like a
-// JPEG, the copy is unchanged. It allocates nothing if dst has room for
+// it by degrees clockwise: 90, 180 or 270. It drops all other EXIF data, and
+// leaves the coefficients alone. With any other angle, or if src does not begin
+// like a JPEG, the copy is unchanged. It allocates nothing if dst has room for
 // len(src)+36.
 func Orient(dst, src []byte, degrees int) []byte {
 	turned := orientation(degrees)
@@ -13,20 +13,16 @@ func Orient(dst, src []byte, degrees int) []byte {
 		return append(dst, src...)
 	}
 	// JFIF and EXIF both require to be the first segment. Readers accept EXIF
-	// after JFIF, and stop after the application segments.
+	// after JFIF, and some stop after the application segments.
 	dst = append(dst, src[:2]...)
 	pos, written := 2, false
-	for len(src)-pos >= 4 && src[pos] == 0xFF && src[pos+1]&0xF0 == mAPP0 {
-		end := pos + 2 + int(src[pos+2])<<8 + int(src[pos+3])
-		if end < pos+4 || end > len(src) {
-			break
-		}
-		segment := src[pos:end]
+	for start, end := range headerSegments(src) {
+		segment := src[start:end]
 		if !written && segment[1] != mAPP0 {
 			dst, written = appendOrientation(dst, turned), true
 		}
 		if !isEXIF(segment) {
-			dst = append(dst, segment...)
+			dst = append(dst, src[pos:end]...) // with fill bytes
 		}
 		pos = end
 	}

@@ -20,6 +20,7 @@ func TestOrient(t *testing.T) {
 	const soi, jfif, adobe, rest = "ffd8", "ffe000104a46494600010100000100010000", "ffee0006414243 44", "ffdb0002ffd9"
 	other := "ffe1000a687474703a2f2f00" // APP1 other than EXIF
 	old := "ffe1000c457869660000aabbccdd"
+	dqt := "ffdb00060001020304"[:16]
 	for _, tt := range []struct {
 		name      string
 		src, want string
@@ -33,6 +34,10 @@ func TestOrient(t *testing.T) {
 		{"replaces EXIF", soi + jfif + old + other + rest, soi + jfif + exif("0006") + other + rest, 90},
 		{"EXIF first", soi + old + jfif + rest, soi + exif("0006") + jfif + rest, 90},
 		{"EXIF after other segments", soi + other + old + rest, soi + exif("0006") + other + rest, 90},
+		{"EXIF after tables", soi + jfif + dqt + old + rest, soi + jfif + exif("0006") + dqt + rest, 90},
+		{"EXIF twice", soi + old + jfif + old + other + dqt + old + rest,
+			soi + exif("0006") + jfif + other + dqt + rest, 90},
+		{"EXIF after fill bytes", soi + jfif + "ffff" + old + rest, soi + jfif + exif("0006") + rest, 90},
 		{"segment beyond the end", soi + "ffe1ffff00", soi + exif("0006") + "ffe1ffff00", 90},
 		{"segment length 1", soi + "ffe10001" + rest, soi + exif("0006") + "ffe10001" + rest, 90},
 		{"0 degrees", soi + old + rest, soi + old + rest, 0},
