@@ -1,7 +1,6 @@
 package camera
 
 import (
-	"errors"
 	"io"
 
 	"vchat/daemon/mjpeg"
@@ -14,7 +13,6 @@ type frameSplitter struct {
 	reader   io.Reader
 	counters *counters
 	counted  int64 // broken frames that are in counters
-	skipped  int64 // bytes, at the last count
 }
 
 func newFrameSplitter(r io.Reader, c *counters) *frameSplitter {
@@ -55,21 +53,8 @@ func (s *frameSplitter) skipReason() error {
 
 // count adds the splitter's new broken frames to the counters.
 func (s *frameSplitter) count() {
-	skipped, why := s.splitter.Skipped()
-	n := s.splitterBroken(skipped, why)
-	for ; s.counted < n; s.counted++ {
+	_, why := s.splitter.Skipped()
+	for n := s.splitter.Broken(); s.counted < n; s.counted++ {
 		s.counters.countBroken(defectOf(why))
 	}
-	s.skipped = skipped
-}
-
-// splitterBroken returns the splitter's number of broken frames.
-func (s *frameSplitter) splitterBroken(skipped int64, why error) int64 {
-	if c, ok := any(s.splitter).(interface{ Broken() int64 }); ok {
-		return c.Broken()
-	}
-	if skipped > s.skipped && why != nil && !errors.Is(why, mjpeg.ErrNoStart) {
-		return s.counted + 1
-	}
-	return s.counted
 }

@@ -136,7 +136,7 @@ func TestDamage(t *testing.T) {
 	c := testcard.New("film", 176, 96, 10)
 	one := c.AppendFrame(nil, 1, 0, noon)
 	garbled := bytes.Clone(one)
-	garbled[2], garbled[3] = 0x12, 0x34
+	garbled[bytes.Index(garbled, []byte{0xFF, 0xC0})+1] = 0x30 // the frame header
 	film := slices.Concat(one, one[:len(one)/2], one, one, garbled, one, one[:200], one, one)
 	name := filepath.Join(t.TempDir(), "film.mjpeg")
 	if err := os.WriteFile(name, film, 0o600); err != nil {
