@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/jpeg"
 	"image/png"
 )
@@ -16,10 +17,20 @@ func toPNG(frame []byte) ([]byte, error) {
 		return nil, fmt.Errorf("decode frame: %w", err)
 	}
 	var b bytes.Buffer
-	if err := png.Encode(&b, upright(m, orientation(frame))); err != nil {
+	if err := png.Encode(&b, upright(rgb(m), orientation(frame))); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// rgb returns an image with 8 bits a channel. Of YCbCr, png would make 16.
+func rgb(m image.Image) image.Image {
+	if gray, ok := m.(*image.Gray); ok {
+		return gray
+	}
+	converted := image.NewRGBA(m.Bounds())
+	draw.Draw(converted, converted.Rect, m, m.Bounds().Min, draw.Src)
+	return converted
 }
 
 // upright turns an image as its EXIF orientation says.

@@ -62,6 +62,28 @@ func TestToPNG_upright(t *testing.T) {
 	}
 }
 
+func TestToPNG_8bits(t *testing.T) {
+	for name, m := range map[string]image.Image{
+		"color": image.NewRGBA(image.Rect(0, 0, 16, 16)),
+		"gray":  image.NewGray(image.Rect(0, 0, 16, 16)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := jpeg.Encode(&b, m, nil); err != nil {
+				t.Fatal(err)
+			}
+			out, err := toPNG(b.Bytes())
+			if err != nil {
+				t.Fatal(err)
+			}
+			const depthAt = 24 // in IHDR: behind signature, length, type, width and height
+			if out[depthAt] != 8 {
+				t.Errorf("got %d bits a channel, want 8", out[depthAt])
+			}
+		})
+	}
+}
+
 func TestOrientation_damaged(t *testing.T) {
 	whole := mjpeg.Orient(nil, []byte("\xff\xd8\xff\xdb\x00\x02"), 90)
 	if got := orientation(whole); got != 6 {
