@@ -128,7 +128,8 @@ func TestRestore_times(t *testing.T) {
 		started, answered         time.Time
 		wantStarted, wantAnswered time.Time
 	}{
-		{"plausible", t0.Add(-48 * time.Hour), t0.Add(-47 * time.Hour), t0.Add(-48 * time.Hour), t0.Add(-47 * time.Hour)},
+		{"plausible", t0.Add(-48 * time.Hour), t0.Add(-47 * time.Hour),
+			t0.Add(-48 * time.Hour), t0.Add(-47 * time.Hour)},
 		{"clock was in 1970", time.Unix(10, 0), time.Unix(12, 0), t0, t0},
 		{"clock set during the ring", time.Unix(10, 0), t0.Add(-time.Hour),
 			t0.Add(-time.Hour), t0.Add(-time.Hour)},
