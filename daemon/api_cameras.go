@@ -151,7 +151,8 @@ func cameraError(err error) error {
 func (d *Daemon) cameraView(s camera.Status) api.Camera {
 	v := api.Camera{
 		Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, SinceMS: sinceMS(s.Since),
-		Format: s.Format, FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped, Broken: s.Broken, BrokenBy: s.BrokenBy,
+		Format: s.Format, FPS: round1(s.FPS), Frames: s.Frames, Dropped: s.Dropped,
+		Broken: s.Broken, BrokenBy: s.BrokenBy,
 		Restarted: s.Restarted, Reopened: s.Reopened, USBResets: s.USBResets, Warnings: s.Warnings, Rotate: s.Rotate,
 	}
 	name, missing := d.camera.Label(s.Device)
