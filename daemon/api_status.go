@@ -123,6 +123,7 @@ const (
 	dropLink   = "link"
 	dropLimit  = "max_bitrate"
 	dropTooBig = "too_big"
+	dropBroken = "broken"
 )
 
 func sendingView(s link.Sending) *api.Sending {
@@ -138,6 +139,7 @@ func sendingView(s link.Sending) *api.Sending {
 	}
 	for reason, n := range map[string]uint64{
 		dropLink: s.Drops.Link, dropLimit: s.Drops.MaxBitrate, dropTooBig: s.Drops.TooBig,
+		dropBroken: s.Drops.Broken,
 	} {
 		if n > 0 {
 			if v.DroppedBy == nil {

@@ -65,7 +65,7 @@ func writeSendingMetrics(t *metrics.Text, calls []api.Call) {
 		if c.Sending == nil {
 			continue
 		}
-		for _, reason := range []string{dropLink, dropLimit, dropTooBig} {
+		for _, reason := range []string{dropLink, dropLimit, dropTooBig, dropBroken} {
 			dropped.Add(float64(c.Sending.DroppedBy[reason]), "peer", c.Peer, "reason", reason)
 		}
 	}

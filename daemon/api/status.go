@@ -175,8 +175,8 @@ type Sending struct {
 	Frames  uint64  `json:"frames"`  // sent
 	Dropped uint64  `json:"dropped"` // not sent
 	// DroppedBy counts Dropped by cause: link (a newer frame replaced it before
-	// the link was free), max_bitrate, too_big. Absent while Dropped is
-	// 0.
+	// the link was free), max_bitrate, too_big, broken (damaged, so that it
+	// cannot be reduced). Absent while Dropped is 0.
 	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"`
 	Quality   Quality           `json:"quality"`
 	Reason    string            `json:"reason,omitempty"` // why quality is reduced, or fewer frames are sent

@@ -14,7 +14,7 @@
 //
 //   - Decoding a raw frame restores it byte for byte.
 //   - Encode returns a frame whatever the budget: one that cannot be made small
-//     enough exceeds it.
+//     enough exceeds it. Only a damaged one that must be reduced is an error.
 //   - A hostile peer can make Decode fail. It cannot make it write out of
 //     bounds, or allocate more than a frame of wire.MaxFrame or of the header's
 //     size.
@@ -59,7 +59,8 @@ type Encoded struct {
 func NewEncoder(features []string) *Encoder { return &Encoder{features: features, fitter: newFitter()} }
 
 // Encode encodes f in at most budget bytes if it can be made so small; 0: no
-// limit. now is an instant on any monotonic clock.
+// limit. now is an instant on any monotonic clock. The error is ErrBroken, or
+// mjpeg.ErrGeometry of a raw frame.
 func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Encoded, err error) {
 	h := &enc.Header
 	*h = wire.Frame{Seq: f.Seq, Captured: f.Captured, Width: uint16(f.Width), Height: uint16(f.Height)}
@@ -73,7 +74,10 @@ func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Enc
 	}
 	if budget > 0 && len(enc.Data) > budget {
 		var halved bool
-		if enc.Data, halved = e.fitter.fit(enc.Data, budget, now); halved {
+		if enc.Data, halved, err = e.fitter.fit(enc.Data, budget, now); err != nil {
+			return enc, err
+		}
+		if halved {
 			h.Width, h.Height = (h.Width+1)/2, (h.Height+1)/2
 		}
 	}

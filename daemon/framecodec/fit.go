@@ -1,6 +1,8 @@
 package framecodec
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -57,12 +59,28 @@ func newRequantise() requantiseFunc {
 	}
 }
 
+// ErrBroken reports a frame that must be reduced, but is damaged.
+var ErrBroken = errors.New("frame is damaged")
+
 // fit returns a JPEG in at most budget bytes, or in as few as it can; data
-// itself if it cannot be reduced. The result is valid until the next call.
-func (q *fitter) fit(data []byte, budget int, now time.Duration) (out []byte, halved bool) {
+// itself if it is of a kind that cannot be reduced. The result is valid until
+// the next call. The error is ErrBroken.
+func (q *fitter) fit(data []byte, budget int, now time.Duration) (out []byte, halved bool, err error) {
+	out, halved, err = q.reduce(data, budget, now)
+	switch {
+	case errors.Is(err, mjpeg.ErrUnsupported):
+		return data, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	return out, halved, nil
+}
+
+// reduce is fit, with the error of mjpeg.
+func (q *fitter) reduce(data []byte, budget int, now time.Duration) (out []byte, halved bool, err error) {
 	info, err := mjpeg.Check(data)
 	if err != nil {
-		return data, false
+		return nil, false, err
 	}
 	coarsest := float64(maxCoarseness)
 	retry := q.halved && now-q.halvedAt > retryInterval
@@ -75,12 +93,12 @@ func (q *fitter) fit(data []byte, budget int, now time.Duration) (out []byte, ha
 	if !q.halved || retry {
 		out, coarseness, err := q.requantise(q.buf[:0], data, info, budget, false)
 		if err != nil {
-			return data, false
+			return nil, false, err
 		}
 		q.buf = out
 		if coarseness <= coarsest && len(out) <= budget {
 			q.halved = false
-			return out, false
+			return out, false, nil
 		}
 		if coarseness > maxCoarseness || !retry {
 			q.fullSizeBudget = budget
@@ -89,8 +107,8 @@ func (q *fitter) fit(data []byte, budget int, now time.Duration) (out []byte, ha
 	}
 	out, _, err = q.requantise(q.buf[:0], data, info, budget, true)
 	if err != nil {
-		return data, false
+		return nil, false, err
 	}
 	q.buf = out
-	return out, true
+	return out, true, nil
 }

@@ -1,10 +1,13 @@
 package framecodec
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
+	"vchat/daemon/frame"
 	"vchat/daemon/mjpeg"
 )
 
@@ -55,7 +58,10 @@ func TestFitter_qualityThenSize(t *testing.T) {
 		{"finer, but just retried", 24, 16_790, 16_790, true},
 		{"finer", 26, 20_000, 20_000, false},
 	} {
-		out, halved := q.fit(data, step.budget, step.at*time.Second)
+		out, halved, err := q.fit(data, step.budget, step.at*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if len(out) != step.size || halved != step.halved {
 			t.Errorf("%s: got %d bytes, halved %v; want %d, %v", step.name, len(out), halved, step.size, step.halved)
 		}
@@ -63,17 +69,36 @@ func TestFitter_qualityThenSize(t *testing.T) {
 }
 
 func TestFitter_irreducible(t *testing.T) {
-	t.Run("refused by the requantiser", func(t *testing.T) {
-		data := testJPEG(t)
-		q := fitter{requantise: fakeRequantise(errors.New("progressive"))}
-		if out, halved := q.fit(data, 1000, 0); &out[0] != &data[0] || halved {
-			t.Errorf("got other data, halved %v; want the frame itself", halved)
-		}
-	})
-	t.Run("not a JPEG", func(t *testing.T) {
-		q := fitter{requantise: fakeRequantise(nil)}
-		if out, _ := q.fit([]byte("no JPEG"), 3, 0); string(out) != "no JPEG" {
-			t.Errorf("got %q, want the data itself", out)
-		}
-	})
+	data := testJPEG(t)
+	q := fitter{requantise: fakeRequantise(fmt.Errorf("%w: progressive", mjpeg.ErrUnsupported))}
+	if out, halved, err := q.fit(data, 1000, 0); err != nil || &out[0] != &data[0] || halved {
+		t.Errorf("got other data, halved %v, %v; want the frame itself", halved, err)
+	}
+}
+
+// A damaged frame is not sent as if it could not be reduced.
+func TestEncoder_damagedFrame(t *testing.T) {
+	e := NewEncoder(nil)
+	yuyv := make([]byte, 2*160*120)
+	for i := range yuyv {
+		yuyv[i] = byte(i * i >> 3)
+	}
+	good, err := mjpeg.NewEncoder(90).EncodeYUYV(nil, yuyv, 160, 120, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := append(bytes.Clone(good[:len(good)*3/4]), 0xFF, 0xD9)
+	flipped := bytes.Clone(good)
+	flipped[bytes.Index(good, []byte{0xFF, 0xDB})+5] = 0 // a quantisation step
+	for name, data := range map[string][]byte{"cut off": cut, "step 0": flipped, "no JPEG": []byte("no JPEG")} {
+		t.Run(name, func(t *testing.T) {
+			f := &frame.Frame{Data: data, Meta: frame.Meta{Format: frame.JPEG, Width: 160, Height: 120}}
+			if enc, err := e.Encode(f, len(data)-1, 0); !errors.Is(err, ErrBroken) {
+				t.Errorf("got %d bytes, %v; want ErrBroken", len(enc.Data), err)
+			}
+			if enc, err := e.Encode(f, len(data), 0); err != nil || !bytes.Equal(enc.Data, data) {
+				t.Errorf("with enough bytes: got %d bytes, %v; want the frame", len(enc.Data), err)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -137,6 +138,11 @@ func (s *sender) sendFrame() error {
 	budget, reason := s.control.Budget(f)
 	began := s.link.elapsed()
 	enc, err := s.encoder.Encode(f, budget, began)
+	if errors.Is(err, framecodec.ErrBroken) {
+		s.drops.Broken++
+		s.link.sent.onDropped(s.drops)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

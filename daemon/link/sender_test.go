@@ -1,12 +1,15 @@
 package link_test
 
 import (
+	"bytes"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"vchat/daemon/frame"
 	"vchat/daemon/link"
+	"vchat/daemon/mjpeg"
 	"vchat/daemon/wire"
 )
 
@@ -92,4 +95,44 @@ func TestSender_feedbackForEachFrameUpTo50ASecond(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Damaged frames that must be reduced are dropped and counted. They do not slow
+// down the others.
+func TestSender_damagedFrames(t *testing.T) {
+	yuyv := make([]byte, 2*320*240)
+	for i := range yuyv {
+		yuyv[i] = byte(rand.Uint32())
+	}
+	good, err := mjpeg.NewEncoder(90).EncodeYUYV(nil, yuyv, 320, 240, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := append(bytes.Clone(good[:len(good)*3/4]), 0xFF, 0xD9)
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.pair(false)
+		peer := link.Peer{Name: "bob", Address: "bob", ID: bob.id.ID(), MaxBitrate: 2}
+		alice.links.Configure("alice", []link.Peer{peer})
+		hub, pool := frame.NewHub(), frame.NewPool(4)
+		alice.links.Link("bob").Show(hub)
+		for seq := range uint64(200) {
+			data := good
+			if seq%5 == 4 {
+				data = damaged
+			}
+			f := pool.Get(len(data))
+			copy(f.Data, data)
+			f.Seq, f.Format, f.Width, f.Height = seq+1, frame.JPEG, 320, 240
+			f.Captured = time.Hour + time.Duration(seq)*50*time.Millisecond
+			hub.Publish(f)
+			advance(50 * time.Millisecond)
+		}
+		s := alice.links.Status("bob").Sending
+		if s.Drops.Broken < 35 || s.Drops.Broken > 40 || s.Frames < 150 {
+			t.Errorf("got %d frames sent, drops %+v; want about 160 of 200 sent, 40 broken", s.Frames, s.Drops)
+		}
+		if strings.Contains(s.Why, "cannot be reduced") {
+			t.Errorf("got %q for frames that can be reduced", s.Why)
+		}
+	})
 }

@@ -26,9 +26,10 @@ type Drops struct {
 	Link       uint64 // a newer frame replaced it before the link was free
 	MaxBitrate uint64 // max_bitrate left no bytes for it
 	TooBig     uint64 // it is larger than wire.MaxFrame
+	Broken     uint64 // it had to be reduced, but is damaged
 }
 
-func (d Drops) total() uint64 { return d.Link + d.MaxBitrate + d.TooBig }
+func (d Drops) total() uint64 { return d.Link + d.MaxBitrate + d.TooBig + d.Broken }
 
 // sendStats counts the frames that are sent. The sender and, for
 // feedback, the reading goroutine write it; any goroutine may read it.
