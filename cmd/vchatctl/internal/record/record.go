@@ -46,8 +46,8 @@ type format interface {
 // formats lists the formats by file extension.
 var formats = map[string]func() format{
 	".mkv":   func() format { return &matroska{} },
-	".mjpeg": func() format { return motionJPEG{} },
-	".mjpg":  func() format { return motionJPEG{} },
+	".mjpeg": func() format { return &motionJPEG{} },
+	".mjpg":  func() format { return &motionJPEG{} },
 }
 
 // Recording is a file being written. Its methods are for one goroutine at a

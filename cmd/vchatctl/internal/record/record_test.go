@@ -266,7 +266,7 @@ func TestRecording_rotation(t *testing.T) {
 			path, r := write(t, "a.mjpeg", frames, true)
 			var want []byte
 			for _, f := range frames {
-				want = mjpeg.Orient(want, f.Data, f.Rotate)
+				want = mjpeg.Orient(want, mjpeg.AppendJFIF(nil, f.Data), f.Rotate)
 			}
 			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("mjpeg: got other data than the frames with EXIF (%v)", err)
@@ -279,6 +279,19 @@ func TestRecording_rotation(t *testing.T) {
 	path, _ := write(t, "a.mkv", newFrames(t, 3, image.Pt(64, 48)), true)
 	if f, _ := read(t, path); f.Segment.Tracks.Entry.Video.Projection != nil {
 		t.Error("without rotation: got a projection, want none")
+	}
+}
+
+// Players recognise Motion JPEG by its JFIF segments, which some cameras omit.
+func TestRecording_jfif(t *testing.T) {
+	frames := newFrames(t, 3, image.Pt(64, 48))
+	path, _ := write(t, "a.mjpeg", frames, true)
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(got, []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00")); n != len(frames) {
+		t.Errorf("got %d frames that begin with JFIF, want %d", n, len(frames))
 	}
 }
 

@@ -2,8 +2,9 @@
 // the other.
 //
 // Guarantees:
-//   - It writes the frames byte for byte as the daemon sends them, and nothing
-//     else.
+//   - It writes the frames as the daemon sends them, and nothing else. Only a
+//     frame without a JFIF segment gets one, by which players recognise the
+//     stream.
 //   - A slow reader gets fewer frames, not older ones.
 //
 // It starts no goroutine.
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/daemon/mjpeg"
 )
 
 // Copy writes frames to stdout. It returns nil when the feed ends or the reader
@@ -27,6 +29,7 @@ import (
 func Copy(ctx context.Context, stdout *os.File, n *view.Newest) error {
 	out := view.Interruptible(ctx, stdout)
 	defer out.Close()
+	var buf []byte
 	for {
 		p, err := n.Next(ctx)
 		if err == io.EOF {
@@ -35,7 +38,8 @@ func Copy(ctx context.Context, stdout *os.File, n *view.Newest) error {
 		if err != nil {
 			return err
 		}
-		switch _, err := out.Write(p.Data); {
+		buf = mjpeg.AppendJFIF(buf[:0], p.Data)
+		switch _, err := out.Write(buf); {
 		case err == nil:
 		case errors.Is(err, unix.EPIPE):
 			return nil

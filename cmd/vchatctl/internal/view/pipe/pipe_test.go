@@ -64,6 +64,30 @@ func TestCopy(t *testing.T) {
 	}
 }
 
+// Players recognise the stream by JFIF segments, which some cameras omit.
+func TestCopy_jfif(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	avi1 := "\xff\xe0\x00\x06AVI1\xff\xdb\x00\x02"
+	src := &frameSource{token: make(chan struct{}, 1), end: io.EOF, frames: [][]byte{[]byte("\xff\xd8" + avi1)}}
+	src.token <- struct{}{}
+	close(src.token)
+	n := view.ReadNewest(src)
+	if err := Copy(t.Context(), w, n); err != nil {
+		t.Fatal(err)
+	}
+	n.Wait()
+	w.Close()
+	got, err := io.ReadAll(r)
+	want := "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + avi1
+	if err != nil || string(got) != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+}
+
 func TestCopy_ends(t *testing.T) {
 	broken, quit := errors.New("broken"), errors.New("quit")
 	for _, tt := range []struct {
