@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,7 +62,15 @@ func (l *decodeLoop) close() {
 func (l *decodeLoop) setSize(w, h int) { l.size.Store(uint64(w)<<32 | uint64(h)) }
 
 func (l *decodeLoop) run(ctx context.Context) {
+	var pause time.Duration // after a frame that was slow to decode
 	for {
+		if pause > 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
+		}
 		var d *decoded
 		select {
 		case d = <-l.free:
@@ -73,7 +82,7 @@ func (l *decodeLoop) run(ctx context.Context) {
 			return
 		}
 		size := l.size.Load()
-		d.decode(p, int(size>>32), int(size&(1<<32-1)))
+		pause = d.decode(p, int(size>>32), int(size&(1<<32-1)))
 		select {
 		case l.ready <- d:
 		case <-ctx.Done():
@@ -82,8 +91,9 @@ func (l *decodeLoop) run(ctx context.Context) {
 	}
 }
 
-// decode decodes a frame for a place of w by h pixels.
-func (d *decoded) decode(p *Frame, w, h int) {
+// decode decodes a frame for a place of w by h pixels. It returns how long to
+// wait before the next one.
+func (d *decoded) decode(p *Frame, w, h int) (pause time.Duration) {
 	d.DisplayedFrame = DisplayedFrame{Received: p.Received, Captured: p.Received.Add(-p.Frame.Age), Card: p.Card}
 	d.Rotate = p.Rotate
 	scale := 1
@@ -95,9 +105,17 @@ func (d *decoded) decode(p *Frame, w, h int) {
 		scale = render.DecodeScale(d.W, d.H, w, h)
 	}
 	d.Planes, d.err = d.decoder.Decode(p.Data, scale)
+	if errors.Is(d.err, mjpeg.ErrUnsupported) {
+		began := time.Now()
+		if planes := decodeProgressive(p.Data); planes != nil {
+			d.Planes, d.err = planes, nil
+			pause = progressivePause(time.Since(began))
+		}
+	}
 	if d.Planes != nil && d.W == 0 {
 		d.W, d.H = d.Planes.W, d.Planes.H
 	}
+	return pause
 }
 
 // show makes d the current frame. If d could not be decoded, the current frame
