@@ -97,7 +97,7 @@ func (d *Daemon) apiError(peer string, err error) error {
 }
 
 func (d *Daemon) unknownPeer(peer string) *api.Error {
-	e := &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer is called %q", peer)}
+	e := &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer named %q", peer)}
 	if names := slices.Sorted(maps.Keys(d.cfg.Peers)); len(names) > 0 {
 		e.Hint = "known peers: " + strings.Join(names, ", ")
 	} else {

@@ -21,8 +21,8 @@
 //   - Run returns within two seconds after its context is done.
 //
 // Goroutines: Run starts one per part, in this order, and stops them in the
-// reverse order: systemd notifications, state directory, call store, camera, camera state,
-// camera inspector, stats, links, control socket, metrics.
+// reverse order: systemd notifications, state directory, call store, camera,
+// camera state, camera inspector, stats, links, control socket, metrics.
 package daemon
 
 import (

@@ -24,7 +24,7 @@
 //	privacy off:  privacy ────▶ opening if there are readers, else idle
 //
 // lost may pass without help. failed needs somebody to change something. Both
-// are retried, with jitter. The function classify lists every error, its state
+// are retried, with jitter. classify in cause.go lists every error, its state
 // and what the user sees.
 //
 // A camera without frames goes through these steps. "No frames" means none for

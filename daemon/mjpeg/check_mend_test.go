@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestComplete_mends checks that frames with bytes in the wrong place or without
-// EOI become the frame they were.
+// TestComplete_mends checks that frames with bytes in the wrong place or
+// without EOI become the frame they were.
 func TestComplete_mends(t *testing.T) {
 	good := stdFrame(t)
 	noEOI := good[:len(good)-2]

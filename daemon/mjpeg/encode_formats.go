@@ -117,7 +117,8 @@ func (t *Tile) fromRGB(src []byte, x, y, w, h, stride, red, blue int) {
 		}
 	}
 	for i, s := range sums {
-		// 128 and a half, less the smallest fraction: the largest result is 255.
+		// 128 and a half, less the smallest fraction: the largest result is
+		// 255.
 		const bias = 128<<18 + 1<<17 - 1
 		t.Cb[i] = uint8((-11059*s[0] - 21709*s[1] + 32768*s[2] + bias) >> 18)
 		t.Cr[i] = uint8((32768*s[0] - 27439*s[1] - 5329*s[2] + bias) >> 18)

@@ -8,8 +8,8 @@
 //   - A switch to another console (Ctrl-Alt-F2) is never delayed; the frame is
 //     back after the return.
 //   - Monitors can be unplugged and plugged in at any time.
-//   - The console is restored after any end of the program: a second process, the
-//     guard, outlives it.
+//   - The console is restored after any end of the program: a second process,
+//     the guard, outlives it.
 //   - Memory from Next belongs to the painter until Show, even if the output is
 //     closed meanwhile.
 //

@@ -13,7 +13,8 @@
 //   - Pages of other sites can neither read nor control anything.
 //   - Of the control socket, only what the page needs is available.
 //   - The page survives a restart of the daemon.
-//   - Up to maxPages pages work at the same time. One more says why it does not.
+//   - Up to maxPages pages work at the same time. One more reports why it does
+//     not.
 //
 // Goroutines: the watcher, the HTTP server with its connections, one for each
 // feed that is requested, and for each page one that sends events and one for

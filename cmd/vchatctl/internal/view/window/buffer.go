@@ -45,7 +45,8 @@ func (b *buffer) release() {
 	b.mem, b.segment = nil, 0
 }
 
-// allocate makes a free buffer at least n bytes large, in shared memory if possible.
+// allocate makes a free buffer at least n bytes large, in shared memory if
+// possible.
 func (w *Window) allocate(b *buffer, n int) {
 	w.mu.Lock()
 	noShm := w.noShm

@@ -55,9 +55,9 @@ func (w *Window) notify() {
 	}
 }
 
-// sendInput sends user input to the viewer without blocking: the viewer may wait
-// for an event from this goroutine. If the channel is full, a key is dropped. A
-// close or repaint request replaces the oldest input.
+// sendInput sends user input to the viewer without blocking: the viewer may
+// wait for an event from this goroutine. If the channel is full, a key is
+// dropped. A close or repaint request replaces the oldest input.
 func (w *Window) sendInput(in view.Input) {
 	select {
 	case w.input <- in:
