@@ -115,7 +115,8 @@ func TestEncodeRGB(t *testing.T) {
 	e := NewEncoder(100)
 	for _, bgr := range []bool{false, true} {
 		for _, c := range []color.RGBA{
-			{255, 0, 0, 255}, {0, 255, 0, 255}, {0, 0, 255, 255}, {255, 255, 255, 255}, {0, 0, 0, 255}, {200, 120, 40, 255},
+			{255, 0, 0, 255}, {0, 255, 0, 255}, {0, 0, 255, 255},
+			{255, 255, 255, 255}, {0, 0, 0, 255}, {200, 120, 40, 255},
 		} {
 			const w, h, stride = 35, 19, 3*35 + 5
 			src := make([]byte, stride*h)

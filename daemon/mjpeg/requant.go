@@ -67,8 +67,11 @@ type Requantiser struct {
 	halved      coefficients // what Halve makes; it changes places with coef
 	blockStarts []int32      // what Halve works with
 
-	lastScale      Scale   // where AppendWithin looks first
-	sizeCorrection float64 // what a whole frame takes, over what the sample says
+	tokenised      Scale             // tokens and tables are complete for it; -1: for none
+	estimates      [MaxScale + 1]int // of findScale, in bytes; 0: none
+	finerRatio     float64           // how much longer a frame is at lastScale-1; 0: unknown
+	lastScale      Scale             // where AppendWithin looks first
+	sizeCorrection float64           // what a whole frame takes, over what the sample says
 }
 
 // Load decodes the frame src; info is Check's result for it. After an error no
@@ -77,7 +80,7 @@ type Requantiser struct {
 // and two or four components.
 func (r *Requantiser) Load(src []byte, info Info) error {
 	b := src[:min(info.End, len(src))]
-	r.geometry.n = 0
+	r.geometry.n, r.tokenised = 0, -1
 	if err := r.header.parse(b); err != nil {
 		return err
 	}
@@ -119,8 +122,12 @@ func (r *Requantiser) Append(dst []byte, s Scale) []byte {
 	if r.geometry.n == 0 {
 		return dst
 	}
-	r.setScale(s)
-	r.tokenise()
+	s = min(max(s, 0), MaxScale)
+	if r.tokenised != s {
+		r.setScale(s)
+		r.tokenise()
+		r.tokenised = s
+	}
 	return r.appendFrame(dst)
 }
 
@@ -132,7 +139,7 @@ func (r *Requantiser) tablePairs() int { return min(r.geometry.n, 2) }
 
 // setScale sets the output's steps to scale s.
 func (r *Requantiser) setScale(s Scale) {
-	s = min(max(s, 0), MaxScale)
+	r.tokenised = -1
 	for i := range r.geometry.n {
 		r.dstSteps[i] = s.quantTable(&r.srcSteps[i], quantKind(i))
 		r.params.set(i, quantKind(i), &r.srcSteps[i], &r.dstSteps[i])

@@ -94,6 +94,7 @@ func (r *Requantiser) Halve() {
 	if r.geometry.n == 0 {
 		return
 	}
+	r.tokenised = -1
 	r.indexBlocks()
 	old := r.geometry
 	r.geometry.resize((old.width+1)/2, (old.height+1)/2)

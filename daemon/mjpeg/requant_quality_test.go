@@ -7,7 +7,10 @@ import (
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"sort"
 	"testing"
+	"time"
 )
 
 // scenes are frames that compress differently, packed YUYV.
@@ -161,6 +164,97 @@ func TestAppendWithin_limit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// While the scene stays, AppendWithin tries only the scale of the frame before.
+func TestAppendWithin_steadyScene(t *testing.T) {
+	for _, c := range []struct{ w, h, quality, part int }{
+		{64, 48, 75, 2}, {64, 48, 90, 5}, {96, 64, 95, 2}, {320, 240, 75, 2}, {640, 480, 100, 2}, {640, 480, 85, 5},
+	} {
+		t.Run(fmt.Sprintf("%dx%d@%d/%d", c.w, c.h, c.quality, c.part), func(t *testing.T) {
+			src, err := NewEncoder(c.quality).EncodeYUYV(nil, scene(c.w, c.h, 2*c.w, 6), c.w, c.h, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r Requantiser
+			tried := 0
+			for range 8 {
+				mustLoad(t, &r, src)
+				r.AppendWithin(nil, len(src)/c.part)
+				tried = 0
+				for _, n := range r.estimates {
+					if n > 0 {
+						tried++
+					}
+				}
+			}
+			most := 1
+			if len(r.coefs.chunks) >= minSampledChunks {
+				most = 2 // the sample's error differs between scales
+			}
+			if tried > most {
+				t.Errorf("got %d scales tried, want at most %d", tried, most)
+			}
+		})
+	}
+}
+
+// BenchmarkRequantiseSizes compares small and fine frames with image/jpeg, and
+// reports how many times as fast the slowest per cent and the slowest are.
+func BenchmarkRequantiseSizes(b *testing.B) {
+	for b.Loop() {
+		var ratios []float64
+		for _, size := range [][2]int{{64, 48}, {96, 64}, {160, 120}, {320, 240}, {640, 480}, {1280, 720}} {
+			for _, quality := range []int{50, 75, 90, 95, 100} {
+				for _, noise := range []float64{0, 3, 8} {
+					for _, part := range []int{2, 5} {
+						ratios = append(ratios, requantiseRatio(b, size[0], size[1], quality, noise, part))
+					}
+				}
+			}
+		}
+		slices.Sort(ratios)
+		b.ReportMetric(ratios[len(ratios)/100], "times-as-fast-p1")
+		b.ReportMetric(ratios[0], "times-as-fast-min")
+	}
+}
+
+// requantiseRatio returns the time of image/jpeg over that of a Requantiser, to
+// make a frame as many times smaller.
+func requantiseRatio(b *testing.B, w, h, quality int, noise float64, part int) float64 {
+	src, err := NewEncoder(quality).EncodeYUYV(nil, scene(w, h, 2*w, noise), w, h, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	info, err := Check(src)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var r Requantiser
+	var dst []byte
+	ours, theirs := time.Hour, time.Hour
+	for range 4 + 1_000_000/(w*h) {
+		ours = min(ours, timeOf(func() {
+			if err := r.Load(src, info); err != nil {
+				b.Fatal(err)
+			}
+			dst, _ = r.AppendWithin(dst[:0], len(src)/part)
+		}))
+	}
+	var out bytes.Buffer
+	again := func(quality int) {
+		img, err := jpeg.Decode(bytes.NewReader(src))
+		if err != nil {
+			b.Fatal(err)
+		}
+		out.Reset()
+		_ = jpeg.Encode(&out, img, &jpeg.Options{Quality: quality})
+	}
+	q := sort.Search(100, func(q int) bool { again(max(q, 1)); return out.Len() >= len(dst) })
+	for range 4 + 200_000/(w*h) {
+		theirs = min(theirs, timeOf(func() { again(max(q, 1)) }))
+	}
+	return float64(theirs) / float64(ours)
 }
 
 func BenchmarkRequantise720p(b *testing.B) {

@@ -9,7 +9,11 @@ func inSample(i int) bool { return uint32(i)*2654435769>>29 == 0 }
 const minSampledChunks = 256
 
 // estimateLen returns the approximate length of the frame at scale s, in bytes.
+// Of a small frame it generates all tokens, which Append then uses.
 func (r *Requantiser) estimateLen(s Scale) int {
+	if n := r.estimates[s]; n > 0 {
+		return n
+	}
 	r.setScale(s)
 	r.tokens.reset()
 	sampledChunks, allChunks := 0, len(r.coefs.chunks)
@@ -24,17 +28,31 @@ func (r *Requantiser) estimateLen(s Scale) int {
 		sampledChunks++
 	}
 	bits := r.buildTables()
-	return r.headerLen() + int(float64(bits)/8*float64(allChunks)/float64(sampledChunks)*r.sizeCorrection)
+	if sampledChunks == allChunks {
+		r.tokenised = s
+	}
+	n := r.headerLen() + int(float64(bits)/8*float64(allChunks)/float64(sampledChunks)*r.sizeCorrection)
+	r.estimates[s] = n
+	return n
 }
 
+// minFill is the share of the limit, in per cent, that is good enough. The next
+// finer scale takes two to four per cent more.
+const minFill = 96
+
 // findScale returns the finest scale with an estimated length of at most limit
-// bytes. It starts at the previous frame's scale, which is usually close.
+// bytes, or one that nearly takes as much. It starts at the previous frame's
+// scale, which is usually close: while the scene stays, one estimate is enough.
 func (r *Requantiser) findScale(limit int) Scale {
+	r.estimates = [MaxScale + 1]int{}
 	fits, tooLarge := MaxScale+1, Scale(-1)
 	s := min(max(r.lastScale, 0), MaxScale)
-	for step := Scale(2); tooLarge+1 < fits; step *= 2 {
-		if r.estimateLen(s) <= limit {
+	for step := Scale(1); tooLarge+1 < fits; step *= 2 {
+		if n := r.estimateLen(s); n <= limit {
 			fits = s
+			if n >= limit*minFill/100 || s == r.lastScale && float64(n)*r.finerRatio > float64(limit) {
+				break
+			}
 		} else {
 			tooLarge = s
 		}
@@ -50,15 +68,22 @@ func (r *Requantiser) findScale(limit int) Scale {
 			break // at MaxScale
 		}
 	}
-	return min(fits, MaxScale)
+	s = min(fits, MaxScale)
+	if s > 0 && r.estimates[s-1] > limit {
+		r.finerRatio = float64(r.estimates[s-1]) / float64(r.estimates[s])
+	} else if s != r.lastScale {
+		r.finerRatio = 0
+	}
+	return s
 }
 
 // AppendWithin appends the loaded frame to dst at the finest scale that fits
 // limit bytes, and returns the scale. It uses at least 90 % of limit where
 // possible. At MaxScale the frame may exceed limit; Halve helps then.
 //
-// Scales are tried on an eighth of the frame, so it takes about one and a half
-// times as long as Append.
+// Scales are tried on an eighth of a large frame, and on all of a small one.
+// The first one is the previous frame's, so it takes little longer than Append
+// while the scene stays.
 func (r *Requantiser) AppendWithin(dst []byte, limit int) ([]byte, Scale) {
 	if r.geometry.n == 0 {
 		return dst, 0
@@ -78,7 +103,8 @@ func (r *Requantiser) AppendWithin(dst []byte, limit int) ([]byte, Scale) {
 		over := r.headerLen()
 		r.sizeCorrection *= min(max(float64(size-over)/float64(max(estimate-over, 1)), 0.5), 2)
 		r.lastScale = s
-		good := size <= limit && (s == 0 || size >= limit*9/10 || tries > 1)
+		exact := len(r.coefs.chunks) < minSampledChunks
+		good := size <= limit && (exact || s == 0 || size >= limit*9/10 || tries > 1)
 		if good || s == MaxScale {
 			return dst, s
 		}

@@ -101,12 +101,11 @@ func (t *tokens) appendWords(p *requantParams, g *geometry, words []uint32, pred
 
 // appendBlock appends the tokens of a block.
 func (t *tokens) appendBlock(ratios *[64]stepRatio, table uint32, diff int32, words []uint32) {
-	const most = 128 // at least a DC, 63 values, three ZRL and an EOB
-	if cap(t.tokens)-len(t.tokens) < most {
-		t.tokens = slices.Grow(t.tokens, most)
+	if cap(t.tokens)-len(t.tokens) < maxTokens {
+		t.tokens = slices.Grow(t.tokens, maxTokens)
 	}
 	begin := len(t.tokens)
-	out := (*[most]uint32)(t.tokens[begin : begin+most])
+	out := (*[maxTokens]uint32)(t.tokens[begin : begin+maxTokens])
 
 	sign := diff >> 31
 	size := uint32(bits.Len32(uint32((diff ^ sign) - sign)))
@@ -115,7 +114,11 @@ func (t *tokens) appendBlock(ratios *[64]stepRatio, table uint32, diff int32, wo
 
 	freq := &t.freq[(table+1)&3]
 	table = (table + 1) << 8
-	last, n := uint32(0), uint(1)
+	n, last := uint(1), uint32(0)
+	if len(words) >= denseBlock {
+		n, last = denseTokens(out, freq, ratios, table, words)
+		words = nil
+	}
 	for _, w := range words {
 		k := w & 63
 		r := &ratios[k]
@@ -126,21 +129,61 @@ func (t *tokens) appendBlock(ratios *[64]stepRatio, table uint32, diff int32, wo
 		run := k - last - 1
 		last = k
 		for ; run > 15; run -= 16 {
-			out[n&(most-1)] = table | 0xF0
+			out[n&(maxTokens-1)] = table | 0xF0
 			n++
 			freq[0xF0]++
 		}
 		size := uint32(bits.Len32(m))
 		low := (m ^ -(w >> 6 & 1)) & (1<<size - 1)
 		symbol := run<<4 | size
-		out[n&(most-1)] = low<<10 | table | symbol
+		out[n&(maxTokens-1)] = low<<10 | table | symbol
 		n++
 		freq[symbol&0xFF]++
 	}
 	if last < 63 {
-		out[n&(most-1)] = table
+		out[n&(maxTokens-1)] = table
 		n++
 		freq[0]++
 	}
 	t.tokens = t.tokens[:begin+int(n)]
+}
+
+// maxTokens is at least a DC, 63 values, three ZRL and an EOB.
+const maxTokens = 128
+
+// denseBlock is the number of values from which denseTokens is faster.
+const denseBlock = 28
+
+// denseTokens writes the tokens of AC values from out[1] on. It returns their
+// end and the zigzag index of the last one. It has no branch for values that
+// become 0: in a dense block the processor cannot predict it. Such a token is
+// overwritten by the next one.
+func denseTokens(out *[maxTokens]uint32, freq *[256]uint32, ratios *[64]stepRatio, table uint32, words []uint32) (
+	n uint, last uint32) {
+	n = 1
+	for _, w := range words {
+		k := w & 63
+		r := &ratios[k]
+		keep := (w-r.floor)>>31 ^ 1
+		m := (w>>7*r.recip + r.round) >> ratioBits
+		run := k - last - 1
+		if run > 15 {
+			if keep == 0 {
+				continue
+			}
+			for ; run > 15; run -= 16 {
+				out[n&(maxTokens-1)] = table | 0xF0
+				n++
+				freq[0xF0]++
+			}
+		}
+		size := uint32(bits.Len32(m))
+		low := (m ^ -(w >> 6 & 1)) & (1<<size - 1)
+		symbol := run<<4 | size
+		out[n&(maxTokens-1)] = low<<10 | table | symbol
+		n += uint(keep)
+		freq[symbol&0xFF] += keep
+		last += (k - last) & -keep
+	}
+	return n, last
 }
