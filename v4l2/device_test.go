@@ -154,7 +154,8 @@ func TestFind_noUsableFormat(t *testing.T) {
 		if path == "" {
 			path = device
 		}
-		want := `set camera.device to "exec:ffmpeg -loglevel error -f v4l2 -i ` + path + ` -c:v mjpeg -q:v 4 -f mjpeg -"`
+		want := `set camera.device to "exec:ffmpeg -loglevel error -f v4l2 -i ` + path +
+			` -c:v mjpeg -q:v 4 -f mjpeg -"`
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "BA81") {
 			t.Errorf("%s: got %v, want BA81 and %s", device, err, want)
 		}

@@ -43,7 +43,8 @@ func TestCaptureClock(t *testing.T) {
 		{"missing", every(300, 33, func(int) int { return 0 }), [2]int{20, 20}, false, "are missing"},
 		{"time of day", every(300, 33, func(at int) int { return at + 1_800_000_000_000 }), [2]int{20, 20}, false,
 			"another clock"},
-		{"half speed", every(300, 33, func(at int) int { return 100_000 + (at-100_000)/2 }), [2]int{-1100, 20}, false, "old"},
+		{"half speed", every(300, 33, func(at int) int { return 100_000 + (at-100_000)/2 }),
+			[2]int{-1100, 20}, false, "old"},
 		{"backwards", every(300, 33, func(at int) int { return 200_000 - at }), [2]int{0, 20}, false, "do not advance"},
 		{"jumps every other second", every(300, 33, func(at int) int {
 			return at + []int{-5000, 0, 5000, 0}[at/1000%4]

@@ -14,7 +14,8 @@ func TestCause_pause(t *testing.T) {
 			for watched, limit := range map[bool]time.Duration{false: c.maxPause, true: longPause} {
 				d, nominal := c.pause(tries, watched), min(100*time.Millisecond<<min(tries, 10), limit)
 				if d < nominal*3/4 || d > nominal*5/4 || d > limit {
-					t.Errorf("%s, try %d, watched %v: got %v, want %v with 25%% jitter", c.name, tries, watched, d, nominal)
+					t.Errorf("%s, try %d, watched %v: got %v, want %v with 25%% jitter",
+						c.name, tries, watched, d, nominal)
 				}
 			}
 		}

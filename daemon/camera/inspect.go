@@ -26,9 +26,12 @@ var (
 
 // Types of package v4l2 in the results of an [Inspector].
 type (
-	Format  = v4l2.FormatInfo
+	// Format is a format of a camera with its sizes and rates.
+	Format = v4l2.FormatInfo
+	// Control is a control of a camera.
 	Control = v4l2.Control
-	Change  = v4l2.Change
+	// Change is a control that was set.
+	Change = v4l2.Change
 )
 
 const (

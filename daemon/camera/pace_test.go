@@ -15,13 +15,18 @@ func TestPacer(t *testing.T) {
 			skipped uint64
 			at      time.Duration // end of the wait, after the start
 		}{
-			{0, 0, 0}, {30 * time.Millisecond, 0, 100 * time.Millisecond}, {150 * time.Millisecond, 0, 250 * time.Millisecond},
-			{0, 0, 300 * time.Millisecond}, {1050 * time.Millisecond, 9, 1350 * time.Millisecond}, {0, 0, 1400 * time.Millisecond},
+			{0, 0, 0},
+			{30 * time.Millisecond, 0, 100 * time.Millisecond},
+			{150 * time.Millisecond, 0, 250 * time.Millisecond},
+			{0, 0, 300 * time.Millisecond},
+			{1050 * time.Millisecond, 9, 1350 * time.Millisecond},
+			{0, 0, 1400 * time.Millisecond},
 		} {
 			time.Sleep(step.work)
 			skipped, err := p.wait(time.Minute)
 			if at := time.Since(p.start); err != nil || skipped != step.skipped || at != step.at {
-				t.Errorf("after %v: got %v, %d skipped, %v; want %v, %d", step.work, at, skipped, err, step.at, step.skipped)
+				t.Errorf("after %v: got %v, %d skipped, %v; want %v, %d",
+					step.work, at, skipped, err, step.at, step.skipped)
 			}
 		}
 		if _, err := p.wait(time.Millisecond); err != errTimeout {

@@ -122,8 +122,8 @@ func TestExec_descendants(t *testing.T) {
 func TestExec_orphans(t *testing.T) {
 	pids := filepath.Join(t.TempDir(), "pids")
 	line := fmt.Sprintf("setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" >/dev/null & "+
-		"(setsid sh -c 'echo $$ >>%[1]s; exec sleep 600' >/dev/null &); until [ $(wc -l <%[1]s) -eq 2 ]; do sleep 0.05; done",
-		pids)
+		"(setsid sh -c 'echo $$ >>%[1]s; exec sleep 600' >/dev/null &); "+
+		"until [ $(wc -l <%[1]s) -eq 2 ]; do sleep 0.05; done", pids)
 	x, err := openExec(sourceEnv{cfg: Config{FPS: 30}, pool: frame.NewPool(1), counters: &counters{}}, line)
 	if err != nil {
 		t.Fatal(err)

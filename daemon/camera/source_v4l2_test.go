@@ -39,7 +39,8 @@ func TestV4L2_lateFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if age := f.Arrived - f.Captured; age > v.interval.interval() || f.Seq < seq+5 || env.counters.dropped != f.Seq-seq-1 {
+		if age := f.Arrived - f.Captured; age > v.interval.interval() || f.Seq < seq+5 ||
+			env.counters.dropped != f.Seq-seq-1 {
 			t.Errorf("got frame %d after %d, %v old, %d dropped; want a fresh one, newer than the buffers",
 				f.Seq, seq, age, env.counters.dropped)
 		}
@@ -138,7 +139,8 @@ func TestV4L2_frameSize(t *testing.T) {
 			}
 			v.sizes.negotiated = [2]int{320, 200}
 			if f, got := v.take(v4l2.Buffer{Data: b}); got != c.want || (f != nil) != (c.want == 0) {
-				t.Errorf("%dx%d: got a frame %v, %s; want %s", c.w, c.h, f != nil, defectNames[got], defectNames[c.want])
+				t.Errorf("%dx%d: got a frame %v, %s; want %s",
+					c.w, c.h, f != nil, defectNames[got], defectNames[c.want])
 			}
 			time.Sleep(sizeTrustTime)
 			f, got := v.take(v4l2.Buffer{Data: b})
@@ -284,7 +286,8 @@ func TestV4L2_timeStamps(t *testing.T) {
 					t.Errorf("got %.2f s for %v frames, want %.2f", took, frames, want)
 				}
 				s := r.state(Streaming)
-				if (c.want != "") != (len(s.Warnings) == 1) || c.want != "" && !strings.Contains(s.Warnings[0], c.want) {
+				if (c.want != "") != (len(s.Warnings) == 1) ||
+					c.want != "" && !strings.Contains(s.Warnings[0], c.want) {
 					t.Errorf("got warnings %q, want %q", s.Warnings, c.want)
 				}
 				if n := strings.Count(r.log.String(), "time stamps"); n > 1 || (n == 1) != (c.want != "") {
@@ -311,7 +314,8 @@ func TestV4L2_allocations(t *testing.T) {
 			kernel := v4l2test.New()
 			device := everyFormat
 			if f, ok := otherFormats[cfg.Format]; ok { // auto selects it
-				device = v4l2test.Device{Formats: []v4l2test.Format{{FourCC: f, Sizes: [][2]int{{320, 240}}, Padding: 8}}}
+				format := v4l2test.Format{FourCC: f, Sizes: [][2]int{{320, 240}}, Padding: 8}
+				device = v4l2test.Device{Formats: []v4l2test.Format{format}}
 			}
 			kernel.Plug(device).Script(func(f *v4l2test.Faults) { f.NoTables = 1 })
 			cfg.Kernel, cfg.Width, cfg.Height = kernel, 320, 240

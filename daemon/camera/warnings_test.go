@@ -33,7 +33,8 @@ func TestWarnings_lowRate(t *testing.T) {
 			if !dark && len(s.Warnings) > 0 {
 				t.Errorf("bright: got warnings %q, want none", s.Warnings)
 			}
-			if dark && (len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "instead of 30: exposure_dynamic_framerate is on")) {
+			const cause = "instead of 30: exposure_dynamic_framerate is on"
+			if dark && (len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], cause)) {
 				t.Errorf("dark: got warnings %q, want one about the exposure", s.Warnings)
 			}
 		}
@@ -86,7 +87,8 @@ func TestWarnings_wrongPromise(t *testing.T) {
 	}{
 		{"too low", [2]uint32{1, 1}, nil, "gives 1 frames a second, not 30", ""},
 		{"much too low", [2]uint32{60, 1}, nil, "gives 0.0167 frames a second, not 30", ""},
-		{"too low, and slow", [2]uint32{1, 1}, []int{15}, "gives 1 frames a second, not 30", "frames a second instead of 30"},
+		{"too low, and slow", [2]uint32{1, 1}, []int{15},
+			"gives 1 frames a second, not 30", "frames a second instead of 30"},
 		{"too high", [2]uint32{1, 1000}, nil, "", ""},
 		{"too high, and slow", [2]uint32{1, 1000}, []int{10}, "", "frames a second instead of 30"},
 		{"very slow", [2]uint32{1, 30}, []int{1}, "", "instead of 30"},
@@ -105,7 +107,8 @@ func TestWarnings_wrongPromise(t *testing.T) {
 				check := func(want string) {
 					t.Helper()
 					s := r.state(Streaming)
-					if n := len(s.Warnings); n > 1 || (want == "") != (n == 0) || n > 0 && !strings.Contains(s.Warnings[0], want) {
+					n := len(s.Warnings)
+					if n > 1 || (want == "") != (n == 0) || n > 0 && !strings.Contains(s.Warnings[0], want) {
 						t.Errorf("got warnings %q, want %q", s.Warnings, want)
 					}
 				}

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// progressiveInterval is the least time between two progressive frames. They
-	// take several times as long to decode as others.
+	// progressiveInterval is the least time between two progressive frames.
+	// They take several times as long to decode as others.
 	progressiveInterval = 200 * time.Millisecond
 	// maxProgressive limits the size in pixels, since decoding takes 6 bytes of
 	// memory for each.
