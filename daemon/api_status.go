@@ -18,6 +18,7 @@ import (
 
 // Status returns the state of the device.
 func (d *Daemon) Status() api.Status {
+	_ = d.checkState() // here and not by a timer, which would wake an idle device
 	own := d.camera.Status()
 	cam := d.cameraView(own) // without mu: it reads files
 	d.mu.Lock()

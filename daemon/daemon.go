@@ -21,8 +21,8 @@
 //   - Run returns within two seconds after its context is done.
 //
 // Goroutines: Run starts one per part, in this order, and stops them in the
-// reverse order: systemd notifications, state directory, call store, camera,
-// camera state, camera inspector, stats, links, control socket, metrics.
+// reverse order: systemd notifications, call store, camera, camera state,
+// camera inspector, stats, links, control socket, metrics.
 package daemon
 
 import (
@@ -187,7 +187,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	// Stopped in reverse: viewers and peers first, then the camera they use.
 	parts := []*part{
 		{name: "systemd notifications", run: d.notifySystemd},
-		{name: "state directory", run: d.watchState},
 		{name: "call store", run: d.saveCalls},
 		{name: "camera", run: d.camera.Run},
 		{name: "camera state", run: d.publishCamera},

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -81,25 +80,6 @@ func adopt(f *os.File, dir string) {
 	if info, err := os.Stat(dir); err == nil && os.Geteuid() == 0 {
 		st := info.Sys().(*syscall.Stat_t)
 		_ = f.Chown(int(st.Uid), int(st.Gid))
-	}
-}
-
-// stateCheckInterval is how often the state directory is checked. Linux makes a
-// file system read-only when its disk fails.
-const stateCheckInterval = 20 * time.Second
-
-// watchState checks at its start and every stateCheckInterval whether the state
-// directory can be written. It returns when ctx is done.
-func (d *Daemon) watchState(ctx context.Context) error {
-	tick := time.NewTicker(stateCheckInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			_ = d.checkState()
-		case <-ctx.Done():
-			return nil
-		}
 	}
 }
 

@@ -52,6 +52,7 @@ type Camera struct {
 	warnings []error
 
 	triedSmaller bool // than mode, in vain, by Open
+	reduced      bool // Open could only start a smaller size
 
 	closing atomic.Bool // Close was called: the holder of mu must return
 
@@ -169,6 +170,10 @@ func (c *Camera) dequeue() (Buffer, error) {
 		index:    a.Index,
 	}, nil
 }
+
+// Reduced reports whether the camera could only start at a smaller size than it
+// offers: its bandwidth may be back later.
+func (c *Camera) Reduced() bool { return c.reduced }
 
 // StampWarning returns a sentence if the driver's time stamps are not plausible
 // and Buffer.Time is the time of arrival, else "". Call it from the goroutine

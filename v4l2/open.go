@@ -278,6 +278,7 @@ func (c *Camera) startSmaller(cfg Config, sizes []webcam.FrameSize, before error
 			break
 		}
 		if err = c.startBuffers(cfg.Buffers); err == nil {
+			c.reduced = true
 			c.warnings = append(c.warnings, fmt.Errorf("%s cannot stream %dx%d; using %dx%d (%w)",
 				c.device.Path, large.Width, large.Height, c.mode.Width, c.mode.Height, errnoOf(before)))
 			return nil

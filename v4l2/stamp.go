@@ -30,7 +30,7 @@ type captureClock struct {
 }
 
 const (
-	futureTolerance = 50 * time.Millisecond // some drivers compute the stamp from the camera's own clock
+	futureTolerance = 500 * time.Millisecond // vivid is up to 100 ms ahead; then the arrival counts
 	maxStampAge     = time.Second
 	otherClock      = 6 * time.Hour // a larger difference is not a delay
 	pauseFrames     = maxBuffers    // at most so many frames waited during a pause

@@ -33,6 +33,7 @@ func TestCaptureClock(t *testing.T) {
 		{"plausible", every(300, 33, good), [2]int{0, 0}, true, ""},
 		{"one frame in two seconds", every(20, 2000, good), [2]int{0, 0}, true, ""},
 		{"slightly in the future", every(300, 33, func(at int) int { return at + 45 }), [2]int{20, 20}, false, ""},
+		{"a little ahead", every(300, 100, func(at int) int { return at + 120 }), [2]int{20, 20}, false, ""},
 		{"lags by half a second", every(300, 33, func(at int) int { return at - 500 }), [2]int{-500, -500}, true, ""},
 		{"constant", every(300, 33, func(int) int { return 100_000 }), [2]int{0, 20}, false, "do not advance"},
 		{"constant, long ago", every(300, 33, func(int) int { return 1000 }), [2]int{20, 20}, false, "old"},

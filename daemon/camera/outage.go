@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"vchat/daemon/frame"
 	"vchat/daemon/testcard"
 )
@@ -63,11 +65,22 @@ func (s *supervisor) reportFault(err error) {
 	s.refreshCard()
 }
 
-// worthLogging reports whether a fault is new: some cameras and commands fail
-// again after a few frames, all the time.
+// worthLogging reports whether to log a fault. Some cameras and commands fail
+// again after a few frames, all the time: the log gets faultLogBurst lines of
+// each cause, then one per faultLogPause until the camera was healthy.
 func (s *supervisor) worthLogging(c *cause, now time.Time) bool {
-	logged, ok := s.faultLogged[c]
-	return !ok || s.healthyAt.After(logged) || now.Sub(logged) >= faultLogPause
+	l := s.faultLogs[c]
+	if l == nil || s.healthyAt.After(l.since) {
+		l = &faultLog{since: now, limiter: rate.NewLimiter(rate.Every(faultLogPause), faultLogBurst)}
+		s.faultLogs[c] = l
+	}
+	return l.limiter.AllowN(now, 1)
+}
+
+// faultLog limits the log lines of one cause.
+type faultLog struct {
+	since   time.Time
+	limiter *rate.Limiter
 }
 
 // logFault logs the outage.
@@ -80,11 +93,11 @@ func (s *supervisor) logFault() {
 	device := logDevice(cmp.Or(s.device, s.cfg.Device))
 	s.log.Log(s.ctx, level, "camera lost", "device", device, "cause", o.cause.name, "err", o.reason)
 	o.logged = true
-	s.faultLogged[o.cause] = time.Now()
 }
 
 const (
-	faultLogPause    = 10 * time.Minute // between two log lines of the same cause, unless the camera was healthy
+	faultLogBurst    = 3
+	faultLogPause    = 10 * time.Minute
 	lastingFaultTime = 30 * time.Second // an outage of this length is logged in any case
 )
 

@@ -39,6 +39,7 @@ type sourceInfo struct {
 	format        string  // mjpeg, yuyv, nv12 or grey
 	width, height int     // pixels
 	fps           float64 // promised
+	reduced       bool    // only a smaller size than the negotiated one started
 	warnings      []error
 }
 

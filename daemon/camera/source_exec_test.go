@@ -155,11 +155,7 @@ func TestExec_busyReader(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	began := time.Now()
-	x.close()
-	if d := time.Since(began); d > time.Second {
-		t.Errorf("got closed after %v, want within 1s", d)
-	}
+	x.close() // before release: a close that waited for the reader would never return
 	wantEnded(t, pids, 1)
 	close(release)
 	<-x.readerDone
@@ -251,10 +247,10 @@ func TestExec_flapping(t *testing.T) {
 		r.card(rd)
 	}
 	log := r.log.String()
-	if n := strings.Count(log, "camera lost"); n != 1 {
-		t.Errorf("got %d lines of camera lost, want 1:\n%s", n, log)
+	if n := strings.Count(log, "camera lost"); n != faultLogBurst {
+		t.Errorf("got %d lines of camera lost, want %d:\n%s", n, faultLogBurst, log)
 	}
-	if n := strings.Count(log, "camera recovered"); n > 1 {
-		t.Errorf("got %d lines of camera recovered, want at most 1:\n%s", n, log)
+	if n := strings.Count(log, "camera recovered"); n > faultLogBurst {
+		t.Errorf("got %d lines of camera recovered, want at most %d:\n%s", n, faultLogBurst, log)
 	}
 }

@@ -61,7 +61,7 @@ func (v *v4l2Source) info() sourceInfo {
 	path := v.cam.Device().Path
 	return sourceInfo{
 		device: path, format: formatName(v.mode.Format), width: v.mode.Width, height: v.mode.Height, fps: v.mode.FPS,
-		warnings: slices.Concat(v.cam.Warnings(), v.raw.warnings(path, v.cfg.Format)),
+		reduced: v.cam.Reduced(), warnings: slices.Concat(v.cam.Warnings(), v.raw.warnings(path, v.cfg.Format)),
 	}
 }
 

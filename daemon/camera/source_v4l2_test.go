@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vchat/daemon/daemontest/faketime"
 	"vchat/daemon/frame"
 	"vchat/daemon/mjpeg"
@@ -214,6 +216,37 @@ func TestSizeWatch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A camera whose full size does not start streams at a smaller one. It returns
+// to the full size once that starts again, without an outage.
+func TestV4L2_returnsToFullSize(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		kernel := v4l2test.New()
+		format := v4l2test.Format{FourCC: v4l2.MJPEG, Sizes: [][2]int{{320, 240}, {160, 120}}}
+		cam := kernel.Plug(v4l2test.Device{Formats: []v4l2test.Format{format}})
+		cam.Script(func(f *v4l2test.Faults) { f.StreamOn, f.StreamOnAbove = unix.EIO, 160*120 })
+		r := run(t, kernel, small)
+		defer r.stop()
+		rd := r.Hub().Subscribe()
+		defer rd.Close()
+		if p := r.frame(rd); p.width != 160 || p.height != 120 {
+			t.Errorf("while the full size fails: got %dx%d, want 160x120", p.width, p.height)
+		}
+		end := time.Now().Add(12 * time.Second) // one try has failed
+		p := r.next(rd, "the end", func(*frame.Frame) bool { return time.Now().After(end) })
+		if p.width != 160 || p.height != 120 {
+			t.Errorf("after %v: got %dx%d, want 160x120", minFullSizeWait, p.width, p.height)
+		}
+		cam.Script(func(f *v4l2test.Faults) { f.StreamOn = nil })
+		r.next(rd, "full size", func(f *frame.Frame) bool { return f.Width == 320 && f.Height == 240 })
+		if s := r.state(Streaming); len(s.Warnings) > 0 {
+			t.Errorf("after the fault: got warnings %q, want none", s.Warnings)
+		}
+		if log := r.log.String(); strings.Contains(log, "camera lost") {
+			t.Errorf("got an outage in the log, want none:\n%s", log)
+		}
+	})
 }
 
 // The header of a JPEG frame counts, whatever was negotiated. The warning names

@@ -33,17 +33,18 @@ type supervisor struct {
 	size         [2]int    // of the frames, and so of the cards
 	outage       outage
 	recovery     recovery
-	faultLogged  map[*cause]time.Time
+	faultLogs    map[*cause]*faultLog
 	healthyAt    time.Time // the last time that frames had arrived for healthyAfter
 	warnings     warnings
 	failures     int           // failed tries since the camera was healthy
 	backoff      int           // failed tries since then or since the last device event
+	fullSizeWait time.Duration // of a stream at a reduced size, before the next try of the full one
 	watcher      *v4l2.Watcher // of /dev while a V4L2 camera is used; may be nil
 	timer        *time.Timer
 }
 
 func newSupervisor(c *Camera) *supervisor {
-	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour), faultLogged: map[*cause]time.Time{}}
+	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour), faultLogs: map[*cause]*faultLog{}}
 	s.timer.Stop()
 	return s
 }
@@ -128,6 +129,7 @@ func (s *supervisor) showPrivacyCard() {
 func (s *supervisor) start() {
 	s.cfg, s.configured = s.config()
 	s.failures, s.backoff, s.lastReaderAt, s.recovery = 0, 0, time.Time{}, recovery{}
+	s.fullSizeWait = minFullSizeWait
 	if s.cfg.isV4L2() {
 		var err error
 		if s.watcher, err = v4l2.Watch(s.cfg.Kernel); err != nil {
@@ -239,14 +241,34 @@ func (s *supervisor) opened(info sourceInfo) {
 	s.setWarnings(info)
 }
 
-// read publishes frames until the camera is no longer wanted (nil) or fails. If
-// there are no frames for a while, it restarts the stream. If there are none
-// for as long again, it returns an error.
+// A camera that starts only at a smaller size is opened again after
+// minFullSizeWait, then after twice as long each time: the error may have been
+// a passing one, or another camera has left the USB bus. Each try interrupts the
+// stream for a moment.
+const (
+	minFullSizeWait = 5 * time.Second
+	maxFullSizeWait = time.Hour
+)
+
+// retryFullSize reports whether it is time to open a camera with a reduced size
+// again.
+func (s *supervisor) retryFullSize(reduced bool, opened time.Time) bool {
+	if !reduced || time.Since(opened) < s.fullSizeWait {
+		return false
+	}
+	s.fullSizeWait = min(2*s.fullSizeWait, maxFullSizeWait)
+	return true
+}
+
+// read publishes frames until the camera is no longer wanted or worth another
+// open (nil), or fails. If there are no frames for a while, it restarts the
+// stream. If there are none for as long again, it returns an error.
 func (s *supervisor) read(src source) error {
 	intervals, seq := newIntervalMeter(src.info().fps), uint64(0)
 	limit := max(firstFrameTimeout, frameTimeout(&intervals))
-	first, newest := time.Time{}, time.Now()
-	for s.wanted() {
+	reduced, opened := src.info().reduced, time.Now()
+	first, newest := time.Time{}, opened
+	for s.wanted() && !s.retryFullSize(reduced, opened) {
 		f, err := src.next(s.untilCheck(time.Until(newest.Add(limit))))
 		switch {
 		case err == nil:
