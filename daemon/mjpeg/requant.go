@@ -91,6 +91,7 @@ func (r *Requantiser) Load(src []byte, info Info) error {
 		return err
 	}
 	r.geometry = r.header.geometry
+	r.tokens.unpredictable = len(r.coefs.words) > predictableWords
 	return nil
 }
 

@@ -48,7 +48,10 @@ func newStepRatio(from, to uint8) stepRatio {
 // with table as 2*kind + class. Symbols are those of F.1.2: run<<4 | size.
 type tokens struct {
 	tokens []uint32
-	freq   [4][256]uint32
+	// unpredictable is set for frames with more values than the processor's
+	// branch prediction remembers while the scene stays.
+	unpredictable bool
+	freq          [4][256]uint32
 }
 
 // reset removes all tokens.
@@ -115,7 +118,7 @@ func (t *tokens) appendBlock(ratios *[64]stepRatio, table uint32, diff int32, wo
 	freq := &t.freq[(table+1)&3]
 	table = (table + 1) << 8
 	n, last := uint(1), uint32(0)
-	if len(words) >= denseBlock {
+	if t.unpredictable && len(words) >= denseBlock {
 		n, last = denseTokens(out, freq, ratios, table, words)
 		words = nil
 	}
@@ -151,8 +154,12 @@ func (t *tokens) appendBlock(ratios *[64]stepRatio, table uint32, diff int32, wo
 // maxTokens is at least a DC, 63 values, three ZRL and an EOB.
 const maxTokens = 128
 
-// denseBlock is the number of values from which denseTokens is faster.
-const denseBlock = 28
+const (
+	// denseBlock is the number of values from which denseTokens is faster, in
+	// frames of more than predictableWords words.
+	denseBlock       = 28
+	predictableWords = 1 << 16
+)
 
 // denseTokens writes the tokens of AC values from out[1] on. It returns their
 // end and the zigzag index of the last one. It has no branch for values that
