@@ -49,6 +49,7 @@ var (
 	errNoFrames      = errors.New("camera sends no frames")
 	errBrokenFrames  = errors.New("camera sends only broken frames")
 	errNoJPEG        = errors.New("no JPEG frame found")
+	errBrokenFile    = errors.New("only broken frames found")
 	errCommand       = errors.New("camera command stopped")
 	errUnknownDevice = errors.New("must be auto, /dev/…, test, file:PATH or exec:COMMAND")
 )
@@ -84,7 +85,7 @@ func classify(err error, before *cause) *cause {
 		return causeBrokenFrames
 	case errors.Is(err, errCommand): // before errNoJPEG, which it may wrap
 		return causeCommand
-	case errors.Is(err, errNoJPEG), isPathError(err): // of file:PATH
+	case errors.Is(err, errNoJPEG), errors.Is(err, errBrokenFile), isPathError(err): // of file:PATH
 		return causeFile
 	case errors.Is(err, errUnknownDevice),
 		v4l2.Classify(err) == v4l2.Fatal: // ENOTTY, EISDIR, ENOSYS: not a V4L2 capture device

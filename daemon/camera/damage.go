@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"fmt"
 	"io"
 
 	"vchat/daemon/mjpeg"
@@ -45,10 +46,17 @@ func (s *frameSplitter) next() ([]byte, mjpeg.Info, error) {
 // broken returns the number of broken frames so far.
 func (s *frameSplitter) broken() int64 { return s.counted }
 
-// skipReason returns why the last bytes were skipped, or nil.
-func (s *frameSplitter) skipReason() error {
-	_, why := s.splitter.Skipped()
-	return why
+// noFramesReason returns why a stream without a good frame has none: no JPEG at
+// all, or onlyBroken.
+func (s *frameSplitter) noFramesReason(onlyBroken error) error {
+	err := errNoJPEG
+	if s.splitter.Broken() > 0 {
+		err = onlyBroken
+	}
+	if _, why := s.splitter.Skipped(); why != nil {
+		return fmt.Errorf("%w: %w", err, why)
+	}
+	return err
 }
 
 // count adds the splitter's new broken frames to the counters.

@@ -33,11 +33,12 @@ type execSource struct {
 	newest      atomic.Pointer[frame.Frame]
 	hasOutput   atomic.Bool
 	hasFrames   atomic.Bool
-	isJPEG      atomic.Bool   // the output begins with a JPEG marker
-	ready       chan struct{} // capacity 1; newest was set
-	woken       chan struct{} // capacity 1
-	closing     chan struct{} // closed by close
-	readerDone  chan struct{} // closed after readErr was set
+	splitter    *frameSplitter // of the reader
+	isJPEG      atomic.Bool    // the output has JPEG frames, perhaps broken ones
+	ready       chan struct{}  // capacity 1; newest was set
+	woken       chan struct{}  // capacity 1
+	closing     chan struct{}  // closed by close
+	readerDone  chan struct{}  // closed after readErr was set
 	readErr     error
 	ended       chan struct{} // closed after err was set
 	err         error
@@ -141,6 +142,7 @@ func exitError(waitErr, readErr error) error {
 // twice the configured rate: a command that plays a file does not pace itself.
 func (x *execSource) readFrames() error {
 	splitter := newFrameSplitter(x, x.counters)
+	x.splitter = splitter
 	step := time.Second / time.Duration(2*x.cfg.FPS)
 	var next time.Time // when the next frame may be read
 	pause := time.NewTimer(0)
@@ -148,8 +150,8 @@ func (x *execSource) readFrames() error {
 	for seq := uint64(1); ; seq++ {
 		b, info, err := splitter.next()
 		if err != nil {
-			if skipErr := splitter.skipReason(); seq == 1 && skipErr != nil {
-				return fmt.Errorf("%w: %w", errNoJPEG, skipErr)
+			if reason := splitter.noFramesReason(errBrokenFrames); seq == 1 && reason != errNoJPEG {
+				return reason
 			}
 			return nil
 		}
@@ -198,6 +200,9 @@ func (x *execSource) releaseNewest() {
 
 // Read implements io.Reader for the splitter.
 func (x *execSource) Read(b []byte) (int, error) {
+	if x.splitter != nil && x.splitter.broken() > 0 {
+		x.isJPEG.Store(true) // after other bytes
+	}
 	n, err := x.stdout.Read(b)
 	if n > 1 && !x.hasOutput.Load() {
 		x.isJPEG.Store(b[0] == 0xFF && b[1] == 0xD8)

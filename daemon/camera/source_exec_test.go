@@ -63,10 +63,20 @@ func TestExec_restart(t *testing.T) {
 }
 
 func TestExec_noFrames(t *testing.T) {
+	good, err := os.ReadFile(film(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut.jpg")
+	if err := os.WriteFile(cut, good[:len(good)*3/4], 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, line, reason string }{
 		{"not found", "/nonexistent/camera-program", "exit status 127"},
 		{"text", "echo no picture at all", "no JPEG frame"},
 		{"another format", "while echo h264; do sleep 0.05; done", "the command output is not MJPEG"},
+		{"broken frames", "printf xyz; while cat " + cut + "; do sleep 0.05; done", "only broken frames"},
+		{"a broken frame", "cat " + cut, "only broken frames"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := run(t, nil, Config{Device: "exec:" + c.line})

@@ -97,10 +97,7 @@ func (f *fileSource) read() ([]byte, mjpeg.Info, error) {
 		case err != io.EOF:
 			return nil, info, fmt.Errorf("play %s: %w", f.path, err)
 		case !f.hasFrames:
-			if skipErr := f.splitter.skipReason(); skipErr != nil {
-				return nil, info, fmt.Errorf("play %s: %w: %w", f.path, errNoJPEG, skipErr)
-			}
-			return nil, info, fmt.Errorf("play %s: %w", f.path, errNoJPEG)
+			return nil, info, fmt.Errorf("play %s: %w", f.path, f.splitter.noFramesReason(errBrokenFile))
 		}
 		if _, err := f.file.Seek(0, io.SeekStart); err != nil {
 			return nil, info, err

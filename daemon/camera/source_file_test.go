@@ -75,7 +75,7 @@ func TestFile_errors(t *testing.T) {
 	for _, c := range []struct{ name, content, reason string }{
 		{"missing", "", "no such file"},
 		{"text", "not a film", "no JPEG frame"},
-		{"cut", string(good[:500]), "no JPEG frame"},
+		{"cut", string(good[:500]), "only broken frames"},
 		{"empty", "\x00", "no JPEG frame"},
 		{"dir/", "", "not a regular file"},
 		{"fifo", "", "not a regular file"},
