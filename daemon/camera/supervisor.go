@@ -243,8 +243,8 @@ func (s *supervisor) opened(info sourceInfo) {
 
 // A camera that starts only at a smaller size is opened again after
 // minFullSizeWait, then after twice as long each time: the error may have been
-// a passing one, or another camera has left the USB bus. Each try interrupts the
-// stream for a moment.
+// a passing one, or another camera has left the USB bus. Each try interrupts
+// the stream for a moment.
 const (
 	minFullSizeWait = 5 * time.Second
 	maxFullSizeWait = time.Hour
