@@ -123,12 +123,15 @@ func TestChecker(t *testing.T) {
 	halved := reencode(t, frame(1, 3), frame(1, 3), true)
 	otherReduced := reencode(t, frame(1, 5), frame(1, 3), false)
 	bare := testframe.WithoutTables(frame(1, 3))
+	jfif := "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+	withJFIF := append([]byte(jfif), frame(1, 3)[2:]...)
 	for _, tt := range []struct {
 		name   string
 		frames [][]byte
 		want   report
 	}{
 		{"exact", [][]byte{frame(1, 3), frame(1, 4)}, report{Frames: 2, Exact: 2, First: 3, Last: 4}},
+		{"JFIF put first", [][]byte{withJFIF}, report{Frames: 1, Exact: 1, First: 3, Last: 3}},
 		{"one missing", [][]byte{frame(1, 3), frame(1, 5)},
 			report{Frames: 2, Exact: 2, Missing: 1, First: 3, Last: 5}},
 		{"repeated", [][]byte{frame(1, 3), frame(1, 3)}, report{Frames: 2, Exact: 2, Repeated: 1, First: 3, Last: 3}},
