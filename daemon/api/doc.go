@@ -41,7 +41,7 @@
 //
 //	POST /v1/calls
 //	    curl --unix-socket $S -d '{"peer":"workshop"}' http://vchat/v1/calls
-//	    {"id":"…","peer":"workshop","state":"calling","since":"…",
+//	    {"id":"…","peer":"workshop","state":"calling","since":"…","since_ms":0,
 //	     "direction":"out",…}
 //
 //	POST /v1/calls/answer
