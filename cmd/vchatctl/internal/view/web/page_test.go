@@ -222,6 +222,9 @@ func TestPage_call(t *testing.T) {
 
 // A browser opens six HTTP connections to a host, for all its tabs together.
 func TestPage_sevenTabs(t *testing.T) {
+	if raceEnabled {
+		t.Skip("seven tabs of a browser need minutes under the race detector; go test runs them without")
+	}
 	first := newChromium(t)
 	kitchen, _ := newPair(t)
 	kitchen.Start()
