@@ -9,65 +9,65 @@ import (
 // frameAt is a frame of a scripted driver: its capture, its time stamp and its
 // arrival, in milliseconds.
 type frameAt struct {
-	capture, stamp, arrival int
+	capture, stamp, arrival int64
 	otherClock              bool
 }
 
 func TestCaptureClock(t *testing.T) {
 	// every returns n frames, each arriving 20 ms after its capture.
-	every := func(n, interval int, stamp func(at int) int) (all []frameAt) {
+	every := func(n, interval int64, stamp func(at int64) int64) (all []frameAt) {
 		for i := range n {
 			at := 100_000 + i*interval
 			all = append(all, frameAt{capture: at, stamp: stamp(at), arrival: at + 20})
 		}
 		return all
 	}
-	good := func(at int) int { return at }
+	good := func(at int64) int64 { return at }
 	for _, x := range []struct {
 		name    string
 		frames  []frameAt
-		delay   [2]int // of the results after the capture, least and most
-		exact   bool   // the last result is the stamp
-		warning string // part of; "": none
+		delay   [2]int64 // of the results after the capture, least and most
+		exact   bool     // the last result is the stamp
+		warning string   // part of; "": none
 	}{
-		{"plausible", every(300, 33, good), [2]int{0, 0}, true, ""},
-		{"one frame in two seconds", every(20, 2000, good), [2]int{0, 0}, true, ""},
-		{"slightly in the future", every(300, 33, func(at int) int { return at + 45 }), [2]int{20, 20}, false, ""},
-		{"a little ahead", every(300, 100, func(at int) int { return at + 120 }), [2]int{20, 20}, false, ""},
-		{"lags by half a second", every(300, 33, func(at int) int { return at - 500 }), [2]int{-500, -500}, true, ""},
-		{"constant", every(300, 33, func(int) int { return 100_000 }), [2]int{0, 20}, false, "do not advance"},
-		{"constant, long ago", every(300, 33, func(int) int { return 1000 }), [2]int{20, 20}, false, "old"},
-		{"4 s old", every(300, 33, func(at int) int { return at - 4000 }), [2]int{20, 20}, false, "are 4s old"},
-		{"1.2 s old", every(300, 100, func(at int) int { return at - 1200 }), [2]int{20, 20}, false, "are 1.2s old"},
-		{"7 s in the future", every(300, 33, func(at int) int { return at + 7000 }), [2]int{20, 20}, false,
+		{"plausible", every(300, 33, good), [2]int64{0, 0}, true, ""},
+		{"one frame in two seconds", every(20, 2000, good), [2]int64{0, 0}, true, ""},
+		{"slightly in the future", every(300, 33, func(at int64) int64 { return at + 45 }), [2]int64{20, 20}, false, ""},
+		{"a little ahead", every(300, 100, func(at int64) int64 { return at + 120 }), [2]int64{20, 20}, false, ""},
+		{"lags by half a second", every(300, 33, func(at int64) int64 { return at - 500 }), [2]int64{-500, -500}, true, ""},
+		{"constant", every(300, 33, func(int64) int64 { return 100_000 }), [2]int64{0, 20}, false, "do not advance"},
+		{"constant, long ago", every(300, 33, func(int64) int64 { return 1000 }), [2]int64{20, 20}, false, "old"},
+		{"4 s old", every(300, 33, func(at int64) int64 { return at - 4000 }), [2]int64{20, 20}, false, "are 4s old"},
+		{"1.2 s old", every(300, 100, func(at int64) int64 { return at - 1200 }), [2]int64{20, 20}, false, "are 1.2s old"},
+		{"7 s in the future", every(300, 33, func(at int64) int64 { return at + 7000 }), [2]int64{20, 20}, false,
 			"are 7s in the future"},
-		{"missing", every(300, 33, func(int) int { return 0 }), [2]int{20, 20}, false, "are missing"},
-		{"time of day", every(300, 33, func(at int) int { return at + 1_800_000_000_000 }), [2]int{20, 20}, false,
+		{"missing", every(300, 33, func(int64) int64 { return 0 }), [2]int64{20, 20}, false, "are missing"},
+		{"time of day", every(300, 33, func(at int64) int64 { return at + 1_800_000_000_000 }), [2]int64{20, 20}, false,
 			"another clock"},
-		{"half speed", every(300, 33, func(at int) int { return 100_000 + (at-100_000)/2 }),
-			[2]int{-1100, 20}, false, "old"},
-		{"backwards", every(300, 33, func(at int) int { return 200_000 - at }), [2]int{0, 20}, false, "do not advance"},
-		{"jumps every other second", every(300, 33, func(at int) int {
-			return at + []int{-5000, 0, 5000, 0}[at/1000%4]
-		}), [2]int{0, 20}, false, "old"},
-		{"one bad stamp", every(300, 33, func(at int) int {
+		{"half speed", every(300, 33, func(at int64) int64 { return 100_000 + (at-100_000)/2 }),
+			[2]int64{-1100, 20}, false, "old"},
+		{"backwards", every(300, 33, func(at int64) int64 { return 200_000 - at }), [2]int64{0, 20}, false, "do not advance"},
+		{"jumps every other second", every(300, 33, func(at int64) int64 {
+			return at + []int64{-5000, 0, 5000, 0}[at/1000%4]
+		}), [2]int64{0, 20}, false, "old"},
+		{"one bad stamp", every(300, 33, func(at int64) int64 {
 			if at == 100_330 {
 				return at + 4000
 			}
 			return at
-		}), [2]int{0, 20}, true, ""},
-		{"one stamp twice", every(300, 33, func(at int) int {
+		}), [2]int64{0, 20}, true, ""},
+		{"one stamp twice", every(300, 33, func(at int64) int64 {
 			if at == 100_330 {
 				return at - 33
 			}
 			return at
-		}), [2]int{0, 20}, true, ""},
+		}), [2]int64{0, 20}, true, ""},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			var c captureClock
 			c.arrival = 99_990 * time.Millisecond
 			var last time.Duration
-			ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+			ms := func(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 			for i, f := range x.frames {
 				got := c.at(ms(f.stamp), !f.otherClock, ms(f.arrival))
 				if got <= last {
