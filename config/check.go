@@ -38,6 +38,18 @@ func deviceName(s string) error {
 	return nil
 }
 
+// CheckPeerName returns an error, with what is allowed, if s cannot be the name
+// of a peer.
+func CheckPeerName(s string) error { return peerName(s) }
+
+// CheckPeerAddress returns an error, with what is allowed, if s cannot be the
+// address of a peer.
+func CheckPeerAddress(s string) error { return peerAddress(s) }
+
+// PeerNameOf returns the valid peer name that is most similar to s, such as the
+// name that a device has given itself; "" if there is none.
+func PeerNameOf(s string) string { return peerNameOf(s) }
+
 func peerName(s string) error {
 	if strings.EqualFold(s, "self") {
 		return fmt.Errorf("a peer cannot be named %s: that is this device's own camera", quote(s))

@@ -39,6 +39,7 @@ const maxFile = 1 << 20
 // Config is the configuration. It does not change after Load; a reload creates
 // a new one.
 type Config struct {
+	File      string // it was read from; "" = not from a file
 	Name      string // of this device, as peers see it: 1 to 64 printable characters
 	Listen    string // HOST:PORT or :PORT for peers; "" = do not listen
 	Camera    Camera
@@ -159,7 +160,12 @@ func LoadFor(path string, own OwnID) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return parse(path, b, own)
+	c, err := parse(path, b, own)
+	if err != nil {
+		return nil, err
+	}
+	c.File = path
+	return c, nil
 }
 
 // Parse parses the contents of a file. It uses the file's name only in faults.

@@ -29,7 +29,9 @@ func TestShippedFile_default(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Default(), got); diff != "" {
+	want := Default()
+	want.File = shipped
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("packaging/vchat.yaml differs from the defaults (-default +file):\n%s", diff)
 	}
 }

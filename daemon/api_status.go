@@ -52,12 +52,22 @@ func (d *Daemon) Peers() []api.Peer {
 func (d *Daemon) peersView() []api.Peer {
 	peers := []api.Peer{}
 	for _, name := range slices.Sorted(maps.Keys(d.cfg.Peers)) {
-		p := d.cfg.Peers[name]
-		peers = append(peers, api.Peer{
-			Name: name, Address: p.Address, ID: p.ID, AutoAnswer: p.AutoAnswer, Link: d.linkView(name),
-		})
+		peers = append(peers, d.peerView(name))
 	}
 	return peers
+}
+
+// peerView returns a known peer. The caller holds mu.
+func (d *Daemon) peerView(name string) api.Peer {
+	p := d.cfg.Peers[name]
+	v := api.Peer{
+		Name: name, Address: p.Address, ID: p.ID, AutoAnswer: p.AutoAnswer, Source: api.SourceConfig,
+		Link: d.linkView(name),
+	}
+	if stored, ok := d.paired[name]; ok {
+		v.Source, v.Added = api.SourcePaired, stored.Added
+	}
+	return v
 }
 
 func (d *Daemon) linkView(peer string) api.Link {
@@ -158,7 +168,7 @@ func sendingView(s link.Sending) *api.Sending {
 // problems lists what does not work. A resuming call reports the loss of its
 // link, so that link is not listed again.
 func (d *Daemon) problems(s api.Status) []api.Problem {
-	all := d.stateProblem()
+	all := append(d.stateProblem(), d.storeProblems()...)
 	if c := s.Camera; c.State == api.CameraLost || c.State == api.CameraFailed {
 		all = append(all, api.Problem{Subject: "camera", Message: c.Reason})
 	}

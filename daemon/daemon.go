@@ -47,6 +47,7 @@ import (
 	"vchat/daemon/logging"
 	"vchat/daemon/metrics"
 	"vchat/daemon/netwatch"
+	"vchat/daemon/peerstore"
 )
 
 // ErrUnavailable reports that a required resource cannot be used: the port or
@@ -89,8 +90,15 @@ type Daemon struct {
 
 	privacyMu sync.Mutex // serialises SetPrivacy, disk included
 
+	// configMu serialises changes of the configuration and of the paired peers,
+	// disk included. It comes before mu.
+	configMu   sync.Mutex
+	fileConfig *config.Config // as loaded, without the paired peers
+	store      *peerstore.Store
+
 	mu            sync.Mutex
-	cfg           *config.Config
+	cfg           *config.Config            // fileConfig and the paired peers
+	paired        map[string]peerstore.Peer // the paired ones of cfg.Peers, by name there
 	calls         *call.Calls
 	deadlineTimer *time.Timer             // for the next deadline of calls; nil until there is one
 	up            map[string]*link.Link   // by peer
@@ -112,6 +120,15 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if err != nil {
 		return nil, err
 	}
+	store := peerstore.Open(cfg.StateDir)
+	for _, p := range store.Problems() {
+		log.Warn("paired peers not complete", "err", p)
+	}
+	merged, paired := withPaired(cfg, store.List(), id.ID())
+	peers, err := linkPeers(merged, id.ID())
+	if err != nil {
+		return nil, err
+	}
 	d := &Daemon{
 		log: log, level: level, started: time.Now(), startConfig: cfg, identity: id,
 		callsFile:   filepath.Join(cfg.StateDir, CallsFile),
@@ -120,8 +137,11 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		statusDirty: make(chan struct{}, 1),
 		storeDirty:  make(chan struct{}, 1),
 		statsDirty:  make(chan struct{}, 1),
-		cfg:         cfg,
-		calls:       call.New(callConfig(cfg)),
+		fileConfig:  cfg,
+		store:       store,
+		cfg:         merged,
+		paired:      paired,
+		calls:       call.New(callConfig(merged)),
 		up:          map[string]*link.Link{},
 		sessions:    map[string]*callSession{},
 		viewers:     map[*viewer]struct{}{},
@@ -138,10 +158,6 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		Handler: (*linkHandler)(d), Log: log,
 		Network: netwatch.Watch,
 	})
-	peers, err := linkPeers(cfg, d.ID())
-	if err != nil {
-		return nil, err
-	}
 	d.links.Configure(cfg.Name, peers)
 	d.events = control.NewEvents(d.Status)
 	d.control = control.New(

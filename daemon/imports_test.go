@@ -45,7 +45,7 @@ var importRules = map[string]struct {
 	"daemon": {[]string{
 		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame",
 		"daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
-		"daemon/netwatch", "daemon/tune", "daemon/wire",
+		"daemon/netwatch", "daemon/peerstore", "daemon/smallfile", "daemon/tune", "daemon/wire",
 	}, "it wires the others together, except the client and the test packages"},
 	"daemon/api":  {nil, "leaf: what programs on both sides of the socket import"},
 	"daemon/call": {nil, "leaf: pure decisions"},
@@ -82,7 +82,11 @@ var importRules = map[string]struct {
 	"daemon/metrics/metricstest": {nil, "for tests"},
 	"daemon/mjpeg":               {nil, "leaf"},
 	"daemon/netwatch":            {nil, "leaf: reports changes of the network"},
-	"daemon/resolve":             {nil, "leaf: names to addresses"},
+	"daemon/peerstore": {[]string{
+		"config", "daemon/identity", "daemon/smallfile",
+	}, "it keeps paired peers and does not know links"},
+	"daemon/resolve":   {nil, "leaf: names to addresses"},
+	"daemon/smallfile": {nil, "leaf: files"},
 	"daemon/testcard": {[]string{
 		"daemon/mjpeg",
 	}, "it draws images and does not know cameras or readers"},

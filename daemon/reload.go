@@ -34,10 +34,14 @@ func (d *Daemon) Reload(load func() (*config.Config, error)) {
 }
 
 func (d *Daemon) configure(cfg *config.Config) error {
-	peers, err := linkPeers(cfg, d.ID())
+	d.configMu.Lock()
+	defer d.configMu.Unlock()
+	merged, paired := withPaired(cfg, d.store.List(), d.ID())
+	peers, err := linkPeers(merged, d.ID())
 	if err != nil {
 		return err
 	}
+	d.fileConfig = cfg
 	d.mu.Lock()
 	for _, fixed := range []struct {
 		key     string
@@ -51,8 +55,8 @@ func (d *Daemon) configure(cfg *config.Config) error {
 			d.log.Warn("configuration change requires a restart", "key", fixed.key)
 		}
 	}
-	d.cfg = cfg
-	_, _ = d.step(call.Configure{Config: callConfig(cfg)})
+	d.cfg, d.paired = merged, paired
+	_, _ = d.step(call.Configure{Config: callConfig(merged)})
 	d.mu.Unlock()
 	logWarnings(cfg, d.log)
 	// Without mu: both call back with what they change.

@@ -12,7 +12,7 @@ import (
 func (a *app) peersCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "peers",
-		Short: "List configured peers and their connections",
+		Short: "List known peers, where they come from, and their connections",
 		Args:  argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			peers, err := a.client().Peers(cmd.Context())
@@ -20,7 +20,7 @@ func (a *app) peersCmd() *cobra.Command {
 				return err
 			}
 			if len(peers) == 0 {
-				a.noticef("no peers are configured; add them under peers in /etc/vchat.yaml")
+				a.noticef("no peers are known; add them under peers in /etc/vchat.yaml")
 			}
 			return a.print(api.Peers{Peers: peers}, func(w io.Writer) {
 				table(w, func(w io.Writer) {
@@ -30,7 +30,7 @@ func (a *app) peersCmd() *cobra.Command {
 							auto = "auto-answer"
 						}
 						link := join("  ", linkText(&p.Link), p.Link.Reason, auto)
-						fmt.Fprintf(w, "%s\t%s\t%s\n", p.Name, p.Address, link)
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Address, p.Source, link)
 					}
 				})
 			})

@@ -125,10 +125,10 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 			fmt.Fprintf(w, "call\tnone\n")
 		}
 		for _, p := range s.Peers {
-			fmt.Fprintf(w, "peer\t%s\n", join("  ", p.Name, color.link(&p.Link), reason(p.Link.Reason)))
+			fmt.Fprintf(w, "peer\t%s\n", join("  ", p.Name, color.link(&p.Link), reason(p.Link.Reason), paired(p)))
 		}
 		if len(s.Peers) == 0 {
-			fmt.Fprintf(w, "peer\tnone configured\n")
+			fmt.Fprintf(w, "peer\tnone known\n")
 		}
 		for _, v := range s.Viewers {
 			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped")))
@@ -143,6 +143,14 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 			fmt.Fprintf(w, "  %s\n", p.Hint)
 		}
 	}
+}
+
+// paired returns where a peer comes from, unless from the configuration.
+func paired(p api.Peer) string {
+	if p.Source == api.SourceConfig {
+		return ""
+	}
+	return string(p.Source)
 }
 
 // writeCamera writes a line for the camera. Lines that start with `!` list

@@ -14,6 +14,7 @@ const DefaultSocket = "/run/vchat/control.sock"
 const (
 	PathStatus   = "/v1/status"          // GET: Status
 	PathPeers    = "/v1/peers"           // GET: Peers
+	PathPeer     = "/v1/peers/"          // DELETE + a peer's name or id: Peer, which is forgotten
 	PathIdentity = "/v1/id"              // GET: Identity
 	PathMetrics  = "/v1/metrics"         // GET: Prometheus text, as MetricsType
 	PathEvents   = "/v1/events"          // GET: one Event a line, until either side closes

@@ -27,6 +27,10 @@
 //	    {"peers":[{"name":"attic","address":"attic.local:7450",…
 //	     "link":{"state":"down",…"reason":"connection refused"}},…]}
 //
+//	DELETE /v1/peers/{peer}
+//	    curl --unix-socket $S -X DELETE http://vchat/v1/peers/attic
+//	    {"name":"attic",…"source":"paired",…}
+//
 //	GET /v1/id
 //	    curl --unix-socket $S http://vchat/v1/id
 //	    {"name":"kitchen","id":"AAAAA-BBBBB-…"}

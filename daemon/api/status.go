@@ -222,13 +222,24 @@ type Quantiles struct {
 	P99 float64 `json:"p99"`
 }
 
-// Peer is a device of the configuration, under peers.
+// Source is where a peer comes from.
+type Source string
+
+// The sources of peers.
+const (
+	SourceConfig Source = "config" // the configuration file, under peers
+	SourcePaired Source = "paired" // pairing; vchatd keeps it in its state directory
+)
+
+// Peer is a known device.
 type Peer struct {
-	Name       string `json:"name"`
-	Address    string `json:"address,omitempty"`
-	ID         string `json:"id,omitempty"`
-	AutoAnswer bool   `json:"auto_answer"`
-	Link       Link   `json:"link"` // up: the peer is reachable
+	Name       string    `json:"name"`
+	Address    string    `json:"address,omitempty"`
+	ID         string    `json:"id,omitempty"`
+	AutoAnswer bool      `json:"auto_answer"`
+	Source     Source    `json:"source"`
+	Added      time.Time `json:"added,omitzero"` // when it was paired; absent for SourceConfig
+	Link       Link      `json:"link"`           // up: the peer is reachable
 }
 
 // Viewer is one reader of a feed.

@@ -92,6 +92,11 @@ func (c *Client) Peers(ctx context.Context) ([]api.Peer, error) {
 	return p.Peers, err
 }
 
+// Unpair forgets a peer made by pairing, by its name or id, and returns it.
+func (c *Client) Unpair(ctx context.Context, peer string) (api.Peer, error) {
+	return request[api.Peer](ctx, c, "DELETE", api.PathPeer+peer, nil)
+}
+
 // Identity returns the name and the id of the device.
 func (c *Client) Identity(ctx context.Context) (api.Identity, error) {
 	return request[api.Identity](ctx, c, "GET", api.PathIdentity, nil)

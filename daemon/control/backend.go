@@ -14,6 +14,8 @@ import (
 type Backend interface {
 	Status() api.Status
 	Peers() []api.Peer
+	// Unpair forgets a peer made by pairing, by its name or id, and returns it.
+	Unpair(peer string) (api.Peer, error)
 	Identity() api.Identity
 	Metrics() string // in Prometheus' text format
 

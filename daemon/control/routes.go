@@ -45,6 +45,9 @@ var routes = []route{
 	{"GET", api.PathPeers, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, api.Peers{Peers: s.backend.Peers()})
 	}},
+	{"DELETE", api.PathPeer + "{peer}", rightControl, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(w, r, func(struct{}) (api.Peer, error) { return s.backend.Unpair(r.PathValue("peer")) })
+	}},
 	{"GET", api.PathIdentity, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Identity())
 	}},

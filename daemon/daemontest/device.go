@@ -149,6 +149,9 @@ func (d *Device) Stop() {
 	}
 }
 
+// Daemon returns the running daemon.
+func (d *Device) Daemon() *daemon.Daemon { return d.daemon }
+
 // Log returns the log of the device.
 func (d *Device) Log() string { return d.log.String() }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,9 +45,9 @@ func New() *Device {
 			Camera: api.Camera{Device: "/dev/video0", State: api.CameraStreaming, Since: now, Format: "mjpeg",
 				Size: "1280x720", FPS: 29.9, Frames: 1234},
 			Peers: []api.Peer{
-				{Name: "attic", Address: "attic.local:7450", ID: "ATTIC",
+				{Name: "attic", Address: "attic.local:7450", ID: "ATTIC", Source: api.SourcePaired,
 					Link: api.Link{State: api.LinkDown, Reason: "connection refused"}},
-				{Name: "workshop", Address: "workshop.local:7450", ID: "WORKS", AutoAnswer: true,
+				{Name: "workshop", Address: "workshop.local:7450", ID: "WORKS", AutoAnswer: true, Source: api.SourceConfig,
 					Link: api.Link{State: api.LinkUp, RTTMS: 0.4}},
 			},
 			Calls: []api.Call{}, Viewers: []api.Viewer{},
@@ -142,6 +143,26 @@ func (d *Device) Metrics() string { return "# HELP up Whether.\n# TYPE up gauge\
 
 // Peers implements control.Backend.
 func (d *Device) Peers() []api.Peer { return d.Status().Peers }
+
+// Unpair implements control.Backend. The peer attic is a paired one.
+func (d *Device) Unpair(peer string) (api.Peer, error) {
+	d.record("unpair %s", peer)
+	for _, p := range d.Peers() {
+		switch {
+		case p.Name != peer:
+		case p.Source != api.SourcePaired:
+			return api.Peer{}, &api.Error{Kind: api.Conflict,
+				Message: fmt.Sprintf("peer %s is in the configuration file /etc/vchat.yaml", peer),
+				Hint:    "remove it there, then reload vchatd"}
+		default:
+			d.Update(func(s *api.Status) {
+				s.Peers = slices.DeleteFunc(slices.Clone(s.Peers), func(p api.Peer) bool { return p.Name == peer })
+			})
+			return p, nil
+		}
+	}
+	return api.Peer{}, &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer named %q", peer)}
+}
 
 // Identity implements control.Backend.
 func (d *Device) Identity() api.Identity {

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"vchat/daemon/api"
+)
+
+func (a *app) unpairCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "unpair PEER",
+		Short: "Forget a peer made by pairing",
+		Long: `Forget a peer made by pairing, given by its name or id. A call with it ends. A peer of the
+configuration file is removed there.`,
+		Args:              argCount(1, 1),
+		ValidArgsFunction: a.completePeers(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.ContainsAny(args[0], "/") || strings.Trim(args[0], ".") == "" { // would be another path
+				return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer named %q", args[0])}
+			}
+			p, err := a.client().Unpair(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(p, func(io.Writer) {})
+		},
+	}
+}

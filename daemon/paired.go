@@ -1,0 +1,164 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+
+	"vchat/config"
+	"vchat/daemon/api"
+	"vchat/daemon/call"
+	"vchat/daemon/identity"
+	"vchat/daemon/peerstore"
+)
+
+// ErrKnownPeer reports that the configuration file has a peer already.
+var ErrKnownPeer = errors.New("already a peer of the configuration file")
+
+// withPaired returns the configuration with the paired peers, and those of them
+// that it contains, by name. A peer of the file wins: a paired one with the
+// same id is left out, and one with the same name gets a number behind it.
+func withPaired(cfg *config.Config, stored []peerstore.Peer, own identity.ID) (
+	merged *config.Config, paired map[string]peerstore.Peer) {
+	both := *cfg
+	both.Peers = maps.Clone(cfg.Peers)
+	if both.Peers == nil {
+		both.Peers = map[string]config.Peer{}
+	}
+	known, names := map[string]bool{own.String(): true}, map[string]bool{}
+	for name, p := range cfg.Peers {
+		known[p.ID], names[strings.ToLower(name)] = true, true
+	}
+	paired = map[string]peerstore.Peer{}
+	add := func(name string, p peerstore.Peer) {
+		names[strings.ToLower(name)] = true
+		paired[name] = p
+		both.Peers[name] = config.Peer{Name: name, Address: p.Address, ID: p.ID.String()}
+	}
+	var clashing []peerstore.Peer // last, so that no other peer is renamed
+	for _, p := range stored {
+		switch {
+		case known[p.ID.String()]:
+		case names[strings.ToLower(p.Name)]:
+			clashing = append(clashing, p)
+		default:
+			add(p.Name, p)
+		}
+	}
+	for _, p := range clashing {
+		name := p.Name
+		for i := 2; names[strings.ToLower(name)]; i++ {
+			number := "-" + strconv.Itoa(i)
+			name = p.Name[:min(len(p.Name), 32-len(number))] + number
+		}
+		add(name, p)
+	}
+	return &both, paired
+}
+
+// AddPeer keeps a peer made by pairing and begins to connect to it. What runs
+// continues. Errors: ErrKnownPeer; peerstore.ErrNameTaken, also for a name in
+// the configuration; or those of peerstore.Store.Add. After an error nothing is
+// kept.
+func (d *Daemon) AddPeer(name string, id identity.ID, address string) (api.Peer, error) {
+	d.configMu.Lock()
+	defer d.configMu.Unlock()
+	if id == d.ID() {
+		return api.Peer{}, fmt.Errorf("%w: it has %s", peerstore.ErrInvalid, config.OwnIDText)
+	}
+	for other, p := range d.fileConfig.Peers {
+		if p.ID == id.String() {
+			return api.Peer{}, fmt.Errorf("%w: %s", ErrKnownPeer, other)
+		}
+		if strings.EqualFold(other, name) {
+			return api.Peer{}, fmt.Errorf("%w: the configuration file has a peer %s", peerstore.ErrNameTaken, other)
+		}
+	}
+	if _, err := d.store.Add(name, id, address); err != nil {
+		return api.Peer{}, err
+	}
+	d.log.Info("peer paired", "peer", name, "id", id, "address", address)
+	d.applyPaired(fmt.Sprintf("peer %s paired", name))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.peerView(name), nil
+}
+
+// Unpair ends call and link with a peer made by pairing, and forgets it. The
+// peer is given by its name or id. Errors are *api.Error.
+func (d *Daemon) Unpair(peer string) (api.Peer, error) {
+	d.configMu.Lock()
+	defer d.configMu.Unlock()
+	d.mu.Lock()
+	name := d.nameOf(peer)
+	stored, paired := d.paired[name]
+	_, known := d.cfg.Peers[name]
+	view := d.peerView(name)
+	unknown := d.unknownPeer(peer)
+	d.mu.Unlock()
+	switch {
+	case !known:
+		return api.Peer{}, unknown
+	case !paired:
+		return api.Peer{}, &api.Error{
+			Kind:    api.Conflict,
+			Message: fmt.Sprintf("peer %s was not paired: it is in the configuration file %s", name, d.fileConfig.File),
+			Hint:    fmt.Sprintf("remove it under peers in %s, then reload vchatd", d.fileConfig.File),
+		}
+	}
+	_, err := d.store.Remove(stored.ID.String())
+	if err != nil && !errors.Is(err, peerstore.ErrNotSynced) {
+		return api.Peer{}, &api.Error{Kind: api.Internal, Message: fmt.Sprintf("peer %s not forgotten: %v", name, err)}
+	}
+	d.log.Info("peer unpaired", "peer", name, "id", stored.ID)
+	d.applyPaired(fmt.Sprintf("peer %s unpaired", name))
+	if err != nil {
+		return api.Peer{}, &api.Error{Kind: api.Internal, Message: fmt.Sprintf("peer %s: %v", name, err)}
+	}
+	return view, nil
+}
+
+// nameOf returns the name of the peer with a name or an id; the text itself if
+// there is none. The caller holds mu.
+func (d *Daemon) nameOf(peer string) string {
+	if _, known := d.cfg.Peers[peer]; known {
+		return peer
+	}
+	if id, err := identity.ParseID(peer); err == nil {
+		for name, p := range d.cfg.Peers {
+			if p.ID == id.String() {
+				return name
+			}
+		}
+	}
+	return peer
+}
+
+// applyPaired makes the present paired peers effective and publishes a text
+// about the change. The caller holds configMu.
+func (d *Daemon) applyPaired(text string) {
+	merged, paired := withPaired(d.fileConfig, d.store.List(), d.ID())
+	peers, err := linkPeers(merged, d.ID())
+	if err != nil { // impossible: the file was accepted, and withPaired adds valid ids
+		d.log.Error("paired peers not applied", "err", err)
+		return
+	}
+	d.mu.Lock()
+	d.cfg, d.paired = merged, paired
+	_, _ = d.step(call.Configure{Config: callConfig(merged)})
+	d.mu.Unlock()
+	d.links.Configure(merged.Name, peers) // without mu: it calls back
+	d.events.Publish(api.Event{Event: api.EventConfig, Text: text})
+	notify(d.statusDirty)
+}
+
+// storeProblems returns what is wrong with the files of paired peers.
+func (d *Daemon) storeProblems() []api.Problem {
+	var all []api.Problem
+	for _, p := range d.store.Problems() {
+		all = append(all, api.Problem{Subject: "state", Message: p, Hint: "pair with that device again"})
+	}
+	return all
+}

@@ -1,0 +1,167 @@
+package daemon_test
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"vchat/config"
+	"vchat/daemon"
+	"vchat/daemon/api"
+	"vchat/daemon/daemontest"
+	"vchat/daemon/identity"
+	"vchat/daemon/peerstore"
+)
+
+// peerNamed returns the peer with a name; the zero Peer if there is none.
+func peerNamed(s api.Status, name string) api.Peer {
+	i := slices.IndexFunc(s.Peers, func(p api.Peer) bool { return p.Name == name })
+	if i < 0 {
+		return api.Peer{}
+	}
+	return s.Peers[i]
+}
+
+func linked(name string) func(api.Status) bool {
+	return func(s api.Status) bool { return peerNamed(s, name).Link.State == api.LinkUp }
+}
+
+// Paired peers link at once, while a call with another peer goes on, and are
+// known after a restart. Unpair ends their call.
+func TestPaired(t *testing.T) {
+	alice, bob := two(t)
+	carol := daemontest.New(t, "carol")
+	alice.Config.Calls.Max = 2
+	start(bob, alice, carol)
+	call(t, alice, bob)
+	if _, err := carol.Daemon().AddPeer("alice", alice.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	p, err := alice.Daemon().AddPeer("carol", carol.ID, carol.Config.Listen)
+	if err != nil || p.Source != api.SourcePaired || p.Added.IsZero() || p.AutoAnswer {
+		t.Errorf("got %+v, %v; want a paired peer", p, err)
+	}
+	s := alice.Wait("a link to carol", linked("carol"))
+	if !daemontest.Seeing(s) || peerNamed(s, "bob").Link.Reconnects != 0 {
+		t.Error("pairing has disturbed the call with bob")
+	}
+	if got := peerNamed(s, "bob"); got.Source != api.SourceConfig {
+		t.Errorf("got source %q of bob, want %q", got.Source, api.SourceConfig)
+	}
+	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}))
+	carol.Wait("ringing", daemontest.InCall(api.CallIncoming))
+	must(t)(carol.Client.Answer(ctx(t), ""))
+
+	for _, d := range []*daemontest.Device{carol, alice} {
+		d.Stop()
+		d.Start()
+	}
+	alice.Wait("the call with carol again", func(s api.Status) bool {
+		return slices.ContainsFunc(s.Calls, func(c api.Call) bool { return c.Peer == "carol" && c.State == api.CallActive })
+	})
+	alice.Reload(func(*config.Config) error { return nil })
+	if got := peerNamed(alice.Status(), "carol"); got.Source != api.SourcePaired || got.Link.State != api.LinkUp {
+		t.Errorf("after a reload: got %+v, want carol paired and linked", got)
+	}
+
+	if _, err := alice.Client.Unpair(ctx(t), "carol"); err != nil {
+		t.Fatal(err)
+	}
+	carol.Wait("the end of the call", daemontest.NoCall)
+	if s := alice.Status(); peerNamed(s, "carol").Name != "" || len(s.Calls) != 1 {
+		t.Errorf("got %+v, want no carol and the call with bob", s.Peers)
+	}
+	if _, err := alice.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}); !isKind(err, api.NoSuchPeer) {
+		t.Errorf("call after unpair: got %v, want %s", err, api.NoSuchPeer)
+	}
+	if _, err := alice.Client.Unpair(ctx(t), "carol"); !isKind(err, api.NoSuchPeer) {
+		t.Errorf("second unpair: got %v, want %s", err, api.NoSuchPeer)
+	}
+	if _, err := alice.Client.Unpair(ctx(t), "bob"); !isKind(err, api.Conflict) ||
+		!strings.Contains(err.Error(), "configuration file") {
+		t.Errorf("unpair of a peer of the file: got %v, want %s", err, api.Conflict)
+	}
+}
+
+func TestAddPeer_refused(t *testing.T) {
+	alice, bob := two(t)
+	start(alice)
+	d := alice.Daemon()
+	for _, tt := range []struct {
+		name string
+		id   identity.ID
+		want error
+	}{
+		{"BOB", identity.ID{1}, peerstore.ErrNameTaken},
+		{"robert", bob.ID, daemon.ErrKnownPeer},
+		{"myself", alice.ID, peerstore.ErrInvalid},
+		{"self", identity.ID{1}, peerstore.ErrInvalid},
+	} {
+		if _, err := d.AddPeer(tt.name, tt.id, ""); !errors.Is(err, tt.want) {
+			t.Errorf("AddPeer(%s): got %v, want %v", tt.name, err, tt.want)
+		}
+	}
+	if got := alice.Status().Peers; len(got) != 1 {
+		t.Errorf("got peers %v, want bob only", got)
+	}
+}
+
+// A peer that the configuration gets later wins over a paired one.
+func TestPaired_clash(t *testing.T) {
+	alice := daemontest.New(t, "alice")
+	alice.Start()
+	d := alice.Daemon()
+	for name, id := range map[string]identity.ID{"bob": {1}, "bob-2": {2}, "carol": {3}} {
+		if _, err := d.AddPeer(name, id, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alice.Reload(func(c *config.Config) error {
+		c.Peers = map[string]config.Peer{
+			"Bob":      {Name: "Bob", ID: identity.ID{9}.String()},
+			"caroline": {Name: "caroline", ID: identity.ID{3}.String()},
+		}
+		return nil
+	})
+	want := map[string]string{"Bob": identity.ID{9}.String(), "bob-3": identity.ID{1}.String(),
+		"bob-2": identity.ID{2}.String(), "caroline": identity.ID{3}.String()}
+	got := map[string]string{}
+	for _, p := range alice.Status().Peers {
+		got[p.Name] = p.ID
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if p, err := alice.Client.Unpair(ctx(t), "bob-3"); err != nil || p.ID != (identity.ID{1}).String() {
+		t.Errorf("unpair by the name in use: got %+v, %v", p, err)
+	}
+	if p, err := alice.Client.Unpair(ctx(t), identity.ID{2}.String()); err != nil || p.Name != "bob-2" {
+		t.Errorf("unpair by id: got %+v, %v; want bob-2", p, err)
+	}
+}
+
+// A damaged file of a paired peer is named, and the device runs.
+func TestPaired_damagedFileIsAProblem(t *testing.T) {
+	alice, bob := two(t)
+	start(alice)
+	if _, err := alice.Daemon().AddPeer("carol", identity.ID{1}, ""); err != nil {
+		t.Fatal(err)
+	}
+	alice.Stop()
+	path := filepath.Join(alice.Config.StateDir, peerstore.Dir, identity.ID{1}.String()+".json")
+	if err := os.Truncate(path, 10); err != nil {
+		t.Fatal(err)
+	}
+	start(alice, bob)
+	named := slices.ContainsFunc(alice.Status().Problems, func(p api.Problem) bool {
+		return p.Subject == "state" && strings.Contains(p.Message, path+".corrupt")
+	})
+	if !named || !strings.Contains(alice.Log(), path+".corrupt") {
+		t.Errorf("got %+v, want the file named there and in the log", alice.Status().Problems)
+	}
+	call(t, alice, bob)
+}

@@ -1,0 +1,337 @@
+// Package peerstore keeps the peers made by pairing, in the folder peers of the
+// state directory: one file for each, with the id as its name.
+//
+// Guarantees:
+//   - A change is on the disk when Add or Remove returns nil, and not made at
+//     all when it returns an error.
+//   - An unusable file is set aside under its name with ".corrupt" and reported
+//     by Problems. It costs that peer and nothing else.
+//   - It reads files of at most 4 KiB, and keeps at most MaxPeers peers.
+//
+// The package has no goroutines. A Store is safe for concurrent use.
+package peerstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"vchat/config"
+	"vchat/daemon/identity"
+	"vchat/daemon/smallfile"
+)
+
+// Dir is the name of the folder in the state directory.
+const Dir = "peers"
+
+// MaxPeers is the largest number of peers in a Store.
+const MaxPeers = 256
+
+const (
+	maxFile    = 4096         // bytes; a peer takes at most 600
+	maxEntries = 4 * MaxPeers // names in the folder that are looked at
+	version    = 1
+	suffix     = ".json"
+)
+
+// Errors of Add and Remove, for errors.Is.
+var (
+	ErrInvalid   = errors.New("invalid peer")
+	ErrNameTaken = errors.New("name taken")
+	ErrFull      = fmt.Errorf("limit of %d paired peers reached", MaxPeers)
+	ErrNotFound  = errors.New("no such paired peer")
+	ErrFolder    = errors.New("folder of paired peers not usable")
+	ErrNotSynced = errors.New("forgotten, but it may be back after a power cut")
+)
+
+// Peer is a device that this one was paired with.
+type Peer struct {
+	Name    string      // as the name of a peer in the configuration
+	ID      identity.ID // of the device
+	Address string      // HOST:PORT; "" if the peer connects to this device
+	Added   time.Time   // when, in UTC to the second
+}
+
+// Store holds the paired peers of a device.
+type Store struct {
+	dir string
+
+	mu       sync.Mutex
+	peers    map[identity.ID]Peer
+	fault    error    // why the folder cannot be used; nil: it can
+	problems []string // of files, since Open
+}
+
+// Open reads the peers in a state directory. It returns a Store for any content
+// of the directory, even if there is none; Problems has what is wrong.
+func Open(stateDir string) *Store {
+	s := &Store{dir: filepath.Join(stateDir, Dir), peers: map[identity.ID]Peer{}}
+	s.fault = s.load()
+	return s
+}
+
+// List returns the peers, sorted by name.
+func (s *Store) List() []Peer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Peer
+	for _, p := range s.peers {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b Peer) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Problems returns what was wrong with the files at Open, one sentence each.
+func (s *Store) Problems() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.problems)
+	if s.fault != nil {
+		all = append(all, s.fault.Error())
+	}
+	return all
+}
+
+// Add adds a peer, with the present time, and returns it. For an id that the
+// store has, it replaces name and address. Errors: ErrInvalid for a name or
+// address that the configuration would refuse; ErrNameTaken if another paired
+// peer has the name, in upper or lower case; ErrFull; ErrFolder; or one with
+// the errno of the write.
+func (s *Store) Add(name string, id identity.ID, address string) (Peer, error) {
+	p := Peer{Name: name, ID: id, Address: address, Added: time.Now().UTC().Truncate(time.Second)}
+	if err := p.check(); err != nil {
+		return Peer{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault != nil {
+		return Peer{}, s.fault
+	}
+	for other := range s.peers {
+		if other != id && strings.EqualFold(s.peers[other].Name, name) {
+			return Peer{}, fmt.Errorf("%w: another paired peer is called %s", ErrNameTaken, s.peers[other].Name)
+		}
+	}
+	if _, known := s.peers[id]; !known && len(s.peers) >= MaxPeers {
+		return Peer{}, ErrFull
+	}
+	if err := s.write(p); err != nil {
+		return Peer{}, fmt.Errorf("keep paired peer: %w", err)
+	}
+	s.peers[id] = p
+	return p, nil
+}
+
+// Remove forgets the peer with a name or an id in text form, and returns it.
+// Errors: ErrNotFound; one with the errno, after which the peer is still there;
+// or ErrNotSynced, after which it is not.
+func (s *Store) Remove(nameOrID string) (Peer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.find(nameOrID)
+	if !ok {
+		return Peer{}, fmt.Errorf("%w: %q", ErrNotFound, nameOrID)
+	}
+	if err := os.Remove(s.path(p.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Peer{}, fmt.Errorf("forget paired peer: %w", err)
+	}
+	delete(s.peers, p.ID)
+	if err := smallfile.SyncDir(s.dir); err != nil {
+		return p, fmt.Errorf("%w: %w", ErrNotSynced, err)
+	}
+	return p, nil
+}
+
+func (s *Store) find(nameOrID string) (Peer, bool) {
+	if id, err := identity.ParseID(nameOrID); err == nil {
+		p, ok := s.peers[id]
+		return p, ok
+	}
+	for _, p := range s.peers {
+		if strings.EqualFold(p.Name, nameOrID) {
+			return p, true
+		}
+	}
+	return Peer{}, false
+}
+
+func (s *Store) path(id identity.ID) string { return filepath.Join(s.dir, id.String()+suffix) }
+
+// check returns ErrInvalid unless the configuration would accept the peer.
+func (p Peer) check() error {
+	if err := config.CheckPeerName(p.Name); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if p.Address == "" {
+		return nil
+	}
+	if err := config.CheckPeerAddress(p.Address); err != nil {
+		return fmt.Errorf("%w: address %w", ErrInvalid, err)
+	}
+	return nil
+}
+
+// saved is the content of a file.
+type saved struct {
+	Version int       `json:"version"`
+	Name    string    `json:"name"`
+	ID      string    `json:"id"`
+	Address string    `json:"address,omitempty"`
+	Added   time.Time `json:"added"`
+}
+
+// write writes the file of a peer, and creates the folder. If it returns an
+// error, the folder has the old file or none.
+func (s *Store) write(p Peer) error {
+	if err := os.Mkdir(s.dir, 0o700); err == nil {
+		if err := smallfile.SyncDir(filepath.Dir(s.dir)); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	b, err := json.Marshal(saved{version, p.Name, p.ID.String(), p.Address, p.Added})
+	if err != nil {
+		return err
+	}
+	if len(b) >= maxFile {
+		return fmt.Errorf("%w: file of %d bytes", ErrInvalid, len(b))
+	}
+	old, known := s.peers[p.ID]
+	if err = smallfile.Replace(s.path(p.ID), append(b, '\n')); err == nil {
+		return nil
+	}
+	// The file may be there, but not surely on the disk.
+	if !known {
+		_ = smallfile.Remove(s.path(p.ID))
+	} else if b, e := json.Marshal(saved{version, old.Name, old.ID.String(), old.Address, old.Added}); e == nil {
+		_ = smallfile.Replace(s.path(p.ID), append(b, '\n'))
+	}
+	return err
+}
+
+// load reads the folder. The error says why it cannot be used.
+func (s *Store) load() error {
+	names, err := s.names()
+	if err != nil || names == nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		text, ok := strings.CutSuffix(name, suffix)
+		id, err := identity.ParseID(text)
+		if !ok || err != nil || id.String() != text {
+			s.removeTemporary(name)
+			continue
+		}
+		if len(s.peers) == MaxPeers {
+			s.problems = append(s.problems, fmt.Sprintf("more than %d paired peers: the others are ignored", MaxPeers))
+			break
+		}
+		if p, err := s.read(id); err != nil {
+			s.refuse(id, err)
+		} else {
+			s.peers[id] = p
+		}
+	}
+	return nil
+}
+
+// removeTemporary removes a file that was left behind by a write.
+func (s *Store) removeTemporary(name string) {
+	if smallfile.IsTemporary(name) {
+		_ = os.Remove(filepath.Join(s.dir, name))
+	}
+}
+
+// names returns the names in the folder, at most maxEntries; nil if there is no
+// folder. What is there instead is set aside.
+func (s *Store) names() ([]string, error) {
+	info, err := os.Lstat(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && !info.IsDir() {
+		s.aside(s.dir, fmt.Errorf("%s is not a folder", s.dir))
+		return nil, nil
+	}
+	if err == nil {
+		err = smallfile.CheckDir(s.dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	d, err := os.Open(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(maxEntries)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%w: %w", ErrFolder, err)
+	}
+	if len(names) == maxEntries {
+		s.problems = append(s.problems, fmt.Sprintf("too many files in %s: those after the first %d are ignored", s.dir,
+			maxEntries))
+	}
+	return names, nil
+}
+
+// errContent is wrapped by the errors of read that another read does not mend.
+var errContent = errors.New("damaged file")
+
+func (s *Store) read(id identity.ID) (Peer, error) {
+	path := s.path(id)
+	b, err := smallfile.ReadState(path, maxFile)
+	if err != nil {
+		return Peer{}, err
+	}
+	var f saved
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Peer{}, fmt.Errorf("%w: %s: %w", errContent, path, err)
+	}
+	p := Peer{Name: f.Name, ID: id, Address: f.Address, Added: f.Added}
+	switch {
+	case f.Version != version:
+		return Peer{}, fmt.Errorf("%w: %s: version %d, want %d", errContent, path, f.Version, version)
+	case f.ID != id.String():
+		return Peer{}, fmt.Errorf("%w: %s: id of another device", errContent, path)
+	}
+	if err := p.check(); err != nil {
+		return Peer{}, fmt.Errorf("%w: %s: %w", errContent, path, err)
+	}
+	for _, other := range s.peers {
+		if strings.EqualFold(other.Name, p.Name) {
+			return Peer{}, fmt.Errorf("%w: %s: %w: %s", errContent, path, ErrNameTaken, p.Name)
+		}
+	}
+	return p, nil
+}
+
+// refuse records why a file is unusable, and sets it aside unless the fault is
+// one of the disk.
+func (s *Store) refuse(id identity.ID, err error) {
+	if smallfile.IsUnusable(err) || errors.Is(err, errContent) {
+		s.aside(s.path(id), err)
+		return
+	}
+	s.problems = append(s.problems, fmt.Sprintf("paired peer not read: %v", err))
+}
+
+func (s *Store) aside(path string, cause error) {
+	kept, err := smallfile.SetAside(path)
+	if err != nil {
+		s.problems = append(s.problems, fmt.Sprintf("paired peer lost: %v; not set aside: %v", cause, err))
+		return
+	}
+	s.problems = append(s.problems, fmt.Sprintf("paired peer lost: %v; the file is kept as %s", cause, kept))
+}
