@@ -86,6 +86,10 @@ func Renew(dir string, now time.Time) (renewed *Identity, kept string, err error
 		if kept, err = linkDated(path, now); err != nil {
 			return nil, "", fmt.Errorf("keep the old key: %w", err)
 		}
+		// Now: the new name of the old key must be on disk before the new key.
+		if err := syncDir(dir); err != nil {
+			return nil, kept, err
+		}
 		if err := replaceKey(path); err != nil {
 			return nil, "", errors.Join(fmt.Errorf("new identity: %w", err), os.Remove(kept))
 		}
@@ -224,7 +228,7 @@ func create(dir, path string) error {
 	if err != nil {
 		return fmt.Errorf("write key file: %w", err)
 	}
-	return syncDir(dir)
+	return errors.Join(syncDir(dir), syncParents(dir))
 }
 
 func newKey() ([]byte, error) {
@@ -250,4 +254,17 @@ func syncDir(dir string) error {
 		return fmt.Errorf("sync state directory: %w", err)
 	}
 	return nil
+}
+
+// syncParents makes the name of a new directory survive a power failure. It
+// skips directories that it may not open: this process has not created them.
+func syncParents(dir string) error {
+	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
+		if err := syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+		if parent == filepath.Dir(parent) {
+			return nil
+		}
+	}
 }
