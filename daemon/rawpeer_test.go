@@ -36,12 +36,7 @@ func newRawPeer(t *testing.T, features ...string) (alice *daemontest.Device, mal
 // link.
 func connect(t *testing.T, alice *daemontest.Device, id *identity.Identity, features ...string) *rawPeer {
 	t.Helper()
-	c, err := tls.Dial("tcp", alice.Config.Listen, id.ClientConfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	m := &rawPeer{Conn: c, t: t, id: id, in: wire.NewReader(c)}
+	m := dialRaw(t, alice, id)
 	m.send(&wire.Hello{VersionMin: 1, VersionMax: 1, Name: "mallory", Features: append(features, wire.FeatureJPEG)})
 	if alice.ID.Compare(id.ID()) < 0 {
 		m.expect(wire.TypeNominate)
@@ -49,6 +44,27 @@ func connect(t *testing.T, alice *daemontest.Device, id *identity.Identity, feat
 		m.send(&wire.Nominate{})
 	}
 	return m
+}
+
+// dialRaw connects to alice and sends nothing.
+func dialRaw(t *testing.T, alice *daemontest.Device, id *identity.Identity) *rawPeer {
+	t.Helper()
+	c, err := tls.Dial("tcp", alice.Config.Listen, id.ClientConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return &rawPeer{Conn: c, t: t, id: id, in: wire.NewReader(c)}
+}
+
+// dialStranger connects a device that alice does not know.
+func dialStranger(t *testing.T, alice *daemontest.Device) *rawPeer {
+	t.Helper()
+	id, err := identity.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dialRaw(t, alice, id)
 }
 
 func (m *rawPeer) send(all ...wire.Message) {

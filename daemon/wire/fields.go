@@ -130,24 +130,3 @@ func checkFeature(s string) error {
 	}
 	return nil
 }
-
-// Sanitize returns s as a valid text of at most limit bytes for a message. It
-// replaces invalid UTF-8 by U+FFFD and each control character by a space, and
-// cuts the text between two characters. Use it for texts from outside, such as
-// host names and kernel messages.
-func Sanitize(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r // strings.Map passes an invalid byte as U+FFFD
-	}, s)
-	if len(s) <= limit {
-		return s
-	}
-	cut := limit
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut]
-}

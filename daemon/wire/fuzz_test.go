@@ -6,6 +6,8 @@ import (
 	"io"
 	"runtime"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -122,6 +124,28 @@ func FuzzLZ4(f *testing.F) {
 		got := make([]byte, len(raw))
 		if err := z.Decompress(got, packed[:n]); err != nil || !bytes.Equal(got, raw) {
 			t.Fatalf("got other bytes, or %v", err)
+		}
+	})
+}
+
+// FuzzClean checks that a clean text stays the same, is not longer, and has
+// only characters that a terminal can bear.
+func FuzzClean(f *testing.F) {
+	f.Add("👩🏽\u200d⚕\ufe0f\u202e\u0301\u200b\ue000")
+	f.Add("1\ufe0f\u20e3\u200d\u2028")
+	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) {
+			return
+		}
+		got := clean(s, "\n")
+		if len(got) > len(s) || !utf8.ValidString(got) || clean(got, "\n") != got {
+			t.Fatalf("%+q: got %+q", s, got)
+		}
+		for _, r := range got {
+			joins := r == zeroWidthJoiner || r == textSelector || r == emojiSelector
+			if r != '\n' && !joins && (unicode.IsControl(r) || isInvisible(r) || unicode.In(r, unicode.Zl, unicode.Zp)) {
+				t.Fatalf("%+q: got U+%04X in %+q", s, r, got)
+			}
 		}
 	})
 }

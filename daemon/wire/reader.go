@@ -39,7 +39,8 @@ const readBuffer = 4 << 10
 // Reader decodes the messages of a stream. It is not safe for concurrent use.
 //
 // It has a buffer of 4 KiB and otherwise allocates only the texts of a message,
-// within their limits. The first error is final: later calls return it again.
+// within their limits. Texts are clean: see text.go. The first error is final:
+// later calls return it again.
 type Reader struct {
 	in   *bufio.Reader
 	err  error
@@ -179,6 +180,7 @@ func (r *Reader) parse(m Message, payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("decode %v: %w", m.Type(), err)
 	}
+	cleanTexts(m)
 	return nil
 }
 

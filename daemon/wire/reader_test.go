@@ -282,3 +282,45 @@ func TestSanitize(t *testing.T) {
 		})
 	}
 }
+
+// What a peer must not get into a terminal, a log, a page or a file name.
+func TestClean(t *testing.T) {
+	zalgo := "z" + strings.Repeat("\u0336\u0489", 500)
+	for _, c := range []struct{ name, in, want string }{
+		{"plain", "hung up", "hung up"},
+		{"other scripts", "grüße 你好 नमस्ते", "grüße 你好 नमस्ते"},
+		{"C1 controls", "a\u009b31mb\u0085c", "a 31mb c"},
+		{"escape", "\x1b]0;title\x07", " ]0;title "},
+		{"bidirectional overrides", "\u202dgpj\u202e.exe\u202a\u202b\u202c", "gpj.exe"},
+		{"bidirectional isolates", "\u2066a\u2067b\u2068c\u2069", "abc"},
+		{"bidirectional marks", "\u200ea\u200fb\u061c", "ab"},
+		{"zero-width characters", "a\u200bb\u200cc\u200dd\u2060e\ufefff", "abcdef"},
+		{"invisible operators", "a\u2061\u2062\u2063\u2064\u206ab", "ab"},
+		{"tags", "a\U000e0001\U000e0041\U000e007fb", "ab"},
+		{"bytes hidden in variation selectors", "a\ufe00\U000e0100\U000e01efb", "ab"},
+		{"fillers", "a\u115f\u1160\u3164\uffa0\u034f\u00ad\u180eb", "ab"},
+		{"interlinear annotation", "a\ufff9b\ufffac\ufffb", "abc"},
+		{"separators", "a\u2028b\u2029c", "a b c"},
+		{"spaces", "a\u00a0b\u3000c\u202fd\u2800e", "a b c d e"},
+		{"private and non-characters", "\ue000\uffff\U0010ffff", "\ufffd\ufffd\ufffd"},
+		{"combining marks", zalgo, "z" + strings.Repeat("\u0336\u0489", 2)},
+		{"combining marks with a joiner between", strings.Repeat("\u0336\u200d", 9) + "x", "x"},
+		{"combining marks that begin again", strings.Repeat("e\u0301", 9), strings.Repeat("e\u0301", 9)},
+		{"combining mark at the start", "\u0308\u0336x", "x"},
+		{"family", "👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧"},
+		{"heart, keycap", "❤\ufe0f 1\ufe0f\u20e3", "❤\ufe0f 1\ufe0f\u20e3"},
+		{"skin and profession", "👩🏽\u200d⚕\ufe0f", "👩🏽\u200d⚕\ufe0f"},
+		{"joiners around emoji", "\u200d👍\u200d\u200d👍\u200d", "👍\u200d👍"},
+		{"repeated selectors", "❤\ufe0f\ufe0f\ufe0e", "❤\ufe0f"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := clean(c.in, "")
+			if got != c.want {
+				t.Errorf("got %+q, want %+q", got, c.want)
+			}
+			if again := clean(got, ""); again != got {
+				t.Errorf("cleaned again: got %+q, want %+q", again, got)
+			}
+		})
+	}
+}
