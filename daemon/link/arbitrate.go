@@ -104,6 +104,7 @@ func (p *peer) activate(l *Link) bool {
 	l.nominated = true
 	p.mu.Unlock()
 	l.stopNominationTimer()
+	p.links.admission.know(p.Name, originOf(l.conn.RemoteAddr()))
 	if old != nil {
 		old.end(errReplaced)
 	}

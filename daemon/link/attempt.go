@@ -108,6 +108,7 @@ func (a *attempt) onResolved(r resolution) {
 		p.book.resolved = r.addresses
 	}
 	p.mu.Unlock()
+	p.links.admission.know(p.Name, origins(r.addresses)...)
 	for _, x := range r.addresses {
 		if !slices.Contains(a.tried, x) && !slices.Contains(a.untried, x) {
 			a.untried = append(a.untried, x)

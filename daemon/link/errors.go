@@ -29,6 +29,7 @@ var (
 	// ErrTwin means that the peer is connected to another device with our key.
 	ErrTwin = errors.New("another device has this device's id")
 
+	errEvicted   = errors.New("evicted: too many connections")
 	errTwin      = errors.New("another device with the id of this peer has the call")
 	errReplaced  = errors.New("replaced by another connection")
 	errForgotten = errors.New("peer removed from the configuration")

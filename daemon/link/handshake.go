@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -26,13 +27,16 @@ const refusalTimeout = time.Second
 
 // serveAccepted serves a connection that admission has let in. It spends little
 // on a connection before the key turns out to be a peer's.
-func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn) {
-	defer ls.admission.release(raw)
+func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
+	leave := sync.OnceFunc(func() { <-ls.served })
+	defer leave()
+	defer ls.admission.leave(v)
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
 	defer raw.Close()
-	_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
-	conn, err := transport.Server(ctx, raw, ls.cfg.Identity.ServerConfig())
+	// Without ctx, for which crypto/tls would start a goroutine: closing raw
+	// ends the handshake, too.
+	conn, err := transport.Server(context.Background(), raw, ls.serverConfig(raw, v))
 	if err != nil {
 		ls.cfg.Log.Debug("TLS handshake failed", "from", raw.RemoteAddr(), "err", err)
 		return
@@ -40,15 +44,31 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn) {
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err == nil {
 		if p := ls.peerByID(id); p != nil && id != ls.cfg.Identity.ID() {
-			p.admission.admit(raw)
-			defer p.admission.release(raw)
-			ls.admission.release(raw)
-			_ = ls.serve(p, conn, false, func() { p.admission.release(raw); stop() })
+			p.greeting.enter(raw)
+			defer p.greeting.leave(raw)
+			ls.admission.pass(v)
+			leave()
+			_ = ls.serve(p, conn, false, func() { p.greeting.leave(raw); stop() })
 			return
 		}
+		ls.admission.refuse(v)
 		err = ls.refuse(conn, id)
 	}
 	ls.cfg.Log.Debug("connection refused", "from", raw.RemoteAddr(), "err", err)
+}
+
+// serverConfig returns the TLS configuration for v. crypto/tls calls
+// GetConfigForClient between the ClientHello and the first computation.
+func (ls *Links) serverConfig(raw net.Conn, v *visitor) *tls.Config {
+	c := ls.cfg.Identity.ServerConfig()
+	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if !ls.admission.await(v) {
+			return nil, errEvicted
+		}
+		_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
+		return nil, nil
+	}
+	return c
 }
 
 // refuse sends a Bye to a device with an unknown key, and logs the key and the

@@ -7,8 +7,8 @@
 //     Down.
 //   - A message waits for the frame that is being written, and for no other.
 //   - A frame that has to wait is dropped for a newer one; see sender.go.
-//   - An unauthenticated device gets nothing but a refusal, and the number of
-//     its connections is limited.
+//   - An unauthenticated device gets nothing but a refusal. Its connections and
+//     the CPU time of their handshakes are limited; see admission.go.
 //   - A peer cannot make this device work without limit: its messages are rate
 //     limited, and unwanted frames are not decoded.
 //
@@ -62,13 +62,13 @@ import (
 )
 
 const (
-	handshakeTimeout   = 5 * time.Second        // for each of TLS, hello and nomination
-	idlePingInterval   = 700 * time.Millisecond // three of them fit into transport.DeadTimeout
-	callPingInterval   = 200 * time.Millisecond // two of them fit into transport.StaleTimeout
-	simultaneousDial   = time.Second            // two connections this close together come from one simultaneous dial
-	maxUnauthenticated = 64                     // connections without a known key
-	maxHandshakes      = 8                      // accepted connections of one peer before the hello
-	maxPending         = 8                      // connections of one peer that are not nominated
+	handshakeTimeout    = 5 * time.Second        // for each of TLS, hello and nomination
+	crowdedHelloTimeout = time.Second            // for the ClientHello, while many connections wait
+	idlePingInterval    = 700 * time.Millisecond // three of them fit into transport.DeadTimeout
+	callPingInterval    = 200 * time.Millisecond // two of them fit into transport.StaleTimeout
+	simultaneousDial    = time.Second            // two connections this close together come from one simultaneous dial
+	maxGreeting         = 8                      // accepted connections of one peer before the hello
+	maxPending          = 8                      // connections of one peer that are not nominated
 )
 
 // Peer is a device that may connect. It is dialled if it has an address.
@@ -126,7 +126,8 @@ type Config struct {
 // Links holds the links to all peers. Its methods are safe for concurrent use.
 type Links struct {
 	cfg       Config
-	admission admission
+	admission *admission
+	served    chan struct{} // one value for each connection that admission has let in
 	refusals  refusals
 	twin      twinVar // another device with our key
 
@@ -149,7 +150,8 @@ func New(cfg Config) *Links {
 	if cfg.Lookup == nil {
 		cfg.Lookup = resolve.Lookup
 	}
-	return &Links{cfg: cfg, name: cfg.Name, admission: admission{limit: maxUnauthenticated},
+	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(turnRate(cfg.Identity.HandshakeCost())),
+		served:   make(chan struct{}, maxServed),
 		refusals: refusals{hour: rate.Sometimes{Interval: time.Hour}},
 		peers:    map[string]*peer{}, byID: map[identity.ID]*peer{}}
 }
@@ -242,6 +244,7 @@ func (ls *Links) Configure(name string, peers []Peer) {
 		case ls.byID[p.ID] != nil:
 			p.stop(errRenamed)
 		default:
+			ls.admission.forget(name)
 			p.stop(errForgotten)
 		}
 	}
@@ -304,7 +307,7 @@ func (ls *Links) hello() wire.Hello {
 
 // accept serves connections until the listener is closed.
 func (ls *Links) accept(ctx context.Context) error {
-	pause := newBackoff(5*time.Millisecond, time.Second)
+	pause := newBackoff(5*time.Millisecond, 100*time.Millisecond)
 	warning := rate.Sometimes{Interval: time.Minute}
 	for {
 		conn, err := ls.listener.Accept()
@@ -320,14 +323,40 @@ func (ls *Links) accept(ctx context.Context) error {
 			// EMFILE, ENFILE, ENOBUFS and ECONNABORTED are temporary. Without a
 			// pause the first two would cause a busy loop.
 			warning.Do(func() { ls.cfg.Log.Warn("accept failed", "err", err) })
+			ls.admission.shed()
 			sleep(ctx, pause.next())
 			continue
 		}
 		pause.reset()
-		ls.admission.admit(conn) // in this goroutine, so that a flood cannot use more descriptors than the limit
-		ls.work.Go(func() { ls.serveAccepted(ctx, conn) })
+		ls.admit(ctx, conn)
 	}
 }
+
+// admit serves a new connection in a goroutine. It enters in the caller's, so
+// that a flood cannot use more descriptors than admission allows.
+func (ls *Links) admit(ctx context.Context, conn net.Conn) {
+	select {
+	case ls.served <- struct{}{}:
+	case <-ctx.Done():
+		_ = conn.Close()
+		return
+	}
+	v := newVisitor(originOf(conn.RemoteAddr()), func() { abort(conn) })
+	_ = conn.SetDeadline(time.Now().Add(ls.admission.enter(v)))
+	ls.work.Go(func() { ls.serveAccepted(ctx, conn, v) })
+}
+
+// abort closes a connection with a reset, so that the kernel keeps nothing of
+// it.
+func abort(conn net.Conn) {
+	if t, ok := conn.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// Visitors returns the counters of accepted connections without a known key.
+func (ls *Links) Visitors() Visitors { return ls.admission.visitors() }
 
 // sleep waits for d or for the end of ctx.
 func sleep(ctx context.Context, d time.Duration) {

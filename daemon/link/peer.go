@@ -30,7 +30,7 @@ type peer struct {
 	cancel     context.CancelCauseFunc
 	wake       chan struct{} // makes the dialer check the state
 	inCall     atomic.Bool   // a call waits for the link or uses it
-	admission  admission     // accepted connections before the hello
+	greeting   greeting      // accepted connections before the hello
 	messages   *rate.Limiter // received messages: each may cost a line in the journal and a write to the disk
 	counters   transport.Counters
 	maxBitrate atomic.Uint64 // in bytes a second, the bits of a float64; 0: no limit
@@ -75,7 +75,7 @@ type Status struct {
 
 func newPeer(ls *Links, p Peer) *peer {
 	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address}, links: ls,
-		wake: make(chan struct{}, 1), admission: admission{limit: maxHandshakes}, switching: new(sync.Mutex),
+		wake: make(chan struct{}, 1), switching: new(sync.Mutex),
 		messages: rate.NewLimiter(rate.Every(messageInterval), messageBurst),
 		pause:    newBackoff(100*time.Millisecond, 2*time.Second)}
 }

@@ -21,6 +21,8 @@ type liveness struct {
 
 	options Options // set by start
 
+	handshakeLeft int64 // bytes that may still be read before the handshake ends
+
 	mu      sync.Mutex
 	final   bool      // the final deadline is set
 	started bool      // the handshake is over
@@ -35,7 +37,7 @@ type liveness struct {
 const unsentLimit = 64 << 10
 
 func newLiveness(c net.Conn) *liveness {
-	l := &liveness{Conn: c, io: c, options: Options{
+	l := &liveness{Conn: c, io: c, handshakeLeft: maxHandshake, options: Options{
 		Counters:        new(Counters),
 		LivenessTimeout: func() time.Duration { return DeadTimeout },
 		OnStale:         func() {},
@@ -116,6 +118,9 @@ func (l *liveness) Read(b []byte) (int, error) {
 	l.beginRead()
 	for {
 		n, err := l.io.Read(b)
+		if l.handshakeLeft -= int64(n); l.handshakeLeft < 0 {
+			return 0, errLongHandshake
+		}
 		if n > 0 {
 			l.options.Counters.In.Add(uint64(n))
 			l.received()

@@ -34,7 +34,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -49,7 +51,12 @@ const (
 	DeadTimeout = 2500 * time.Millisecond
 	// WriteTimeout is how long a write may go without progress.
 	WriteTimeout = 10 * time.Second
+	// maxHandshake is how many bytes of a handshake are read. Ours have less
+	// than 4 KiB; crypto/tls would keep 64 KiB for each message.
+	maxHandshake = 16 << 10
 )
+
+var errLongHandshake = fmt.Errorf("TLS handshake of more than %d bytes", maxHandshake)
 
 var (
 	// ErrDead is returned by Read after a silence of DeadTimeout.
@@ -110,6 +117,7 @@ func handshake(ctx context.Context, raw net.Conn, config *tls.Config,
 	if err := c.tls.HandshakeContext(ctx); err != nil {
 		return nil, err
 	}
+	l.handshakeLeft = math.MaxInt64
 	return c, nil
 }
 
