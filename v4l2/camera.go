@@ -152,7 +152,7 @@ func (c *Camera) dequeue() (Buffer, error) {
 		return Buffer{}, err
 	}
 	a := &c.arg
-	if int(a.Index) >= len(c.bufs) || c.bufs[a.Index].held {
+	if a.Index >= uint32(len(c.bufs)) || c.bufs[a.Index].held { // not int(a.Index), which is negative on arm
 		return Buffer{}, invalidAnswer(c.device, "a frame in buffer %d, which is not queued", a.Index)
 	}
 	m := &c.bufs[a.Index]
@@ -194,7 +194,7 @@ func (c *Camera) Release(b Buffer) error {
 	if c.closed {
 		return ErrClosed
 	}
-	if int(b.index) >= len(c.bufs) || !c.bufs[b.index].held {
+	if b.index >= uint32(len(c.bufs)) || !c.bufs[b.index].held {
 		return errors.New("v4l2: release of a buffer that is not held")
 	}
 	c.bufs[b.index].held = false
