@@ -45,7 +45,8 @@ var importRules = map[string]struct {
 	"daemon": {[]string{
 		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame",
 		"daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
-		"daemon/netwatch", "daemon/peerstore", "daemon/smallfile", "daemon/tune", "daemon/wire",
+		"daemon/netwatch", "daemon/pairing", "daemon/peerstore", "daemon/resolve", "daemon/smallfile",
+		"daemon/transport", "daemon/tune", "daemon/wire",
 	}, "it wires the others together, except the client and the test packages"},
 	"daemon/api":  {nil, "leaf: what programs on both sides of the socket import"},
 	"daemon/call": {nil, "leaf: pure decisions"},
@@ -82,6 +83,9 @@ var importRules = map[string]struct {
 	"daemon/metrics/metricstest": {nil, "for tests"},
 	"daemon/mjpeg":               {nil, "leaf"},
 	"daemon/netwatch":            {nil, "leaf: reports changes of the network"},
+	"daemon/pairing": {[]string{
+		"daemon/identity",
+	}, "a protocol of its own; it does not know links"},
 	"daemon/peerstore": {[]string{
 		"config", "daemon/identity", "daemon/smallfile",
 	}, "it keeps paired peers and does not know links"},
