@@ -83,7 +83,7 @@ func (d *Daemon) apiError(peer string, err error) error {
 	case errors.Is(err, call.ErrNoCall):
 		return &api.Error{Kind: api.NoSuchCall, Message: fmt.Sprintf("no such call with %s", peer)}
 	case errors.Is(err, call.ErrAmbiguous):
-		return &api.Error{Kind: api.BadRequest, Message: "there is more than one call", Hint: "name the peer"}
+		return &api.Error{Kind: api.BadRequest, Message: "there is more than one call", Hint: d.nameThePeer()}
 	case errors.Is(err, call.ErrAlready):
 		return &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("you are already in a call with %s", peer)}
 	case errors.Is(err, call.ErrBusy):
@@ -94,6 +94,15 @@ func (d *Daemon) apiError(peer string, err error) error {
 		}
 	}
 	return &api.Error{Kind: api.Internal, Message: err.Error()}
+}
+
+// nameThePeer returns the hint of a command that may mean several calls.
+func (d *Daemon) nameThePeer() string {
+	var calls []string
+	for _, c := range d.calls.List() {
+		calls = append(calls, fmt.Sprintf("%s (%s)", c.Peer, c.State))
+	}
+	return "name the peer: " + strings.Join(calls, ", ")
 }
 
 func (d *Daemon) unknownPeer(peer string) *api.Error {

@@ -36,6 +36,8 @@ func (d *Daemon) execute(actions []call.Action) (changed []call.Call) {
 		case call.Changed:
 			d.callChanged(a.Call)
 			changed = append(changed, a.Call)
+		case call.Paused:
+			d.log.Warn("calls of a peer refused: it calls too often", "peer", a.Peer, "for", a.For)
 		case call.Save:
 			notify(d.storeDirty)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/time/rate"
 
 	"vchat/daemon/call"
 )
@@ -75,14 +76,18 @@ func removeTemporaries(path string) {
 	}
 }
 
-// saveInterval is the least time between two writes. A peer that dials and
-// hangs up in a loop must not wear out the flash.
-const saveInterval = 250 * time.Millisecond
+// A peer must not wear out the flash: what it changes in a loop is written at
+// this rate.
+const (
+	saveInterval = 2 * time.Second
+	saveBurst    = 20 // writes
+)
 
 // saveCalls writes the calls to disk whenever storeDirty reports a change, and
 // a last time when ctx is done. A repeated error is logged once.
 func (d *Daemon) saveCalls(ctx context.Context) error {
 	logged := ""
+	limit := rate.NewLimiter(rate.Every(saveInterval), saveBurst)
 	for last := false; !last; {
 		select {
 		case <-d.storeDirty:
@@ -105,10 +110,7 @@ func (d *Daemon) saveCalls(ctx context.Context) error {
 			logged = err.Error()
 			d.log.Error("calls not saved", "err", err)
 		}
-		select {
-		case <-time.After(saveInterval):
-		case <-ctx.Done():
-		}
+		_ = limit.Wait(ctx) // fails only when ctx ends
 	}
 	return nil
 }

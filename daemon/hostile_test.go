@@ -71,17 +71,75 @@ func TestCall_peerWithoutResume(t *testing.T) {
 
 func TestLogLimit_peerThatCallsRepeatedly(t *testing.T) {
 	alice, m := newRawPeer(t, wire.FeatureResume)
-	for i := range 100 {
+	for i := range 50 {
 		call := wire.CallID{1, byte(i)}
 		m.send(&wire.Invite{Call: call}, &wire.End{Call: call, Reason: wire.ReasonCancelled})
-		if x := m.expect(wire.TypeAccept).(*wire.Accept); x.Call != call {
-			t.Fatalf("got an answer to call %v, want %v", x.Call, call)
+	}
+	accepted, refused := 0, 0
+	for accepted+refused < 50 {
+		x, err := m.in.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch x := x.(type) {
+		case *wire.Accept:
+			accepted++
+		case *wire.End:
+			if x.Reason != wire.ReasonBusy || !strings.Contains(x.Text, "called too often") {
+				t.Fatalf("got %+v, want busy with a reason", x)
+			}
+			refused++
 		}
 	}
-	m.send(&wire.Ping{T1: 1})
-	m.expect(wire.TypePong)
-	if n := strings.Count(alice.Log(), "peer=mallory"); n < 20 || n > 100 {
-		t.Errorf("got %d lines about 100 calls, want about 60", n)
+	if accepted < 10 || accepted > 12 {
+		t.Errorf("got %d of 50 calls accepted, want 10 to 12", accepted)
+	}
+	if n := strings.Count(alice.Log(), "peer=mallory"); n < 20 || n > 30 {
+		t.Errorf("got %d lines about 50 calls, want two for each accepted one", n)
+	}
+}
+
+// A peer that rings keeps neither this device from calling nor another peer
+// from ringing, and cannot ring again at once.
+func TestRinging_takesNoLine(t *testing.T) {
+	alice := daemontest.New(t, "alice")
+	var ids []*identity.Identity
+	for _, name := range []string{"mallory", "carol"} {
+		id, err := identity.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		alice.Config.Peers[name] = config.Peer{Name: name, ID: id.ID().String()}
+		ids = append(ids, id)
+	}
+	alice.Start()
+	mallory := connect(t, alice, ids[0], wire.FeatureResume)
+	carol := connect(t, alice, ids[1], wire.FeatureResume)
+	mallory.send(&wire.Invite{Call: wire.CallID{1}})
+	mallory.expect(wire.TypeRinging)
+	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}))
+	called := carol.expect(wire.TypeInvite).(*wire.Invite).Call
+	must(t)(alice.Client.Hangup(ctx(t), "")) // the call, not the ring
+	if x := carol.expect(wire.TypeEnd).(*wire.End); x.Call != called || x.Reason != wire.ReasonCancelled {
+		t.Errorf("got %+v, want the call to carol cancelled", x)
+	}
+	carol.send(&wire.Invite{Call: wire.CallID{2}})
+	carol.expect(wire.TypeRinging)
+	alice.Wait("two calls that ring", func(s api.Status) bool { return len(s.Calls) == 2 })
+	_, err := alice.Client.Answer(ctx(t), "")
+	if e, ok := errors.AsType[*api.Error](err); !ok || !strings.Contains(e.Hint, "mallory (incoming), carol (incoming)") {
+		t.Errorf("got error %v, want one that names both", err)
+	}
+	must(t)(alice.Client.Reject(ctx(t), "mallory"))
+	mallory.expect(wire.TypeEnd)
+	mallory.send(&wire.Invite{Call: wire.CallID{3}})
+	if x := mallory.expect(wire.TypeEnd).(*wire.End); x.Reason != wire.ReasonBusy ||
+		!strings.Contains(x.Text, "called too often; try again in") {
+		t.Errorf("got %+v, want busy with the pause", x)
+	}
+	must(t)(alice.Client.Answer(ctx(t), ""))
+	if x := carol.expect(wire.TypeAccept).(*wire.Accept); x.Call != (wire.CallID{2}) {
+		t.Errorf("got %+v, want carol's call accepted", x)
 	}
 }
 

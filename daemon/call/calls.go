@@ -24,7 +24,7 @@ const (
 // Config configures Calls, which copies it. To change it, use the event
 // Configure.
 type Config struct {
-	Max          int           // calls at once; below 1: 1
+	Max          int           // calls at once, without those that ring here; below 1: 1
 	RingTimeout  time.Duration // of an outgoing call, at most MaxRing; 0 or less: 30 s
 	ResumeFor    time.Duration // how long a call survives without a link; 0: not at all
 	ReachTimeout time.Duration // how long an unanswered call waits for a link; 0 or less: 10 s
@@ -62,6 +62,8 @@ type Calls struct {
 	ended map[string][]end // the latest ended calls of each peer
 	saved []Saved          // as of the last Save
 
+	unanswered map[string]unanswered // by peer
+
 	actions []Action // of the current step
 }
 
@@ -71,6 +73,7 @@ type live struct {
 	ids         []ID          // every id of this call, smallest first; the first one is Call.ID
 	ringTimeout time.Duration // outgoing
 	hasRung     bool          // outgoing: it has already rung at the peer
+	byUser      bool          // incoming: the user has answered it
 	linkErr     string        // why there is no link
 
 	// Timers; zero if stopped.
@@ -82,7 +85,8 @@ type live struct {
 
 // New returns the calls of a device, initially none.
 func New(cfg Config) *Calls {
-	return &Calls{cfg: cfg.normalized(), up: map[string]bool{}, ended: map[string][]end{}}
+	return &Calls{cfg: cfg.normalized(), up: map[string]bool{}, ended: map[string][]end{},
+		unanswered: map[string]unanswered{}}
 }
 
 // Step processes an event and returns the actions to perform, in order. The
@@ -166,6 +170,19 @@ func (c *Calls) find(peer string) *live {
 		}
 	}
 	return nil
+}
+
+// full reports whether the limit of calls is reached. A call that rings here
+// does not count: no peer can keep this device from calling, or another peer
+// from ringing.
+func (c *Calls) full() bool {
+	n := 0
+	for _, l := range c.calls {
+		if l.State != Incoming {
+			n++
+		}
+	}
+	return n >= c.cfg.Max
 }
 
 func (c *Calls) expire(now time.Time) {

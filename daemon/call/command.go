@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -9,17 +10,19 @@ func (c *Calls) dial(ev Dial, now time.Time) error {
 	if !c.cfg.Known[ev.Peer] {
 		return fmt.Errorf("call %s: %w", ev.Peer, ErrUnknownPeer)
 	}
-	if l := c.find(ev.Peer); l != nil {
-		if l.State == Incoming {
-			c.accept(l, now)
-			return nil
-		}
+	l := c.find(ev.Peer)
+	if l != nil && l.State != Incoming {
 		return fmt.Errorf("call %s: %w (%s)", ev.Peer, ErrAlready, l.State)
 	}
-	if len(c.calls) >= c.cfg.Max {
+	if c.full() {
 		return fmt.Errorf("call %s: %w (calls.max: %d)", ev.Peer, ErrBusy, c.cfg.Max)
 	}
-	l := &live{
+	if l != nil {
+		c.acceptByUser(l, now)
+		return nil
+	}
+	delete(c.unanswered, ev.Peer)
+	l = &live{
 		Call:        Call{ID: ev.ID, Peer: ev.Peer, Direction: Out, Started: now},
 		ids:         []ID{ev.ID},
 		ringTimeout: min(ev.RingTimeout, MaxRing),
@@ -42,8 +45,17 @@ func (c *Calls) answer(peer string, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
-	c.accept(l, now)
+	if c.full() {
+		return fmt.Errorf("answer %s: %w (calls.max: %d)", l.Peer, ErrBusy, c.cfg.Max)
+	}
+	c.acceptByUser(l, now)
 	return nil
+}
+
+func (c *Calls) acceptByUser(l *live, now time.Time) {
+	l.byUser = true
+	delete(c.unanswered, l.Peer)
+	c.accept(l, now)
 }
 
 func (c *Calls) reject(peer string, now time.Time) error {
@@ -56,7 +68,11 @@ func (c *Calls) reject(peer string, now time.Time) error {
 }
 
 func (c *Calls) hangup(peer string, now time.Time) error {
-	l, err := c.pick(peer, func(*live) bool { return true })
+	// A call that rings here does not make the name of the other one necessary.
+	l, err := c.pick(peer, func(l *live) bool { return peer != "" || l.State != Incoming })
+	if peer == "" && errors.Is(err, ErrNoCall) {
+		l, err = c.pick(peer, func(*live) bool { return true })
+	}
 	if err != nil {
 		return fmt.Errorf("hang up: %w", err)
 	}
@@ -135,6 +151,11 @@ func (c *Calls) configure(cfg Config, now time.Time) {
 	for peer := range c.ended {
 		if !c.cfg.Known[peer] {
 			delete(c.ended, peer)
+		}
+	}
+	for peer := range c.unanswered {
+		if !c.cfg.Known[peer] {
+			delete(c.unanswered, peer)
 		}
 	}
 }

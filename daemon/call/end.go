@@ -45,6 +45,7 @@ func (c *Calls) end(l *live, reason Reason, by Side, text string, now time.Time,
 			c.sendEnd(l.Peer, e)
 		}
 	}
+	c.countEnded(l, reason, by, now)
 	c.calls = slices.DeleteFunc(c.calls, func(other *live) bool { return other == l })
 	l.stopTimers()
 	l.Reason, l.EndedBy, l.Text = reason, by, text

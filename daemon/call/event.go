@@ -7,7 +7,8 @@ type Event interface{ event() }
 
 // The commands of a user.
 type (
-	// Dial calls a peer. If that peer rings here, it answers. Errors:
+	// Dial calls a peer. If that peer rings here, it answers. Calls of others
+	// that ring here do not count for Config.Max. Errors:
 	// ErrUnknownPeer, ErrAlready (in a call with this peer), ErrBusy
 	// (Config.Max).
 	Dial struct {
@@ -16,12 +17,14 @@ type (
 		RingTimeout time.Duration // at most MaxRing; 0: Config.RingTimeout
 	}
 	// Answer answers the call that rings here; an empty peer selects the only
-	// one. Errors: ErrNoCall, ErrAmbiguous, ErrAlready (answered),
-	// ErrUnknownPeer.
+	// one. Errors: ErrNoCall, ErrAmbiguous, ErrAlready (answered), ErrBusy
+	// (Config.Max), ErrUnknownPeer.
 	Answer struct{ Peer string }
-	// Reject declines the call that rings here. Errors as for Answer.
+	// Reject declines the call that rings here. Errors as for Answer, but
+	// never ErrBusy.
 	Reject struct{ Peer string }
-	// Hangup ends a call in any state; an empty peer selects the only call.
+	// Hangup ends a call in any state; an empty peer selects the only call that
+	// does not ring here, or else the only one.
 	// Errors: ErrNoCall, ErrAmbiguous, ErrUnknownPeer.
 	Hangup struct{ Peer string }
 )
@@ -129,6 +132,12 @@ type (
 	// Changed reports a call with a new state or ID. An incoming call that was
 	// refused at once (busy, do not disturb) is reported as Ended.
 	Changed struct{ Call Call }
+	// Paused reports that a peer has called too often and is refused for a
+	// while. It comes once in each pause.
+	Paused struct {
+		Peer string
+		For  time.Duration
+	}
 	// Save reports that the result of Calls.Saved has changed. It comes at most
 	// once per step, as the last action.
 	Save struct{}
@@ -136,4 +145,5 @@ type (
 
 func (Send) action()    {}
 func (Changed) action() {}
+func (Paused) action()  {}
 func (Save) action()    {}

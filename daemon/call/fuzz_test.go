@@ -19,7 +19,7 @@ func FuzzSteps(f *testing.F) {
 			if conf, ok := ev.(Configure); ok {
 				cfg = conf.Config
 				// Existing calls stay if the limit decreases.
-				limit = max(cfg.Max, len(c.List()))
+				limit = max(cfg.Max, taken(c.List()))
 			}
 			// Up to a quarter of an hour, which is longer than all timers
 			// except maxIncomingRing.
@@ -77,8 +77,8 @@ func checkInvariants(t *testing.T, c *Calls, cfg Config, limit int, ev Event, be
 	err error, now time.Time) {
 	t.Helper()
 	list := c.List()
-	if len(list) > limit {
-		t.Fatalf("%T: got %d calls, want at most %d", ev, len(list), limit)
+	if n := taken(list); n > limit {
+		t.Fatalf("%T: got %d calls that do not ring here, want at most %d", ev, n, limit)
 	}
 	if until, ok := c.Deadline(); ok && !until.After(now) {
 		t.Fatalf("%T: got deadline %v, want after %v", ev, until, now)
@@ -106,6 +106,9 @@ func checkInvariants(t *testing.T, c *Calls, cfg Config, limit int, ev Event, be
 			t.Fatalf("%T: %s without a timeout", ev, l.State)
 		}
 		peers[l.Peer] = true
+		if u := c.unanswered[l.Peer]; l.State == Incoming && l.Started.Equal(now) && now.Before(u.until) {
+			t.Fatalf("%T: %s rings during its pause", ev, l.Peer)
+		}
 		// Only a local event answers a call.
 		was, _ := before.Get(l.Peer)
 		inCall := l.State == Active || l.State == Resuming
@@ -128,9 +131,56 @@ func checkInvariants(t *testing.T, c *Calls, cfg Config, limit int, ev Event, be
 			}
 		}
 	}
+	checkOthers(t, ev, before, c, now)
+	for peer, u := range c.unanswered {
+		if !cfg.Known[peer] || u.count+u.short < 1 || u.count > len(pauses) || u.short > freeShort || u.until.Sub(now) > pauses[len(pauses)-1] {
+			t.Fatalf("%T: got %+v for %s", ev, u, peer)
+		}
+	}
 	for peer, ends := range c.ended {
 		if len(ends) > maxEnds || !cfg.Known[peer] {
 			t.Fatalf("%T: got %d ends of %s, want at most maxEnds of a known peer", ev, len(ends), peer)
+		}
+	}
+}
+
+// taken returns the number of calls that count for Config.Max.
+func taken(list []Call) (n int) {
+	for _, l := range list {
+		if l.State != Incoming {
+			n++
+		}
+	}
+	return n
+}
+
+// checkOthers checks that a message of one peer leaves the calls with the
+// others alone.
+func checkOthers(t *testing.T, ev Event, before, after *Calls, now time.Time) {
+	t.Helper()
+	sender := ""
+	switch ev := ev.(type) {
+	case GotInvite:
+		sender = ev.Peer
+	case GotRinging:
+		sender = ev.Peer
+	case GotAccept:
+		sender = ev.Peer
+	case GotResume:
+		sender = ev.Peer
+	case GotEnd:
+		sender = ev.Peer
+	default:
+		return
+	}
+	for _, was := range before.List() {
+		got, ok := after.Get(was.Peer)
+		if was.Peer != sender && ok && got != was {
+			t.Fatalf("%T of %s changed the call with %s from %+v to %+v", ev, sender, was.Peer, was, got)
+		}
+		// A call whose time is over ends with any event.
+		if !ok && was.Peer != sender && (was.Until.IsZero() || now.Before(was.Until)) {
+			t.Fatalf("%T of %s ended the call with %s", ev, sender, was.Peer)
 		}
 	}
 }

@@ -64,6 +64,9 @@ func (c *Calls) gotInvite(peer string, id ID, now time.Time) {
 
 // ring handles a new incoming call.
 func (c *Calls) ring(peer string, id ID, now time.Time) {
+	if c.pause(peer, id, now) {
+		return
+	}
 	l := &live{
 		Call:         Call{ID: id, Peer: peer, Direction: In, Started: now},
 		ids:          []ID{id},
@@ -72,7 +75,7 @@ func (c *Calls) ring(peer string, id ID, now time.Time) {
 	switch {
 	case c.cfg.DoNotDisturb:
 		c.refuse(l, DoNotDisturb, now)
-	case len(c.calls) >= c.cfg.Max:
+	case c.full():
 		c.refuse(l, Busy, now)
 	case c.cfg.AutoAnswer[peer]:
 		c.calls = append(c.calls, l)
@@ -88,6 +91,7 @@ func (c *Calls) ring(peer string, id ID, now time.Time) {
 // the End is lost and Invite comes again, the answer may be different.
 func (c *Calls) refuse(l *live, reason Reason, now time.Time) {
 	c.sendEnd(l.Peer, end{id: l.ID, reason: reason})
+	c.countUnanswered(l.Peer, 0, refusedCount, now)
 	l.stopTimers()
 	l.Reason, l.EndedBy = reason, Local
 	c.enter(l, Ended, now)

@@ -71,6 +71,7 @@ func (w *world) clone() *world {
 func (c *Calls) clone() *Calls {
 	n := *c
 	n.up, n.ended, n.calls = maps.Clone(c.up), map[string][]end{}, nil
+	n.unanswered = maps.Clone(c.unanswered)
 	for peer, ends := range c.ended {
 		n.ended[peer] = slices.Clone(ends)
 	}
@@ -99,9 +100,11 @@ func (w *world) key() string {
 			fmt.Fprintf(&b, " %T%v", q.ev, q.ev)
 		}
 		for _, l := range s.calls {
-			fmt.Fprint(&b, " ", l.ids, l.State, l.hasRung, left(l.ringDeadline), left(l.reachDeadline),
+			fmt.Fprint(&b, " ", l.ids, l.State, l.hasRung, l.byUser, left(l.ringDeadline), left(l.reachDeadline),
 				left(l.inviteDeadline), left(l.resumeDeadline))
 		}
+		u := s.unanswered[s.peer]
+		fmt.Fprint(&b, " ", u.count, u.short, max(-forgetAfter, left(u.until)))
 		for _, e := range s.ended[s.peer] {
 			fmt.Fprint(&b, " ", e.id, e.reason, e.acknowledged, w.now.Sub(e.at) < resendEndFor)
 		}

@@ -249,9 +249,11 @@ func TestAutoAnswer(t *testing.T) {
 	d.do(LinkUp{"bob"}, LinkUp{"carol"})
 	d.expect(d.do(GotInvite{"bob", id(1)}), "send accept 01, active 01, save")
 	d.do(Hangup{})
+	// A call that rings does not count, one that was dialled does.
 	d.expect(d.do(GotInvite{"carol", id(2)}), "send carol ringing 02, incoming carol 02")
-	// Auto-answer does not exceed Max.
-	d.expect(d.do(GotInvite{"bob", id(3)}), "send end 03 busy, ended 03 busy local")
+	d.expect(d.do(GotInvite{"bob", id(3)}), "send accept 03, active 03, save")
+	d.do(Hangup{"bob"}, Dial{Peer: "carol", ID: id(4)})
+	d.expect(d.after(time.Minute, GotInvite{"bob", id(5)}), "send end 05 busy, ended 05 busy local")
 }
 
 func TestBusy(t *testing.T) {
@@ -260,12 +262,11 @@ func TestBusy(t *testing.T) {
 	cfg.Max = 2
 	d := newDevice(t, cfg)
 	d.do(LinkUp{"bob"}, LinkUp{"carol"}, LinkUp{"dave"})
-	d.expect(d.do(GotInvite{"carol", id(2)}), "send carol ringing 02, incoming carol 02")
+	d.do(GotInvite{"carol", id(2)}, Answer{})
 	d.expect(d.do(Dial{Peer: "bob", ID: id(1)}), "send invite 01, calling 01")
 	d.expect(d.do(Dial{Peer: "dave", ID: id(3)}), "error: call limit reached")
 	d.expect(d.do(GotInvite{"dave", id(4)}), "send dave end 04 busy, ended dave 04 busy local")
 	d.expect(d.do(Hangup{}), "error: more than one call; name the peer")
-	d.expect(d.do(Answer{}), "send carol accept 02, active carol 02, save")
 	if list := d.List(); len(list) != 2 || list[0].Peer != "carol" || list[1].Peer != "bob" {
 		t.Errorf("got calls %v, want those with carol and bob", list)
 	}
@@ -276,6 +277,173 @@ func TestBusy(t *testing.T) {
 	d.expect(d.do(GotInvite{"dave", id(4)}), "send dave ringing 04, incoming dave 04")
 	d.expect(d.do(Reject{"bob"}), "error: no such call")
 	d.expect(d.do(Answer{"eve"}), "error: unknown peer")
+}
+
+// A call that rings here takes no line.
+func TestIncoming_takesNoLine(t *testing.T) {
+	newRinging := func(t *testing.T) *device {
+		cfg := config()
+		cfg.Known["dave"] = true
+		d := newDevice(t, cfg)
+		d.do(LinkUp{"bob"}, LinkUp{"carol"}, LinkUp{"dave"})
+		d.expect(d.do(GotInvite{"bob", id(1)}), "send ringing 01, incoming 01")
+		d.expect(d.do(GotInvite{"carol", id(2)}), "send carol ringing 02, incoming carol 02")
+		return d
+	}
+	t.Run("choose who is answered", func(t *testing.T) {
+		d := newRinging(t)
+		d.expect(d.do(Answer{}), "error: more than one call; name the peer")
+		d.expect(d.do(Reject{}), "error: more than one call; name the peer")
+		d.expect(d.do(Hangup{}), "error: more than one call; name the peer")
+		d.expect(d.do(Answer{"carol"}), "send carol accept 02, active carol 02, save")
+		// The other one rings on, and can be answered once the line is free.
+		d.expect(d.do(Answer{"bob"}), "error: call limit reached")
+		d.expect(d.do(Dial{Peer: "bob", ID: id(3)}), "error: call limit reached")
+		d.expect(d.do(Hangup{}), "send carol end 02 hung_up, ended carol 02 hung_up local, save")
+		d.expect(d.do(Answer{}), "send accept 01, active 01, save")
+	})
+	t.Run("call another one", func(t *testing.T) {
+		d := newRinging(t)
+		d.expect(d.do(Dial{Peer: "dave", ID: id(3)}), "send dave invite 03, calling dave 03")
+		d.expect(d.do(GotAccept{"dave", id(3)}), "active dave 03, save")
+		d.expect(d.do(GotEnd{Peer: "bob", ID: id(1)}), "ended 01 failed remote")
+		d.expect(d.do(GotInvite{"bob", id(4)}), "send end 04 busy, ended 04 busy local")
+		if c, _ := d.Get("dave"); c.State != Active {
+			t.Errorf("got state %q of the call with dave, want active", c.State)
+		}
+	})
+	t.Run("hang up the call, not the ring", func(t *testing.T) {
+		d := newRinging(t)
+		d.do(Dial{Peer: "dave", ID: id(3)})
+		d.expect(d.do(Hangup{}), "send dave end 03 cancelled, ended dave 03 cancelled local")
+		d.expect(d.do(Hangup{"bob"}), "send end 01 declined, ended 01 declined local")
+		d.expect(d.do(Hangup{}), "send carol end 02 declined, ended carol 02 declined local")
+	})
+}
+
+// A peer that nobody answers waits longer and longer.
+func TestPause(t *testing.T) {
+	n := byte(0)
+	invite := func() Event { n++; return GotInvite{"bob", id(n)} }
+	cancel := func() Event { return GotEnd{Peer: "bob", ID: id(n), Reason: Cancelled} }
+	rings := func() string { return fmt.Sprintf("send ringing %02x, incoming %02x", n, n) }
+	start := func(t *testing.T, cfg Config) *device {
+		n = 0
+		d := newDevice(t, cfg)
+		d.do(LinkUp{"bob"}, LinkUp{"carol"})
+		return d
+	}
+	t.Run("rings and cancels", func(t *testing.T) {
+		d := start(t, config())
+		for _, pause := range []time.Duration{0, 2 * time.Second, 10 * time.Second, time.Minute, time.Minute} {
+			d.expect(d.do(invite()), rings())
+			d.do(cancel())
+			if pause == 0 {
+				continue
+			}
+			d.expect(d.do(invite()), fmt.Sprintf("send end %02x busy, paused %v", n, pause))
+			d.expect(d.do(invite()), fmt.Sprintf("send end %02x busy", n))
+			d.expect(d.after(pause-1, invite()), fmt.Sprintf("send end %02x busy", n))
+			d.now = d.now.Add(1)
+		}
+	})
+	t.Run("text for the caller", func(t *testing.T) {
+		d := start(t, config())
+		d.do(invite(), Reject{})
+		d.now = d.now.Add(500 * time.Millisecond)
+		actions, _ := d.Step(invite(), d.now)
+		want := Send{"bob", SendEnd, id(n), Busy, "called too often; try again in 2 s"}
+		if actions[0] != want {
+			t.Errorf("got %+v, want %+v", actions[0], want)
+		}
+	})
+	t.Run("rejected", func(t *testing.T) {
+		d := start(t, config())
+		d.do(invite(), Reject{})
+		d.expect(d.do(invite()), "send end 02 busy, paused 2s")
+		d.expect(d.after(2*time.Second, invite()), rings())
+	})
+	t.Run("another call instead of the ringing one", func(t *testing.T) {
+		d := start(t, config())
+		d.do(invite())
+		d.expect(d.do(invite()), "ended 01 cancelled remote, send ringing 02, incoming 02")
+		d.expect(d.do(invite()), "ended 02 cancelled remote, send end 03 busy, paused 2s")
+	})
+	t.Run("another peer rings meanwhile", func(t *testing.T) {
+		d := start(t, config())
+		d.do(invite(), Reject{}, invite())
+		d.expect(d.do(GotInvite{"carol", id(200)}), "send carol ringing c8, incoming carol c8")
+	})
+	for name, forget := range map[string][]Event{
+		"called":   {Dial{Peer: "bob", ID: id(100)}, Hangup{}},
+		"answered": {GotInvite{"bob", id(100)}, Answer{}, GotEnd{Peer: "bob", ID: id(100), Reason: HungUp}},
+		"rings here, called": {GotInvite{"bob", id(100)}, Dial{Peer: "bob", ID: id(101)},
+			GotEnd{Peer: "bob", ID: id(100), Reason: HungUp}},
+	} {
+		t.Run("forgotten: "+name, func(t *testing.T) {
+			d := start(t, config())
+			d.do(invite(), cancel(), invite(), cancel())
+			d.now = d.now.Add(2 * time.Second)
+			d.do(forget...)
+			d.expect(d.do(invite()), rings())
+			d.do(cancel())
+			d.expect(d.do(invite()), rings())
+		})
+	}
+	t.Run("forgotten: long ago", func(t *testing.T) {
+		d := start(t, config())
+		for range 4 {
+			d.do(invite(), Reject{})
+			d.now = d.now.Add(time.Minute)
+		}
+		d.expect(d.after(10*time.Minute, invite()), rings())
+		d.do(cancel())
+		d.expect(d.do(invite()), rings())
+	})
+	t.Run("automatically answered", func(t *testing.T) {
+		cfg := config()
+		cfg.AutoAnswer = map[string]bool{"bob": true}
+		d := start(t, cfg)
+		answered := func() string { return fmt.Sprintf("send accept %02x, active %02x, save", n, n) }
+		for range freeShort + 2 { // the last two count
+			d.expect(d.do(invite()), answered())
+			d.after(time.Second, GotEnd{Peer: "bob", ID: id(n), Reason: HungUp})
+		}
+		d.expect(d.do(invite()), "send end 0d busy, paused 2s")
+		d.after(2*time.Second, invite())
+		d.after(minTalk, GotEnd{Peer: "bob", ID: id(n), Reason: HungUp})
+		d.expect(d.do(invite()), answered())
+		for range 2 {
+			d.do(Hangup{}, invite())
+		}
+		d.expect(d.do(invite()), fmt.Sprintf("send end %02x busy", n))
+		d.expect(d.after(2*time.Second, invite()), answered())
+	})
+	t.Run("busy", func(t *testing.T) {
+		d := start(t, config())
+		d.do(Dial{Peer: "carol", ID: id(100)}, GotAccept{"carol", id(100)})
+		for _, pause := range []time.Duration{0, 2 * time.Second, 10 * time.Second, 10 * time.Second} {
+			d.now = d.now.Add(pause)
+			d.expect(d.do(invite()), fmt.Sprintf("send end %02x busy, ended %02x busy local", n, n))
+		}
+		d.expect(d.do(invite()), "send end 05 busy, paused 10s")
+		d.do(Hangup{})
+		d.expect(d.after(10*time.Second, invite()), rings())
+	})
+	t.Run("do not disturb", func(t *testing.T) {
+		cfg := config()
+		cfg.DoNotDisturb = true
+		d := start(t, cfg)
+		d.do(invite(), invite())
+		d.expect(d.do(invite()), "send end 03 do_not_disturb, paused 2s")
+	})
+	t.Run("unknown peer", func(t *testing.T) {
+		d := start(t, config())
+		d.do(invite(), Reject{}, Configure{configWithoutBob()})
+		if len(d.unanswered) != 0 {
+			t.Errorf("got counts %v of peers that are not known, want none", d.unanswered)
+		}
+	})
 }
 
 func TestGlare(t *testing.T) {
@@ -356,7 +524,8 @@ func TestMemoryBound(t *testing.T) {
 	for i := range 1000 {
 		d.do(GotInvite{"bob", ID{1, byte(i), byte(i >> 8)}}, GotEnd{Peer: "bob", ID: ID{1, byte(i), byte(i >> 8)}})
 	}
-	d.do(GotInvite{"bob", id(9)}, Answer{})
+	d.after(time.Minute, GotInvite{"bob", id(9)})
+	d.do(Answer{})
 	for i := range 1000 {
 		d.do(GotInvite{"bob", ID{2, byte(i), byte(i >> 8)}}, GotResume{"bob", ID{3, byte(i), byte(i >> 8)}})
 	}

@@ -81,6 +81,8 @@ func format(actions []Action, err error) string {
 				s += fmt.Sprintf(" %s %s", a.Call.Reason.Key(), a.Call.EndedBy)
 			}
 			w = append(w, s)
+		case Paused:
+			w = append(w, fmt.Sprintf("paused%s %v", of(a.Peer), a.For))
 		case Save:
 			w = append(w, "save")
 		}
