@@ -2,10 +2,12 @@ package control
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"path"
 	"strconv"
@@ -168,7 +170,11 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	var e *api.Error
 	if !errors.As(err, &e) {
-		s.log.Error("control request failed", "path", r.URL.Path, "err", err)
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) { // the client has gone; it may do that a thousand times a second
+			level = slog.LevelDebug
+		}
+		s.log.Log(r.Context(), level, "control request failed", "path", r.URL.Path, "err", err)
 		e = &api.Error{Kind: api.Internal, Message: err.Error()}
 	}
 	// Do not wait for the rest of a refused request.

@@ -193,6 +193,33 @@ func TestServe_logsCommands(t *testing.T) {
 	}
 }
 
+// A local user could fill the journal by requests that it breaks off.
+func TestServe_brokenOffRequestIsNoErrorInTheLog(t *testing.T) {
+	var out bytes.Buffer
+	d := controltest.New()
+	socket := t.TempDir() + "/control.sock"
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	s := control.New(control.Config{Socket: socket, Version: "1"}, d, slog.New(slog.NewTextHandler(&out, nil)))
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- s.Serve(ctx) }()
+	c := httpClient(t, socket)
+	d.FailCameras(context.Canceled)
+	do(t, c, "GET", "/v1/cameras", "")
+	d.FailCameras(errors.New("the disk is full"))
+	do(t, c, "GET", "/v1/cameras", "")
+	c.CloseIdleConnections()
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Contains(got, "canceled") || !strings.Contains(got, "the disk is full") {
+		t.Errorf("log: %s\nwant only the full disk", got)
+	}
+}
+
 func TestEvents_beginWithState(t *testing.T) {
 	d := controltest.New()
 	c := httpClient(t, controltest.Start(t, d))

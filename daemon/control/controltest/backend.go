@@ -138,6 +138,15 @@ func (d *Device) Commands() []string {
 	return append([]string(nil), d.commands...)
 }
 
+// TakeCommands returns the commands since the last call.
+func (d *Device) TakeCommands() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	taken := d.commands
+	d.commands = nil
+	return taken
+}
+
 // Metrics implements control.Backend. The page has one metric.
 func (d *Device) Metrics() string { return "# HELP up Whether.\n# TYPE up gauge\nup 1\n" }
 
@@ -271,6 +280,12 @@ func Serve(ctx context.Context, d *Device, socket string) (wait func() error, er
 // It returns the path of the socket.
 func Start(t testing.TB, d *Device) (socket string) {
 	socket = t.TempDir() + "/control.sock"
+	StartAt(t, d, socket)
+	return socket
+}
+
+// StartAt is Start at the path of a socket.
+func StartAt(t testing.TB, d *Device, socket string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	wait, err := Serve(ctx, d, socket)
 	if err != nil {
@@ -282,5 +297,4 @@ func Start(t testing.TB, d *Device) (socket string) {
 			t.Errorf("Serve: got %v, want nil", err)
 		}
 	})
-	return socket
 }
