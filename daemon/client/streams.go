@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -106,6 +107,7 @@ func (c *Client) Feed(ctx context.Context, name string) (*Feed, error) {
 const (
 	maxLine    = 4 << 10 // bytes of a header line
 	maxHeaders = 32      // lines of a frame
+	minRead    = 64 << 10
 )
 
 // Next waits for the next frame. Its Data is valid until the next call. Next
@@ -128,14 +130,26 @@ func (f *Feed) next() (Frame, error) {
 	if size <= 0 || size > api.MaxFrame {
 		return Frame{}, fmt.Errorf("%w: frame of %d bytes", ErrProtocol, size)
 	}
-	if cap(f.data) < size {
-		f.data = make([]byte, size+size/4)
+	h.Data, err = f.read(size)
+	return h, err
+}
+
+// read reads the data of a frame. Its memory grows with what has arrived: a
+// header alone costs little.
+func (f *Feed) read(size int) ([]byte, error) {
+	b := f.data[:0]
+	for len(b) < size {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, min(size-len(b), max(len(b), minRead)))
+		}
+		next := b[len(b):min(size, cap(b))]
+		if _, err := io.ReadFull(f.in, next); err != nil {
+			return nil, unexpectedEOF(err)
+		}
+		b = b[:len(b)+len(next)]
 	}
-	h.Data = f.data[:size]
-	if _, err := io.ReadFull(f.in, h.Data); err != nil {
-		return Frame{}, unexpectedEOF(err)
-	}
-	return h, nil
+	f.data = b
+	return b, nil
 }
 
 // header reads the boundary and the headers up to the empty line.
@@ -174,23 +188,19 @@ func (f *Feed) header() (h Frame, size int, err error) {
 
 // set parses a header. It skips unknown ones: a newer version may send them.
 func (h *Frame) set(name, value string, size *int) (err error) {
-	var n float64
 	switch name {
 	case "Content-Length":
 		*size, err = strconv.Atoi(value)
 	case api.HeaderSequence:
 		h.Seq, err = strconv.ParseUint(value, 10, 64)
 	case api.HeaderTimestamp:
-		n, err = strconv.ParseFloat(value, 64)
-		// A float64 represents microseconds since 1970 exactly until the year
-		// 2255.
-		h.Captured = time.UnixMicro(int64(math.Round(n * 1e6)))
+		var d time.Duration
+		d, err = parseTime(value, time.Second)
+		h.Captured = time.Unix(0, 0).Add(d)
 	case api.HeaderMonotonic:
-		n, err = strconv.ParseFloat(value, 64)
-		h.Monotonic = time.Duration(math.Round(n*1e6)) * time.Microsecond
+		h.Monotonic, err = parseTime(value, time.Second)
 	case api.HeaderAge:
-		n, err = strconv.ParseFloat(value, 64)
-		h.Age = time.Duration(n * float64(time.Millisecond))
+		h.Age, err = parseTime(value, time.Millisecond)
 	case api.HeaderCard:
 		h.Card = value == "1"
 	case api.HeaderRotate:
@@ -200,6 +210,21 @@ func (h *Frame) set(name, value string, size *int) (err error) {
 		}
 	}
 	return err
+}
+
+// parseTime returns a time in units, rounded to microseconds. A float64 counts
+// microseconds exactly up to maxMicros, which since 1970 is the year 2255.
+func parseTime(value string, unit time.Duration) (time.Duration, error) {
+	const maxMicros = 9e15
+	n, err := strconv.ParseFloat(value, 64)
+	if err != nil {
+		return 0, err
+	}
+	micros := math.Round(n * float64(unit.Microseconds()))
+	if !(micros >= 0 && micros <= maxMicros) { // NaN neither
+		return 0, fmt.Errorf("time %q is out of range", value)
+	}
+	return time.Duration(micros) * time.Microsecond, nil
 }
 
 // unexpectedEOF turns io.EOF into io.ErrUnexpectedEOF.
@@ -238,9 +263,12 @@ func (c *Client) Snapshot(ctx context.Context, name string) (Frame, error) {
 	if size <= 0 || size > api.MaxFrame {
 		return Frame{}, fmt.Errorf("%w: frame of %d bytes", ErrProtocol, size)
 	}
-	h.Data = make([]byte, size)
-	if _, err := io.ReadFull(res.Body, h.Data); err != nil {
-		return Frame{}, c.classify(ctx, unexpectedEOF(err))
+	h.Data, err = io.ReadAll(io.LimitReader(res.Body, int64(size)))
+	if err == nil && len(h.Data) < size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return Frame{}, c.classify(ctx, err)
 	}
 	return h, nil
 }
