@@ -42,16 +42,24 @@ func queryAvahi(ctx context.Context, socket, host string, v4 bool) (a netip.Addr
 	if err != nil {
 		return a, fmt.Errorf("query Avahi: %w", err)
 	}
-	// "+ INTERFACE PROTOCOL NAME ADDRESS", or "-CODE message".
+	return parseAvahiReply(line, v4)
+}
+
+// parseAvahiReply parses "+ INTERFACE PROTOCOL NAME ADDRESS", or "-CODE
+// message".
+func parseAvahiReply(line string, v4 bool) (netip.Addr, error) {
+	var a netip.Addr
 	fields := strings.Fields(line)
 	if len(fields) != 5 || fields[0] != "+" {
 		return a, fmt.Errorf("query Avahi: %q", line)
 	}
-	if a, err = netip.ParseAddr(fields[4]); err != nil {
+	a, err := netip.ParseAddr(fields[4])
+	if err != nil {
 		return a, fmt.Errorf("query Avahi: %w", err)
 	}
+	a = a.WithZone("")
 	if a.Is4() != v4 {
-		return a, fmt.Errorf("query Avahi: %q is of the other family", line)
+		return netip.Addr{}, fmt.Errorf("query Avahi: %q is of the other family", line)
 	}
 	if a.Is6() && a.IsLinkLocalUnicast() {
 		a = a.WithZone(fields[1]) // a link-local address needs its interface
