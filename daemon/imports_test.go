@@ -91,6 +91,7 @@ var importRules = map[string]struct {
 	}, "it keeps paired peers and does not know links"},
 	"daemon/resolve":   {nil, "leaf: names to addresses"},
 	"daemon/smallfile": {nil, "leaf: files"},
+	"daemon/soak":      {nil, "documentation of its tests, which are the only code"},
 	"daemon/testcard": {[]string{
 		"daemon/mjpeg",
 	}, "it draws images and does not know cameras or readers"},
