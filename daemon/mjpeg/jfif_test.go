@@ -60,3 +60,31 @@ func TestRequantise_keepsJFIF(t *testing.T) {
 		t.Error("got no JFIF segment, want a short one")
 	}
 }
+
+// FuzzAppendJFIF checks that a frame only gains a segment: Check finds the
+// same frame in it.
+func FuzzAppendJFIF(f *testing.F) {
+	good := stdFrame(f)
+	f.Add(good)
+	f.Add(slices.Concat(startOfImage, jfifSegment, good[2:]))
+	f.Add(slices.Concat(startOfImage, []byte{0xFF, 0xFF}, adobeSegment(1), jfifSegment, good[2:]))
+	f.Add([]byte{0xFF, mSOI, 0xFF, mAPP0, 0, 1})
+	f.Fuzz(func(t *testing.T, src []byte) {
+		before := bytes.Clone(src)
+		once := AppendJFIF(nil, src)
+		if !bytes.Equal(src, before) || len(once) < len(src) || len(once) > len(src)+len(jfifSegment) {
+			t.Fatalf("got %d bytes of %d", len(once), len(src))
+		}
+		if again := AppendJFIF(nil, once); !bytes.Equal(again, once) {
+			t.Fatal("a second call changes the frame")
+		}
+		info, err := Check(src)
+		if err != nil {
+			return
+		}
+		got, err := Check(once)
+		if err != nil || got.Width != info.Width || got.Height != info.Height || got.Tables != info.Tables {
+			t.Fatalf("got %+v, %v; want %+v", got, err, info)
+		}
+	})
+}
