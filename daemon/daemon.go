@@ -151,7 +151,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		level.Set(cfg.Log.Level)
 	}
 	logWarnings(cfg, log)
-	d.camera = camera.New(cameraConfig(cfg), log)
+	d.camera = camera.New(cameraConfig(cfg, cfg), log)
 	d.inspector = camera.NewInspector(d.camera)
 	d.links = link.New(link.Config{
 		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),

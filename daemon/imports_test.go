@@ -34,7 +34,7 @@ var importRules = map[string]struct {
 		"daemon/mjpeg",
 	}, "it draws frames and text and does not know sessions"},
 	"cmd/vchatd": {[]string{
-		"config", "daemon", "daemon/demo", "daemon/logging", "daemon/tune",
+		"config", "daemon", "daemon/demo", "daemon/logging", "daemon/sandbox", "daemon/tune",
 	}, "flags, configuration, exit codes; everything else is the daemon's"},
 
 	"config":             {nil, "leaf: it parses the file and does not apply it"},
@@ -51,7 +51,7 @@ var importRules = map[string]struct {
 	"daemon/api":  {nil, "leaf: what programs on both sides of the socket import"},
 	"daemon/call": {nil, "leaf: pure decisions"},
 	"daemon/camera": {[]string{
-		"daemon/frame", "daemon/mjpeg", "daemon/testcard", "v4l2",
+		"daemon/frame", "daemon/mjpeg", "daemon/sandbox", "daemon/testcard", "v4l2",
 	}, "it makes frames and does not know who reads them"},
 	"daemon/client": {[]string{
 		"daemon/api",
@@ -90,6 +90,7 @@ var importRules = map[string]struct {
 		"config", "daemon/identity", "daemon/smallfile",
 	}, "it keeps paired peers and does not know links"},
 	"daemon/resolve":   {nil, "leaf: names to addresses"},
+	"daemon/sandbox":   {nil, "leaf: a command apart from the daemon"},
 	"daemon/smallfile": {nil, "leaf: files"},
 	"daemon/soak":      {nil, "documentation of its tests, which are the only code"},
 	"daemon/testcard": {[]string{

@@ -1,12 +1,14 @@
 package daemon_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"vchat/config"
 	"vchat/daemon/api"
@@ -173,21 +175,37 @@ func TestSetPrivacy_withoutTemporaryFile(t *testing.T) {
 // the camera is closed.
 func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 	alice := daemontest.New(t, "alice")
-	file, seen := filepath.Join(alice.Config.StateDir, "privacy"), filepath.Join(t.TempDir(), "seen")
-	// The camera command ends when privacy is on disk, or is killed.
+	file, dir := filepath.Join(alice.Config.StateDir, "privacy"), t.TempDir()
+	asked, found, done := filepath.Join(dir, "asked"), filepath.Join(dir, "found"), filepath.Join(dir, "done")
+	// The camera command ends when this test has found privacy on disk, or is
+	// killed. It cannot see the state itself.
 	alice.Config.Camera.Device = fmt.Sprintf("exec:"+
-		"trap 'until test -e %s; do sleep 0.01; done; : > %s; exit' TERM; while :; do sleep 0.01; done", file, seen)
+		"trap ': >%s; until test -e %s; do sleep 0.01; done; : >%s; exit' TERM; while :; do sleep 0.01; done",
+		asked, found, done)
 	alice.Start()
+	exists := func(name string) bool {
+		_, err := os.Stat(name)
+		return err == nil
+	}
 	for range 10 { // a slow disk: the command may be killed first
-		var viewer sync.WaitGroup
-		viewer.Go(func() { _, _ = alice.Client.Snapshot(ctx(t), api.Self) }) // no frame comes
+		var others sync.WaitGroup
+		others.Go(func() { _, _ = alice.Client.Snapshot(ctx(t), api.Self) }) // no frame comes
 		alice.Wait("the camera open", func(s api.Status) bool { return s.Camera.State != api.CameraIdle })
+		end, stop := context.WithCancel(t.Context())
+		others.Go(func() {
+			for end.Err() == nil && !(exists(asked) && exists(file)) {
+				time.Sleep(time.Millisecond)
+			}
+			_ = os.WriteFile(found, nil, 0o600) // in vain if the command was killed
+		})
 		setPrivacy(t, alice, true)
-		viewer.Wait()
-		if _, err := os.Stat(seen); err == nil {
+		stop()
+		others.Wait()
+		if exists(done) {
 			return
 		}
 		setPrivacy(t, alice, false)
+		_, _ = os.Remove(asked), os.Remove(found)
 	}
 	t.Error("got no file while the camera was being closed")
 }

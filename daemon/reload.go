@@ -61,7 +61,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	logWarnings(cfg, d.log)
 	// Without mu: both call back with what they change.
 	d.links.Configure(cfg.Name, peers)
-	d.camera.Reconfigure(cameraConfig(cfg))
+	d.camera.Reconfigure(cameraConfig(cfg, d.startConfig))
 	d.metrics.Listen(cfg.Metrics)
 	if d.level != nil {
 		d.level.Set(cfg.Log.Level)

@@ -13,11 +13,14 @@ import (
 // The functions below return the part of the configuration that a package
 // needs, in that package's own type.
 
-func cameraConfig(cfg *config.Config) camera.Config {
+// cameraConfig also takes the configuration of the start: the paths in it apply
+// until the end.
+func cameraConfig(cfg, start *config.Config) camera.Config {
 	c := cfg.Camera
 	return camera.Config{
 		Device: c.Device, Width: c.Size.Width, Height: c.Size.Height, FPS: c.FPS, Format: c.Format, Raw: c.Raw,
 		Controls: c.Controls, Rotate: c.Rotate, USBReset: c.USBReset, Name: cfg.Name,
+		Hidden: []string{start.StateDir, start.Control.Socket},
 	}
 }
 

@@ -7,6 +7,9 @@
 //	vchatd new-id [--config FILE]             give this device a new key and id
 //	vchatd version                            print the version
 //
+// Vchatd also starts itself as the runner of a camera command: see package
+// daemon/sandbox.
+//
 // This package parses flags, handles signals and chooses the exit code. SIGTERM
 // and SIGINT stop the daemon, a second one kills it, SIGHUP reloads the
 // configuration. Package daemon does the rest.
@@ -32,6 +35,7 @@ import (
 	"vchat/daemon"
 	"vchat/daemon/demo"
 	"vchat/daemon/logging"
+	"vchat/daemon/sandbox"
 	"vchat/daemon/tune"
 )
 
@@ -63,7 +67,12 @@ exit codes:
   78  configuration error, or no key and a state_dir that cannot be written
 `
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if code, isRunner := sandbox.Main(os.Args); isRunner {
+		os.Exit(code)
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	command := ""

@@ -52,6 +52,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,6 +70,7 @@ type Config struct {
 	Controls           map[string]string // V4L2 controls to set at each open
 	Rotate             int               // clockwise degrees for viewers; the frames themselves are not rotated
 	USBReset           bool              // allow the reset of a USB camera that stays frozen
+	Hidden             []string          // absolute paths that an exec: command must not reach
 	Name               string            // of this device, for the cards
 	Kernel             v4l2.Kernel       // nil: Linux
 }
@@ -77,7 +79,7 @@ type Config struct {
 func (c Config) equal(d Config) bool {
 	return c.Device == d.Device && c.Width == d.Width && c.Height == d.Height && c.FPS == d.FPS &&
 		c.Format == d.Format && c.Raw == d.Raw && c.USBReset == d.USBReset && c.Name == d.Name &&
-		c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls)
+		c.Kernel == d.Kernel && maps.Equal(c.Controls, d.Controls) && slices.Equal(c.Hidden, d.Hidden)
 }
 
 // withDefaults returns c with defaults for what is unset, and within limits.

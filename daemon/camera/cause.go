@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"vchat/daemon/sandbox"
 	"vchat/v4l2"
 )
 
@@ -39,6 +40,7 @@ var (
 	causeBrokenFrames = &cause{"broken frames", "Camera sends broken frames", Lost, false, longPause}
 	causeFile         = &cause{"file not playable", "Cannot play the file", Failed, false, longPause}
 	causeCommand      = &cause{"command stopped", "Camera command stopped", Lost, false, longPause}
+	causeNoSandbox    = &cause{"command not isolated", "Camera command not started", Failed, false, longPause}
 	causeDriver       = &cause{"driver error", "Camera does not work", Lost, false, longPause}
 )
 
@@ -83,6 +85,8 @@ func classify(err error, before *cause) *cause {
 		return causeNoFrames
 	case errors.Is(err, errBrokenFrames):
 		return causeBrokenFrames
+	case errors.Is(err, sandbox.ErrUnavailable): // EPERM: no vchat-camera.socket, and no namespaces for this user
+		return causeNoSandbox
 	case errors.Is(err, errCommand): // before errNoJPEG, which it may wrap
 		return causeCommand
 	case errors.Is(err, errNoJPEG), errors.Is(err, errBrokenFile), isPathError(err): // of file:PATH

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"vchat/daemon/sandbox"
 	"vchat/v4l2"
 )
 
@@ -37,6 +40,8 @@ func TestClassify(t *testing.T) {
 		{v4l2.ErrNoFormat, nil, causeNoFormat},
 		{v4l2.ErrFailed, nil, causeDriver},
 		{errNoFrames, causeUnplugged, causeNoFrames},
+		{fmt.Errorf("%w: %w", sandbox.ErrUnavailable, unix.EPERM), nil, causeNoSandbox},
+		{fmt.Errorf("%w: %w", errCommand, unix.EPERM), nil, causeCommand},
 	} {
 		before := "nothing"
 		if c.before != nil {

@@ -5,51 +5,41 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"vchat/daemon/frame"
+	"vchat/daemon/sandbox"
 )
 
 // execSource is a command that writes JPEG frames to its standard output, such
-// as rpicam-vid. It runs in its own process group, so that all of it can be
-// killed. Children that leave the group are found by procTree.
+// as rpicam-vid. It runs in a sandbox, which ends all of its processes.
 //
 // Goroutines: one reads frames, one reads messages, one ends the command. close
 // waits for the last two. It gives the reader readerGrace: the end of the
 // command must not wait for a reader that is busy with a stream.
 type execSource struct {
 	sourceEnv
-	command     string
-	cmd         *exec.Cmd
-	mark        string   // in the environment of the command and its descendants
-	descendants procTree // that were signalled
-	stdout      *os.File // read ends of the pipes
-	stderr      *os.File
-	newest      atomic.Pointer[frame.Frame]
-	hasOutput   atomic.Bool
-	hasFrames   atomic.Bool
-	splitter    *frameSplitter // of the reader
-	isJPEG      atomic.Bool    // the output has JPEG frames, perhaps broken ones
-	ready       chan struct{}  // capacity 1; newest was set
-	woken       chan struct{}  // capacity 1
-	closing     chan struct{}  // closed by close
-	readerDone  chan struct{}  // closed after readErr was set
-	readErr     error
-	ended       chan struct{} // closed after err was set
-	err         error
-	goroutines  sync.WaitGroup
-	timer       *time.Timer
+	command    string
+	cmd        *sandbox.Command
+	newest     atomic.Pointer[frame.Frame]
+	hasOutput  atomic.Bool
+	hasFrames  atomic.Bool
+	splitter   *frameSplitter // of the reader
+	isJPEG     atomic.Bool    // the output has JPEG frames, perhaps broken ones
+	ready      chan struct{}  // capacity 1; newest was set
+	woken      chan struct{}  // capacity 1
+	closing    chan struct{}  // closed by close
+	readerDone chan struct{}  // closed after readErr was set
+	readErr    error
+	ended      chan struct{} // closed after err was set
+	err        error
+	goroutines sync.WaitGroup
+	timer      *time.Timer
 }
 
 const (
-	// termGrace is the time between SIGTERM and SIGKILL. With closeDelay it is
-	// less than the second in which a camera closes.
-	termGrace = 400 * time.Millisecond
 	// readerGrace is the time for the reader to end after the command.
 	readerGrace = 100 * time.Millisecond
 	// maxBurst is how many frames may come at once, after a pause of the
@@ -57,49 +47,29 @@ const (
 	maxBurst = 4
 )
 
-// markVariable is set in the environment of a command, with a value of its own.
-// It finds descendants whose parents have exited.
-const markVariable = "VCHAT_CAMERA_COMMAND"
-
-var markCount atomic.Int64
-
 func openExec(e sourceEnv, command string) (*execSource, error) {
 	return startExec(e, command, (*execSource).readFrames)
 }
 
 // startExec starts the command, and read in the reader's goroutine.
 func startExec(e sourceEnv, command string, read func(*execSource) error) (*execSource, error) {
-	stdout, stdoutEnd, err := os.Pipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the camera command: %w", err)
+	cmd, err := sandbox.Start(command, e.cfg.Hidden)
+	if errors.Is(err, sandbox.ErrUnavailable) {
+		return nil, err
 	}
-	stderr, stderrEnd, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the camera command: %w", err), stdout.Close(), stdoutEnd.Close())
+		return nil, fmt.Errorf("%w: %w", errCommand, err)
 	}
 	x := &execSource{
-		sourceEnv: e,
-		command:   command,
-		cmd:       exec.Command("/bin/sh", "-c", command),
-		stdout:    stdout,
-		stderr:    stderr,
-		ready:     make(chan struct{}, 1),
-		woken:     make(chan struct{}, 1),
-		closing:   make(chan struct{}),
-		ended:     make(chan struct{}),
-		timer:     time.NewTimer(time.Hour),
-
+		sourceEnv:  e,
+		command:    command,
+		cmd:        cmd,
+		ready:      make(chan struct{}, 1),
+		woken:      make(chan struct{}, 1),
+		closing:    make(chan struct{}),
 		readerDone: make(chan struct{}),
-		mark:       fmt.Sprintf("%s=%d-%d", markVariable, os.Getpid(), markCount.Add(1)),
-	}
-	x.cmd.Stdout, x.cmd.Stderr = stdoutEnd, stderrEnd
-	x.cmd.Env = append(os.Environ(), x.mark)
-	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = x.cmd.Start()
-	stdoutEnd.Close() // the command has its own copies
-	stderrEnd.Close()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the camera command: %w", err), stdout.Close(), stderr.Close())
+		ended:      make(chan struct{}),
+		timer:      time.NewTimer(time.Hour),
 	}
 	e.messages.restarted(time.Now())
 	go func() {
@@ -119,9 +89,10 @@ func (x *execSource) end() {
 		readErr = x.readErr
 	case <-x.closing:
 	}
-	x.err = exitError(x.terminate(), readErr)
+	x.err = exitError(x.cmd.Stop(), readErr)
 	close(x.ended)
-	x.killDescendants()
+	x.cmd.Close()
+	x.cmd.Stderr.Close()
 }
 
 // exitError returns why the command stopped. The text does not contain the
@@ -203,7 +174,7 @@ func (x *execSource) Read(b []byte) (int, error) {
 	if x.splitter != nil && x.splitter.broken() > 0 {
 		x.isJPEG.Store(true) // after other bytes
 	}
-	n, err := x.stdout.Read(b)
+	n, err := x.cmd.Stdout.Read(b)
 	if n > 1 && !x.hasOutput.Load() {
 		x.isJPEG.Store(b[0] == 0xFF && b[1] == 0xD8)
 	}
@@ -215,58 +186,11 @@ func (x *execSource) Read(b []byte) (int, error) {
 
 // logMessages logs lines of the command's standard error.
 func (x *execSource) logMessages() {
-	lines := bufio.NewScanner(x.stderr)
+	lines := bufio.NewScanner(x.cmd.Stderr)
 	for lines.Scan() {
 		x.messages.add(x.log, time.Now(), lines.Text())
 	}
-	_, _ = io.Copy(io.Discard, x.stderr) // after a line that is too long: a full pipe would block the command
-}
-
-// terminate ends the command: SIGTERM, then SIGKILL. It returns its exit
-// status.
-func (x *execSource) terminate() error {
-	x.descendants = descendants(x.cmd.Process.Pid, x.mark)
-	_ = syscall.Kill(x.group(), syscall.SIGTERM)
-	x.descendants.signal(syscall.SIGTERM)
-	kill := time.AfterFunc(termGrace, func() { _ = syscall.Kill(x.group(), syscall.SIGKILL) })
-	defer kill.Stop()
-	return x.cmd.Wait()
-}
-
-// killDescendants waits for the command's descendants, kills those that remain,
-// and closes stderr.
-func (x *execSource) killDescendants() {
-	if !x.waitDescendants(termGrace) {
-		_ = syscall.Kill(x.group(), syscall.SIGKILL)
-		x.descendants.signal(syscall.SIGKILL)
-		x.waitDescendants(termGrace / 5) // not forever: zombies remain if init does not reap orphans
-	}
-	x.descendants.release()
-	for range 3 { // some may have forked between the search and the signal
-		late := descendants(x.cmd.Process.Pid, x.mark)
-		late.signal(syscall.SIGKILL)
-		late.release()
-		if len(late) == 0 {
-			break
-		}
-	}
-	x.stderr.Close()
-}
-
-func (x *execSource) group() int { return -x.cmd.Process.Pid }
-
-// waitDescendants reports whether all descendants have ended within limit. The
-// group's leader was waited for. The kernel does not reuse its number while the
-// group has members.
-func (x *execSource) waitDescendants(limit time.Duration) bool {
-	for end := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
-		if err := syscall.Kill(x.group(), 0); err == syscall.ESRCH && !x.descendants.alive() {
-			return true
-		}
-		if time.Now().After(end) {
-			return false
-		}
-	}
+	_, _ = io.Copy(io.Discard, x.cmd.Stderr) // after a line that is too long: a full pipe would block the command
 }
 
 func (x *execSource) info() sourceInfo {
@@ -316,7 +240,7 @@ func (x *execSource) noFramesError() error {
 func (x *execSource) close() {
 	close(x.closing)
 	x.goroutines.Wait()
-	x.stdout.Close() // ends the reader
+	x.cmd.Stdout.Close() // ends the reader
 	select {
 	case <-x.readerDone:
 	case <-time.After(readerGrace):

@@ -1,14 +1,15 @@
 package camera
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vchat/daemon/daemontest/teststamp"
 	"vchat/daemon/frame"
@@ -113,39 +114,42 @@ func TestExec_logLimit(t *testing.T) {
 // All descendants end with the command, also those that ignore SIGTERM and
 // those that have left its process group.
 func TestExec_descendants(t *testing.T) {
-	name := film(t, 1)
-	pids := filepath.Join(t.TempDir(), "pids")
-	// Frames start when all four processes have written their numbers.
-	line := fmt.Sprintf("(trap '' TERM; echo $$ >>%[1]s; while :; do sleep 1; done) & echo $! >>%[1]s; "+
-		"sleep 600 & echo $! >>%[1]s; "+
-		"setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" & "+
-		"until [ $(wc -l <%[1]s) -eq 4 ]; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", pids, name)
+	name, alive := film(t, 1), newAliveTest(t)
+	// Frames start when all four processes run.
+	line := fmt.Sprintf("exec 9>%[1]s; (trap '' TERM; echo >&9; while :; do sleep 1; done) & "+
+		"sh -c 'echo >&9; exec sleep 600' & "+
+		"setsid sh -c \"trap '' TERM; echo >&9; exec sleep 600\" & "+
+		"(setsid sh -c 'echo >&9; exec sleep 600' &); "+
+		"until test -e %[1]s.go; do sleep 0.05; done; while cat %[2]s; do sleep 0.05; done", alive.name, name)
 	r := run(t, nil, Config{Device: "exec:" + line})
 	rd := r.Hub().Subscribe()
+	alive.wait(4)
+	alive.release()
 	r.frame(rd)
 	rd.Close()
 	r.stop()
-	wantEnded(t, pids, 4)
+	alive.wantNone()
 }
 
 // A command that exits by itself leaves no orphan behind either.
 func TestExec_orphans(t *testing.T) {
-	pids := filepath.Join(t.TempDir(), "pids")
-	line := fmt.Sprintf("setsid sh -c \"trap '' TERM; echo \\$\\$ >>%[1]s; exec sleep 600\" >/dev/null & "+
-		"(setsid sh -c 'echo $$ >>%[1]s; exec sleep 600' >/dev/null &); "+
-		"until [ $(wc -l <%[1]s) -eq 2 ]; do sleep 0.05; done", pids)
+	alive := newAliveTest(t)
+	line := fmt.Sprintf("exec 9>%[1]s; setsid sh -c \"trap '' TERM; echo >&9; exec sleep 600\" >/dev/null & "+
+		"(setsid sh -c 'echo >&9; exec sleep 600' >/dev/null &); until test -e %[1]s.go; do sleep 0.05; done", alive.name)
 	x, err := openExec(sourceEnv{cfg: Config{FPS: 30}, pool: frame.NewPool(1), counters: &counters{}}, line)
 	if err != nil {
 		t.Fatal(err)
 	}
+	alive.wait(2)
+	alive.release()
 	<-x.ended
 	x.close()
-	wantEnded(t, pids, 2)
+	alive.wantNone()
 }
 
 // The end of a command does not wait for a reader that is busy with its stream.
 func TestExec_busyReader(t *testing.T) {
-	pids := filepath.Join(t.TempDir(), "pids")
+	alive := newAliveTest(t)
 	release := make(chan struct{})
 	busy := func(x *execSource) error {
 		f := x.pool.Get(1)
@@ -155,18 +159,13 @@ func TestExec_busyReader(t *testing.T) {
 		return nil
 	}
 	e := sourceEnv{cfg: Config{FPS: 30}, pool: frame.NewPool(1), counters: &counters{}}
-	x, err := startExec(e, fmt.Sprintf("trap '' TERM; echo $$ >%s; while :; do echo; done", pids), busy)
+	x, err := startExec(e, fmt.Sprintf("exec 9>%s; trap '' TERM; echo >&9; while :; do echo; done", alive.name), busy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if b, _ := os.ReadFile(pids); len(b) > 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	alive.wait(1)
 	x.close() // before release: a close that waited for the reader would never return
-	wantEnded(t, pids, 1)
+	alive.wantNone()
 	close(release)
 	<-x.readerDone
 	if x.newest.Load() != nil {
@@ -174,36 +173,57 @@ func TestExec_busyReader(t *testing.T) {
 	}
 }
 
-// wantEnded checks that the n processes whose numbers are in a file have ended.
-func wantEnded(t *testing.T, pids string, n int) {
+// aliveTest tells whether processes of a command run: they keep a pipe open.
+// Their numbers would not do, because the command has numbers of its own.
+type aliveTest struct {
+	t    *testing.T
+	name string // of the pipe. A process opens it and writes one byte
+	pipe *os.File
+}
+
+func newAliveTest(t *testing.T) *aliveTest {
 	t.Helper()
-	b, err := os.ReadFile(pids)
-	if err != nil {
+	a := &aliveTest{t: t, name: filepath.Join(t.TempDir(), "alive")}
+	if err := unix.Mkfifo(a.name, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all := bytes.Fields(b)
-	if len(all) != n {
-		t.Fatalf("got %d processes, want %d: %s", len(all), n, b)
+	var err error
+	if a.pipe, err = os.OpenFile(a.name, os.O_RDONLY|unix.O_NONBLOCK, 0); err != nil {
+		t.Fatal(err)
 	}
-	for _, f := range all {
-		pid, err := strconv.Atoi(string(f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if alive(pid) {
-			t.Errorf("process %d: got running, want ended", pid)
+	t.Cleanup(func() { a.pipe.Close() })
+	return a
+}
+
+// wait returns when n processes run.
+func (a *aliveTest) wait(n int) {
+	a.t.Helper()
+	b := make([]byte, 1)
+	for deadline := time.Now().Add(20 * time.Second); n > 0; {
+		if m, err := a.pipe.Read(b); m == 1 {
+			n--
+		} else if time.Now().After(deadline) {
+			a.t.Fatalf("waiting for processes of the command: %v; %d are missing", err, n)
+		} else {
+			time.Sleep(10 * time.Millisecond) // no process has opened the pipe yet
 		}
 	}
 }
 
-// alive reports whether a process runs. A zombie does not.
-func alive(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
+// release creates a file that the command waits for.
+func (a *aliveTest) release() {
+	if err := os.WriteFile(a.name+".go", nil, 0o600); err != nil {
+		a.t.Fatal(err)
 	}
-	rest := b[bytes.LastIndexByte(b, ')')+1:]
-	return !bytes.HasPrefix(bytes.TrimSpace(rest), []byte("Z"))
+}
+
+// wantNone checks that no process has the pipe open.
+func (a *aliveTest) wantNone() {
+	a.t.Helper()
+	_ = a.pipe.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if _, err := io.Copy(io.Discard, a.pipe); err != nil {
+		a.t.Errorf("after the end of the command: got %v, want no process left", err)
+	}
 }
 
 func TestExec_slowReader(t *testing.T) {

@@ -87,12 +87,16 @@ func TestScreen(t *testing.T) {
 	// The packaged unit has only the permissions that it lists.
 	t.Run("kiosk", func(t *testing.T) {
 		t.Cleanup(func() { cleanUp(t, "systemctl stop vchat-view") })
-		sh(t, "install -m644 -t /etc/systemd/system /mnt/host/packaging/vchat-view.service; "+
-			"systemctl daemon-reload; systemctl start vchat-view")
+		sh(t, "systemctl start vchat-view")
 		hasScreen := "test $(kbdinfo -C /dev/tty1 getmode) = graphics && " +
 			"ls -l /proc/$(systemctl show -P MainPID vchat-view)/fd | grep -q /dev/dri/card0"
 		eventually(t, waitTimeout, hasScreen)
 		awaitScreen(t, virtioDisplay, "a notice", isNotice)
+		sh(t, setConnector(virtioConnector, "off")) // the unit sees plugged monitors, too
+		awaitScreen(t, bochsDisplay, "a notice", isNotice)
+		sh(t, setConnector(virtioConnector, "detect")+"; "+setConnector(bochsConnector, "off"))
+		awaitScreen(t, virtioDisplay, "a notice", isNotice)
+		sh(t, setConnector(bochsConnector, "detect"))
 		pid := strings.TrimSpace(sh(t, "systemctl show -P MainPID vchat-view"))
 		sh(t, "kill -9 "+pid)
 		eventually(t, waitTimeout, "test $(systemctl show -P MainPID vchat-view) != "+pid+" && "+hasScreen)

@@ -11,10 +11,18 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"vchat/daemon/sandbox"
 )
 
-// Main runs the tests and exits. A package calls it from TestMain.
-func Main(m *testing.M) { os.Exit(Checked{m}.Run()) }
+// Main runs the tests and exits. A package calls it from TestMain. A process
+// that a test has started as the runner of a camera command becomes that.
+func Main(m *testing.M) {
+	if code, isRunner := sandbox.Main(os.Args); isRunner {
+		os.Exit(code)
+	}
+	os.Exit(Checked{m}.Run())
+}
 
 // Checked runs tests and checks for leaks. It is for packages that do more in
 // TestMain, such as testscript.Main.
