@@ -29,7 +29,8 @@
 //
 // A camera without frames goes through these steps. "No frames" means none for
 // five frame intervals and for at least a second, or for three seconds until
-// the interval is measured.
+// the interval is measured. For the first frame of a command, the three seconds
+// double with each start in vain, up to 30 s.
 //
 //	step  action                when                          how often
 //	1     restart the stream    no frames                     once

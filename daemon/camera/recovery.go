@@ -11,10 +11,11 @@ import (
 // recovery records the steps tried since the camera was healthy. The package
 // comment has the table of the steps.
 type recovery struct {
-	restarted bool      // step 1, the stream
-	reopened  bool      // step 2, the camera
-	resets    int       // step 3, the USB device
-	resetAt   time.Time // of the last reset
+	restarted  bool      // step 1, the stream
+	reopened   bool      // step 2, the camera
+	resets     int       // step 3, the USB device
+	resetAt    time.Time // of the last reset
+	slowStarts int       // opened, but no first frame in time
 }
 
 // Time between two USB resets. It doubles with each reset in vain.

@@ -266,6 +266,26 @@ func TestExec_rateLimit(t *testing.T) {
 }
 
 // A command that ends after each frame does not fill the log.
+// A command that needs longer than firstFrameTimeout must not be restarted for
+// ever.
+func TestExec_slowStart(t *testing.T) {
+	t.Parallel()
+	seconds := (firstFrameTimeout + time.Second).Seconds()
+	r := run(t, nil, Config{Device: fmt.Sprintf("exec:sleep %v; while cat %s; do sleep 0.1; done", seconds, film(t, 1))})
+	defer r.stop()
+	rd := r.Hub().Subscribe()
+	defer rd.Close()
+	for r.Status().Frames == 0 {
+		time.Sleep(20 * time.Millisecond)
+		if s := r.Status(); s.Reopened > 4 {
+			t.Fatalf("got %d starts and no frame", s.Reopened)
+		}
+	}
+	if s := r.Status(); s.Reopened == 0 {
+		t.Errorf("got status %+v, want the first start in vain", s)
+	}
+}
+
 func TestExec_flapping(t *testing.T) {
 	name := film(t, 1)
 	r := run(t, nil, Config{Device: "exec:echo hello >&2; cat " + name})

@@ -3,6 +3,7 @@ package camera
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"vchat/daemon/frame"
@@ -13,6 +14,7 @@ const (
 	closeDelay        = 500 * time.Millisecond // after the last reader has left: viewers come and go
 	startCardDelay    = 2 * time.Second        // without a frame after the open, before a card is shown
 	firstFrameTimeout = 3 * time.Second        // some cameras take long for their first frame
+	maxFirstTimeout   = 30 * time.Second       // of a command that has been too slow before
 	minFrameTimeout   = time.Second
 	cardInterval      = time.Second
 	healthyAfter      = 5 * time.Second // of frames; a later fault is a new one
@@ -265,7 +267,7 @@ func (s *supervisor) retryFullSize(reduced bool, opened time.Time) bool {
 // stream. If there are none for as long again, it returns an error.
 func (s *supervisor) read(src source) error {
 	intervals, seq := newIntervalMeter(src.info().fps), uint64(0)
-	limit := max(firstFrameTimeout, frameTimeout(&intervals))
+	limit := max(s.firstFrameTimeout(), frameTimeout(&intervals))
 	reduced, opened := src.info().reduced, time.Now()
 	first, newest := time.Time{}, opened
 	for s.wanted() && !s.retryFullSize(reduced, opened) {
@@ -284,12 +286,15 @@ func (s *supervisor) read(src source) error {
 				s.checkRate(src)
 			}
 			if limit = frameTimeout(&intervals); !intervals.known() {
-				limit = max(firstFrameTimeout, limit)
+				limit = max(s.firstFrameTimeout(), limit)
 			}
 		case errors.Is(err, errWoken):
 		case !errors.Is(err, errTimeout):
 			return err
 		case time.Since(newest) >= limit:
+			if first.IsZero() {
+				s.recovery.slowStarts++
+			}
 			if err := s.restartStream(src); err != nil {
 				return err
 			}
@@ -298,6 +303,16 @@ func (s *supervisor) read(src source) error {
 		s.refreshCard()
 	}
 	return nil
+}
+
+// firstFrameTimeout returns how long the first frame may take. It doubles with
+// each start of a command in vain: on a busy machine a command may need longer,
+// and a further start makes it no faster.
+func (s *supervisor) firstFrameTimeout() time.Duration {
+	if !strings.HasPrefix(s.cfg.Device, "exec:") {
+		return firstFrameTimeout
+	}
+	return min(firstFrameTimeout<<min(s.recovery.slowStarts, 10), maxFirstTimeout)
 }
 
 // frameTimeout returns how long no frame may arrive. The measured rate counts.
