@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"bytes"
+	"time"
 	"unicode/utf8"
 
 	"vchat/cmd/vchatctl/internal/view"
@@ -26,11 +27,16 @@ const (
 // maxSequence bounds an escape sequence, in bytes. All known ones are shorter.
 const maxSequence = 64
 
+const ctrlC = 3
+
 // parser splits the input from a terminal into tokens.
 type parser struct{ pending []byte }
 
 // feed parses a byte. It reports whether that completes a token.
 func (p *parser) feed(b byte) (t token, ok bool) {
+	if len(p.pending) > 0 && p.pending[0] >= utf8.RuneSelf && b < utf8.RuneSelf {
+		p.pending = p.pending[:0] // a character that is cut off must not take the key after it
+	}
 	p.pending = append(p.pending, b)
 	first := p.pending[0]
 	switch {
@@ -44,20 +50,30 @@ func (p *parser) feed(b byte) (t token, ok bool) {
 	return token{}, false
 }
 
-// escapePending reports whether the last byte was an Escape. It is the key if
-// nothing follows.
-func (p *parser) escapePending() bool { return len(p.pending) == 1 && p.pending[0] == 0x1b }
+// timeout returns how long to wait for the next byte before flush; 0: for ever.
+func (p *parser) timeout() time.Duration {
+	switch len(p.pending) {
+	case 0:
+		return 0
+	case 1:
+		return escapeTimeout
+	}
+	return sequenceTimeout
+}
 
-// flushEscape returns the pending Escape as a key.
-func (p *parser) flushEscape() token {
+// flush ends what is pending. An Escape alone is the key. The rest is dropped:
+// Alt-X starts like a string that nothing ends, and would take the keys after
+// it.
+func (p *parser) flush() (t token, ok bool) {
+	ok = len(p.pending) == 1 && p.pending[0] == 0x1b
 	p.pending = p.pending[:0]
-	return token{key: view.Input{Key: view.KeyEscape}}
+	return token{key: view.Input{Key: view.KeyEscape}}, ok
 }
 
 func keyToken(r rune) (token, bool) {
 	in := view.Input{Key: view.KeyRune, Rune: r}
 	switch r {
-	case 3: // Ctrl-C; in raw mode it sends no signal
+	case ctrlC: // in raw mode it sends no signal
 		in = view.Input{Key: view.KeyInterrupt}
 	case '\r', '\n':
 		in = view.Input{Key: view.KeyEnter}
@@ -75,11 +91,16 @@ func keyToken(r rune) (token, bool) {
 }
 
 // escape parses the control sequences and strings of ECMA-48. It returns
-// replies and drops keys.
+// replies and drops keys. No sequence contains Ctrl-C, so that key always
+// works.
 func (p *parser) escape() (token, bool) {
 	n, b := len(p.pending), p.pending[len(p.pending)-1]
 	if n == 1 {
 		return token{}, false
+	}
+	if b == ctrlC {
+		p.pending = p.pending[:0]
+		return keyToken(ctrlC)
 	}
 	complete := n >= maxSequence
 	switch p.pending[1] {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,6 +22,7 @@ func TestParser(t *testing.T) {
 		"\x0c":          {{key: view.Input{Resized: true}}},
 		"äß日":           {typed('ä'), typed('ß'), typed('日')},
 		"\xff\xfeq\x01": {typed('q')},
+		"\xc3q\xe2\x82": {typed('q')}, // characters that are cut off
 		"\x1b[0n":       {{reply: replyStatus}},
 		"abc\x1b[0nq": {
 			typed('a'), typed('b'), typed('c'), {reply: replyStatus}, typed('q'),
@@ -52,27 +54,77 @@ func TestParser(t *testing.T) {
 	t.Run("Escape alone", func(t *testing.T) {
 		var p parser
 		p.feed(0x1b)
-		if !p.escapePending() {
-			t.Error("after Escape: got not pending")
+		if p.timeout() != escapeTimeout {
+			t.Errorf("after Escape: got a timeout of %v, want %v", p.timeout(), escapeTimeout)
 		}
-		if got, want := p.flushEscape(), pressed(view.KeyEscape); got != want {
-			t.Errorf("got %+v, want %+v", got, want)
+		if got, ok := p.flush(); !ok || got != pressed(view.KeyEscape) {
+			t.Errorf("got %+v, %v; want Escape", got, ok)
 		}
-		if p.escapePending() {
-			t.Error("after flushEscape: got pending")
+		if p.timeout() != 0 {
+			t.Error("after flush: got pending")
+		}
+	})
+	t.Run("Alt-X alone", func(t *testing.T) {
+		var p parser
+		p.feed(0x1b)
+		p.feed('X') // starts a string
+		if p.timeout() != sequenceTimeout {
+			t.Errorf("got a timeout of %v, want %v", p.timeout(), sequenceTimeout)
+		}
+		if got, ok := p.flush(); ok {
+			t.Errorf("got %+v, want no key", got)
+		}
+		if got, ok := p.feed('q'); !ok || got != typed('q') {
+			t.Errorf("then q: got %+v, %v", got, ok)
 		}
 	})
 }
 
+// FuzzParser feeds keys and replies of a terminal. After any bytes, Ctrl-C and
+// a key after the timeout work, and a reply is understood.
 func FuzzParser(f *testing.F) {
 	f.Add([]byte("\x1b_Gi=31;OK\x1b\\\x1b[?62cäq\x1b[A"))
+	f.Add([]byte("\x1bP1$r0m\x1b\\\x1b]11;rgb:0000/0000/0000\x07\x1b[6;20;10t"))
+	f.Add([]byte("\x1bX"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p parser
+		tokens := 0
 		for _, c := range b {
-			p.feed(c)
-			if len(p.pending) > maxSequence {
-				t.Fatalf("got %d pending bytes, want at most %d", len(p.pending), maxSequence)
+			got, ok := p.feed(c)
+			if len(p.pending) > maxSequence || ok && len(p.pending) > 0 {
+				t.Fatalf("got %d pending bytes, token %v", len(p.pending), ok)
+			}
+			if ok {
+				tokens++
+				checkToken(t, got)
+			}
+		}
+		if tokens > len(b) {
+			t.Fatalf("got %d tokens of %d bytes", tokens, len(b))
+		}
+		interrupted := parser{pending: append([]byte(nil), p.pending...)}
+		if got, ok := interrupted.feed(ctrlC); !ok || got.key.Key != view.KeyInterrupt {
+			t.Fatalf("Ctrl-C: got %+v, %v", got, ok)
+		}
+		p.flush()
+		for _, c := range []byte("\x1b[?62;4c") {
+			got, ok := p.feed(c)
+			if ok != (c == 'c') || ok && got.reply != replyAttributes {
+				t.Fatalf("reply after flush: got %+v, %v at %q", got, ok, c)
 			}
 		}
 	})
+}
+
+// checkToken checks that a token is a reply or one key, and a character is one
+// that may be typed into a message.
+func checkToken(t *testing.T, got token) {
+	t.Helper()
+	r := got.key.Rune
+	switch {
+	case got.reply != noReply && got.key != (view.Input{}):
+		t.Fatalf("got a reply with a key: %+v", got)
+	case got.key.Key == view.KeyRune && !got.key.Resized && got.reply == noReply && (r < ' ' || r == 0x7f || r == utf8.RuneError):
+		t.Fatalf("got character %q", r)
+	}
 }

@@ -27,6 +27,8 @@ const (
 const (
 	closeTimeout  = 500 * time.Millisecond // for each step of closing a terminal that does not read
 	escapeTimeout = 50 * time.Millisecond  // after it, an Escape is the key and not the start of a sequence
+	// sequenceTimeout is longer than a slow line needs for the rest of a reply.
+	sequenceTimeout = time.Second
 )
 
 // grid is the size of a terminal.
@@ -134,8 +136,8 @@ func (t *tty) read() {
 	fds := []unix.PollFd{{Fd: int32(t.in.Fd()), Events: unix.POLLIN}, {Fd: int32(t.wakeR.Fd()), Events: unix.POLLIN}}
 	for {
 		wait := -1
-		if p.escapePending() {
-			wait = int(escapeTimeout.Milliseconds())
+		if t := p.timeout(); t > 0 {
+			wait = int(t.Milliseconds())
 		}
 		switch n, err := unix.Poll(fds, wait); {
 		case errors.Is(err, unix.EINTR):
@@ -143,7 +145,9 @@ func (t *tty) read() {
 		case err != nil || fds[1].Revents != 0:
 			return
 		case n == 0:
-			t.onToken(p.flushEscape())
+			if token, ok := p.flush(); ok {
+				t.onToken(token)
+			}
 			continue
 		}
 		n, err := unix.Read(int(t.in.Fd()), buf)

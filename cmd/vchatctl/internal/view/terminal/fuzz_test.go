@@ -1,0 +1,56 @@
+package terminal
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// ownSequences matches what writeChanges writes beside characters.
+var ownSequences = regexp.MustCompile(`\x1b\[(\d+;\d+H|0m|[34]8;(2;\d+;\d+;\d+|5;\d+)m)`)
+
+// FuzzText draws any text into a terminal of any size. Only sequences of this
+// package reach the terminal, whatever the text contains.
+func FuzzText(f *testing.F) {
+	f.Add("hello, world", uint8(80), uint8(3))
+	f.Add("\x1b[2J\u009b2J\x07a\u200b\u202eb\u0301\U000e0041", uint8(20), uint8(2))
+	f.Add("日本語日本語 👩‍👩‍👧‍👦 a"+strings.Repeat("\u0301", 9), uint8(3), uint8(1))
+	f.Add("\xff\xfe\x80", uint8(1), uint8(1))
+	f.Fuzz(func(t *testing.T, text string, cols, rows uint8) {
+		if cols == 0 || rows == 0 {
+			return // open replaces these sizes
+		}
+		lines := wrap(text, int(cols))
+		if len(lines) > len(text) {
+			t.Fatalf("got %d lines of %d bytes", len(lines), len(text))
+		}
+		if got, want := strings.Join(strings.Fields(strings.Join(lines, "")), ""),
+			strings.Join(strings.Fields(text), ""); got != want {
+			t.Fatalf("wrap: got %q, want %q", got, want)
+		}
+		for _, l := range lines {
+			if cols > 1 && runewidth.StringWidth(l) > int(cols) {
+				t.Fatalf("got a line of %d columns, want at most %d: %q", runewidth.StringWidth(l), cols, l)
+			}
+		}
+		var c cells
+		c.resize(int(cols), int(rows))
+		c.reset()
+		c.drawCentered(lines, int(rows)/2, white, black)
+		c.drawText(0, 0, text, white, black)
+		var out bytes.Buffer
+		c.writeChanges(&out)
+		rest := ownSequences.ReplaceAllString(out.String(), "")
+		if strings.ContainsFunc(rest, unicode.IsControl) {
+			t.Fatalf("got control characters: %q", rest)
+		}
+		out.Reset()
+		if c.writeChanges(&out); out.Len() > 0 {
+			t.Fatalf("without a change: got %q", out.String())
+		}
+	})
+}
