@@ -21,7 +21,7 @@ import (
 )
 
 // newFrames returns n frames, 40 ms apart, ten of each size in turn.
-func newFrames(t *testing.T, n int, sizes ...image.Point) []client.Frame {
+func newFrames(t testing.TB, n int, sizes ...image.Point) []client.Frame {
 	t.Helper()
 	var jpegs [][]byte
 	for _, s := range sizes {
