@@ -132,7 +132,7 @@ func (r *runner) run(changes, asked <-chan os.Signal) {
 	// watchdog ends both. In namespaces the kernel protects the first process.
 	var alive <-chan time.Time
 	if interval, err := daemon.SdWatchdogEnabled(false); err == nil && interval > 0 {
-		ticker := time.NewTicker(interval / 3)
+		ticker := time.NewTicker(interval / 5)
 		defer ticker.Stop()
 		alive = ticker.C
 	}

@@ -80,23 +80,23 @@ func TestExecCamera_hostile(t *testing.T) {
 	useExec(t)
 	cursor := alice.journalCursor(t)
 	sh(t, alice.ctl("call bob"))
-	if r := bob.view(t, 30); r.Exact != 30 {
-		t.Errorf("at bob's side: got %+v, want 30 exact frames", r)
+	r := bob.view(t, 30)
+	if err := r.check(); err != nil || r.Exact+r.Reduced != 30 { // a slow host sends reduced ones
+		t.Errorf("at bob's side: got %+v, %v, want 30 frames of the camera", r, err)
 	}
 	alice.awaitLog(t, cursor, "attacks done")
 	log := alice.journalSince(t, cursor)
 	if strings.Contains(log, "REACHED") {
 		t.Errorf("log of the command: got\n%s\nwant nothing reached", log)
 	}
-	sh(t, running)
+	// On a slow host the command may just be starting again.
+	eventually(t, waitTimeout, running+" && pgrep v4l2-ctl")
 	if user := strings.TrimSpace(sh(t, "ps -o user= -p $(pgrep v4l2-ctl)")); user == "vchat" || user == "root" {
 		t.Errorf("user of the command: got %s, want one of its own", user)
 	}
 
 	// The command has the user of its runner, but cannot write its memory.
-	if owner := strings.TrimSpace(sh(t, "stat -c %U /proc/$(pgrep -f 'vchatd camera-command')/mem")); owner != "root" {
-		t.Errorf("owner of the runner's memory: got %s, want root", owner)
-	}
+	eventually(t, waitTimeout, "test $(stat -c %U /proc/$(pgrep -f '[v]chatd camera-command')/mem) = root")
 
 	t.Run("privacy", func(t *testing.T) {
 		start := time.Now()
@@ -121,7 +121,7 @@ func TestExecCamera_hostile(t *testing.T) {
 	t.Run("stopped runner", func(t *testing.T) {
 		eventually(t, waitTimeout, running+" && pgrep v4l2-ctl")
 		old := strings.TrimSpace(sh(t, "pgrep v4l2-ctl"))
-		sh(t, "pkill -STOP -f 'vchatd camera-command'")
+		sh(t, "pkill -STOP -f '[v]chatd camera-command'")
 		sh(t, alice.ctl("privacy on"))
 		eventually(t, waitTimeout, "! test -e /proc/"+old)
 		sh(t, alice.ctl("privacy off"))
