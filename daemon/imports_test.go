@@ -27,6 +27,9 @@ var importRules = map[string]struct {
 	"cmd/vchatctl/internal/record": {[]string{
 		"daemon/api", "daemon/client", "daemon/mjpeg",
 	}, "files stay on the client's side"},
+	"cmd/vchatctl/internal/view/web": {[]string{
+		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/connlimit", "daemon/mjpeg",
+	}, "it serves a page as the daemon serves metrics"},
 	"cmd/vchatctl/internal/view/...": {[]string{
 		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/mjpeg",
 	}, "display code stays on the client's side"},
@@ -59,8 +62,9 @@ var importRules = map[string]struct {
 	"daemon/congestion": {[]string{
 		"daemon/frame", "daemon/wire",
 	}, "pure: bytes, times, feedback; no net, no clocks"},
+	"daemon/connlimit": {nil, "leaf: places for connections"},
 	"daemon/control": {[]string{
-		"daemon/api", "daemon/frame", "daemon/mjpeg",
+		"daemon/api", "daemon/connlimit", "daemon/frame", "daemon/mjpeg",
 	}, "it talks to a Backend that the daemon implements"},
 	"daemon/control/controltest": {[]string{
 		"daemon/api", "daemon/control", "daemon/frame",
@@ -78,8 +82,10 @@ var importRules = map[string]struct {
 		"daemon/congestion", "daemon/frame", "daemon/framecodec", "daemon/identity", "daemon/resolve",
 		"daemon/transport", "daemon/wire",
 	}, "it carries and does not decide"},
-	"daemon/logging":             {nil, "leaf: format and rate of log lines"},
-	"daemon/metrics":             {nil, "leaf: a text format and its server"},
+	"daemon/logging": {nil, "leaf: format and rate of log lines"},
+	"daemon/metrics": {[]string{
+		"daemon/connlimit",
+	}, "a text format and its server"},
 	"daemon/metrics/metricstest": {nil, "for tests"},
 	"daemon/mjpeg":               {nil, "leaf"},
 	"daemon/netwatch":            {nil, "leaf: reports changes of the network"},

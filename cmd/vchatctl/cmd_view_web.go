@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 
 	"vchat/cmd/vchatctl/internal/view/web"
 )
@@ -21,7 +22,10 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 	if err := a.checkFeed(ctx, feed); err != nil {
 		return err
 	}
-	s, err := web.Listen(a.client(), web.Options{Feed: feed, Port: port})
+	var warn sync.Once
+	s, err := web.Listen(a.client(), web.Options{Feed: feed, Port: port, Refused: func(by error) {
+		warn.Do(func() { a.logf("page: refused a connection of %v; only your own programs can open the page", by) })
+	}})
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,12 @@ package metrics_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -197,33 +197,63 @@ func TestServer_addressInUse(t *testing.T) {
 	}
 }
 
-// TestServer_idleConnections opens more connections than the server accepts. A
-// request is answered as soon as some close.
-func TestServer_idleConnections(t *testing.T) {
+// Connections that send nothing, half a request, or do not read their answer
+// keep no other client out.
+func TestServer_slowClients(t *testing.T) {
 	s := startServer(t, io.Discard)
 	s.Listen("127.0.0.1:0")
 	at := waitListening(t, s, true)
-	var idle []net.Conn
-	for range 20 {
+	requests := []string{"", "G", "GET /metrics HTTP/1.1\r\n", "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ",
+		strings.Repeat("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 100),
+		"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n{", strings.Repeat("A", 20000)}
+	for i := range 500 {
 		c, err := net.Dial("tcp", at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		idle = append(idle, c)
+		defer c.Close()
+		_, _ = io.WriteString(c, requests[i%len(requests)]) // the server may have closed it
 	}
-	answered := make(chan error, 1)
-	go func() {
-		status, _, _, err := get("GET", at, "/metrics")
-		if status != 200 && err == nil {
-			err = fmt.Errorf("status %d", status)
-		}
-		answered <- err
-	}()
-	for _, c := range idle {
-		c.Close()
+	if status, _, _, err := get("GET", at, "/metrics"); status != 200 || err != nil {
+		t.Errorf("got %d, %v; want 200", status, err)
 	}
-	if err := <-answered; err != nil {
-		t.Error(err)
+}
+
+func TestServer_host(t *testing.T) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t, io.Discard)
+	s.Listen("127.0.0.1:0")
+	at := waitListening(t, s, true)
+	_, port, _ := net.SplitHostPort(at)
+	for _, tt := range []struct {
+		host string
+		want int
+	}{
+		{at, 200}, {"127.0.0.1", 200}, {"localhost:" + port, 200}, {"LOCALHOST", 200}, {"[::1]:" + port, 200},
+		{"localhost:9", 200}, {hostname + ":" + port, 200}, {strings.Split(hostname, ".")[0] + ".local", 200},
+		{"evil.example:" + port, 403}, {"evil.example", 403}, {"127.0.0.1.evil.example:" + port, 403},
+		{"localhost.evil.example", 403}, {hostname + ".evil.example", 403}, {"192.0.2.1:" + port, 403},
+		{"[2001:db8::1]:" + port, 403}, {"evil@localhost", 403}, {"localhost.", 403},
+	} {
+		t.Run(tt.host, func(t *testing.T) {
+			r, err := http.NewRequest("GET", "http://"+at+"/metrics", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = tt.host
+			a, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Body.Close()
+			b, err := io.ReadAll(a.Body)
+			if err != nil || a.StatusCode != tt.want || (string(b) == "page\n") != (tt.want == 200) {
+				t.Errorf("got %d %q, %v; want %d", a.StatusCode, b, err, tt.want)
+			}
+		})
 	}
 }
 

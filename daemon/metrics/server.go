@@ -3,11 +3,14 @@
 //
 // Guarantees:
 //   - If listen fails, the server retries the address and logs the error once.
-//   - Clients use a bounded number of connections for a bounded time.
+//   - Clients use a bounded number of connections for a bounded time. However
+//     many are idle or slow, another client is served.
+//   - Only requests for a name or address of this host are answered: a web page
+//     whose name resolves to this host (DNS rebinding) cannot read the metrics.
 //   - No goroutine is left when Run returns.
 //
-// Run has one goroutine that listens, and one for each of at most maxClients
-// connections:
+// Run has one goroutine that listens, and one for each connection; see package
+// connlimit:
 //
 //	Run ── no address ◀──Listen──▶ listening
 //	                                │     ▲
@@ -23,11 +26,11 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"vchat/daemon/connlimit"
 )
 
 const (
-	maxClients    = 8                // connections at once; others wait
+	maxClients    = 32               // connections at once; another one replaces an old one
 	readTimeout   = 5 * time.Second  // for a request
 	writeTimeout  = 10 * time.Second // for request and answer
 	maxHeader     = 8 << 10          // bytes
@@ -113,24 +116,20 @@ func (s *Server) serve(ctx context.Context, address string) error {
 	s.setAddr(l.Addr())
 	defer s.setAddr(nil)
 	s.log.Info("metrics listener up", "addr", l.Addr())
-	var open sync.WaitGroup
+	// No connection is ever in use for connlimit, even while it is answered: a
+	// client that reads nothing must not keep its place.
+	limited := connlimit.New(l, maxClients, connlimit.ByAddress)
 	srv := &http.Server{
-		Handler:           s,
+		Handler:           newHostGuard(address).wrap(s),
 		ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, MaxHeaderBytes: maxHeader,
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				open.Add(1)
-			case http.StateClosed:
-				open.Done()
-			}
-		},
+		DisableGeneralOptionsHandler: true,
+		ConnState:                    limited.ConnState,
 		// Malformed requests would flood the journal above the debug level.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	srv.SetKeepAlivesEnabled(false) // an idle connection would block others
+	srv.SetKeepAlivesEnabled(false)
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(netutil.LimitListener(l, maxClients)) }()
+	go func() { failed <- srv.Serve(limited) }()
 	select {
 	case <-ctx.Done():
 		err = nil
@@ -141,7 +140,7 @@ func (s *Server) serve(ctx context.Context, address string) error {
 	}
 	_ = srv.Close()
 	<-failed
-	open.Wait()
+	limited.Wait()
 	return err
 }
 

@@ -8,6 +8,9 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
+
+	"vchat/daemon/connlimit"
 )
 
 // policy limits the page to what this server serves.
@@ -41,6 +44,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
+		rc := http.NewResponseController(w)
+		_ = rc.SetWriteDeadline(time.Now().Add(commandTimeout + writeTimeout)) // a WebSocket clears it
+		if r.ContentLength != 0 {
+			_ = rc.SetReadDeadline(time.Now().Add(headerTimeout)) // readBody clears it
+		}
 		if !s.hosts[strings.ToLower(r.Host)] {
 			forbid(w, "Open this page at %s. With ssh -L, use the same port.", s.listener.Addr())
 			return
@@ -51,6 +59,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			return
 		}
 		if rest, ok := s.stripSecret(r.URL.Path); ok {
+			c := connlimit.FromContext(r.Context())
+			c.Begin()
+			defer c.End()
 			inner := r.Clone(r.Context())
 			inner.URL.Path, inner.URL.RawPath = rest, ""
 			next.ServeHTTP(w, inner)
@@ -102,7 +113,9 @@ func isJSON(r *http.Request) bool {
 }
 
 // oneTimePath is a path that leads to the page once. The browser is started
-// with it, because every user of a machine can read the command lines.
+// with it, because every user of a machine can read the command lines. It is of
+// no use to other users, who cannot connect. Once used, it is of no use in the
+// browser's history either.
 type oneTimePath struct {
 	path string
 

@@ -96,7 +96,6 @@ func command[T any](do func(context.Context, T) error) http.HandlerFunc {
 }
 
 func readBody(w http.ResponseWriter, r *http.Request, into any) error {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTimeout))
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -105,7 +104,8 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 	if _, err := d.Token(); err != io.EOF {
 		return &api.Error{Kind: api.BadRequest, Message: "unexpected data after the request"}
 	}
-	return nil
+	// Otherwise the deadline would end a slow command.
+	return http.NewResponseController(w).SetReadDeadline(time.Time{})
 }
 
 // writeError responds with the error that a page may see.

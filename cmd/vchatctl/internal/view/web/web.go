@@ -9,12 +9,15 @@
 // page requests nothing, so the camera can close.
 //
 // Guarantees:
-//   - The page is served only below a random secret path.
+//   - Only programs of this user or of root can connect; see admission. Of
+//     those, only the ones that know a random secret path get the page.
 //   - Pages of other sites can neither read nor control anything.
 //   - Of the control socket, only what the page needs is available.
 //   - The page survives a restart of the daemon.
 //   - Up to maxPages pages work at the same time. One more reports why it does
 //     not.
+//   - Connections that are idle or do not know the secret keep nobody out: they
+//     make room for new ones.
 //
 // Goroutines: the watcher, the HTTP server with its connections, one for each
 // feed that is requested, and for each page one that sends events and one for
@@ -36,31 +39,33 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"vchat/daemon/client"
+	"vchat/daemon/connlimit"
 )
 
 // Limits for clients.
 const (
-	maxConns      = 24               // for maxPages pages, and six more from each of three browsers
+	maxConns      = 32               // for maxPages pages, and six more from each of four browsers
 	maxHeader     = 16 << 10         // bytes
 	maxBody       = 16 << 10         // bytes of a command
 	headerTimeout = 5 * time.Second  // also for the body of a command
 	idleTimeout   = 30 * time.Second // for a connection without a request
-	writeTimeout  = 10 * time.Second // for a frame or an event
+	writeTimeout  = 10 * time.Second // for a frame, an event or a file
 )
 
 // Options configure a page.
 type Options struct {
 	Feed string // to show: api.Self or a peer; "": the peer of the call, or else api.Self
 	Port int    // on loopback; 0: any free port
+	// Refused, if not nil, is called for each refused connection, with a noun
+	// phrase that says whose it was.
+	Refused func(error)
 }
 
 // Server serves one page. Listen creates it.
 type Server struct {
 	client   *client.Client
-	listener net.Listener
+	listener *connlimit.Listener
 	hosts    map[string]bool // allowed Host headers
 	secret   string          // first element of every path
 	oneTime  oneTimePath
@@ -80,13 +85,14 @@ func Listen(c *client.Client, o Options) (*Server, error) {
 	}
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	s := &Server{
-		client: c, listener: l, secret: randomPath(), hosts: map[string]bool{},
+		client: c, secret: randomPath(), hosts: map[string]bool{},
 		watcher: newWatcher(c, o.Feed), feeds: newFeeds(c),
 	}
 	for _, name := range []string{"127.0.0.1", "localhost", "::1"} {
 		s.hosts[net.JoinHostPort(name, port)] = true
 	}
 	s.oneTime.path = randomPath()
+	s.listener = connlimit.New(l, maxConns, newAdmission(l, o.Refused).admit)
 	return s, nil
 }
 
@@ -107,27 +113,21 @@ func (s *Server) Close() { _ = s.listener.Close() }
 // error of the server.
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	var connections sync.WaitGroup // http.Server.Close does not wait for them
 	server := &http.Server{
-		Handler:           s.guard(s.routes()),
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnState: func(_ net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				connections.Add(1)
-			case http.StateClosed, http.StateHijacked: // then it is one of s.pages
-				connections.Done()
-			}
-		},
-		ErrorLog: log.New(io.Discard, "", 0), // it only reports connections that clients broke off
+		Handler:                      s.guard(s.routes()),
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headerTimeout,
+		IdleTimeout:                  idleTimeout,
+		MaxHeaderBytes:               maxHeader,
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ConnContext:                  connlimit.WithConn,
+		ConnState:                    s.listener.ConnState,       // a hijacked connection is one of s.pages
+		ErrorLog:                     log.New(io.Discard, "", 0), // it only reports connections that clients broke off
 	}
 	var running sync.WaitGroup
 	running.Go(func() { s.watcher.run(ctx) })
 	running.Go(func() {
-		if err := server.Serve(netutil.LimitListener(s.listener, maxConns)); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			cancel(fmt.Errorf("serve the browser: %w", err))
 		}
 	})
@@ -135,7 +135,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	cancel(nil)
 	_ = server.Close()
 	running.Wait()
-	connections.Wait()
+	s.listener.Wait()
 	s.pages.Wait()
 	s.feeds.close()
 	return context.Cause(ctx)
