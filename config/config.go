@@ -88,10 +88,13 @@ type Calls struct {
 	DoNotDisturb bool          // decline calls without ringing
 }
 
-// Control is the path and the group of the control socket.
+// Control is the path and the groups of the control socket. The groups are
+// names or numbers.
 type Control struct {
-	Socket string // absolute path of at most 107 bytes
-	Group  string // name or number of a group; "" = the group of the daemon's process
+	Socket     string // absolute path of at most 107 bytes
+	WatchGroup string // may see the state and the frames; "" = none
+	Group      string // may use calls too; "" = the group of the daemon's process
+	AdminGroup string // may change the device too; "" = none
 }
 
 // Hooks are commands to run on events: a program and its arguments, without a
@@ -122,7 +125,7 @@ func Default() *Config {
 		Peers:     map[string]Peer{},
 		Calls:     Calls{Max: 1, RingTimeout: 30 * time.Second, ResumeFor: 10 * time.Minute},
 		Discovery: true,
-		Control:   Control{Socket: "/run/vchat/control.sock", Group: "vchat"},
+		Control:   Control{Socket: "/run/vchat/control.sock", Group: "vchat", AdminGroup: "vchat-admin"},
 		StateDir:  "/var/lib/vchat",
 		Log:       Log{Level: slog.LevelInfo},
 	}

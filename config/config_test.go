@@ -109,8 +109,11 @@ func TestParse(t *testing.T) {
 		{"discovery: false\nstate_dir: /srv/vchat\nlog: {level: debug}\ncontrol: {socket: /tmp/v.sock, group: 1000}",
 			set(func(c *Config) {
 				c.Discovery, c.StateDir, c.Log.Level = false, "/srv/vchat", slog.LevelDebug
-				c.Control = Control{"/tmp/v.sock", "1000"}
+				c.Control.Socket, c.Control.Group = "/tmp/v.sock", "1000"
 			})},
+		{"control: {watch_group: wall, admin_group: ''}", set(func(c *Config) {
+			c.Control.WatchGroup, c.Control.AdminGroup = "wall", ""
+		})},
 		{"control: {group: \"\"}\nlog: {level: warn}", set(func(c *Config) {
 			c.Control.Group, c.Log.Level = "", slog.LevelWarn
 		})},

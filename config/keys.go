@@ -31,7 +31,9 @@ func (r *reader) keys(c *Config) []key {
 		{name: "discovery", set: r.boolean(&c.Discovery)},
 		{name: "control", keys: []key{
 			{name: "socket", set: r.string(&c.Control.Socket, socketPath)},
+			{name: "watch_group", set: r.string(&c.Control.WatchGroup, optional(groupName))},
 			{name: "group", set: r.string(&c.Control.Group, optional(groupName))},
+			{name: "admin_group", set: r.string(&c.Control.AdminGroup, optional(groupName))},
 		}},
 		{name: "metrics", set: r.string(&c.Metrics, optional(listenAddress(`"127.0.0.1:7451"`)))},
 		{name: "state_dir", set: r.string(&c.StateDir, absolutePath)},

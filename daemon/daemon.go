@@ -160,8 +160,10 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	})
 	d.links.Configure(cfg.Name, peers)
 	d.events = control.NewEvents(d.Status)
-	d.control = control.New(
-		control.Config{Socket: cfg.Control.Socket, Group: cfg.Control.Group, Version: Version}, d, log)
+	d.control = control.New(control.Config{
+		Socket: cfg.Control.Socket, WatchGroup: cfg.Control.WatchGroup, Group: cfg.Control.Group,
+		AdminGroup: cfg.Control.AdminGroup, Version: Version,
+	}, d, log)
 	d.metrics = metrics.New(d.Metrics, log)
 	d.metrics.Listen(cfg.Metrics)
 	return d, nil

@@ -107,6 +107,9 @@
 //	    {"device":"/dev/video0",…"changed":[{"name":"brightness","from":10,
 //	     "to":5}],"kept":true}
 //
+// GET needs the right to watch, the routes of calls and privacy that to call,
+// other changes that to administer; see packaging/doc/integration.md.
+//
 // Every answer that is not 200 OK is an error:
 //
 //	{"error":{"kind":"no_such_peer","message":"…","hint":"…"}}

@@ -14,16 +14,12 @@ func (s *Server) privacy(w http.ResponseWriter, _ *http.Request) error {
 
 // setPrivacy refuses an empty request: it must not turn the camera on.
 func (s *Server) setPrivacy(w http.ResponseWriter, r *http.Request) error {
-	return command(w, r, func(req api.PrivacyRequest) (api.Privacy, error) {
+	return command(s, w, r, func(req api.PrivacyRequest) (api.Privacy, error) {
 		if req.Privacy == nil {
 			return api.Privacy{}, &api.Error{Kind: api.BadRequest, Message: `missing field "privacy"`,
 				Hint: `send {"privacy": true} or {"privacy": false}`}
 		}
-		uid := -1
-		if cred := connOf(r.Context()).cred; cred != nil {
-			uid = int(cred.Uid)
-		}
-		return api.Privacy{Privacy: *req.Privacy}, s.backend.SetPrivacy(*req.Privacy, uid)
+		return api.Privacy{Privacy: *req.Privacy}, s.backend.SetPrivacy(*req.Privacy, connOf(r.Context()).client.uid)
 	})
 }
 
@@ -52,7 +48,7 @@ func (s *Server) controls(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) setControls(w http.ResponseWriter, r *http.Request) error {
-	return command(w, r, func(req api.ControlsRequest) (api.Controls, error) {
+	return command(s, w, r, func(req api.ControlsRequest) (api.Controls, error) {
 		if len(req.Controls) == 0 {
 			return api.Controls{}, &api.Error{Kind: api.BadRequest, Message: "no controls in the request"}
 		}

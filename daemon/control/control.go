@@ -2,20 +2,24 @@
 // socket.
 //
 // Guarantees:
-//   - Only processes that may open the socket are served.
+//   - Every route needs a right: to watch, to call or to administer. A client
+//     has the rights of its user and groups, as the kernel reports them: root
+//     and the user of the daemon have all.
 //   - Slow, idle or misbehaving clients, even ten thousand, use a bounded
 //     amount of memory. They delay neither the cameras nor other clients.
+//   - Streams, short requests and acts have places of their own, for each user
+//     and for all: nobody can keep others, or root, from acting.
 //   - No goroutine is left when Serve returns.
 //
 // Serve runs one goroutine that accepts, and one for each connection:
 //
-//	Serve ─┬─ accept ── limitListener: at most maxConns, evicts the idle
+//	Serve ─┬─ accept ── connlimit: at most maxConns, replaces the idle
 //	       └─ one goroutine per connection:
 //
-//	          idle ──whole request──▶ serving ──answered──▶ idle …
-//	           │ timeout, or evicted     │ the client reads nothing for 30 s
-//	           ▼                         ▼
-//	         closed                    closed
+//	          idle ──whole request, place──▶ serving ──answered──▶ idle …
+//	           │ timeout, or replaced           │ the client reads nothing for 30 s
+//	           ▼                                ▼
+//	         closed                           closed
 //
 // The table routes (routes.go) lists every route with the right that it needs.
 // A Backend implements the device.
@@ -28,12 +32,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
+
+	"vchat/daemon/connlimit"
 )
 
 const (
-	maxConns       = 256              // connections at once; a household has a handful of viewers
 	headerTimeout  = 5 * time.Second  // for a whole request, from the accept or its first byte
 	idleTimeout    = 60 * time.Second // between two requests
 	stallTimeout   = 30 * time.Second // for a client to read the next frame or event of a stream
@@ -43,8 +47,14 @@ const (
 
 // Config configures a Server.
 type Config struct {
-	Socket  string // path
-	Group   string // name or number of the group that may connect; "": the group of this process
+	Socket string // path
+
+	// The groups that may connect, by name or number. Each right includes the
+	// ones before.
+	WatchGroup string // may see; "": none
+	Group      string // may act in calls; "": the group of this process
+	AdminGroup string // may change the device; "": none
+
 	Version string // value of api.VersionHeader on every answer
 }
 
@@ -53,6 +63,8 @@ type Server struct {
 	cfg     Config
 	backend Backend
 	log     *slog.Logger
+	groups  groups
+	places  places
 	socket  *socket
 }
 
@@ -65,7 +77,8 @@ func New(cfg Config, backend Backend, log *slog.Logger) *Server {
 // them. It returns ErrInUse or an error of the file system. After success the
 // caller must call Serve, which also removes the socket.
 func (s *Server) Listen() error {
-	sock, err := listen(s.cfg.Socket, s.cfg.Group, s.log)
+	s.groups = lookupGroups(s.cfg, s.log)
+	sock, err := listen(s.cfg.Socket, s.groups, s.log)
 	if err != nil {
 		return fmt.Errorf("listen on control socket %s: %w", s.cfg.Socket, err)
 	}
@@ -79,8 +92,7 @@ func (s *Server) Listen() error {
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	listener := newLimitListener(s.socket.listener, maxConns, s.cfg.Version)
-	var open sync.WaitGroup
+	listener := connlimit.New(s.socket.listener, maxConns, byUser)
 	srv := &http.Server{
 		Handler:                      s.handler(),
 		DisableGeneralOptionsHandler: true,
@@ -88,16 +100,8 @@ func (s *Server) Serve(ctx context.Context) error {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeader,
 		BaseContext:                  func(net.Listener) context.Context { return ctx },
-		ConnContext:                  withConn,
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			switch state {
-			case http.StateNew:
-				open.Add(1)
-			case http.StateClosed:
-				listener.handlerDone()
-				open.Done()
-			}
-		},
+		ConnContext:                  s.withConn,
+		ConnState:                    listener.ConnState,
 		// Malformed requests would flood the journal above the debug level.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
@@ -107,7 +111,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		// Streams end with ctx. Do not wait for idle connections.
-		listener.closeIdle()
+		listener.CloseIdle()
 		end, stop := context.WithTimeout(context.WithoutCancel(ctx), shutdownBudget)
 		if srv.Shutdown(end) != nil {
 			srv.Close()
@@ -119,6 +123,6 @@ func (s *Server) Serve(ctx context.Context) error {
 		cancel()
 		srv.Close()
 	}
-	open.Wait()
+	listener.Wait()
 	return errors.Join(err, s.socket.remove())
 }

@@ -17,15 +17,6 @@ import (
 	"vchat/daemon/api"
 )
 
-// right is what a client needs to use a route. Every process that can open the
-// socket has both rights for now. Requests that need rightControl are logged.
-type right string
-
-const (
-	rightRead    right = "read"
-	rightControl right = "control"
-)
-
 type handlerFunc func(*Server, http.ResponseWriter, *http.Request) error
 
 type route struct {
@@ -41,53 +32,56 @@ const feedName = "{feed...}"
 
 // routes lists every route.
 var routes = []route{
-	{"GET", api.PathStatus, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
+	{"GET", api.PathStatus, rightWatch, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Status())
 	}},
-	{"GET", api.PathPeers, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
+	{"GET", api.PathPeers, rightWatch, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, api.Peers{Peers: s.backend.Peers()})
 	}},
-	{"DELETE", api.PathPeer + "{peer}", rightControl, func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		return command(w, r, func(struct{}) (api.Peer, error) { return s.backend.Unpair(r.PathValue("peer")) })
+	{"DELETE", api.PathPeer + "{peer}", rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, func(struct{}) (api.Peer, error) { return s.backend.Unpair(r.PathValue("peer")) })
 	}},
-	{"GET", api.PathIdentity, rightRead, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
+	{"GET", api.PathIdentity, rightWatch, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Identity())
 	}},
-	{"GET", api.PathMetrics, rightRead, (*Server).metrics},
-	{"GET", api.PathEvents, rightRead, (*Server).events},
-	{"GET", api.PathFeeds + feedName, rightRead, (*Server).feed},
-	{"POST", api.PathCalls, rightControl, func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		return command(w, r, s.backend.Call)
+	{"GET", api.PathMetrics, rightWatch, (*Server).metrics},
+	{"GET", api.PathEvents, rightWatch, (*Server).events},
+	{"GET", api.PathFeeds + feedName, rightWatch, (*Server).feed},
+	{"POST", api.PathCalls, rightCall, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, s.backend.Call)
 	}},
-	{"POST", api.PathAnswer, rightControl, peerCommand(Backend.Answer)},
-	{"POST", api.PathReject, rightControl, peerCommand(Backend.Reject)},
-	{"POST", api.PathHangup, rightControl, peerCommand(Backend.Hangup)},
-	{"POST", api.PathSay, rightControl, func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		return command(w, r, s.backend.Say)
+	{"POST", api.PathAnswer, rightCall, peerCommand(Backend.Answer)},
+	{"POST", api.PathReject, rightCall, peerCommand(Backend.Reject)},
+	{"POST", api.PathHangup, rightCall, peerCommand(Backend.Hangup)},
+	{"POST", api.PathSay, rightCall, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, s.backend.Say)
 	}},
-	{"GET", api.PathPrivacy, rightRead, (*Server).privacy},
-	{"PUT", api.PathPrivacy, rightControl, (*Server).setPrivacy},
-	{"GET", api.PathCameras, rightRead, (*Server).cameras},
-	{"GET", api.PathFormats, rightRead, (*Server).formats},
-	{"GET", api.PathControls, rightRead, (*Server).controls},
-	{"POST", api.PathControls, rightControl, (*Server).setControls},
+	{"GET", api.PathPrivacy, rightWatch, (*Server).privacy},
+	{"PUT", api.PathPrivacy, rightCall, (*Server).setPrivacy},
+	{"GET", api.PathCameras, rightWatch, (*Server).cameras},
+	{"GET", api.PathFormats, rightWatch, (*Server).formats},
+	{"GET", api.PathControls, rightWatch, (*Server).controls},
+	{"POST", api.PathControls, rightAdmin, (*Server).setControls},
 }
 
 func peerCommand(do func(Backend, string) (api.Call, error)) handlerFunc {
 	return func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		return command(w, r, func(req api.PeerRequest) (api.Call, error) { return do(s.backend, req.Peer) })
+		return command(s, w, r, func(req api.PeerRequest) (api.Call, error) { return do(s.backend, req.Peer) })
 	}
 }
 
 // command decodes a request, runs do, and writes its result.
-func command[T, A any](w http.ResponseWriter, r *http.Request, do func(T) (A, error)) error {
+func command[T, A any](s *Server, w http.ResponseWriter, r *http.Request, do func(T) (A, error)) error {
 	var req T
 	if err := readBody(w, r, &req); err != nil {
 		return err
 	}
-	c := connOf(r.Context())
-	c.beginRequest()
-	defer c.endRequest()
+	// A place only now: a client that sends half a request must not have one.
+	release, err := s.places.take(connOf(r.Context()), placeOf(r))
+	if err != nil {
+		return err
+	}
+	defer release()
 	a, err := do(req)
 	if err != nil {
 		return err
@@ -146,18 +140,26 @@ func unknownPath(r *http.Request) error {
 
 func (s *Server) run(rt route, w http.ResponseWriter, r *http.Request) error {
 	c := connOf(r.Context())
-	if rt.right == rightControl {
-		if c.cred != nil {
-			s.log.Debug("control request", "path", r.URL.Path, "uid", c.cred.Uid, "gid", c.cred.Gid, "pid", c.cred.Pid)
-		}
+	if r.ContentLength != 0 {
+		// net/http reads the rest of a refused request.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(headerTimeout))
+	}
+	if c.right < rt.right || rt.right == noRight {
+		return s.refusal(rt.right)
+	}
+	if r.Method != http.MethodGet {
+		s.log.Debug("control request", "path", r.URL.Path, "uid", c.client.uid, "gid", c.client.gid, "pid", c.client.pid)
 		return rt.handle(s, w, r)
 	}
 	if r.ContentLength != 0 {
 		return &api.Error{Kind: api.BadRequest, Message: fmt.Sprintf("%s %s does not accept a body", r.Method,
 			r.URL.Path)}
 	}
-	c.beginRequest()
-	defer c.endRequest()
+	release, err := s.places.take(c, placeOf(r))
+	if err != nil {
+		return err
+	}
+	defer release()
 	return rt.handle(s, w, r)
 }
 
@@ -182,18 +184,14 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	_ = write(w, e.Kind.HTTPStatus(), api.ErrorBody{Error: e})
 }
 
-// readBody decodes the JSON document of a request within headerTimeout. An
-// empty body is an empty request.
+// readBody decodes the JSON document of a request, within the deadline that run
+// has set. An empty body is an empty request.
 func readBody(w http.ResponseWriter, r *http.Request, into any) error {
-	rc := http.NewResponseController(w)
-	if err := rc.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
-		return err
-	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, api.MaxBody))
 	if err != nil {
 		return &api.Error{Kind: api.BadRequest, Message: "read request: " + err.Error()}
 	}
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
@@ -234,16 +232,4 @@ func writeAs(w http.ResponseWriter, status int, contentType string, body []byte)
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 	return nil
-}
-
-// rawAnswer returns a complete HTTP answer with an error, for a connection that
-// no http.Server serves.
-func rawAnswer(version string, e *api.Error) []byte {
-	body, _ := json.Marshal(api.ErrorBody{Error: e}) // strings only: it cannot fail
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n%s: %s\r\nContent-Type: application/json\r\n"+
-		"Content-Length: %d\r\nConnection: close\r\n\r\n",
-		e.Kind.HTTPStatus(), http.StatusText(e.Kind.HTTPStatus()), api.VersionHeader, version, len(body))
-	b.Write(body)
-	return b.Bytes()
 }

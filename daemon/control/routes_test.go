@@ -422,6 +422,39 @@ func TestServe_endsStreams(t *testing.T) {
 	}
 }
 
+// Streams that no more places are left for, clients that do not read, half
+// requests and idle connections keep nobody from acting.
+func TestServe_streamFlood(t *testing.T) {
+	d := controltest.New()
+	socket := controltest.Start(t, d)
+	requests := []string{"GET /v1/events HTTP/1.1\r\nHost: d\r\n\r\n",
+		"GET /v1/feeds/workshop.mjpeg HTTP/1.1\r\nHost: d\r\n\r\n",
+		"GET /v1/feeds/workshop.jpg HTTP/1.1\r\nHost: d\r\n\r\n",
+		"PUT /v1/privacy HTTP/1.1\r\nHost: d\r\nContent-Length: 16\r\n\r\n{",
+		"PUT /v1/privacy HTTP/1.1\r\nHost: d\r\nContent-Length: 1000000000\r\n\r\n" + strings.Repeat(" ", 1000),
+		"PUT /v1/privacy HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n",
+		"GET /v1/status HTTP/1.1\r\nHost: d\r\nContent-Length: 1000\r\n\r\n", ""}
+	for i := range 256 * len(requests) {
+		conn, err := dial(socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, requests[i*len(requests)/(256*len(requests))]) // may be closed
+	}
+	c := httpClient(t, socket)
+	if status, _, body := do(t, c, "PUT", "/v1/privacy", `{"privacy":true}`); status != 200 {
+		t.Errorf("privacy on: got %d %s, want 200", status, body)
+	}
+	if status, _, body := do(t, c, "GET", "/v1/status", ""); status != 200 && status != 409 {
+		t.Errorf("status: got %d %s, want 200, or 409 while snapshots have all places", status, body)
+	}
+	status, _, body := do(t, c, "GET", "/v1/events", "")
+	if status != 409 || !strings.Contains(body, `"kind":"limit_reached"`) || !strings.Contains(body, "64 streams") {
+		t.Errorf("one more stream: got %d %s, want 409 with the limit", status, body)
+	}
+}
+
 // TestServe_connectionFlood opens thousands of connections that send nothing or
 // an incomplete request. Established streams continue, a regular client is
 // served, and memory stays bounded.
@@ -489,8 +522,8 @@ func TestServe_connectionFlood(t *testing.T) {
 		t.Errorf("a regular client got %d %s, want 200", status, body)
 	}
 	readFrame(1000)
-	if n := runtime.NumGoroutine(); n > 2*256+50 { // the handlers of limitListener, and those of this test
-		t.Errorf("got %d goroutines, want at most %d", n, 2*256+50)
+	if n := runtime.NumGoroutine(); n > 2*320+50 { // the handlers of connlimit, and those of this test
+		t.Errorf("got %d goroutines, want at most %d", n, 2*320+50)
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)

@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -32,9 +30,9 @@ type socket struct {
 	file     os.FileInfo // identifies the file in remove
 }
 
-// listen creates the socket at path. It sets the mode and the group between
+// listen creates the socket at path. It sets the mode and the groups between
 // bind and listen, while the kernel refuses every connection.
-func listen(path, group string, log *slog.Logger) (*socket, error) {
+func listen(path string, g groups, log *slog.Logger) (*socket, error) {
 	if len(path) > maxPath {
 		return nil, fmt.Errorf("path too long: %d bytes, at most %d", len(path), maxPath)
 	}
@@ -60,24 +58,28 @@ func listen(path, group string, log *slog.Logger) (*socket, error) {
 		return nil, os.NewSyscallError("bind", err)
 	}
 	s := &socket{path: path}
-	if err := s.open(fd, file, group, log); err != nil {
+	if err := s.open(fd, file, g, log); err != nil {
 		os.Remove(path)
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *socket) open(fd int, file *os.File, group string, log *slog.Logger) (err error) {
+func (s *socket) open(fd int, file *os.File, g groups, log *slog.Logger) (err error) {
 	if s.file, err = os.Lstat(s.path); err != nil {
 		return err
 	}
 	// Change the group before the mode. Otherwise the group of this process
 	// could connect for a moment.
-	if err := chgrp(s.path, group); err != nil {
-		log.Warn("control socket group not set", "socket", s.path, "group", group, "err", err)
+	if err := chgrp(s.path, g.call); err != nil {
+		log.Warn("control socket group not set", "socket", s.path, "gid", g.call, "err", err)
 	}
 	if err := os.Chmod(s.path, socketMode); err != nil {
 		return err
+	}
+	if err := allowGroups(s.path, g.others()); err != nil {
+		log.Warn("control socket groups not set: their members must be in control.group too", "socket", s.path,
+			"gids", g.others(), "err", err)
 	}
 	if err := unix.Listen(fd, backlog); err != nil {
 		return os.NewSyscallError("listen", err)
@@ -152,23 +154,8 @@ func lockDir(dir string) (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
-// chgrp changes the group of a file. The group is a name or a number.
-func chgrp(path, group string) error {
-	if group == "" {
-		return nil
-	}
-	number := group
-	if _, err := strconv.ParseUint(group, 10, 31); err != nil {
-		g, err := user.LookupGroup(group)
-		if err != nil {
-			return err
-		}
-		number = g.Gid
-	}
-	gid, err := strconv.Atoi(number)
-	if err != nil {
-		return fmt.Errorf("group %s: %w", group, err)
-	}
+// chgrp changes the group of a file; -1 leaves it.
+func chgrp(path string, gid int) error {
 	// The unit denies chown(2), and gives the process this group.
 	if info, err := os.Lstat(path); err == nil && info.Sys().(*syscall.Stat_t).Gid == uint32(gid) {
 		return nil

@@ -8,13 +8,15 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 )
 
-var discardLog = slog.New(slog.DiscardHandler)
+var (
+	discardLog = slog.New(slog.DiscardHandler)
+	noGroups   = groups{-1, -1, -1}
+)
 
 // stale creates a socket at path that nothing listens on, as a killed process
 // leaves it.
@@ -40,7 +42,6 @@ func TestListen(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		prepare func(t *testing.T, path string)
-		group   string
 		wantErr string // part of the error; "": success
 	}{
 		{name: "in an empty directory"},
@@ -70,7 +71,7 @@ func TestListen(t *testing.T) {
 			if tt.prepare != nil {
 				tt.prepare(t, path)
 			}
-			s, err := listen(path, tt.group, discardLog)
+			s, err := listen(path, noGroups, discardLog)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 					t.Fatalf("got %v, want an error with %q", err, tt.wantErr)
@@ -100,12 +101,12 @@ func TestListen(t *testing.T) {
 
 func TestListen_inUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	first, err := listen(path, "", discardLog)
+	first, err := listen(path, noGroups, discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeSocket(t, first)
-	if _, err := listen(path, "", discardLog); !errors.Is(err, ErrInUse) {
+	if _, err := listen(path, noGroups, discardLog); !errors.Is(err, ErrInUse) {
 		t.Fatalf("got %v, want ErrInUse", err)
 	}
 	conn, err := net.Dial("unix", path)
@@ -122,7 +123,7 @@ func TestListen_concurrent(t *testing.T) {
 	winners := make(chan *socket, 8)
 	for range cap(winners) {
 		wg.Go(func() {
-			s, err := listen(path, "", discardLog)
+			s, err := listen(path, noGroups, discardLog)
 			if err == nil {
 				winners <- s
 			} else if !errors.Is(err, ErrInUse) {
@@ -142,12 +143,12 @@ func TestListen_concurrent(t *testing.T) {
 
 func TestRemove_otherSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
-	first, err := listen(path, "", discardLog)
+	first, err := listen(path, noGroups, discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first.listener.Close() // now it looks stale
-	second, err := listen(path, "", discardLog)
+	second, err := listen(path, noGroups, discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,34 +161,21 @@ func TestRemove_otherSocket(t *testing.T) {
 	}
 }
 
-func TestChgrp(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := chgrp(path, strconv.Itoa(os.Getgid())); err != nil { // any user may set its own group
-		t.Errorf("by number: %v", err)
-	}
-	if err := chgrp(path, "99999999999"); err == nil {
-		t.Error("chgrp to an impossible number: got no error, want one")
-	}
-}
-
 func TestListen_unknownGroup(t *testing.T) {
 	var out bytes.Buffer
-	s, err := listen(filepath.Join(t.TempDir(), "control.sock"), "no-such-group-here",
+	s := New(Config{Socket: filepath.Join(t.TempDir(), "control.sock"), Group: "no-such-group-here"}, nil,
 		slog.New(slog.NewTextHandler(&out, nil)))
-	if err != nil {
+	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
-	closeSocket(t, s)
+	closeSocket(t, s.socket)
 	if n := strings.Count(out.String(), "\n"); n != 1 || !strings.Contains(out.String(), "no-such-group-here") {
 		t.Errorf("got %d lines, want 1 with the group: %s", n, out.String())
 	}
 }
 
 func TestListen_longPath(t *testing.T) {
-	_, err := listen("/tmp/"+strings.Repeat("x", 120), "", discardLog)
+	_, err := listen("/tmp/"+strings.Repeat("x", 120), noGroups, discardLog)
 	if err == nil || !strings.Contains(err.Error(), "125 bytes") {
 		t.Errorf("got %v, want an error with the length", err)
 	}
@@ -200,7 +188,7 @@ func TestListen_lockedDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	s, err := listen(filepath.Join(dir, "control.sock"), "", discardLog)
+	s, err := listen(filepath.Join(dir, "control.sock"), noGroups, discardLog)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,8 @@ func (a admission) admit(c net.Conn) (owner string, ok bool) {
 	if err == nil && !a.users[uid] {
 		err = fmt.Errorf("another user (%s)", userName(uid))
 	}
-	if err != nil && a.refused != nil {
+	// Nobody waits for an answer on a closed socket.
+	if err != nil && !errors.Is(err, errNoOwner) && a.refused != nil {
 		a.refused(err)
 	}
 	return strconv.FormatUint(uint64(uid), 10), err == nil

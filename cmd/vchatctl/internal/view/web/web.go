@@ -58,7 +58,7 @@ type Options struct {
 	Feed string // to show: api.Self or a peer; "": the peer of the call, or else api.Self
 	Port int    // on loopback; 0: any free port
 	// Refused, if not nil, is called for each refused connection, with a noun
-	// phrase that says whose it was.
+	// phrase that says whose it is.
 	Refused func(error)
 }
 
