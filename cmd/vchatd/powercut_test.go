@@ -22,6 +22,7 @@ import (
 	"vchat/daemon/daemontest"
 	"vchat/daemon/daemontest/powercut"
 	"vchat/daemon/identity"
+	"vchat/daemon/peerstore"
 )
 
 // everyCall in the environment makes TestKill kill vchatd at every system call,
@@ -100,11 +101,13 @@ func (b *box) command(args ...string) (path string, argv, env []string) {
 
 // outcome is what vchatd shows after a start.
 type outcome struct {
-	ID      string
-	Privacy bool
-	Calls   int
-	Log     string
-	Err     error // it does not start
+	ID       string
+	Privacy  bool
+	Calls    int
+	Peers    int
+	Problems []api.Problem
+	Log      string
+	Err      error // it does not start
 }
 
 // start starts vchatd on the disk, reads its status, and kills it.
@@ -119,7 +122,8 @@ func (b *box) start() (o outcome) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	s, err := b.status(ended)
-	o = outcome{ID: s.ID, Privacy: s.Privacy, Calls: len(s.Calls), Err: err}
+	o = outcome{ID: s.ID, Privacy: s.Privacy, Calls: len(s.Calls), Peers: len(s.Peers),
+		Problems: s.Problems, Err: err}
 	if _, exited := errors.AsType[*exec.ExitError](err); !exited {
 		_ = cmd.Process.Kill()
 		<-ended
@@ -153,7 +157,14 @@ func (b *box) status(ended <-chan error) (api.Status, error) {
 // trace starts a traced vchatd.
 func (b *box) trace(killAt int, args ...string) *powercut.Tracer {
 	b.t.Helper()
-	path, argv, env := b.command(args...)
+	_, argv, _ := b.command(args...)
+	return b.traceProgram(killAt, argv...)
+}
+
+// traceProgram starts a traced program of TestMain.
+func (b *box) traceProgram(killAt int, argv ...string) *powercut.Tracer {
+	b.t.Helper()
+	path, _, env := b.command()
 	out, err := os.Create(filepath.Join(b.run, "output"))
 	if err != nil {
 		b.t.Fatal(err)
@@ -310,7 +321,7 @@ func stories() []story {
 			return ""
 		},
 	}
-	return []story{firstStart, newID, privacy, calls()}
+	return []story{firstStart, newID, privacy, calls(), paired(), unpaired()}
 }
 
 // calls is the story of a call, whose state vchatd saves soon, not at once.
@@ -363,6 +374,55 @@ func calls() story {
 	}
 }
 
+// countPeers returns a promise's condition.
+func countPeers(n int) func(outcome, powercut.Tree) bool {
+	return func(o outcome, _ powercut.Tree) bool { return o.Peers == n && len(o.Problems) == 0 }
+}
+
+func oldOrNewPeers(o outcome, _ powercut.Tree) bool { return o.Peers <= 1 && len(o.Problems) == 0 }
+
+// paired is the story of a peer that is kept after pairing.
+func paired() story {
+	return story{
+		name:    "peer paired",
+		prepare: func(b *box) { withKey(b) },
+		record: func(b *box, killAt int) (*powercut.Tracer, []promise) {
+			tr := b.traceProgram(killAt, "addpeer", b.stateDir())
+			if code, err := tr.Wait(); killAt == 0 && (code != 0 || err != nil) {
+				b.t.Fatalf("add a peer: got exit code %d, error %v", code, err)
+			}
+			return tr, []promise{
+				{0, "no peer or bob", oldOrNewPeers},
+				{len(tr.Ops()), "bob", countPeers(1)},
+			}
+		},
+	}
+}
+
+// unpaired is the story of a paired peer that is forgotten.
+func unpaired() story {
+	return story{
+		name: "peer unpaired",
+		prepare: func(b *box) {
+			withKey(b)
+			if _, err := peerstore.Open(b.stateDir()).Add("bob", identity.ID{1}, ""); err != nil {
+				b.t.Fatal(err)
+			}
+		},
+		record: func(b *box, killAt int) (*powercut.Tracer, []promise) {
+			p := []promise{{0, "bob", countPeers(1)}}
+			tr := session(b, killAt, func(c *client.Client, _ api.Status, tr *powercut.Tracer) {
+				p = append(p, promise{len(tr.Ops()), "bob or no peer", oldOrNewPeers})
+				if _, err := c.Unpair(b.t.Context(), "bob"); err != nil && killAt == 0 {
+					b.t.Fatal(err)
+				}
+				p = append(p, promise{len(tr.Ops()), "no peer", countPeers(0)})
+			})
+			return tr, p
+		},
+	}
+}
+
 // until waits for a condition, or for the end of a program that is to be
 // killed.
 func (b *box) until(what string, tr *powercut.Tracer, ok func() bool) {
@@ -398,8 +458,8 @@ func (s story) check(t *testing.T, o outcome, before powercut.Tree, what string,
 		problem = s.always(o, before)
 	}
 	if problem != "" {
-		t.Errorf("%s: %s\ndisk:\n%sid %s, privacy %v, %d calls\nlog:\n%s",
-			what, problem, before, o.ID, o.Privacy, o.Calls, o.Log)
+		t.Errorf("%s: %s\ndisk:\n%sid %s, privacy %v, %d calls, %d peers, problems %v\nlog:\n%s",
+			what, problem, before, o.ID, o.Privacy, o.Calls, o.Peers, o.Problems, o.Log)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -20,11 +21,22 @@ import (
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/identity"
+	"vchat/daemon/peerstore"
 )
 
 // TestMain lets the scripts run the real main in a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(leaktest.Checked{M: m}, map[string]func(){"vchatd": main})
+	testscript.Main(leaktest.Checked{M: m}, map[string]func(){"vchatd": main, "addpeer": addPeer})
+}
+
+// addPeer is a program of TestMain. It keeps a paired peer in a state
+// directory.
+func addPeer() {
+	if _, err := peerstore.Open(os.Args[1]).Add("bob", identity.ID{1}, "192.0.2.1:7450"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func TestScripts(t *testing.T) {
