@@ -12,6 +12,7 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/call"
 	"vchat/daemon/control"
+	"vchat/daemon/wire"
 )
 
 var _ control.Backend = (*Daemon)(nil)
@@ -63,10 +64,22 @@ func (d *Daemon) command(peer string, ev call.Event) (api.Call, error) {
 		// The link is already known to fail: the call's end can then say why.
 		if linkErr := d.links.Status(peer).Err; linkErr != nil {
 			_, _ = d.step(call.LinkDown{Peer: peer, Err: linkErr})
+			changed = append(changed, d.refuseAtOnce(peer)...)
 		}
 	}
 	// Calls that timed out in the same step come before the one commanded.
 	return d.callView(changed[len(changed)-1]), nil
+}
+
+// refuseAtOnce ends a new call with a peer that cannot be dialled, if one of
+// the two devices has refused the other's key when that dialled. The caller
+// holds mu.
+func (d *Daemon) refuseAtOnce(peer string) (ended []call.Call) {
+	if err := d.links.RefusedLately(peer); err != nil {
+		text := wire.Sanitize(err.Error(), wire.MaxReason)
+		ended, _ = d.step(call.Refused{Peer: peer, WrongIdentity: true, Text: text})
+	}
+	return ended
 }
 
 // apiError returns the *api.Error for an error of the calls. The caller holds

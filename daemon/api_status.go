@@ -38,6 +38,9 @@ func (d *Daemon) Status() api.Status {
 	slices.SortFunc(s.Viewers, func(a, b api.Viewer) int {
 		return cmp.Or(cmp.Compare(a.Feed, b.Feed), cmp.Compare(a.ID, b.ID))
 	})
+	v := d.links.Visitors()
+	s.Strangers = api.Strangers{Now: v.Now, Accepted: v.Accepted, Evicted: v.Evicted, Refused: v.Refused}
+	s.Refused = d.refusedView()
 	s.Problems = d.problems(s)
 	return s
 }
@@ -82,9 +85,35 @@ func (d *Daemon) linkView(peer string) api.Link {
 			v.Remote = l.Remote()
 		}
 	} else if s.Err != nil {
-		v.Reason = s.Err.Error()
+		v.Reason, v.KeyMismatch = s.Err.Error(), d.keyMismatch(s.Err)
 	}
 	return v
+}
+
+// keyMismatch returns the ids of two devices that do not accept each other, or
+// nil if err has another cause.
+func (d *Daemon) keyMismatch(err error) *api.KeyMismatch {
+	if m, ok := errors.AsType[*link.MismatchError](err); ok {
+		return &api.KeyMismatch{RefusedBy: api.SideLocal, Expected: m.Expected.String(), Got: m.Got.String(), Address: m.Address}
+	}
+	if errors.Is(err, link.ErrRefused) {
+		return &api.KeyMismatch{RefusedBy: api.SideRemote, Got: d.ID().String()}
+	}
+	return nil
+}
+
+func (d *Daemon) refusedView() (all []api.Refused) {
+	for _, r := range d.links.Refusals() {
+		v := api.Refused{
+			ID: r.ID.String(), Name: r.Name, Address: r.Address, Count: r.Count, Last: r.Last, LastMS: sinceMS(r.Last),
+			Reason: "unknown key",
+		}
+		if r.Peer != "" {
+			v.Reason = "not the key of " + r.Peer
+		}
+		all = append(all, v)
+	}
+	return all
 }
 
 func (d *Daemon) callView(c call.Call) api.Call {
@@ -99,6 +128,9 @@ func (d *Daemon) callView(c call.Call) api.Call {
 		}
 		if c.Text != "" {
 			v.ReasonText += ": " + c.Text
+		}
+		if c.Reason == call.WrongIdentity {
+			v.KeyMismatch = d.keyMismatch(d.links.Status(c.Peer).Err)
 		}
 		return v
 	}
@@ -188,7 +220,8 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 			if c.Link.Reason != "" {
 				m += ": " + c.Link.Reason
 			}
-			all = append(all, api.Problem{Subject: "call", Peer: c.Peer, Message: m})
+			hint := linkHint(d.links.Status(c.Peer).Err)
+			all = append(all, api.Problem{Subject: "call", Peer: c.Peer, Message: m, Hint: hint})
 		}
 		if pc := c.PeerCamera; pc != nil && (pc.State == "lost" || pc.State == "failed") {
 			m := fmt.Sprintf("%s's camera: %s: %s", c.Peer, pc.State, pc.Reason)
@@ -202,7 +235,8 @@ func (d *Daemon) problems(s api.Status) []api.Problem {
 					" is refused", Hint: twinHint,
 			})
 		}
-		if p.Link.State == api.LinkDown && p.Address != "" && p.Link.Reason != "" && !resuming[p.Name] {
+		dialled := p.Address != "" || p.Link.KeyMismatch != nil
+		if p.Link.State == api.LinkDown && dialled && p.Link.Reason != "" && !resuming[p.Name] {
 			all = append(all, api.Problem{
 				Subject: "link", Peer: p.Name, Message: p.Link.Reason, Hint: linkHint(d.links.Status(p.Name).Err),
 			})

@@ -20,6 +20,7 @@ type callSession struct {
 	hasFrames bool        // a frame has arrived since the call became active
 	lastSeq   uint64      // of the newest frame received
 	chat      chat
+	refused   string // why there is no link, if only people can change that; as published
 
 	peerCamera      *wire.State // nil until the peer reports it
 	peerCameraSince time.Time   // begin of that state, on our clock

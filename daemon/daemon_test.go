@@ -18,6 +18,7 @@ import (
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/identity"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -222,6 +223,44 @@ func TestCall_notAnswered(t *testing.T) {
 				t.Errorf("got reason %q, want %q", r, tt.reason)
 			}
 		})
+	}
+}
+
+// Bob gets another key during a call. The call waits to resume, and says why. A
+// new one ends at once, in both directions.
+func TestCall_peerKeyChanged(t *testing.T) {
+	alice, bob := two(t)
+	start(bob, alice)
+	call(t, alice, bob)
+	bob.Stop()
+	alice.Wait("the link lost", daemontest.InCall(api.CallResuming))
+	old := bob.ID
+	if _, _, err := identity.Renew(bob.Config.StateDir, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	bob.Start()
+	renewed := bob.Status().ID
+	mismatch := func(s api.Status) bool { return s.Peers[0].Link.KeyMismatch != nil }
+	s := alice.Wait("the mismatch", mismatch)
+	m := s.Peers[0].Link.KeyMismatch
+	if m.RefusedBy != api.SideLocal || m.Expected != old.String() || m.Got != renewed {
+		t.Errorf("got %+v, want %s expected and %s got", m, old, renewed)
+	}
+	if s.Calls[0].State != api.CallResuming || s.Calls[0].Link.KeyMismatch == nil {
+		t.Errorf("got call %+v, want it to wait, with the mismatch", s.Calls[0])
+	}
+	if s := bob.Wait("the refusal", mismatch); s.Peers[0].Link.KeyMismatch.RefusedBy != api.SideRemote ||
+		len(s.Problems) == 0 {
+		t.Errorf("bob: got %+v and problems %+v, want that alice refuses", s.Peers[0].Link.KeyMismatch, s.Problems)
+	}
+	for _, d := range []*daemontest.Device{alice, bob} {
+		peer := d.Status().Peers[0].Name
+		_, _ = d.Client.Hangup(ctx(t), peer)
+		events := listen(t, d)
+		must(t)(d.Client.Call(ctx(t), api.CallRequest{Peer: peer}))
+		if r := ended(t, events); r != api.ReasonWrongIdentity {
+			t.Errorf("%s calls %s: got reason %q, want %q", d.Config.Name, peer, r, api.ReasonWrongIdentity)
+		}
 	}
 }
 

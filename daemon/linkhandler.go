@@ -21,6 +21,9 @@ func (h *linkHandler) Up(l *link.Link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.up[l.Peer()] = l
+	if s := d.sessions[l.Peer()]; s != nil {
+		s.refused = ""
+	}
 	d.publishLink(l.Peer())
 	_, _ = d.step(call.LinkUp{Peer: l.Peer()})
 }
@@ -51,6 +54,13 @@ func (h *linkHandler) Refused(peer string, err error) {
 	defer d.mu.Unlock()
 	wrong := errors.Is(err, link.ErrWrongIdentity) || errors.Is(err, link.ErrRefused)
 	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Sanitize(err.Error(), wire.MaxReason)})
+	// A call that resumes continues to wait: the address may have been given to
+	// another device. But whoever waits for its frames learns of it.
+	s := d.sessions[peer]
+	if c, ok := d.calls.Get(peer); ok && s != nil && s.refused != err.Error() {
+		s.refused = err.Error()
+		d.publishCall(c)
+	}
 }
 
 // Message handles a message of the peer. Those of a replaced link are dropped.

@@ -24,10 +24,19 @@ func writeMetrics(t *metrics.Text, s api.Status, now time.Time) {
 	t.Metric("vchat_uptime_seconds", metrics.Gauge, "Time since vchatd started.").Add(float64(s.UptimeMS) / 1e3)
 	t.Metric("vchat_privacy", metrics.Gauge, "1 while privacy mode keeps the camera closed.").Add(truth(s.Privacy))
 	t.Metric("vchat_problems", metrics.Gauge, "Problems that status lists.").Add(float64(len(s.Problems)))
+	writeStrangerMetrics(t, s.Strangers)
 	writeCameraMetrics(t, s.Camera)
 	writeLinkMetrics(t, s.Peers)
 	writeCallMetrics(t, s.Calls, now)
 	writeViewerMetrics(t, s.Viewers)
+}
+
+func writeStrangerMetrics(t *metrics.Text, s api.Strangers) {
+	t.Metric("vchat_stranger_connections", metrics.Gauge, "Connections without a peer's key now.").Add(float64(s.Now))
+	counter := func(name, help string, n uint64) { t.Metric(name, metrics.Counter, help).Add(float64(n)) }
+	counter("vchat_accepted_total", "Connections accepted, peers' included.", s.Accepted)
+	counter("vchat_evicted_total", "Connections closed early because there were too many.", s.Evicted)
+	counter("vchat_refused_total", "Connections refused because of an unknown key.", s.Refused)
 }
 
 func writeCameraMetrics(t *metrics.Text, c api.Camera) {

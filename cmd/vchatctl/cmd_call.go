@@ -164,6 +164,11 @@ func (t *callTracker) waitFor(ready func() bool, line *progressLine) error {
 		if ready() {
 			return nil
 		}
+		if l := t.call.Link; t.call.State == api.CallResuming && l != nil && l.KeyMismatch != nil {
+			e := mismatchError(t.call.Peer, l.KeyMismatch, l.Reason)
+			e.Hint += "; the call still waits, vchatctl hangup ends it"
+			return e
+		}
 		if pc := t.call.PeerCamera; t.isAnswered() && pc != nil && pc.State == peerPrivacy {
 			return peerPrivacyError(t.call) // frames come only after the peer acts
 		}
@@ -263,10 +268,32 @@ func callEndedError(c api.Call) error {
 	case api.ReasonDoNotDisturb:
 		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" has turned on do not disturb"
 	case api.ReasonWrongIdentity:
-		e.Kind, e.Message = api.PeerIdentity, join(": ", c.Peer+": peer key mismatch", detail)
-		e.Hint = "on each device, put the other's id (vchatctl id) under peers in /etc/vchat.yaml"
+		return mismatchError(c.Peer, c.KeyMismatch, detail)
 	default:
 		e.Message = join(": ", e.Message, c.ReasonText)
 	}
 	return e
+}
+
+// mismatchError returns the error of a call that a key prevents. m may be nil;
+// reason is then all that is known.
+func mismatchError(peer string, m *api.KeyMismatch, reason string) *api.Error {
+	e := &api.Error{Kind: api.PeerIdentity, Message: join(": ", peer+": peer key mismatch", reason),
+		Hint: "on each device, put the other's id (vchatctl id) under peers in /etc/vchat.yaml"}
+	if m != nil {
+		e.Message = peer + ": " + mismatchText(m, reason)
+	}
+	if m != nil && m.RefusedBy == api.SideLocal {
+		e.Hint = "if " + peer + " was installed anew, compare the new id with vchatctl id there and put it under peers " +
+			"here; if not, another device answers in its place: do not accept it"
+	}
+	return e
+}
+
+// mismatchText explains a mismatch of keys, with each id on a line of its own.
+func mismatchText(m *api.KeyMismatch, reason string) string {
+	if m.RefusedBy == api.SideRemote {
+		return "the peer refuses this device's key\n  this device  " + m.Got + "\n  " + reason
+	}
+	return join(" at ", "peer key mismatch", m.Address) + "\n  expected  " + m.Expected + "\n  got       " + m.Got
 }

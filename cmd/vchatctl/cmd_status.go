@@ -130,6 +130,7 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 		if len(s.Peers) == 0 {
 			fmt.Fprintf(w, "peer\tnone known\n")
 		}
+		writeRefused(w, s.Refused)
 		for _, v := range s.Viewers {
 			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped")))
 		}
@@ -138,7 +139,7 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 		if p.Subject == "camera" {
 			continue // writeCamera shows it
 		}
-		fmt.Fprintf(w, "\n%s %s\n", color.red("!"), join(": ", join(" ", p.Subject, p.Peer), p.Message))
+		fmt.Fprintf(w, "\n%s %s\n", color.red("!"), join(": ", join(" ", p.Subject, p.Peer), problemText(s, p)))
 		if p.Hint != "" {
 			fmt.Fprintf(w, "  %s\n", p.Hint)
 		}
@@ -151,6 +152,33 @@ func paired(p api.Peer) string {
 		return ""
 	}
 	return string(p.Source)
+}
+
+// problemText returns the message of a problem. The ids of a key mismatch get
+// lines of their own.
+func problemText(s api.Status, p api.Problem) string {
+	for _, peer := range s.Peers {
+		if m := peer.Link.KeyMismatch; m != nil && peer.Name == p.Peer {
+			if before, _, found := strings.Cut(p.Message, peer.Link.Reason); found {
+				return before + mismatchText(m, peer.Link.Reason)
+			}
+		}
+	}
+	return p.Message
+}
+
+const maxShownRefused = 3
+
+// writeRefused writes a line for each of the newest refused devices.
+func writeRefused(w io.Writer, all []api.Refused) {
+	for _, r := range all[:min(len(all), maxShownRefused)] {
+		ago := durationText(time.Duration(r.LastMS) * time.Millisecond)
+		text := fmt.Sprintf("%s  from %s  %d ×, last %s ago: %s", r.ID, r.Address, r.Count, ago, r.Reason)
+		if r.Name != "" {
+			text += fmt.Sprintf(", calls itself %q", r.Name)
+		}
+		fmt.Fprintf(w, "refused\t%s\n", text)
+	}
 }
 
 // writeCamera writes a line for the camera. Lines that start with `!` list

@@ -181,6 +181,17 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 	case "call-ends": // REASON [TEXT]: calls end without an answer
 		text := strings.Join(args[2:], " ")
 		d.onCallStates(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: text})
+	case "call-refused": // SIDE: calls end because a key is not the expected one
+		d.onCallStates(api.Call{State: api.CallEnded, Reason: api.ReasonWrongIdentity,
+			ReasonText: "peer key mismatch: the reason", KeyMismatch: keyMismatch(args[1])})
+	case "call-waits-refused": // SIDE: there is a call that waits to resume, and then its peer has another key
+		call.State = api.CallResuming
+		d.SetCall(call)
+		d.OnCall(func(api.CallRequest) (api.Call, error) {
+			call.Link = &api.Link{State: api.LinkDown, Reason: "the reason", KeyMismatch: keyMismatch(args[1])}
+			d.SetCall(call)
+			return api.Call{}, &api.Error{Kind: api.Conflict, Message: "you are already in a call with workshop"}
+		})
 	case "call-answered": // calls are answered, and frames arrive
 		d.onCallStates(api.Call{State: api.CallActive}, api.Call{State: api.CallActive, HasFrames: true})
 	case "call-rings": // calls ring without end
@@ -210,6 +221,11 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		d.Update(func(s *api.Status) { s.Privacy, s.Camera.State = true, api.CameraIdle })
 	case "full-status": // the status has every field that vchatctl can show
 		d.Update(fillStatus)
+	case "peer-refused": // SIDE: the link to attic is down because of a key
+		d.Update(func(s *api.Status) {
+			s.Peers[0].Link = api.Link{State: api.LinkDown, Reason: "the reason", KeyMismatch: keyMismatch(args[1])}
+			s.Problems = []api.Problem{{Subject: "link", Peer: s.Peers[0].Name, Message: "the reason", Hint: "the hint"}}
+		})
 	case "frame", "card": // FEED: its newest frame is a JPEG frame, or a card
 		d.Publish(args[1], 1, args[0] == "card", jpegFrame())
 	case "frame-of": // FEED DATA: its newest frame has these bytes
@@ -332,6 +348,13 @@ func playableCmd(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+func keyMismatch(refusedBy string) *api.KeyMismatch {
+	if refusedBy == "remote" {
+		return &api.KeyMismatch{RefusedBy: api.SideRemote, Got: "OWNID-…"}
+	}
+	return &api.KeyMismatch{RefusedBy: api.SideLocal, Expected: "PPPPP-…", Got: "QQQQQ-…", Address: "192.0.2.1:7450"}
+}
+
 // fillStatus sets every field that vchatctl can show.
 func fillStatus(s *api.Status) {
 	since := time.Unix(130, 0) // the clock was not set yet
@@ -349,6 +372,12 @@ func fillStatus(s *api.Status) {
 			LatencyMS: api.Quantiles{P50: 1.25, P99: 31}, Size: "640x480"},
 	}}
 	s.Viewers = []api.Viewer{{Feed: "workshop", FPS: 29.9, Dropped: 5}}
+	s.Refused = []api.Refused{
+		{ID: "STRAN-…", Name: "garage", Address: "192.0.2.9:40000", Count: 12, LastMS: 3_000, Reason: "unknown key"},
+		{ID: "OTHER-…", Address: "[2001:db8::1]:40000", Count: 1, LastMS: 130_000, Reason: "not the key of attic"},
+		{ID: "THIRD-…", Address: "192.0.2.10:40000", Count: 1, LastMS: 140_000, Reason: "unknown key"},
+		{ID: "FOURT-…", Address: "192.0.2.11:40000", Count: 1, LastMS: 150_000, Reason: "unknown key"},
+	}
 	s.Problems = []api.Problem{
 		{Subject: "camera", Message: s.Camera.Warnings[0]},
 		{Subject: "link", Peer: "attic", Message: "connection refused", Hint: "is vchatd running there?"},

@@ -20,7 +20,8 @@
 //	GET /v1/status
 //	    curl --unix-socket $S http://vchat/v1/status
 //	    {"name":"kitchen",…"camera":{"device":"/dev/video0",…},
-//	     "privacy":false,…"calls":[…],"peers":[…],"viewers":[…]}
+//	     "privacy":false,…"calls":[…],"peers":[…],"viewers":[…],
+//	     "strangers":{"now":0,"accepted":0,"evicted":0,"refused":0}}
 //
 //	GET /v1/peers
 //	    curl --unix-socket $S http://vchat/v1/peers

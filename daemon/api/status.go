@@ -15,7 +15,37 @@ type Status struct {
 	Calls        []Call    `json:"calls"`
 	Peers        []Peer    `json:"peers"`
 	Viewers      []Viewer  `json:"viewers"`
+	Strangers    Strangers `json:"strangers"`
+	Refused      []Refused `json:"refused,omitempty"`  // unknown devices, refused last first; at most 8
 	Problems     []Problem `json:"problems,omitempty"` // absent if all is well
+}
+
+// Strangers counts connections to this device whose key is no peer's, or not
+// known yet. The counters start at 0 with the daemon.
+type Strangers struct {
+	Now      int    `json:"now"`      // connections now
+	Accepted uint64 `json:"accepted"` // all connections, peers' included
+	Evicted  uint64 `json:"evicted"`  // closed early, because there were too many
+	Refused  uint64 `json:"refused"`  // with a key that is unknown here
+}
+
+// Refused is a device that was refused because its key is unknown here.
+type Refused struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name,omitempty"` // as it calls itself; anybody can claim any name
+	Address string    `json:"address"`        // of its last connection
+	Count   int       `json:"count"`          // connections
+	Last    time.Time `json:"last"`
+	LastMS  int64     `json:"last_ms"` // time since then, on the monotonic clock
+	Reason  string    `json:"reason"`
+}
+
+// KeyMismatch explains why two devices do not accept each other.
+type KeyMismatch struct {
+	RefusedBy Side   `json:"refused_by"`         // local: the key there is not the peer's; remote: the peer refuses our key
+	Expected  string `json:"expected,omitempty"` // id of the peer; absent if refused by remote
+	Got       string `json:"got"`                // id that was refused
+	Address   string `json:"address,omitempty"`  // of the device with the other key
 }
 
 // Problem describes something that does not work as configured.
@@ -128,8 +158,10 @@ type Call struct {
 	HasFrames  bool        `json:"has_frames"`            // a frame of the peer has arrived in this call
 	PeerCamera *PeerCamera `json:"peer_camera,omitempty"` // absent until the peer reports it
 	Link       *Link       `json:"link,omitempty"`
-	Sending    *Sending    `json:"sending,omitempty"`   // only while active
-	Receiving  *Receiving  `json:"receiving,omitempty"` // only while active
+	// KeyMismatch is set if the call has ended for ReasonWrongIdentity.
+	KeyMismatch *KeyMismatch `json:"key_mismatch,omitempty"`
+	Sending     *Sending     `json:"sending,omitempty"`   // only while active
+	Receiving   *Receiving   `json:"receiving,omitempty"` // only while active
 }
 
 // PeerCamera is the state of the peer's camera, as the peer reports it.
@@ -165,6 +197,9 @@ type Link struct {
 	ReceivedBytes uint64  `json:"received_bytes"`   // likewise
 	Remote        string  `json:"remote,omitempty"` // address of the peer
 	Reason        string  `json:"reason,omitempty"` // why it is down
+	// KeyMismatch is set if it is down because of a key: only people can change
+	// that.
+	KeyMismatch *KeyMismatch `json:"key_mismatch,omitempty"`
 }
 
 // Sending is the video sent to the peer of a call. The counters start at 0 with

@@ -97,7 +97,7 @@ func (p *peer) activate(l *Link) bool {
 	p.noteInstance()
 	p.removePending(l)
 	p.linkCount++
-	p.lastErr, p.logged = nil, nil
+	p.lastErr, p.logged, p.mismatch = nil, nil, mismatch{}
 	if p.book.lastRemote = l.Remote(); l.dialled {
 		p.book.lastGood = p.book.lastRemote
 	}

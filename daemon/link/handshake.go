@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"vchat/daemon/identity"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
@@ -90,13 +88,36 @@ func (ls *Links) refuse(conn *transport.Conn, id identity.ID) error {
 			}
 		}
 	}
-	if !own && ls.refusals.isNew(id) {
-		ls.cfg.Log.Warn("unknown device refused", "from", conn.RemoteAddr(), "claimed_name", name, "id", id,
-			"hint", "to accept it, add its id under peers")
+	if !own {
+		ls.onUnknown(conn.RemoteAddr(), name, id)
 	}
 	discard(conn)
 	return err
 }
+
+// onUnknown records and logs a device with an unknown key.
+func (ls *Links) onUnknown(from net.Addr, name string, id identity.ID) {
+	device := Refusal{ID: id, Name: name, Address: from.String(), origin: originOf(from)}
+	p, certain := ls.peerNamed(name, from)
+	if p != nil {
+		device.Peer = p.Name
+	}
+	isNew := ls.refusals.add(device, time.Now())
+	switch {
+	case isNew && p != nil:
+		ls.cfg.Log.Warn(ErrWrongIdentity.Error(), "claimed_peer", p.Name, "from", from, "expected", p.ID, "got", id,
+			"hint", mismatchHint)
+	case isNew:
+		ls.cfg.Log.Warn("unknown device refused", "from", from, "claimed_name", name, "id", id,
+			"hint", "to accept it, add its id under peers")
+	}
+	if p != nil {
+		err := &MismatchError{Expected: p.ID, Got: id, Address: from.String(), Certain: certain}
+		p.onMismatch(mismatch{err, time.Now()})
+	}
+}
+
+const mismatchHint = "if the peer was installed anew, put its new id under peers; if not, this is another device"
 
 // sendByeAndWait sends a Bye and waits for the peer to close.
 func sendByeAndWait(conn *transport.Conn, bye wire.Bye) error {
@@ -144,10 +165,11 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 		return ls.serveOwnKey(p, conn, id, address)
 	}
 	if id != p.ID {
-		// Without the peer's name: the device is unauthenticated.
+		// Without the peer's name: the device is unauthenticated. Whoever dials
+		// the peer learns its id.
 		_ = sendByeAndWait(conn, wire.Bye{Code: wire.CodeWrongIdentity,
-			Text: fmt.Sprintf("your key %s is not the one expected at this address", id)})
-		return fmt.Errorf("%w: expected %s, got %s at %s", ErrWrongIdentity, p.ID, id, address)
+			Text: fmt.Sprintf("your key %s is not the one expected at this address, which is %s", id, p.ID)})
+		return &MismatchError{Expected: p.ID, Got: id, Address: address, Certain: true}
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
@@ -223,29 +245,4 @@ func sendHello(conn *transport.Conn, ours wire.Hello) error {
 		return fmt.Errorf("send hello: %w", classify(err))
 	}
 	return nil
-}
-
-// refusals remembers the keys that were refused, so that a device that retries
-// is logged once. A new key costs nothing, so at most maxRefusals are logged in
-// an hour. It is safe for concurrent use.
-type refusals struct {
-	mu    sync.Mutex
-	known map[identity.ID]bool
-	hour  rate.Sometimes
-}
-
-const maxRefusals = 256
-
-// isNew reports whether a refusal is worth a line in the log, and remembers it.
-func (r *refusals) isNew(id identity.ID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.known == nil || len(r.known) >= maxRefusals {
-		r.hour.Do(func() { r.known = map[identity.ID]bool{} })
-	}
-	if r.known[id] || len(r.known) >= maxRefusals {
-		return false
-	}
-	r.known[id] = true
-	return true
 }

@@ -303,10 +303,17 @@ func TestRefusals_logLimit(t *testing.T) {
 			unknown := tn.dial(t, "alice", tn.device("unknown"))
 			unknown.send(&wire.Hello{VersionMin: 1, VersionMax: 1, Name: "unknown"})
 			_ = unknown.Close()
+			advance(10 * time.Millisecond)
 		}
 		advance(3 * time.Second)
-		if n := strings.Count(tn.logged(), "unknown device refused"); n > 256 || n < 200 {
-			t.Errorf("got %d log lines about 300 devices, want 200 to 256", n)
+		if n := strings.Count(tn.logged(), "unknown device refused"); n < 1 || n > 4 {
+			t.Errorf("got %d log lines about 300 keys of one address, want 1 to 4", n)
+		}
+		if n := len(alice.links.Refusals()); n != 8 {
+			t.Errorf("got %d refused devices, want 8", n)
+		}
+		if n := alice.links.Visitors(); n.Refused != 300 || n.Accepted != 300 || n.Now != 0 {
+			t.Errorf("got %+v, want 300 accepted and refused, none left", n)
 		}
 	})
 }

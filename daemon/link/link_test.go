@@ -331,6 +331,41 @@ func TestLinks_wrongKey(t *testing.T) {
 	})
 }
 
+// A device has the name of a peer that cannot be dialled, and another key.
+func TestLinks_wrongKeyAccepted(t *testing.T) {
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob, reborn := tn.device("alice"), tn.device("bob"), tn.device("bob")
+		tn.start(alice, false, bob)
+		tn.start(reborn, true, alice)
+		advance(30 * time.Second)
+		if len(alice.refused) == 0 {
+			t.Fatal("alice: got no Refused")
+		}
+		var m *link.MismatchError
+		if err := alice.links.Status("bob").Err; !errors.As(err, &m) || m.Expected != bob.id.ID() || m.Got != reborn.id.ID() {
+			t.Errorf("alice: got %v, want a mismatch with both keys", err)
+		}
+		if len(reborn.refused) == 0 || !errors.Is(reborn.refused[0], link.ErrRefused) {
+			t.Errorf("the other device: got Refused with %v, want ErrRefused", reborn.refused)
+		}
+		if n := strings.Count(tn.logged(), "peer key mismatch"); n != 1 {
+			t.Errorf("got %d log lines, want 1:\n%s", n, tn.logged())
+		}
+		if r := alice.links.Refusals(); len(r) != 1 || r[0].Peer != "bob" || r[0].Name != "bob" {
+			t.Errorf("got refusals %+v, want one that is not bob", r)
+		}
+		if alice.ups()+reborn.ups() != 0 {
+			t.Error("got a link, want none")
+		}
+		advance(time.Minute)
+		tn.start(bob, true, alice)
+		advance(3 * time.Second)
+		if s := alice.links.Status("bob"); !s.Up || s.Err != nil {
+			t.Errorf("the peer itself: got %+v, want a link without an error", s)
+		}
+	})
+}
+
 func TestLinks_unknownDevice(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")

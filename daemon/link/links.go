@@ -151,9 +151,8 @@ func New(cfg Config) *Links {
 		cfg.Lookup = resolve.Lookup
 	}
 	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(turnRate(cfg.Identity.HandshakeCost())),
-		served:   make(chan struct{}, maxServed),
-		refusals: refusals{hour: rate.Sometimes{Interval: time.Hour}},
-		peers:    map[string]*peer{}, byID: map[identity.ID]*peer{}}
+		served: make(chan struct{}, maxServed),
+		peers:  map[string]*peer{}, byID: map[identity.ID]*peer{}}
 }
 
 // Listen opens the port for peers, such as ":7450". It is called before Run, so

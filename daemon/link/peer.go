@@ -52,6 +52,8 @@ type peer struct {
 	pause        *backoff
 	retryAt      time.Time // no attempt before
 	lastErr      error     // why there is no link now
+	refusedAt    time.Time // when lastErr was permanent
+	mismatch     mismatch
 	failedAt     time.Time
 	logged       map[string]bool // by logKey, since the last link
 }
@@ -88,7 +90,7 @@ func (p *peer) link() *Link {
 
 func (p *peer) status() Status {
 	p.mu.Lock()
-	l, s := p.current, Status{Reconnects: max(0, p.linkCount-1), Err: p.lastErr, Since: p.failedAt,
+	l, s := p.current, Status{Reconnects: max(0, p.linkCount-1), Err: p.whyDown(), Since: p.failedAt,
 		Sent: p.counters.Out.Load(), Received: p.counters.In.Load()}
 	p.mu.Unlock()
 	s.Twin = p.twin.get()
@@ -229,6 +231,9 @@ func (p *peer) onFailure(err error) {
 		p.failedAt = time.Now()
 	}
 	p.lastErr = err
+	if isPermanent(err) {
+		p.refusedAt = time.Now()
+	}
 	key := logKey(err)
 	isNew := !p.logged[key] && len(p.logged) < maxLogged
 	if isNew {
@@ -243,7 +248,7 @@ func (p *peer) onFailure(err error) {
 		if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeShutdown {
 			level = slog.LevelInfo
 		}
-		p.links.cfg.Log.Log(p.ctx, level, "link down", "peer", p.Name, "err", err)
+		p.links.cfg.Log.Log(p.ctx, level, "link down", append([]any{"peer", p.Name, "err", err}, hints(err)...)...)
 	}
 	if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeSelfCall {
 		p.links.twin.set("by " + p.Name) // logged above
@@ -251,6 +256,17 @@ func (p *peer) onFailure(err error) {
 	if isPermanent(err) {
 		p.links.cfg.Handler.Refused(p.Name, err)
 	}
+}
+
+// hints returns what a user can do about a key that has changed, for the log.
+func hints(err error) []any {
+	switch {
+	case errors.Is(err, ErrWrongIdentity):
+		return []any{"hint", mismatchHint}
+	case errors.Is(err, ErrRefused) && !errors.Is(err, ErrTwin):
+		return []any{"hint", "put this device's id under peers there"}
+	}
+	return nil
 }
 
 // maxLogged limits the log lines of one outage.

@@ -1,7 +1,6 @@
 package link
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -135,11 +134,11 @@ func (ls *Links) serveOwnKey(p *peer, conn *transport.Conn, id identity.ID, addr
 	}
 	_ = sendByeAndWait(conn, wire.Bye{Code: wire.CodeSelfCall, Text: selfByeText})
 	if ls.isSelf(conn.RemoteAddr()) {
-		return fmt.Errorf("%w: expected %s, got this device itself at %s", ErrWrongIdentity, p.ID, address)
+		return &MismatchError{Expected: p.ID, Got: id, Address: address, Certain: true, Note: "this is this device itself"}
 	}
 	ls.onOwnTwin("at " + address)
-	return fmt.Errorf("%w: expected %s, got this device's own id %s from another device at %s; %s",
-		ErrWrongIdentity, p.ID, id, address, twinHint)
+	return &MismatchError{Expected: p.ID, Got: id, Address: address, Certain: true,
+		Note: "another device has this device's own id: " + twinHint}
 }
 
 // isSelf reports whether our own listener has this address.
