@@ -8,6 +8,9 @@
 // yields every state in which a power cut after each call could leave it. The
 // caller starts the program on these states.
 //
+// A traced program can also have a wall clock of its own, for tests of clocks
+// that jump.
+//
 // The model is a journalling file system that writes data late, and stricter
 // than any: it keeps nothing that POSIX does not promise.
 //   - A change of a name (create, link, rename, unlink, mkdir) is on disk or

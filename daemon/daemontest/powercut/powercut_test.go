@@ -8,13 +8,19 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // TestMain runs a writer if this process was started as one.
 func TestMain(m *testing.M) {
+	if os.Getenv("POWERCUT_WRITER") == "clock" {
+		os.Stdout.WriteString(time.Now().Format(time.RFC3339))
+		os.Exit(0)
+	}
 	if w, ok := writers[os.Getenv("POWERCUT_WRITER")]; ok {
 		if err := w.write(); err != nil {
 			os.Stderr.WriteString(err.Error())
@@ -207,5 +213,40 @@ func TestCut_namesAreIndependent(t *testing.T) {
 	}
 	if len(last) != 4 {
 		t.Errorf("got %d states, want 4: kept and dir are each there or not", len(last))
+	}
+}
+
+// A Go program reads the wall clock of its own.
+func TestStart_clock(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	const year = 365 * 24 * time.Hour
+	var clock atomic.Int64
+	clock.Store(-int64(20 * year))
+	tr, err := Start(Command{Path: self, Args: []string{self}, Env: append(os.Environ(), "POWERCUT_WRITER=clock"),
+		Root: withValue(t), Output: out, Clock: &clock})
+	if errors.Is(err, ErrNoPtrace) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, err := tr.Wait(); code != 0 || err != nil {
+		t.Fatalf("got exit code %d, error %v", code, err)
+	}
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := time.Parse(time.RFC3339, string(text))
+	if want := time.Now().Add(-20 * year); err != nil || got.Sub(want).Abs() > time.Hour {
+		t.Errorf("got time %q, %v, want about %v", text, err, want)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -35,6 +36,10 @@ type Command struct {
 	// EveryCall makes KillAt count all system calls of the program, not only
 	// those that change a file below Root.
 	EveryCall bool
+	// Clock is added to what the program reads from CLOCK_REALTIME. It may
+	// change while the program runs, as the wall clock jumps. nil: no change.
+	// Children of the program are not traced then.
+	Clock *atomic.Int64 // nanoseconds
 }
 
 // Tracer is a traced program. Its methods are safe for concurrent use.
@@ -116,7 +121,10 @@ type loop struct {
 
 // call is a system call in progress that changes files. finish returns the
 // changes, given the result.
-type call struct{ finish func(result int64) []Op }
+type call struct {
+	finish func(result int64) []Op
+	clock  bool // it reads the clock, and does not count
+}
 
 // traceOptions mark the stops of system calls (SIGTRAP|0x80), follow threads
 // and children, and kill the program if the tracer dies.
@@ -145,7 +153,14 @@ func (l *loop) start() error {
 		return fmt.Errorf("%w: status %#x: %w", ErrNoPtrace, ws, errors.Join(err, errStart))
 	}
 	l.known[l.pid] = true
-	if err := unix.PtraceSetOptions(l.pid, traceOptions); err != nil {
+	options := traceOptions
+	if l.Clock != nil {
+		options &^= unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
+		if err := l.withoutVDSO(); err != nil {
+			return err
+		}
+	}
+	if err := unix.PtraceSetOptions(l.pid, options); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoPtrace, err)
 	}
 	return unix.PtraceSyscall(l.pid, 0)
@@ -195,13 +210,72 @@ func (l *loop) run() {
 	}
 }
 
+// withoutVDSO lets the program read clocks by system calls, which can be
+// traced: it removes AT_SYSINFO_EHDR from the auxiliary vector, above the
+// environment on the stack.
+func (l *loop) withoutVDSO() error {
+	info, err := l.info(l.pid)
+	if err != nil {
+		return err
+	}
+	mem, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", l.pid), os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoPtrace, err)
+	}
+	defer mem.Close()
+	const sysinfoEHDR, ignore = 33, 1 // elf.h
+	word := make([]byte, 8)
+	at := int64(info.stack)
+	for skip := 3; ; at += 8 { // the number of arguments; they and the environment end with 0
+		if _, err := mem.ReadAt(word, at); err != nil {
+			return fmt.Errorf("read the auxiliary vector: %w", err)
+		}
+		switch v := binary.NativeEndian.Uint64(word); {
+		case skip == 3:
+			skip-- // the number
+		case skip > 0 && v == 0:
+			skip--
+		case skip == 0 && v == 0:
+			return nil // no vDSO
+		case skip == 0 && v == sysinfoEHDR:
+			binary.NativeEndian.PutUint64(word, ignore)
+			_, err := mem.WriteAt(word, at)
+			return err
+		case skip == 0:
+			at += 8 // the value
+		}
+	}
+}
+
+// clock returns a reading of the clock whose result is changed.
+func (l *loop) clock(tid int, address uint64) *call {
+	return &call{clock: true, finish: func(int64) []Op {
+		var t unix.Timespec
+		b := unsafe.Slice((*byte)(unsafe.Pointer(&t)), unsafe.Sizeof(t))
+		mem, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", tid), os.O_RDWR, 0)
+		if err == nil {
+			defer mem.Close()
+			_, err = mem.ReadAt(b, int64(address))
+		}
+		if err == nil {
+			t = unix.NsecToTimespec(t.Nano() + l.Clock.Load())
+			_, err = mem.WriteAt(b, int64(address))
+		}
+		if err != nil {
+			l.err = errors.Join(l.err, fmt.Errorf("change the clock: %w", err))
+		}
+		return nil
+	}}
+}
+
 // syscallInfo is struct ptrace_syscall_info of linux/ptrace.h.
 type syscallInfo struct {
-	op   uint8
-	_    [3]uint8
-	arch uint32
-	_    [2]uint64 // instruction and stack pointer
-	data [8]uint64 // entry: number and arguments; exit: result, is_error
+	op    uint8
+	_     [3]uint8
+	arch  uint32
+	_     uint64 // instruction pointer
+	stack uint64
+	data  [8]uint64 // entry: number and arguments; exit: result, is_error
 }
 
 const (
@@ -210,16 +284,24 @@ const (
 	atExit         = 2
 )
 
-// stopped handles the entry or the exit of a system call. It reports whether
-// the program is to be killed here.
-func (l *loop) stopped(tid int) (kill bool) {
-	var info syscallInfo
+func (l *loop) info(tid int) (info syscallInfo, err error) {
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(tid), unsafe.Sizeof(info),
 		uintptr(unsafe.Pointer(&info)), 0, 0)
 	if errno != 0 {
-		if errno != unix.ESRCH {
-			l.err = errors.Join(l.err, fmt.Errorf("%w: read a system call: %w", ErrNoPtrace, errno))
-		}
+		err = fmt.Errorf("%w: read a system call: %w", ErrNoPtrace, errno)
+	}
+	return info, err
+}
+
+// stopped handles the entry or the exit of a system call. It reports whether
+// the program is to be killed here.
+func (l *loop) stopped(tid int) (kill bool) {
+	info, err := l.info(tid)
+	if errors.Is(err, unix.ESRCH) {
+		return false // it was killed
+	}
+	if err != nil {
+		l.err = errors.Join(l.err, err)
 		return false
 	}
 	switch info.op {
@@ -227,7 +309,7 @@ func (l *loop) stopped(tid int) (kill bool) {
 		c := l.entry(tid, info.data[0], info.data[1:7])
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if c != nil || l.EveryCall {
+		if c != nil && !c.clock || l.EveryCall {
 			l.calls++
 			kill = l.calls == l.KillAt
 		}
@@ -253,6 +335,10 @@ func (l *loop) stopped(tid int) (kill bool) {
 func (l *loop) entry(tid int, number uint64, a []uint64) *call {
 	number, a = atForm(number, a)
 	switch number {
+	case unix.SYS_CLOCK_GETTIME:
+		if l.Clock != nil && a[0] == unix.CLOCK_REALTIME {
+			return l.clock(tid, a[1])
+		}
 	case unix.SYS_OPENAT:
 		return l.open(tid, a[0], a[1], a[2])
 	case unix.SYS_OPENAT2:
@@ -286,7 +372,7 @@ func (l *loop) entry(tid int, number uint64, a []uint64) *call {
 		}
 	case unix.SYS_MKDIRAT:
 		if path := l.path(tid, a[0], a[1]); path != "" {
-			return &call{func(int64) []Op { return l.created(Mkdir, path) }}
+			return &call{finish: func(int64) []Op { return l.created(Mkdir, path) }}
 		}
 	case unix.SYS_FCHMOD:
 		if ino, path := l.file(tid, a[0]); path != "" {
@@ -302,7 +388,7 @@ func (l *loop) entry(tid int, number uint64, a []uint64) *call {
 	return nil
 }
 
-func (l *loop) always(op Op) *call { return &call{func(int64) []Op { return []Op{op} }} }
+func (l *loop) always(op Op) *call { return &call{finish: func(int64) []Op { return []Op{op} }} }
 
 // unsupported records an error if a call that the model does not have changes
 // something below the root.
@@ -319,7 +405,7 @@ func (l *loop) unsupported(tid int, number uint64, a []uint64) *call {
 	if path == "" {
 		return nil
 	}
-	return &call{func(int64) []Op {
+	return &call{finish: func(int64) []Op {
 		l.err = errors.Join(l.err, fmt.Errorf("system call %d on %s: not in the model", number, path))
 		return nil
 	}}
@@ -343,7 +429,7 @@ func (l *loop) open(tid int, dir, name, flags uint64) *call {
 	}
 	full := filepath.Join(l.Root, path)
 	before := inodeOf(full)
-	return &call{func(int64) []Op {
+	return &call{finish: func(int64) []Op {
 		switch after := inodeOf(full); {
 		case after != before:
 			return l.created(Create, path)
@@ -364,7 +450,7 @@ func (l *loop) write(tid int, number uint64, a []uint64) *call {
 	if number == unix.SYS_WRITE {
 		offset = l.offset(tid, a[0])
 	}
-	return &call{func(n int64) []Op {
+	return &call{finish: func(n int64) []Op {
 		return []Op{{Kind: Write, Inode: ino, Path: path, Offset: offset, Data: data[:n]}}
 	}}
 }
