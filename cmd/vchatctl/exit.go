@@ -75,7 +75,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitCodeForKind(refused.Kind)
-	case errors.Is(err, client.ErrPermission), errors.Is(err, screen.ErrPermission):
+	case errors.Is(err, client.ErrPermission), errors.Is(err, client.ErrUntrusted), errors.Is(err, screen.ErrPermission):
 		return exitPermission
 	case errors.Is(err, client.ErrUnreachable):
 		return exitNoDaemon
@@ -118,6 +118,8 @@ func hint(command string, err error) string {
 		return refused.Hint
 	case errors.Is(err, client.ErrPermission):
 		return "join the socket's group (sudo usermod -aG vchat $USER), then log in again"
+	case errors.Is(err, client.ErrUntrusted):
+		return "vchatd runs as root, as vchat or as yourself; check --socket and $VCHAT_SOCKET"
 	case errors.Is(err, client.ErrUnreachable):
 		return "check that vchatd is running: systemctl status vchatd; use --socket for another socket"
 	case isPlainTerminal(err):

@@ -4,6 +4,8 @@
 // Guarantees:
 //   - Every blocking call ends with its context.
 //   - The length of an answer is checked before memory is allocated for it.
+//   - A server gets a request only if it runs as root, as this user or as the
+//     user of vchatd. Another one is ErrUntrusted.
 //   - Errors wrap ErrUnreachable or ErrPermission if the socket fails,
 //     ErrProtocol if the answer is invalid, or are an *api.Error if the daemon
 //     refused the request.
@@ -67,8 +69,15 @@ func dial(ctx context.Context, socket string) (net.Conn, error) {
 	defer cancel()
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		if err == nil {
+			if err = checkServer(conn, socket); err != nil {
+				conn.Close()
+				return nil, err
+			}
+			return conn, nil
+		}
 		if !errors.Is(err, syscall.EAGAIN) {
-			return conn, err
+			return nil, err
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
@@ -268,7 +277,7 @@ func versionHint(daemon string) string {
 }
 
 // classify wraps an error of the connection in ErrUnreachable or ErrPermission,
-// or returns the cause of an ended ctx.
+// leaves ErrUntrusted, or returns the cause of an ended ctx.
 func (c *Client) classify(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -282,6 +291,8 @@ func (c *Client) classify(ctx context.Context, err error) error {
 		err = op.Err // the messages below have the path
 	}
 	switch {
+	case errors.Is(err, ErrUntrusted):
+		return err
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: connect to %s (%w)", ErrPermission, c.socket, err)
 	case errors.Is(err, syscall.EINVAL): // the path does not fit into struct sockaddr_un
