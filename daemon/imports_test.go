@@ -24,8 +24,9 @@ var importRules = map[string]struct {
 	"cmd/vchatctl": {[]string{
 		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/mjpeg",
 	}, "it lives on the control socket, like any other program"},
+	"cmd/vchatctl/internal/newfile": {nil, "leaf: files"},
 	"cmd/vchatctl/internal/record": {[]string{
-		"daemon/api", "daemon/client", "daemon/mjpeg",
+		"cmd/vchatctl/internal/newfile", "daemon/api", "daemon/client", "daemon/mjpeg",
 	}, "files stay on the client's side"},
 	"cmd/vchatctl/internal/view/web": {[]string{
 		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/connlimit", "daemon/mjpeg",

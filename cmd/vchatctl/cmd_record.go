@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vchat/cmd/vchatctl/internal/newfile"
 	"vchat/cmd/vchatctl/internal/record"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
@@ -107,8 +108,8 @@ func (a *app) record(ctx context.Context, feed, path string, limit time.Duration
 
 func createError(path string, err error) error {
 	switch {
-	case errors.Is(err, record.ErrExists):
-		return usagef("%s already exists; use --force to replace it", path)
+	case errors.Is(err, newfile.ErrExists):
+		return existsError(path)
 	case errors.Is(err, record.ErrFormat):
 		return usageError{err}
 	}
@@ -194,7 +195,7 @@ func (r *recorder) copy(f *client.Feed) error {
 			}
 		}
 		if err := r.file.Add(p); err != nil {
-			return fmt.Errorf("record: %w", err)
+			return createError(r.file.Path(), err)
 		}
 	}
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vchat/cmd/vchatctl/internal/newfile"
 	"vchat/daemon/api"
 )
 
@@ -21,7 +19,8 @@ import (
 const maxFreshAge = 2 * time.Second
 
 func (a *app) snapshotCmd() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	cmd := &cobra.Command{
 		Use:   "snapshot [PEER|self] FILE.jpg|FILE.png|-",
 		Short: "Save the newest frame of a feed as a JPEG or PNG file",
 		Long: `Save the newest frame of a feed as a JPEG or PNG file, or write it as JPEG to standard output
@@ -48,35 +47,57 @@ JPEG is the frame as the camera gave it.`,
 			if err != nil {
 				return err
 			}
-			f, err := a.client().Snapshot(cmd.Context(), feed)
+			if file != "-" {
+				return a.saveSnapshot(cmd.Context(), feed, file, force)
+			}
+			data, err := a.snapshot(cmd.Context(), feed)
 			if err != nil {
 				return err
 			}
-			if f.Card {
-				return a.cardError(cmd.Context(), feed)
-			}
-			if f.Age > maxFreshAge {
-				a.logf("the newest frame of %s is %s old", feed, durationText(f.Age))
-			}
-			if ext == pngExt {
-				if f.Data, err = toPNG(f.Data); err != nil {
-					return fmt.Errorf("save frame: %s: %w; use .jpg", file, err)
-				}
-			}
-			if file == "-" {
-				_, err = a.stdout.Write(f.Data)
-			} else {
-				err = save(file, f.Data)
-			}
-			if err != nil {
+			if _, err := a.stdout.Write(data); err != nil {
 				return fmt.Errorf("save frame: %w", err)
-			}
-			if file != "-" {
-				a.noticef("saved %s", absolute(file))
 			}
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace an existing file")
+	return cmd
+}
+
+func (a *app) saveSnapshot(ctx context.Context, feed, path string, force bool) error {
+	f, err := newfile.Create(path, force) // before the camera is opened
+	if err != nil {
+		return saveError(path, err)
+	}
+	defer f.Close()
+	data, err := a.snapshot(ctx, feed)
+	if err != nil {
+		return err
+	}
+	if strings.ToLower(filepath.Ext(path)) == pngExt {
+		if data, err = toPNG(data); err != nil {
+			return fmt.Errorf("save frame: %s: %w; use .jpg", path, err)
+		}
+	}
+	if err := f.Save(data); err != nil {
+		return saveError(path, err)
+	}
+	a.noticef("saved %s", absolute(path))
+	return nil
+}
+
+// snapshot returns the newest frame of a feed.
+func (a *app) snapshot(ctx context.Context, feed string) ([]byte, error) {
+	f, err := a.client().Snapshot(ctx, feed)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.Card:
+		return nil, a.cardError(ctx, feed)
+	case f.Age > maxFreshAge:
+		a.logf("the newest frame of %s is %s old", feed, durationText(f.Age))
+	}
+	return f.Data, nil
 }
 
 const pngExt = ".png"
@@ -98,53 +119,15 @@ func (a *app) completeFeedFile(cmd *cobra.Command, args []string, prefix string)
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-// save replaces a file atomically, also across a power cut. A path that is not
-// a regular file, such as a device, is written in place.
-func save(path string, data []byte) error {
-	err := replace(path, data)
-	// Errors name the temporary file, which means nothing to the user.
-	var pathErr *fs.PathError
-	var linkErr *os.LinkError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err
-	} else if errors.As(err, &linkErr) {
-		err = linkErr.Err
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+// existsError is the error for a file that --force would replace.
+func existsError(path string) error {
+	return usagef("%s already exists; use --force to replace it", path)
 }
 
-func replace(path string, data []byte) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(path, data, 0o666)
-	} else if target, linkErr := filepath.EvalSymlinks(path); err == nil && linkErr == nil {
-		path = target // keep a symbolic link and replace its target
+// saveError returns the error of a file that could not be saved.
+func saveError(path string, err error) error {
+	if errors.Is(err, newfile.ErrExists) {
+		return existsError(path)
 	}
-	f, err := createTemp(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails after the rename
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync() // else a power cut can leave the new name with no data
-	}
-	if err := cmp.Or(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// createTemp creates a file with a random name. Unlike os.CreateTemp, which
-// uses mode 0600, it leaves the mode to the umask.
-func createTemp(dir string) (*os.File, error) {
-	for {
-		name := filepath.Join(dir, fmt.Sprintf(".vchat-%08x.jpg", rand.Uint32()))
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
-	}
+	return fmt.Errorf("save frame: %w", err)
 }

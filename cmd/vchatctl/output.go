@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -42,7 +43,18 @@ func (a *app) noticef(format string, args ...any) {
 
 // logf prints a message to standard error.
 func (a *app) logf(format string, args ...any) {
-	io.WriteString(a.stderr, textFor(a.stderr, fmt.Sprintf("vchatctl: "+format+"\n", args...)))
+	io.WriteString(a.stderr, textFor(a.stderr, printable(fmt.Sprintf("vchatctl: "+format+"\n", args...))))
+}
+
+// printable replaces what would control a terminal or reorder the text: a
+// message may have the name of a file that somebody else chose.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // onTerminal reports whether standard output is a terminal.

@@ -24,14 +24,12 @@ import (
 	"strings"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/newfile"
 	"vchat/daemon/client"
 )
 
-// Errors of Create.
-var (
-	ErrExists = errors.New("file already exists")
-	ErrFormat = errors.New("unsupported format; use .mkv or .mjpeg")
-)
+// ErrFormat is an error of Create.
+var ErrFormat = errors.New("unsupported format; use .mkv or .mjpeg")
 
 // format is a file format.
 type format interface {
@@ -53,12 +51,11 @@ var formats = map[string]func() format{
 // Recording is a file being written. Its methods are for one goroutine at a
 // time.
 type Recording struct {
-	file      *os.File
-	regular   bool // a regular file
-	format    format
-	buf       []byte
-	failed    bool
-	replacing bool // the file keeps its old content until the first frame
+	file   *newfile.File // published with the first frame
+	path   string
+	format format
+	buf    []byte
+	failed bool
 
 	start  time.Duration // capture time of the first frame
 	seq    uint64        // of the last frame
@@ -75,29 +72,23 @@ type Totals struct {
 }
 
 // Create creates a recording, in the format of the file's extension. It writes
-// to devices and pipes as they are. Errors: ErrFormat, ErrExists unless replace
-// is set, and those of the system.
+// to devices and pipes as they are. Errors: ErrFormat, those of newfile.Create,
+// and those of the system. Unless replace is set, Add returns
+// newfile.ErrExists if another file appears before the first frame.
 func Create(path string, replace bool) (*Recording, error) {
 	newFormat := formats[strings.ToLower(filepath.Ext(path))]
 	if newFormat == nil {
 		return nil, fmt.Errorf("%s: %w", path, ErrFormat)
 	}
-	flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-	info, err := os.Stat(path)
-	regular := err != nil || info.Mode().IsRegular()
-	if replace || !regular {
-		flags = os.O_WRONLY | os.O_CREATE
-	}
-	file, err := os.OpenFile(path, flags, 0o666)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("%s: %w", path, ErrExists)
-	}
+	file, err := newfile.Create(path, replace)
 	if err != nil {
-		return nil, pathError(path, err)
+		return nil, err
 	}
-	replacing := replace && regular && info != nil
-	return &Recording{file: file, regular: regular, format: newFormat(), replacing: replacing}, nil
+	return &Recording{file: file, path: path, format: newFormat()}, nil
 }
+
+// Path returns the path that Create got.
+func (r *Recording) Path() string { return r.path }
 
 // Add writes a frame. After a failed write the file keeps the frames before,
 // and Add returns os.ErrClosed.
@@ -117,19 +108,17 @@ func (r *Recording) Add(f *client.Frame) error {
 	if r.buf, err = r.format.appendFrame(r.buf[:0], f, at); err != nil {
 		return err
 	}
-	if r.replacing {
-		if err := r.file.Truncate(0); err != nil {
-			return pathError(r.file.Name(), err)
-		}
-		r.replacing = false
-	}
 	// A single write, so that SIGKILL between two frames leaves whole frames.
 	if _, err = r.file.Write(r.buf); err != nil {
 		r.failed = true
-		if r.regular {
+		if r.file.Regular {
 			_ = r.file.Truncate(r.Totals.Bytes)
 		}
-		return pathError(r.file.Name(), err)
+		return pathError(r.path, err)
+	}
+	if err := r.file.Publish(); err != nil {
+		r.failed = true
+		return err
 	}
 	r.count(f, at)
 	return nil
@@ -150,19 +139,16 @@ func (r *Recording) count(f *client.Frame, at time.Duration) {
 	}
 }
 
-// Close finishes the recording and syncs it to disk. Without frames it removes
-// the file, or leaves the one that it was to replace.
+// Close finishes the recording and syncs it to disk. Without frames it leaves
+// no file, or the one that it was to replace.
 func (r *Recording) Close() error {
-	if !r.regular || r.replacing {
+	if !r.file.Regular || r.Totals.Bytes == 0 {
 		return r.file.Close()
 	}
-	if r.Totals.Bytes == 0 {
-		return errors.Join(r.file.Close(), os.Remove(r.file.Name()))
-	}
-	err := r.format.finish(r.file, r.Totals.Bytes, r.Totals.Length)
+	err := r.format.finish(r.file.File, r.Totals.Bytes, r.Totals.Length)
 	err = cmp.Or(err, r.file.Sync(), r.file.Close())
 	if err != nil && !r.failed { // after a failed write, Add has returned the cause
-		return pathError(r.file.Name(), err)
+		return pathError(r.path, err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/at-wat/ebml-go"
 
+	"vchat/cmd/vchatctl/internal/newfile"
 	"vchat/daemon/client"
 	"vchat/daemon/mjpeg"
 )
@@ -316,7 +317,7 @@ func TestCreate(t *testing.T) {
 		name, path string
 		want       error
 	}{
-		{"existing file", existing, ErrExists},
+		{"existing file", existing, newfile.ErrExists},
 		{"unknown extension", dir + "/a.avi", ErrFormat},
 		{"no extension", dir + "/mkv", ErrFormat},
 		{"no directory", dir + "/no/a.mkv", fs.ErrNotExist},

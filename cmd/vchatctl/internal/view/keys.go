@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
 
+	"vchat/cmd/vchatctl/internal/newfile"
 	"vchat/daemon/api"
 )
 
@@ -164,7 +164,7 @@ func (s *Session) snapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNew(path, f.Data); err != nil {
+	if err := saveNew(path, f.Data); err != nil {
 		return err
 	}
 	s.addLine("saved " + path)
@@ -183,18 +183,12 @@ func SnapshotName(feed string, at time.Time) string {
 	return feed + at.Format("-20060102-150405.000") + ".jpg"
 }
 
-// writeNew writes a new file. After an error it removes the file again.
-func writeNew(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+// saveNew saves a new file.
+func saveNew(path string, data []byte) error {
+	f, err := newfile.Create(path, false)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		_ = os.Remove(name)
-	}
-	return err
+	defer f.Close()
+	return f.Save(data)
 }
