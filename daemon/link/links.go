@@ -129,7 +129,8 @@ type Links struct {
 	admission *admission
 	served    chan struct{} // one value for each connection that admission has let in
 	refusals  refusals
-	twin      twinVar // another device with our key
+	crowded   rate.Sometimes // logs a flood
+	twin      twinVar        // another device with our key
 
 	mu    sync.Mutex
 	name  string
@@ -151,8 +152,8 @@ func New(cfg Config) *Links {
 		cfg.Lookup = resolve.Lookup
 	}
 	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(turnRate(cfg.Identity.HandshakeCost())),
-		served: make(chan struct{}, maxServed),
-		peers:  map[string]*peer{}, byID: map[identity.ID]*peer{}}
+		served: make(chan struct{}, maxServed), crowded: rate.Sometimes{Interval: time.Hour},
+		peers: map[string]*peer{}, byID: map[identity.ID]*peer{}}
 }
 
 // Listen opens the port for peers, such as ":7450". It is called before Run, so
@@ -341,7 +342,13 @@ func (ls *Links) admit(ctx context.Context, conn net.Conn) {
 		return
 	}
 	v := newVisitor(originOf(conn.RemoteAddr()), func() { abort(conn) })
-	_ = conn.SetDeadline(time.Now().Add(ls.admission.enter(v)))
+	timeout := ls.admission.enter(v)
+	_ = conn.SetDeadline(time.Now().Add(timeout))
+	if timeout == crowdedHelloTimeout {
+		ls.crowded.Do(func() {
+			ls.cfg.Log.Warn("many connections of strangers; some are closed early", "one_from", conn.RemoteAddr())
+		})
+	}
 	ls.work.Go(func() { ls.serveAccepted(ctx, conn, v) })
 }
 

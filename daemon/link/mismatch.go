@@ -68,10 +68,10 @@ func (ls *Links) RefusedLately(peer string) error {
 	defer p.mu.Unlock()
 	switch {
 	case p.book.configured != "" || p.current != nil: // an attempt decides
-	case isPermanent(p.lastErr) && time.Since(p.refusedAt) < mismatchMemory:
-		return p.lastErr
 	case p.mismatch.err != nil && p.mismatch.err.Certain && time.Since(p.mismatch.at) < mismatchMemory:
 		return p.mismatch.err
+	case isPermanent(p.lastErr) && time.Since(p.refusedAt) < mismatchMemory:
+		return p.lastErr
 	}
 	return nil
 }
@@ -105,8 +105,12 @@ func (p *peer) onMismatch(m mismatch) {
 // whyDown returns why there is no link. A device with another key explains more
 // than its silence where it was. The caller holds mu.
 func (p *peer) whyDown() error {
-	if !isPermanent(p.lastErr) && p.mismatch.err != nil && time.Since(p.mismatch.at) < mismatchMemory {
-		return p.mismatch.err
+	m := p.mismatch
+	if m.err == nil || time.Since(m.at) >= mismatchMemory {
+		return p.lastErr
+	}
+	if !isPermanent(p.lastErr) || m.err.Certain && m.at.After(p.refusedAt) {
+		return m.err
 	}
 	return p.lastErr
 }
