@@ -22,6 +22,7 @@ type conditions struct {
 // goes down and no route disappears.
 type link struct {
 	server, client *namespace
+	router         *namespace
 	shaper         string // what shapes the traffic, for the report
 	cut            func(off bool) error
 	close          func()

@@ -8,6 +8,9 @@
 //	links   frame rate and delay over links that carry a third, a fifth and a tenth
 //	        of the stream, and over a link with delay and loss
 //	cuts    the time from the end of a silent cut to the first frame taken after it
+//	strangers  whether a known peer gets a link, and a call its frames, while 2000
+//	        connections a second come from 5000 addresses, at 0, 50 and 200 ms. Only
+//	        of vchat
 //
 // Programs that are not installed are left out and named. vchat is measured end
 // to end: a client is a second vchatd with a viewer on its control socket, so
@@ -52,9 +55,11 @@ type options struct {
 	vchatd   string        // path; empty: build one from the source tree
 	queue    time.Duration // length of the shaped link's queue
 	tcp      string        // TCP's congestion control on the links
+	kinds    []string      // of strangers; nil: all
+	origin   string        // of the strangers; empty: all
 }
 
-var experiments = []string{"cost", "links", "cuts"}
+var experiments = []string{"cost", "links", "cuts", "strangers"}
 
 func parse(args []string, usage io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("vchat-bench", flag.ContinueOnError)
@@ -71,8 +76,13 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 	f.DurationVar(&o.queue, "queue", 50*time.Millisecond, "length of the queue before the shaped link, at its rate")
 	f.StringVar(&o.tcp, "tcp", "",
 		"TCP congestion control on the links; default: cubic if available, else the machine's")
+	kinds := f.String("kinds", "", "what the strangers do, separated by commas: "+strings.Join(strangerKinds, ", "))
+	f.StringVar(&o.origin, "origin", "", `where the strangers come from, such as "an IPv6 /48"; default: all`)
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if *kinds != "" {
+		o.kinds = strings.Split(*kinds, ",")
 	}
 	o.wrap, o.only, o.programs = strings.Fields(*wrap), strings.Split(*only, ","), strings.Split(*programs, ",")
 	for _, e := range o.only {
@@ -93,6 +103,15 @@ func parse(args []string, usage io.Writer) (o options, err error) {
 }
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if isChild, err := child(ctx, os.Args[1:]); isChild {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "vchat-bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	o, err := parse(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -101,7 +120,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "vchat-bench:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err = run(ctx, o)
 	stop()
 	if err != nil {
@@ -130,7 +148,8 @@ func run(ctx context.Context, o options) error {
 	}
 	fmt.Printf("Camera %s, %s at %d a second; %d runs, median and range.\n", o.camera, o.size, o.fps, o.runs)
 	for _, e := range o.only {
-		measure := map[string]func(context.Context) error{"cost": b.cost, "links": b.links, "cuts": b.cuts}[e]
+		measure := map[string]func(context.Context) error{"cost": b.cost, "links": b.links, "cuts": b.cuts,
+			"strangers": b.strangers}[e]
 		if err := measure(ctx); err != nil {
 			return fmt.Errorf("%s: %w", e, err)
 		}

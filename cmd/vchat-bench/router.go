@@ -27,7 +27,7 @@ func newLink(ctx context.Context, c conditions) (_ *link, err error) {
 		client.close()
 		return nil, err
 	}
-	l := &link{server: server, client: client, shaper: "no shaper",
+	l := &link{server: server, client: client, router: router, shaper: "no shaper",
 		close: func() { server.close(); client.close(); router.close() }}
 	defer func() {
 		if err != nil {
