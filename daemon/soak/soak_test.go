@@ -290,6 +290,7 @@ func TestSoak(t *testing.T) {
 		time.Sleep(f.after)
 		w.sample()
 		if err := w.inject(f, k); err != nil {
+			w.report()
 			w.fatal(fmt.Errorf("%v: %w", f, err))
 		}
 		for _, c := range w.checkers {
@@ -410,14 +411,16 @@ func (w *world) report() {
 func (w *world) figures() string {
 	var b strings.Builder
 	var c counts
+	defects := 0
 	for _, checker := range w.checkers {
-		n, _ := checker.result()
+		n, found := checker.result()
+		defects += len(found)
 		c.Frames, c.Reduced, c.Cards = c.Frames+n.Frames, c.Reduced+n.Reduced, c.Cards+n.Cards
 		c.Broken, c.Streams = c.Broken+n.Broken, c.Streams+n.Streams
 	}
-	fmt.Fprintf(&b, "Seed %d: %d frames in %.0f minutes, all intact and in order; %d of them reduced for a slow link. "+
+	fmt.Fprintf(&b, "Seed %d: %d frames in %.0f minutes, %d altered or out of order; %d reduced for a slow link. "+
 		"%d status cards, %d incomplete frames of the camera passed on. %d faults.\n\n",
-		*seed, c.Frames, w.minutes(), c.Reduced, c.Cards, c.Broken, len(w.outages))
+		*seed, c.Frames, w.minutes(), defects, c.Reduced, c.Cards, c.Broken, len(w.outages))
 	b.WriteString("| fault | times | outage p50, s | longest, s | limit, s | longer |\n" +
 		"| --- | --- | --- | --- | --- | --- |\n")
 	for _, k := range faultKinds {
