@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // New returns a logger that writes one line per record: the message, then
@@ -123,14 +124,16 @@ func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	b.WriteString(s)
 }
 
-// Printable returns s with unprintable characters escaped as in a Go string.
-// Text from a peer then cannot forge a log line.
+// Printable returns s with unprintable characters and bytes that are not UTF-8
+// escaped as in a Go string. Text from a peer or a camera command then cannot
+// forge a log line or control a terminal.
 func Printable(s string) string {
-	for _, r := range s {
-		if !strconv.IsPrint(r) {
-			q := strconv.Quote(s)
-			return q[1 : len(q)-1]
-		}
+	unprintable := func(r rune) bool { return !strconv.IsPrint(r) }
+	// A lone byte such as 0x9b decodes to the printable U+FFFD, but begins a
+	// control sequence in a terminal with 8-bit controls.
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, unprintable) {
+		return s
 	}
-	return s
+	q := strconv.Quote(s)
+	return q[1 : len(q)-1]
 }

@@ -1,0 +1,56 @@
+package logging
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// FuzzLine logs any texts of a peer. The record is one line of printable
+// characters, and no text looks like another attribute.
+func FuzzLine(f *testing.F) {
+	f.Add("link down", "kitchen", "EOF")
+	f.Add("a\nb", "x\" err=none y=\"", "\x1b[2J\u202e\x00\xff")
+	f.Add("", " ", "=")
+	f.Fuzz(func(t *testing.T, message, name, cause string) {
+		for _, journal := range []bool{false, true} {
+			var out bytes.Buffer
+			log := New(&out, slog.LevelInfo, journal)
+			log.With("peer", name).WithGroup("g").Warn(message, "err", errors.New(cause), "for", time.Second)
+			line := out.String()
+			text, ended := strings.CutSuffix(line, "\n")
+			if !ended || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+				t.Fatalf("got %q", line)
+			}
+			// Read the attributes back from the end.
+			rest, ok := strings.CutSuffix(text, " g.for=1s")
+			if !ok {
+				t.Fatalf("got %q, want for=1s at the end", line)
+			}
+			for _, want := range []string{" g.err=" + formatted(cause), " peer=" + formatted(name)} {
+				if rest, ok = strings.CutSuffix(rest, want); !ok {
+					t.Fatalf("got %q, want %q in it", line, want)
+				}
+			}
+			if !strings.HasSuffix(rest, Printable(message)) {
+				t.Fatalf("got %q, want the message %q", line, message)
+			}
+		}
+	})
+}
+
+// formatted returns a value as it stands in a line: quoted unless it is a plain
+// word.
+func formatted(s string) string {
+	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) || r == ' ' || r == '=' || r == '"' }) &&
+		utf8.ValidString(s)
+	if plain {
+		return s
+	}
+	return strconv.Quote(s)
+}
