@@ -183,7 +183,10 @@ func (h *lyingHandle) SetFormat(f *uapi.Format) error {
 }
 
 func (h *lyingHandle) GetParm(p *uapi.StreamParm) error {
-	return answer(h.lyingKernel, p, func() error { p.TimePerFrame = uapi.Fract{Numerator: 1, Denominator: 30}; return nil })
+	return answer(h.lyingKernel, p, func() error {
+		p.TimePerFrame = uapi.Fract{Numerator: 1, Denominator: 30}
+		return nil
+	})
 }
 
 func (h *lyingHandle) SetParm(p *uapi.StreamParm) error {

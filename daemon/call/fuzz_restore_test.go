@@ -27,8 +27,9 @@ func FuzzRestore(f *testing.F) {
 		string(b),
 		`[]`,
 		`null`,
-		`[{"version":1,"ids":["` + id(1).String() + `"],"peer":"a","direction":"out","started":"0001-01-01T00:00:00Z",` +
-			`"answered":"9999-12-31T23:59:59Z","resume_by":"9999-12-31T23:59:59.999999999+14:00","restarts":4294967295}]`,
+		`[{"version":1,"ids":["` + id(1).String() + `"],"peer":"a","direction":"out",` +
+			`"started":"0001-01-01T00:00:00Z","answered":"9999-12-31T23:59:59Z",` +
+			`"resume_by":"9999-12-31T23:59:59.999999999+14:00","restarts":4294967295}]`,
 		`[{"version":1,"ids":[],"peer":"a"},{"version":2},{}]`,
 		`[{"version":1e0,"ids":["zz"],"peer":"a"}]`,
 	} {

@@ -113,8 +113,8 @@ func (s *scripted) feedback(seq uint64, arrived, transfer time.Duration) {
 func (s *scripted) check() {
 	s.t.Helper()
 	budget, reason := s.control.Budget(&frame.Frame{})
-	// In a frame interval of the fastest camera, the least rate has 133 bytes.
-	if least := minTargetRate / 240; budget < 0 || budget > 0 && budget < int(least) || (budget > 0) != (reason != Unlimited) {
+	const least = 133 // bytes: minTargetRate in a frame interval of the fastest camera
+	if budget < 0 || budget > 0 && budget < least || (budget > 0) != (reason != Unlimited) {
 		s.t.Fatalf("got a budget of %d bytes, reason %d", budget, reason)
 	}
 	if c := s.control.Capacity(); math.IsNaN(c) || math.IsInf(c, 0) || c < 0 {

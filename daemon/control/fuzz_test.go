@@ -36,7 +36,8 @@ func FuzzRequest(f *testing.F) {
 		"POST /v1/calls/answer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
 		"POST /v1/calls/hangup HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
 		"POST /v1/say HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\n{\"text\":\"\\u001b[2J\\u202e\"}",
-		"POST /v1/camera/controls HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\n{\"controls\":{\"brightness\":\"5\"}}  ",
+		"POST /v1/camera/controls HTTP/1.1\r\nHost: x\r\nContent-Length: 32\r\n\r\n" +
+			"{\"controls\":{\"brightness\":\"5\"}}  ",
 		"PUT /v1/privacy HTTP/1.1\r\nHost: x\r\nContent-Length: 16\r\n\r\n{\"privacy\":true}",
 		"GET /v1/privacy HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n{\"privacy\":false}",
 		"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",

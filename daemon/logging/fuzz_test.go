@@ -24,7 +24,7 @@ func FuzzLine(f *testing.F) {
 			log.With("peer", name).WithGroup("g").Warn(message, "err", errors.New(cause), "for", time.Second)
 			line := out.String()
 			text, ended := strings.CutSuffix(line, "\n")
-			if !ended || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+			if !ended || !utf8.ValidString(text) || strings.ContainsFunc(text, isUnprintable) {
 				t.Fatalf("got %q", line)
 			}
 			// Read the attributes back from the end.
@@ -47,10 +47,10 @@ func FuzzLine(f *testing.F) {
 // formatted returns a value as it stands in a line: quoted unless it is a plain
 // word.
 func formatted(s string) string {
-	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) || r == ' ' || r == '=' || r == '"' }) &&
-		utf8.ValidString(s)
-	if plain {
-		return s
+	if s == "" || strings.ContainsAny(s, " =\"") || strings.ContainsFunc(s, isUnprintable) || !utf8.ValidString(s) {
+		return strconv.Quote(s)
 	}
-	return strconv.Quote(s)
+	return s
 }
+
+func isUnprintable(r rune) bool { return !strconv.IsPrint(r) }

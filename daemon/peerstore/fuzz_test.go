@@ -15,7 +15,8 @@ func FuzzFile(f *testing.F) {
 	var id identity.ID
 	id[3] = 7
 	for _, text := range []string{
-		`{"version":1,"name":"kitchen","id":"` + id.String() + `","address":"kitchen.local:7450","added":"2026-11-28T12:00:00Z"}`,
+		`{"version":1,"name":"kitchen","id":"` + id.String() + `","address":"kitchen.local:7450",` +
+			`"added":"2026-11-28T12:00:00Z"}`,
 		`{"version":1,"name":"k\u202e\u001b[2J","id":"` + id.String() + `"}`,
 		`{"version":1,"name":"self","id":"` + id.String() + `"}`,
 		`{"version":1,"name":"a","id":"` + id.String() + `","address":":","added":"0000-01-01T00:00:00Z"}`,
@@ -42,7 +43,8 @@ func FuzzFile(f *testing.F) {
 			return
 		}
 		p := all[0]
-		if config.CheckPeerName(p.Name) != nil || p.ID != id || p.Address != "" && config.CheckPeerAddress(p.Address) != nil {
+		badAddress := p.Address != "" && config.CheckPeerAddress(p.Address) != nil
+		if config.CheckPeerName(p.Name) != nil || p.ID != id || badAddress {
 			t.Fatalf("got %+v", p)
 		}
 		if added, err := s.Add(p.Name, p.ID, p.Address); err != nil || added.Name != p.Name {

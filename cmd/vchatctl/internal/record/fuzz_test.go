@@ -28,7 +28,8 @@ func FuzzMatroska(f *testing.F) {
 	}
 	f.Add(join(frame(5e9, 1, 0, 0), frame(5.04e9, 2, 0, 0), frame(7e9, 4, 1, 1), frame(6e9, 3, 0, 0)))
 	f.Add(join(frame(0, 0, 0, 3), frame(math.MaxInt64, 0, 0, 0), frame(1, 9, 1, 2)))
-	f.Add(join(frame(1, 0, 0, 0), frame(999e6, 0, 0, 0), frame(1000e6, 0, 0, 0), frame(33e9, 1, 1, 1), frame(65.7e9, 2, 2, 2)))
+	f.Add(join(frame(1, 0, 0, 0), frame(999e6, 0, 0, 0), frame(1000e6, 0, 0, 0), frame(33e9, 1, 1, 1),
+		frame(65.7e9, 2, 2, 2)))
 	two := newFrames(f, 20, image.Pt(8, 8), image.Pt(16, 8))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		var frames []client.Frame
@@ -53,8 +54,9 @@ func FuzzMatroska(f *testing.F) {
 				t.Fatalf("frame %d: got %d ms after %d ms", i, at, times[max(0, i-1)])
 			}
 		}
-		if d := file.Segment.Info.Duration; d < 0 || math.IsNaN(d) || d+float64(len(frames)) < float64(times[len(times)-1]) {
-			t.Fatalf("got a duration of %v ms, the last frame is at %d ms", d, times[len(times)-1])
+		last := times[len(times)-1]
+		if d := file.Segment.Info.Duration; math.IsNaN(d) || d < 0 || d+float64(len(frames)) < float64(last) {
+			t.Fatalf("got a duration of %v ms, the last frame is at %d ms", d, last)
 		}
 		if file.Segment.Cues == nil || len(file.Segment.Cues.Points) == 0 || file.Segment.SeekHead == nil {
 			t.Fatal("got no index")

@@ -120,11 +120,11 @@ func FuzzParser(f *testing.F) {
 // that may be typed into a message.
 func checkToken(t *testing.T, got token) {
 	t.Helper()
-	r := got.key.Rune
+	r, isRune := got.key.Rune, got.key.Key == view.KeyRune && !got.key.Resized && got.reply == noReply
 	switch {
 	case got.reply != noReply && got.key != (view.Input{}):
 		t.Fatalf("got a reply with a key: %+v", got)
-	case got.key.Key == view.KeyRune && !got.key.Resized && got.reply == noReply && (r < ' ' || r == 0x7f || r == utf8.RuneError):
+	case isRune && (r < ' ' || r == 0x7f || r == utf8.RuneError):
 		t.Fatalf("got character %q", r)
 	}
 }

@@ -51,8 +51,9 @@ func FuzzVisual(f *testing.F) {
 			return
 		}
 		row := int(width) * v.format.BytesPerPixel()
-		if s := v.stride(int(width)); v.format.BytesPerPixel()*8 != int(bits) || s < row || s >= row+v.pad || s%v.pad != 0 {
-			t.Fatalf("got %+v with a stride of %d for %d bytes", v, s, row)
+		stride := v.stride(int(width))
+		if v.format.BytesPerPixel()*8 != int(bits) || stride < row || stride >= row+v.pad || stride%v.pad != 0 {
+			t.Fatalf("got %+v with a stride of %d for %d bytes", v, stride, row)
 		}
 	})
 }
