@@ -19,8 +19,11 @@ var ErrInUse = errors.New("in use by another process")
 
 const (
 	socketMode = 0o660
-	backlog    = 128
-	maxPath    = len(unix.RawSockaddrUnix{}.Path) - 1 // unix(7): sun_path without its zero byte
+	// backlog is long, because beyond it connect(2) fails, and a flood of one
+	// user would win against the attempts of others. Within it, all have their
+	// turn.
+	backlog = 1024
+	maxPath = len(unix.RawSockaddrUnix{}.Path) - 1 // unix(7): sun_path without its zero byte
 )
 
 // socket is the listening socket with its file.
