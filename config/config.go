@@ -22,7 +22,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -30,6 +29,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"vchat/daemon/smallfile"
 )
 
 // maxFile is the largest accepted file, in bytes. A file with a thousand peers
@@ -151,18 +152,35 @@ func Load(path string) (*Config, error) { return LoadFor(path, nil) }
 
 // LoadFor is Load for the device with this id: as a peer, that id is a fault.
 func LoadFor(path string, own OwnID) (*Config, error) {
-	f, err := os.Open(path)
+	b, err := Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Default(), nil
+		c := Default()
+		c.File = path
+		return c, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	return ParseFor(path, b, own)
+}
+
+// Read returns the contents of the file at path. It returns Errors for a file
+// that is too large, or wraps the cause: smallfile.ErrNotRegular for a FIFO,
+// device, socket or directory, none of which it opens.
+func Read(path string) ([]byte, error) {
+	b, err := smallfile.Read(path, maxFile)
+	switch {
+	case errors.Is(err, smallfile.ErrTooLarge):
+		return nil, Errors{{path, 1, 1, tooLarge}}
+	case err != nil:
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
+	return b, nil
+}
+
+// ParseFor parses the contents of the file at path, for the device with this
+// id. The error is Errors.
+func ParseFor(path string, b []byte, own OwnID) (*Config, error) {
 	c, err := parse(path, b, own)
 	if err != nil {
 		return nil, err

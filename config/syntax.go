@@ -12,11 +12,13 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+const tooLarge = "the file is larger than 1 MiB"
+
 // document parses b as one YAML document and returns its root; nil if b is
 // empty or invalid.
 func (r *reader) document(b []byte) *yaml.Node {
 	if len(b) > maxFile {
-		r.faultAt(1, 1, "the file is larger than 1 MiB")
+		r.faultAt(1, 1, tooLarge)
 		return nil
 	}
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))

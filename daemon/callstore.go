@@ -5,17 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/time/rate"
 
 	"vchat/daemon/call"
+	"vchat/daemon/smallfile"
 )
 
 // CallsFile is the name of the file in the state directory that keeps calls
@@ -27,53 +23,50 @@ const CallsFile = "calls.json"
 const maxCallsFile = 64 << 10
 
 // restoreCalls resumes the calls from before the restart. An unusable file
-// costs these calls and nothing else.
+// costs these calls and nothing else: it is set aside and named.
 func (d *Daemon) restoreCalls() {
 	saved, err := readCalls(d.callsFile)
+	lost := ""
 	if err != nil {
-		d.log.Warn("saved calls lost", "err", err)
+		lost = fmt.Sprintf("saved calls lost: %v", err)
 	}
-	removeTemporaries(d.callsFile)
+	if err != nil && (smallfile.IsUnusable(err) || errors.Is(err, errCalls)) {
+		if kept, err := smallfile.SetAside(d.callsFile); err != nil {
+			lost += fmt.Sprintf("; not set aside: %v", err)
+		} else {
+			lost += "; the file is kept as " + kept
+		}
+	}
+	if lost != "" {
+		d.log.Warn(lost)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.stateLost = lost
 	d.execute(d.calls.Restore(saved, time.Now()))
 }
 
+// errCalls reports that the file of the calls has another content.
+var errCalls = errors.New("damaged file")
+
 func readCalls(path string) ([]call.Saved, error) {
-	// O_NONBLOCK: opening a FIFO at this path must not block the start.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	b, err := smallfile.ReadState(path, maxCallsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read saved calls: %w", err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read saved calls: %s is not a regular file", path)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxCallsFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("read saved calls: %w", err)
-	}
-	if len(b) > maxCallsFile {
-		return nil, fmt.Errorf("read saved calls: %s exceeds %d bytes", path, maxCallsFile)
+		return nil, err
 	}
 	var saved []call.Saved
 	if err := json.Unmarshal(b, &saved); err != nil {
-		return nil, fmt.Errorf("read saved calls: %s: %w", path, err)
+		return nil, fmt.Errorf("%w: %s: %w", errCalls, path, err)
+	}
+	for _, s := range saved {
+		if s.Version != call.SavedVersion {
+			return nil, fmt.Errorf("%w: %s: version %d, want %d", errCalls, path, s.Version, call.SavedVersion)
+		}
 	}
 	return saved, nil
-}
-
-// removeTemporaries removes what renameio leaves behind if the daemon is
-// killed while it writes path.
-func removeTemporaries(path string) {
-	dir, name := filepath.Split(path)
-	left, _ := filepath.Glob(filepath.Join(dir, "."+name+"*"))
-	for _, file := range left {
-		_ = os.Remove(file)
-	}
 }
 
 // A peer must not wear out the flash: what it changes in a loop is written at
@@ -118,35 +111,10 @@ func (d *Daemon) saveCalls(ctx context.Context) error {
 func writeCalls(path string, saved []call.Saved) error {
 	b, err := json.Marshal(saved)
 	if err == nil {
-		err = replaceFile(path, append(b, '\n'))
+		err = smallfile.Replace(path, append(b, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("save calls: %w", err)
 	}
 	return nil
-}
-
-// replaceFile replaces the content of a file. After a power cut it holds the
-// old content or the new one; once replaceFile has returned nil, the new one.
-func replaceFile(path string, b []byte) error {
-	dir := filepath.Dir(path)
-	err := renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(dir))
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		// Without the random name of the temporary file, so that a repeated
-		// error has the same text.
-		return &fs.PathError{Op: "replace", Path: path, Err: errno}
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(dir) // renameio syncs the file only
-}
-
-// syncDir makes changes of names in a directory survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

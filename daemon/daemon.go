@@ -48,6 +48,7 @@ import (
 	"vchat/daemon/metrics"
 	"vchat/daemon/netwatch"
 	"vchat/daemon/peerstore"
+	"vchat/daemon/smallfile"
 )
 
 // ErrUnavailable reports that a required resource cannot be used: the port or
@@ -57,6 +58,10 @@ var ErrUnavailable = errors.New("not available")
 // ErrNoKey reports that there is no key and none can be created. A restart does
 // not change that.
 var ErrNoKey = errors.New("this device has no key, and none can be created")
+
+// ErrState reports that the state directory or the key is refused: it is
+// damaged, or others may change it. A restart does not change that.
+var ErrState = errors.New("state directory refused")
 
 // Version is the version of the programs in this tree.
 const Version = api.Version
@@ -108,17 +113,20 @@ type Daemon struct {
 	encodings     map[*frame.Hub]*encoding // of feeds with viewers
 	stopping      bool                     // step refuses every event
 	stateErr      error                    // why the state directory cannot be written; nil: it can
+	stateLost     string                   // what could not be read from it at the start
 }
 
 // New returns a device with the key and the calls in its state directory. It
 // opens and starts nothing else before Run. The level, if not nil, follows the
-// configuration. Errors: ErrNoKey, ErrUnavailable, or those of package
-// identity.
+// configuration. Errors: ErrNoKey, ErrState, ErrUnavailable.
 func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, error) {
 	log = slog.New(logging.LimitPeers(log.Handler()))
-	id, err := openState(cfg.StateDir)
+	id, created, err := openState(cfg.StateDir)
 	if err != nil {
 		return nil, err
+	}
+	if created {
+		log.Warn("no key found; new key created", "dir", cfg.StateDir, "id", id.ID())
 	}
 	store := peerstore.Open(cfg.StateDir)
 	for _, p := range store.Problems() {
@@ -214,6 +222,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "control", run: d.control.Serve},
 		{name: "metrics", run: d.metrics.Run},
 	}
+	smallfile.RemoveTemporaries(d.startConfig.StateDir) // under the lock: nobody writes one now
+	d.store.RemoveTemporaries()
 	_ = d.checkState()
 	d.restorePrivacy()
 	d.restoreCalls()

@@ -176,7 +176,7 @@ func TestRestoreCalls_damagedFile(t *testing.T) {
 		{"object instead of array", file(`{"version":1}`), 0, true},
 		{"wrong types of fields", file(`[{"version":"1","ids":7}]`), 0, true},
 		{"other version",
-			file(strings.ReplaceAll("["+fmt.Sprintf(valid, 1)+"]", `"version":1`, `"version":2`)), 0, false},
+			file(strings.ReplaceAll("["+fmt.Sprintf(valid, 1)+"]", `"version":1`, `"version":2`)), 0, true},
 		{"unknown peer", file(strings.ReplaceAll("["+fmt.Sprintf(valid, 1)+"]", "bob", "dave")), 0, false},
 		{"zero id", file("[" + fmt.Sprintf(valid, 0) + "]"), 0, false},
 		{"short id", file(`[{"version":1,"ids":["00"],"peer":"bob"}]`), 0, true},
@@ -186,7 +186,7 @@ func TestRestoreCalls_damagedFile(t *testing.T) {
 		{"directory", func(p string) error { return os.Mkdir(p, 0o700) }, 0, true},
 		{"fifo", func(p string) error { return syscall.Mkfifo(p, 0o600) }, 0, true},
 		{"endless", func(p string) error { return os.Symlink("/dev/zero", p) }, 0, true},
-		{"dangling symlink", func(p string) error { return os.Symlink("nowhere", p) }, 0, false},
+		{"dangling symlink", func(p string) error { return os.Symlink("nowhere", p) }, 0, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			alice, _ := two(t)
@@ -207,10 +207,10 @@ func TestRestoreCalls_damagedFile(t *testing.T) {
 func TestSaveCalls_errorLoggedOnce(t *testing.T) {
 	alice, bob := two(t)
 	bob.Config.Peers["alice"] = config.Peer{Name: "alice", ID: alice.ID.String(), AutoAnswer: true}
+	start(bob, alice)
 	if err := os.Mkdir(filepath.Join(alice.Config.StateDir, "calls.json"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	start(bob, alice)
 	for range 3 {
 		call(t, alice, bob)
 		must(t)(alice.Client.Hangup(ctx(t), ""))

@@ -41,7 +41,7 @@ var importRules = map[string]struct {
 		"config", "daemon", "daemon/demo", "daemon/logging", "daemon/sandbox", "daemon/tune",
 	}, "flags, configuration, exit codes; everything else is the daemon's"},
 
-	"config":             {nil, "leaf: it parses the file and does not apply it"},
+	"config":             {[]string{"daemon/smallfile"}, "it parses the file and does not apply it"},
 	"v4l2":               {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
 	"v4l2/internal/uapi": {nil, "leaf: the kernel's structs and ioctls"},
 	"v4l2/v4l2test":      {[]string{"v4l2", "v4l2/internal/uapi"}, "a simulated kernel"},
@@ -78,7 +78,7 @@ var importRules = map[string]struct {
 	"daemon/framecodec": {[]string{
 		"daemon/frame", "daemon/mjpeg", "daemon/wire",
 	}, "frame to bytes and back; nothing of links"},
-	"daemon/identity": {nil, "leaf"},
+	"daemon/identity": {[]string{"daemon/smallfile"}, "keys and ids"},
 	"daemon/link": {[]string{
 		"daemon/congestion", "daemon/frame", "daemon/framecodec", "daemon/identity", "daemon/resolve",
 		"daemon/transport", "daemon/wire",

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vchat/daemon/api"
+	"vchat/daemon/smallfile"
 )
 
 // privacyFile is the name of the file in the state directory whose existence
@@ -111,7 +112,7 @@ func (d *Daemon) createPrivacyFile() error {
 	} else if errors.Is(err, fs.ErrExist) {
 		err = nil
 	}
-	return errors.Join(err, syncDir(d.startConfig.StateDir)) // only the name must survive
+	return errors.Join(err, smallfile.SyncDir(d.startConfig.StateDir)) // only the name must survive
 }
 
 func (d *Daemon) removePrivacyFile() error {
@@ -121,7 +122,7 @@ func (d *Daemon) removePrivacyFile() error {
 	}
 	// If the sync fails, the file may be back after a power cut. That errs on
 	// the safe side, so it is only a warning.
-	if err := syncDir(d.startConfig.StateDir); err != nil {
+	if err := smallfile.SyncDir(d.startConfig.StateDir); err != nil {
 		d.log.Warn("privacy mode may be on again after a power cut", "err", err)
 	}
 	return nil

@@ -16,27 +16,43 @@ import (
 	"vchat/config"
 	"vchat/daemon/api"
 	"vchat/daemon/identity"
+	"vchat/daemon/smallfile"
 )
 
 // lockFile is the name of the file in the state directory that a running
 // daemon locks.
 const lockFile = "lock"
 
-// openState loads the key in the state directory, or creates both. Errors:
-// ErrNoKey, ErrUnavailable, or those of package identity.
-func openState(dir string) (*identity.Identity, error) {
-	id, err := identity.Load(dir)
+// openState loads the key in the state directory, or creates both. It refuses a
+// directory that others may change. Errors: ErrNoKey, ErrState, ErrUnavailable.
+func openState(dir string) (id *identity.Identity, created bool, err error) {
+	if err := refusedDir(smallfile.CheckDir(dir)); err != nil {
+		return nil, false, err
+	}
+	id, err = identity.Load(dir)
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-		return id, keyError(err)
+		return id, false, keyError(err)
 	}
 	if err = os.MkdirAll(dir, 0o700); err == nil {
+		if err := refusedDir(smallfile.CheckDir(dir)); err != nil {
+			return nil, false, err
+		}
 		id, err = identity.LoadOrCreate(dir)
 	}
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		return nil, fmt.Errorf("%w: state directory %s: %w: make it writable for vchatd, or choose another state_dir",
-			ErrNoKey, dir, errno)
+		return nil, false, fmt.Errorf(
+			"%w: state directory %s: %w: make it writable for vchatd, or choose another state_dir", ErrNoKey, dir, errno)
 	}
-	return id, keyError(err)
+	return id, true, keyError(err)
+}
+
+// refusedDir returns ErrState for the errors of smallfile.CheckDir that are not
+// those of a system call.
+func refusedDir(err error) error {
+	if errors.Is(err, smallfile.ErrAccess) || errors.Is(err, smallfile.ErrOwner) {
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	return nil
 }
 
 func keyError(err error) error {
@@ -45,24 +61,30 @@ func keyError(err error) error {
 	}
 	err = fmt.Errorf("load the key of this device: %w", err)
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return err
+	return fmt.Errorf("%w: %w", ErrState, err)
 }
 
 // lockState locks the state directory. Two daemons with the same key would
 // take the links from each other. The kernel drops the lock when the process
-// ends, however it ends. Errors: ErrUnavailable.
+// ends, however it ends. Errors: ErrUnavailable; ErrState if the lock file is
+// something else.
 //
 // In a directory that cannot be written it locks the file that exists, or else
 // the directory.
 func lockState(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, lockFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
+	f, err := smallfile.Open(path, os.O_RDWR|os.O_CREATE)
+	switch {
+	case errors.Is(err, smallfile.ErrNotRegular):
+		return nil, fmt.Errorf("%w: lock file: %w: remove it", ErrState, err)
+	case err == nil:
 		adopt(f, dir)
-	} else if f, err = os.Open(path); err != nil {
-		f, err = os.Open(dir)
+	default:
+		if f, err = smallfile.Open(path, os.O_RDONLY); err != nil {
+			f, err = os.Open(dir)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open state directory: %w: %w", ErrUnavailable, err)
@@ -110,19 +132,23 @@ const notSaved = "calls and changes of privacy mode will not survive a restart"
 // stateProblem returns the problem of a state directory that cannot be written.
 // The caller holds mu.
 func (d *Daemon) stateProblem() []api.Problem {
-	if d.stateErr == nil {
-		return nil
-	}
 	dir := d.startConfig.StateDir
+	var all []api.Problem
+	if d.stateLost != "" {
+		all = append(all, api.Problem{Subject: "state", Message: d.stateLost})
+	}
+	if d.stateErr == nil {
+		return all
+	}
 	hint := fmt.Sprintf("make %s writable for vchatd", dir)
 	if errors.Is(d.stateErr, unix.EROFS) {
 		hint = fmt.Sprintf("the file system of %s is mounted read-only: remount it, or check the disk", dir)
 	}
-	return []api.Problem{{
+	return append(all, api.Problem{
 		Subject: "state",
 		Message: fmt.Sprintf("state directory not writable (%v): %s", d.stateErr, notSaved),
 		Hint:    hint,
-	}}
+	})
 }
 
 // OwnID returns the id of the key in a state directory; "" if there is no key
@@ -155,10 +181,16 @@ type NewKey struct {
 
 // NewID gives this device a new key, and so a new id. It keeps the old key
 // beside it. Errors: ErrUnavailable if a daemon uses the state directory or the
-// directory cannot be written.
+// directory cannot be written; ErrState if others may change it. Root may renew
+// the key of another user.
 func NewID(cfg *config.Config) (NewKey, error) {
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return NewKey{}, fmt.Errorf("create state directory: %w: %w", ErrUnavailable, err)
+	}
+	if err := smallfile.CheckDir(cfg.StateDir); !errors.Is(err, smallfile.ErrOwner) || os.Geteuid() != 0 {
+		if err := refusedDir(err); err != nil {
+			return NewKey{}, err
+		}
 	}
 	unlock, err := lockState(cfg.StateDir)
 	if err != nil {

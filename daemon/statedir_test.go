@@ -147,3 +147,98 @@ func TestConfig_ownID(t *testing.T) {
 		t.Errorf("got %v, want an error about the own id", err)
 	}
 }
+
+// A state directory that others may change is refused, with what to do.
+func TestStateDir_ofOthers(t *testing.T) {
+	alice := daemontest.New(t, "alice")
+	dir := alice.Config.StateDir
+	for mode, want := range map[os.FileMode]bool{0o777: true, 0o770: true, 0o1777: true, 0o755: false} {
+		if err := unix.Chmod(dir, uint32(mode)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := daemon.New(alice.Config, slog.New(slog.DiscardHandler), nil)
+		if errors.Is(err, daemon.ErrState) != want || want && !strings.Contains(err.Error(), "run: chmod 700 "+dir) {
+			t.Errorf("mode %04o: got %v, want refused: %v", mode, err, want)
+		}
+		if _, err := daemon.NewID(alice.Config); errors.Is(err, daemon.ErrState) != want {
+			t.Errorf("new id with mode %04o: got %v, want refused: %v", mode, err, want)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(dir, 1234, 1234); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := daemon.New(alice.Config, slog.New(slog.DiscardHandler), nil); !errors.Is(err, daemon.ErrState) {
+		t.Errorf("directory of another user: got %v, want ErrState", err)
+	}
+}
+
+// What somebody has put in the place of the lock file is neither opened nor
+// locked.
+func TestLock_notAFile(t *testing.T) {
+	for name, plant := range map[string]func(path string) error{
+		"symlink":     func(p string) error { return os.Symlink(filepath.Join(filepath.Dir(p), "identity.key"), p) },
+		"dead link":   func(p string) error { return os.Symlink(p+"-target", p) },
+		"FIFO":        func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"folder":      func(p string) error { return os.Mkdir(p, 0o700) },
+		"device link": func(p string) error { return os.Symlink("/dev/null", p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			alice := daemontest.New(t, "alice")
+			path := filepath.Join(alice.Config.StateDir, "lock")
+			if err := plant(path); err != nil {
+				t.Fatal(err)
+			}
+			d, err := daemon.New(alice.Config, slog.New(slog.DiscardHandler), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Run(ctx(t)); !errors.Is(err, daemon.ErrState) || !strings.HasSuffix(err.Error(), "remove it") {
+				t.Errorf("got %v, want ErrState and what to do", err)
+			}
+			if _, err := os.Lstat(path + "-target"); err == nil {
+				t.Error("created the target of the link")
+			}
+		})
+	}
+}
+
+// Unusable calls are set aside and named; the device saves calls again.
+func TestRestoreCalls_unusableFile(t *testing.T) {
+	for name, plant := range map[string]func(path string) error{
+		"empty":        func(p string) error { return os.WriteFile(p, nil, 0o600) },
+		"garbage":      func(p string) error { return os.WriteFile(p, []byte{0, 0xff, 0}, 0o600) },
+		"next version": func(p string) error { return os.WriteFile(p, []byte(`[{"version":99}]`), 0o600) },
+		"huge": func(p string) error {
+			return errors.Join(os.WriteFile(p, []byte("["), 0o600), os.Truncate(p, 1<<40))
+		},
+		"of others": func(p string) error { return errors.Join(os.WriteFile(p, []byte("[]"), 0o600), os.Chmod(p, 0o666)) },
+		"FIFO":      func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"folder":    func(p string) error { return os.Mkdir(p, 0o700) },
+		"symlink":   func(p string) error { return os.Symlink("/dev/zero", p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			alice := daemontest.New(t, "alice")
+			path := filepath.Join(alice.Config.StateDir, "calls.json")
+			if err := plant(path); err != nil {
+				t.Fatal(err)
+			}
+			alice.Start()
+			p := alice.Status().Problems
+			if len(p) != 1 || p[0].Subject != "state" || !strings.HasSuffix(p[0].Message, "kept as "+path+".corrupt") ||
+				!strings.Contains(alice.Log(), path+".corrupt") {
+				t.Errorf("got problems %+v, want the file named there and in the log", p)
+			}
+			if _, err := os.Lstat(path + ".corrupt"); err != nil {
+				t.Error(err)
+			}
+			alice.Stop()
+			alice.Start()
+			if p := alice.Status().Problems; p != nil {
+				t.Errorf("after a restart: got problems %+v, want none", p)
+			}
+		})
+	}
+}

@@ -64,7 +64,7 @@ exit codes:
    1  failed
    2  wrong usage
   69  a resource is not available, for example the port is in use
-  78  configuration error, or no key and a state_dir that cannot be written
+  78  configuration error, or a key or state_dir that cannot be used
 `
 
 func main() {
@@ -176,10 +176,15 @@ func loadExisting(path string, own config.OwnID) (*config.Config, error) {
 // failed logs err and returns its exit code.
 func failed(log *slog.Logger, err error) int {
 	log.Error("vchatd failed", "err", err)
+	return exitCode(err)
+}
+
+// exitCode returns the exit code for an error of package daemon.
+func exitCode(err error) int {
 	if errors.Is(err, daemon.ErrUnavailable) {
 		return exitUnavailable
 	}
-	if errors.Is(err, daemon.ErrNoKey) {
+	if errors.Is(err, daemon.ErrNoKey) || errors.Is(err, daemon.ErrState) {
 		return exitConfig
 	}
 	return exitFailed
@@ -236,10 +241,7 @@ func newID(args []string, stdout, stderr io.Writer) int {
 	k, err := daemon.NewID(cfg)
 	if err != nil {
 		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
-		if errors.Is(err, daemon.ErrUnavailable) {
-			return exitUnavailable
-		}
-		return exitFailed
+		return exitCode(err)
 	}
 	fmt.Fprintf(stdout, "old id: %s\nnew id: %s\n", cmp.Or(k.OldID, "none"), k.ID)
 	if k.Kept != "" {
@@ -269,10 +271,7 @@ func runDemo(args []string, stdout, stderr io.Writer) int {
 		TTY: isFile && term.IsTerminal(int(out.Fd())), Log: logging.New(stderr, slog.LevelWarn, false)})
 	if err != nil {
 		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
-		if errors.Is(err, daemon.ErrUnavailable) {
-			return exitUnavailable
-		}
-		return exitFailed
+		return exitCode(err)
 	}
 	return exitDone
 }

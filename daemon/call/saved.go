@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// savedVersion is the version of Saved. Restore ignores other versions.
-const savedVersion = 1
+// SavedVersion is the version of Saved. Restore ignores other versions.
+const SavedVersion = 1
 
 // maxExpired is how long ago a saved deadline may plausibly have passed. A
 // larger difference means that one of the two times is wrong: without a
@@ -43,7 +43,7 @@ func (c *Calls) Saved() []Saved {
 			continue
 		}
 		saved = append(saved, Saved{
-			Version: savedVersion, IDs: slices.Clone(l.ids), Peer: l.Peer, Direction: l.Direction,
+			Version: SavedVersion, IDs: slices.Clone(l.ids), Peer: l.Peer, Direction: l.Direction,
 			Started: l.Started.Round(0), Answered: l.Answered.Round(0), ResumeBy: l.resumeDeadline.Round(0),
 			Restarts: l.Restarts,
 		})
@@ -59,7 +59,7 @@ func (c *Calls) Saved() []Saved {
 func (c *Calls) Restore(saved []Saved, now time.Time) []Action {
 	c.saved = saved
 	for _, s := range saved {
-		if s.Version != savedVersion || len(s.IDs) == 0 || len(s.IDs) > maxIDs || slices.Contains(s.IDs, ID{}) ||
+		if s.Version != SavedVersion || len(s.IDs) == 0 || len(s.IDs) > maxIDs || slices.Contains(s.IDs, ID{}) ||
 			!c.cfg.Known[s.Peer] || c.find(s.Peer) != nil || len(c.calls) >= c.cfg.Max {
 			continue
 		}

@@ -45,7 +45,7 @@ type Device struct {
 // test, and its log printed if the test has failed.
 func New(t testing.TB, name string) *Device {
 	t.Helper()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "state") // with mode 0700, whatever the umask
 	id, err := identity.LoadOrCreate(dir)
 	if err != nil {
 		t.Fatal(err)

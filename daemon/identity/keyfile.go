@@ -6,14 +6,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"vchat/daemon/smallfile"
 )
 
 // KeyFile is the name of the key file in the state directory. It is PKCS #8 in
@@ -87,7 +86,7 @@ func Renew(dir string, now time.Time) (renewed *Identity, kept string, err error
 			return nil, "", fmt.Errorf("keep the old key: %w", err)
 		}
 		// Now: the new name of the old key must be on disk before the new key.
-		if err := syncDir(dir); err != nil {
+		if err := smallfile.SyncDir(dir); err != nil {
 			return nil, kept, err
 		}
 		if err := replaceKey(path); err != nil {
@@ -97,7 +96,7 @@ func Renew(dir string, now time.Time) (renewed *Identity, kept string, err error
 	if err := chown(path, owner); err != nil {
 		return nil, kept, fmt.Errorf("new identity: %w", err)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := smallfile.SyncDir(dir); err != nil {
 		return nil, kept, err
 	}
 	renewed, err = Load(dir)
@@ -123,8 +122,7 @@ func replaceKey(path string) error {
 	if err != nil {
 		return fmt.Errorf("generate key: %w", err)
 	}
-	return renameio.WriteFile(path, text, 0o600, renameio.WithTempDir(filepath.Dir(path)),
-		renameio.WithStaticPermissions(0o600))
+	return smallfile.Replace(path, text)
 }
 
 // chown sets the owner of path to that of owner, if this process is root.
@@ -137,26 +135,16 @@ func chown(path string, owner fs.FileInfo) error {
 }
 
 func load(path string) (ed25519.PrivateKey, error) {
-	// Without O_NONBLOCK, open(2) of a FIFO would block.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
+	text, err := smallfile.ReadSecret(path, maxKeyLen)
+	switch {
+	case errors.Is(err, smallfile.ErrAccess):
+		return nil, fmt.Errorf("%w: %w; if others have read it, run vchatd new-id and pair again", ErrKeyMode, err)
+	case errors.Is(err, smallfile.ErrTooLarge):
+		return nil, keyFileError(path, "too long")
+	case errors.Is(err, smallfile.ErrNotRegular):
+		return nil, keyFileError(path, err.Error())
+	case err != nil:
 		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, keyFileError(path, "not a regular file")
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s has mode %04o; unless others have read it, run: chmod 600 %s", ErrKeyMode,
-			path, mode, path)
-	}
-	text, err := io.ReadAll(io.LimitReader(file, maxKeyLen+1))
-	if err != nil {
-		return nil, fmt.Errorf("read key file: %w", err)
 	}
 	key, fault := parse(text)
 	if fault != "" {
@@ -172,11 +160,8 @@ func keyFileError(path, fault string) error {
 
 // parse returns the key, or the fault of the file.
 func parse(text []byte) (key ed25519.PrivateKey, fault string) {
-	switch {
-	case len(text) == 0:
+	if len(text) == 0 {
 		return nil, "empty file"
-	case len(text) > maxKeyLen:
-		return nil, "too long"
 	}
 	block, rest := pem.Decode(text)
 	switch {
@@ -209,26 +194,10 @@ func create(dir, path string) error {
 	if err != nil {
 		return fmt.Errorf("generate key: %w", err)
 	}
-	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
-	if err != nil {
+	if err := smallfile.Create(path, text); err != nil {
 		return fmt.Errorf("write key file: %w", err)
 	}
-	_, err = file.Write(text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err == nil {
-		// Not a rename: it would replace a key that was created in the
-		// meantime. link(2) fails instead.
-		err = os.Link(file.Name(), path)
-	}
-	if e := file.Cleanup(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("write key file: %w", err)
-	}
-	return errors.Join(syncDir(dir), syncParents(dir))
+	return syncParents(dir)
 }
 
 func newKey() ([]byte, error) {
@@ -243,24 +212,11 @@ func newKey() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
 }
 
-// syncDir makes the new file name survive a power failure.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync state directory: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync state directory: %w", err)
-	}
-	return nil
-}
-
 // syncParents makes the name of a new directory survive a power failure. It
 // skips directories that it may not open: this process has not created them.
 func syncParents(dir string) error {
 	for parent := filepath.Dir(dir); ; parent = filepath.Dir(parent) {
-		if err := syncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if err := smallfile.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 		if parent == filepath.Dir(parent) {

@@ -125,7 +125,7 @@ func TestLoadOrCreate_invalidFile(t *testing.T) {
 		msg  string // part of the error
 	}{
 		{"readable by the group", good, 0o640, ErrKeyMode,
-			"has mode 0640; unless others have read it, run: chmod 600 "},
+			"has mode 0640; run: chmod 600 "},
 		{"readable by all", good, 0o604, ErrKeyMode, "chmod 600 "},
 		{"writable by the group", good, 0o620, ErrKeyMode, "chmod 600 "},
 		{"empty", nil, 0o600, ErrKeyFile, "empty file; restore a backup"},

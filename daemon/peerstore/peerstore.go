@@ -101,6 +101,10 @@ func (s *Store) Problems() []string {
 	return all
 }
 
+// RemoveTemporaries removes what a write leaves behind that a power cut ended.
+// No other process may use the store.
+func (s *Store) RemoveTemporaries() { smallfile.RemoveTemporaries(s.dir) }
+
 // Add adds a peer, with the present time, and returns it. For an id that the
 // store has, it replaces name and address. Errors: ErrInvalid for a name or
 // address that the configuration would refuse; ErrNameTaken if another paired
@@ -230,7 +234,6 @@ func (s *Store) load() error {
 		text, ok := strings.CutSuffix(name, suffix)
 		id, err := identity.ParseID(text)
 		if !ok || err != nil || id.String() != text {
-			s.removeTemporary(name)
 			continue
 		}
 		if len(s.peers) == MaxPeers {
@@ -244,13 +247,6 @@ func (s *Store) load() error {
 		}
 	}
 	return nil
-}
-
-// removeTemporary removes a file that was left behind by a write.
-func (s *Store) removeTemporary(name string) {
-	if smallfile.IsTemporary(name) {
-		_ = os.Remove(filepath.Join(s.dir, name))
-	}
 }
 
 // names returns the names in the folder, at most maxEntries; nil if there is no

@@ -238,7 +238,7 @@ func TestOpen_folderOfOthers(t *testing.T) {
 }
 
 // A write that a power cut ended leaves no file behind.
-func TestOpen_removesTemporaries(t *testing.T) {
+func TestRemoveTemporaries(t *testing.T) {
 	dir := t.TempDir()
 	add(t, peerstore.Open(dir), "bob", id(1))
 	left := filepath.Join(dir, peerstore.Dir, "."+filepath.Base(file(dir, id(1)))+"8912345678901234567")
@@ -246,6 +246,7 @@ func TestOpen_removesTemporaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := peerstore.Open(dir)
+	s.RemoveTemporaries()
 	if _, err := os.Lstat(left); len(s.List()) != 1 || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, %v; want bob and no temporary file", s.List(), err)
 	}

@@ -29,6 +29,7 @@ var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrTooLarge   = errors.New("file too large")
 	ErrAccess     = errors.New("accessible by others")
+	ErrOwner      = errors.New("owned by another user")
 )
 
 // Read returns the content of a file that people write. It follows symbolic
@@ -165,8 +166,8 @@ func regular(path string, mode uint32) error {
 }
 
 // CheckDir returns an error if others than this user and root may change the
-// names in a directory: they could replace its files. Errors: ErrAccess, with
-// what to do, or one with the errno.
+// names in a directory: they could replace its files. Errors: ErrAccess and
+// ErrOwner, with what to do, or one with the errno.
 func CheckDir(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -181,7 +182,7 @@ func CheckDir(dir string) error {
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
 		return fmt.Errorf("%w: directory %s belongs to uid %d, and this process runs as uid %d; run: chown %d %s",
-			ErrAccess, dir, st.Uid, os.Geteuid(), os.Geteuid(), dir)
+			ErrOwner, dir, st.Uid, os.Geteuid(), os.Geteuid(), dir)
 	}
 	return nil
 }

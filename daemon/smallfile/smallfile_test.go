@@ -141,8 +141,8 @@ func TestCheckDir(t *testing.T) {
 		if err := errors.Join(os.Chmod(dir, 0o700), os.Chown(dir, 1234, 1234)); err != nil {
 			t.Fatal(err)
 		}
-		if err := smallfile.CheckDir(dir); !errors.Is(err, smallfile.ErrAccess) {
-			t.Errorf("directory of another user: got %v, want ErrAccess", err)
+		if err := smallfile.CheckDir(dir); !errors.Is(err, smallfile.ErrOwner) {
+			t.Errorf("directory of another user: got %v, want ErrOwner", err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // Replace writes a file with mode 0600, which may exist.
@@ -88,29 +89,29 @@ func SetAside(path string) (kept string, err error) {
 // RemoveTemporaries removes what Replace and Create leave behind in a directory
 // if the process is killed or the power cut while they write.
 func RemoveTemporaries(dir string) {
-	d, err := os.Open(dir)
+	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0) // not a FIFO, which would block
 	if err != nil {
 		return
 	}
 	defer d.Close()
 	names, _ := d.Readdirnames(-1)
 	for _, name := range names {
-		if IsTemporary(name) {
+		if isTemporary(name) {
 			_ = os.Remove(filepath.Join(dir, name))
 		}
 	}
 }
 
-// IsTemporary reports whether a file has the name of what Replace and Create
+// isTemporary reports whether a file has the name of what Replace and Create
 // leave behind: a dot, the name of the file, and digits.
-func IsTemporary(name string) bool {
+func isTemporary(name string) bool {
 	rest := strings.TrimRight(name, "0123456789")
 	return strings.HasPrefix(name, ".") && len(rest) > 1 && len(name)-len(rest) >= 10
 }
 
 // SyncDir makes changes of names in a directory survive a power cut.
 func SyncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
