@@ -40,6 +40,7 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/call"
 	"vchat/daemon/camera"
+	"vchat/daemon/configfile"
 	"vchat/daemon/control"
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
@@ -95,6 +96,9 @@ type Daemon struct {
 
 	privacyMu sync.Mutex // serialises SetPrivacy, disk included
 
+	reloadMu sync.Mutex       // serialises reloads and the use of file; it comes before configMu
+	file     *configfile.File // nil: the configuration does not come from a file
+
 	// configMu serialises changes of the configuration and of the paired peers,
 	// disk included. It comes before mu.
 	configMu   sync.Mutex
@@ -114,6 +118,7 @@ type Daemon struct {
 	stopping      bool                     // step refuses every event
 	stateErr      error                    // why the state directory cannot be written; nil: it can
 	stateLost     string                   // what could not be read from it at the start
+	refused       *refusedConfig           // nil: the configuration file is in effect
 }
 
 // New returns a device with the key and the calls in its state directory. It
@@ -125,12 +130,15 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if err != nil {
 		return nil, err
 	}
-	if created {
-		log.Warn("no key found; new key created", "dir", cfg.StateDir, "id", id.ID())
-	}
 	store := peerstore.Open(cfg.StateDir)
 	for _, p := range store.Problems() {
 		log.Warn("paired peers not complete", "err", p)
+	}
+	switch {
+	case created && len(store.List()) > 0: // the key is lost, and with it the id
+		log.Error("no key found; new key created: pair again with every peer", "dir", cfg.StateDir, "id", id.ID())
+	case created:
+		log.Info("new key created", "dir", cfg.StateDir, "id", id.ID())
 	}
 	merged, paired := withPaired(cfg, store.List(), id.ID())
 	peers, err := linkPeers(merged, id.ID())
@@ -210,6 +218,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.listen(); err != nil {
 		return err
 	}
+	d.keepConfig()
 	// Stopped in reverse: viewers and peers first, then the camera they use.
 	parts := []*part{
 		{name: "systemd notifications", run: d.notifySystemd},

@@ -38,7 +38,7 @@ var importRules = map[string]struct {
 		"daemon/mjpeg",
 	}, "it draws frames and text and does not know sessions"},
 	"cmd/vchatd": {[]string{
-		"config", "daemon", "daemon/demo", "daemon/logging", "daemon/sandbox", "daemon/tune",
+		"config", "daemon", "daemon/configfile", "daemon/demo", "daemon/logging", "daemon/sandbox", "daemon/tune",
 	}, "flags, configuration, exit codes; everything else is the daemon's"},
 
 	"config":             {[]string{"daemon/smallfile"}, "it parses the file and does not apply it"},
@@ -47,7 +47,7 @@ var importRules = map[string]struct {
 	"v4l2/v4l2test":      {[]string{"v4l2", "v4l2/internal/uapi"}, "a simulated kernel"},
 
 	"daemon": {[]string{
-		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/control", "daemon/frame",
+		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control", "daemon/frame",
 		"daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
 		"daemon/netwatch", "daemon/pairing", "daemon/peerstore", "daemon/resolve", "daemon/smallfile",
 		"daemon/transport", "daemon/tune", "daemon/wire",
@@ -60,6 +60,9 @@ var importRules = map[string]struct {
 	"daemon/client": {[]string{
 		"daemon/api",
 	}, "vchatctl must not contain the daemon"},
+	"daemon/configfile": {[]string{
+		"config", "daemon/smallfile",
+	}, "it reads and keeps the file and does not apply it"},
 	"daemon/congestion": {[]string{
 		"daemon/frame", "daemon/wire",
 	}, "pure: bytes, times, feedback; no net, no clocks"},

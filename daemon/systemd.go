@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,14 @@ func statusLine(s api.Status) string {
 	}
 	if s.Privacy {
 		camera = "camera off (privacy)"
+	}
+	if i := slices.IndexFunc(s.Problems, func(p api.Problem) bool { return p.Subject == "config" }); i >= 0 {
+		p := s.Problems[i]
+		where := p.File
+		if p.Line > 0 {
+			where = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+		}
+		camera += fmt.Sprintf("; configuration refused: %s: %s", where, p.Message)
 	}
 	if len(s.Calls) == 0 {
 		up := 0

@@ -65,6 +65,12 @@ func TestNotifySystemd(t *testing.T) {
 		t.Errorf("got %q, want the time too", s)
 	}
 	m.expect("READY=1")
+	alice.Reload(func(*config.Config) error {
+		return config.Errors{{File: "/etc/vchat.yaml", Line: 3, Col: 7, Message: "unknown key"}}
+	})
+	if s := m.expect("STATUS="); !strings.Contains(s, "configuration refused: /etc/vchat.yaml:3:7: unknown key") {
+		t.Errorf("got %q, want the fault of the configuration", s)
+	}
 	alice.Stop()
 	m.expect("STOPPING=1")
 }

@@ -135,15 +135,25 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped")))
 		}
 	})
-	for _, p := range s.Problems {
+	for i, p := range s.Problems {
 		if p.Subject == "camera" {
 			continue // writeCamera shows it
 		}
-		fmt.Fprintf(w, "\n%s %s\n", color.red("!"), join(": ", join(" ", p.Subject, p.Peer), problemText(s, p)))
-		if p.Hint != "" {
+		fmt.Fprintf(w, "\n%s %s\n", color.red("!"),
+			join(": ", join(" ", p.Subject, p.Peer, position(p)), problemText(s, p)))
+		sameNext := i+1 < len(s.Problems) && s.Problems[i+1].Subject == p.Subject && s.Problems[i+1].Hint == p.Hint
+		if p.Hint != "" && !sameNext {
 			fmt.Fprintf(w, "  %s\n", p.Hint)
 		}
 	}
+}
+
+// position returns the place of a fault in a file, as compilers write it.
+func position(p api.Problem) string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
 // paired returns where a peer comes from, unless from the configuration.

@@ -213,6 +213,8 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		})
 	case "refuse-camera": // KIND MESSAGE [HINT]: the daemon refuses camera and privacy requests
 		d.FailCameras(&api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: strings.Join(args[3:], " ")})
+	case "refuse-reload": // MESSAGE HINT: the daemon refuses to reload
+		d.RefuseReload(&api.Error{Kind: api.BadConfig, Message: args[1], Hint: args[2]})
 	case "camera": // STATE REASON
 		d.Update(func(s *api.Status) {
 			s.Camera = api.Camera{Device: "/dev/video0", State: api.CameraState(args[1]), Reason: args[2]}
@@ -378,7 +380,10 @@ func fillStatus(s *api.Status) {
 		{ID: "THIRD-…", Address: "192.0.2.10:40000", Count: 1, LastMS: 140_000, Reason: "unknown key"},
 		{ID: "FOURT-…", Address: "192.0.2.11:40000", Count: 1, LastMS: 150_000, Reason: "unknown key"},
 	}
+	const running = "vchatd runs on the configuration from before"
 	s.Problems = []api.Problem{
+		{Subject: "config", File: "/etc/vchat.yaml", Line: 3, Column: 1, Message: "first fault", Hint: running},
+		{Subject: "config", File: "/etc/vchat.yaml", Line: 7, Column: 5, Message: "second fault", Hint: running},
 		{Subject: "camera", Message: s.Camera.Warnings[0]},
 		{Subject: "link", Peer: "attic", Message: "connection refused", Hint: "is vchatd running there?"},
 	}

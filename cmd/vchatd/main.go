@@ -33,6 +33,7 @@ import (
 
 	"vchat/config"
 	"vchat/daemon"
+	"vchat/daemon/configfile"
 	"vchat/daemon/demo"
 	"vchat/daemon/logging"
 	"vchat/daemon/sandbox"
@@ -138,23 +139,23 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	inJournal, _ := journal.StderrIsJournalStream()
 	level := new(slog.LevelVar)
 	log := logging.New(stderr, level, inJournal)
-	cfg, err := config.LoadFor(*path, daemon.OwnID)
+	file := configfile.New(*path, daemon.OwnID)
+	cfg, refused, err := file.Start()
 	if err != nil {
 		return configError(err, stderr)
 	}
-	if _, err := os.Stat(*path); err != nil {
+	if _, err := os.Stat(*path); err != nil && refused == nil {
 		log.Warn("no configuration file, using defaults", "path", *path)
 	}
 	d, err := daemon.New(cfg, log, level)
 	if err != nil {
 		return failed(log, err)
 	}
+	d.UseFile(file, refused)
 	go func() { // ends with the process
 		<-d.Ready()
 		for range hup {
-			d.Reload(func() (*config.Config, error) {
-				return loadExisting(*path, func(string) string { return d.ID().String() })
-			})
+			_, _ = d.ReloadFile() // it reports the result itself
 		}
 	}()
 	defer tune.Start()()
@@ -162,15 +163,6 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return failed(log, err)
 	}
 	return exitDone
-}
-
-// loadExisting is config.Load for a reload. A missing file is an error then:
-// the defaults would remove all peers.
-func loadExisting(path string, own config.OwnID) (*config.Config, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
-	return config.LoadFor(path, own)
 }
 
 // failed logs err and returns its exit code.

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"start":   cmdStart,
 			"answers": cmdAnswers,
 			"reload":  cmdReload,
+			"ask":     cmdAsk,
 			"signal":  cmdSignal,
 			"finish":  cmdFinish,
 			"ownpeer": cmdOwnPeer,
@@ -181,6 +181,33 @@ func cmdReload(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// cmdAsk is "ask SOCKET [TEXT]". It reloads by the control socket and checks
+// the answer: success, or an error with the text, which Status repeats.
+func cmdAsk(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
+	defer cancel()
+	c := client.New(args[0])
+	defer c.Close()
+	_, err := c.Reload(ctx)
+	s, statusErr := c.Status(ctx)
+	ts.Check(statusErr)
+	var listed []string
+	for _, p := range s.Problems {
+		if p.Subject == "config" {
+			listed = append(listed, fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message))
+		}
+	}
+	switch {
+	case len(args) == 1 && (err != nil || listed != nil):
+		ts.Fatalf("got %v and problems %q, want a reload", err, listed)
+	case len(args) == 1:
+	case err == nil || !strings.Contains(err.Error(), args[1]):
+		ts.Fatalf("got %v, want %q", err, args[1])
+	case len(listed) == 0 || !strings.Contains(err.Error(), listed[0]):
+		ts.Fatalf("got problems %q, want the fault: %v", listed, err)
+	}
+}
+
 // cmdOwnPeer is "ownpeer STATEDIR FILE". It expands a file with $ID, the id of
 // the key in the state directory.
 func cmdOwnPeer(ts *testscript.TestScript, _ bool, args []string) {
@@ -210,18 +237,4 @@ func cmdFinish(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	p.cmd = nil
-}
-
-// A missing file means the defaults at the start, but is an error at a reload.
-func TestLoadExisting(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "vchat.yaml")
-	if _, err := loadExisting(path, nil); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("missing file: got %v, want ErrNotExist", err)
-	}
-	if err := os.WriteFile(path, []byte("name: kitchen\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if cfg, err := loadExisting(path, nil); err != nil || cfg.Name != "kitchen" {
-		t.Errorf("existing file: got %v, %v; want the name kitchen", cfg, err)
-	}
 }

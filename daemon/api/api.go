@@ -22,6 +22,7 @@ const (
 	PathAnswer   = "/v1/calls/answer"    // POST PeerRequest: Call
 	PathReject   = "/v1/calls/reject"    // POST PeerRequest: Call
 	PathHangup   = "/v1/calls/hangup"    // POST PeerRequest: Call
+	PathReload   = "/v1/reload"          // POST: Reloaded, once the configuration file is in effect
 	PathSay      = "/v1/say"             // POST MessageRequest: Message
 	PathFeeds    = "/v1/feeds/"          // GET + a feed's name + StreamSuffix or SnapshotSuffix
 	PathPrivacy  = "/v1/privacy"         // GET: Privacy; PUT PrivacyRequest: Privacy
@@ -90,6 +91,11 @@ type MessageRequest struct {
 type Message struct {
 	Peer string `json:"peer,omitempty"`
 	Text string `json:"text"`
+}
+
+// Reloaded is the answer of PathReload.
+type Reloaded struct {
+	File string `json:"file"` // that was loaded
 }
 
 // Identity identifies a device.

@@ -77,6 +77,10 @@
 //	    curl --unix-socket $S -d '{}' http://vchat/v1/calls/reject
 //	    {"error":{"kind":"no_such_call","message":"…"}}
 //
+//	POST /v1/reload
+//	    curl --unix-socket $S -X POST http://vchat/v1/reload
+//	    {"file":"/etc/vchat.yaml"}
+//
 //	GET /v1/privacy
 //	    curl --unix-socket $S http://vchat/v1/privacy
 //	    {"privacy":false}

@@ -25,6 +25,7 @@ const (
 	PrivacyOn         Kind = "privacy"         // the owner has turned the camera off
 	NoSuchControl     Kind = "no_such_control" // of a camera
 	BadValue          Kind = "bad_value"       // of a camera or a control
+	BadConfig         Kind = "bad_config"      // the configuration file has a fault; the daemon runs without it
 	Unsupported       Kind = "unsupported"
 	RateLimited       Kind = "rate_limited"
 	ShuttingDown      Kind = "shutting_down"
@@ -36,6 +37,8 @@ func (k Kind) HTTPStatus() int {
 	switch k {
 	case BadRequest, BadValue:
 		return http.StatusBadRequest
+	case BadConfig:
+		return http.StatusUnprocessableEntity
 	case NotPermitted:
 		return http.StatusForbidden
 	case NotFound, NoSuchPeer, NoSuchCall, NoSuchFeed, NoSuchControl:

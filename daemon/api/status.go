@@ -50,10 +50,13 @@ type KeyMismatch struct {
 
 // Problem describes something that does not work as configured.
 type Problem struct {
-	Subject string `json:"subject"` // camera, link, call, viewer, config …
+	Subject string `json:"subject"` // camera, link, call, viewer, state, config …
 	Peer    string `json:"peer,omitempty"`
-	Message string `json:"message"`        // what is wrong
-	Hint    string `json:"hint,omitempty"` // what to do about it
+	File    string `json:"file,omitempty"`   // config: the configuration file
+	Line    int    `json:"line,omitempty"`   // config: from 1; absent if it has no position
+	Column  int    `json:"column,omitempty"` // config: from 1, in characters
+	Message string `json:"message"`          // what is wrong
+	Hint    string `json:"hint,omitempty"`   // what to do about it
 }
 
 // CameraState is the state of a camera.

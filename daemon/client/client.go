@@ -140,6 +140,12 @@ func (c *Client) Say(ctx context.Context, peer, text string) error {
 	return err
 }
 
+// Reload makes the daemon read its configuration file again. After it returns
+// nil, the file is in effect; after an error nothing has changed.
+func (c *Client) Reload(ctx context.Context) (api.Reloaded, error) {
+	return request[api.Reloaded](ctx, c, "POST", api.PathReload, nil)
+}
+
 // Privacy reports whether the owner has turned the camera off.
 func (c *Client) Privacy(ctx context.Context) (bool, error) {
 	p, err := request[api.Privacy](ctx, c, "GET", api.PathPrivacy, nil)

@@ -2,6 +2,7 @@ package configfile_test
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -198,6 +199,19 @@ func TestKeep_unusableCopy(t *testing.T) {
 				t.Errorf("got %q, %v; want a copy", b, err)
 			}
 		})
+	}
+}
+
+// A missing file means the defaults at the first start, but is an error at a
+// reload.
+func TestLoad_missing(t *testing.T) {
+	d := newDevice(t)
+	if _, err := configfile.New(d.path, nil).Load(); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("reload: got %v, want ErrNotExist", err)
+	}
+	cfg, refused, err := configfile.New(d.path, nil).Start()
+	if err != nil || refused != nil || cfg.File != d.path {
+		t.Errorf("start: got %+v, %v, %v; want the defaults", cfg, refused, err)
 	}
 }
 

@@ -26,6 +26,10 @@ type Backend interface {
 	Reject(peer string) (api.Call, error)
 	Hangup(peer string) (api.Call, error)
 
+	// ReloadFile reads the configuration file again. When it returns nil, the
+	// file is in effect; after an error nothing has changed.
+	ReloadFile() (api.Reloaded, error)
+
 	// Say queues a message for the peer of a call.
 	Say(api.MessageRequest) (api.Message, error)
 

@@ -38,6 +38,7 @@ var wantRights = map[string]right{
 	"PUT /v1/privacy":          rightCall,
 	"POST /v1/camera/controls": rightAdmin,
 	"DELETE /v1/peers/{peer}":  rightAdmin,
+	"POST /v1/reload":          rightAdmin,
 }
 
 func TestRoutes_rights(t *testing.T) {

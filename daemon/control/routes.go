@@ -56,6 +56,9 @@ var routes = []route{
 	{"POST", api.PathSay, rightCall, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(s, w, r, s.backend.Say)
 	}},
+	{"POST", api.PathReload, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, func(struct{}) (api.Reloaded, error) { return s.backend.ReloadFile() })
+	}},
 	{"GET", api.PathPrivacy, rightWatch, (*Server).privacy},
 	{"PUT", api.PathPrivacy, rightCall, (*Server).setPrivacy},
 	{"GET", api.PathCameras, rightWatch, (*Server).cameras},

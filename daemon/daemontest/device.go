@@ -126,7 +126,7 @@ func (d *Device) Start() {
 // Reload reloads the running device with a changed copy of its configuration,
 // as SIGHUP does. An error of change stands for an error of the file.
 func (d *Device) Reload(change func(*config.Config) error) {
-	d.daemon.Reload(func() (*config.Config, error) {
+	_ = d.daemon.Reload(func() (*config.Config, error) {
 		cfg := *d.Config
 		cfg.Peers = maps.Clone(cfg.Peers)
 		if err := change(&cfg); err != nil {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -138,7 +139,8 @@ func load(path string) (ed25519.PrivateKey, error) {
 	text, err := smallfile.ReadSecret(path, maxKeyLen)
 	switch {
 	case errors.Is(err, smallfile.ErrAccess):
-		return nil, fmt.Errorf("%w: %w; if others have read it, run vchatd new-id and pair again", ErrKeyMode, err)
+		text := strings.TrimPrefix(err.Error(), smallfile.ErrAccess.Error()+": ")
+		return nil, fmt.Errorf("%w: %s; if others have read it, run vchatd new-id and pair again", ErrKeyMode, text)
 	case errors.Is(err, smallfile.ErrTooLarge):
 		return nil, keyFileError(path, "too long")
 	case errors.Is(err, smallfile.ErrNotRegular):

@@ -30,6 +30,7 @@ type Device struct {
 	commands  []string
 	onCall    func(api.CallRequest) (api.Call, error)
 	cameraErr error // the answer to privacy and camera commands
+	reloadErr error // the answer to reloads
 }
 
 // New returns a device named kitchen with the peers workshop (reachable) and
@@ -213,6 +214,21 @@ func (d *Device) Reject(peer string) (api.Call, error) {
 // Hangup implements control.Backend.
 func (d *Device) Hangup(peer string) (api.Call, error) {
 	return d.toCall("hangup", peer, api.CallEnded, api.ReasonHungUp)
+}
+
+// ReloadFile implements control.Backend.
+func (d *Device) ReloadFile() (api.Reloaded, error) {
+	d.record("reload")
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return api.Reloaded{File: "/etc/vchat.yaml"}, d.reloadErr
+}
+
+// RefuseReload sets the answer to later reloads; nil: they succeed.
+func (d *Device) RefuseReload(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reloadErr = err
 }
 
 // Say implements control.Backend. It publishes the message as an event of its
