@@ -105,6 +105,8 @@ type Daemon struct {
 	fileConfig *config.Config // as loaded, without the paired peers
 	store      *peerstore.Store
 
+	pairings pairings
+
 	mu            sync.Mutex
 	cfg           *config.Config            // fileConfig and the paired peers
 	paired        map[string]peerstore.Peer // the paired ones of cfg.Peers, by name there
@@ -172,7 +174,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.links = link.New(link.Config{
 		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),
 		Handler: (*linkHandler)(d), Log: log,
-		Network: netwatch.Watch,
+		Network: netwatch.Watch, Pairing: d.servePairing,
 	})
 	d.links.Configure(cfg.Name, peers)
 	d.events = control.NewEvents(d.Status)

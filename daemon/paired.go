@@ -65,18 +65,7 @@ func withPaired(cfg *config.Config, stored []peerstore.Peer, own identity.ID) (
 func (d *Daemon) AddPeer(name string, id identity.ID, address string) (api.Peer, error) {
 	d.configMu.Lock()
 	defer d.configMu.Unlock()
-	if id == d.ID() {
-		return api.Peer{}, fmt.Errorf("%w: it has %s", peerstore.ErrInvalid, config.OwnIDText)
-	}
-	for other, p := range d.fileConfig.Peers {
-		if p.ID == id.String() {
-			return api.Peer{}, fmt.Errorf("%w: %s", ErrKnownPeer, other)
-		}
-		if strings.EqualFold(other, name) {
-			return api.Peer{}, fmt.Errorf("%w: the configuration file has a peer %s", peerstore.ErrNameTaken, other)
-		}
-	}
-	if _, err := d.store.Add(name, id, address); err != nil {
+	if err := d.keepPeer(name, id, address); err != nil {
 		return api.Peer{}, err
 	}
 	d.log.Info("peer paired", "peer", name, "id", id, "address", address)
@@ -84,6 +73,23 @@ func (d *Daemon) AddPeer(name string, id identity.ID, address string) (api.Peer,
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.peerView(name), nil
+}
+
+// keepPeer is AddPeer without its effect. The caller holds configMu.
+func (d *Daemon) keepPeer(name string, id identity.ID, address string) error {
+	if id == d.ID() {
+		return fmt.Errorf("%w: it has %s", peerstore.ErrInvalid, config.OwnIDText)
+	}
+	for other, p := range d.fileConfig.Peers {
+		if p.ID == id.String() {
+			return fmt.Errorf("%w: %s", ErrKnownPeer, other)
+		}
+		if strings.EqualFold(other, name) {
+			return fmt.Errorf("%w: the configuration file has a peer %s", peerstore.ErrNameTaken, other)
+		}
+	}
+	_, err := d.store.Add(name, id, address)
+	return err
 }
 
 // Unpair ends call and link with a peer made by pairing, and forgets it. The

@@ -64,7 +64,7 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 		"control socket of vchatd; also $VCHAT_SOCKET")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.AddCommand(
-		a.statusCmd(), a.peersCmd(), a.unpairCmd(),
+		a.statusCmd(), a.peersCmd(), a.pairCmd(), a.unpairCmd(),
 		a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.sayCmd(),
 		a.viewCmd(), a.snapshotCmd(), a.recordCmd(),
 		a.cameraCmd(), a.privacyCmd(),

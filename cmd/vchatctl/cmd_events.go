@@ -74,6 +74,8 @@ func eventText(e api.Event) string {
 		return join("  ", string(e.Camera.State), e.Camera.Reason)
 	case e.Event == api.EventPrivacy && e.Privacy != nil:
 		return onOff(*e.Privacy)
+	case e.Event == api.EventPairing && e.Pairing != nil:
+		return pairingText(e.Pairing)
 	case e.Event == api.EventText && e.From == api.SideLocal:
 		return "to " + e.Peer + ": " + e.Text
 	case e.Event == api.EventText:

@@ -20,7 +20,7 @@ func (a *app) peersCmd() *cobra.Command {
 				return err
 			}
 			if len(peers) == 0 {
-				a.noticef("no peers are known; add them under peers in /etc/vchat.yaml")
+				a.noticef("no peers are known; see vchatctl pair --help")
 			}
 			return a.print(api.Peers{Peers: peers}, func(w io.Writer) {
 				table(w, func(w io.Writer) {

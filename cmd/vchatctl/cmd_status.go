@@ -131,6 +131,12 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 			fmt.Fprintf(w, "peer\tnone known\n")
 		}
 		writeRefused(w, s.Refused)
+		if p := s.Pairing; p != nil {
+			fmt.Fprintf(w, "pairing\t%s\n", pairingText(p))
+			if h := pairingHint(p.State); h != "" {
+				fmt.Fprintf(w, "\t%s\n", h)
+			}
+		}
 		for _, v := range s.Viewers {
 			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped")))
 		}

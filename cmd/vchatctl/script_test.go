@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 			return err == nil || os.Getenv("VCHAT_TEST_TOOLS") != "", nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":      codeCmd,
+			"devices":   devicesCmd(t),
 			"exits":     exitsCmd,
 			"device":    deviceCmd,
 			"display":   displayCmd,
@@ -246,6 +248,10 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		d.wg.Go(func() { d.publishCall(call) })
 	case "chat": // both sides of the call send messages
 		d.wg.Go(d.publishChat)
+	case "asked": // REQUEST: wait until the device was asked for this
+		for !strings.Contains(strings.Join(d.Commands(), "\n"), args[1]) {
+			time.Sleep(10 * time.Millisecond)
+		}
 	case "requests": // REQUEST…: the device was asked for exactly these
 		if got, want := strings.Join(d.Commands(), ", "), strings.Join(args[1:], " "); got != want {
 			ts.Fatalf("got requests %q, want %q", got, want)

@@ -15,6 +15,9 @@ const (
 	PathStatus   = "/v1/status"          // GET: Status
 	PathPeers    = "/v1/peers"           // GET: Peers
 	PathPeer     = "/v1/peers/"          // DELETE + a peer's name or id: Peer, which is forgotten
+	PathPair     = "/v1/pair"            // POST PairRequest: EventPairing a line, the last one paired or failed
+	PathConfirm  = "/v1/pair/confirm"    // POST PairConfirm: Pairing
+	PathRefuse   = "/v1/pair/refuse"     // POST {}: Pairing, which ends
 	PathIdentity = "/v1/id"              // GET: Identity
 	PathMetrics  = "/v1/metrics"         // GET: Prometheus text, as MetricsType
 	PathEvents   = "/v1/events"          // GET: one Event a line, until either side closes

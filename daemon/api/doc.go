@@ -32,6 +32,22 @@
 //	    curl --unix-socket $S -X DELETE http://vchat/v1/peers/attic
 //	    {"name":"attic",…"source":"paired",…}
 //
+//	POST /v1/pair
+//	    curl --unix-socket $S --no-buffer -d '{"wait":true}' \
+//	        http://vchat/v1/pair
+//	    {"time":"…","event":"pairing","pairing":{"state":"waiting"}}
+//	    {"time":"…","event":"pairing","pairing":{"state":"comparing",…
+//	     "id":"CCCCC-DDDDD-…","code":"482 913","peer":"cellar"}}
+//
+//	POST /v1/pair/confirm
+//	    curl --unix-socket $S -d '{"code":"482 913"}' \
+//	        http://vchat/v1/pair/confirm
+//	    {"state":"confirmed",…}
+//
+//	POST /v1/pair/refuse
+//	    curl --unix-socket $S -d '{}' http://vchat/v1/pair/refuse
+//	    {"error":{"kind":"conflict","message":"…"}}
+//
 //	GET /v1/id
 //	    curl --unix-socket $S http://vchat/v1/id
 //	    {"name":"kitchen","id":"AAAAA-BBBBB-…"}
@@ -114,6 +130,9 @@
 //
 // GET needs the right to watch, the routes of calls and privacy that to call,
 // other changes that to administer; see packaging/doc/integration.md.
+//
+// A pairing lives as long as the request to /v1/pair: the client that goes away
+// before the last line cancels it on both devices.
 //
 // Every answer that is not 200 OK is an error:
 //

@@ -27,6 +27,9 @@ const (
 	EventPrivacy EventKind = "privacy"
 	// EventConfig has Text: the result of reloading the configuration.
 	EventConfig EventKind = "config"
+	// EventPairing has Pairing: its state changed, or another device wants to
+	// pair.
+	EventPairing EventKind = "pairing"
 )
 
 // StatsInterval is the time between two EventStats of a call.
@@ -46,4 +49,5 @@ type Event struct {
 	From    Side      `json:"from,omitempty"` // EventText: the sender
 	Text    string    `json:"text,omitempty"`
 	Privacy *bool     `json:"privacy,omitempty"`
+	Pairing *Pairing  `json:"pairing,omitempty"`
 }

@@ -17,6 +17,7 @@ type Status struct {
 	Viewers      []Viewer  `json:"viewers"`
 	Strangers    Strangers `json:"strangers"`
 	Refused      []Refused `json:"refused,omitempty"`  // unknown devices, refused last first; at most 8
+	Pairing      *Pairing  `json:"pairing,omitempty"`  // absent if there is none
 	Problems     []Problem `json:"problems,omitempty"` // absent if all is well
 }
 

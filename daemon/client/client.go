@@ -111,6 +111,23 @@ func (c *Client) Identity(ctx context.Context) (api.Identity, error) {
 	return request[api.Identity](ctx, c, "GET", api.PathIdentity, nil)
 }
 
+// Pair pairs the device with another one. The events are those of the pairing;
+// the last one is api.PairingPaired or api.PairingFailed. Closing the stream
+// before it cancels the pairing.
+func (c *Client) Pair(ctx context.Context, r api.PairRequest) (*Events, error) {
+	return c.stream(ctx, "POST", api.PathPair, r)
+}
+
+// ConfirmPairing confirms the code of the pairing in progress.
+func (c *Client) ConfirmPairing(ctx context.Context, r api.PairConfirm) (api.Pairing, error) {
+	return request[api.Pairing](ctx, c, "POST", api.PathConfirm, r)
+}
+
+// RefusePairing ends the pairing in progress.
+func (c *Client) RefusePairing(ctx context.Context) (api.Pairing, error) {
+	return request[api.Pairing](ctx, c, "POST", api.PathRefuse, struct{}{})
+}
+
 // Call starts a call and returns without waiting for the peer. Events report
 // its progress; open them first.
 func (c *Client) Call(ctx context.Context, r api.CallRequest) (api.Call, error) {

@@ -30,8 +30,12 @@ type Events struct {
 // Events opens the stream of events. It ends with ctx or Close. The first event
 // is the current state.
 func (c *Client) Events(ctx context.Context) (*Events, error) {
+	return c.stream(ctx, "GET", api.PathEvents, nil)
+}
+
+func (c *Client) stream(ctx context.Context, method, path string, body any) (*Events, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	res, err := c.send(ctx, "GET", api.PathEvents, nil, nil)
+	res, err := c.send(ctx, method, path, nil, body)
 	if err != nil {
 		cancel()
 		return nil, err

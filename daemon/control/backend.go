@@ -29,6 +29,14 @@ type Backend interface {
 	// ReloadFile reads the configuration file again. When it returns nil, the
 	// file is in effect; after an error nothing has changed.
 	ReloadFile() (api.Reloaded, error)
+	// Pair pairs this device with another one. It calls report with each event
+	// of the pairing; the last one is PairingPaired or PairingFailed. An error
+	// before the first event is that of the request. The end of the context
+	// cancels the pairing.
+	Pair(ctx context.Context, r api.PairRequest, report func(api.Event)) error
+	// ConfirmPairing and RefusePairing answer the pairing in progress.
+	ConfirmPairing(api.PairConfirm) (api.Pairing, error)
+	RefusePairing() (api.Pairing, error)
 
 	// Say queues a message for the peer of a call.
 	Say(api.MessageRequest) (api.Message, error)

@@ -39,6 +39,9 @@ var wantRights = map[string]right{
 	"POST /v1/camera/controls": rightAdmin,
 	"DELETE /v1/peers/{peer}":  rightAdmin,
 	"POST /v1/reload":          rightAdmin,
+	"POST /v1/pair":            rightAdmin,
+	"POST /v1/pair/confirm":    rightAdmin,
+	"POST /v1/pair/refuse":     rightAdmin,
 }
 
 func TestRoutes_rights(t *testing.T) {

@@ -43,6 +43,51 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
+// pair pairs this device with another one, and writes one event a line. The
+// pairing ends with the request.
+func (s *Server) pair(w http.ResponseWriter, r *http.Request) error {
+	var req api.PairRequest
+	if err := readBody(w, r, &req); err != nil {
+		return err
+	}
+	release, err := s.places.take(connOf(r.Context()), placeOf(r))
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	rc, enc := http.NewResponseController(w), json.NewEncoder(w)
+	started := false
+	var failed error
+	err = s.backend.Pair(ctx, req, func(e api.Event) {
+		if failed != nil {
+			return
+		}
+		if !started {
+			started = true
+			w.Header().Set("Content-Type", "application/x-ndjson")
+		}
+		failed = rc.SetWriteDeadline(time.Now().Add(stallTimeout))
+		if failed == nil {
+			failed = enc.Encode(e)
+		}
+		if failed == nil {
+			failed = rc.Flush()
+		}
+		if failed != nil {
+			cancel() // the client is gone
+		}
+	})
+	if failed != nil {
+		return fmt.Errorf("%w: %w", errStream, failed)
+	}
+	if started {
+		return nil // the last event has the error
+	}
+	return err
+}
+
 func (s *Server) feed(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("feed")
 	serve := s.stream

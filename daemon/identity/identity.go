@@ -43,6 +43,10 @@ import (
 // ALPN is the protocol in the TLS handshake, from daemon/wire/PROTOCOL.md.
 const ALPN = "vchat/1"
 
+// PairingALPN is the protocol of connections for pairing. A connection speaks
+// the one that the TLS handshake has chosen, and no other.
+const PairingALPN = "vchat-pair/1"
+
 // curves are the key exchanges of the handshake. Others cost more: a stranger
 // that repeats one recorded hello with P-521 takes ten times the CPU.
 var curves = []tls.CurveID{tls.X25519MLKEM768, tls.X25519}
@@ -126,26 +130,31 @@ func threadTime() time.Duration {
 
 // ServerConfig returns a new TLS configuration for accepted connections.
 func (i *Identity) ServerConfig() *tls.Config {
-	c := i.config()
+	c := i.config(ALPN, PairingALPN)
 	c.ClientAuth = tls.RequireAnyClientCert
 	return c
 }
 
 // ClientConfig returns a new TLS configuration for dialled connections. It
 // sends no server name.
-func (i *Identity) ClientConfig() *tls.Config {
-	c := i.config()
+func (i *Identity) ClientConfig() *tls.Config { return i.clientConfig(ALPN) }
+
+// PairingConfig is ClientConfig for connections for pairing.
+func (i *Identity) PairingConfig() *tls.Config { return i.clientConfig(PairingALPN) }
+
+func (i *Identity) clientConfig(protocol string) *tls.Config {
+	c := i.config(protocol)
 	// Peers are authenticated by their key, not by a chain to an authority.
 	// VerifyConnection checks the form; the caller compares PeerID.
 	c.InsecureSkipVerify = true
 	return c
 }
 
-func (i *Identity) config() *tls.Config {
+func (i *Identity) config(protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS13,
 		CurvePreferences:       curves,
-		NextProtos:             []string{ALPN},
+		NextProtos:             protocols,
 		Certificates:           []tls.Certificate{i.certificate},
 		SessionTicketsDisabled: true, // every connection proves the key
 		VerifyConnection: func(cs tls.ConnectionState) error {
@@ -156,10 +165,11 @@ func (i *Identity) config() *tls.Config {
 }
 
 // PeerID returns the id of the peer after a handshake. The error wraps ErrPeer;
-// it is nil after a handshake with ServerConfig or ClientConfig.
+// it is nil after a handshake with the configurations of this package. A server
+// learns from cs.NegotiatedProtocol what the connection is for.
 func PeerID(cs tls.ConnectionState) (ID, error) {
 	// TLS accepts a peer without ALPN.
-	if cs.NegotiatedProtocol != ALPN {
+	if cs.NegotiatedProtocol != ALPN && cs.NegotiatedProtocol != PairingALPN {
 		return ID{}, fmt.Errorf("%w: no ALPN protocol %s", ErrPeer, ALPN)
 	}
 	if len(cs.PeerCertificates) != 1 {

@@ -41,6 +41,12 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 	}
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err == nil {
+		if conn.ConnectionState().NegotiatedProtocol == identity.PairingALPN {
+			if ls.cfg.Pairing != nil {
+				ls.cfg.Pairing(ctx, conn, id, func() { ls.admission.refuse(v) }, func() { ls.admission.pass(v); leave() })
+			}
+			return
+		}
 		if p := ls.peerByID(id); p != nil && id != ls.cfg.Identity.ID() {
 			p.greeting.enter(raw)
 			defer p.greeting.leave(raw)

@@ -58,6 +58,7 @@ import (
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
 	"vchat/daemon/resolve"
+	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
 
@@ -104,7 +105,7 @@ type Handler interface {
 	Quality(l *Link)
 }
 
-// Config configures Links. Dial, Lookup and Network are optional.
+// Config configures Links. Pairing, Dial, Lookup and Network are optional.
 type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, for the hello
@@ -112,6 +113,12 @@ type Config struct {
 	Instance uint64 // differs between devices with one key, for the hello; 0: twins are not recognised
 	Handler  Handler
 	Log      *slog.Logger
+	// Pairing serves an accepted connection with the protocol
+	// identity.PairingALPN, until it ends or ctx does; nil: it is closed. The
+	// connection counts as that of a stranger, which may be closed at any time,
+	// and has a deadline. Pairing calls refused when it has nothing more to say
+	// than why not, and passed when the connection is to stay.
+	Pairing func(ctx context.Context, conn *transport.Conn, id identity.ID, refused, passed func())
 	// Dial connects to "IP:port"; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup returns the addresses of a host in one family, or an error if

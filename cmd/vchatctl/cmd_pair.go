@@ -1,0 +1,296 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"vchat/daemon/api"
+	"vchat/daemon/client"
+)
+
+func (a *app) pairCmd() *cobra.Command {
+	var (
+		req     api.PairRequest
+		timeout time.Duration
+		confirm string
+		refuse  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "pair {ADDRESS|--wait}",
+		Short: "Make two devices know each other by comparing a short code",
+		Long: `Make two devices know each other. Run pair --wait on one of them, and pair ADDRESS on the
+other, with the address of the first: HOST or HOST:PORT. Both show the same six digits. Confirm on
+both devices only if the digits are the same: then each device is a peer of the other, and either
+can call. If they differ, somebody is between the two devices.
+
+Nothing is kept if one side refuses, is interrupted with Ctrl-C, or does not answer. The
+configuration file does not change; unpair forgets the other device.
+
+Without a terminal, pair prints the code as "code 482 913" and waits for an answer: pair --confirm
+CODE, or pair --refuse, in another process. They also answer a pairing that runs elsewhere.`,
+		Args:              argCount(0, 1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req.Address = firstArg(args)
+			modes := 0
+			for _, set := range []bool{req.Address != "", req.Wait, cmd.Flags().Changed("confirm"), refuse} {
+				if set {
+					modes++
+				}
+			}
+			if modes != 1 {
+				return usagef("usage: vchatctl pair ADDRESS | --wait | --confirm CODE | --refuse")
+			}
+			if cmd.Flags().Changed("timeout") && (timeout < time.Second || timeout > time.Hour) {
+				return usagef("--timeout must be from 1s to 1h, got %v", timeout)
+			}
+			req.TimeoutMS = timeout.Milliseconds()
+			switch {
+			case refuse:
+				p, err := a.client().RefusePairing(cmd.Context())
+				return a.printAnswer(p, err)
+			case req.Address == "" && !req.Wait:
+				p, err := a.client().ConfirmPairing(cmd.Context(), api.PairConfirm{Code: confirm, Name: req.Name})
+				return a.printAnswer(p, err)
+			}
+			return a.pair(cmd.Context(), req)
+		},
+	}
+	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait for the other device")
+	cmd.Flags().StringVar(&req.Name, "name", "", "name of the other device here (default: its own name)")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait for the other device (default 2m)")
+	cmd.Flags().StringVar(&confirm, "confirm", "", "confirm the pairing in progress if its code is this one")
+	cmd.Flags().BoolVar(&refuse, "refuse", false, "refuse the pairing in progress")
+	return cmd
+}
+
+// printAnswer prints the pairing that was answered, with --json.
+func (a *app) printAnswer(p api.Pairing, err error) error {
+	if err != nil {
+		return err
+	}
+	return a.printJSON(p)
+}
+
+// pairDialogue is a pairing that was begun by this process.
+type pairDialogue struct {
+	app     *app
+	ctx     context.Context
+	lines   chan string // of the terminal; closed at its end
+	asked   bool        // for the code; the next line is the answer
+	naming  bool        // for a name; the next line is one
+	current api.Pairing
+}
+
+// pair pairs with another device. The end of ctx cancels it on both devices.
+func (a *app) pair(ctx context.Context, req api.PairRequest) error {
+	stream, err := a.client().Pair(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	d := &pairDialogue{app: a, ctx: ctx}
+	if term.IsTerminal(int(a.stdin.Fd())) {
+		d.lines = make(chan string)
+		go readLines(a.stdin, d.lines) // ends with the process
+	}
+	events := make(chan eventOrError)
+	go readEvents(stream, events)
+	for {
+		select {
+		case e := <-events:
+			if e.err != nil {
+				return e.err
+			}
+			if done, err := d.onEvent(e.Event); done || err != nil {
+				return err
+			}
+		case line, ok := <-d.lines:
+			if !ok {
+				d.lines = nil
+				line = ""
+			}
+			if err := d.onLine(strings.TrimSpace(line)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+type eventOrError struct {
+	api.Event
+	err error
+}
+
+// readEvents sends the events of a stream, and the error at its end. The
+// receiver closes the stream.
+func readEvents(stream *client.Events, to chan<- eventOrError) {
+	for {
+		e, err := stream.Next()
+		last := err != nil || e.Pairing != nil &&
+			(e.Pairing.State == api.PairingPaired || e.Pairing.State == api.PairingFailed)
+		select {
+		case to <- eventOrError{e, err}:
+		case <-time.After(eventTimeout):
+			return // the receiver is gone
+		}
+		if last {
+			return
+		}
+	}
+}
+
+// eventTimeout is longer than the receiver takes for anything.
+const eventTimeout = time.Minute
+
+func readLines(from io.Reader, to chan<- string) {
+	defer close(to)
+	for s := bufio.NewScanner(from); s.Scan(); {
+		to <- s.Text()
+	}
+}
+
+// onEvent shows a state. It reports whether it was the last one.
+func (d *pairDialogue) onEvent(e api.Event) (done bool, err error) {
+	if e.Event != api.EventPairing || e.Pairing == nil {
+		return false, nil
+	}
+	before := d.current
+	d.current = *e.Pairing
+	if d.app.json {
+		if err := d.app.printJSON(e); err != nil {
+			return true, err
+		}
+	}
+	p := d.current
+	switch p.State {
+	case api.PairingWaiting:
+		d.app.logf("waiting; on the other device run: vchatctl pair ADDRESS, with the address of this one")
+	case api.PairingDialling:
+		if p.Reason == "" {
+			d.app.logf("connecting to %s", p.Address)
+		} else if p.Reason != before.Reason {
+			d.app.logf("%s", p.Reason)
+		}
+	case api.PairingComparing:
+		return false, d.showCode(p)
+	case api.PairingConfirmed:
+		d.asked, d.naming = false, false
+		d.app.logf("confirmed here; waiting for the other device")
+	case api.PairingPaired:
+		return true, d.app.printUnlessJSON(func(w io.Writer) {
+			fmt.Fprintf(w, "paired with %s  %s\n", p.Peer, p.ID)
+		})
+	case api.PairingFailed:
+		if d.asked {
+			fmt.Fprintln(d.app.stderr)
+		}
+		if p.Error != nil {
+			return true, p.Error
+		}
+		return true, &api.Error{Kind: api.Internal, Message: "pairing failed"}
+	}
+	return false, nil
+}
+
+// showCode shows the code, and asks for the answer on a terminal.
+func (d *pairDialogue) showCode(p api.Pairing) error {
+	what := "the other device"
+	if p.Claimed != "" {
+		what = fmt.Sprintf("the other device calls itself %q", p.Claimed)
+	}
+	d.app.logf("%s, id %s", what, p.ID)
+	if p.Known {
+		d.app.logf("it is the peer %s already", p.Peer)
+	}
+	if d.lines == nil {
+		if p.NameError != nil { // nobody can be asked
+			_, _ = d.app.client().RefusePairing(d.ctx)
+			return p.NameError
+		}
+		return d.app.printUnlessJSON(func(w io.Writer) { fmt.Fprintf(w, "code %s\n", p.Code) })
+	}
+	d.ask()
+	return nil
+}
+
+// ask asks for a name if there is none, and for the answer to the code.
+func (d *pairDialogue) ask() {
+	d.naming, d.asked = d.current.NameError != nil, d.current.NameError == nil
+	if d.naming {
+		d.app.logf("%s", d.current.NameError.Message)
+		fmt.Fprint(d.app.stderr, "Name for the other device here: ")
+		return
+	}
+	fmt.Fprintf(d.app.stderr, "Do both devices show %s? [y/N] ", d.current.Code)
+}
+
+// onLine handles a line of the user.
+func (d *pairDialogue) onLine(line string) error {
+	switch {
+	case d.naming && line != "":
+		d.current.Peer, d.current.NameError = line, nil
+		d.ask()
+	case d.asked && isYes(line):
+		d.asked = false
+		_, err := d.app.client().ConfirmPairing(d.ctx, api.PairConfirm{Code: d.current.Code, Name: d.current.Peer})
+		if refused := refusal(err); refused != nil && refused.Kind == api.BadValue {
+			d.current.NameError = refused // the name is not possible
+			d.ask()
+			return nil
+		}
+		return err
+	case d.naming, d.asked:
+		d.naming, d.asked = false, false
+		_, err := d.app.client().RefusePairing(d.ctx)
+		return err // the last event has the rest
+	}
+	return nil
+}
+
+func isYes(s string) bool { return strings.EqualFold(s, "y") || strings.EqualFold(s, "yes") }
+
+// pairingText returns a pairing as one line.
+func pairingText(p *api.Pairing) string {
+	who := p.Peer
+	if who == "" && p.Claimed != "" {
+		who = fmt.Sprintf("%q", p.Claimed)
+	}
+	reason := p.Reason
+	if p.Error != nil {
+		reason = p.Error.Message
+	}
+	switch p.State {
+	case api.PairingRequested:
+		return join("  ", "requested by", who, "from "+p.Address, "id "+p.ID)
+	case api.PairingComparing, api.PairingConfirmed:
+		return join("  ", string(p.State), "code "+p.Code, who, p.Address)
+	}
+	return join("  ", string(p.State), who, p.Address, reason)
+}
+
+// pairingHint returns what the user can do about a pairing, or "".
+func pairingHint(s api.PairingState) string {
+	switch s {
+	case api.PairingRequested:
+		return "to accept it, run vchatctl pair --wait and compare the codes"
+	case api.PairingComparing:
+		return "if both devices show this code: vchatctl pair --confirm CODE; else vchatctl pair --refuse"
+	}
+	return ""
+}
+
+// printUnlessJSON prints text unless --json prints the same.
+func (a *app) printUnlessJSON(text func(io.Writer)) error {
+	if a.json {
+		return nil
+	}
+	return a.print(nil, text)
+}

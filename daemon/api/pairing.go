@@ -1,0 +1,53 @@
+package api
+
+// PairRequest pairs this device with another one. It has either an address or
+// Wait.
+type PairRequest struct {
+	// Address is that of the other device, HOST or HOST:PORT. This device
+	// remembers it for calls.
+	Address string `json:"address,omitempty"`
+	Wait    bool   `json:"wait,omitempty"` // wait for the other device
+	// Name is the name of the other device here. Absent: the one that it gives
+	// itself.
+	Name string `json:"name,omitempty"`
+	// TimeoutMS is how long to wait for the other device, at most one hour.
+	// Absent or 0: two minutes.
+	TimeoutMS int64 `json:"timeout_ms,omitempty"`
+}
+
+// PairConfirm confirms the code of the pairing in progress: the other device
+// shows the same one.
+type PairConfirm struct {
+	Code string `json:"code"`           // as shown here; another one refuses the pairing
+	Name string `json:"name,omitempty"` // as in PairRequest, which it replaces
+}
+
+// PairingState is the state of a pairing.
+type PairingState string
+
+// The states of a pairing.
+const (
+	PairingRequested PairingState = "requested" // another device wants to pair; nobody waits for it here
+	PairingWaiting   PairingState = "waiting"   // waits for another device
+	PairingDialling  PairingState = "dialling"  // tries to reach another device that waits
+	PairingComparing PairingState = "comparing" // the code waits for the answer of this user
+	PairingConfirmed PairingState = "confirmed" // the code waits for the answer of the other user
+	PairingPaired    PairingState = "paired"    // the other device is a peer now
+	PairingFailed    PairingState = "failed"    // nothing was kept
+)
+
+// Pairing is the pairing in progress, or the request of another device for one.
+type Pairing struct {
+	State PairingState `json:"state"`
+	// Address of the other device: as requested, or where it connects from.
+	Address string `json:"address,omitempty"`
+	Claimed string `json:"claimed_name,omitempty"` // the name that the other device gives itself; not verified
+	ID      string `json:"id,omitempty"`           // of the other device
+	Code    string `json:"code,omitempty"`         // six digits in two groups, as 482 913
+	Peer    string `json:"peer,omitempty"`         // the name of the other device here; absent if NameError is set
+	// NameError says why PairConfirm must have a name.
+	NameError *Error `json:"name_error,omitempty"`
+	Known     bool   `json:"known,omitempty"`  // the other device is a peer already
+	Reason    string `json:"reason,omitempty"` // why it is still dialling
+	Error     *Error `json:"error,omitempty"`  // once failed
+}

@@ -1,0 +1,593 @@
+package daemon_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"vchat/config"
+	"vchat/daemon/api"
+	"vchat/daemon/client"
+	"vchat/daemon/daemontest"
+	"vchat/daemon/identity"
+	"vchat/daemon/pairing"
+	"vchat/daemon/wire"
+)
+
+// strangers returns two running devices that do not know each other.
+func strangers(t *testing.T) (kitchen, workshop *daemontest.Device) {
+	kitchen, workshop = daemontest.New(t, "kitchen"), daemontest.New(t, "workshop")
+	start(kitchen, workshop)
+	return kitchen, workshop
+}
+
+// pairRequest is a request for a pairing, with its events.
+type pairRequest struct {
+	*client.Events
+	t *testing.T
+}
+
+func pair(t *testing.T, d *daemontest.Device, r api.PairRequest) pairRequest {
+	t.Helper()
+	e, err := d.Client.Pair(ctx(t), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return pairRequest{e, t}
+}
+
+// until returns the next event of a state. It fails at the end of the pairing.
+func (p pairRequest) until(state api.PairingState) api.Pairing {
+	p.t.Helper()
+	for {
+		e, err := p.Next()
+		switch {
+		case err != nil:
+			p.t.Fatalf("until %s: %v", state, err)
+		case e.Pairing.State == state:
+			return *e.Pairing
+		case e.Pairing.State == api.PairingFailed:
+			p.t.Fatalf("until %s: %+v", state, *e.Pairing.Error)
+		}
+	}
+}
+
+func (p pairRequest) fails(want api.Kind) {
+	p.t.Helper()
+	if v := p.until(api.PairingFailed); v.Error == nil || v.Error.Kind != want {
+		p.t.Errorf("got %+v, want %s", v.Error, want)
+	}
+}
+
+func confirm(t *testing.T, d *daemontest.Device, code string) {
+	t.Helper()
+	if _, err := d.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: code}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keepsNothing checks that a device has kept no peer.
+func keepsNothing(t *testing.T, all ...*daemontest.Device) {
+	t.Helper()
+	for _, d := range all {
+		files, _ := filepath.Glob(filepath.Join(d.Config.StateDir, "peers", "*"))
+		if s := d.Status(); len(files) > 0 || len(s.Peers) != len(d.Config.Peers) {
+			t.Errorf("%s: got files %v and peers %+v, want nothing kept", d.Config.Name, files, s.Peers)
+		}
+	}
+}
+
+func TestPair_thenCall(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	waits := pair(t, workshop, api.PairRequest{Wait: true, Name: "chef"})
+	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	ours, theirs := dials.until(api.PairingComparing), waits.until(api.PairingComparing)
+	if ours.Code != theirs.Code || ours.Peer != "workshop" || theirs.Peer != "chef" || theirs.Claimed != "kitchen" ||
+		ours.ID != workshop.ID.String() || theirs.ID != kitchen.ID.String() {
+		t.Fatalf("got %+v and %+v, want one code, both names and both ids", ours, theirs)
+	}
+	keepsNothing(t, kitchen, workshop)
+	confirm(t, workshop, theirs.Code)
+	waits.until(api.PairingConfirmed)
+	keepsNothing(t, kitchen, workshop)
+	confirm(t, kitchen, strings.ReplaceAll(ours.Code, " ", ""))
+	dials.until(api.PairingPaired)
+	waits.until(api.PairingPaired)
+
+	must(t)(workshop.Client.Call(ctx(t), api.CallRequest{Peer: "chef"}))
+	kitchen.Wait("ringing", daemontest.InCall(api.CallIncoming))
+	must(t)(kitchen.Client.Answer(ctx(t), ""))
+	kitchen.Wait("frames", daemontest.Seeing)
+	workshop.Wait("frames", daemontest.Seeing)
+	must(t)(kitchen.Client.Hangup(ctx(t), ""))
+
+	kitchen.Stop()
+	kitchen.Start()
+	s := kitchen.Wait("the link", func(s api.Status) bool {
+		return len(s.Peers) == 1 && s.Peers[0].Link.State == api.LinkUp
+	})
+	if p := s.Peers[0]; p.Source != api.SourcePaired || p.Address != workshop.Config.Listen {
+		t.Errorf("got peer %+v, want a paired one with its address", p)
+	}
+	if p := workshop.Status().Peers[0]; p.Address != "" {
+		t.Errorf("got address %q at the device that waited, want none", p.Address)
+	}
+}
+
+// The device that dials repeats its request until the other one waits. That one
+// shows it, and does nothing else.
+func TestPair_requestFirst(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	s := workshop.Wait("a request", func(s api.Status) bool { return s.Pairing != nil })
+	if p := s.Pairing; p.State != api.PairingRequested || p.Claimed != "kitchen" || p.ID != kitchen.ID.String() ||
+		p.Code != "" {
+		t.Errorf("got %+v, want the request of kitchen", p)
+	}
+	waits := pair(t, workshop, api.PairRequest{Wait: true})
+	confirm(t, kitchen, dials.until(api.PairingComparing).Code)
+	confirm(t, workshop, waits.until(api.PairingComparing).Code)
+	dials.until(api.PairingPaired)
+	waits.until(api.PairingPaired)
+}
+
+func TestPair_notConfirmed(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		do              func(t *testing.T, kitchen, workshop *daemontest.Device, dials, waits pairRequest)
+		initiator, wait api.Kind // "": its client is gone
+	}{
+		{"refused by the one that waits", func(t *testing.T, k, w *daemontest.Device, dials, waits pairRequest) {
+			confirm(t, k, dials.until(api.PairingComparing).Code)
+			waits.until(api.PairingComparing)
+			_, _ = w.Client.RefusePairing(ctx(t))
+		}, api.PeerDeclined, api.PeerIdentity},
+		{"refused by the one that dials", func(t *testing.T, k, w *daemontest.Device, dials, waits pairRequest) {
+			confirm(t, w, waits.until(api.PairingComparing).Code)
+			dials.until(api.PairingComparing)
+			_, _ = k.Client.RefusePairing(ctx(t))
+		}, api.PeerIdentity, api.PeerDeclined},
+		{"refused after it was confirmed", func(t *testing.T, k, _ *daemontest.Device, dials, waits pairRequest) {
+			waits.until(api.PairingComparing)
+			confirm(t, k, dials.until(api.PairingComparing).Code)
+			_, _ = k.Client.RefusePairing(ctx(t))
+		}, api.PeerDeclined, api.PeerDeclined},
+		{"another code", func(t *testing.T, k, _ *daemontest.Device, dials, waits pairRequest) {
+			waits.until(api.PairingComparing)
+			code := []byte(dials.until(api.PairingComparing).Code)
+			code[0] = '0' + (code[0]-'0'+1)%10
+			if _, err := k.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: string(code)}); !isKind(err, api.PeerIdentity) {
+				t.Errorf("got %v, want %s", err, api.PeerIdentity)
+			}
+		}, api.PeerIdentity, api.PeerDeclined},
+		{"client of the one that waits gone", func(t *testing.T, k, _ *daemontest.Device, dials, waits pairRequest) {
+			waits.until(api.PairingComparing)
+			confirm(t, k, dials.until(api.PairingComparing).Code)
+			waits.Close()
+		}, api.PeerDeclined, ""},
+		{"client of the one that dials gone", func(_ *testing.T, _, _ *daemontest.Device, dials, waits pairRequest) {
+			waits.until(api.PairingComparing)
+			dials.until(api.PairingComparing)
+			dials.Close()
+		}, "", api.PeerDeclined},
+		{"stopped", func(_ *testing.T, _, w *daemontest.Device, dials, waits pairRequest) {
+			waits.until(api.PairingComparing)
+			dials.until(api.PairingComparing)
+			w.Stop()
+			w.Start()
+		}, api.PeerDeclined, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			kitchen, workshop := strangers(t)
+			waits := pair(t, workshop, api.PairRequest{Wait: true})
+			dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+			tt.do(t, kitchen, workshop, dials, waits)
+			if tt.initiator != "" {
+				dials.fails(tt.initiator)
+			}
+			if tt.wait != "" {
+				waits.fails(tt.wait)
+			}
+			for _, d := range []*daemontest.Device{kitchen, workshop} {
+				d.Wait("end of the pairing", func(s api.Status) bool { return s.Pairing == nil })
+			}
+			keepsNothing(t, kitchen, workshop)
+		})
+	}
+}
+
+func TestPair_names(t *testing.T) {
+	kitchen, workshop := daemontest.New(t, "kitchen"), daemontest.New(t, "Workshop 2")
+	other := daemontest.New(t, "workshop-2")
+	kitchen.Know(other, "", nil)
+	start(kitchen, workshop)
+	waits := pair(t, workshop, api.PairRequest{Wait: true})
+	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	v := dials.until(api.PairingComparing)
+	if v.NameError == nil || v.Peer != "" {
+		t.Fatalf("got %+v, want an error of the name", v)
+	}
+	for _, name := range []string{"", "WORKSHOP-2", "self", "a/b"} {
+		_, err := kitchen.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: v.Code, Name: name})
+		if !isKind(err, api.BadValue) {
+			t.Errorf("name %q: got %v, want %s", name, err, api.BadValue)
+		}
+	}
+	if _, err := kitchen.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: v.Code, Name: "shed"}); err != nil {
+		t.Fatal(err)
+	}
+	confirm(t, workshop, waits.until(api.PairingComparing).Code)
+	if p := dials.until(api.PairingPaired); p.Peer != "shed" {
+		t.Errorf("got peer %q, want shed", p.Peer)
+	}
+	waits.until(api.PairingPaired)
+
+	// Pairing again says so, and changes the address only.
+	waits = pair(t, workshop, api.PairRequest{Wait: true})
+	address := strings.Replace(workshop.Config.Listen, "127.0.0.1", "localhost", 1)
+	dials = pair(t, kitchen, api.PairRequest{Address: address})
+	if v = dials.until(api.PairingComparing); !v.Known || v.Peer != "shed" {
+		t.Errorf("got %+v, want the known peer shed", v)
+	}
+	confirm(t, kitchen, v.Code)
+	confirm(t, workshop, waits.until(api.PairingComparing).Code)
+	dials.until(api.PairingPaired)
+	kitchen.Wait("the new address", func(s api.Status) bool {
+		return len(s.Peers) == 2 && s.Peers[0].Name == "shed" && s.Peers[0].Address == address
+	})
+}
+
+// A peer of the configuration file stays as it is there.
+func TestPair_peerOfTheFile(t *testing.T) {
+	kitchen, workshop := daemontest.New(t, "kitchen"), daemontest.New(t, "workshop")
+	kitchen.Know(workshop, "192.0.2.1:7450", func(p *config.Peer) { p.Name = "bench" })
+	start(kitchen, workshop)
+	waits := pair(t, workshop, api.PairRequest{Wait: true})
+	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	v := dials.until(api.PairingComparing)
+	if !v.Known || v.Peer != "bench" {
+		t.Errorf("got %+v, want the known peer bench", v)
+	}
+	confirm(t, kitchen, v.Code)
+	confirm(t, workshop, waits.until(api.PairingComparing).Code)
+	dials.until(api.PairingPaired)
+	waits.until(api.PairingPaired)
+	keepsNothing(t, kitchen)
+	if p := workshop.Status().Peers; len(p) != 1 || p[0].Name != "kitchen" {
+		t.Errorf("got %+v at workshop, want kitchen", p)
+	}
+}
+
+func TestPair_refusedRequests(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	kitchenWaits := pair(t, kitchen, api.PairRequest{Wait: true})
+	kitchenWaits.until(api.PairingWaiting)
+	for _, tt := range []struct {
+		name string
+		r    api.PairRequest
+		want api.Kind
+	}{
+		{"neither", api.PairRequest{}, api.BadValue},
+		{"both", api.PairRequest{Wait: true, Address: "localhost"}, api.BadValue},
+		{"address", api.PairRequest{Address: "a b"}, api.BadValue},
+		{"port", api.PairRequest{Address: "localhost:0"}, api.BadValue},
+		{"name", api.PairRequest{Address: "localhost", Name: "self"}, api.BadValue},
+		{"timeout", api.PairRequest{Wait: true, TimeoutMS: 1 << 40}, api.BadValue},
+		{"second one", api.PairRequest{Wait: true}, api.Conflict},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := kitchen.Client.Pair(ctx(t), tt.r); !isKind(err, tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+	t.Run("itself", func(t *testing.T) {
+		pair(t, workshop, api.PairRequest{Address: workshop.Config.Listen}).fails(api.BadValue)
+	})
+	t.Run("nobody listens", func(t *testing.T) {
+		pair(t, workshop, api.PairRequest{Address: "127.0.0.1:1"}).fails(api.PeerUnreachable)
+	})
+	t.Run("nobody comes", func(t *testing.T) {
+		pair(t, workshop, api.PairRequest{Wait: true, TimeoutMS: 50}).fails(api.PeerNoAnswer)
+	})
+	t.Run("nobody waits", func(t *testing.T) {
+		_, _ = kitchen.Client.RefusePairing(ctx(t))
+		kitchenWaits.fails(api.PeerDeclined)
+		pair(t, workshop, api.PairRequest{Address: kitchen.Config.Listen, TimeoutMS: 50}).fails(api.PeerNoAnswer)
+	})
+	keepsNothing(t, kitchen, workshop)
+}
+
+// rawPairing is a connection for pairing that sends what the test tells it to.
+type rawPairing struct {
+	*tls.Conn
+	t  *testing.T
+	in *pairing.Reader
+}
+
+func dialPairing(t *testing.T, d *daemontest.Device) *rawPairing {
+	t.Helper()
+	id, err := identity.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tls.Dial("tcp", d.Config.Listen, id.PairingConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return &rawPairing{c, t, pairing.NewReader(c)}
+}
+
+func (r *rawPairing) send(m pairing.Message) {
+	r.t.Helper()
+	if _, err := r.Write(pairing.Append(nil, m)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rawPairing) next() pairing.Message {
+	r.t.Helper()
+	m, err := r.in.Next()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return m
+}
+
+// A device that waits reveals its nonce to one connection, however many begin.
+func TestPair_oneGuessOfAnInitiator(t *testing.T) {
+	kitchen, _ := strangers(t)
+	waits := pair(t, kitchen, api.PairRequest{Wait: true})
+	waits.until(api.PairingWaiting)
+	first, second := dialPairing(t, kitchen), dialPairing(t, kitchen)
+	for _, c := range []*rawPairing{first, second} {
+		c.send(pairing.Request{Name: "mallory"})
+		if _, ok := c.next().(pairing.Commitment); !ok {
+			t.Fatal("got no commitment")
+		}
+	}
+	first.send(pairing.Nonce{})
+	if _, ok := first.next().(pairing.Nonce); !ok {
+		t.Fatal("got no nonce")
+	}
+	second.send(pairing.Nonce{})
+	if m := second.next(); m != (pairing.Refuse{Reason: pairing.Busy}) {
+		t.Errorf("second connection: got %v, want Busy", m)
+	}
+	_ = first.Close()
+	waits.fails(api.PeerUnreachable)
+	third := dialPairing(t, kitchen)
+	third.send(pairing.Request{})
+	if m := third.next(); m != (pairing.Refuse{Reason: pairing.NotWaiting}) {
+		t.Errorf("third connection: got %v, want NotWaiting", m)
+	}
+	keepsNothing(t, kitchen)
+}
+
+// A device that dials sends its nonce once. A device in the middle could else
+// cut the connection until the code suits it.
+func TestPair_oneGuessOfAResponder(t *testing.T) {
+	kitchen, _ := strangers(t)
+	mallory, err := identity.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", mallory.ServerConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	var nonces atomic.Int32
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			in := pairing.NewReader(c)
+			_, _ = in.Next()
+			_, _ = c.Write(pairing.Append(nil, pairing.Commitment{}))
+			if m, _ := in.Next(); m != nil {
+				nonces.Add(1)
+			}
+			_ = c.Close()
+		}
+	}()
+	pair(t, kitchen, api.PairRequest{Address: l.Addr().String()}).fails(api.PeerUnreachable)
+	if n := nonces.Load(); n != 1 {
+		t.Errorf("got %d nonces, want 1", n)
+	}
+	keepsNothing(t, kitchen)
+}
+
+// A connection speaks the protocol that TLS has chosen, and no other.
+func TestPair_otherProtocol(t *testing.T) {
+	kitchen, _ := strangers(t)
+	waits := pair(t, kitchen, api.PairRequest{Wait: true})
+	waits.until(api.PairingWaiting)
+	c := dialPairing(t, kitchen)
+	hello, err := wire.Append(nil, &wire.Hello{VersionMin: 1, VersionMax: 1, Features: []string{"jpeg"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = c.Write(hello)
+	if m := c.next(); m != (pairing.Refuse{Reason: pairing.Fault}) {
+		t.Errorf("Hello on a connection for pairing: got %v, want Fault", m)
+	}
+	id, err := identity.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ordinary, err := tls.Dial("tcp", kitchen.Config.Listen, id.ClientConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ordinary.Close()
+	_, _ = ordinary.Write(pairing.Append(nil, pairing.Request{}))
+	m, err := wire.NewReader(ordinary).Next()
+	if bye, ok := m.(*wire.Bye); !ok || bye.Code != wire.CodeUnknownDevice {
+		t.Errorf("Request on an ordinary connection: got %v, %v; want Bye", m, err)
+	}
+	if s := kitchen.Status(); s.Pairing == nil || s.Pairing.State != api.PairingWaiting {
+		t.Errorf("got %+v, want the pairing to wait on", s.Pairing)
+	}
+}
+
+// Many requests that nobody waits for show one request and a few log lines.
+func TestPair_manyRequests(t *testing.T) {
+	kitchen, _ := strangers(t)
+	for i := range 20 {
+		c := dialPairing(t, kitchen)
+		c.send(pairing.Request{Name: fmt.Sprintf("m\u202e%d", i)})
+		if m := c.next(); m != (pairing.Refuse{Reason: pairing.NotWaiting}) {
+			t.Fatalf("got %v, want NotWaiting", m)
+		}
+		_ = c.Close()
+	}
+	if p := kitchen.Status().Pairing; p == nil || p.Claimed != "m0" {
+		t.Errorf("got %+v, want the first request with a clean name", p)
+	}
+	if n := strings.Count(kitchen.Log(), "pairing requested"); n != 1 {
+		t.Errorf("got %d log lines, want 1", n)
+	}
+}
+
+// cutter is a network between two devices that is cut after a number of records
+// of TLS that carry data in one direction.
+func cutter(t *testing.T, to string, direction, after int) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s, err := net.Dial("tcp", to)
+		if err != nil {
+			_ = c.Close()
+			return
+		}
+		ended := make(chan struct{}, 2)
+		for i, ends := range [2][2]net.Conn{{c, s}, {s, c}} {
+			limit := -1
+			if i == direction {
+				limit = after
+			}
+			go func() {
+				copyRecords(ends[1], ends[0], limit)
+				ended <- struct{}{}
+			}()
+		}
+		<-ended
+		_, _ = c.Close(), s.Close()
+		<-ended
+	}()
+	return l.Addr().String()
+}
+
+// copyRecords copies TLS records until it has copied limit of them; -1: all.
+func copyRecords(to, from net.Conn, limit int) {
+	for n := 0; n != limit; n++ {
+		head := make([]byte, 5)
+		if _, err := readFull(from, head); err != nil {
+			return
+		}
+		body := make([]byte, int(head[3])<<8|int(head[4]))
+		if _, err := readFull(from, body); err != nil {
+			return
+		}
+		if _, err := to.Write(append(head, body...)); err != nil {
+			return
+		}
+	}
+}
+
+func readFull(c net.Conn, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = c.Read(b[n:])
+		n += m
+	}
+	return n, err
+}
+
+// Real devices whose connection is cut after each record, in both directions,
+// keep nothing, until the last message is through.
+func TestPair_cut(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	for direction := range 2 {
+		kept := false
+		for after := 0; !kept; after++ {
+			if after > 30 {
+				t.Fatal("the pairing never succeeds")
+			}
+			waits := pair(t, workshop, api.PairRequest{Wait: true})
+			dials := pair(t, kitchen, api.PairRequest{TimeoutMS: 100,
+				Address: cutter(t, workshop.Config.Listen, direction, after)})
+			done := make(chan error, 2)
+			go func() { done <- follow(t.Context(), kitchen, dials) }()
+			go func() { done <- follow(t.Context(), workshop, waits) }()
+			first := <-done
+			if first != nil { // the other one waits for a connection that does not come
+				_, _ = kitchen.Client.RefusePairing(ctx(t))
+				_, _ = workshop.Client.RefusePairing(ctx(t))
+			}
+			second := <-done
+			for _, d := range []*daemontest.Device{kitchen, workshop} {
+				d.Wait("end of the pairing", func(s api.Status) bool {
+					return s.Pairing == nil ||
+						s.Pairing.State == api.PairingRequested
+				})
+			}
+			k, w := len(kitchen.Status().Peers), len(workshop.Status().Peers)
+			kept = first == nil && second == nil
+			switch {
+			case kept && (k != 1 || w != 1):
+				t.Fatalf("direction %d after %d: got %d and %d peers, want 1 each", direction, after, k, w)
+			case !kept && direction == 1 && k == 0 && w == 1: // the last message
+			case !kept && (k != 0 || w != 0):
+				t.Errorf("direction %d after %d: got %d and %d peers, want none", direction, after, k, w)
+			}
+			for _, d := range []*daemontest.Device{kitchen, workshop} {
+				for _, p := range d.Status().Peers {
+					if _, err := d.Client.Unpair(ctx(t), p.Name); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+	if files, _ := os.ReadDir(filepath.Join(kitchen.Config.StateDir, "peers")); len(files) != 0 {
+		t.Errorf("got files %v after unpair, want none", files)
+	}
+}
+
+// follow confirms every code, and returns how the pairing ends.
+func follow(ctx context.Context, d *daemontest.Device, p pairRequest) error {
+	for {
+		e, err := p.Next()
+		switch {
+		case err != nil:
+			return err
+		case e.Pairing.State == api.PairingComparing:
+			_, _ = d.Client.ConfirmPairing(ctx, api.PairConfirm{Code: e.Pairing.Code})
+		case e.Pairing.State == api.PairingPaired:
+			return nil
+		case e.Pairing.State == api.PairingFailed:
+			return errors.New(e.Pairing.Error.Message)
+		}
+	}
+}

@@ -1,0 +1,338 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"vchat/daemon/api"
+	"vchat/daemon/identity"
+	"vchat/daemon/pairing"
+	"vchat/daemon/peerstore"
+	"vchat/daemon/resolve"
+	"vchat/daemon/transport"
+	"vchat/daemon/wire"
+)
+
+const (
+	pairDialTimeout = 5 * time.Second // for each of the name, one address, and TLS
+	pairRetry       = 2 * time.Second // between two requests to a device that does not wait
+	pairFailures    = 3               // connections in a row that may fail
+	cancelTimeout   = time.Second     // for a cancelled session to end
+	// pairDeadline ends a connection whose session hangs.
+	pairDeadline = pairing.ExchangeTimeout + pairing.CompareTimeout + 3*pairing.DoneTimeout
+)
+
+// pairHost is this device in one session. It implements pairing.Host.
+type pairHost struct {
+	d               *Daemon
+	attempt         *pairAttempt // nil for a responder before Reveal
+	id              identity.ID  // of the other device
+	address         string       // where it was dialled, or connects from
+	answers         chan pairing.Event
+	refused, passed func() // see link.Config
+	claimed         string // name of the other device
+	undo            func() // what Undo does; nil: nothing
+	applied         bool   // the kept peer is effective
+}
+
+// servePairing serves a connection of another device that wants to pair.
+func (d *Daemon) servePairing(ctx context.Context, conn *transport.Conn, id identity.ID, refused, passed func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h := &pairHost{d: d, id: id, address: conn.RemoteAddr().String(), answers: make(chan pairing.Event, 1)}
+	h.refused, h.passed = refused, func() {
+		passed()
+		conn.SetHandshakeDeadline(time.Now().Add(pairDeadline))
+		context.AfterFunc(h.attempt.ctx, func() { // it ends when the attempt does
+			cancel()
+			conn.SetFinalDeadline(time.Now().Add(cancelTimeout))
+		})
+	}
+	err := d.pairOn(ctx, conn, h, false)
+	if h.attempt != nil {
+		h.attempt.result <- err
+	}
+}
+
+// pairOn runs a session on a connection after its TLS handshake.
+func (d *Daemon) pairOn(ctx context.Context, conn *transport.Conn, h *pairHost, initiator bool) error {
+	exporter, err := pairing.Exporter(conn.ConnectionState())
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	s := pairing.New(pairing.Config{Initiator: initiator, Own: d.ID(), Peer: h.id, Exporter: exporter,
+		Name: wire.Sanitize(d.Identity().Name, pairing.MaxName), Nonce: newNonce()})
+	err = pairing.Run(ctx, s, conn, h, h.answers)
+	if err != nil && initiator && !s.NonceSent() {
+		err = &repeatable{err}
+	}
+	if err == nil {
+		d.finishPairing(h)
+	}
+	return err
+}
+
+func newNonce() (n pairing.Hash) {
+	_, _ = rand.Read(n[:]) // never fails
+	return n
+}
+
+// repeatable marks the error of a session that has not sent its nonce: another
+// one gives nobody a second guess.
+type repeatable struct{ error }
+
+func (e *repeatable) Unwrap() error { return e.error }
+
+// dialForPairing dials until the other device waits for a pairing, or until the
+// timeout.
+func (d *Daemon) dialForPairing(p *pairAttempt, timeout time.Duration) error {
+	until := time.Now().Add(timeout)
+	for failures := 0; ; {
+		err := d.dialOnceForPairing(p)
+		if p.ctx.Err() != nil && err != nil {
+			return &pairing.EndError{Reason: pairing.Cancelled}
+		}
+		again, ok := errors.AsType[*repeatable](err)
+		if !ok {
+			return err
+		}
+		end, _ := errors.AsType[*pairing.EndError](err)
+		if end != nil && end.ByPeer && (end.Reason == pairing.NotWaiting || end.Reason == pairing.Busy) {
+			failures = 0
+		} else if failures++; end != nil || failures == pairFailures {
+			return again.error
+		}
+		if time.Now().Add(pairRetry).After(until) {
+			return again.error
+		}
+		d.showRetry(p, pairError(again.error, ""))
+		select {
+		case <-time.After(pairRetry):
+		case <-p.ctx.Done():
+		}
+	}
+}
+
+// showRetry shows why the other device is dialled again.
+func (d *Daemon) showRetry(p *pairAttempt, why *api.Error) {
+	d.pairings.mu.Lock()
+	defer d.pairings.mu.Unlock()
+	v, reason := p.view, why.Message+"; "+why.Hint
+	if v.Reason != reason {
+		v.Reason = reason
+		d.publishPairing(p, v)
+	}
+}
+
+// dialOnceForPairing connects to the first address that answers, and runs a
+// session there.
+func (d *Daemon) dialOnceForPairing(p *pairAttempt) error {
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	raw, err := dialFirst(ctx, p.request.Address)
+	if err != nil {
+		return &repeatable{err}
+	}
+	defer raw.Close()
+	_ = raw.SetDeadline(time.Now().Add(pairDialTimeout))
+	conn, err := transport.Client(ctx, raw, d.identity.PairingConfig())
+	if err != nil && strings.Contains(err.Error(), noProtocolAlert) {
+		return fmt.Errorf("%s does not support pairing: update vchat there", p.request.Address)
+	}
+	if err != nil {
+		return &repeatable{fmt.Errorf("TLS handshake with %s: %w", p.request.Address, err)}
+	}
+	id, err := identity.PeerID(conn.ConnectionState())
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.request.Address, err)
+	}
+	conn.SetHandshakeDeadline(time.Now().Add(pairDeadline))
+	stop := context.AfterFunc(ctx, func() { conn.SetFinalDeadline(time.Now().Add(cancelTimeout)) })
+	defer stop()
+	h := &pairHost{d: d, attempt: p, id: id, address: p.request.Address, answers: make(chan pairing.Event, 1)}
+	return d.pairOn(ctx, conn, h, true)
+}
+
+// noProtocolAlert is how crypto/tls reports the alert of a server that does not
+// speak the ALPN protocol (RFC 7301, section 3.2). Its type is not exported.
+const noProtocolAlert = "no application protocol"
+
+// dialFirst connects to the first address that accepts a connection.
+func dialFirst(ctx context.Context, address string) (net.Conn, error) {
+	lookup, cancel := context.WithTimeout(ctx, pairDialTimeout)
+	defer cancel()
+	addresses, err := resolve.Addresses(lookup, resolve.Lookup, address)
+	for _, a := range addresses {
+		dialer := net.Dialer{Timeout: pairDialTimeout}
+		var conn net.Conn
+		if conn, err = dialer.DialContext(ctx, "tcp", a); err == nil {
+			return conn, nil
+		}
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			err = fmt.Errorf("connect to %s: %w", address, op.Err)
+		}
+	}
+	return nil, err
+}
+
+// Admit implements pairing.Host.
+func (h *pairHost) Admit(name string) pairing.Reason {
+	h.claimed = wire.Sanitize(name, pairing.MaxName)
+	ps := &h.d.pairings
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	reason := ps.mayReveal()
+	if reason != 0 {
+		h.refused()
+	}
+	if reason == pairing.NotWaiting {
+		h.d.showRequest(h)
+	}
+	return reason
+}
+
+// mayReveal returns why a responder cannot continue; 0: it can. The caller
+// holds mu.
+func (ps *pairings) mayReveal() pairing.Reason {
+	switch p := ps.current; {
+	case p == nil:
+		return pairing.NotWaiting
+	case !p.request.Wait || p.claimed || p.ctx.Err() != nil:
+		return pairing.Busy
+	}
+	return 0
+}
+
+// showRequest shows the request of a device that nobody waits for. One is shown
+// at a time, until it is not repeated any more: a flood shows one. The caller
+// holds pairings.mu.
+func (d *Daemon) showRequest(h *pairHost) {
+	ps, now := &d.pairings, time.Now()
+	host, _, _ := net.SplitHostPort(h.address)
+	v := api.Pairing{State: api.PairingRequested, Address: host, Claimed: h.claimed, ID: h.id.String()}
+	if ps.request != nil && now.Sub(ps.shownAt) < requestShown {
+		if ps.request.ID == v.ID {
+			ps.shownAt = now
+		}
+		return
+	}
+	ps.request, ps.shownAt = &v, now
+	if ps.limiter == nil {
+		ps.limiter = rate.NewLimiter(rate.Every(requestLogged), 3)
+	}
+	if !ps.limiter.Allow() {
+		return
+	}
+	d.log.Info("pairing requested", "from", host, "claimed_name", v.Claimed, "id", h.id,
+		"hint", "to accept it, run vchatctl pair --wait")
+	d.announcePairing(v)
+}
+
+// Reveal implements pairing.Host. It makes this session that of the pairing.
+func (h *pairHost) Reveal() pairing.Reason {
+	ps := &h.d.pairings
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if reason := ps.mayReveal(); reason != 0 {
+		h.refused()
+		return reason
+	}
+	h.attempt = ps.current
+	h.attempt.claimed = true
+	h.passed()
+	return 0
+}
+
+// Compare implements pairing.Host.
+func (h *pairHost) Compare(code pairing.Code, name string) {
+	claimed, p := wire.Sanitize(name, pairing.MaxName), h.attempt
+	v := api.Pairing{State: api.PairingComparing, Address: h.address, Claimed: claimed, ID: h.id.String(),
+		Code: code.String()}
+	v.Peer, v.Known, v.NameError = h.d.nameForPairing(h.id, claimed, p.name)
+	ps := &h.d.pairings
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p.answers = h.answers
+	h.d.publishPairing(p, v)
+}
+
+// Keep implements pairing.Host. At the initiator the peer becomes effective
+// only at the end: until then the other device would refuse the link.
+func (h *pairHost) Keep() error {
+	d := h.d
+	d.pairings.mu.Lock()
+	v := h.attempt.view
+	d.pairings.mu.Unlock()
+	d.configMu.Lock()
+	defer d.configMu.Unlock()
+	var old *peerstore.Peer
+	for _, p := range d.store.List() {
+		if p.ID == h.id {
+			old = &p
+		}
+	}
+	// A responder keeps no address: the one that a connection comes from is not
+	// the one that the device listens on.
+	address := h.attempt.request.Address
+	if address == "" && old != nil {
+		address = old.Address
+	}
+	err := d.keepPeer(v.Peer, h.id, address)
+	if errors.Is(err, ErrKnownPeer) {
+		return nil // the file has it
+	}
+	if err != nil {
+		return err
+	}
+	h.undo = func() {
+		var err error
+		if old != nil {
+			_, err = d.store.Add(old.Name, old.ID, old.Address)
+		} else {
+			_, err = d.store.Remove(h.id.String())
+		}
+		if err != nil {
+			d.log.Error("peer of a failed pairing not forgotten", "peer", v.Peer, "id", h.id, "err", err)
+		}
+	}
+	if h.attempt.request.Wait {
+		h.applied = true
+		d.applyPaired(fmt.Sprintf("peer %s paired", v.Peer))
+	}
+	return nil
+}
+
+// Undo implements pairing.Host.
+func (h *pairHost) Undo() {
+	if h.undo == nil {
+		return
+	}
+	h.d.configMu.Lock()
+	defer h.d.configMu.Unlock()
+	h.undo()
+	h.undo = nil
+	if h.applied {
+		h.d.applyPaired("pairing undone")
+	}
+}
+
+// finishPairing makes the kept peer effective.
+func (d *Daemon) finishPairing(h *pairHost) {
+	d.pairings.mu.Lock()
+	v := h.attempt.view
+	d.pairings.mu.Unlock()
+	d.log.Info("peer paired", "peer", v.Peer, "id", h.id, "address", h.attempt.request.Address)
+	if h.undo == nil || h.applied {
+		return
+	}
+	d.configMu.Lock()
+	defer d.configMu.Unlock()
+	d.applyPaired(fmt.Sprintf("peer %s paired", v.Peer))
+}
