@@ -69,7 +69,7 @@ func (d *Daemon) activeSession(l *link.Link) (*callSession, call.Call) {
 // feedOf returns the hub for a frame from link l, or nil if the frame is
 // unwanted. A replacement link starts with the newest frame again: feedOf
 // drops such a duplicate. The first frame of a call is an event; cards are not.
-func (d *Daemon) feedOf(l *link.Link, f *frame.Frame) *frame.Hub {
+func (d *Daemon) feedOf(l *link.Link, f *frame.Meta) *frame.Hub {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s, c := d.activeSession(l)

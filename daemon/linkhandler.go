@@ -110,18 +110,31 @@ func (d *Daemon) receiveState(l *link.Link, m *wire.State) {
 	d.publishCall(c)
 }
 
-// Wants reports whether to decode frames of the link: those of an active call.
-func (h *linkHandler) Wants(l *link.Link) bool {
+// Wants implements link.Handler: only the frames of an active call are wanted.
+func (h *linkHandler) Wants(l *link.Link) link.Wanted {
 	d := (*Daemon)(h)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s, _ := d.activeSession(l)
-	return s != nil
+	switch s, _ := d.activeSession(l); {
+	case s == nil:
+		return link.WantsNothing
+	case s.hub.Readers() == 0:
+		return link.WantsNewest
+	}
+	return link.WantsAll
+}
+
+// Skipped records that frames arrive. The newest one that the hub has is not
+// the newest any more.
+func (h *linkHandler) Skipped(l *link.Link, m frame.Meta) {
+	if hub := (*Daemon)(h).feedOf(l, &m); hub != nil {
+		hub.Forget()
+	}
 }
 
 // Frame publishes a frame on the peer's feed. It takes over the reference.
 func (h *linkHandler) Frame(l *link.Link, f *frame.Frame) {
-	hub := (*Daemon)(h).feedOf(l, f)
+	hub := (*Daemon)(h).feedOf(l, &f.Meta)
 	if hub == nil {
 		f.Release()
 		return

@@ -99,40 +99,116 @@ func (f *Frame) Release() {
 // Pool reuses frames and their buffers. It is safe for concurrent use. The zero
 // value works but keeps no frames.
 type Pool struct {
-	mu   sync.Mutex
-	idle []*Frame // most recently used last: its memory may still be in the cache
+	budget *Budget // nil: none
+
+	mu     sync.Mutex
+	idle   []*Frame // most recently used last: its memory may still be in the cache
+	closed bool
 }
 
 // NewPool returns a pool that keeps at most idle unused frames.
 func NewPool(idle int) *Pool { return &Pool{idle: make([]*Frame, 0, idle)} }
 
 // Get returns a frame with one reference. Its Data has n bytes of undefined
-// content, its Meta is zero.
+// content, its Meta is zero. A pool with a budget needs TryGet.
 func (p *Pool) Get(n int) *Frame {
-	p.mu.Lock()
-	var f *Frame
-	if k := len(p.idle); k > 0 {
-		f, p.idle = p.idle[k-1], p.idle[:k-1]
-	}
-	p.mu.Unlock()
+	f := p.take(n)
 	if f == nil {
 		f = &Frame{pool: p}
 	}
-	data := f.Data
-	if cap(data) < n {
-		// MJPEG sizes vary by about ten percent between frames.
-		data = make([]byte, n+n/4)
+	if cap(f.Data) < n {
+		f.Data = make([]byte, capacity(n))
 	}
+	return f.reset(n)
+}
+
+// TryGet is Get, but returns nil if the budget has no room for the frame.
+func (p *Pool) TryGet(n int) *Frame {
+	f := p.take(n)
+	if f != nil && cap(f.Data) >= n {
+		return f.reset(n)
+	}
+	if f != nil {
+		p.free(f)
+	}
+	size := capacity(n)
+	for !p.budget.take(size) {
+		if f = p.take(0); f == nil {
+			return nil
+		}
+		p.free(f)
+	}
+	return (&Frame{pool: p, Data: make([]byte, size)}).reset(n)
+}
+
+// Close frees the idle frames. Those in use are freed when they are released.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, f := range idle {
+		p.free(f)
+	}
+}
+
+// take removes the most recently used idle frame that has room for n bytes, or
+// else the most recent one. It returns nil if there is none.
+func (p *Pool) take(n int) *Frame {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := len(p.idle) - 1
+	if k < 0 {
+		return nil
+	}
+	i := k
+	for i > 0 && cap(p.idle[i].Data) < n {
+		i--
+	}
+	if cap(p.idle[i].Data) < n {
+		i = k
+	}
+	f := p.idle[i]
+	p.idle = append(p.idle[:i], p.idle[i+1:]...)
+	return f
+}
+
+// maxSpare is the most that a buffer is larger than its frame, in bytes.
+const maxSpare = 256 << 10
+
+// capacity returns the size of a new buffer for n bytes: MJPEG sizes vary by
+// about ten percent between frames.
+func capacity(n int) int { return n + min(n/4, maxSpare) }
+
+func (f *Frame) reset(n int) *Frame {
 	f.Meta = Meta{}
-	f.Data = data[:n]
+	f.Data = f.Data[:n]
 	f.refs.Store(1)
 	return f
 }
 
+// free gives up the buffer of an unused frame.
+func (p *Pool) free(f *Frame) {
+	n := cap(f.Data)
+	f.Data = nil
+	if p.budget != nil {
+		p.budget.give(n)
+	}
+}
+
 func (p *Pool) put(f *Frame) {
+	if p.budget != nil && p.budget.crowded() {
+		p.free(f)
+		return
+	}
 	p.mu.Lock()
-	if len(p.idle) < cap(p.idle) {
+	kept := !p.closed && len(p.idle) < cap(p.idle)
+	if kept {
 		p.idle = append(p.idle, f)
 	}
 	p.mu.Unlock()
+	if !kept {
+		p.free(f)
+	}
 }

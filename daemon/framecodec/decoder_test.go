@@ -23,7 +23,7 @@ type path struct {
 func newPath(t testing.TB) *path {
 	p := &path{t: t, encoder: NewEncoder(losslessFeatures)}
 	p.in = wire.NewReader(&p.wire)
-	p.decoder = NewDecoder(p.in)
+	p.decoder = NewDecoder(p.in, frame.NewBudget(40<<20))
 	return p
 }
 

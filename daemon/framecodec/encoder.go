@@ -16,8 +16,7 @@
 //   - Encode returns a frame whatever the budget: one that cannot be made small
 //     enough exceeds it. Only a damaged one that must be reduced is an error.
 //   - A hostile peer can make Decode fail. It cannot make it write out of
-//     bounds, or allocate more than a frame of wire.MaxFrame or of the header's
-//     size.
+//     bounds, or use more memory than the budget.
 //   - Once warm, nothing is allocated per frame.
 //
 // An Encoder belongs to one writing goroutine and a Decoder to one reading one.
@@ -46,6 +45,11 @@ type Encoder struct {
 	buf      []byte         // the output of jpeg
 	rawBytes int            // size of the last raw frame that was encoded losslessly
 }
+
+// maxRaw is the largest raw frame that travels losslessly, in bytes: a receiver
+// may lack the memory for the five buffers that a larger one needs. 2560x1600
+// fits.
+const maxRaw = 8 << 20
 
 // Encoded is a frame as it is sent.
 type Encoded struct {
@@ -105,6 +109,7 @@ func (e *Encoder) encodeRaw(h *wire.Frame, f *frame.Frame, budget int) (data []b
 
 func (e *Encoder) encodeBest(h *wire.Frame, f *frame.Frame) ([]byte, error) {
 	switch {
+	case len(f.Data) > maxRaw:
 	case wire.CodecYUYVLZ4.Allowed(e.features):
 		return e.lossless.encode(h, f, wire.CodecYUYVDelta.Allowed(e.features)), nil
 	case wire.CodecYUYV.Allowed(e.features):

@@ -48,7 +48,7 @@ func FuzzDecoder(f *testing.F) {
 // decodeAll returns the size of the largest frame that was announced.
 func decodeAll(t *testing.T, stream []byte) (largest int) {
 	in := wire.NewReader(bytes.NewReader(stream))
-	d := NewDecoder(in)
+	d := NewDecoder(in, frame.NewBudget(1<<30))
 	for {
 		m, err := in.Next()
 		if err != nil {
@@ -72,13 +72,13 @@ func decodeAll(t *testing.T, stream []byte) (largest int) {
 			continue
 		case needRefresh, f.Seq != h.Seq, f.Width != int(h.Width), f.Height != int(h.Height):
 			t.Fatalf("got %+v of %+v, refresh %v", f.Meta, h, needRefresh)
-		case h.Codec != wire.CodecJPEG && !Valid(f):
+		case h.Codec != wire.CodecJPEG && !Accept(f):
 			t.Fatalf("got a raw frame of %d bytes of %+v", len(f.Data), h)
 		}
 		if h.Codec == wire.CodecYUYV && !bytes.Contains(stream, f.Data) {
 			t.Fatal("got bytes of a raw frame that were not sent")
 		}
-		Valid(f)
+		Accept(f)
 		f.Release()
 	}
 }

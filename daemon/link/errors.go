@@ -31,6 +31,7 @@ var (
 
 	errEvicted   = errors.New("evicted: too many connections")
 	errTwin      = errors.New("another device with the id of this peer has the call")
+	errTooOften  = errors.New("peer connects too often")
 	errReplaced  = errors.New("replaced by another connection")
 	errForgotten = errors.New("peer removed from the configuration")
 	errRenamed   = errors.New("peer renamed in the configuration")

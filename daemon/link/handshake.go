@@ -200,6 +200,10 @@ func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func
 // exchangeHellos sends our hello and receives that of p. Where p has a link
 // already, it may be a twin that has dialled; then our hello waits for theirs.
 func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*Link, error) {
+	if !dialled && !p.limits.connects.Allow() {
+		_ = sendBye(conn, wire.Bye{Code: wire.CodeTooMany, Text: "you connect too often"})
+		return nil, errTooOften
+	}
 	ours := ls.hello()
 	conn.SetHandshakeDeadline(time.Now().Add(handshakeTimeout))
 	current := p.link()
@@ -209,7 +213,8 @@ func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*L
 			return nil, err
 		}
 	}
-	in := wire.NewReader(conn)
+	pace := &pacedReader{Reader: conn, ctx: p.ctx, limit: p.limits.unwatched}
+	in := wire.NewReader(pace)
 	m, err := in.Next()
 	if err != nil {
 		if errors.Is(err, wire.ErrProtocol) {
@@ -235,7 +240,7 @@ func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*L
 				return nil, err
 			}
 		}
-		return newLink(p, conn, in, ours, theirs, dialled), nil
+		return newLink(p, conn, in, pace, ours, theirs, dialled), nil
 	}
 	err = fmt.Errorf("%w: first message has type %d, want a hello", wire.ErrProtocol, m.Type())
 	_ = sendByeAndWait(conn, *goodbye(err))

@@ -273,7 +273,7 @@ func TestLink_messageFlood(t *testing.T) {
 func TestLink_unwantedFrames(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.pair(false)
-		bob.noFrames = true
+		bob.wanted = link.WantsNothing
 		hub, pool := frame.NewHub(), frame.NewPool(4)
 		alice.links.Link("bob").Show(hub)
 		advance(time.Millisecond)
@@ -284,7 +284,7 @@ func TestLink_unwantedFrames(t *testing.T) {
 		if r := bob.links.Status("alice").Receiving; r.Frames != 0 || len(bob.frames) != 0 {
 			t.Errorf("got %d frames, want 0", r.Frames)
 		}
-		bob.locked(func() { bob.noFrames = false })
+		bob.locked(func() { bob.wanted = link.WantsAll })
 		publishRaw(hub, pool, 9, 64, 48, false) // a delta to a frame that was not decoded: bob requests a full one
 		advance(100 * time.Millisecond)
 		publishRaw(hub, pool, 10, 64, 48, false)

@@ -29,6 +29,7 @@ type Link struct {
 	peer     *peer
 	conn     *transport.Conn
 	in       *wire.Reader
+	pace     *pacedReader // below in
 	theirs   wire.Hello
 	features []string // that both devices support
 	dialled  bool     // by this device
@@ -55,10 +56,10 @@ type Link struct {
 	decoder  *framecodec.Decoder
 }
 
-func newLink(p *peer, c *transport.Conn, in *wire.Reader, ours, theirs wire.Hello, dialled bool) *Link {
+func newLink(p *peer, c *transport.Conn, in *wire.Reader, pace *pacedReader, ours, theirs wire.Hello, dialled bool) *Link {
 	l := &Link{
-		peer: p, conn: c, in: in, theirs: theirs, features: wire.CommonFeatures(ours, theirs), dialled: dialled,
-		since: time.Now(), clockBase: frame.Now(), decoder: framecodec.NewDecoder(in),
+		peer: p, conn: c, in: in, pace: pace, theirs: theirs, features: wire.CommonFeatures(ours, theirs), dialled: dialled,
+		since: time.Now(), clockBase: frame.Now(), decoder: framecodec.NewDecoder(in, p.links.frames),
 		out: make(chan wire.Message, sendQueue), pong: make(chan *wire.Pong, 1), source: make(chan *frame.Hub, 1),
 		feedbackDue: make(chan struct{}, 1), feedbackReceived: make(chan struct{}, 1), pingNow: make(chan struct{}, 1),
 	}
@@ -144,7 +145,9 @@ func (l *Link) run(ctx context.Context) error {
 	l.end(l.read())
 	err := context.Cause(l.ctx)
 	if goodbye(err) != nil {
-		_, _ = io.Copy(io.Discard, l.conn) // closing with unread data resets the connection, and the Bye is lost
+		// Closing with unread data resets the connection, and the Bye is lost.
+		l.pace.watched.Store(false)
+		_, _ = io.CopyN(io.Discard, l.pace, maxDiscard)
 		<-senderEnded
 	}
 	if errors.Is(err, ErrDead) || errors.Is(err, errReplaced) {
@@ -152,6 +155,7 @@ func (l *Link) run(ctx context.Context) error {
 	}
 	_ = l.conn.Close()
 	<-senderEnded
+	l.decoder.Close()
 	l.peer.onEnd(l, err)
 	return err
 }

@@ -34,7 +34,7 @@ type device struct {
 	config  func(*link.Config)
 
 	mu             sync.Mutex
-	noFrames       bool // wants no frames
+	wanted         link.Wanted
 	up             []*link.Link
 	down           []error
 	refused        []error
@@ -51,10 +51,15 @@ func (d *device) Refused(_ string, why error) {
 func (d *device) Message(_ *link.Link, m wire.Message) {
 	d.locked(func() { d.messages = append(d.messages, m) })
 }
-func (d *device) Wants(*link.Link) bool {
+func (d *device) Wants(*link.Link) link.Wanted {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.noFrames
+	return d.wanted
+}
+func (d *device) Skipped(_ *link.Link, m frame.Meta) {
+	d.locked(func() {
+		d.frames = append(d.frames, fmt.Sprintf("%d skipped %dx%d card=%v", m.Seq, m.Width, m.Height, m.Card))
+	})
 }
 func (d *device) Frame(_ *link.Link, f *frame.Frame) {
 	d.locked(func() {
@@ -107,7 +112,7 @@ func (tn *testNet) device(name string) *device {
 	if err != nil {
 		tn.t.Fatal(err)
 	}
-	return &device{name: name, id: id}
+	return &device{name: name, id: id, wanted: link.WantsAll}
 }
 
 // start runs a device that listens under its name and knows these peers. If

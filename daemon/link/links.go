@@ -9,8 +9,11 @@
 //   - A frame that has to wait is dropped for a newer one; see sender.go.
 //   - An unauthenticated device gets nothing but a refusal. Its connections and
 //     the CPU time of their handshakes are limited; see admission.go.
-//   - A peer cannot make this device work without limit: its messages are rate
-//     limited, and unwanted frames are not decoded.
+//   - A peer cannot make this device work without limit, nor use more memory
+//     than all peers together may: see limits.go. Frames that nobody looks at
+//     are not decoded.
+//   - Frames that the Handler gets have the size that they claim, and no
+//     surprises for a decoder: see framecodec.Accept.
 //
 // Goroutines, all of them ended when Run returns:
 //
@@ -94,9 +97,13 @@ type Handler interface {
 	// have no common version (wire.ErrVersion).
 	Refused(peer string, err error)
 	Message(l *Link, m wire.Message)
-	// Wants reports whether frames are wanted; others are not decoded. It is
-	// called before each frame.
-	Wants(l *Link) bool
+	// Wants reports what is wanted of the next frame. It is called before each
+	// frame.
+	Wants(l *Link) Wanted
+	// Skipped reports a frame that has arrived but is not decoded, because
+	// nobody looks: Wants has returned WantsNewest, and the frame is expensive.
+	// Only its header was checked.
+	Skipped(l *Link, m frame.Meta)
 	// Frame takes over the reference to f.
 	Frame(l *Link, f *frame.Frame)
 	// Quality reports that the quality of sent frames was reduced or restored;
@@ -104,6 +111,16 @@ type Handler interface {
 	// and Down or shortly after.
 	Quality(l *Link)
 }
+
+// Wanted is what a Handler wants of a frame.
+type Wanted int
+
+// What a Handler wants.
+const (
+	WantsNothing Wanted = iota // there is no call: frames are discarded
+	WantsNewest                // nobody looks: a frame is only kept for the next viewer
+	WantsAll                   // somebody looks
+)
 
 // Config configures Links. Pairing, Dial, Lookup and Network are optional.
 type Config struct {
@@ -136,6 +153,7 @@ type Links struct {
 	admission *admission
 	served    chan struct{} // one value for each connection that admission has let in
 	refusals  refusals
+	frames    *frame.Budget  // memory of the received frames
 	crowded   rate.Sometimes // logs a flood
 	twin      twinVar        // another device with our key
 
@@ -160,7 +178,8 @@ func New(cfg Config) *Links {
 	}
 	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(turnRate(cfg.Identity.HandshakeCost())),
 		served: make(chan struct{}, maxServed), crowded: rate.Sometimes{Interval: time.Hour},
-		peers: map[string]*peer{}, byID: map[identity.ID]*peer{}}
+		frames: frame.NewBudget(frameMemory),
+		peers:  map[string]*peer{}, byID: map[identity.ID]*peer{}}
 }
 
 // Listen opens the port for peers, such as ":7450". It is called before Run, so

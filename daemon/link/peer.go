@@ -9,16 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"vchat/daemon/identity"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
-)
-
-const (
-	messageInterval = 10 * time.Millisecond
-	messageBurst    = 100
 )
 
 // peer is one known device and the link to it.
@@ -31,7 +24,7 @@ type peer struct {
 	wake       chan struct{} // makes the dialer check the state
 	inCall     atomic.Bool   // a call waits for the link or uses it
 	greeting   greeting      // accepted connections before the hello
-	messages   *rate.Limiter // received messages: each may cost a line in the journal and a write to the disk
+	limits     limits
 	counters   transport.Counters
 	maxBitrate atomic.Uint64 // in bytes a second, the bits of a float64; 0: no limit
 
@@ -77,9 +70,8 @@ type Status struct {
 
 func newPeer(ls *Links, p Peer) *peer {
 	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address}, links: ls,
-		wake: make(chan struct{}, 1), switching: new(sync.Mutex),
-		messages: rate.NewLimiter(rate.Every(messageInterval), messageBurst),
-		pause:    newBackoff(100*time.Millisecond, 2*time.Second)}
+		wake: make(chan struct{}, 1), switching: new(sync.Mutex), limits: newLimits(),
+		pause: newBackoff(100*time.Millisecond, 2*time.Second)}
 }
 
 func (p *peer) link() *Link {

@@ -106,9 +106,9 @@ func TestLink_rawFramesArriveUnchanged(t *testing.T) {
 		run(2, interval)
 		arrived("after another size", 36+recovery, 38+recovery)
 		arrived("after a card", 40+recovery, 41+recovery)
-		bob.locked(func() { bob.noFrames = true })
+		bob.locked(func() { bob.wanted = link.WantsNothing })
 		run(3, interval)
-		bob.locked(func() { bob.noFrames = false })
+		bob.locked(func() { bob.wanted = link.WantsAll })
 		run(3, interval)
 		arrived("after a time without viewers", 46+recovery, 47+recovery)
 		out.Show(nil)
@@ -312,9 +312,9 @@ func TestLink_refreshIsRepeatedAfterDiscard(t *testing.T) {
 			advance(time.Millisecond)
 		}
 		send(wire.Frame{Seq: 2, Codec: wire.CodecYUYVDelta, Base: 1})
-		alice.locked(func() { alice.noFrames = true }) // between two calls
+		alice.locked(func() { alice.wanted = link.WantsNothing }) // between two calls
 		send(wire.Frame{Seq: 3, Codec: wire.CodecYUYV})
-		alice.locked(func() { alice.noFrames = false })
+		alice.locked(func() { alice.wanted = link.WantsAll })
 		send(wire.Frame{Seq: 4, Codec: wire.CodecYUYVDelta, Base: 3})
 		send(wire.Frame{Seq: 5, Codec: wire.CodecYUYVDelta, Base: 4})
 		send(wire.Frame{Seq: 6, Codec: wire.CodecYUYVLZ4}) // no LZ4 block: ends the link

@@ -28,6 +28,10 @@ func (l *Link) read() error {
 
 // receive handles one message. An error ends the link.
 func (l *Link) receive(m wire.Message) error {
+	if f, ok := m.(*wire.Frame); ok && l.nominated {
+		return l.receiveFrame(f)
+	}
+	_ = l.peer.limits.control.Wait(l.ctx) // fails only when ctx ends
 	now := frame.Now()
 	switch m := m.(type) {
 	case *wire.Ping:
@@ -56,8 +60,6 @@ func (l *Link) receive(m wire.Message) error {
 			return fmt.Errorf("%w: %v before the nomination", wire.ErrProtocol, m.Type())
 		}
 		switch m := m.(type) {
-		case *wire.Frame:
-			return l.receiveFrame(m)
 		case *wire.Twin:
 			l.peer.links.onOwnTwin("by " + l.peer.Name)
 		case *wire.Refresh:
@@ -66,7 +68,7 @@ func (l *Link) receive(m wire.Message) error {
 			l.sent.onFeedback(m, l.elapsed())
 			notify(l.feedbackReceived)
 		default:
-			_ = l.peer.messages.Wait(l.ctx) // fails only when ctx ends
+			_ = l.peer.limits.messages.Wait(l.ctx)
 			l.peer.links.cfg.Handler.Message(l, m)
 		}
 	}
@@ -74,13 +76,16 @@ func (l *Link) receive(m wire.Message) error {
 }
 
 // receiveFrame reads one frame and hands it to the Handler. A frame that
-// contradicts its header is counted and dropped.
+// contradicts its header, or that is too large, is counted and dropped.
 func (l *Link) receiveFrame(m *wire.Frame) error {
 	if !m.Codec.Allowed(l.features) {
 		return fmt.Errorf("%w: frame codec %v was not agreed on", wire.ErrProtocol, m.Codec)
 	}
+	_ = l.peer.limits.frames.Wait(l.ctx) // fails only when ctx ends
+	wanted := l.peer.links.cfg.Handler.Wants(l)
+	l.pace.watched.Store(wanted == WantsAll)
 	began := l.elapsed()
-	f, err := l.decodeFrame(m)
+	f, skipped, err := l.decodeFrame(m, wanted)
 	if err != nil {
 		return classify(err)
 	}
@@ -90,16 +95,19 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 	if !known {
 		delay = 0
 	}
-	if f != nil {
-		f.Captured, f.Arrived = captured, now
-		f.Card = m.Flags&wire.FlagCard != 0
-		if framecodec.Valid(f) {
-			l.received.onFrame(f, m.Size)
-			l.peer.links.cfg.Handler.Frame(l, f)
-		} else {
-			l.received.onBroken()
-			f.Release()
-		}
+	switch {
+	case skipped:
+		meta := frame.Meta{Seq: m.Seq, Width: int(m.Width), Height: int(m.Height), Captured: captured, Arrived: now,
+			Card: m.Flags&wire.FlagCard != 0}
+		l.received.onFrame(&meta, m.Size)
+		l.peer.links.cfg.Handler.Skipped(l, meta)
+	case f != nil && framecodec.Accept(f):
+		f.Captured, f.Arrived, f.Card = captured, now, m.Flags&wire.FlagCard != 0
+		l.received.onFrame(&f.Meta, m.Size)
+		l.peer.links.cfg.Handler.Frame(l, f)
+	case f != nil:
+		l.received.onBroken()
+		f.Release()
 	}
 	l.received.onArrival(wire.Feedback{Seq: m.Seq, Arrived: l.clockBase + complete,
 		Transfer: complete - began, Delay: delay})
@@ -111,15 +119,19 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 }
 
 // decodeFrame reads the data of a frame. It returns nil for a frame that is
-// unwanted, not newer than the last one, or a delta whose base is missing.
-// These are skipped without decoding, so that a peer cannot waste our CPU time.
-func (l *Link) decodeFrame(m *wire.Frame) (*frame.Frame, error) {
+// unwanted, too large, not newer than the last one, or a delta whose base is
+// missing. These are skipped without decoding, so that a peer cannot waste our
+// CPU time. skipped is true for a good frame that is expensive and that nobody
+// looks at.
+func (l *Link) decodeFrame(m *wire.Frame, wanted Wanted) (f *frame.Frame, skipped bool, err error) {
 	switch {
-	case !l.peer.links.cfg.Handler.Wants(l):
-		return nil, l.decoder.Discard()
-	case !l.received.isNewer(m.Seq):
+	case wanted == WantsNothing:
+		return nil, false, l.decoder.Discard()
+	case framecodec.TooLarge(m), !l.received.isNewer(m.Seq):
 		l.received.onBroken()
-		return nil, l.in.Skip()
+		return nil, false, l.in.Skip()
+	case wanted == WantsNewest && (m.Codec != wire.CodecJPEG || m.Size > maxUnwatched):
+		return nil, true, l.decoder.Discard()
 	}
 	f, needRefresh, err := l.decoder.Decode(m)
 	if needRefresh {
@@ -128,5 +140,5 @@ func (l *Link) decodeFrame(m *wire.Frame) (*frame.Frame, error) {
 	if f == nil && err == nil {
 		l.received.onBroken()
 	}
-	return f, err
+	return f, false, err
 }

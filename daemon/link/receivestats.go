@@ -43,7 +43,7 @@ func (r *receiveStats) isNewer(seq uint64) bool {
 }
 
 // onFrame counts a good frame.
-func (r *receiveStats) onFrame(f *frame.Frame, size int) {
+func (r *receiveStats) onFrame(f *frame.Meta, size int) {
 	r.meter.Add(f.Arrived, f.Arrived-f.Captured, size, f.Width, f.Height)
 	r.mu.Lock()
 	defer r.mu.Unlock()

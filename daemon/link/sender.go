@@ -134,6 +134,11 @@ func (s *sender) sendFrame() error {
 	if s.link.sent.refresh.Swap(false) {
 		s.encoder.Reset()
 	}
+	if f.Width*f.Height > framecodec.MaxPixels {
+		s.drops.TooBig++ // the peer would drop it
+		s.link.sent.onDropped(s.drops)
+		return nil
+	}
 	s.control.OnFrame(f)
 	budget, reason := s.control.Budget(f)
 	began := s.link.elapsed()
@@ -147,7 +152,7 @@ func (s *sender) sendFrame() error {
 		return err
 	}
 	if enc.Header.Validate() != nil {
-		s.drops.TooBig++ // a raw frame above wire.MaxFrame, 16 MiB
+		s.drops.TooBig++ // above wire.MaxFrame, 16 MiB
 		s.link.sent.onDropped(s.drops)
 		return nil
 	}

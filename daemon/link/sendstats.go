@@ -25,7 +25,7 @@ type Sending struct {
 type Drops struct {
 	Link       uint64 // a newer frame replaced it before the link was free
 	MaxBitrate uint64 // max_bitrate left no bytes for it
-	TooBig     uint64 // it is larger than wire.MaxFrame
+	TooBig     uint64 // it is larger than wire.MaxFrame or framecodec.MaxPixels
 	Broken     uint64 // it had to be reduced, but is damaged
 }
 

@@ -46,6 +46,8 @@ const (
 	mDQT  = 0xDB
 	mDNL  = 0xDC
 	mDRI  = 0xDD
+	mDHP  = 0xDE // hierarchical
+	mEXP  = 0xDF // hierarchical
 	mAPP0 = 0xE0
 	mCOM  = 0xFE
 )
@@ -72,12 +74,18 @@ const (
 // Errors: ErrNoStart, ErrNoEnd, ErrMarker, ErrNoFrameHeader, ErrUnsupported and
 // ErrTooSmall, each with the offset.
 func Check(b []byte) (Info, error) {
+	w, err := check(b)
+	return w.info, err
+}
+
+// check returns a walker without Info if there is an error.
+func check(b []byte) (walker, error) {
 	start := bytes.Index(b[:min(len(b), maxLead+2)], startOfImage)
 	if start < 0 {
 		if len(b) < 2 {
-			return Info{}, fmt.Errorf("%w after %d bytes", ErrNoEnd, len(b))
+			return walker{}, fmt.Errorf("%w after %d bytes", ErrNoEnd, len(b))
 		}
-		return Info{}, ErrNoStart
+		return walker{}, ErrNoStart
 	}
 	for w := newWalker(start); ; {
 		err := w.walk(b)
@@ -88,10 +96,42 @@ func Check(b []byte) (Info, error) {
 			continue
 		}
 		if err = w.verify(b, err); err != nil {
-			return Info{}, err
+			return walker{}, err
 		}
-		return w.info, nil
+		return w, nil
 	}
+}
+
+// maxScans limits the scans of a progressive frame. Encoders make about ten;
+// each one costs a decoder a pass over all pixels.
+const maxScans = 16
+
+// CheckStrict is Check for a frame from an untrusted device, which may be made
+// so that decoders disagree about it, or take long. The frame begins with the
+// first byte. It has nothing between its segments, and an EOI. It has one or
+// three components, or four. A sequential frame has one scan for each of them
+// at most, a progressive one at most 16. All frames that Complete returns pass,
+// if they have no more scans.
+//
+// The bytes after Info.End are not checked.
+func CheckStrict(b []byte) (Info, error) {
+	w, err := check(b)
+	info := w.info
+	switch {
+	case err != nil:
+		return Info{}, err
+	case info.Start > 0:
+		return Info{}, fmt.Errorf("%w: it begins at byte %d", ErrNoStart, info.Start)
+	case info.noEOI:
+		return Info{}, ErrNoEnd
+	case info.junk > 0:
+		return Info{}, fmt.Errorf("%w: bytes between segments", ErrMarker)
+	case w.components == 2:
+		return Info{}, fmt.Errorf("%w: 2 components", ErrUnsupported)
+	case w.progressive && w.scans > maxScans, !w.progressive && w.scans > w.components:
+		return Info{}, fmt.Errorf("%w: %d scans", ErrUnsupported, w.scans)
+	}
+	return info, nil
 }
 
 var startOfImage, endOfImage = []byte{0xFF, mSOI}, []byte{0xFF, mEOI}
@@ -115,6 +155,9 @@ type walker struct {
 	minBits    int   // minimum number of bits for the frame's blocks
 	suspect    bool  // the frame may be the thumbnail in a damaged header
 	read       int64 // bytes looked at, for tests
+
+	components, scans int
+	progressive       bool
 }
 
 type walkerState int
@@ -306,7 +349,7 @@ func (w *walker) parseSegment(m byte, body []byte) error {
 		w.read += int64(len(body))
 		return w.frameHeader(body, m)
 	default:
-		if m >= mSOF0 && m < mRST0 {
+		if m >= mSOF0 && m < mRST0 || m == mDNL || m == mDHP || m == mEXP {
 			return w.fault(ErrUnsupported, processName(m))
 		}
 	}
@@ -325,7 +368,7 @@ func processName(m byte) string {
 		return "progressive"
 	case m == 0xC3:
 		return "lossless"
-	case m >= 0xC5 && m <= 0xC7:
+	case m >= 0xC5 && m <= 0xC7, m == mDHP, m == mEXP:
 		return "hierarchical"
 	case m > mJPG && m <= 0xCF:
 		return "arithmetic coding"
@@ -354,6 +397,7 @@ func (w *walker) frameHeader(body []byte, m byte) error {
 		return w.fault(ErrNoFrameHeader, "invalid sampling factors")
 	}
 	w.info.Width, w.info.Height = width, height
+	w.components, w.progressive = n, m == mSOF2
 	// A Huffman code has at least one bit. A sequential block has at least a DC
 	// symbol and an end-of-block. A progressive one has a DC symbol; one
 	// end-of-band run may cover its AC coefficients.
@@ -392,6 +436,7 @@ func (w *walker) scanHeader(body []byte) error {
 	if w.info.SOS == 0 {
 		w.info.SOS = w.pos
 	}
+	w.scans++
 	return nil
 }
 
