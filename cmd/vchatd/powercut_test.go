@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +37,9 @@ type box struct {
 	root string // var/vchat in it is the state directory
 	run  string // short enough for a socket
 	more string // lines of the configuration
+	name string // of the device
+	// faulty adds a fault to the configuration of start.
+	faulty bool
 }
 
 func newBox(t *testing.T) *box {
@@ -49,7 +53,7 @@ func newBox(t *testing.T) *box {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
-	b := &box{t: t, root: root, run: run}
+	b := &box{t: t, root: root, run: run, name: "box"}
 	b.restore(powercut.Tree{".": {Dir: true, Mode: 0o700}, "var": {Dir: true, Mode: 0o755}})
 	return b
 }
@@ -85,8 +89,8 @@ func (b *box) tree() powercut.Tree {
 // command returns vchatd with arguments and the configuration of the box.
 func (b *box) command(args ...string) (path string, argv, env []string) {
 	b.t.Helper()
-	text := fmt.Sprintf("name: box\nlisten: \"\"\ncamera: {device: test, size: 16x16, fps: 1}\n"+
-		"control: {socket: %q, group: \"\"}\nstate_dir: %q\n%s", b.socket(), b.stateDir(), b.more)
+	text := fmt.Sprintf("name: %s\nlisten: \"\"\ncamera: {device: test, size: 16x16, fps: 1}\n"+
+		"control: {socket: %q, group: \"\"}\nstate_dir: %q\n%s", b.name, b.socket(), b.stateDir(), b.more)
 	if err := os.WriteFile(b.configPath(), []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
@@ -102,6 +106,7 @@ func (b *box) command(args ...string) (path string, argv, env []string) {
 // outcome is what vchatd shows after a start.
 type outcome struct {
 	ID       string
+	Name     string
 	Privacy  bool
 	Calls    int
 	Peers    int
@@ -113,6 +118,10 @@ type outcome struct {
 // start starts vchatd on the disk, reads its status, and kills it.
 func (b *box) start() (o outcome) {
 	b.t.Helper()
+	if b.faulty {
+		defer func(more string) { b.more = more }(b.more)
+		b.more += "calls: {max: 0}\n"
+	}
 	path, argv, env := b.command()
 	var log strings.Builder
 	cmd := &exec.Cmd{Path: path, Args: argv, Env: env, Stderr: &log}
@@ -122,7 +131,7 @@ func (b *box) start() (o outcome) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	s, err := b.status(ended)
-	o = outcome{ID: s.ID, Privacy: s.Privacy, Calls: len(s.Calls), Peers: len(s.Peers),
+	o = outcome{ID: s.ID, Name: s.Name, Privacy: s.Privacy, Calls: len(s.Calls), Peers: len(s.Peers),
 		Problems: s.Problems, Err: err}
 	if _, exited := errors.AsType[*exec.ExitError](err); !exited {
 		_ = cmd.Process.Kill()
@@ -321,7 +330,7 @@ func stories() []story {
 			return ""
 		},
 	}
-	return []story{firstStart, newID, privacy, calls(), paired(), unpaired()}
+	return []story{firstStart, newID, privacy, calls(), paired(), unpaired(), lastGood()}
 }
 
 // calls is the story of a call, whose state vchatd saves soon, not at once.
@@ -423,6 +432,31 @@ func unpaired() story {
 	}
 }
 
+// lastGood is the story of the copy of the configuration, with which vchatd
+// starts if the file is faulty.
+func lastGood() story {
+	named := func(names ...string) func(outcome, powercut.Tree) bool {
+		return func(o outcome, _ powercut.Tree) bool { return slices.Contains(names, o.Name) }
+	}
+	return story{
+		name: "last good configuration",
+		prepare: func(b *box) {
+			withKey(b)
+			// A first start, so that there is an old copy.
+			session(b, 0, func(*client.Client, api.Status, *powercut.Tracer) {})
+			b.faulty = true
+		},
+		record: func(b *box, killAt int) (*powercut.Tracer, []promise) {
+			b.name = "cellar"
+			tr := session(b, killAt, func(*client.Client, api.Status, *powercut.Tracer) {})
+			return tr, []promise{
+				{0, "the old name or the new one", named("box", "cellar")},
+				{len(tr.Ops()), "the new name", named("cellar")},
+			}
+		},
+	}
+}
+
 // until waits for a condition, or for the end of a program that is to be
 // killed.
 func (b *box) until(what string, tr *powercut.Tracer, ok func() bool) {
@@ -458,8 +492,8 @@ func (s story) check(t *testing.T, o outcome, before powercut.Tree, what string,
 		problem = s.always(o, before)
 	}
 	if problem != "" {
-		t.Errorf("%s: %s\ndisk:\n%sid %s, privacy %v, %d calls, %d peers, problems %v\nlog:\n%s",
-			what, problem, before, o.ID, o.Privacy, o.Calls, o.Peers, o.Problems, o.Log)
+		t.Errorf("%s: %s\ndisk:\n%sid %s, privacy %v, %d calls, %d peers, problems %v, name %s\nlog:\n%s",
+			what, problem, before, o.ID, o.Privacy, o.Calls, o.Peers, o.Problems, o.Name, o.Log)
 	}
 }
 
