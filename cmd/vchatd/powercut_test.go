@@ -289,7 +289,8 @@ func stories() []story {
 			id, _, _ = strings.Cut(id, "\n")
 			old := func(o outcome, _ powercut.Tree) bool { return o.ID == oldID }
 			return tr, []promise{
-				{0, "the old id or the new one", func(o outcome, t powercut.Tree) bool { return old(o, t) || o.ID == id }},
+				{0, "the old id or the new one",
+					func(o outcome, t powercut.Tree) bool { return old(o, t) || o.ID == id }},
 				{len(tr.Ops()), "the new id", func(o outcome, _ powercut.Tree) bool { return o.ID == id }},
 			}
 		},

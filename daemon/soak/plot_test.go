@@ -155,7 +155,8 @@ func TestPlot(t *testing.T) {
 	w := &world{t: t, began: time.Now().Add(-3 * time.Minute)}
 	for i := range w.samples {
 		for j := range 10 {
-			w.samples[i] = append(w.samples[i], sample{Minutes: float64(j) / 4, Life: 1 + j/5, RSS: 25, Descriptors: 20})
+			s := sample{Minutes: float64(j) / 4, Life: 1 + j/5, RSS: 25, Descriptors: 20}
+			w.samples[i] = append(w.samples[i], s)
 		}
 	}
 	for i, k := range faultKinds {

@@ -96,8 +96,10 @@ func newWorld(t *testing.T) *world {
 	s := newStarter()
 	t.Cleanup(func() { close(s.work) })
 	for i, name := range []string{"alice", "bob"} {
-		d := &device{name: name, peer: []string{"bob", "alice"}[i], camera: uint32(i + 1), dir: filepath.Join(dir, name),
-			vchatd: program, self: self, rate: *rate, fps: min(max(*rate, 1), 240), starter: s}
+		d := &device{
+			name: name, peer: []string{"bob", "alice"}[i], camera: uint32(i + 1), dir: filepath.Join(dir, name),
+			vchatd: program, self: self, rate: *rate, fps: min(max(*rate, 1), 240), starter: s,
+		}
 		d.listen, err = daemontest.FreeAddress()
 		w.must(err)
 		w.must(os.Mkdir(d.dir, 0o700))
@@ -281,7 +283,8 @@ func TestSoak(t *testing.T) {
 			break
 		} else if time.Since(progress) > time.Minute {
 			progress = time.Now()
-			t.Logf("%s: %.1f minutes, %d frames, %d faults", progress.Format("15:04:05"), w.minutes(), n, len(w.outages))
+			t.Logf("%s: %.1f minutes, %d frames, %d faults",
+				progress.Format("15:04:05"), w.minutes(), n, len(w.outages))
 		}
 		k := faultKinds[slices.IndexFunc(faultKinds, func(k faultKind) bool { return k.name == f.kind })]
 		if k.smallDisk && w.noDisk != nil {
@@ -379,7 +382,8 @@ func growth(all []sample, of func(sample) float64) float64 {
 func TestGrowth(t *testing.T) {
 	var all []sample
 	for i := range 100 {
-		all = append(all, sample{Minutes: float64(i), Life: 1 + i/50, RSS: 20 + 0.1*float64(i) + float64(i%2), Threads: 7})
+		rss := 20 + 0.1*float64(i) + float64(i%2)
+		all = append(all, sample{Minutes: float64(i), Life: 1 + i/50, RSS: rss, Threads: 7})
 	}
 	half := secondHalf(all)
 	if len(half) != 25 || half[0].Minutes != 75 {

@@ -380,7 +380,8 @@ func (l *loop) entry(tid int, number uint64, a []uint64) *call {
 		}
 	case unix.SYS_FCHMODAT:
 		if path := l.path(tid, a[0], a[1]); path != "" {
-			return l.always(Op{Kind: Chmod, Inode: inodeOf(filepath.Join(l.Root, path)), Path: path, Mode: uint32(a[2])})
+			ino := inodeOf(filepath.Join(l.Root, path))
+			return l.always(Op{Kind: Chmod, Inode: ino, Path: path, Mode: uint32(a[2])})
 		}
 	case unix.SYS_SYMLINKAT, unix.SYS_MKNODAT, unix.SYS_FALLOCATE, unix.SYS_WRITEV, unix.SYS_PWRITEV:
 		return l.unsupported(tid, number, a)
