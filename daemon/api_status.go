@@ -252,11 +252,11 @@ const twinHint = "was a card cloned? stop vchatd on one of the two devices, run 
 func linkHint(err error) string {
 	switch {
 	case errors.Is(err, link.ErrWrongIdentity):
-		return "if the peer was reinstalled, put its new id (run vchatctl id there) under peers here, and reload"
+		return "if the peer was installed anew, pair again (vchatctl pair), or put its new id (vchatctl id there) under peers"
 	case errors.Is(err, link.ErrTwin):
 		return twinHint
 	case errors.Is(err, link.ErrRefused):
-		return "put this device's id (run vchatctl id here) under peers there, and reload vchatd there"
+		return "pair again (vchatctl pair), or put this device's id (vchatctl id) under peers there and reload vchatd there"
 	case errors.Is(err, wire.ErrVersion):
 		return "install the same version of vchat on both devices"
 	}

@@ -176,12 +176,13 @@ func TestSetPrivacy_withoutTemporaryFile(t *testing.T) {
 func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 	alice := daemontest.New(t, "alice")
 	file, dir := filepath.Join(alice.Config.StateDir, "privacy"), t.TempDir()
-	asked, found, done := filepath.Join(dir, "asked"), filepath.Join(dir, "found"), filepath.Join(dir, "done")
+	temp := func(name string) string { return filepath.Join(dir, name) }
+	runs, asked, found, done := temp("runs"), temp("asked"), temp("found"), temp("done")
 	// The camera command ends when this test has found privacy on disk, or is
 	// killed. It cannot see the state itself.
 	alice.Config.Camera.Device = fmt.Sprintf("exec:"+
-		"trap ': >%s; until test -e %s; do sleep 0.01; done; : >%s; exit' TERM; while :; do sleep 0.01; done",
-		asked, found, done)
+		"trap ': >%s; until test -e %s; do sleep 0.01; done; : >%s; exit' TERM; : >%s; while :; do sleep 0.01; done",
+		asked, found, done, runs)
 	alice.Start()
 	exists := func(name string) bool {
 		_, err := os.Stat(name)
@@ -190,7 +191,7 @@ func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 	for range 10 { // a slow disk: the command may be killed first
 		var others sync.WaitGroup
 		others.Go(func() { _, _ = alice.Client.Snapshot(ctx(t), api.Self) }) // no frame comes
-		alice.Wait("the camera open", func(s api.Status) bool { return s.Camera.State != api.CameraIdle })
+		alice.Wait("the command running", func(api.Status) bool { return exists(runs) })
 		end, stop := context.WithCancel(t.Context())
 		others.Go(func() {
 			for end.Err() == nil && !(exists(asked) && exists(file)) {
@@ -205,7 +206,7 @@ func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 			return
 		}
 		setPrivacy(t, alice, false)
-		_, _ = os.Remove(asked), os.Remove(found)
+		_, _, _ = os.Remove(runs), os.Remove(asked), os.Remove(found)
 	}
 	t.Error("got no file while the camera was being closed")
 }

@@ -279,13 +279,13 @@ func callEndedError(c api.Call) error {
 // reason is then all that is known.
 func mismatchError(peer string, m *api.KeyMismatch, reason string) *api.Error {
 	e := &api.Error{Kind: api.PeerIdentity, Message: join(": ", peer+": peer key mismatch", reason),
-		Hint: "on each device, put the other's id (vchatctl id) under peers in /etc/vchat.yaml"}
+		Hint: "pair again (vchatctl pair), or put each device's id (vchatctl id) under peers on the other"}
 	if m != nil {
 		e.Message = peer + ": " + mismatchText(m, reason)
 	}
 	if m != nil && m.RefusedBy == api.SideLocal {
-		e.Hint = "if " + peer + " was installed anew, compare the new id with vchatctl id there and put it under peers " +
-			"here; if not, another device answers in its place: do not accept it"
+		e.Hint = "if " + peer + " was installed anew, pair again (vchatctl pair), or compare the new id with vchatctl id there " +
+			"and put it under peers here; if not, another device answers in its place: do not accept it"
 	}
 	return e
 }
