@@ -95,7 +95,9 @@ func (d *Daemon) linkView(peer string) api.Link {
 // nil if err has another cause.
 func (d *Daemon) keyMismatch(err error) *api.KeyMismatch {
 	if m, ok := errors.AsType[*link.MismatchError](err); ok {
-		return &api.KeyMismatch{RefusedBy: api.SideLocal, Expected: m.Expected.String(), Got: m.Got.String(), Address: m.Address}
+		return &api.KeyMismatch{
+			RefusedBy: api.SideLocal, Expected: m.Expected.String(), Got: m.Got.String(), Address: m.Address,
+		}
 	}
 	if errors.Is(err, link.ErrRefused) {
 		return &api.KeyMismatch{RefusedBy: api.SideRemote, Got: d.ID().String()}
@@ -252,11 +254,13 @@ const twinHint = "was a card cloned? stop vchatd on one of the two devices, run 
 func linkHint(err error) string {
 	switch {
 	case errors.Is(err, link.ErrWrongIdentity):
-		return "if the peer was installed anew, pair again (vchatctl pair), or put its new id (vchatctl id there) under peers"
+		return "if the peer was installed anew, pair again (vchatctl pair), " +
+			"or put its new id (vchatctl id there) under peers"
 	case errors.Is(err, link.ErrTwin):
 		return twinHint
 	case errors.Is(err, link.ErrRefused):
-		return "pair again (vchatctl pair), or put this device's id (vchatctl id) under peers there and reload vchatd there"
+		return "pair again (vchatctl pair), " +
+			"or put this device's id (vchatctl id) under peers there and reload vchatd there"
 	case errors.Is(err, wire.ErrVersion):
 		return "install the same version of vchat on both devices"
 	}

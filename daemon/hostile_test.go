@@ -127,7 +127,8 @@ func TestRinging_takesNoLine(t *testing.T) {
 	carol.expect(wire.TypeRinging)
 	alice.Wait("two calls that ring", func(s api.Status) bool { return len(s.Calls) == 2 })
 	_, err := alice.Client.Answer(ctx(t), "")
-	if e, ok := errors.AsType[*api.Error](err); !ok || !strings.Contains(e.Hint, "mallory (incoming), carol (incoming)") {
+	if e, ok := errors.AsType[*api.Error](err); !ok ||
+		!strings.Contains(e.Hint, "mallory (incoming), carol (incoming)") {
 		t.Errorf("got error %v, want one that names both", err)
 	}
 	must(t)(alice.Client.Reject(ctx(t), "mallory"))

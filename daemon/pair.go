@@ -117,7 +117,8 @@ func (d *Daemon) beginPairing(ctx context.Context, r api.PairRequest) (*pairAtte
 			Hint: "set listen in the configuration file and restart vchatd, or dial from this device"}
 	}
 	if r.TimeoutMS < 0 || r.TimeoutMS > maxPairTimeout.Milliseconds() {
-		return nil, &api.Error{Kind: api.BadValue, Message: fmt.Sprintf("the timeout must be at most %v", maxPairTimeout)}
+		return nil, &api.Error{Kind: api.BadValue,
+			Message: fmt.Sprintf("the timeout must be at most %v", maxPairTimeout)}
 	}
 	if r.Name != "" {
 		if err := config.CheckPeerName(r.Name); err != nil {
@@ -295,8 +296,9 @@ func (d *Daemon) nameForPairing(id identity.ID, claimed, wanted string) (name st
 			continue
 		}
 		if wanted != "" && wanted != other {
-			return "", true, &api.Error{Kind: api.BadValue, Message: fmt.Sprintf("that device is already the peer %s", other),
-				Hint: fmt.Sprintf("pair without --name, or forget it first: vchatctl unpair %s", other)}
+			return "", true, &api.Error{Kind: api.BadValue,
+				Message: fmt.Sprintf("that device is already the peer %s", other),
+				Hint:    fmt.Sprintf("pair without --name, or forget it first: vchatctl unpair %s", other)}
 		}
 		return other, true, nil
 	}

@@ -164,7 +164,8 @@ func TestPair_notConfirmed(t *testing.T) {
 			waits.until(api.PairingComparing)
 			code := []byte(dials.until(api.PairingComparing).Code)
 			code[0] = '0' + (code[0]-'0'+1)%10
-			if _, err := k.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: string(code)}); !isKind(err, api.PeerIdentity) {
+			_, err := k.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: string(code)})
+			if !isKind(err, api.PeerIdentity) {
 				t.Errorf("got %v, want %s", err, api.PeerIdentity)
 			}
 		}, api.PeerIdentity, api.PeerDeclined},

@@ -61,7 +61,9 @@ func TestPaired(t *testing.T) {
 		d.Start()
 	}
 	alice.Wait("the call with carol again", func(s api.Status) bool {
-		return slices.ContainsFunc(s.Calls, func(c api.Call) bool { return c.Peer == "carol" && c.State == api.CallActive })
+		return slices.ContainsFunc(s.Calls, func(c api.Call) bool {
+			return c.Peer == "carol" && c.State == api.CallActive
+		})
 	})
 	alice.Reload(func(*config.Config) error { return nil })
 	if got := peerNamed(alice.Status(), "carol"); got.Source != api.SourcePaired || got.Link.State != api.LinkUp {

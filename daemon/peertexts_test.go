@@ -88,7 +88,9 @@ func TestPeerTexts_stranger(t *testing.T) {
 	alice := daemontest.New(t, "alice")
 	alice.Start()
 	m := dialStranger(t, alice)
-	m.send(&wire.Hello{VersionMin: 1, VersionMax: 1, Name: attack, Software: attack, Features: []string{wire.FeatureJPEG}})
+	m.send(&wire.Hello{
+		VersionMin: 1, VersionMax: 1, Name: attack, Software: attack, Features: []string{wire.FeatureJPEG},
+	})
 	m.expect(wire.TypeBye)
 	_ = m.Close()
 	alice.Stop()

@@ -194,7 +194,7 @@ func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 		alice.Wait("the command running", func(api.Status) bool { return exists(runs) })
 		end, stop := context.WithCancel(t.Context())
 		others.Go(func() {
-			for end.Err() == nil && !(exists(asked) && exists(file)) {
+			for end.Err() == nil && (!exists(asked) || !exists(file)) {
 				time.Sleep(time.Millisecond)
 			}
 			_ = os.WriteFile(found, nil, 0o600) // in vain if the command was killed

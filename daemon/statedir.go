@@ -41,7 +41,8 @@ func openState(dir string) (id *identity.Identity, created bool, err error) {
 	}
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		return nil, false, fmt.Errorf(
-			"%w: state directory %s: %w: make it writable for vchatd, or choose another state_dir", ErrNoKey, dir, errno)
+			"%w: state directory %s: %w: make it writable for vchatd, or choose another state_dir",
+			ErrNoKey, dir, errno)
 	}
 	return id, true, keyError(err)
 }

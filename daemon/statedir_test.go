@@ -214,10 +214,12 @@ func TestRestoreCalls_unusableFile(t *testing.T) {
 		"huge": func(p string) error {
 			return errors.Join(os.WriteFile(p, []byte("["), 0o600), os.Truncate(p, 1<<40))
 		},
-		"of others": func(p string) error { return errors.Join(os.WriteFile(p, []byte("[]"), 0o600), os.Chmod(p, 0o666)) },
-		"FIFO":      func(p string) error { return unix.Mkfifo(p, 0o600) },
-		"folder":    func(p string) error { return os.Mkdir(p, 0o700) },
-		"symlink":   func(p string) error { return os.Symlink("/dev/zero", p) },
+		"of others": func(p string) error {
+			return errors.Join(os.WriteFile(p, []byte("[]"), 0o600), os.Chmod(p, 0o666))
+		},
+		"FIFO":    func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"folder":  func(p string) error { return os.Mkdir(p, 0o700) },
+		"symlink": func(p string) error { return os.Symlink("/dev/zero", p) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			alice := daemontest.New(t, "alice")

@@ -182,7 +182,8 @@ func TestAdmission_flood(t *testing.T) {
 		{"the IPv6 /48 of the peer, known", flood{from: spread(at("2001:db8:5::"), 0), peer: at("2001:db8:5::"),
 			known: true}},
 		{"an IPv6 /32", flood{from: spread(at("2001:db8::"), 16), peer: at("2001:db9::")}},
-		{"anywhere", flood{from: anywhere(), peer: at("198.51.100.1"), least: 1}}, // has the same chance as each stranger
+		// The peer has the same chance as each stranger.
+		{"anywhere", flood{from: anywhere(), peer: at("198.51.100.1"), least: 1}},
 		{"anywhere, known", flood{from: anywhere(), peer: at("198.51.100.1"), known: true}},
 		{"the local network", flood{from: spread(at("10.0.0.0"), 0), peer: at("10.9.9.9")}},
 	} {

@@ -43,7 +43,9 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 	if err == nil {
 		if conn.ConnectionState().NegotiatedProtocol == identity.PairingALPN {
 			if ls.cfg.Pairing != nil {
-				ls.cfg.Pairing(ctx, conn, id, func() { ls.admission.refuse(v) }, func() { ls.admission.pass(v); leave() })
+				ls.cfg.Pairing(ctx, conn, id,
+					func() { ls.admission.refuse(v) },
+					func() { ls.admission.pass(v); leave() })
 			}
 			return
 		}

@@ -56,9 +56,12 @@ type Link struct {
 	decoder  *framecodec.Decoder
 }
 
-func newLink(p *peer, c *transport.Conn, in *wire.Reader, pace *pacedReader, ours, theirs wire.Hello, dialled bool) *Link {
+func newLink(
+	p *peer, c *transport.Conn, in *wire.Reader, pace *pacedReader, ours, theirs wire.Hello, dialled bool,
+) *Link {
 	l := &Link{
-		peer: p, conn: c, in: in, pace: pace, theirs: theirs, features: wire.CommonFeatures(ours, theirs), dialled: dialled,
+		peer: p, conn: c, in: in, pace: pace,
+		theirs: theirs, features: wire.CommonFeatures(ours, theirs), dialled: dialled,
 		since: time.Now(), clockBase: frame.Now(), decoder: framecodec.NewDecoder(in, p.links.frames),
 		out: make(chan wire.Message, sendQueue), pong: make(chan *wire.Pong, 1), source: make(chan *frame.Hub, 1),
 		feedbackDue: make(chan struct{}, 1), feedbackReceived: make(chan struct{}, 1), pingNow: make(chan struct{}, 1),

@@ -347,7 +347,8 @@ func TestLinks_wrongKeyAccepted(t *testing.T) {
 			t.Fatal("alice: got no Refused")
 		}
 		var m *link.MismatchError
-		if err := alice.links.Status("bob").Err; !errors.As(err, &m) || m.Expected != bob.id.ID() || m.Got != reborn.id.ID() {
+		if err := alice.links.Status("bob").Err; !errors.As(err, &m) ||
+			m.Expected != bob.id.ID() || m.Got != reborn.id.ID() {
 			t.Errorf("alice: got %v, want a mismatch with both keys", err)
 		}
 		if len(reborn.refused) == 0 || !errors.Is(reborn.refused[0], link.ErrRefused) {

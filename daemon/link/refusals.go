@@ -100,7 +100,9 @@ func (r *refusals) newest() (shown []Refusal) {
 	left := slices.Clone(r.devices)
 	slices.SortFunc(left, func(a, b *Refusal) int { return b.Last.Compare(a.Last) })
 	for len(left) > 0 && len(shown) < shownRefusals {
-		next := slices.MinFunc(left, func(a, b *Refusal) int { return cmp.Compare(related(a, shown), related(b, shown)) })
+		next := slices.MinFunc(left, func(a, b *Refusal) int {
+			return cmp.Compare(related(a, shown), related(b, shown))
+		})
 		shown = append(shown, *next)
 		i := slices.Index(left, next)
 		left = slices.Delete(left, i, i+1)

@@ -134,7 +134,9 @@ func (ls *Links) serveOwnKey(p *peer, conn *transport.Conn, id identity.ID, addr
 	}
 	_ = sendByeAndWait(conn, wire.Bye{Code: wire.CodeSelfCall, Text: selfByeText})
 	if ls.isSelf(conn.RemoteAddr()) {
-		return &MismatchError{Expected: p.ID, Got: id, Address: address, Certain: true, Note: "this is this device itself"}
+		return &MismatchError{
+			Expected: p.ID, Got: id, Address: address, Certain: true, Note: "this is this device itself",
+		}
 	}
 	ls.onOwnTwin("at " + address)
 	return &MismatchError{Expected: p.ID, Got: id, Address: address, Certain: true,

@@ -202,7 +202,8 @@ func TestRun_silence(t *testing.T) {
 					if hosts[0].kept || hosts[1].kept && !last || errs[0] == nil {
 						t.Errorf("got kept %v and %v with %v, want none", hosts[0].kept, hosts[1].kept, errs)
 					}
-					if d, limit := time.Since(began), ExchangeTimeout+CompareTimeout+DoneTimeout+2*lingerTimeout; d > limit {
+					limit := ExchangeTimeout + CompareTimeout + DoneTimeout + 2*lingerTimeout
+					if d := time.Since(began); d > limit {
 						t.Errorf("took %v, want at most %v", d, limit)
 					}
 				})
@@ -319,7 +320,8 @@ func TestRun_faults(t *testing.T) {
 		{"Nonce first", false, nonce, Fault},
 		{"Done first", false, Append(nil, Done{}), Fault},
 		{"Confirm before the code", true, Append(nil, Confirm{}), Fault},
-		{"Done instead of Confirm", false, append(Append(Append(nil, Request{}), Nonce{}), Append(nil, Done{})...), Fault},
+		{"Done instead of Confirm", false,
+			append(Append(Append(nil, Request{}), Nonce{}), Append(nil, Done{})...), Fault},
 		{"two Requests", false, Append(Append(nil, Request{}), Request{}), Fault},
 		{"two Nonces", false, append(append(Append(nil, Request{}), nonce...), nonce...), Fault},
 		{"a nonce without commitment", true, append(Append(nil, Commitment{}), nonce...), Mismatch},

@@ -84,14 +84,17 @@ func TestStart_hostile(t *testing.T) {
 		"write the state":              "echo x >" + state + "/new && echo wrote",
 		"replace the state":            "mv " + state + " " + dir + "/old && echo moved",
 		"remove the cover":             "umount " + state + " && echo uncovered",
-		"remove the cover as root":     "unshare -Urm sh -c 'umount -l " + state + " && echo uncovered; cat " + key + "'",
-		"remove covers all at once":    "unshare -Urm sh -c 'umount -l / ; cat " + key + "'",
-		"mount elsewhere":              "unshare -Urm sh -c 'mount --bind " + dir + " /mnt && cat /mnt/state/identity.key'",
+		"remove the cover as root": "unshare -Urm sh -c 'umount -l " + state +
+			" && echo uncovered; cat " + key + "'",
+		"remove covers all at once": "unshare -Urm sh -c 'umount -l / ; cat " + key + "'",
+		"mount elsewhere": "unshare -Urm sh -c 'mount --bind " + dir +
+			" /mnt && cat /mnt/state/identity.key'",
 		"connect to the socket": "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"" +
 			socket + "\"); print(\"connected\")'",
-		"signal the daemon": fmt.Sprintf("kill -0 %d && echo signalled; kill -0 %d && echo signalled", pid, os.Getppid()),
-		"read its memory": fmt.Sprintf("for f in mem environ maps fd cmdline; do head -c 1 /proc/%d/$f; ls /proc/%[1]d/$f; done",
-			pid),
+		"signal the daemon": fmt.Sprintf("kill -0 %d && echo signalled; kill -0 %d && echo signalled",
+			pid, os.Getppid()),
+		"read its memory": fmt.Sprintf("for f in mem environ maps fd cmdline; do "+
+			"head -c 1 /proc/%d/$f; ls /proc/%[1]d/$f; done", pid),
 		"find it":               "grep -s 'sandbox[.]test' /proc/[0-9]*/cmdline | grep -v camera-command",
 		"have a capability":     "grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb):.*[1-9a-f]' /proc/self/status",
 		"gain privileges":       "grep -E 'NoNewPrivs:.*0' /proc/self/status",
@@ -139,7 +142,8 @@ func TestStart_allowed(t *testing.T) {
 		"signals by name": "trap 'exit 0' USR1; kill -USR1 $$; exit 1",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := output(t, "bash -c '"+strings.ReplaceAll(try, "'", `'\''`)+"' && echo yes"); !strings.HasSuffix(got, "yes\n") {
+			got := output(t, "bash -c '"+strings.ReplaceAll(try, "'", `'\''`)+"' && echo yes")
+			if !strings.HasSuffix(got, "yes\n") {
 				t.Errorf("%s: got %q, want yes", try, got)
 			}
 		})

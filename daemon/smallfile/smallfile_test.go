@@ -71,7 +71,9 @@ func TestRead_notRegular(t *testing.T) {
 
 func TestRead_limits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
-	for size, want := range map[int]error{0: nil, 99: nil, 100: nil, 101: smallfile.ErrTooLarge, 1 << 20: smallfile.ErrTooLarge} {
+	for size, want := range map[int]error{
+		0: nil, 99: nil, 100: nil, 101: smallfile.ErrTooLarge, 1 << 20: smallfile.ErrTooLarge,
+	} {
 		content := bytes.Repeat([]byte("x"), size)
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)

@@ -70,7 +70,8 @@ func TestServer_keyExchange(t *testing.T) {
 		done := make(chan error)
 		go func() {
 			c, err := Server(context.Background(), b, id.ServerConfig())
-			if err == nil && c.ConnectionState().CurveID != tls.X25519MLKEM768 && c.ConnectionState().CurveID != tls.X25519 {
+			if err == nil && c.ConnectionState().CurveID != tls.X25519MLKEM768 &&
+				c.ConnectionState().CurveID != tls.X25519 {
 				err = errors.New("another key exchange: " + c.ConnectionState().CurveID.String())
 			}
 			_ = b.Close()

@@ -49,7 +49,8 @@ try 'see it' test -e /proc/$daemon/stat
 try 'disk' head -c 1 /dev/vda
 try 'systemd' systemctl stop vchatd
 try 'run as root' systemd-run --wait true
-try 'bus' busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager KillUnit ssi vchatd.service main 15
+try 'bus' busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 ` +
+	`org.freedesktop.systemd1.Manager KillUnit ssi vchatd.service main 15
 try 'namespace' unshare -Urm true
 try 'journal' journalctl -n 1 -u vchatd -q --no-pager -o cat --grep .
 try 'write system' touch /usr/bin/vchatd /etc/vchat.yaml /run/x
