@@ -93,6 +93,7 @@ func TestPeerTexts_stranger(t *testing.T) {
 	})
 	m.expect(wire.TypeBye)
 	_ = m.Close()
+	alice.Wait("the refusal in the status", func(s api.Status) bool { return len(s.Refused) > 0 })
 	alice.Stop()
 	log := alice.Log()
 	if !strings.Contains(log, "claimed_name=\"evil line") {

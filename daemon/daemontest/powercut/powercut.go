@@ -34,6 +34,7 @@ package powercut
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -97,7 +98,7 @@ type File struct {
 type Tree map[string]File
 
 // ReadTree returns the content of a directory. It leaves out what is neither
-// file nor directory.
+// file nor directory, and files that a program renames or removes meanwhile.
 func ReadTree(dir string) (Tree, error) {
 	t := Tree{}
 	err := walk(dir, func(path string, f File, _ uint64) { t[path] = f })
@@ -110,12 +111,18 @@ func walk(dir string, found func(path string, f File, ino uint64)) error {
 			return err
 		}
 		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		f := File{Dir: e.IsDir(), Mode: uint32(info.Mode().Perm())}
 		if !f.Dir {
 			b, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
