@@ -48,7 +48,8 @@ func (b *bench) strangers(ctx context.Context) error {
 	if kinds == nil {
 		kinds = strangerKinds
 	}
-	rows := [][]string{{"strangers", "from", "RTT, ms", "links", "slowest, s", "call, fps", "CPU, % of a core", "accepted a second"}}
+	rows := [][]string{{"strangers", "from", "RTT, ms", "links", "slowest, s", "call, fps", "CPU, % of a core",
+		"accepted a second"}}
 	for _, o := range strangerOrigins {
 		if b.origin != "" && b.origin != o.name {
 			continue
@@ -131,7 +132,8 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, rtt t
 	defer c.Close()
 	defer server.stop()
 	peers := "}\npeers:\n  %s: {address: %q, id: %s}\n"
-	if err := caller.configure(noCamera, "", fmt.Sprintf(peers, cameraName, serverAddr+":"+devicePort, near.id)); err != nil {
+	peers = fmt.Sprintf(peers, cameraName, serverAddr+":"+devicePort, near.id)
+	if err := caller.configure(noCamera, "", peers); err != nil {
 		return r, err
 	}
 	call, err := v.call(ctx, caller, l.client)

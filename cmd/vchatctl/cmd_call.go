@@ -284,8 +284,9 @@ func mismatchError(peer string, m *api.KeyMismatch, reason string) *api.Error {
 		e.Message = peer + ": " + mismatchText(m, reason)
 	}
 	if m != nil && m.RefusedBy == api.SideLocal {
-		e.Hint = "if " + peer + " was installed anew, pair again (vchatctl pair), or compare the new id with vchatctl id there " +
-			"and put it under peers here; if not, another device answers in its place: do not accept it"
+		e.Hint = "if " + peer + " was installed anew, pair again (vchatctl pair), or compare the new id with " +
+			"vchatctl id there and put it under peers here; if not, " +
+			"another device answers in its place: do not accept it"
 	}
 	return e
 }

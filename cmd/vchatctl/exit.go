@@ -75,7 +75,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitCodeForKind(refused.Kind)
-	case errors.Is(err, client.ErrPermission), errors.Is(err, client.ErrUntrusted), errors.Is(err, screen.ErrPermission):
+	case errors.Is(err, client.ErrPermission), errors.Is(err, client.ErrUntrusted),
+		errors.Is(err, screen.ErrPermission):
 		return exitPermission
 	case errors.Is(err, client.ErrUnreachable):
 		return exitNoDaemon

@@ -228,7 +228,8 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 	case "peer-refused": // SIDE: the link to attic is down because of a key
 		d.Update(func(s *api.Status) {
 			s.Peers[0].Link = api.Link{State: api.LinkDown, Reason: "the reason", KeyMismatch: keyMismatch(args[1])}
-			s.Problems = []api.Problem{{Subject: "link", Peer: s.Peers[0].Name, Message: "the reason", Hint: "the hint"}}
+			s.Problems = []api.Problem{{Subject: "link", Peer: s.Peers[0].Name,
+				Message: "the reason", Hint: "the hint"}}
 		})
 	case "frame", "card": // FEED: its newest frame is a JPEG frame, or a card
 		d.Publish(args[1], 1, args[0] == "card", jpegFrame())

@@ -43,7 +43,8 @@ type Refused struct {
 
 // KeyMismatch explains why two devices do not accept each other.
 type KeyMismatch struct {
-	RefusedBy Side   `json:"refused_by"`         // local: the key there is not the peer's; remote: the peer refuses our key
+	// local: the key there is not the peer's; remote: the peer refuses our key
+	RefusedBy Side   `json:"refused_by"`
 	Expected  string `json:"expected,omitempty"` // id of the peer; absent if refused by remote
 	Got       string `json:"got"`                // id that was refused
 	Address   string `json:"address,omitempty"`  // of the device with the other key

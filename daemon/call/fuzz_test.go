@@ -133,7 +133,8 @@ func checkInvariants(t *testing.T, c *Calls, cfg Config, limit int, ev Event, be
 	}
 	checkOthers(t, ev, before, c, now)
 	for peer, u := range c.unanswered {
-		if !cfg.Known[peer] || u.count+u.short < 1 || u.count > len(pauses) || u.short > freeShort || u.until.Sub(now) > pauses[len(pauses)-1] {
+		if !cfg.Known[peer] || u.count+u.short < 1 || u.count > len(pauses) ||
+			u.short > freeShort || u.until.Sub(now) > pauses[len(pauses)-1] {
 			t.Fatalf("%T: got %+v for %s", ev, u, peer)
 		}
 	}

@@ -135,7 +135,8 @@ func TestExec_descendants(t *testing.T) {
 func TestExec_orphans(t *testing.T) {
 	alive := newAliveTest(t)
 	line := fmt.Sprintf("exec 9>%[1]s; setsid sh -c \"trap '' TERM; echo >&9; exec sleep 600\" >/dev/null & "+
-		"(setsid sh -c 'echo >&9; exec sleep 600' >/dev/null &); until test -e %[1]s.go; do sleep 0.05; done", alive.name)
+		"(setsid sh -c 'echo >&9; exec sleep 600' >/dev/null &); until test -e %[1]s.go; do sleep 0.05; done",
+		alive.name)
 	x, err := openExec(sourceEnv{cfg: Config{FPS: 30}, pool: frame.NewPool(1), counters: &counters{}}, line)
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +272,8 @@ func TestExec_rateLimit(t *testing.T) {
 func TestExec_slowStart(t *testing.T) {
 	t.Parallel()
 	seconds := (firstFrameTimeout + time.Second).Seconds()
-	r := run(t, nil, Config{Device: fmt.Sprintf("exec:sleep %v; while cat %s; do sleep 0.1; done", seconds, film(t, 1))})
+	device := fmt.Sprintf("exec:sleep %v; while cat %s; do sleep 0.1; done", seconds, film(t, 1))
+	r := run(t, nil, Config{Device: device})
 	defer r.stop()
 	rd := r.Hub().Subscribe()
 	defer rd.Close()

@@ -32,7 +32,9 @@ func checkServer(conn net.Conn, socket string) error {
 	}
 	var cred *unix.Ucred
 	var credErr error
-	err = raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	err = raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
 	if err = errors.Join(err, credErr); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrUntrusted, socket, err)
 	}

@@ -195,7 +195,8 @@ func TestKeep_unusableCopy(t *testing.T) {
 			if _, _, err := d.start(); err != nil {
 				t.Fatal(err)
 			}
-			if b, err := smallfile.ReadState(copied, 1<<20); err != nil || !strings.Contains(string(b), "name: kitchen") {
+			b, err := smallfile.ReadState(copied, 1<<20)
+			if err != nil || !strings.Contains(string(b), "name: kitchen") {
 				t.Errorf("got %q, %v; want a copy", b, err)
 			}
 		})

@@ -72,7 +72,13 @@ func TestListener_evictsIdleLongest(t *testing.T) {
 		name string
 		pair pair
 		want bool
-	}{{"in use", a, false}, {"used again", b, false}, {"idle longest", c, true}, {"idle", d, false}, {"new", e, false}} {
+	}{
+		{"in use", a, false},
+		{"used again", b, false},
+		{"idle longest", c, true},
+		{"idle", d, false},
+		{"new", e, false},
+	} {
 		if got := tt.pair.closed(t); got != tt.want {
 			t.Errorf("%s: closed is %v, want %v", tt.name, got, tt.want)
 		}

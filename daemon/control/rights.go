@@ -112,7 +112,8 @@ func (s *Server) refusal(needed right) error {
 	}
 	hint := "use sudo"
 	if _, err := user.LookupGroup(group); err == nil {
-		hint = fmt.Sprintf("join the group %s (sudo usermod -aG %s $USER), then log in again; or use sudo", group, group)
+		hint = fmt.Sprintf("join the group %s (sudo usermod -aG %s $USER), then log in again; or use sudo",
+			group, group)
 	}
 	return &api.Error{Kind: api.NotPermitted, Message: "not permitted to " + needed.String(), Hint: hint}
 }

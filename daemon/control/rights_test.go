@@ -158,7 +158,8 @@ func TestServer_rights(t *testing.T) {
 		}
 	}
 	socket := filepath.Join(dir, "control.sock")
-	s := New(Config{Socket: socket, WatchGroup: "64001", Group: "64002", AdminGroup: "64003", Version: "1"}, nil, discardLog)
+	s := New(Config{Socket: socket, WatchGroup: "64001", Group: "64002", AdminGroup: "64003", Version: "1"},
+		nil, discardLog)
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,8 @@ func TestServer_rights(t *testing.T) {
 				{"http://x/v1/camera/controls", "-d", "{"},
 			} {
 				cmd := exec.Command("setpriv", append([]string{fmt.Sprintf("--reuid=%d", tt.uid), "--regid=65534",
-					"--groups=" + tt.groups, "curl", "-s", "-o", "-", "-w", "\n%{http_code}", "--unix-socket", socket}, args...)...)
+					"--groups=" + tt.groups, "curl", "-s", "-o", "-", "-w", "\n%{http_code}",
+					"--unix-socket", socket}, args...)...)
 				out, _ := cmd.Output() // curl fails without a connection
 				body, code, _ := strings.Cut(string(out), "\n")
 				if code = strings.TrimSpace(code); code == "" {

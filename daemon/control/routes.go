@@ -158,7 +158,8 @@ func (s *Server) run(rt route, w http.ResponseWriter, r *http.Request) error {
 		return s.refusal(rt.right)
 	}
 	if r.Method != http.MethodGet {
-		s.log.Debug("control request", "path", r.URL.Path, "uid", c.client.uid, "gid", c.client.gid, "pid", c.client.pid)
+		s.log.Debug("control request", "path", r.URL.Path,
+			"uid", c.client.uid, "gid", c.client.gid, "pid", c.client.pid)
 		return rt.handle(s, w, r)
 	}
 	if r.ContentLength != 0 {

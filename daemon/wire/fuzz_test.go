@@ -143,7 +143,8 @@ func FuzzClean(f *testing.F) {
 		}
 		for _, r := range got {
 			joins := r == zeroWidthJoiner || r == textSelector || r == emojiSelector
-			if r != '\n' && !joins && (unicode.IsControl(r) || isInvisible(r) || unicode.In(r, unicode.Zl, unicode.Zp)) {
+			if r != '\n' && !joins &&
+				(unicode.IsControl(r) || isInvisible(r) || unicode.In(r, unicode.Zl, unicode.Zp)) {
 				t.Fatalf("%+q: got U+%04X in %+q", s, r, got)
 			}
 		}

@@ -131,10 +131,11 @@ func (c *cleaner) clean(r, next rune) rune {
 // isInvisible reports whether r has no glyph of its own.
 func isInvisible(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
-		0xE0000 <= r && r <= 0xE0FFF || 0x2065 == r || 0xFFF0 <= r && r <= 0xFFF8
+		0xE0000 <= r && r <= 0xE0FFF || r == 0x2065 || 0xFFF0 <= r && r <= 0xFFF8
 }
 
 // isEmoji reports whether r can be part of a sequence of emoji.
 func isEmoji(r rune) bool {
-	return unicode.Is(unicode.So, r) && r != utf8.RuneError || 0x1F000 <= r && r <= 0x1FAFF || 0x2190 <= r && r <= 0x21FF
+	return unicode.Is(unicode.So, r) && r != utf8.RuneError ||
+		0x1F000 <= r && r <= 0x1FAFF || 0x2190 <= r && r <= 0x21FF
 }

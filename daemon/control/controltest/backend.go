@@ -49,8 +49,8 @@ func New() *Device {
 			Peers: []api.Peer{
 				{Name: "attic", Address: "attic.local:7450", ID: "ATTIC", Source: api.SourcePaired,
 					Link: api.Link{State: api.LinkDown, Reason: "connection refused"}},
-				{Name: "workshop", Address: "workshop.local:7450", ID: "WORKS", AutoAnswer: true, Source: api.SourceConfig,
-					Link: api.Link{State: api.LinkUp, RTTMS: 0.4}},
+				{Name: "workshop", Address: "workshop.local:7450", ID: "WORKS", AutoAnswer: true,
+					Source: api.SourceConfig, Link: api.Link{State: api.LinkUp, RTTMS: 0.4}},
 			},
 			Calls: []api.Call{}, Viewers: []api.Viewer{},
 		},

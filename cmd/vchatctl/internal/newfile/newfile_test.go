@@ -129,7 +129,8 @@ func TestCreate_replaceLink(t *testing.T) {
 	}{{"private", 0o700, true}, {"sticky", 0o777 | fs.ModeSticky, false}, {"open", 0o777, false}} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			err := errors.Join(os.WriteFile("old", []byte(precious), 0o600), os.Symlink("old", "x"), os.Chmod(".", tt.mode))
+			err := errors.Join(os.WriteFile("old", []byte(precious), 0o600), os.Symlink("old", "x"),
+				os.Chmod(".", tt.mode))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +219,8 @@ func TestCreate_devices(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	for _, path := range []string{"/dev/null", "/dev/full", "/proc/self/fd/" + strconv.Itoa(int(w.Fd())), "/dev/fd/" + strconv.Itoa(int(w.Fd()))} {
+	fd := strconv.Itoa(int(w.Fd()))
+	for _, path := range []string{"/dev/null", "/dev/full", "/proc/self/fd/" + fd, "/dev/fd/" + fd} {
 		f, err := newfile.Create(path, false)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)

@@ -97,7 +97,8 @@ func diagUser(local, remote netip.AddrPort) (uint32, error) {
 		return 0, os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	if err := unix.Sendto(fd, diagRequest(local, remote), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	kernel := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
+	if err := unix.Sendto(fd, diagRequest(local, remote), 0, kernel); err != nil {
 		return 0, os.NewSyscallError("sendto", err)
 	}
 	b := make([]byte, 4096)

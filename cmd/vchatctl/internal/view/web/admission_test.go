@@ -108,7 +108,8 @@ func asNobody(t *testing.T, name string, args ...string) *exec.Cmd {
 			t.Skip(tool + " is not installed")
 		}
 	}
-	return exec.Command("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", name}, args...)...)
+	return exec.Command("setpriv",
+		append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", name}, args...)...)
 }
 
 // Another user who knows the addresses, and is first, gets nothing. The
@@ -117,9 +118,10 @@ func TestAdmission_otherUser(t *testing.T) {
 	r := serve(t, "")
 	r.server.oneTime.enable()
 	oneTime := "http://" + r.server.listener.Addr().String() + "/" + r.server.oneTime.path
-	for _, url := range []string{oneTime, r.server.URL(), strings.Replace(oneTime, "127.0.0.1", "[::ffff:127.0.0.1]", 1)} {
-		out, err := asNobody(t, "curl", "-sS", "-g", "--max-time", "10", "-H", "Host: "+r.server.listener.Addr().String(),
-			"-w", "%{http_code}", url).CombinedOutput()
+	mapped := strings.Replace(oneTime, "127.0.0.1", "[::ffff:127.0.0.1]", 1)
+	for _, url := range []string{oneTime, r.server.URL(), mapped} {
+		out, err := asNobody(t, "curl", "-sS", "-g", "--max-time", "10",
+			"-H", "Host: "+r.server.listener.Addr().String(), "-w", "%{http_code}", url).CombinedOutput()
 		if err == nil || strings.Contains(string(out), "303") || strings.Contains(string(out), r.server.secret) {
 			t.Errorf("another user got %q from %s, want no answer", out, url)
 		}
