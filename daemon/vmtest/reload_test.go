@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestReload checks that an administrator sees a refused configuration, and that
-// the device comes back with a faulty file.
+// TestReload checks that an administrator sees a refused configuration, and
+// that the device comes back with a faulty file.
 func TestReload(t *testing.T) {
 	startDevices(t)
 	t.Cleanup(func() { cleanUp(t, "mv /run/good.yaml "+alice.config+" || true") })
