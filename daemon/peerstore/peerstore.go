@@ -196,11 +196,11 @@ type saved struct {
 // write writes the file of a peer, and creates the folder. If it returns an
 // error, the folder has the old file or none.
 func (s *Store) write(p Peer) error {
-	if err := os.Mkdir(s.dir, 0o700); err == nil {
-		if err := smallfile.SyncDir(filepath.Dir(s.dir)); err != nil {
-			return err
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(s.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	// Always: a program that was killed may have created the folder.
+	if err := smallfile.SyncDir(filepath.Dir(s.dir)); err != nil {
 		return err
 	}
 	b, err := json.Marshal(saved{version, p.Name, p.ID.String(), p.Address, p.Added})
