@@ -13,10 +13,10 @@ install -m644 -t /etc/systemd/system $here/packaging/vchat-camera.socket $here/p
 install -m644 -t /usr/lib/udev/rules.d $here/packaging/*.rules
 for f in "$here"/packaging/*sysusers*; do [ ! -e "$f" ] || systemd-sysusers "$f"; done
 for f in "$here"/packaging/*tmpfiles*; do [ ! -e "$f" ] || systemd-tmpfiles --create "$f"; done
-# The users of this group may use vchatctl. A packaged sysusers file may already
-# have created it.
-getent group vchat >/dev/null || groupadd --system vchat
-usermod --append --groups vchat tester
+# The users of these groups may use vchatctl. A packaged sysusers file may already
+# have created them.
+for group in vchat vchat-admin; do getent group $group >/dev/null || groupadd --system $group; done
+usermod --append --groups vchat,vchat-admin tester
 
 install -D -m644 $here/guest/alice.conf /etc/systemd/system/vchatd.service.d/vm.conf
 install -D -m644 $here/guest/bob.conf /etc/systemd/system/vchatd-bob.service.d/vm.conf
