@@ -288,6 +288,7 @@ func TestRun_cancelled(t *testing.T) {
 				bob, bob.answers)
 		}()
 		time.Sleep(time.Second)
+		synctest.Wait() // both have written their code: the race detector sees no order in a sleep
 		if alice.code == nil || bob.code == nil {
 			t.Fatal("got no codes")
 		}
