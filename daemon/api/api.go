@@ -12,27 +12,32 @@ const DefaultSocket = "/run/vchat/control.sock"
 
 // The routes.
 const (
-	PathStatus   = "/v1/status"          // GET: Status
-	PathPeers    = "/v1/peers"           // GET: Peers
-	PathPeer     = "/v1/peers/"          // DELETE + a peer's name or id: Peer, which is forgotten
-	PathPair     = "/v1/pair"            // POST PairRequest: EventPairing a line, the last one paired or failed
-	PathConfirm  = "/v1/pair/confirm"    // POST PairConfirm: Pairing
-	PathRefuse   = "/v1/pair/refuse"     // POST {}: Pairing, which ends
-	PathIdentity = "/v1/id"              // GET: Identity
-	PathMetrics  = "/v1/metrics"         // GET: Prometheus text, as MetricsType
-	PathEvents   = "/v1/events"          // GET: one Event a line, until either side closes
-	PathCalls    = "/v1/calls"           // POST CallRequest: Call, still in the state calling
-	PathAnswer   = "/v1/calls/answer"    // POST PeerRequest: Call
-	PathReject   = "/v1/calls/reject"    // POST PeerRequest: Call
-	PathHangup   = "/v1/calls/hangup"    // POST PeerRequest: Call
-	PathReload   = "/v1/reload"          // POST: Reloaded, once the configuration file is in effect
-	PathSay      = "/v1/say"             // POST MessageRequest: Message
-	PathFeeds    = "/v1/feeds/"          // GET + a feed's name + StreamSuffix or SnapshotSuffix
-	PathPrivacy  = "/v1/privacy"         // GET: Privacy; PUT PrivacyRequest: Privacy
-	PathCameras  = "/v1/cameras"         // GET: Cameras
-	PathFormats  = "/v1/camera/formats"  // GET: Formats
-	PathControls = "/v1/camera/controls" // GET: Controls; POST ControlsRequest: Controls
+	PathStatus    = "/v1/status"          // GET: Status
+	PathPeers     = "/v1/peers"           // GET: Peers
+	PathPeer      = "/v1/peers/"          // DELETE + a peer's name or id: Peer, which is forgotten
+	PathDiagnosis = "/v1/diagnosis"       // GET: Diagnosis
+	PathPair      = "/v1/pair"            // POST PairRequest: EventPairing a line, the last one paired or failed
+	PathConfirm   = "/v1/pair/confirm"    // POST PairConfirm: Pairing
+	PathRefuse    = "/v1/pair/refuse"     // POST {}: Pairing, which ends
+	PathIdentity  = "/v1/id"              // GET: Identity
+	PathMetrics   = "/v1/metrics"         // GET: Prometheus text, as MetricsType
+	PathEvents    = "/v1/events"          // GET: one Event a line, until either side closes
+	PathCalls     = "/v1/calls"           // POST CallRequest: Call, still in the state calling
+	PathAnswer    = "/v1/calls/answer"    // POST PeerRequest: Call
+	PathReject    = "/v1/calls/reject"    // POST PeerRequest: Call
+	PathHangup    = "/v1/calls/hangup"    // POST PeerRequest: Call
+	PathReload    = "/v1/reload"          // POST: Reloaded, once the configuration file is in effect
+	PathSay       = "/v1/say"             // POST MessageRequest: Message
+	PathFeeds     = "/v1/feeds/"          // GET + a feed's name + StreamSuffix or SnapshotSuffix
+	PathPrivacy   = "/v1/privacy"         // GET: Privacy; PUT PrivacyRequest: Privacy
+	PathCameras   = "/v1/cameras"         // GET: Cameras
+	PathFormats   = "/v1/camera/formats"  // GET: Formats
+	PathControls  = "/v1/camera/controls" // GET: Controls; POST ControlsRequest: Controls
 )
+
+// ProbeSuffix makes a route of PathPeer that tries once to reach the peer: POST
+// {}: Probe.
+const ProbeSuffix = "/probe"
 
 // QueryDevice selects the camera of PathFormats and PathControls: a path under
 // /dev, or auto. Without it they use this device's own camera.

@@ -28,6 +28,16 @@
 //	    {"peers":[{"name":"attic","address":"attic.local:7450",…
 //	     "link":{"state":"down",…"reason":"connection refused"}},…]}
 //
+//	POST /v1/peers/{peer}/probe
+//	    curl --unix-socket $S -d '{}' http://vchat/v1/peers/attic/probe
+//	    {"peer":"attic","link":"down","addresses":["192.0.2.7:7450"],
+//	     "failed":"connect","reason":"…connection refused"…}
+//
+//	GET /v1/diagnosis
+//	    curl --unix-socket $S http://vchat/v1/diagnosis
+//	    {"right":"admin",…"uid":999,"gids":[…],…
+//	     "state_dir":{"path":"/var/lib/vchat","writable":true,…}}
+//
 //	DELETE /v1/peers/{peer}
 //	    curl --unix-socket $S -X DELETE http://vchat/v1/peers/attic
 //	    {"name":"attic",…"source":"paired",…}
@@ -128,8 +138,8 @@
 //	    {"device":"/dev/video0",…"changed":[{"name":"brightness","from":10,
 //	     "to":5}],"kept":true}
 //
-// GET needs the right to watch, the routes of calls and privacy that to call,
-// other changes that to administer; see packaging/doc/integration.md.
+// GET needs the right to watch; the routes of calls, privacy and probes that to
+// call; other changes that to administer. See packaging/doc/integration.md.
 //
 // A pairing lives as long as the request to /v1/pair: the client that goes away
 // before the last line cancels it on both devices.

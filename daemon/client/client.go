@@ -111,6 +111,17 @@ func (c *Client) Identity(ctx context.Context) (api.Identity, error) {
 	return request[api.Identity](ctx, c, "GET", api.PathIdentity, nil)
 }
 
+// Probe makes the daemon try once to reach a peer. It takes several seconds if
+// the peer does not answer.
+func (c *Client) Probe(ctx context.Context, peer string) (api.Probe, error) {
+	return request[api.Probe](ctx, c, "POST", api.PathPeer+peer+api.ProbeSuffix, struct{}{})
+}
+
+// Diagnosis returns what the daemon knows of its process and the machine.
+func (c *Client) Diagnosis(ctx context.Context) (api.Diagnosis, error) {
+	return request[api.Diagnosis](ctx, c, "GET", api.PathDiagnosis, nil)
+}
+
 // Pair pairs the device with another one. The events are those of the pairing;
 // the last one is api.PairingPaired or api.PairingFailed. Closing the stream
 // before it cancels the pairing.

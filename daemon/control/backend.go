@@ -19,6 +19,12 @@ type Backend interface {
 	Identity() api.Identity
 	Metrics() string // in Prometheus' text format
 
+	// Diagnosis returns what the daemon knows of its process and the machine.
+	// The server sets Right and the groups.
+	Diagnosis() api.Diagnosis
+	// Probe tries once to reach a peer. It may take several seconds.
+	Probe(ctx context.Context, peer string) (api.Probe, error)
+
 	// Call starts a call. Events report its progress.
 	Call(api.CallRequest) (api.Call, error)
 	// Answer, Reject and Hangup use the only matching call if peer is empty.

@@ -39,6 +39,19 @@ func (r right) String() string {
 	return "nothing"
 }
 
+// key returns the right for programs.
+func (r right) key() api.Right {
+	switch r {
+	case rightWatch:
+		return api.RightWatch
+	case rightCall:
+		return api.RightCall
+	case rightAdmin:
+		return api.RightAdmin
+	}
+	return ""
+}
+
 // groups has the groups that give rights, as numbers. -1 is no group.
 type groups struct{ watch, call, admin int }
 

@@ -38,6 +38,8 @@ var routes = []route{
 	{"GET", api.PathPeers, rightWatch, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, api.Peers{Peers: s.backend.Peers()})
 	}},
+	{"POST", api.PathPeer + "{peer}" + api.ProbeSuffix, rightCall, (*Server).probe},
+	{"GET", api.PathDiagnosis, rightWatch, (*Server).diagnosis},
 	{"DELETE", api.PathPeer + "{peer}", rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(s, w, r, func(struct{}) (api.Peer, error) { return s.backend.Unpair(r.PathValue("peer")) })
 	}},
@@ -217,6 +219,18 @@ func readBody(w http.ResponseWriter, r *http.Request, into any) error {
 		return &api.Error{Kind: api.BadRequest, Message: "decode request: data after the JSON document"}
 	}
 	return nil
+}
+
+func (s *Server) probe(w http.ResponseWriter, r *http.Request) error {
+	return command(s, w, r, func(struct{}) (api.Probe, error) {
+		return s.backend.Probe(r.Context(), r.PathValue("peer"))
+	})
+}
+
+func (s *Server) diagnosis(w http.ResponseWriter, r *http.Request) error {
+	v := s.backend.Diagnosis()
+	v.Right, v.Group, v.AdminGroup = connOf(r.Context()).right.key(), s.cfg.Group, s.cfg.AdminGroup
+	return answer(w, v)
 }
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {

@@ -19,6 +19,7 @@ type attempt struct {
 	peer       *peer
 	connecting *atomic.Int32 // connections before the hello, of all attempts
 	full       bool          // resolves the name, and waits long enough for slow networks
+	greeted    func(*Link)   // if not nil, called for each connection that has exchanged hellos
 	address    string        // as configured
 	untried    []string      // best first
 	tried      []string
@@ -79,7 +80,7 @@ func (a *attempt) run(ctx context.Context) error {
 		case <-hello: // no other address is needed
 			hello, resolved, a.untried = nil, nil, nil
 		case <-ctx.Done():
-			a.onError(fmt.Errorf("connect to %s: %w", a.address, classify(ctx.Err())))
+			a.onError(&stepError{a.step(), fmt.Errorf("connect to %s: %w", a.address, classify(ctx.Err()))})
 			return a.err
 		}
 	}
@@ -99,7 +100,7 @@ func (a *attempt) resolve(ctx context.Context) <-chan resolution {
 
 func (a *attempt) onResolved(r resolution) {
 	if r.err != nil {
-		a.onError(r.err)
+		a.onError(&stepError{StepResolve, r.err})
 		return
 	}
 	p := a.peer
@@ -124,6 +125,14 @@ func (a *attempt) onError(err error) {
 	}
 }
 
+// step returns what the attempt is doing.
+func (a *attempt) step() Step {
+	if len(a.tried) == 0 {
+		return StepResolve
+	}
+	return StepConnect
+}
+
 // connect makes one connection and serves it to its end. It calls onHello when
 // the hellos are exchanged.
 func (a *attempt) connect(ctx context.Context, address string, onHello func()) error {
@@ -141,7 +150,13 @@ func (a *attempt) connect(ctx context.Context, address string, onHello func()) e
 		if op := (*net.OpError)(nil); errors.As(err, &op) {
 			err = op.Err // OpError repeats the address
 		}
-		return fmt.Errorf("connect to %s: %w", name, err)
+		return &stepError{StepConnect, fmt.Errorf("connect to %s: %w", name, err)}
 	}
-	return a.peer.links.serveDialled(ctx, a.peer, name, conn, func() { done(); onHello() })
+	return a.peer.links.serveDialled(ctx, a.peer, name, conn, func(l *Link) {
+		done()
+		onHello()
+		if a.greeted != nil {
+			a.greeted(l)
+		}
+	})
 }

@@ -126,9 +126,8 @@ func (d *dialer) start() {
 		d.ctx, d.cancel = context.WithCancel(p.ctx)
 		d.firstStart = d.lastStart
 	}
-	a := attempt{peer: p, connecting: &d.connecting, full: d.started%fullEvery == 0}
+	a := p.newAttempt(&d.connecting, d.started%fullEvery == 0)
 	p.mu.Lock()
-	a.address, a.untried = p.book.configured, p.book.candidates()
 	neighbour := p.book.lastRemote
 	p.mu.Unlock()
 	d.started++
@@ -147,6 +146,14 @@ func (d *dialer) start() {
 		case <-p.ctx.Done():
 		}
 	})
+}
+
+// newAttempt returns an attempt at the addresses of p.
+func (p *peer) newAttempt(connecting *atomic.Int32, full bool) attempt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return attempt{peer: p, connecting: connecting, full: full,
+		address: p.book.configured, untried: p.book.candidates()}
 }
 
 // stop ends the attempts under way. Arbitration decides about connections that

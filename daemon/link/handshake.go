@@ -54,7 +54,7 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 			defer p.greeting.leave(raw)
 			ls.admission.pass(v)
 			leave()
-			_ = ls.serve(p, conn, false, func() { p.greeting.leave(raw); stop() })
+			_ = ls.serve(p, conn, false, func(*Link) { p.greeting.leave(raw); stop() })
 			return
 		}
 		ls.admission.refuse(v)
@@ -156,14 +156,14 @@ func discard(conn *transport.Conn) { _, _ = io.CopyN(io.Discard, conn, wire.MaxC
 
 // serveDialled serves a connection that we made to p. ctx ends it only until
 // the hellos are exchanged: after that, the peer may have nominated it already.
-func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw net.Conn, onHello func()) error {
+func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw net.Conn, onHello func(*Link)) error {
 	defer raw.Close()
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
 	defer stop()
 	_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
 	conn, err := transport.Client(ctx, raw, ls.cfg.Identity.ClientConfig())
 	if err != nil {
-		return fmt.Errorf("TLS handshake with %s: %w", address, classify(err))
+		return &stepError{StepTLS, fmt.Errorf("TLS handshake with %s: %w", address, classify(err))}
 	}
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err != nil {
@@ -182,12 +182,12 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	return ls.serve(p, conn, true, func() { stop(); onHello() })
+	return ls.serve(p, conn, true, func(l *Link) { stop(); onHello(l) })
 }
 
 // serve exchanges hellos with an authenticated peer, calls onHello, and runs
 // the link to its end.
-func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func()) error {
+func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func(*Link)) error {
 	l, err := ls.exchangeHellos(p, conn, dialled)
 	if err != nil {
 		if !dialled { // for a dialled one, the attempt reports it
@@ -195,7 +195,7 @@ func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func
 		}
 		return err
 	}
-	onHello()
+	onHello(l)
 	return l.run(p.ctx)
 }
 

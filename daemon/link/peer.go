@@ -35,6 +35,8 @@ type peer struct {
 
 	twin twinVar // another device with the key of the peer
 
+	probes probes
+
 	mu           sync.Mutex
 	book         addressBook
 	callInstance uint64        // of the device in the present call; 0: there is none, or it is not known
@@ -70,7 +72,7 @@ type Status struct {
 
 func newPeer(ls *Links, p Peer) *peer {
 	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address}, links: ls,
-		wake: make(chan struct{}, 1), switching: new(sync.Mutex), limits: newLimits(),
+		wake: make(chan struct{}, 1), switching: new(sync.Mutex), limits: newLimits(), probes: probes{turn: make(chan struct{}, 1)},
 		pause: newBackoff(100*time.Millisecond, 2*time.Second)}
 }
 
