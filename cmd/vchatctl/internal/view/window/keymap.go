@@ -153,10 +153,11 @@ func character(s xproto.Keysym) rune {
 	switch {
 	case s >= 0x20 && s <= 0x7e, s >= 0xa0 && s <= 0xff: // Latin-1
 		return rune(s)
-	case s >= symUnicode+0x100 && s <= symUnicode+unicode.MaxRune:
-		return rune(s - symUnicode)
-	case s >= symUnicode && s < symUnicode+0x100 && unicode.IsPrint(rune(s-symUnicode)):
-		return rune(s - symUnicode)
+	case s >= symUnicode && s <= symUnicode+unicode.MaxRune:
+		if r := rune(s - symUnicode); unicode.IsPrint(r) { // no control character, no surrogate
+			return r
+		}
+		return 0
 	case s == symKeypadFirst:
 		return ' '
 	case s >= 0xffaa && s <= 0xffb9, s == symKeypadLast: // keypad: * + , - . / 0 to 9 and =
