@@ -13,6 +13,7 @@ import (
 	"vchat/config"
 	"vchat/daemon/api"
 	"vchat/daemon/daemontest"
+	"vchat/daemon/daemontest/publicdir"
 	"vchat/daemon/wire"
 )
 
@@ -175,7 +176,7 @@ func TestSetPrivacy_withoutTemporaryFile(t *testing.T) {
 // the camera is closed.
 func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 	alice := daemontest.New(t, "alice")
-	file, dir := filepath.Join(alice.Config.StateDir, "privacy"), t.TempDir()
+	file, dir := filepath.Join(alice.Config.StateDir, "privacy"), publicdir.New(t)
 	temp := func(name string) string { return filepath.Join(dir, name) }
 	runs, asked, found, done := temp("runs"), temp("asked"), temp("found"), temp("done")
 	// The camera command ends when this test has found privacy on disk, or is

@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/publicdir"
 	"vchat/daemon/daemontest/teststamp"
 	"vchat/daemon/frame"
 )
@@ -68,8 +70,8 @@ func TestExec_noFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cut := filepath.Join(t.TempDir(), "cut.jpg")
-	if err := os.WriteFile(cut, good[:len(good)*3/4], 0o600); err != nil {
+	cut := filepath.Join(publicdir.New(t), "cut.jpg")
+	if err := os.WriteFile(cut, good[:len(good)*3/4], 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, line, reason string }{
@@ -184,8 +186,8 @@ type aliveTest struct {
 
 func newAliveTest(t *testing.T) *aliveTest {
 	t.Helper()
-	a := &aliveTest{t: t, name: filepath.Join(t.TempDir(), "alive")}
-	if err := unix.Mkfifo(a.name, 0o600); err != nil {
+	a := &aliveTest{t: t, name: filepath.Join(publicdir.New(t), "alive")}
+	if err := errors.Join(unix.Mkfifo(a.name, 0o600), os.Chmod(a.name, 0o666)); err != nil {
 		t.Fatal(err)
 	}
 	var err error

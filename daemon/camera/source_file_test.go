@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"vchat/daemon/daemontest/faketime"
+	"vchat/daemon/daemontest/publicdir"
 	"vchat/daemon/daemontest/teststamp"
 	"vchat/daemon/frame"
 	"vchat/daemon/testcard"
@@ -28,8 +29,8 @@ func film(t *testing.T, n int) string {
 		b = c.AppendFrame(b, uint64(i+1), 0, noon)
 		b = append(b, 0, 0, 0)
 	}
-	name := filepath.Join(t.TempDir(), "film.mjpeg")
-	if err := os.WriteFile(name, b, 0o600); err != nil {
+	name := filepath.Join(publicdir.New(t), "film.mjpeg")
+	if err := os.WriteFile(name, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return name

@@ -14,8 +14,8 @@ import (
 )
 
 // forkRunner starts a runner in namespaces of its own, as the user of this
-// process. It is the first process of its process namespace: when it ends, the
-// kernel kills all others. It has no terminal.
+// process; root's becomes rootUser. It is the first process of its process
+// namespace: when it ends, the kernel kills all others. It has no terminal.
 func forkRunner(hidden []string) (*Command, error) {
 	if !mainCalled {
 		return nil, errors.New("this program has no runner")
@@ -36,14 +36,18 @@ func forkRunner(hidden []string) (*Command, error) {
 		Args:  append([]string{os.Args[0], namespaceArg}, hidden...),
 		Stdin: theirs,
 		SysProcAttr: &syscall.SysProcAttr{
-			Setsid:      true,
-			Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}},
-			// For mount(2), and to drop all capabilities. They only concern the
-			// new namespaces.
-			AmbientCaps: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP},
+			Setsid:     true,
+			Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID,
 		},
+	}
+	if uid, gid := os.Geteuid(), os.Getegid(); uid != 0 {
+		a := cmd.SysProcAttr
+		a.Cloneflags |= unix.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: gid, HostID: gid, Size: 1}}
+		// For mount(2), and to drop all capabilities. They only concern the new
+		// namespaces.
+		a.AmbientCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
 	}
 	if err := cmd.Start(); err != nil {
 		conn.Close()
@@ -63,6 +67,16 @@ func enterNamespace(hidden []string) error {
 	if err != nil {
 		dir = "/"
 	}
+	var groups []int
+	isRoot := os.Geteuid() == 0
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if isRoot {
+		if groups, err = privateDev(); err != nil {
+			return fmt.Errorf("make /dev: %w", err)
+		}
+	}
 	if err := coverAll(hidden); err != nil {
 		return err
 	}
@@ -75,19 +89,27 @@ func enterNamespace(hidden []string) error {
 	if err := dropDescriptors(); err != nil {
 		return err
 	}
+	if err := dropBounding(); err != nil {
+		return err
+	}
+	if isRoot {
+		if err := becomeUser(groups); err != nil {
+			return fmt.Errorf("become user %d: %w", rootUser, err)
+		}
+	}
 	if err := dropCapabilities(); err != nil {
 		return err
 	}
 	// From here on no thread has a capability, so that nothing that the
 	// command does to its runner gains one.
 	err = unix.Exec("/proc/self/exe", []string{os.Args[0], runnerArg}, os.Environ())
+	if isRoot && errors.Is(err, unix.EACCES) {
+		return errors.New("start the runner: the file of vchatd is not executable by other users")
+	}
 	return fmt.Errorf("start the runner: %w", err)
 }
 
 func coverAll(hidden []string) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
-	}
 	for _, path := range hidden {
 		if err := cover(path); err != nil {
 			return fmt.Errorf("cover a path: %w", err) // peers see the text: no path
@@ -133,16 +155,19 @@ func dropDescriptors() error {
 	return nil
 }
 
-// dropCapabilities drops all capabilities of this thread, and those that a
-// program could gain.
-func dropCapabilities() error {
+// dropBounding drops the capabilities that a program could gain.
+func dropBounding() error {
 	for c := uintptr(0); ; c++ {
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); errors.Is(err, unix.EINVAL) {
-			break // c is above the kernel's last one
+			return nil // c is above the kernel's last one
 		} else if err != nil {
 			return fmt.Errorf("drop capabilities: %w", err)
 		}
 	}
+}
+
+// dropCapabilities drops all capabilities of this thread.
+func dropCapabilities() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData
 	if err := unix.Capset(&header, &none[0]); err != nil { // also clears the ambient set

@@ -6,13 +6,14 @@
 //     device, and cannot connect to the control socket.
 //   - It can neither signal nor trace the daemon, nor read its memory, its
 //     environment and its open files.
+//   - It is never root, and reads no disk but by files: see rootUser.
 //   - It keeps what cameras need: video devices, the network, other files.
 //   - All processes that it starts end with it. They also end with the daemon,
 //     even after kill -9.
 //   - Nothing runs outside a sandbox: without one, Start fails.
 //
 // The program starts itself again as a runner, which starts the command and
-// ends it. There are two sandboxes. Neither needs to be configured.
+// ends it. None of these sandboxes needs to be configured:
 //
 //	the packaged units:                   a user of its own
 //
@@ -21,6 +22,8 @@
 //	vchatd without them (a user's run):   user, mount and process namespaces
 //
 //	vchatd ── socket pair ──▶ cover paths, mount /proc, drop rights ──▶ runner ──▶ sh -c
+//
+//	the same, started by root:            also a user of its own, a /dev of cameras
 //
 // The units come first. Another user is stopped by the ordinary permissions of
 // every kernel, vchatd.service needs no right to create namespaces, and systemd

@@ -70,13 +70,13 @@ func (d *device) configure(more string) error {
 		d.name, d.listen, fmt.Sprintf("exec:exec env %s='%d %d %s' %s",
 			cameraEnv, d.camera, d.rate, d.path("camera"), d.self),
 		width, height, d.fps, d.path("control.sock"), d.path("state"), d.peers, more)
-	return replace(d.path("vchat.yaml"), text)
+	return replace(d.path("vchat.yaml"), text, 0o600)
 }
 
-func (d *device) setCamera(mode string) error { return replace(d.path("camera"), mode) }
+func (d *device) setCamera(mode string) error { return replace(d.path("camera"), mode, 0o644) }
 
-func replace(path, text string) error {
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
+func replace(path, text string, mode os.FileMode) error {
+	if err := os.WriteFile(path+".new", []byte(text), mode); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)

@@ -80,6 +80,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, began: time.Now()}
 	dir, err := os.MkdirTemp("", "vchat-soak-") // short: it has sockets
 	w.must(err)
+	w.must(os.Chmod(dir, 0o711)) // root's camera command has another user
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	program := *vchatd
 	if program == "" {
@@ -89,8 +90,16 @@ func newWorld(t *testing.T) *world {
 			t.Fatalf("go build: %v\n%s", err, output)
 		}
 	}
-	self, err := os.Executable()
+	executable, err := os.Executable() // of go test, in a private directory
 	w.must(err)
+	self := filepath.Join(dir, "camera")
+	output, err := exec.Command("cp", executable, self).CombinedOutput()
+	if err == nil {
+		err = os.Chmod(self, 0o755)
+	}
+	if err != nil {
+		t.Fatalf("cp: %v\n%s", err, output)
+	}
 	w.mallory, err = identity.New()
 	w.must(err)
 	s := newStarter()
@@ -102,7 +111,7 @@ func newWorld(t *testing.T) *world {
 		}
 		d.listen, err = daemontest.FreeAddress()
 		w.must(err)
-		w.must(os.Mkdir(d.dir, 0o700))
+		w.must(os.Mkdir(d.dir, 0o711))
 		w.must(d.create())
 		t.Cleanup(d.client.Close)
 		if i == 1 {
