@@ -41,6 +41,8 @@ var importRules = map[string]struct {
 		"config", "daemon", "daemon/configfile", "daemon/demo", "daemon/logging", "daemon/sandbox", "daemon/tune",
 	}, "flags, configuration, exit codes; everything else is the daemon's"},
 
+	"packaging/man": {nil, "for tests: the manual pages"},
+
 	"config":             {[]string{"daemon/smallfile"}, "it parses the file and does not apply it"},
 	"v4l2":               {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
 	"v4l2/internal/uapi": {nil, "leaf: the kernel's structs and ioctls"},

@@ -1,18 +1,13 @@
 // Vchatd is the vchat daemon. It runs the camera, the links to peers and the
 // calls of this device, and serves the control socket.
 //
-//	vchatd [--config FILE]                    run in the foreground
-//	vchatd check-config [--config] [FILE]     check a configuration file
-//	vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
-//	vchatd new-id [--config FILE]             give this device a new key and id
-//	vchatd version                            print the version
-//
 // Vchatd also starts itself as the runner of a camera command: see package
 // daemon/sandbox.
 //
-// This package parses flags, handles signals and chooses the exit code. SIGTERM
-// and SIGINT stop the daemon, a second one kills it, SIGHUP reloads the
-// configuration. Package daemon does the rest.
+// This package has the table of commands (commands.go), parses flags, handles
+// signals and chooses the exit code. SIGTERM and SIGINT stop the daemon, a
+// second one kills it, SIGHUP reloads the configuration. Package daemon does
+// the rest.
 package main
 
 import (
@@ -26,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/journal"
@@ -52,21 +48,24 @@ const (
 	exitConfig      = 78 // EX_CONFIG
 )
 
-const usage = `usage: vchatd [--config FILE]                    run the daemon in the foreground
-       vchatd check-config [--config] [FILE]     check a configuration file
-       vchatd demo [--for DURATION] [--dir DIR]  run two devices that call each other
-       vchatd new-id [--config FILE]             give this device a new key and id
-       vchatd version                            print the version
-
-FILE is /etc/vchat.yaml by default. SIGHUP reloads it.
-
-exit codes:
-   0  stopped on request
+const exitCodes = `   0  stopped on request
    1  failed
    2  wrong usage
   69  a resource is not available, for example the port is in use
   78  configuration error, or a key or state_dir that cannot be used
 `
+
+const (
+	aboutDaemon = `The daemon reads FILE. SIGHUP makes it read FILE again, SIGTERM and SIGINT stop it.`
+	aboutCheck  = `It prints "FILE: ok", or a line FILE:LINE:COLUMN: MESSAGE for each fault. FILE is
+` + defaultConfig + ` unless given.`
+	aboutDemo = `Both devices, alice and bob, run in this process with a test pattern as their camera. alice calls
+bob, who answers by himself. The command prints how to watch them. The exit code is 0 if frames
+flowed both ways.`
+	aboutNewID = `Needed after a memory card was cloned, and if somebody else has read the key. Stop the daemon
+first. Its peers refuse the new id until they know it: pair with them again. The old key stays
+beside the new one.`
+)
 
 func main() {
 	if code, isRunner := sandbox.Main(os.Args); isRunner {
@@ -76,61 +75,49 @@ func main() {
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	command := ""
-	if len(args) == 1 && args[0] == "--version" {
-		args = []string{"version"}
-	}
+	name := ""
 	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
-		command, args = args[0], args[1:]
+		name, args = args[0], args[1:]
 	}
-	switch command {
-	case "":
-		return serve(args, stdout, stderr)
-	case "check-config":
-		return checkConfig(args, stdout, stderr)
-	case "new-id":
-		return newID(args, stdout, stderr)
-	case "demo":
-		return runDemo(args, stdout, stderr)
-	case "version", "help":
-		if code, done := parse(flag.NewFlagSet(command, flag.ContinueOnError), args, 0, stdout, stderr); done {
-			return code
-		}
-		if command == "help" {
-			fmt.Fprint(stdout, usage)
-			return exitDone
-		}
-		fmt.Fprintf(stdout, "vchatd %s (%s, %s/%s)\n", daemon.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	c, ok := find(name)
+	if !ok {
+		fmt.Fprintf(stderr, "vchatd: error: unknown command %q\n%s", name, usage())
+		return exitUsage
+	}
+	return c.run(args, stdout, stderr)
+}
+
+func defineVersion(*flag.FlagSet) func(invocation) int {
+	return func(in invocation) int {
+		fmt.Fprintf(in.stdout, "vchatd %s (%s, %s/%s)\n", daemon.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return exitDone
 	}
-	fmt.Fprintf(stderr, "vchatd: error: unknown command %q\n%s", command, usage)
-	return exitUsage
 }
 
-// parse parses flags and up to positional arguments. If done is true, the
-// program exits with code.
-func parse(fs *flag.FlagSet, args []string, positional int, stdout, stderr io.Writer) (code int, done bool) {
-	fs.SetOutput(io.Discard)
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
-		return exitDone, true
-	case err != nil:
-		fmt.Fprintf(stderr, "vchatd: error: %v\n%s", err, usage)
-		return exitUsage, true
-	case fs.NArg() > positional:
-		fmt.Fprintf(stderr, "vchatd: error: unexpected argument %q\n%s", fs.Arg(positional), usage)
-		return exitUsage, true
+func defineHelp(*flag.FlagSet) func(invocation) int {
+	return func(in invocation) int {
+		c, ok := find(strings.Join(in.args, " "))
+		if !ok {
+			return in.fail(exitUsage, "unknown command %q", in.args[0])
+		}
+		fmt.Fprint(in.stdout, c.help())
+		return exitDone
 	}
-	return 0, false
 }
 
-func serve(args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("vchatd", flag.ContinueOnError)
-	path := fs.String("config", defaultConfig, "")
-	if code, done := parse(fs, args, 0, stdout, stderr); done {
-		return code
+func defineDaemon(fs *flag.FlagSet) func(invocation) int {
+	path := fs.String("config", defaultConfig, "configuration `FILE`")
+	version := fs.Bool("version", false, "print the version")
+	fs.BoolVar(version, "v", false, "")
+	return func(in invocation) int {
+		if *version {
+			return defineVersion(fs)(in)
+		}
+		return serve(*path, in.stderr)
 	}
+}
+
+func serve(path string, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal kills the process
@@ -139,13 +126,13 @@ func serve(args []string, stdout, stderr io.Writer) int {
 	inJournal, _ := journal.StderrIsJournalStream()
 	level := new(slog.LevelVar)
 	log := logging.New(stderr, level, inJournal)
-	file := configfile.New(*path, daemon.OwnID)
+	file := configfile.New(path, daemon.OwnID)
 	cfg, refused, err := file.Start()
 	if err != nil {
 		return configError(err, stderr)
 	}
-	if _, err := os.Stat(*path); err != nil && refused == nil {
-		log.Warn("no configuration file, using defaults", "path", *path)
+	if _, err := os.Stat(path); err != nil && refused == nil {
+		log.Warn("no configuration file, using defaults", "path", path)
 	}
 	d, err := daemon.New(cfg, log, level)
 	if err != nil {
@@ -189,81 +176,79 @@ func configError(err error, stderr io.Writer) int {
 	return exitConfig
 }
 
-func checkConfig(args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("check-config", flag.ContinueOnError)
+func defineCheck(fs *flag.FlagSet) func(invocation) int {
 	file := fs.String("config", "", "")
-	if code, done := parse(fs, args, 1, stdout, stderr); done {
-		return code
+	return func(in invocation) int {
+		if *file != "" && len(in.args) == 1 {
+			return in.fail(exitUsage, "unexpected argument %q", in.args[0])
+		}
+		return checkConfig(cmp.Or(*file, strings.Join(in.args, "")), in)
 	}
-	if *file != "" && fs.NArg() == 1 {
-		fmt.Fprintf(stderr, "vchatd: error: unexpected argument %q\n%s", fs.Arg(0), usage)
-		return exitUsage
-	}
-	named := cmp.Or(*file, fs.Arg(0))
+}
+
+// checkConfig checks the named file; "" is the default one.
+func checkConfig(named string, in invocation) int {
 	path := cmp.Or(named, defaultConfig)
 	if _, err := os.Stat(path); err != nil && named != "" {
-		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
-		return exitConfig
+		return in.fail(exitConfig, "%v", err)
 	} else if err != nil { // without the default file vchatd runs with the defaults
-		fmt.Fprintf(stderr, "vchatd: no %s, using defaults\n", path)
+		fmt.Fprintf(in.stderr, "vchatd: no %s, using defaults\n", path)
 	}
 	cfg, err := config.LoadFor(path, daemon.OwnID)
 	if err != nil {
-		return configError(err, stderr)
+		return configError(err, in.stderr)
 	}
 	for _, w := range daemon.Warnings(cfg) {
-		fmt.Fprintf(stderr, "%s: warning: %s\n", path, w)
+		fmt.Fprintf(in.stderr, "%s: warning: %s\n", path, w)
 	}
-	fmt.Fprintf(stdout, "%s: ok\n", path)
+	fmt.Fprintf(in.stdout, "%s: ok\n", path)
 	return exitDone
+}
+
+func defineNewID(fs *flag.FlagSet) func(invocation) int {
+	path := fs.String("config", defaultConfig, "configuration `FILE`")
+	return func(in invocation) int { return newID(*path, in) }
 }
 
 // newID prints the old id and the new one. A configuration with this device's
 // own id as a peer is the reason to come here, so it is no fault.
-func newID(args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("new-id", flag.ContinueOnError)
-	path := fs.String("config", defaultConfig, "")
-	if code, done := parse(fs, args, 0, stdout, stderr); done {
-		return code
-	}
-	cfg, err := config.Load(*path)
+func newID(path string, in invocation) int {
+	cfg, err := config.Load(path)
 	if err != nil {
-		return configError(err, stderr)
+		return configError(err, in.stderr)
 	}
 	k, err := daemon.NewID(cfg)
 	if err != nil {
-		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
-		return exitCode(err)
+		return in.fail(exitCode(err), "%v", err)
 	}
-	fmt.Fprintf(stdout, "old id: %s\nnew id: %s\n", cmp.Or(k.OldID, "none"), k.ID)
+	fmt.Fprintf(in.stdout, "old id: %s\nnew id: %s\n", cmp.Or(k.OldID, "none"), k.ID)
 	if k.Kept != "" {
-		fmt.Fprintf(stderr, "vchatd: the old key is kept in %s\n", k.Kept)
+		fmt.Fprintf(in.stderr, "vchatd: the old key is kept in %s\n", k.Kept)
 	}
-	fmt.Fprintln(stderr, "vchatd: put the new id under peers on the other devices, then start vchatd")
+	fmt.Fprintln(in.stderr, "vchatd: put the new id under peers on the other devices, then start vchatd")
 	return exitDone
 }
 
-func runDemo(args []string, stdout, stderr io.Writer) int {
-	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
-	duration := fs.Duration("for", 0, "")
-	dir := fs.String("dir", "", "")
-	if code, done := parse(fs, args, 0, stdout, stderr); done {
-		return code
-	}
-	if *duration < 0 {
-		fmt.Fprintf(stderr, "vchatd: error: --for must be a positive duration such as 8s, not %v\n", *duration)
-		return exitUsage
+func defineDemo(fs *flag.FlagSet) func(invocation) int {
+	var o demo.Options
+	fs.DurationVar(&o.For, "for", 0, "stop after `DURATION`, such as 8s; otherwise at Ctrl-C")
+	fs.StringVar(&o.Dir, "dir", "", "`DIR` for the control sockets, alice.sock and bob.sock, and the state")
+	return func(in invocation) int { return runDemo(o, in) }
+}
+
+func runDemo(o demo.Options, in invocation) int {
+	if o.For < 0 {
+		return in.fail(exitUsage, "--for must be a positive duration such as 8s, not %v", o.For)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	out, isFile := stdout.(*os.File)
+	out, isFile := in.stdout.(*os.File)
+	o.Out, o.TTY = in.stdout, isFile && term.IsTerminal(int(out.Fd()))
+	o.Log = logging.New(in.stderr, slog.LevelWarn, false)
 	defer tune.Start()()
-	err := demo.Run(ctx, demo.Options{For: *duration, Dir: *dir, Out: stdout,
-		TTY: isFile && term.IsTerminal(int(out.Fd())), Log: logging.New(stderr, slog.LevelWarn, false)})
-	if err != nil {
-		fmt.Fprintf(stderr, "vchatd: error: %v\n", err)
-		return exitCode(err)
+	if err := demo.Run(ctx, o); err != nil {
+		return in.fail(exitCode(err), "%v", err)
 	}
 	return exitDone
 }
