@@ -14,6 +14,8 @@
 //     ~/.cache/vchat-vm. image.sh builds the disk once.
 //   - VCHAT_VM_KEEP=1 keeps the guest's console log, the programs and the
 //     screenshots.
+//   - VCHAT_RELEASE is a folder with the packages of packaging/release.sh.
+//     Without it, TestPackage runs that script.
 //   - VCHAT_TEST_SEED repeats a test with random delays.
 //
 // Guarantees:
@@ -48,6 +50,9 @@
 // byte. It also counts lost, repeated and reordered frames and their delay, on
 // one clock. The tests compare frame rates with what the camera has sent, never
 // with a constant: emulation is about seven times slower than the host.
+//
+// TestPackage installs the Debian package in a second machine, whose disk is a
+// copy that survives a reboot.
 //
 // TestScreen loads the drivers of two display adapters. It checks their output
 // by screenshots of the emulator (QMP) and presses keys of its keyboard. The

@@ -16,6 +16,7 @@ import (
 
 var (
 	machine  *vm    // of all tests
+	imageDir string // of the machine's disk
 	shareDir string // on the host; /mnt/host in the guest
 )
 
@@ -33,8 +34,8 @@ func TestMain(m *testing.M) {
 
 // runTests boots the machine and runs all tests.
 func runTests(m *testing.M) (int, error) {
-	imageDir, err := buildImage()
-	if err != nil {
+	var err error
+	if imageDir, err = buildImage(); err != nil {
 		return 1, err
 	}
 	shareDir, err = os.MkdirTemp("", "vmtest-")
@@ -51,7 +52,7 @@ func runTests(m *testing.M) (int, error) {
 	defer cancel()
 	start := time.Now()
 	console := filepath.Join(shareDir, "console.log")
-	if machine, err = boot(ctx, imageDir, shareDir, console); err != nil {
+	if machine, err = boot(ctx, hardware{imageDir: imageDir, shareDir: shareDir, console: console}); err != nil {
 		return 1, err
 	}
 	defer machine.close()

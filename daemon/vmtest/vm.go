@@ -31,10 +31,25 @@ type vm struct {
 	ended   chan error // receives once: how qemu ended
 }
 
-// boot starts a machine with the disk in imageDir and the host's directory
-// shareDir. It waits until the machine accepts commands. The machine ends by
-// close, and with this process.
-func boot(ctx context.Context, imageDir, shareDir, console string) (*vm, error) {
+// A hardware is what a machine consists of.
+type hardware struct {
+	imageDir string // kernel, initrd and disk
+	shareDir string // the host's directory
+	console  string // file
+	disk     string // file to which the machine writes; "": the image's, which stays as it is
+}
+
+// drive returns qemu's description of the disk.
+func (h hardware) drive() string {
+	if h.disk != "" {
+		return "file=" + h.disk + ",format=raw,if=virtio,cache=unsafe"
+	}
+	return "file=" + filepath.Join(h.imageDir, "disk.img") + ",format=raw,if=virtio,snapshot=on,cache=unsafe"
+}
+
+// boot starts a machine and waits until it accepts commands. The machine ends
+// by close, and with this process.
+func boot(ctx context.Context, h hardware) (*vm, error) {
 	stream, agentEnd, err := streamPair()
 	if err != nil {
 		return nil, fmt.Errorf("boot: %w", err)
@@ -47,14 +62,14 @@ func boot(ctx context.Context, imageDir, shareDir, console string) (*vm, error) 
 	}
 	defer monitorEnd.Close()
 	machine, kill := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(machine, "qemu-system-x86_64", qemuArgs(imageDir, shareDir, console)...)
+	cmd := exec.CommandContext(machine, "qemu-system-x86_64", h.qemuArgs()...)
 	cmd.ExtraFiles = []*os.File{agentEnd, monitorEnd} // descriptors 3 and 4
 	var messages bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &messages, &messages
 	v := &vm{
-		console: console,
+		console: h.console,
 		stream:  stream,
-		monitor: newMonitor(monitor, shareDir),
+		monitor: newMonitor(monitor, h.shareDir),
 		kill:    kill,
 		ended:   make(chan error, 1),
 	}
@@ -82,7 +97,7 @@ func boot(ctx context.Context, imageDir, shareDir, console string) (*vm, error) 
 	v.Client = agent.NewClient(stream)
 	if err := v.Ready(ctx); err != nil {
 		end := v.close()
-		return nil, fmt.Errorf("boot: %w (%w)\n%s", err, end, tail(console, 30))
+		return nil, fmt.Errorf("boot: %w (%w)\n%s", err, end, tail(h.console, 30))
 	}
 	return v, nil
 }
@@ -109,19 +124,19 @@ var kernelOptions = []string{
 	"no_timer_check",
 }
 
-func qemuArgs(imageDir, shareDir, console string) []string {
+func (h hardware) qemuArgs() []string {
 	return []string{
 		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512",
 		"-cpu", "max", // with AES instructions: faster than AES in emulated Go code
 		"-smp", "2", "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot",
-		"-kernel", filepath.Join(imageDir, "vmlinuz"), "-initrd", filepath.Join(imageDir, "initrd.img"),
+		"-kernel", filepath.Join(h.imageDir, "vmlinuz"), "-initrd", filepath.Join(h.imageDir, "initrd.img"),
 		"-append", strings.Join(kernelOptions, " "),
-		"-drive", "file=" + filepath.Join(imageDir, "disk.img") + ",format=raw,if=virtio,snapshot=on,cache=unsafe",
-		"-virtfs", "local,path=" + shareDir + ",mount_tag=host,security_model=none,readonly=on",
+		"-drive", h.drive(),
+		"-virtfs", "local,path=" + h.shareDir + ",mount_tag=host,security_model=none,readonly=on",
 		"-device", "virtio-rng-pci",
 		"-chardev", "socket,id=agent,fd=3",
 		"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent",
-		"-serial", "file:" + console,
+		"-serial", "file:" + h.console,
 		"-chardev", "socket,id=monitor,fd=4", "-mon", "chardev=monitor,mode=control",
 		// Two kinds of page flips: virtio transfers each frame, bochs scans
 		// memory out.
