@@ -43,6 +43,20 @@ func TestTroubleshooting_quotesTheMessages(t *testing.T) {
 	}
 }
 
+// The changelog begins with this version, from which packaging/release.sh takes
+// the date of a release.
+func TestChangelog_beginsWithThisVersion(t *testing.T) {
+	text, err := os.ReadFile("../CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := regexp.MustCompile(`(?m)^## .*$`).FindString(string(text))
+	want := regexp.MustCompile(`^## ` + regexp.QuoteMeta(Version) + ` \((\d{4}-\d\d-\d\d|unreleased)\)$`)
+	if !want.MatchString(got) {
+		t.Errorf("first heading: got %q, want ## %s (YEAR-MONTH-DAY) or (unreleased)", got, Version)
+	}
+}
+
 // nonTestCode returns all Go files of the module but tests.
 func nonTestCode(t *testing.T) string {
 	t.Helper()

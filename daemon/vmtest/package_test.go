@@ -124,7 +124,7 @@ control: {socket: /run/bob/control.sock, group: tester, admin_group: tester}
 peers:
   alice: {address: "127.0.0.1:7450", id: ALICE, auto_answer: true}
 `
-	bobCtl   = "vchatctl --socket /run/bob/control.sock "
+	bobCtl   = "runuser -u tester -- vchatctl --socket /run/bob/control.sock "
 	aliceCtl = "runuser -u tester -- vchatctl "
 	startBob = "systemd-run -q --unit=bob -p User=tester -p RuntimeDirectory=bob -p StateDirectory=bob " +
 		"-p StateDirectoryMode=0700 vchatd --config /root/bob.yaml"

@@ -134,7 +134,7 @@ next_version() {
 	dpkg-deb -R "$1" "$scratch/next"
 	sed -i 's/^Version: .*/&+next/' "$scratch/next/DEBIAN/control"
 	echo '# a new line of the next version' >>"$scratch/next/etc/vchat.yaml"
-	dpkg-deb --root-owner-group -b "$scratch/next" "$2" >/dev/null
+	dpkg-deb -Zgzip -z1 --root-owner-group -b "$scratch/next" "$2" >/dev/null
 }
 
 # check_chroot installs, upgrades, downgrades, removes and purges the package in a
