@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"vchat/v4l2/internal/uapi"
 )
@@ -271,7 +273,7 @@ func identify(k Kernel, h Handle, d *Device) error {
 func text(b []byte) string {
 	b, _, _ = bytes.Cut(b, []byte{0})
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '�' {
+		if r == utf8.RuneError || !unicode.IsPrint(r) { // also no character that hides or turns text
 			return -1
 		}
 		return r

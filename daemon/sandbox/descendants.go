@@ -33,12 +33,19 @@ func descendants(pid int) []int {
 	return found[1:]
 }
 
-// parentOf reads proc_pid_stat(5). The parent is the second field after the
-// name in brackets, which may itself contain brackets.
 func parentOf(pid int) (int, bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	if err != nil || len(fields) < 2 {
+	if err != nil {
+		return 0, false
+	}
+	return parseParent(b)
+}
+
+// parseParent reads proc_pid_stat(5). The parent is the second field after the
+// name in brackets, which may itself contain brackets.
+func parseParent(stat []byte) (int, bool) {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
 		return 0, false
 	}
 	parent, err := strconv.Atoi(string(fields[1]))

@@ -106,8 +106,12 @@ func diagUser(local, remote netip.AddrPort) (uint32, error) {
 	if err != nil {
 		return 0, os.NewSyscallError("recvfrom", err)
 	}
-	b = b[:n]
-	if n < unix.SizeofNlMsghdr+4 {
+	return parseDiag(b[:n])
+}
+
+// parseDiag returns the user id in an answer of sock_diag(7).
+func parseDiag(b []byte) (uint32, error) {
+	if len(b) < unix.SizeofNlMsghdr+4 {
 		return 0, errors.New("sock_diag: short answer")
 	}
 	switch binary.NativeEndian.Uint16(b[4:]) {
@@ -118,7 +122,7 @@ func diagUser(local, remote netip.AddrPort) (uint32, error) {
 		}
 		return 0, fmt.Errorf("sock_diag: %w", errno)
 	case sockDiagByFamily:
-		if n >= unix.SizeofNlMsghdr+diagAnswerSize {
+		if len(b) >= unix.SizeofNlMsghdr+diagAnswerSize {
 			m := b[unix.SizeofNlMsghdr:]
 			return ownerOf(m[1], binary.NativeEndian.Uint32(m[64:]), uint64(binary.NativeEndian.Uint32(m[68:])))
 		}
@@ -155,28 +159,37 @@ func ownerOf(state byte, uid uint32, inode uint64) (uint32, error) {
 // procUser finds the owner of a socket, from local to remote, in the tables of
 // /proc.
 func procUser(local, remote netip.AddrPort) (uint32, error) {
-	ends := procAddr(local) + " " + procAddr(remote)
-	mapped := procMapped(local) + " " + procMapped(remote)
 	for _, name := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		table, err := os.ReadFile(name)
 		if err != nil {
 			continue // without IPv6 there is no tcp6
 		}
-		for line := range strings.Lines(string(table)) {
-			f := strings.Fields(line)
-			if len(f) < 10 || f[1]+" "+f[2] != ends && f[1]+" "+f[2] != mapped {
-				continue
-			}
-			state, err1 := strconv.ParseUint(f[3], 16, 8)
-			uid, err2 := strconv.ParseUint(f[7], 10, 32)
-			inode, err3 := strconv.ParseUint(f[9], 10, 64)
-			if err := errors.Join(err1, err2, err3); err != nil {
-				return 0, fmt.Errorf("%s: %w", name, err)
-			}
-			return ownerOf(byte(state), uint32(uid), inode)
+		if uid, found, err := parseTable(string(table), local, remote); found {
+			return uid, err
 		}
 	}
 	return 0, errNoOwner
+}
+
+// parseTable finds the owner of a socket in a table of proc_pid_net(5).
+func parseTable(table string, local, remote netip.AddrPort) (uid uint32, found bool, err error) {
+	ends := procAddr(local) + " " + procAddr(remote)
+	mapped := procMapped(local) + " " + procMapped(remote)
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) < 10 || f[1]+" "+f[2] != ends && f[1]+" "+f[2] != mapped {
+			continue
+		}
+		state, err1 := strconv.ParseUint(f[3], 16, 8)
+		user, err2 := strconv.ParseUint(f[7], 10, 32)
+		inode, err3 := strconv.ParseUint(f[9], 10, 64)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return 0, true, fmt.Errorf("parse table of sockets: %w", err)
+		}
+		uid, err = ownerOf(byte(state), uint32(user), inode)
+		return uid, true, err
+	}
+	return 0, false, nil
 }
 
 // procAddr returns an IPv4 address and port as in /proc/net/tcp: the address is
