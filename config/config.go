@@ -98,10 +98,10 @@ type Control struct {
 	AdminGroup string // may change the device too; "" = none
 }
 
-// Hooks are commands to run on events: a program and its arguments, without a
-// shell; nil = none. They have no effect yet.
+// Hooks are commands to run on events: the absolute path of a program and its
+// arguments, without a shell; nil = none.
 type Hooks struct {
-	Ring, Answered, Ended, CameraLost, CameraFound []string
+	Ring, Answered, Ended, Missed, Text, CameraLost, CameraFound []string
 }
 
 // Log is the configuration of the log.

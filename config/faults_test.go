@@ -23,6 +23,7 @@ const (
 	peerNameForm = `a peer name must be 1 to 32 characters of a-z A-Z 0-9 . _ - ` +
 		`and start with a letter or digit, not `
 	nameForm       = `must be 1 to 64 printable characters without leading or trailing blanks, not `
+	programForm    = `must start with the absolute path of a program, such as /usr/bin/logger, not `
 	argvForm       = `must be a list of a program and its arguments, such as [/usr/bin/logger, hello], not `
 	aliasesText    = `anchors ("&") and aliases ("*") are not supported: write the value itself, or put it in quotes`
 	tagsText       = `tags ("!") are not supported: remove it, or put the text in quotes`
@@ -235,14 +236,19 @@ var badFiles = []struct {
 	{"state_dir: var\n", lines{`1:12: state_dir must be an absolute path, starting with "/", not "var"`}},
 	{"log: {level: trace}\n", lines{`1:14: log.level must be debug, info, warn or error, not "trace"`}},
 	{"log: {level: INFO}\n", lines{`1:14: log.level must be debug, info, warn or error, not "INFO"`}},
-	{"hooks: {ring: x, answered: [], ended: [\"\"], camera_lost: [a, [b]], camera_found: [a, ~]}\n", lines{
+	{"hooks: {ring: x, answered: [], ended: [\"\"], camera_lost: [/a, [b]], camera_found: [/a, ~]}\n", lines{
 		`1:15: hooks.ring ` + argvForm + `"x"`,
 		`1:28: hooks.answered ` + argvForm + `an empty list`,
-		`1:40: hooks.ended must start with a program, not with an empty text`,
-		`1:62: hooks.camera_lost must contain only texts, not a list`,
-		`1:86: hooks.camera_found must contain only texts, not nothing`,
+		`1:40: hooks.ended ` + programForm + `""`,
+		`1:63: hooks.camera_lost must contain only texts, not a list`,
+		`1:88: hooks.camera_found must contain only texts, not nothing`,
 	}},
-	{"hooks: {ring: [a, \"b\\0\"]}\n", lines{`1:19: hooks.ring cannot contain NUL characters`}},
+	{"hooks: {ring: [aplay, x.wav], missed: [./x], text: [~]}\n", lines{
+		`1:16: hooks.ring ` + programForm + `"aplay"`,
+		`1:40: hooks.missed ` + programForm + `"./x"`,
+		`1:53: hooks.text must contain only texts, not nothing`,
+	}},
+	{"hooks: {ring: [/a, \"b\\0\"]}\n", lines{`1:20: hooks.ring cannot contain NUL characters`}},
 
 	// Unsupported features of YAML.
 	{"name: a\n---\nname: b\n", lines{`2:1: a second document starts here ("---"): only one is allowed`}},

@@ -41,6 +41,8 @@ func (r *reader) keys(c *Config) []key {
 			{name: "ring", set: r.argv(&c.Hooks.Ring)},
 			{name: "answered", set: r.argv(&c.Hooks.Answered)},
 			{name: "ended", set: r.argv(&c.Hooks.Ended)},
+			{name: "missed", set: r.argv(&c.Hooks.Missed)},
+			{name: "text", set: r.argv(&c.Hooks.Text)},
 			{name: "camera_lost", set: r.argv(&c.Hooks.CameraLost)},
 			{name: "camera_found", set: r.argv(&c.Hooks.CameraFound)},
 		}},

@@ -45,9 +45,11 @@ func TestShippedFile_examples(t *testing.T) {
 	want.Name = "kitchen"
 	want.Peers["workshop"] = Peer{Name: "workshop", Address: "workshop.local:7450", ID: workshopID}
 	want.Hooks = Hooks{
-		Ring:        []string{"/usr/bin/aplay", "/usr/share/sounds/alsa/Front_Center.wav"},
+		Ring:        []string{"/usr/bin/aplay", "-q", "/usr/share/sounds/alsa/Front_Center.wav"},
 		Answered:    []string{"/usr/bin/logger", "call answered"},
 		Ended:       []string{"/usr/bin/logger", "call ended"},
+		Missed:      []string{"/usr/bin/logger", "call missed"},
+		Text:        []string{"/usr/bin/logger", "message received"},
 		CameraLost:  []string{"/usr/bin/logger", "camera lost"},
 		CameraFound: []string{"/usr/bin/logger", "camera found"},
 	}

@@ -164,7 +164,8 @@ func (r *reader) controls(dst map[string]string) func(string, *yaml.Node) {
 	}
 }
 
-// argv reads a command as a list of a program and its arguments.
+// argv reads a command as a list of a program and its arguments. The program
+// has an absolute path: PATH is another one under systemd.
 func (r *reader) argv(dst *[]string) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
 		if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
@@ -183,10 +184,11 @@ func (r *reader) argv(dst *[]string) func(string, *yaml.Node) {
 				continue
 			case word.Kind != yaml.ScalarNode || isNull(word):
 				r.fault(word, "%s must contain only texts, not %s", path, describe(word))
-			case i == 0 && word.Value == "":
-				r.fault(word, "%s must start with a program, not with an empty text", path)
 			case strings.Contains(word.Value, "\x00"):
 				r.fault(word, "%s cannot contain NUL characters", path) // argv strings end at a NUL
+			case i == 0 && !strings.HasPrefix(word.Value, "/"):
+				r.fault(word, "%s must start with the absolute path of a program, such as /usr/bin/logger, not %s",
+					path, quote(word.Value))
 			default:
 				args = append(args, word.Value)
 			}

@@ -203,7 +203,7 @@ func sendingView(s link.Sending) *api.Sending {
 // problems lists what does not work. A resuming call reports the loss of its
 // link, so that link is not listed again.
 func (d *Daemon) problems(s api.Status) []api.Problem {
-	all := slices.Concat(d.refused.problems(), d.stateProblem(), d.storeProblems())
+	all := slices.Concat(d.refused.problems(), d.stateProblem(), d.storeProblems(), d.hooks.Problems())
 	if c := s.Camera; c.State == api.CameraLost || c.State == api.CameraFailed {
 		all = append(all, api.Problem{Subject: "camera", Message: c.Reason})
 	}

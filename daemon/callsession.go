@@ -91,5 +91,12 @@ func (d *Daemon) feedOf(l *link.Link, f *frame.Meta) *frame.Hub {
 // publishCall publishes the present state of a call as an event.
 func (d *Daemon) publishCall(c call.Call) {
 	view := d.callView(c)
-	d.events.Publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
+	d.publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
+}
+
+// publish publishes an event that may have hooks, too.
+func (d *Daemon) publish(e api.Event) {
+	e.Time = time.Now()
+	d.events.Publish(e)
+	d.hooks.Publish(e)
 }

@@ -30,7 +30,7 @@ func (d *Daemon) publishCamera(ctx context.Context) error {
 		}
 		d.mu.Unlock()
 		view := d.cameraView(status)
-		d.events.Publish(api.Event{Event: api.EventCamera, Camera: &view})
+		d.publish(api.Event{Event: api.EventCamera, Camera: &view})
 		notify(d.statusDirty)
 		tune.Notify()
 	}

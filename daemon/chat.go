@@ -187,7 +187,7 @@ func (d *Daemon) receiveText(l *link.Link, m *wire.Text) {
 		return r
 	}, m.Text))
 	if text != "" {
-		d.events.Publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.SideRemote, Text: text})
+		d.publish(api.Event{Event: api.EventText, Peer: c.Peer, From: api.SideRemote, Text: text})
 	}
 }
 

@@ -21,8 +21,8 @@
 //   - Run returns within two seconds after its context is done.
 //
 // Goroutines: Run starts one per part, in this order, and stops them in the
-// reverse order: systemd notifications, call store, camera, camera state,
-// camera inspector, stats, links, control socket, metrics.
+// reverse order: systemd notifications, call store, hooks, camera, camera
+// state, camera inspector, stats, links, control socket, metrics.
 package daemon
 
 import (
@@ -43,6 +43,7 @@ import (
 	"vchat/daemon/configfile"
 	"vchat/daemon/control"
 	"vchat/daemon/frame"
+	"vchat/daemon/hooks"
 	"vchat/daemon/identity"
 	"vchat/daemon/link"
 	"vchat/daemon/logging"
@@ -86,6 +87,7 @@ type Daemon struct {
 	links     *link.Links
 	control   *control.Server
 	metrics   *metrics.Server
+	hooks     *hooks.Hooks
 	events    *control.Events
 	pool      *frame.Pool // for frames encoded for viewers
 
@@ -168,7 +170,6 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}
-	logWarnings(cfg, log)
 	d.camera = camera.New(cameraConfig(cfg, cfg), log)
 	d.inspector = camera.NewInspector(d.camera)
 	d.links = link.New(link.Config{
@@ -182,6 +183,8 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		Socket: cfg.Control.Socket, WatchGroup: cfg.Control.WatchGroup, Group: cfg.Control.Group,
 		AdminGroup: cfg.Control.AdminGroup, Version: Version,
 	}, d, log)
+	d.hooks = hooks.New(log)
+	d.hooks.Configure(hooksConfig(cfg, cfg))
 	d.metrics = metrics.New(d.Metrics, log)
 	d.metrics.Listen(cfg.Metrics)
 	return d, nil
@@ -225,6 +228,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	parts := []*part{
 		{name: "systemd notifications", run: d.notifySystemd},
 		{name: "call store", run: d.saveCalls},
+		{name: "hooks", run: d.hooks.Run},
 		{name: "camera", run: d.camera.Run},
 		{name: "camera state", run: d.publishCamera},
 		{name: "camera inspector", run: d.inspector.Run},

@@ -38,7 +38,8 @@ var importRules = map[string]struct {
 		"daemon/mjpeg",
 	}, "it draws frames and text and does not know sessions"},
 	"cmd/vchatd": {[]string{
-		"config", "daemon", "daemon/configfile", "daemon/demo", "daemon/logging", "daemon/sandbox", "daemon/tune",
+		"config", "daemon", "daemon/configfile", "daemon/demo", "daemon/hooks", "daemon/logging", "daemon/sandbox",
+		"daemon/tune",
 	}, "flags, configuration, exit codes; everything else is the daemon's"},
 
 	"packaging/man": {nil, "for tests: the manual pages"},
@@ -50,7 +51,7 @@ var importRules = map[string]struct {
 
 	"daemon": {[]string{
 		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control", "daemon/frame",
-		"daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
+		"daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
 		"daemon/netwatch", "daemon/pairing", "daemon/peerstore", "daemon/resolve", "daemon/smallfile",
 		"daemon/transport", "daemon/tune", "daemon/wire",
 	}, "it wires the others together, except the client and the test packages"},
@@ -83,6 +84,9 @@ var importRules = map[string]struct {
 	"daemon/framecodec": {[]string{
 		"daemon/frame", "daemon/mjpeg", "daemon/wire",
 	}, "frame to bytes and back; nothing of links"},
+	"daemon/hooks": {[]string{
+		"daemon/api", "daemon/proctree",
+	}, "it runs commands on events and does not know where these come from"},
 	"daemon/identity": {[]string{"daemon/smallfile"}, "keys and ids"},
 	"daemon/link": {[]string{
 		"daemon/congestion", "daemon/frame", "daemon/framecodec", "daemon/identity", "daemon/resolve",
@@ -102,7 +106,8 @@ var importRules = map[string]struct {
 		"config", "daemon/identity", "daemon/smallfile",
 	}, "it keeps paired peers and does not know links"},
 	"daemon/resolve":   {nil, "leaf: names to addresses"},
-	"daemon/sandbox":   {nil, "leaf: a command apart from the daemon"},
+	"daemon/proctree":  {nil, "leaf: a command with its processes"},
+	"daemon/sandbox":   {[]string{"daemon/proctree"}, "a command apart from the daemon"},
 	"daemon/smallfile": {nil, "leaf: files"},
 	"daemon/soak":      {nil, "documentation of its tests, which are the only code"},
 	"daemon/testcard": {[]string{

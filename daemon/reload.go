@@ -167,10 +167,10 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	d.cfg, d.paired = merged, paired
 	_, _ = d.step(call.Configure{Config: callConfig(merged)})
 	d.mu.Unlock()
-	logWarnings(cfg, d.log)
 	// Without mu: both call back with what they change.
 	d.links.Configure(cfg.Name, peers)
 	d.camera.Reconfigure(cameraConfig(cfg, d.startConfig))
+	d.hooks.Configure(hooksConfig(cfg, d.startConfig))
 	d.metrics.Listen(cfg.Metrics)
 	if d.level != nil {
 		d.level.Set(cfg.Log.Level)

@@ -6,6 +6,7 @@ import (
 	"vchat/config"
 	"vchat/daemon/call"
 	"vchat/daemon/camera"
+	"vchat/daemon/hooks"
 	"vchat/daemon/identity"
 	"vchat/daemon/link"
 )
@@ -34,6 +35,19 @@ func callConfig(cfg *config.Config) call.Config {
 		c.AutoAnswer[name] = p.AutoAnswer
 	}
 	return c
+}
+
+// hooksConfig also takes the configuration of the start: its socket applies
+// until the end.
+func hooksConfig(cfg, start *config.Config) hooks.Config {
+	h := cfg.Hooks
+	return hooks.Config{
+		Name: cfg.Name, Socket: start.Control.Socket,
+		Commands: map[hooks.Kind][]string{
+			hooks.Ring: h.Ring, hooks.Answered: h.Answered, hooks.Ended: h.Ended, hooks.Missed: h.Missed,
+			hooks.Text: h.Text, hooks.CameraLost: h.CameraLost, hooks.CameraFound: h.CameraFound,
+		},
+	}
 }
 
 // linkPeers refuses a peer with the id of this device: each would dial itself.

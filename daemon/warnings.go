@@ -1,26 +1,21 @@
 package daemon
 
 import (
-	"log/slog"
+	"fmt"
 
 	"vchat/config"
+	"vchat/daemon/hooks"
 )
 
-// Warnings returns what is wrong with a configuration without being a fault:
-// keys that this version accepts but ignores. Discovery is not among them: it
-// is on by default and only adds hints.
+// Warnings returns what is wrong with a configuration without being a fault,
+// as far as this process sees it.
 func Warnings(cfg *config.Config) []string {
 	var all []string
-	h := cfg.Hooks
-	if h.Ring != nil || h.Answered != nil || h.Ended != nil || h.CameraLost != nil || h.CameraFound != nil {
-		all = append(all, "configuration key not supported by this version: hooks")
+	commands := hooksConfig(cfg, cfg).Commands
+	for _, kind := range hooks.Kinds {
+		if err := hooks.Check(commands[kind]); err != nil {
+			all = append(all, fmt.Sprintf("hooks.%s: %v", kind, err))
+		}
 	}
 	return all
-}
-
-// logWarnings logs the warnings of a configuration.
-func logWarnings(cfg *config.Config, log *slog.Logger) {
-	for _, w := range Warnings(cfg) {
-		log.Warn(w)
-	}
 }

@@ -1,8 +1,8 @@
 // Vchatd is the vchat daemon. It runs the camera, the links to peers and the
 // calls of this device, and serves the control socket.
 //
-// Vchatd also starts itself as the runner of a camera command: see package
-// daemon/sandbox.
+// Vchatd also starts itself as the runner of a camera command or a hook: see
+// packages daemon/sandbox and daemon/hooks.
 //
 // This package has the table of commands (commands.go), parses flags, handles
 // signals and chooses the exit code. SIGTERM and SIGINT stop the daemon, a
@@ -31,6 +31,7 @@ import (
 	"vchat/daemon"
 	"vchat/daemon/configfile"
 	"vchat/daemon/demo"
+	"vchat/daemon/hooks"
 	"vchat/daemon/logging"
 	"vchat/daemon/sandbox"
 	"vchat/daemon/tune"
@@ -69,6 +70,9 @@ beside the new one.`
 
 func main() {
 	if code, isRunner := sandbox.Main(os.Args); isRunner {
+		os.Exit(code)
+	}
+	if code, isRunner := hooks.Main(os.Args); isRunner {
 		os.Exit(code)
 	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))

@@ -52,7 +52,7 @@ type KeyMismatch struct {
 
 // Problem describes something that does not work as configured.
 type Problem struct {
-	Subject string `json:"subject"` // camera, link, call, viewer, state, config …
+	Subject string `json:"subject"` // camera, link, call, viewer, state, config, hook …
 	Peer    string `json:"peer,omitempty"`
 	File    string `json:"file,omitempty"`   // config: the configuration file
 	Line    int    `json:"line,omitempty"`   // config: from 1; absent if it has no position

@@ -13,6 +13,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
+
+	"vchat/daemon/proctree"
 )
 
 // The first argument of a program that is not to be the daemon.
@@ -85,15 +87,14 @@ func serve(conn *net.UnixConn) error {
 	if err != nil {
 		return fmt.Errorf("read the command: %w", err)
 	}
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("become a subreaper: %w", err)
+	changes, err := proctree.Adopt()
+	if err != nil {
+		return err
 	}
 	// The command has the same user. It must not write this process's memory.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("refuse tracers: %w", err)
 	}
-	changes := make(chan os.Signal, 1)
-	signal.Notify(changes, unix.SIGCHLD)
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, unix.SIGTERM, unix.SIGINT, unix.SIGHUP) // systemctl stop
 	shell, err := startShell(conn, string(b[:n]))
@@ -104,8 +105,7 @@ func serve(conn *net.UnixConn) error {
 		_, _ = conn.Read(make([]byte, 1)) // only the end of the stream comes
 		notify(asked)
 	}()
-	r := runner{conn: conn, shell: shell}
-	r.run(changes, asked)
+	run(conn, shell, changes, asked)
 	return nil
 }
 
@@ -116,72 +116,27 @@ func notify(c chan os.Signal) {
 	}
 }
 
-// runner waits for the processes of a command.
-type runner struct {
-	conn  *net.UnixConn
-	shell int // process id
-}
-
-// killRounds is how often SIGKILL is repeated, for processes that forked
-// between the search and the signal. What remains is killed by the kernel, with
-// the process namespace, or by systemd, with the control group.
-const killRounds = 10
-
-func (r *runner) run(changes, asked <-chan os.Signal) {
+// run waits for the processes of a command. What remains of them is killed by
+// the kernel, with the process namespace, or by systemd, with the control
+// group.
+func run(conn *net.UnixConn, shell int, changes, asked <-chan os.Signal) {
+	t := proctree.Tree{Main: shell, Grace: Grace, Ended: func(status unix.WaitStatus) {
+		if status.Signaled() {
+			send(conn, nil, "signaled %d", int(status.Signal()))
+		} else {
+			send(conn, nil, "exited %d", status.ExitStatus())
+		}
+	}}
 	// Under systemd the command can stop this process by SIGSTOP. Then the
 	// watchdog ends both. In namespaces the kernel protects the first process.
-	var alive <-chan time.Time
 	if interval, err := daemon.SdWatchdogEnabled(false); err == nil && interval > 0 {
 		ticker := time.NewTicker(interval / 5)
 		defer ticker.Stop()
-		alive = ticker.C
+		t.Alive = ticker.C
+		t.Tick = func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) }
 	}
-	var kill <-chan time.Time
-	rounds := 0
-	for r.reap() && rounds < killRounds {
-		select {
-		case <-changes:
-		case <-alive:
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
-		case <-asked:
-			asked = nil
-			r.signal(unix.SIGTERM)
-			kill = time.After(Grace)
-		case <-kill:
-			r.signal(unix.SIGKILL)
-			rounds++
-			kill = time.After(10 * time.Millisecond)
-		}
-	}
-	send(r.conn, nil, "ended")
-}
-
-// reap takes the exit status of the children that have ended. It reports
-// whether there are others.
-func (r *runner) reap() bool {
-	for {
-		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil: // ECHILD
-			return false
-		case pid == 0:
-			return true
-		case pid == r.shell && status.Signaled():
-			send(r.conn, nil, "signaled %d", int(status.Signal()))
-		case pid == r.shell:
-			send(r.conn, nil, "exited %d", status.ExitStatus())
-		}
-	}
-}
-
-// signal signals all processes of the command. Those that have ended are
-// ignored.
-func (r *runner) signal(s syscall.Signal) {
-	for _, pid := range descendants(os.Getpid()) {
-		_ = unix.Kill(pid, s)
-	}
+	t.Run(changes, asked)
+	send(conn, nil, "ended")
 }
 
 // startShell starts the command and sends the read ends of its outputs. This

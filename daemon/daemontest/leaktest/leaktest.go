@@ -12,13 +12,18 @@ import (
 
 	"go.uber.org/goleak"
 
+	"vchat/daemon/hooks"
 	"vchat/daemon/sandbox"
 )
 
 // Main runs the tests and exits. A package calls it from TestMain. A process
-// that a test has started as the runner of a camera command becomes that.
+// that a test has started as the runner of a camera command or a hook becomes
+// that.
 func Main(m *testing.M) {
 	if code, isRunner := sandbox.Main(os.Args); isRunner {
+		os.Exit(code)
+	}
+	if code, isRunner := hooks.Main(os.Args); isRunner {
 		os.Exit(code)
 	}
 	os.Exit(Checked{m}.Run())
