@@ -27,7 +27,7 @@ out=${FOLDER:-$scratch/release}
 # install_tools installs the Debian packages that are missing.
 install_tools() {
 	local package missing=()
-	for package in lintian mandoc mmdebstrap qemu-user-static; do
+	for package in arch-test lintian mandoc mmdebstrap qemu-user-static; do
 		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
