@@ -176,6 +176,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),
 		Handler: (*linkHandler)(d), Log: log,
 		Network: netwatch.Watch, Pairing: d.servePairing,
+		Keys: loadPeerKeys(cfg.StateDir), OnKeys: keepPeerKeys(cfg.StateDir, log),
 	})
 	d.links.Configure(cfg.Name, peers)
 	d.events = control.NewEvents(d.Status)

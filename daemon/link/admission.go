@@ -21,6 +21,8 @@ import (
 //
 // Each of the three rooms is bounded. Strangers cannot keep a peer out, because
 //
+//   - a peer that has had a link proves so in its ClientHello, and then has
+//     rooms and turns that strangers do not have (acquaintance.go),
 //   - addresses of which a peer is known have rooms and turns of their own,
 //   - a full waiting room evicts at random in the most crowded group of
 //     origins: one house or provider prefix only displaces itself. A peer sends
@@ -32,12 +34,12 @@ import (
 //   - who has had a turn stays for maxHandshaking divided by the rate of turns:
 //     half a second at least, for the round trip.
 const (
-	maxWaiting     = 96  // for each of strangers and known addresses
+	maxWaiting     = 96  // in each lane
 	maxHandshaking = 192 // the same
 	maxRefused     = 32  // the same
 	maxServed      = 768 // connections in the rooms, and evicted ones whose goroutine has not ended
 
-	handshakeShare = 0.2 // of a core, for each of strangers and known addresses
+	handshakeShare = 0.2 // of a core, for each lane
 	maxTurnRate    = 400 // a second
 	minTurnRate    = 10
 	turnBurst      = 8
@@ -70,7 +72,8 @@ func (v *visitor) from() origin { return v.origin }
 // room is a bounded set of visitors, sorted by origin.
 type room []*visitor
 
-// lane is what either strangers or known addresses have for themselves.
+// lane is what either strangers, or known addresses, or peers with a proof have
+// for themselves.
 type lane struct {
 	waiting, handshaking, refused room
 	turns                         *rate.Limiter
@@ -81,6 +84,7 @@ type lane struct {
 type admission struct {
 	mu               sync.Mutex
 	strangers, known lane
+	proven           lane
 	peers            map[string][]origin // where each peer came from, or is configured; newest first
 	wasted           map[origin]time.Time
 	timer            *time.Timer // gives the next turns; nil: nobody waits for one
@@ -99,10 +103,11 @@ type Visitors struct {
 }
 
 // newAdmission returns an admission with a number of turns a second, for each
-// of strangers and known addresses.
+// lane.
 func newAdmission(turnRate float64) *admission {
 	newLane := func() lane { return lane{turns: rate.NewLimiter(rate.Limit(turnRate), turnBurst)} }
-	return &admission{strangers: newLane(), known: newLane(), peers: map[string][]origin{},
+	return &admission{strangers: newLane(), known: newLane(), proven: newLane(),
+		peers:  map[string][]origin{},
 		wasted: map[origin]time.Time{}, random: rand.IntN}
 }
 
@@ -134,10 +139,17 @@ func (a *admission) enter(v *visitor) time.Duration {
 }
 
 // await waits until v may begin its handshake. It returns false if v was
-// evicted.
-func (a *admission) await(v *visitor) bool {
+// evicted. isProven is whether it has proved to be a peer.
+func (a *admission) await(v *visitor, isProven bool) bool {
 	a.mu.Lock()
 	v.ready = true
+	if isProven && v.room != nil {
+		v.lane = &a.proven
+		a.move(v, &v.lane.waiting)
+		if len(v.lane.waiting) > maxWaiting {
+			a.evict(oldest(v.lane.waiting))
+		}
+	}
 	a.giveTurns(time.Now())
 	a.mu.Unlock()
 	select {
@@ -150,8 +162,11 @@ func (a *admission) await(v *visitor) bool {
 
 // giveTurns begins as many handshakes as the rate allows. The caller holds mu.
 func (a *admission) giveTurns(now time.Time) {
-	waits := a.strangers.giveTurns(a, now)
-	if a.known.giveTurns(a, now) || waits {
+	waits := false
+	for _, l := range a.lanes() {
+		waits = l.giveTurns(a, now) || waits
+	}
+	if waits {
 		pause := time.Duration(float64(time.Second) / float64(a.known.turns.Limit()))
 		if a.timer == nil {
 			a.timer = time.AfterFunc(pause, func() {
@@ -163,6 +178,8 @@ func (a *admission) giveTurns(now time.Time) {
 		}
 	}
 }
+
+func (a *admission) lanes() [3]*lane { return [...]*lane{&a.strangers, &a.known, &a.proven} }
 
 // giveTurns reports whether there are more that wait for a turn.
 func (l *lane) giveTurns(a *admission, now time.Time) bool {
@@ -338,7 +355,7 @@ func (a *admission) visitors() Visitors {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := a.counts
-	for _, l := range []*lane{&a.strangers, &a.known} {
+	for _, l := range a.lanes() {
 		n.Now += len(l.waiting) + len(l.handshaking) + len(l.refused)
 	}
 	return n

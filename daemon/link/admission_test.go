@@ -51,6 +51,7 @@ type flood struct {
 	hello bool               // the strangers send a ClientHello, and then nothing
 	peer  origin
 	known bool          // the address of the peer is known
+	proof bool          // the peer proves that it is one
 	rtt   time.Duration // of the peer
 	least int           // links; 0: floodTries
 }
@@ -98,7 +99,7 @@ func (f flood) strangers(a *admission, work *sync.WaitGroup, over chan struct{})
 		work.Go(func() {
 			defer left.Stop()
 			defer a.leave(v)
-			if f.hello && a.await(v) {
+			if f.hello && a.await(v, false) {
 				left.Reset(handshakeTimeout)
 			}
 			select {
@@ -124,7 +125,7 @@ func (f flood) linksWithin(a *admission, work *sync.WaitGroup, limit time.Durati
 			a.enter(v)
 			defer a.leave(v)
 			time.Sleep(time.Millisecond) // until its goroutine has read the ClientHello
-			if !a.await(v) {
+			if !a.await(v, f.proof) {
 				return
 			}
 			select {
@@ -185,6 +186,12 @@ func TestAdmission_flood(t *testing.T) {
 		// The peer has the same chance as each stranger.
 		{"anywhere", flood{from: anywhere(), peer: at("198.51.100.1"), least: 1}},
 		{"anywhere, known", flood{from: anywhere(), peer: at("198.51.100.1"), known: true}},
+		{"the address of the peer, known", flood{from: func(int) origin { return at("198.51.100.1") },
+			peer: at("198.51.100.1"), known: true, proof: true}},
+		{"the address of the peer", flood{from: func(int) origin { return at("198.51.100.1") },
+			peer: at("198.51.100.1"), proof: true}},
+		{"the /64 of the peer, known", flood{from: func(int) origin { return at("2001:db8:5::9") },
+			peer: at("2001:db8:5::1"), known: true, proof: true}},
 		{"the local network", flood{from: spread(at("10.0.0.0"), 0), peer: at("10.9.9.9")}},
 	} {
 		for _, hello := range []bool{false, true} {

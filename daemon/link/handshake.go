@@ -67,8 +67,8 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 // GetConfigForClient between the ClientHello and the first computation.
 func (ls *Links) serverConfig(raw net.Conn, v *visitor) *tls.Config {
 	c := ls.cfg.Identity.ServerConfig()
-	c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if !ls.admission.await(v) {
+	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if !ls.admission.await(v, ls.acquaintances.proves(hello.SupportedProtos)) {
 			return nil, errEvicted
 		}
 		_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
@@ -161,7 +161,7 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
 	defer stop()
 	_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
-	conn, err := transport.Client(ctx, raw, ls.cfg.Identity.ClientConfig())
+	conn, err := transport.Client(ctx, raw, ls.acquaintances.clientConfig(p.ID))
 	if err != nil {
 		return &stepError{StepTLS, fmt.Errorf("TLS handshake with %s: %w", address, classify(err))}
 	}
@@ -196,6 +196,7 @@ func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func
 		return err
 	}
 	onHello(l)
+	ls.learnKey(p.ID, conn.ConnectionState())
 	return l.run(p.ctx)
 }
 

@@ -48,6 +48,7 @@ package link
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -122,7 +123,8 @@ const (
 	WantsAll                   // somebody looks
 )
 
-// Config configures Links. Pairing, Dial, Lookup and Network are optional.
+// Config configures Links. Pairing, Keys, OnKeys, Dial, Lookup and Network are
+// optional.
 type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, for the hello
@@ -136,6 +138,12 @@ type Config struct {
 	// and has a deadline. Pairing calls refused when it has nothing more to say
 	// than why not, and passed when the connection is to stay.
 	Pairing func(ctx context.Context, conn *transport.Conn, id identity.ID, refused, passed func())
+	// Keys are public keys of peers, from OnKeys of an earlier run: a peer with
+	// such a key gets in through any flood.
+	Keys []ed25519.PublicKey
+	// OnKeys is called with the public keys of all peers whenever there is a
+	// new one; nil: they are forgotten at the end of the run.
+	OnKeys func([]ed25519.PublicKey)
 	// Dial connects to "IP:port"; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup returns the addresses of a host in one family, or an error if
@@ -149,13 +157,15 @@ type Config struct {
 
 // Links holds the links to all peers. Its methods are safe for concurrent use.
 type Links struct {
-	cfg       Config
-	admission *admission
-	served    chan struct{} // one value for each connection that admission has let in
-	refusals  refusals
-	frames    *frame.Budget  // memory of the received frames
-	crowded   rate.Sometimes // logs a flood
-	twin      twinVar        // another device with our key
+	cfg           Config
+	admission     *admission
+	acquaintances *acquaintances
+	keepingKeys   sync.Mutex    // held while OnKeys is called
+	served        chan struct{} // one value for each connection that admission has let in
+	refusals      refusals
+	frames        *frame.Budget  // memory of the received frames
+	crowded       rate.Sometimes // logs a flood
+	twin          twinVar        // another device with our key
 
 	mu    sync.Mutex
 	name  string
@@ -177,7 +187,8 @@ func New(cfg Config) *Links {
 		cfg.Lookup = resolve.Lookup
 	}
 	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(turnRate(cfg.Identity.HandshakeCost())),
-		served: make(chan struct{}, maxServed), crowded: rate.Sometimes{Interval: time.Hour},
+		acquaintances: newAcquaintances(cfg.Identity, cfg.Keys),
+		served:        make(chan struct{}, maxServed), crowded: rate.Sometimes{Interval: time.Hour},
 		frames: frame.NewBudget(frameMemory),
 		peers:  map[string]*peer{}, byID: map[identity.ID]*peer{}}
 }
@@ -274,6 +285,7 @@ func (ls *Links) Configure(name string, peers []Peer) {
 			p.stop(errForgotten)
 		}
 	}
+	ls.acquaintances.retain(func(id identity.ID) bool { return ls.byID[id] != nil })
 	// Last: a replaced peer must end before its successor of the same name has
 	// events.
 	for _, p := range ls.peers {

@@ -1,0 +1,65 @@
+package link
+
+import (
+	"crypto/ed25519"
+	"slices"
+	"testing"
+
+	"vchat/daemon/identity"
+)
+
+func newIdentity(t *testing.T) (*identity.Identity, ed25519.PublicKey) {
+	t.Helper()
+	id, err := identity.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := id.ClientConfig().Certificates[0].PrivateKey.(ed25519.PrivateKey).Public().(ed25519.PublicKey)
+	return id, key
+}
+
+func TestAcquaintances(t *testing.T) {
+	alice, aliceKey := newIdentity(t)
+	bob, bobKey := newIdentity(t)
+	mallory, malloryKey := newIdentity(t)
+	atAlice := newAcquaintances(alice, []ed25519.PublicKey{bobKey, nil, make([]byte, 32)})
+	atBob := newAcquaintances(bob, nil)
+	if got := atBob.clientConfig(alice.ID()).NextProtos; !slices.Equal(got, []string{identity.ALPN}) {
+		t.Errorf("before a link: got protocols %q", got)
+	}
+	if !atBob.learn(alice.ID(), aliceKey) || atBob.learn(alice.ID(), aliceKey) {
+		t.Error("learn: want true once")
+	}
+	hello := atBob.clientConfig(alice.ID()).NextProtos
+	if !atAlice.proves(hello) {
+		t.Error("a peer's proof is refused")
+	}
+	if atAlice.proves(hello) {
+		t.Error("a repeated proof counts")
+	}
+	for range maxNonces - 1 {
+		if !atAlice.proves(atBob.clientConfig(alice.ID()).NextProtos) {
+			t.Fatal("a new proof is refused")
+		}
+	}
+	if atAlice.proves(hello) {
+		t.Errorf("a proof repeated after %d others counts", maxNonces-1)
+	}
+	if n := len(atAlice.peers[bob.ID()].used); n != maxNonces {
+		t.Errorf("got %d nonces, want %d", n, maxNonces)
+	}
+	// Whoever knows both ids and public keys still has no proof.
+	atMallory := newAcquaintances(mallory, []ed25519.PublicKey{aliceKey, bobKey})
+	if atAlice.proves(atMallory.clientConfig(alice.ID()).NextProtos) {
+		t.Error("a stranger's proof counts")
+	}
+	atAlice.learn(mallory.ID(), malloryKey)
+	atAlice.retain(func(id identity.ID) bool { return id != bob.ID() })
+	if atAlice.proves(atBob.clientConfig(alice.ID()).NextProtos) {
+		t.Error("the proof of a removed peer counts")
+	}
+	if got := atAlice.keys(); !slices.ContainsFunc(got, func(k ed25519.PublicKey) bool { return k.Equal(malloryKey) }) ||
+		slices.ContainsFunc(got, func(k ed25519.PublicKey) bool { return k.Equal(bobKey) }) {
+		t.Errorf("got keys %x", got)
+	}
+}
