@@ -24,6 +24,9 @@ var importRules = map[string]struct {
 	"cmd/vchatctl": {[]string{
 		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/mjpeg",
 	}, "it lives on the control socket, like any other program"},
+	"cmd/vchatctl/internal/doctor": {[]string{
+		"daemon/api", "daemon/client",
+	}, "it asks the daemon and looks at the machine"},
 	"cmd/vchatctl/internal/newfile": {nil, "leaf: files"},
 	"cmd/vchatctl/internal/record": {[]string{
 		"cmd/vchatctl/internal/newfile", "daemon/api", "daemon/client", "daemon/mjpeg",

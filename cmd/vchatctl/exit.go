@@ -45,6 +45,9 @@ const exitCodes = `Exit codes:
 
 var errInterrupted = errors.New("interrupted")
 
+// errToldAlready is a failure that standard output has described.
+var errToldAlready = errors.New("see above")
+
 // usageError marks an error in the command line.
 type usageError struct{ error }
 
@@ -139,7 +142,7 @@ func (a *app) finish(command string, err error) int {
 		err = usageError{err} // cobra rejected the command line
 	}
 	code := exitCode(err)
-	if code != exitSuccess && code != exitInterrupted {
+	if code != exitSuccess && code != exitInterrupted && !errors.Is(err, errToldAlready) {
 		// cobra appends similar commands to the error about an unknown one.
 		text, similar, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 		a.logf("error: %s", text)
