@@ -240,8 +240,8 @@ func TestSaveCalls_removesTemporaries(t *testing.T) {
 	for _, f := range files {
 		names = append(names, f.Name())
 	}
-	if got := strings.Join(names, " "); got != "calls.json identity.key lock" {
-		t.Errorf("got files %s, want calls.json identity.key lock", got)
+	if got := strings.Join(names, " "); got != "calls.json identity.key lock peer-keys" {
+		t.Errorf("got files %s, want calls.json, identity.key, lock and peer-keys", got)
 	}
 	alice.Start()
 	alice.Wait("the resumed call", daemontest.Seeing)

@@ -132,8 +132,8 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, rtt t
 	defer c.Close()
 	defer server.stop()
 	peers := "}\npeers:\n  %s: {address: %q, id: %s}\n"
-	peers = fmt.Sprintf(peers, cameraName, serverAddr+":"+devicePort, near.id)
-	if err := caller.configure(noCamera, "", peers); err != nil {
+	direct := fmt.Sprintf(peers, cameraName, serverAddr+":"+devicePort, near.id)
+	if err := caller.configure(noCamera, "", direct); err != nil {
 		return r, err
 	}
 	call, err := v.call(ctx, caller, l.client)
@@ -213,6 +213,9 @@ func (v vchat) linkTime(ctx context.Context, d device, in *namespace) (time.Dura
 		s, err := c.Status(ctx)
 		if err != nil {
 			return 0, err
+		}
+		if len(s.Peers) == 0 { // it has refused its configuration
+			return 0, fmt.Errorf("vchatd of %s has no peer: %+v", d.name, s.Problems)
 		}
 		if s.Peers[0].Link.State == api.LinkUp {
 			return time.Since(began), nil
