@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +17,24 @@ import (
 
 // sdNotify sends a state to systemd, if it runs this process; see
 // sd_notify(3). An error means a broken NOTIFY_SOCKET, which systemd reports
-// itself by its timeout.
-func sdNotify(state string) { _, _ = daemon.SdNotify(false, state) }
+// itself by its timeout. The library would wait without a limit for a systemd
+// that does not read.
+func sdNotify(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetWriteDeadline(time.Now().Add(notifyTimeout))
+	_, _ = conn.Write([]byte(state))
+}
+
+// notifyTimeout is short enough for the end of a process within two seconds.
+const notifyTimeout = 300 * time.Millisecond
 
 // statusInterval is how often the rates in the STATUS line of `systemctl
 // status` are updated during a call.

@@ -48,6 +48,24 @@ func (m *manager) expect(prefix string) string {
 	}
 }
 
+// A systemd that reads nothing does not hold up the daemon, nor its end.
+func TestNotifySystemd_stopped(t *testing.T) {
+	m := newManager(t)
+	full, err := net.DialUnix("unixgram", nil, m.conn.LocalAddr().(*net.UnixAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for err == nil { // until the queue is full
+		_ = full.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_, err = full.Write([]byte("x"))
+	}
+	alice := daemontest.New(t, "alice")
+	alice.Start()
+	alice.Status()
+	alice.Stop()
+}
+
 func TestNotifySystemd(t *testing.T) {
 	m := newManager(t)
 	t.Setenv("WATCHDOG_USEC", "50000")

@@ -31,7 +31,7 @@ const (
 	// Lines of the log in an hour.
 	linesPerOrigin = 4
 	linesPerGroup  = 64
-	linesInAll     = 512
+	linesInAll     = 512 // for each of the internet and the local networks
 	lineInterval   = time.Hour
 )
 
@@ -50,7 +50,7 @@ type refusals struct {
 	since   time.Time // of the counters below
 	origins map[origin]int
 	groups  map[origin]int
-	lines   int
+	lines   map[bool]int // by origin.global: the internet does not silence a home
 }
 
 // add records a refusal. It reports whether it is worth a line in the log: the
@@ -80,15 +80,15 @@ func (r *refusals) add(device Refusal, now time.Time) (isNew bool) {
 // The caller holds mu.
 func (r *refusals) hasLine(o origin, now time.Time) bool {
 	if r.origins == nil || now.Sub(r.since) >= lineInterval {
-		r.since, r.origins, r.groups, r.lines = now, map[origin]int{}, map[origin]int{}, 0
+		r.since, r.origins, r.groups, r.lines = now, map[origin]int{}, map[origin]int{}, map[bool]int{}
 	}
 	group := o.group(lineGroup)
-	if r.origins[o] >= linesPerOrigin || r.groups[group] >= linesPerGroup || r.lines >= linesInAll {
+	if r.origins[o] >= linesPerOrigin || r.groups[group] >= linesPerGroup || r.lines[o.global] >= linesInAll {
 		return false
 	}
 	r.origins[o]++
 	r.groups[group]++
-	r.lines++
+	r.lines[o.global]++
 	return true
 }
 

@@ -2,6 +2,7 @@ package link
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ func TestRefusals_floodHidesNoDevice(t *testing.T) {
 		{"one address", func(int) string { return "203.0.113.7" }, linesPerOrigin},
 		{"a /24", func(n int) string { return "203.0.113." + string(rune('0'+n%10)) }, linesPerGroup},
 		{"an IPv6 /48", func(n int) string { return "2001:db8:5:" + string(rune('0'+n%10)) + "::1" }, linesPerGroup},
+		{"all of IPv4", func(n int) string { return fmt.Sprintf("%d.%d.0.7", 20+n%90, n/90%200) }, linesInAll},
 		{"the local network", func(n int) string { return "10.0.0." + string(rune('0'+n%10)) }, linesPerGroup},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
