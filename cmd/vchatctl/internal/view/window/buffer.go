@@ -16,6 +16,12 @@ import (
 // protocol.
 const putImageHeaderLen = 24
 
+// maxPixels is the most that a buffer holds: those of a screen of 7680x4320, as
+// the largest frame.
+const maxPixels = 33_177_600
+
+func isScreen(width, height int) bool { return int64(width)*int64(height) <= maxPixels }
+
 // buffer holds one frame: either in a segment that the X server has mapped, or
 // in private memory. Private memory starts with room for the header of
 // PutImage, so that the request needs no copy of the pixels.
@@ -62,9 +68,12 @@ func (w *Window) allocate(b *buffer, n int) {
 	if !noShm {
 		// Allocate for the whole screen, so that a larger window needs no new
 		// segment. Linux allocates pages on first use.
-		whole := w.visual.stride(int(w.screen.WidthInPixels)) * int(w.screen.HeightInPixels)
+		size := n
+		if width, height := int(w.screen.WidthInPixels), int(w.screen.HeightInPixels); isScreen(width, height) {
+			size = max(n, w.visual.stride(width)*height)
+		}
 		var err error
-		mem, segment, err = w.newSegment(max(n, whole))
+		mem, segment, err = w.newSegment(size)
 		noShm = err != nil
 	}
 	if noShm {
@@ -153,7 +162,7 @@ func (w *Window) putSegment(b *buffer) {
 func (w *Window) putImage(b *buffer) error {
 	p := w.painted
 	rows := (int(w.setup.MaximumRequestLength)*4 - putImageHeaderLen) / p.Stride
-	if rows == 0 {
+	if rows <= 0 {
 		return fmt.Errorf("a row of %d pixels exceeds the X display's maximum request size", p.W)
 	}
 	w.mu.Lock()

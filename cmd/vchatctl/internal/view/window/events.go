@@ -95,7 +95,12 @@ func (w *Window) clientMessage(e xproto.ClientMessageEvent) {
 	}
 }
 
+// resized takes the window's new size. Any client may send such an event, with
+// a size up to 65535x65535: no screen has more than maxPixels.
 func (w *Window) resized(width, height int) {
+	if !isScreen(width, height) {
+		return
+	}
 	w.mu.Lock()
 	same := w.width == width && w.height == height
 	w.width, w.height = max(1, width), max(1, height)

@@ -65,6 +65,7 @@ func (w *Window) requestFullscreen(on bool) {
 // geometries returns the geometry of the window and of the screen. The screen
 // can have changed since the connection was set up.
 func (w *Window) geometries() (window, screen geometry, err error) {
+	defer recoverProtocol(&err)
 	at, err := xproto.TranslateCoordinates(w.conn, w.id, w.screen.Root, 0, 0).Reply()
 	if err != nil {
 		return geometry{}, geometry{}, err

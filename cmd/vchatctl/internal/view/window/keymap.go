@@ -37,7 +37,8 @@ type keymap struct {
 }
 
 // load reads the keyboard mapping from the server.
-func (m *keymap) load(conn *xgb.Conn, setup *xproto.SetupInfo) error {
+func (m *keymap) load(conn *xgb.Conn, setup *xproto.SetupInfo) (err error) {
+	defer recoverProtocol(&err)
 	count := byte(setup.MaxKeycode - setup.MinKeycode + 1)
 	keys, err := xproto.GetKeyboardMapping(conn, setup.MinKeycode, count).Reply()
 	if err != nil {

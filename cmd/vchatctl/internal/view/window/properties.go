@@ -88,12 +88,12 @@ func (w *Window) setProperty32(property, kind xproto.Atom, values ...uint32) {
 }
 
 // property32 returns a property of 32-bit values, or nil.
-func (w *Window) property32(of xproto.Window, property xproto.Atom) []uint32 {
+func (w *Window) property32(of xproto.Window, property xproto.Atom) (values []uint32) {
+	defer recoverProtocol(new(error))
 	reply, err := xproto.GetProperty(w.conn, false, of, property, xproto.GetPropertyTypeAny, 0, 4096).Reply()
 	if err != nil || reply.Format != 32 {
 		return nil
 	}
-	var values []uint32
 	for b := reply.Value; len(b) >= 4; b = b[4:] {
 		values = append(values, binary.LittleEndian.Uint32(b))
 	}
@@ -103,6 +103,7 @@ func (w *Window) property32(of xproto.Window, property xproto.Atom) []uint32 {
 // hasWindowManager reports whether a window manager is running: it is the one
 // client that can select SubstructureRedirect on the root window.
 func (w *Window) hasWindowManager() bool {
+	defer recoverProtocol(new(error))
 	root, err := xproto.GetWindowAttributes(w.conn, w.screen.Root).Reply()
 	return err == nil && root.AllEventMasks&xproto.EventMaskSubstructureRedirect != 0
 }

@@ -124,13 +124,13 @@ func Open(ctx context.Context, o Options) (*Window, error) {
 	return w, nil
 }
 
-func (w *Window) open(o Options) error {
+func (w *Window) open(o Options) (err error) {
+	defer recoverProtocol(&err)
 	w.setup = xproto.Setup(w.conn)
 	if w.conn.DefaultScreen >= len(w.setup.Roots) {
 		return fmt.Errorf("%w: no screen %d", ErrNoDisplay, w.conn.DefaultScreen)
 	}
 	w.screen = &w.setup.Roots[w.conn.DefaultScreen]
-	var err error
 	if w.visual, err = findVisual(w.setup, w.screen); err != nil {
 		return err
 	}
