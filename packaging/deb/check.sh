@@ -93,10 +93,12 @@ check_same() {
 # debootstrap_into FOLDER ARCH PACKAGES makes a Debian without an init system that
 # runs.
 debootstrap_into() {
-	local sources=/etc/apt/sources.list.d/debian.sources
+	local sources=/etc/apt/sources.list.d/debian.sources mirror
 	[ -e $sources ] || sources=/etc/apt/sources.list
+	# The first mirror, which has the release. The others have later changes to it.
+	mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb .*[ ](https?:[^ ]+) .*/\1/p' $sources | head -n 1)
 	mmdebstrap --quiet --mode=root --variant=essential --architectures="$2" --include="$3" \
-		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$1" $sources >"$1.log" 2>&1 ||
+		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$1" "$mirror" >"$1.log" 2>&1 ||
 		{ tail -20 "$1.log" >&2; fail "mmdebstrap for $2 failed"; }
 	# Nothing may start here.
 	printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
