@@ -9,16 +9,19 @@ import (
 	"vchat/daemon/api"
 )
 
+// versions is the answer of version and --version.
+type versions struct {
+	Version string `json:"version"`
+	Daemon  string `json:"daemon,omitempty"`
+}
+
 func (a *app) versionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of vchatctl and, if it runs, vchatd",
 		Args:  argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v := struct {
-				Version string `json:"version"`
-				Daemon  string `json:"daemon,omitempty"`
-			}{Version: api.Version}
+			v := versions{Version: api.Version}
 			if s, err := a.client().Status(cmd.Context()); err == nil {
 				v.Daemon = s.Version
 			}

@@ -16,7 +16,6 @@ func TestMan(t *testing.T) {
 	root := new(app).root()
 	root.InitDefaultHelpCmd()
 	root.InitDefaultHelpFlag()
-	root.InitDefaultVersionFlag()
 
 	p := man.New("vchatctl", 1, man.NewestRelease(t), "control vchatd, the daemon for video calls")
 	p.Section("Synopsis")

@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mattn/go-runewidth"
-
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
@@ -66,7 +64,7 @@ func (c *cells) drawText(row, col int, text string, fg, bg rgb) {
 	}
 	line := c.next[row*c.cols : (row+1)*c.cols]
 	for _, r := range text {
-		w := runewidth.RuneWidth(r)
+		w := runeWidth(r)
 		if w == 0 || r < ' ' { // combining and control characters have no cell
 			continue
 		}
@@ -85,7 +83,7 @@ func (c *cells) drawText(row, col int, text string, fg, bg rgb) {
 func (c *cells) drawCentered(lines []string, middle int, fg, bg rgb) {
 	for i, l := range lines {
 		l = " " + l + " "
-		c.drawText(middle-len(lines)/2+i, max(0, (c.cols-runewidth.StringWidth(l))/2), l, fg, bg)
+		c.drawText(middle-len(lines)/2+i, max(0, (c.cols-textWidth(l))/2), l, fg, bg)
 	}
 }
 
@@ -111,7 +109,7 @@ func (c *cells) writeChanges(w *bytes.Buffer) {
 			moveTo(w, i/c.cols, i%c.cols)
 		}
 		pen.write(next)
-		cursor = i + max(1, runewidth.RuneWidth(next.char))
+		cursor = i + max(1, runeWidth(next.char))
 	}
 	pen.reset()
 }
@@ -193,12 +191,12 @@ func wrap(text string, width int) []string {
 	var lines []string
 	for _, word := range strings.Fields(text) {
 		last := len(lines) - 1
-		if last >= 0 && runewidth.StringWidth(lines[last])+1+runewidth.StringWidth(word) <= width {
+		if last >= 0 && textWidth(lines[last])+1+textWidth(word) <= width {
 			lines[last] += " " + word
 			continue
 		}
-		for runewidth.StringWidth(word) > width && width > 1 {
-			part := runewidth.Truncate(word, width, "")
+		for textWidth(word) > width && width > 1 {
+			part := truncate(word, width, "")
 			lines, word = append(lines, part), word[len(part):]
 		}
 		lines = append(lines, word)

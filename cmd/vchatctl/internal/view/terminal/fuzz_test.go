@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"unicode"
-
-	"github.com/mattn/go-runewidth"
 )
 
 // ownSequences matches what writeChanges writes beside characters.
@@ -33,8 +31,8 @@ func FuzzText(f *testing.F) {
 			t.Fatalf("wrap: got %q, want %q", got, want)
 		}
 		for _, l := range lines {
-			if cols > 1 && runewidth.StringWidth(l) > int(cols) {
-				t.Fatalf("got a line of %d columns, want at most %d: %q", runewidth.StringWidth(l), cols, l)
+			if cols > 1 && textWidth(l) > int(cols) {
+				t.Fatalf("got a line of %d columns, want at most %d: %q", textWidth(l), cols, l)
 			}
 		}
 		var c cells

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/mattn/go-runewidth"
-
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
@@ -38,7 +36,7 @@ func (c *cells) drawOverlay(o *render.Overlay) {
 		c.drawText(frameRows-len(lines)+i, 0, " "+l+" ", white, black)
 	}
 	if o.Typing != "" {
-		c.drawText(c.rows-1, 0, runewidth.FillRight(truncateLeft(o.Typing, c.cols), c.cols), white, black)
+		c.drawText(c.rows-1, 0, pad(truncateLeft(o.Typing, c.cols), c.cols), white, black)
 		return
 	}
 	c.drawText(c.rows-1, 0, statusLine(o, c.cols), black, silver)
@@ -50,15 +48,15 @@ func statusLine(o *render.Overlay, cols int) string {
 	if o.Info != "" {
 		line += "  " + o.Info
 	}
-	if free := cols - runewidth.StringWidth(line) - runewidth.StringWidth(keyHelp); free > 0 {
+	if free := cols - textWidth(line) - textWidth(keyHelp); free > 0 {
 		line += strings.Repeat(" ", free) + keyHelp
 	}
-	return runewidth.FillRight(runewidth.Truncate(line, cols, "…"), cols)
+	return pad(truncate(line, cols, "…"), cols)
 }
 
 // truncateLeft returns the end of a text that is wider than cols columns.
 func truncateLeft(text string, cols int) string {
-	for runewidth.StringWidth(text) > cols {
+	for textWidth(text) > cols {
 		_, n := utf8.DecodeRuneInString(text)
 		text = text[n:]
 	}

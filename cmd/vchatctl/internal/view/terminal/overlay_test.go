@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/mattn/go-runewidth"
 
 	"vchat/cmd/vchatctl/internal/view/render"
 )
@@ -56,8 +55,8 @@ func TestCells_drawOverlay(t *testing.T) {
 			c.drawOverlay(&tt.overlay)
 			got := c.text()
 			for i, row := range got {
-				if runewidth.StringWidth(row) != tt.cols {
-					t.Errorf("row %d: got %d columns, want %d", i, runewidth.StringWidth(row), tt.cols)
+				if textWidth(row) != tt.cols {
+					t.Errorf("row %d: got %d columns, want %d", i, textWidth(row), tt.cols)
 				}
 			}
 			if tt.name == "everything" { // this row does not test centering
