@@ -23,6 +23,7 @@ var importRules = map[string]struct {
 	}, "it measures the programs from outside"},
 	"cmd/vchatctl": {[]string{
 		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/mjpeg",
+		"cmd/vchatd/command", // onefile.go
 	}, "it lives on the control socket, like any other program"},
 	"cmd/vchatctl/internal/doctor": {[]string{
 		"daemon/api", "daemon/client",
@@ -40,7 +41,8 @@ var importRules = map[string]struct {
 	"cmd/vchatctl/internal/view/render": {[]string{
 		"daemon/mjpeg",
 	}, "it draws frames and text and does not know sessions"},
-	"cmd/vchatd": {[]string{
+	"cmd/vchatd": {[]string{"cmd/vchatd/command"}, "a program is its command"},
+	"cmd/vchatd/command": {[]string{
 		"config", "daemon", "daemon/configfile", "daemon/demo", "daemon/hooks", "daemon/logging", "daemon/sandbox",
 		"daemon/tune",
 	}, "flags, configuration, exit codes; everything else is the daemon's"},

@@ -62,8 +62,8 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 			return usagef("missing command")
 		},
 	}
-	// cobra's own --version needs a template. Templates call methods by name, so
-	// that the linker keeps every method of the program: half a megabyte.
+	// cobra's own --version needs a template. Templates call methods by name,
+	// so that the linker keeps every method of the program.
 	root.Flags().BoolVarP(&version, "version", "v", false, "print the version of vchatctl")
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -65,14 +65,15 @@ check_docs() {
 	[ $bad = 0 ] || fail 'broken links in the installed documents'
 }
 
-# check_size prints the size of the programs.
+# check_size prints the size of the programs, which are one file and a link.
 check_size() {
 	local arch dir bytes
 	for arch in amd64 arm64 armhf; do
 		dir=$scratch/size-$arch
 		dpkg-deb -x "$(package "$arch")" "$dir"
-		bytes=$(cat "$dir"/usr/bin/* | wc -c)
+		bytes=$(find "$dir/usr/bin" -type f -exec cat {} + | wc -c)
 		printf '%-6s programs %s bytes, package %s bytes\n' "$arch" "$bytes" "$(stat -c %s "$(package "$arch")")"
+		[ "$bytes" -le 16777216 ] || fail "the programs have more than 16 MB"
 	done
 }
 
@@ -158,7 +159,7 @@ check_chroot() {
 	in_root "$root" bash -n /usr/share/bash-completion/completions/vchatctl
 	in_root "$root" dpkg --verify vchat
 	in_root "$root" dpkg -L vchat | while read -r file; do stat -c '%U:%G %a %F %n' "$root/$file"; done |
-		grep -vE '^root:root (755 directory|755 regular file /.*/usr/bin/.*|(644|755) regular file .*/examples/.*|644 regular file) ?' &&
+		grep -vE '^root:root (755 directory|755 regular file /.*/usr/bin/.*|777 symbolic link /.*/usr/bin/vchatctl$|(644|755) regular file .*/examples/.*|644 regular file) ?' &&
 		fail 'owners or modes'
 
 	quietly "$root" dpkg -i /tmp/vchat.deb # again

@@ -13,9 +13,22 @@ import (
 
 var update = flag.Bool("update", false, "write the manual pages")
 
-// dir is the directory of the pages, seen from the packages whose tests make
-// them. All are two levels below the root.
-const dir = "../../packaging/man"
+// root returns the directory of the module.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Fatalf("no go.mod above this test (%v)", err)
+	return ""
+}
 
 // overstrike is how mandoc prints bold and underlined letters.
 var overstrike = regexp.MustCompile(`.\x08`)
@@ -23,7 +36,7 @@ var overstrike = regexp.MustCompile(`.\x08`)
 // NewestRelease returns the newest release of the changelog.
 func NewestRelease(t *testing.T) Release {
 	t.Helper()
-	text, err := os.ReadFile("../../CHANGELOG.md")
+	text, err := os.ReadFile(filepath.Join(root(t), "CHANGELOG.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +51,7 @@ func NewestRelease(t *testing.T) Release {
 // checks the file, and that it fits a terminal of 80 columns.
 func Check(t *testing.T, file string, p *Page) {
 	t.Helper()
-	path := filepath.Join(dir, file)
+	path := filepath.Join(root(t), "packaging/man", file)
 	if *update {
 		if err := os.WriteFile(path, []byte(p.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -46,7 +59,7 @@ func Check(t *testing.T, file string, p *Page) {
 	}
 	if got, err := os.ReadFile(path); err != nil || string(got) != p.String() {
 		t.Errorf("packaging/man/%s differs from its source (%v); write all pages with\n\t"+
-			"go test ./packaging/man ./cmd/vchatd ./cmd/vchatctl -run Man -update", file, err)
+			"go test ./packaging/man ./cmd/vchatd/command ./cmd/vchatctl -run Man -update", file, err)
 	}
 	mandoc, err := exec.LookPath("mandoc")
 	if err != nil && os.Getenv("VCHAT_TEST_TOOLS") != "" {

@@ -6,8 +6,8 @@
 //   - A page is the same at each run: it has the date of the newest release.
 //   - No text is taken as markup.
 //
-// The tests of cmd/vchatd, cmd/vchatctl and of this package compare the pages
-// with their sources; with -update they write them.
+// The tests of cmd/vchatd/command, cmd/vchatctl and of this package compare the
+// pages with their sources; with -update they write them.
 package man
 
 import (
