@@ -100,8 +100,9 @@ func writeReceivingMetrics(t *metrics.Text, calls []api.Call) {
 	}
 }
 
-// writeDelayMetrics writes quantiles over the last seconds. They are gauges,
-// because a Prometheus summary covers the whole life of the process.
+// writeDelayMetrics writes percentiles over the last seconds. They are gauges,
+// because a Prometheus summary covers the whole life of the process, and so
+// they must not have its label "quantile".
 func writeDelayMetrics(t *metrics.Text, calls []api.Call) {
 	for _, m := range []struct {
 		name      string
@@ -133,8 +134,8 @@ func writeDelayMetrics(t *metrics.Text, calls []api.Call) {
 		metric := t.Metric(m.name, metrics.Gauge, m.help)
 		for _, c := range calls {
 			if q := m.quantiles(c); q != nil {
-				metric.Add(q.P50/1e3, "peer", c.Peer, "quantile", "0.5")
-				metric.Add(q.P99/1e3, "peer", c.Peer, "quantile", "0.99")
+				metric.Add(q.P50/1e3, "peer", c.Peer, "percentile", "50")
+				metric.Add(q.P99/1e3, "peer", c.Peer, "percentile", "99")
 			}
 		}
 	}

@@ -354,6 +354,8 @@ func TestRun_noDaemon(t *testing.T) {
 		{"no member", func(s *System) { show("ActiveState=active")(s); s.GIDs, s.User = []int{1001}, "bert" },
 			fmt.Errorf("%w: connect", client.ErrPermission),
 			"problem user bert: is not in the group vchat | sudo usermod -aG vchat,vchat-admin $USER"},
+		{"may not connect, no systemd", func(s *System) { delete(s.FS.(fstest.MapFS), "run/systemd/system") },
+			fmt.Errorf("%w: connect", client.ErrPermission), "skipped vchatd : cannot be asked"},
 		{"login from before", func(s *System) { s.GIDs = []int{1000} }, fmt.Errorf("%w: connect", client.ErrPermission),
 			"problem user anna: joined the group vchat after this login began"},
 		{"no group", func(s *System) { s.FS.(fstest.MapFS)["etc/group"] = file("root:x:0:\n") }, errNoSocket,

@@ -70,6 +70,9 @@ func (f *facts) checkService(context.Context) []Finding {
 	switch {
 	case f.answered():
 		return problem("it answers, but refuses: "+f.err.Error(), "restart it: sudo systemctl restart vchatd")
+	case errors.Is(f.err, client.ErrPermission) && (f.unitErr != nil || u["ActiveState"] == "active"):
+		return []Finding{{Level: Skipped, Subject: "vchatd",
+			Message: "cannot be asked, because you may not connect: see user and socket below"}}
 	case errors.Is(f.unitErr, errNoSystemd):
 		return problem("not running, and systemd does not run here to start it", "start it yourself: vchatd")
 	case f.unitErr != nil:
@@ -79,8 +82,6 @@ func (f *facts) checkService(context.Context) []Finding {
 		return problem("not installed: there is no "+serviceUnit, "install the package vchat on this device")
 	case u["LoadState"] != "loaded":
 		return problem(serviceUnit+" cannot be used: "+u["LoadState"], "sudo systemctl status vchatd")
-	case u["ActiveState"] == "active" && errors.Is(f.err, client.ErrPermission):
-		return []Finding{{Level: OK, Subject: "vchatd", Message: "running, but you may not use it: see user and socket"}}
 	case u["ActiveState"] == "active":
 		return problem("running, but does not answer on "+f.socket,
 			"check control.socket in the configuration, --socket and $VCHAT_SOCKET; or restart it: "+
@@ -187,6 +188,8 @@ func (f *facts) checkConfig(ctx context.Context) []Finding {
 	}
 	out, code, err := f.Run(ctx, program, args...)
 	switch {
+	case err != nil && errors.Is(f.err, client.ErrPermission):
+		return []Finding{{Level: Skipped, Subject: "config", Message: "not checked: " + err.Error()}}
 	case err != nil:
 		return []Finding{{Level: Problem, Subject: "vchatd", Message: "the program cannot be run: " + err.Error(),
 			Hint: "install the package vchat on this device"}}
