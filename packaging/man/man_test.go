@@ -2,6 +2,8 @@ package man
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -58,3 +60,46 @@ func read(t *testing.T, file string) string {
 	}
 	return string(b)
 }
+
+var link = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
+
+// Each link of a document leads to a file and to a heading in it.
+func TestLinks(t *testing.T) {
+	for name, text := range Documents(t) {
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			target := filepath.Join(root(t), filepath.Dir(name), m[1])
+			if m[1] == "" {
+				target = filepath.Join(root(t), name)
+			}
+			b, err := os.ReadFile(target)
+			if info, statErr := os.Stat(target); statErr == nil && info.IsDir() {
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if m[2] != "" && !hasHeading(string(b), m[2]) {
+				t.Errorf("%s: %s has no heading #%s", name, m[1], m[2])
+			}
+		}
+	}
+}
+
+// hasHeading reports whether a document has a heading with an anchor, as GitHub
+// makes it.
+func hasHeading(doc, anchor string) bool {
+	for line := range strings.Lines(doc) {
+		title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
+		made := strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), ""), " ", "-")
+		if ok && strings.HasPrefix(line, "#") && made == anchor {
+			return true
+		}
+	}
+	return false
+}
+
+var notInAnchor = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
