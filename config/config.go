@@ -95,6 +95,7 @@ type Control struct {
 	Socket     string // absolute path of at most 107 bytes
 	WatchGroup string // may see the state and the frames; "" = none
 	Group      string // may use calls too; "" = the group of the daemon's process
+	PairGroup  string // may answer pairings too; "" = none
 	AdminGroup string // may change the device too; "" = none
 }
 
@@ -126,9 +127,10 @@ func Default() *Config {
 		Peers:     map[string]Peer{},
 		Calls:     Calls{Max: 1, RingTimeout: 30 * time.Second, ResumeFor: 10 * time.Minute},
 		Discovery: true,
-		Control:   Control{Socket: "/run/vchat/control.sock", Group: "vchat", AdminGroup: "vchat-admin"},
-		StateDir:  "/var/lib/vchat",
-		Log:       Log{Level: slog.LevelInfo},
+		Control: Control{Socket: "/run/vchat/control.sock", Group: "vchat", PairGroup: "vchat-pair",
+			AdminGroup: "vchat-admin"},
+		StateDir: "/var/lib/vchat",
+		Log:      Log{Level: slog.LevelInfo},
 	}
 }
 

@@ -112,8 +112,8 @@ func TestParse(t *testing.T) {
 				c.Discovery, c.StateDir, c.Log.Level = false, "/srv/vchat", slog.LevelDebug
 				c.Control.Socket, c.Control.Group = "/tmp/v.sock", "1000"
 			})},
-		{"control: {watch_group: wall, admin_group: ''}", set(func(c *Config) {
-			c.Control.WatchGroup, c.Control.AdminGroup = "wall", ""
+		{"control: {watch_group: wall, pair_group: hall, admin_group: ''}", set(func(c *Config) {
+			c.Control.WatchGroup, c.Control.PairGroup, c.Control.AdminGroup = "wall", "hall", ""
 		})},
 		{"control: {group: \"\"}\nlog: {level: warn}", set(func(c *Config) {
 			c.Control.Group, c.Log.Level = "", slog.LevelWarn

@@ -33,6 +33,7 @@ func (r *reader) keys(c *Config) []key {
 			{name: "socket", set: r.string(&c.Control.Socket, socketPath)},
 			{name: "watch_group", set: r.string(&c.Control.WatchGroup, optional(groupName))},
 			{name: "group", set: r.string(&c.Control.Group, optional(groupName))},
+			{name: "pair_group", set: r.string(&c.Control.PairGroup, optional(groupName))},
 			{name: "admin_group", set: r.string(&c.Control.AdminGroup, optional(groupName))},
 		}},
 		{name: "metrics", set: r.string(&c.Metrics, optional(listenAddress(`"127.0.0.1:7451"`)))},

@@ -182,7 +182,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.events = control.NewEvents(d.Status)
 	d.control = control.New(control.Config{
 		Socket: cfg.Control.Socket, WatchGroup: cfg.Control.WatchGroup, Group: cfg.Control.Group,
-		AdminGroup: cfg.Control.AdminGroup, Version: Version,
+		PairGroup: cfg.Control.PairGroup, AdminGroup: cfg.Control.AdminGroup, Version: Version,
 	}, d, log)
 	d.hooks = hooks.New(log)
 	d.hooks.Configure(hooksConfig(cfg, cfg))
@@ -285,6 +285,7 @@ func (d *Daemon) stop(parts []*part) error {
 		d.deadlineTimer.Stop()
 	}
 	d.mu.Unlock()
+	d.pairings.stopRequests()
 	var err error
 	for _, p := range slices.Backward(parts) {
 		p.cancel()

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"vchat/config"
 	"vchat/daemon/api"
 	"vchat/daemon/identity"
@@ -22,34 +20,36 @@ import (
 //
 //	Pair ─┬─ wait ───── a connection reveals ──┐
 //	      │                                    ├──▶ comparing ─▶ confirmed ─▶ paired
-//	      └─ address ── dials until the other ─┘
-//	                    device waits
+//	      └─ address ── dials until the other ─┤
+//	                    device waits           │
+//	AcceptPairing ───── that device reveals ───┘
 //	every state ──▶ failed: the client is gone, refused, lost, timed out
 //
-// While there is none, the request of another device is refused. It is shown in
-// the status and as an event, and nothing else happens.
+// While there is none, the request of another device is refused, and it dials
+// again. pairRequests decides whether the request is shown. Accepting it waits
+// for that device alone, so that nobody else can take its place.
 const (
 	pairPort       = "7450"
 	pairTimeout    = 2 * time.Minute // until the other device is there
 	maxPairTimeout = time.Hour
-	requestShown   = 30 * time.Second // after the last request; a device that dials repeats it
-	requestLogged  = time.Minute      // for each log line and event of a request, beyond a burst
+	acceptTimeout  = 20 * time.Second // until an accepted device is back; it dials again every pairRetry
 )
 
 // pairings holds the pairing in progress. It is safe for concurrent use. mu is
 // not held together with that of Daemon.
 type pairings struct {
-	mu      sync.Mutex
-	current *pairAttempt // nil: none
-	request *api.Pairing // the latest request for a pairing that nobody waited for
-	shownAt time.Time    // when the request was last repeated
-	limiter *rate.Limiter
+	mu       sync.Mutex
+	current  *pairAttempt // nil: none
+	requests pairRequests // while current is nil
+	timer    *time.Timer  // for the end of the request that is shown; nil until there was one
+	stopped  bool         // the timer does not start again
 }
 
 // pairAttempt is one pairing. Its changing fields are guarded by pairings.mu.
 type pairAttempt struct {
 	request api.PairRequest
 	name    string               // wanted for the other device; "" for the one that it claims
+	only    string               // id of the device that it waits for; "": any
 	ctx     context.Context      // ends with the client, or when the pairing is refused before there is a code
 	cancel  context.CancelFunc   //
 	updates chan api.Pairing     // every state, for the client; never full
@@ -67,8 +67,8 @@ func (ps *pairings) view() *api.Pairing {
 	case ps.current != nil:
 		v := ps.current.view
 		return &v
-	case ps.request != nil && time.Since(ps.shownAt) < requestShown:
-		v := *ps.request
+	case ps.requests.shown != nil && time.Now().Before(ps.requests.deadline()):
+		v := *ps.requests.shown
 		return &v
 	}
 	return nil
@@ -80,6 +80,22 @@ func (d *Daemon) Pair(ctx context.Context, r api.PairRequest, report func(api.Ev
 	if err != nil {
 		return err
 	}
+	d.followPairing(p, report)
+	return nil
+}
+
+// AcceptPairing implements control.Backend.
+func (d *Daemon) AcceptPairing(ctx context.Context, r api.PairAccept, report func(api.Event)) error {
+	p, err := d.acceptPairing(ctx, r)
+	if err != nil {
+		return err
+	}
+	d.followPairing(p, report)
+	return nil
+}
+
+// followPairing carries out a pairing and reports its states.
+func (d *Daemon) followPairing(p *pairAttempt, report func(api.Event)) {
 	defer p.cancel()
 	result := make(chan error, 1)
 	go func() { result <- d.runPairing(p) }()
@@ -94,7 +110,7 @@ func (d *Daemon) Pair(ctx context.Context, r api.PairRequest, report func(api.Ev
 				report(api.Event{Time: time.Now(), Event: api.EventPairing, Pairing: &v})
 			}
 			report(api.Event{Time: time.Now(), Event: api.EventPairing, Pairing: &last})
-			return nil
+			return
 		}
 	}
 }
@@ -104,7 +120,7 @@ func (d *Daemon) beginPairing(ctx context.Context, r api.PairRequest) (*pairAtte
 	if r.Wait == (r.Address != "") {
 		return nil, &api.Error{Kind: api.BadValue, Message: "a pairing needs an address or wait, and not both"}
 	}
-	p := &pairAttempt{request: r, name: r.Name, updates: make(chan api.Pairing, 16), result: make(chan error, 1)}
+	p := newPairAttempt(r)
 	first := api.Pairing{State: api.PairingWaiting}
 	if !r.Wait {
 		p.request.Address = withPort(r.Address)
@@ -120,23 +136,74 @@ func (d *Daemon) beginPairing(ctx context.Context, r api.PairRequest) (*pairAtte
 		return nil, &api.Error{Kind: api.BadValue,
 			Message: fmt.Sprintf("the timeout must be at most %v", maxPairTimeout)}
 	}
-	if r.Name != "" {
-		if err := config.CheckPeerName(r.Name); err != nil {
-			return nil, &api.Error{Kind: api.BadValue, Message: err.Error()}
-		}
+	if err := checkWantedName(r.Name); err != nil {
+		return nil, err
 	}
-	p.ctx, p.cancel = context.WithCancel(ctx)
 	ps := &d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if ps.current != nil {
-		p.cancel()
-		return nil, &api.Error{Kind: api.Conflict, Message: "this device is pairing already",
-			Hint: "end that first: vchatctl pair --refuse"}
+	if err := d.startPairing(ctx, p); err != nil {
+		return nil, err
 	}
-	ps.current, ps.request = p, nil
+	ps.requests.take("")
 	d.publishPairing(p, first)
 	return p, nil
+}
+
+// acceptPairing makes the request that is shown the pairing in progress.
+func (d *Daemon) acceptPairing(ctx context.Context, r api.PairAccept) (*pairAttempt, error) {
+	if err := checkWantedName(r.Name); err != nil {
+		return nil, err
+	}
+	if r.ID == "" {
+		return nil, &api.Error{Kind: api.BadValue, Message: "the id of the device is missing"}
+	}
+	p := newPairAttempt(api.PairRequest{Wait: true, Name: r.Name, TimeoutMS: acceptTimeout.Milliseconds()})
+	p.only = r.ID
+	ps := &d.pairings
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if err := d.startPairing(ctx, p); err != nil {
+		return nil, err
+	}
+	v := ps.requests.take(r.ID)
+	if v == nil {
+		p.cancel()
+		ps.current = nil
+		return nil, &api.Error{Kind: api.Conflict, Message: "that device does not ask for a pairing any more",
+			Hint: askAgainHint}
+	}
+	d.publishPairing(p, api.Pairing{State: api.PairingWaiting, Address: v.Address, Claimed: v.Claimed, ID: v.ID})
+	return p, nil
+}
+
+const askAgainHint = "begin again on the other device: vchatctl pair ADDRESS, with the address of this one"
+
+func newPairAttempt(r api.PairRequest) *pairAttempt {
+	return &pairAttempt{request: r, name: r.Name, updates: make(chan api.Pairing, 16), result: make(chan error, 1)}
+}
+
+// checkWantedName checks a name for the other device; "" is none.
+func checkWantedName(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := config.CheckPeerName(name); err != nil {
+		return &api.Error{Kind: api.BadValue, Message: err.Error()}
+	}
+	return nil
+}
+
+// startPairing makes p the pairing in progress, if there is none. The caller
+// holds pairings.mu.
+func (d *Daemon) startPairing(ctx context.Context, p *pairAttempt) error {
+	if d.pairings.current != nil {
+		return &api.Error{Kind: api.Conflict, Message: "this device is pairing already",
+			Hint: "end that first: vchatctl pair --refuse"}
+	}
+	p.ctx, p.cancel = context.WithCancel(ctx)
+	d.pairings.current = p
+	return nil
 }
 
 // withPort returns an address with the default port if it has none.
@@ -195,6 +262,10 @@ func (d *Daemon) runPairing(p *pairAttempt) error {
 	case p.ctx.Err() != nil:
 		return &pairing.EndError{Reason: pairing.Cancelled}
 	}
+	if p.only != "" {
+		return &api.Error{Kind: api.PeerNoAnswer, Message: "the other device does not ask any more; nothing was kept",
+			Hint: askAgainHint}
+	}
 	return &api.Error{Kind: api.PeerNoAnswer, Message: fmt.Sprintf("no device asked for a pairing within %v", timeout),
 		Hint: "run on the other device: vchatctl pair ADDRESS, with the address of this one"}
 }
@@ -205,7 +276,7 @@ func (d *Daemon) endPairing(p *pairAttempt, err error) api.Pairing {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	v := p.view
-	v.State, v.Reason, v.NameError = api.PairingPaired, "", nil
+	v.State, v.Reason, v.NameError, v.Suggested = api.PairingPaired, "", nil, ""
 	if err != nil {
 		v.State, v.Error = api.PairingFailed, pairError(err, p.request.Address)
 		d.log.Info("pairing failed", "address", v.Address, "id", v.ID, "err", v.Error.Message)
@@ -227,7 +298,7 @@ func (d *Daemon) ConfirmPairing(r api.PairConfirm) (api.Pairing, error) {
 	v := p.view
 	ps.mu.Unlock()
 	if digits(r.Code) != digits(v.Code) {
-		_, _ = d.RefusePairing()
+		_, _ = d.RefusePairing(api.PairRefuse{})
 		return api.Pairing{}, &api.Error{Kind: api.PeerIdentity, Message: "code mismatch: this device shows " + v.Code,
 			Hint: "nothing was kept; if the code was mistyped, pair again"}
 	}
@@ -235,6 +306,7 @@ func (d *Daemon) ConfirmPairing(r api.PairConfirm) (api.Pairing, error) {
 		if v.Peer, v.Known, v.NameError = d.nameForPairing(id, v.Claimed, r.Name); v.NameError != nil {
 			return api.Pairing{}, v.NameError
 		}
+		v.Suggested = ""
 	}
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -252,12 +324,15 @@ func (d *Daemon) ConfirmPairing(r api.PairConfirm) (api.Pairing, error) {
 }
 
 // RefusePairing implements control.Backend.
-func (d *Daemon) RefusePairing() (api.Pairing, error) {
+func (d *Daemon) RefusePairing(r api.PairRefuse) (api.Pairing, error) {
 	ps := &d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	p := ps.current
 	if p == nil {
+		return d.refuseRequest(r.ID)
+	}
+	if r.ID != "" && r.ID != p.view.ID {
 		return api.Pairing{}, errNoPairing()
 	}
 	if p.view.State == api.PairingComparing {
@@ -324,6 +399,21 @@ func (d *Daemon) nameForPairing(id identity.ID, claimed, wanted string) (name st
 
 const nameHint = "give it a name with --name"
 
+// freeName returns a name that is possible for a device which claims one.
+func (d *Daemon) freeName(claimed string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name := config.PeerNameOf(claimed)
+	if config.CheckPeerName(name) != nil {
+		name = "device"
+	}
+	taken := map[string]bool{}
+	for other := range d.cfg.Peers {
+		taken[strings.ToLower(other)] = true
+	}
+	return freeName(name, taken)
+}
+
 // pairError returns the *api.Error for the end of a pairing.
 func pairError(err error, address string) *api.Error {
 	if e, ok := errors.AsType[*api.Error](err); ok {
@@ -363,8 +453,8 @@ func pairError(err error, address string) *api.Error {
 func refusedByPeer(end *pairing.EndError) *api.Error {
 	switch end.Reason {
 	case pairing.NotWaiting:
-		return &api.Error{Kind: api.PeerNoAnswer, Message: "the other device does not wait for a pairing",
-			Hint: "run on the other device: vchatctl pair --wait"}
+		return &api.Error{Kind: api.PeerNoAnswer, Message: "nobody accepted there; nothing was kept",
+			Hint: "accept it on the screen of the other device, or run there: vchatctl pair --wait"}
 	case pairing.Busy:
 		return &api.Error{Kind: api.PeerBusy, Message: "the other device is pairing with another one",
 			Hint: "if it runs vchatctl pair ADDRESS, run vchatctl pair --wait on one of the two instead"}

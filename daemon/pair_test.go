@@ -139,6 +139,160 @@ func TestPair_requestFirst(t *testing.T) {
 	waits.until(api.PairingPaired)
 }
 
+func accept(t *testing.T, d *daemontest.Device, r api.PairAccept) pairRequest {
+	t.Helper()
+	e, err := d.Client.AcceptPairing(ctx(t), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return pairRequest{e, t}
+}
+
+// requestOf waits until a device shows the request of another one.
+func requestOf(t *testing.T, d *daemontest.Device) api.Pairing {
+	t.Helper()
+	s := d.Wait("a request", func(s api.Status) bool {
+		return s.Pairing != nil && s.Pairing.State == api.PairingRequested
+	})
+	return *s.Pairing
+}
+
+// A request that nobody waits for is accepted where it shows up. While the
+// device that is accepted is not back, no other takes its place.
+func TestPair_accept(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	request := requestOf(t, workshop)
+	if _, err := workshop.Client.AcceptPairing(ctx(t), api.PairAccept{ID: workshop.ID.String()}); !isKind(err, api.Conflict) {
+		t.Errorf("another id: got %v, want %s", err, api.Conflict)
+	}
+	if _, err := workshop.Client.AcceptPairing(ctx(t), api.PairAccept{}); !isKind(err, api.BadValue) {
+		t.Errorf("no id: got %v, want %s", err, api.BadValue)
+	}
+	accepts := accept(t, workshop, api.PairAccept{ID: request.ID, Name: "chef"})
+	if v := accepts.until(api.PairingWaiting); v.ID != request.ID || v.Claimed != "kitchen" || v.Address != "127.0.0.1" {
+		t.Errorf("got %+v, want who is accepted", v)
+	}
+	mallory := dialPairing(t, workshop)
+	mallory.send(pairing.Request{Name: "kitchen"})
+	if m := mallory.next(); m != (pairing.Refuse{Reason: pairing.Busy}) {
+		t.Errorf("another device: got %v, want Busy", m)
+	}
+	ours, theirs := dials.until(api.PairingComparing), accepts.until(api.PairingComparing)
+	if ours.Code != theirs.Code || theirs.Peer != "chef" {
+		t.Fatalf("got %+v and %+v, want one code and the name", ours, theirs)
+	}
+	confirm(t, kitchen, ours.Code)
+	confirm(t, workshop, theirs.Code)
+	dials.until(api.PairingPaired)
+	accepts.until(api.PairingPaired)
+}
+
+// Refused where it shows up, the other device hears it, and so does whoever
+// watches.
+func TestPair_refusedRequest(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	events, err := workshop.Client.Events(ctx(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(events.Close)
+	watch := pairRequest{events, t}
+	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	request := watch.pairing()
+	if request.State != api.PairingRequested {
+		t.Fatalf("got %+v, want the request", request)
+	}
+	if _, err := workshop.Client.RefusePairing(ctx(t), api.PairRefuse{ID: workshop.ID.String()}); !isKind(err, api.Conflict) {
+		t.Errorf("another id: got %v, want %s", err, api.Conflict)
+	}
+	if _, err := workshop.Client.RefusePairing(ctx(t), api.PairRefuse{ID: request.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if v := watch.pairing(); v.State != api.PairingFailed || v.ID != request.ID || v.Error == nil {
+		t.Errorf("got %+v, want the end of the request", v)
+	}
+	dials.fails(api.PeerDeclined)
+	keepsNothing(t, kitchen, workshop)
+	// Whoever waits can still pair with it.
+	waits := pair(t, workshop, api.PairRequest{Wait: true})
+	dials = pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	dials.until(api.PairingComparing)
+	waits.until(api.PairingComparing)
+}
+
+// pairing returns the next event of a pairing among others.
+func (p pairRequest) pairing() api.Pairing {
+	p.t.Helper()
+	for {
+		e, err := p.Next()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if e.Pairing != nil {
+			return *e.Pairing
+		}
+	}
+}
+
+// With do_not_disturb, only the status shows a request.
+func TestPair_doNotDisturb(t *testing.T) {
+	workshop := daemontest.New(t, "workshop")
+	workshop.Config.Calls.DoNotDisturb = true
+	start(workshop)
+	events, err := workshop.Client.Events(ctx(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(events.Close)
+	c := dialPairing(t, workshop)
+	c.send(pairing.Request{Name: "kitchen"})
+	if m := c.next(); m != (pairing.Refuse{Reason: pairing.NotWaiting}) {
+		t.Errorf("got %v, want NotWaiting", m)
+	}
+	requestOf(t, workshop)
+	waits := pair(t, workshop, api.PairRequest{Wait: true})
+	waits.until(api.PairingWaiting)
+	if v := (pairRequest{events, t}).pairing(); v.State != api.PairingWaiting {
+		t.Errorf("got %+v, want no event before the one of --wait", v)
+	}
+}
+
+// Of a thousand requests from one place one is shown, and none keeps out a
+// device that the user waits for.
+func TestPair_floodOfRequests(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	events, err := workshop.Client.Events(ctx(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(events.Close)
+	names := []string{"mallory", strings.Repeat("x", pairing.MaxName), "\u202egnirts", "", "482 913 press y"}
+	for i := range 100 {
+		c := dialPairing(t, workshop)
+		c.send(pairing.Request{Name: names[i%len(names)]})
+		if m := c.next(); m != (pairing.Refuse{Reason: pairing.NotWaiting}) {
+			t.Fatalf("got %v, want NotWaiting", m)
+		}
+		_ = c.Close()
+	}
+	first := requestOf(t, workshop)
+	waits := pair(t, workshop, api.PairRequest{Wait: true})
+	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+	confirm(t, kitchen, dials.until(api.PairingComparing).Code)
+	confirm(t, workshop, waits.until(api.PairingComparing).Code)
+	waits.until(api.PairingPaired)
+	dials.until(api.PairingPaired)
+	watch := pairRequest{events, t}
+	if v := watch.pairing(); v.State != api.PairingRequested || v.ID != first.ID {
+		t.Errorf("got %+v, want the first request", v)
+	}
+	if v := watch.pairing(); v.State != api.PairingWaiting {
+		t.Errorf("got %+v, want no other request", v)
+	}
+}
+
 func TestPair_notConfirmed(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
@@ -148,17 +302,17 @@ func TestPair_notConfirmed(t *testing.T) {
 		{"refused by the one that waits", func(t *testing.T, k, w *daemontest.Device, dials, waits pairRequest) {
 			confirm(t, k, dials.until(api.PairingComparing).Code)
 			waits.until(api.PairingComparing)
-			_, _ = w.Client.RefusePairing(ctx(t))
+			_, _ = w.Client.RefusePairing(ctx(t), api.PairRefuse{})
 		}, api.PeerDeclined, api.PeerIdentity},
 		{"refused by the one that dials", func(t *testing.T, k, w *daemontest.Device, dials, waits pairRequest) {
 			confirm(t, w, waits.until(api.PairingComparing).Code)
 			dials.until(api.PairingComparing)
-			_, _ = k.Client.RefusePairing(ctx(t))
+			_, _ = k.Client.RefusePairing(ctx(t), api.PairRefuse{})
 		}, api.PeerIdentity, api.PeerDeclined},
 		{"refused after it was confirmed", func(t *testing.T, k, _ *daemontest.Device, dials, waits pairRequest) {
 			waits.until(api.PairingComparing)
 			confirm(t, k, dials.until(api.PairingComparing).Code)
-			_, _ = k.Client.RefusePairing(ctx(t))
+			_, _ = k.Client.RefusePairing(ctx(t), api.PairRefuse{})
 		}, api.PeerDeclined, api.PeerDeclined},
 		{"another code", func(t *testing.T, k, _ *daemontest.Device, dials, waits pairRequest) {
 			waits.until(api.PairingComparing)
@@ -215,6 +369,9 @@ func TestPair_names(t *testing.T) {
 	v := dials.until(api.PairingComparing)
 	if v.NameError == nil || v.Peer != "" {
 		t.Fatalf("got %+v, want an error of the name", v)
+	}
+	if v.Suggested != "Workshop-2-2" {
+		t.Errorf("got suggested name %q, want Workshop-2-2", v.Suggested)
 	}
 	for _, name := range []string{"", "WORKSHOP-2", "self", "a/b"} {
 		_, err := kitchen.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: v.Code, Name: name})
@@ -300,7 +457,7 @@ func TestPair_refusedRequests(t *testing.T) {
 		pair(t, workshop, api.PairRequest{Wait: true, TimeoutMS: 50}).fails(api.PeerNoAnswer)
 	})
 	t.Run("nobody waits", func(t *testing.T) {
-		_, _ = kitchen.Client.RefusePairing(ctx(t))
+		_, _ = kitchen.Client.RefusePairing(ctx(t), api.PairRefuse{})
 		kitchenWaits.fails(api.PeerDeclined)
 		pair(t, workshop, api.PairRequest{Address: kitchen.Config.Listen, TimeoutMS: 50}).fails(api.PeerNoAnswer)
 	})
@@ -543,8 +700,8 @@ func TestPair_cut(t *testing.T) {
 			go func() { done <- follow(t.Context(), workshop, waits) }()
 			first := <-done
 			if first != nil { // the other one waits for a connection that does not come
-				_, _ = kitchen.Client.RefusePairing(ctx(t))
-				_, _ = workshop.Client.RefusePairing(ctx(t))
+				_, _ = kitchen.Client.RefusePairing(ctx(t), api.PairRefuse{})
+				_, _ = workshop.Client.RefusePairing(ctx(t), api.PairRefuse{})
 			}
 			second := <-done
 			for _, d := range []*daemontest.Device{kitchen, workshop} {

@@ -48,14 +48,20 @@ func withPaired(cfg *config.Config, stored []peerstore.Peer, own identity.ID) (
 		}
 	}
 	for _, p := range clashing {
-		name := p.Name
-		for i := 2; names[strings.ToLower(name)]; i++ {
-			number := "-" + strconv.Itoa(i)
-			name = p.Name[:min(len(p.Name), 32-len(number))] + number
-		}
-		add(name, p)
+		add(freeName(p.Name, names), p)
 	}
 	return &both, paired
+}
+
+// freeName returns a peer name, with a number behind it if it is taken. The
+// taken names are in lower case.
+func freeName(name string, taken map[string]bool) string {
+	free := name
+	for i := 2; taken[strings.ToLower(free)]; i++ {
+		number := "-" + strconv.Itoa(i)
+		free = name[:min(len(name), 32-len(number))] + number
+	}
+	return free
 }
 
 // AddPeer keeps a peer made by pairing and begins to connect to it. What runs

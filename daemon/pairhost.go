@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"vchat/daemon/api"
 	"vchat/daemon/identity"
 	"vchat/daemon/pairing"
@@ -112,7 +110,7 @@ func (d *Daemon) dialForPairing(p *pairAttempt, timeout time.Duration) error {
 		if time.Now().Add(pairRetry).After(until) {
 			return again.error
 		}
-		d.showRetry(p, pairError(again.error, ""))
+		d.showRetry(p, end, pairError(again.error, ""))
 		select {
 		case <-time.After(pairRetry):
 		case <-p.ctx.Done():
@@ -121,10 +119,13 @@ func (d *Daemon) dialForPairing(p *pairAttempt, timeout time.Duration) error {
 }
 
 // showRetry shows why the other device is dialled again.
-func (d *Daemon) showRetry(p *pairAttempt, why *api.Error) {
+func (d *Daemon) showRetry(p *pairAttempt, end *pairing.EndError, why *api.Error) {
 	d.pairings.mu.Lock()
 	defer d.pairings.mu.Unlock()
 	v, reason := p.view, why.Message+"; "+why.Hint
+	if end != nil && end.Reason == pairing.NotWaiting {
+		reason = "waiting until somebody accepts there; " + why.Hint
+	}
 	if v.Reason != reason {
 		v.Reason = reason
 		d.publishPairing(p, v)
@@ -184,55 +185,108 @@ func dialFirst(ctx context.Context, address string) (net.Conn, error) {
 
 // Admit implements pairing.Host.
 func (h *pairHost) Admit(name string) pairing.Reason {
-	h.claimed = wire.Sanitize(name, pairing.MaxName)
+	h.claimed = strings.TrimSpace(wire.Sanitize(name, pairing.MaxName))
+	h.d.mu.Lock()
+	disturb := !h.d.cfg.Calls.DoNotDisturb
+	h.d.mu.Unlock()
 	ps := &h.d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	reason := ps.mayReveal()
+	reason := ps.mayReveal(h.id)
+	if reason == pairing.NotWaiting {
+		reason = h.d.onRequest(h, disturb)
+	}
 	if reason != 0 {
 		h.refused()
-	}
-	if reason == pairing.NotWaiting {
-		h.d.showRequest(h)
 	}
 	return reason
 }
 
-// mayReveal returns why a responder cannot continue; 0: it can. The caller
-// holds mu.
-func (ps *pairings) mayReveal() pairing.Reason {
+// mayReveal returns why a responder cannot continue with the device; 0: it can.
+// The caller holds mu.
+func (ps *pairings) mayReveal(id identity.ID) pairing.Reason {
 	switch p := ps.current; {
 	case p == nil:
 		return pairing.NotWaiting
-	case !p.request.Wait || p.claimed || p.ctx.Err() != nil:
+	case !p.request.Wait || p.claimed || p.ctx.Err() != nil || p.only != "" && p.only != id.String():
 		return pairing.Busy
 	}
 	return 0
 }
 
-// showRequest shows the request of a device that nobody waits for. One is shown
-// at a time, until it is not repeated any more: a flood shows one. The caller
-// holds pairings.mu.
-func (d *Daemon) showRequest(h *pairHost) {
-	ps, now := &d.pairings, time.Now()
+// onRequest handles the request of a device that nobody waits for, and returns
+// the answer. It publishes an event only if the user may be disturbed. The
+// caller holds pairings.mu.
+func (d *Daemon) onRequest(h *pairHost, disturb bool) pairing.Reason {
+	r, now := &d.pairings.requests, time.Now()
+	if r.wasRefused(h.id.String(), now) {
+		return pairing.Refused
+	}
+	d.endRequest(r.expire(now), api.PairingWithdrawn, nil)
 	host, _, _ := net.SplitHostPort(h.address)
 	v := api.Pairing{State: api.PairingRequested, Address: host, Claimed: h.claimed, ID: h.id.String()}
-	if ps.request != nil && now.Sub(ps.shownAt) < requestShown {
-		if ps.request.ID == v.ID {
-			ps.shownAt = now
+	if r.add(v, now) {
+		d.log.Info("pairing requested", "from", host, "claimed_name", v.Claimed, "id", h.id,
+			"hint", "to accept it, run vchatctl pair --accept")
+		if disturb {
+			d.announcePairing(v)
 		}
-		return
+		d.setRequestTimer(now)
 	}
-	ps.request, ps.shownAt = &v, now
-	if ps.limiter == nil {
-		ps.limiter = rate.NewLimiter(rate.Every(requestLogged), 3)
+	return pairing.NotWaiting
+}
+
+// setRequestTimer sets the timer for the end of the request that is shown. The
+// caller holds pairings.mu.
+func (d *Daemon) setRequestTimer(now time.Time) {
+	ps := &d.pairings
+	in := ps.requests.deadline().Sub(now)
+	switch {
+	case ps.stopped:
+	case ps.timer != nil:
+		ps.timer.Reset(in)
+	default:
+		ps.timer = time.AfterFunc(in, func() {
+			ps.mu.Lock()
+			defer ps.mu.Unlock()
+			now := time.Now()
+			d.endRequest(ps.requests.expire(now), api.PairingWithdrawn, nil)
+			if ps.requests.shown != nil { // it was repeated
+				d.setRequestTimer(now)
+			}
+		})
 	}
-	if !ps.limiter.Allow() {
-		return
+}
+
+// stopRequests stops the timer of the requests.
+func (ps *pairings) stopRequests() {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.stopped = true
+	if ps.timer != nil {
+		ps.timer.Stop()
 	}
-	d.log.Info("pairing requested", "from", host, "claimed_name", v.Claimed, "id", h.id,
-		"hint", "to accept it, run vchatctl pair --wait")
-	d.announcePairing(v)
+}
+
+// refuseRequest refuses the request that is shown. The caller holds
+// pairings.mu.
+func (d *Daemon) refuseRequest(id string) (api.Pairing, error) {
+	v := d.pairings.requests.refuse(id, time.Now())
+	if v == nil {
+		return api.Pairing{}, errNoPairing()
+	}
+	d.log.Info("pairing refused", "from", v.Address, "claimed_name", v.Claimed, "id", v.ID)
+	return d.endRequest(v, api.PairingFailed, pairError(&pairing.EndError{Reason: pairing.Refused}, "")), nil
+}
+
+// endRequest publishes the end of a request, unless it is nil, and returns it.
+func (d *Daemon) endRequest(v *api.Pairing, state api.PairingState, err *api.Error) api.Pairing {
+	if v == nil {
+		return api.Pairing{}
+	}
+	v.State, v.Error = state, err
+	d.announcePairing(*v)
+	return *v
 }
 
 // Reveal implements pairing.Host. It makes this session that of the pairing.
@@ -240,7 +294,7 @@ func (h *pairHost) Reveal() pairing.Reason {
 	ps := &h.d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if reason := ps.mayReveal(); reason != 0 {
+	if reason := ps.mayReveal(h.id); reason != 0 {
 		h.refused()
 		return reason
 	}
@@ -252,10 +306,13 @@ func (h *pairHost) Reveal() pairing.Reason {
 
 // Compare implements pairing.Host.
 func (h *pairHost) Compare(code pairing.Code, name string) {
-	claimed, p := wire.Sanitize(name, pairing.MaxName), h.attempt
+	claimed, p := strings.TrimSpace(wire.Sanitize(name, pairing.MaxName)), h.attempt
 	v := api.Pairing{State: api.PairingComparing, Address: h.address, Claimed: claimed, ID: h.id.String(),
 		Code: code.String()}
 	v.Peer, v.Known, v.NameError = h.d.nameForPairing(h.id, claimed, p.name)
+	if v.NameError != nil {
+		v.Suggested = h.d.freeName(claimed)
+	}
 	ps := &h.d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()

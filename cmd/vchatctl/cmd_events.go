@@ -75,7 +75,7 @@ func eventText(e api.Event) string {
 	case e.Event == api.EventPrivacy && e.Privacy != nil:
 		return onOff(*e.Privacy)
 	case e.Event == api.EventPairing && e.Pairing != nil:
-		return pairingText(e.Pairing)
+		return join("  ", pairingText(e.Pairing), pairingHint(e.Pairing.State))
 	case e.Event == api.EventText && e.From == api.SideLocal:
 		return "to " + e.Peer + ": " + e.Text
 	case e.Event == api.EventText:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,15 +21,19 @@ func (a *app) pairCmd() *cobra.Command {
 		req     api.PairRequest
 		timeout time.Duration
 		confirm string
+		accept  bool
 		refuse  bool
 	)
 	cmd := &cobra.Command{
-		Use:   "pair {ADDRESS|--wait}",
+		Use:   "pair {ADDRESS|--wait|--accept}",
 		Short: "Make two devices know each other by comparing a short code",
 		Long: `Make two devices know each other. Run pair --wait on one of them, and pair ADDRESS on the
 other, with the address of the first: HOST or HOST:PORT. Both show the same six digits. Confirm on
 both devices only if the digits are the same: then each device is a peer of the other, and either
 can call. If they differ, somebody is between the two devices.
+
+pair --accept, in place of --wait, accepts the device whose request status or events shows, and
+no other. A window, screen, terminal or page of view shows the request too: the key y accepts it.
 
 Nothing is kept if one side refuses, is interrupted with Ctrl-C, or does not answer. The
 configuration file does not change; unpair forgets the other device.
@@ -40,13 +45,13 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Address = firstArg(args)
 			modes := 0
-			for _, set := range []bool{req.Address != "", req.Wait, cmd.Flags().Changed("confirm"), refuse} {
+			for _, set := range []bool{req.Address != "", req.Wait, accept, cmd.Flags().Changed("confirm"), refuse} {
 				if set {
 					modes++
 				}
 			}
 			if modes != 1 {
-				return usagef("usage: vchatctl pair ADDRESS | --wait | --confirm CODE | --refuse")
+				return usagef("usage: vchatctl pair ADDRESS | --wait | --accept | --confirm CODE | --refuse")
 			}
 			if cmd.Flags().Changed("timeout") && (timeout < time.Second || timeout > time.Hour) {
 				return usagef("--timeout must be from 1s to 1h, got %v", timeout)
@@ -54,21 +59,41 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 			req.TimeoutMS = timeout.Milliseconds()
 			switch {
 			case refuse:
-				p, err := a.client().RefusePairing(cmd.Context())
+				p, err := a.client().RefusePairing(cmd.Context(), api.PairRefuse{})
 				return a.printAnswer(p, err)
+			case accept:
+				return a.acceptPairing(cmd.Context(), req.Name)
 			case req.Address == "" && !req.Wait:
 				p, err := a.client().ConfirmPairing(cmd.Context(), api.PairConfirm{Code: confirm, Name: req.Name})
 				return a.printAnswer(p, err)
 			}
-			return a.pair(cmd.Context(), req)
+			return a.pair(cmd.Context(), func(ctx context.Context) (*client.Events, error) {
+				return a.client().Pair(ctx, req)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait for the other device")
+	cmd.Flags().BoolVar(&accept, "accept", false, "accept the device that asks")
 	cmd.Flags().StringVar(&req.Name, "name", "", "name of the other device here (default: its own name)")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait for the other device (default 2m)")
 	cmd.Flags().StringVar(&confirm, "confirm", "", "confirm the pairing in progress if its code is this one")
-	cmd.Flags().BoolVar(&refuse, "refuse", false, "refuse the pairing in progress")
+	cmd.Flags().BoolVar(&refuse, "refuse", false, "refuse the pairing in progress, or the device that asks")
 	return cmd
+}
+
+// acceptPairing accepts the request that the status shows.
+func (a *app) acceptPairing(ctx context.Context, name string) error {
+	s, err := a.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Pairing == nil || s.Pairing.State != api.PairingRequested {
+		return &api.Error{Kind: api.Conflict, Message: "no device asks for a pairing",
+			Hint: "run on the other device: vchatctl pair ADDRESS, with the address of this one"}
+	}
+	return a.pair(ctx, func(ctx context.Context) (*client.Events, error) {
+		return a.client().AcceptPairing(ctx, api.PairAccept{ID: s.Pairing.ID, Name: name})
+	})
 }
 
 // printAnswer prints the pairing that was answered, with --json.
@@ -89,9 +114,10 @@ type pairDialogue struct {
 	current api.Pairing
 }
 
-// pair pairs with another device. The end of ctx cancels it on both devices.
-func (a *app) pair(ctx context.Context, req api.PairRequest) error {
-	stream, err := a.client().Pair(ctx, req)
+// pair pairs with another device, which begin begins. The end of ctx cancels it
+// on both devices.
+func (a *app) pair(ctx context.Context, begin func(context.Context) (*client.Events, error)) error {
+	stream, err := begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -172,6 +198,10 @@ func (d *pairDialogue) onEvent(e api.Event) (done bool, err error) {
 	p := d.current
 	switch p.State {
 	case api.PairingWaiting:
+		if p.ID != "" {
+			d.app.logf("accepted %q at %s; waiting until it is back", p.Claimed, p.Address)
+			break
+		}
 		d.app.logf("waiting; on the other device run: vchatctl pair ADDRESS, with the address of this one")
 	case api.PairingDialling:
 		if p.Reason == "" {
@@ -212,7 +242,7 @@ func (d *pairDialogue) showCode(p api.Pairing) error {
 	}
 	if d.lines == nil {
 		if p.NameError != nil { // nobody can be asked
-			_, _ = d.app.client().RefusePairing(d.ctx)
+			_, _ = d.app.client().RefusePairing(d.ctx, api.PairRefuse{})
 			return p.NameError
 		}
 		return d.app.printUnlessJSON(func(w io.Writer) { fmt.Fprintf(w, "code %s\n", p.Code) })
@@ -226,7 +256,7 @@ func (d *pairDialogue) ask() {
 	d.naming, d.asked = d.current.NameError != nil, d.current.NameError == nil
 	if d.naming {
 		d.app.logf("%s", d.current.NameError.Message)
-		fmt.Fprint(d.app.stderr, "Name for the other device here: ")
+		fmt.Fprintf(d.app.stderr, "Name for the other device here [%s]: ", d.current.Suggested)
 		return
 	}
 	fmt.Fprintf(d.app.stderr, "Do both devices show %s? [y/N] ", d.current.Code)
@@ -235,8 +265,8 @@ func (d *pairDialogue) ask() {
 // onLine handles a line of the user.
 func (d *pairDialogue) onLine(line string) error {
 	switch {
-	case d.naming && line != "":
-		d.current.Peer, d.current.NameError = line, nil
+	case d.naming && cmp.Or(line, d.current.Suggested) != "" && d.lines != nil:
+		d.current.Peer, d.current.NameError = cmp.Or(line, d.current.Suggested), nil
 		d.ask()
 	case d.asked && isYes(line):
 		d.asked = false
@@ -249,7 +279,7 @@ func (d *pairDialogue) onLine(line string) error {
 		return err
 	case d.naming, d.asked:
 		d.naming, d.asked = false, false
-		_, err := d.app.client().RefusePairing(d.ctx)
+		_, err := d.app.client().RefusePairing(d.ctx, api.PairRefuse{})
 		return err // the last event has the rest
 	}
 	return nil
@@ -280,7 +310,7 @@ func pairingText(p *api.Pairing) string {
 func pairingHint(s api.PairingState) string {
 	switch s {
 	case api.PairingRequested:
-		return "to accept it, run vchatctl pair --wait and compare the codes"
+		return "to accept it: vchatctl pair --accept; to refuse it: vchatctl pair --refuse"
 	case api.PairingComparing:
 		return "if both devices show this code: vchatctl pair --confirm CODE; else vchatctl pair --refuse"
 	}

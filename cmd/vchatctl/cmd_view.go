@@ -57,6 +57,8 @@ Keys in window, screen and terminal:
   f  full screen (window)       i  statistics
   s  snapshot to a file here    h  hang up
   a  answer                     d  decline
+  y  accept a device that wants to pair, and confirm its code
+  n  refuse it
   Enter  write and send a message; Escape cancels it`,
 		Args:              argCount(0, 1),
 		ValidArgsFunction: a.completePeers(api.Self),

@@ -26,6 +26,23 @@ func devicesCmd(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
+// requestedCmd is the script command requested DEVICE: it waits until the
+// device shows the request of another one.
+func requestedCmd(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
+	defer cancel()
+	c := client.New(ts.Getenv(args[0]))
+	defer c.Close()
+	for {
+		s, err := c.Status(ctx)
+		ts.Check(err)
+		if s.Pairing != nil && s.Pairing.State == api.PairingRequested {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // codeCmd is the script command code DEVICE DEVICE: it waits until both devices
 // show the same code. It sets code, and wrong_code to another one.
 func codeCmd(ts *testscript.TestScript, _ bool, args []string) {

@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"signal":    signalCmd,
 			"ascending": ascendingCmd,
 			"playable":  playableCmd,
+			"requested": requestedCmd,
 		},
 	})
 }

@@ -17,9 +17,11 @@ const (
 	PathPeer      = "/v1/peers/"          // DELETE + a peer's name or id: Peer, which is forgotten
 	PathDiagnosis = "/v1/diagnosis"       // GET: Diagnosis
 	PathPair      = "/v1/pair"            // POST PairRequest: EventPairing a line, the last one paired or failed
+	PathAccept    = "/v1/pair/accept"     // POST PairAccept: as PathPair
 	PathConfirm   = "/v1/pair/confirm"    // POST PairConfirm: Pairing
-	PathRefuse    = "/v1/pair/refuse"     // POST {}: Pairing, which ends
+	PathRefuse    = "/v1/pair/refuse"     // POST PairRefuse: Pairing, which ends
 	PathIdentity  = "/v1/id"              // GET: Identity
+	PathRights    = "/v1/rights"          // GET: Rights
 	PathMetrics   = "/v1/metrics"         // GET: Prometheus text, as MetricsType
 	PathEvents    = "/v1/events"          // GET: one Event a line, until either side closes
 	PathCalls     = "/v1/calls"           // POST CallRequest: Call, still in the state calling
@@ -110,6 +112,17 @@ type Reloaded struct {
 type Identity struct {
 	Name string `json:"name"`
 	ID   string `json:"id"` // fingerprint of the public key, in groups, with check characters
+}
+
+// Rights says what this client may do. Each right includes the ones before it.
+type Rights struct {
+	Watch      bool `json:"watch"`      // see the state, the events and the frames
+	Call       bool `json:"call"`       // act in calls, turn the camera off and on
+	Pair       bool `json:"pair"`       // accept, confirm and refuse pairings
+	Administer bool `json:"administer"` // change the device
+	// Groups have the group that gives each right; absent: none. Root and the
+	// user of the daemon have every right.
+	Groups map[string]string `json:"groups"`
 }
 
 // Peers is the answer of PathPeers.

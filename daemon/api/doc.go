@@ -49,6 +49,13 @@
 //	    {"time":"…","event":"pairing","pairing":{"state":"comparing",…
 //	     "id":"CCCCC-DDDDD-…","code":"482 913","peer":"cellar"}}
 //
+//	POST /v1/pair/accept
+//	    curl --unix-socket $S --no-buffer -d '{"id":"CCCCC-DDDDD-EEEEE"}' \
+//	        http://vchat/v1/pair/accept
+//	    {"time":"…","event":"pairing","pairing":{"state":"waiting",…
+//	     "id":"CCCCC-DDDDD-…"}}
+//	    {"time":"…","event":"pairing","pairing":{"state":"comparing",…
+//
 //	POST /v1/pair/confirm
 //	    curl --unix-socket $S -d '{"code":"482 913"}' \
 //	        http://vchat/v1/pair/confirm
@@ -57,6 +64,10 @@
 //	POST /v1/pair/refuse
 //	    curl --unix-socket $S -d '{}' http://vchat/v1/pair/refuse
 //	    {"error":{"kind":"conflict","message":"…"}}
+//
+//	GET /v1/rights
+//	    curl --unix-socket $S http://vchat/v1/rights
+//	    {"watch":true,"call":true,"pair":true,"administer":true,"groups":{…}}
 //
 //	GET /v1/id
 //	    curl --unix-socket $S http://vchat/v1/id
@@ -139,10 +150,11 @@
 //	     "to":5}],"kept":true}
 //
 // GET needs the right to watch; the routes of calls, privacy and probes that to
-// call; other changes that to administer. See packaging/doc/integration.md.
+// call; those below /v1/pair/ that to pair; other changes that to administer.
+// See packaging/doc/integration.md.
 //
-// A pairing lives as long as the request to /v1/pair: the client that goes away
-// before the last line cancels it on both devices.
+// A pairing lives as long as the request to /v1/pair or /v1/pair/accept: the
+// client that goes away before the last line cancels it on both devices.
 //
 // Every answer that is not 200 OK is an error:
 //

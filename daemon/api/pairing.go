@@ -22,6 +22,19 @@ type PairConfirm struct {
 	Name string `json:"name,omitempty"` // as in PairRequest, which it replaces
 }
 
+// PairAccept accepts the request that is shown, if it is that of the device
+// with the id. No other device can take its place.
+type PairAccept struct {
+	ID   string `json:"id"`             // as in the request
+	Name string `json:"name,omitempty"` // as in PairRequest
+}
+
+// PairRefuse refuses the pairing in progress, or else the request that is
+// shown.
+type PairRefuse struct {
+	ID string `json:"id,omitempty"` // only that of the device with the id; absent: of any
+}
+
 // PairingState is the state of a pairing.
 type PairingState string
 
@@ -34,6 +47,7 @@ const (
 	PairingConfirmed PairingState = "confirmed" // the code waits for the answer of the other user
 	PairingPaired    PairingState = "paired"    // the other device is a peer now
 	PairingFailed    PairingState = "failed"    // nothing was kept
+	PairingWithdrawn PairingState = "withdrawn" // a request was not repeated, or not accepted in time
 )
 
 // Pairing is the pairing in progress, or the request of another device for one.
@@ -47,7 +61,8 @@ type Pairing struct {
 	Peer    string `json:"peer,omitempty"`         // the name of the other device here; absent if NameError is set
 	// NameError says why PairConfirm must have a name.
 	NameError *Error `json:"name_error,omitempty"`
-	Known     bool   `json:"known,omitempty"`  // the other device is a peer already
-	Reason    string `json:"reason,omitempty"` // why it is still dialling
-	Error     *Error `json:"error,omitempty"`  // once failed
+	Suggested string `json:"suggested_name,omitempty"` // with NameError: a name that is possible
+	Known     bool   `json:"known,omitempty"`          // the other device is a peer already
+	Reason    string `json:"reason,omitempty"`         // why it is still dialling
+	Error     *Error `json:"error,omitempty"`          // once failed
 }

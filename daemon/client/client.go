@@ -129,14 +129,25 @@ func (c *Client) Pair(ctx context.Context, r api.PairRequest) (*Events, error) {
 	return c.stream(ctx, "POST", api.PathPair, r)
 }
 
+// AcceptPairing is Pair for the request of another device.
+func (c *Client) AcceptPairing(ctx context.Context, r api.PairAccept) (*Events, error) {
+	return c.stream(ctx, "POST", api.PathAccept, r)
+}
+
 // ConfirmPairing confirms the code of the pairing in progress.
 func (c *Client) ConfirmPairing(ctx context.Context, r api.PairConfirm) (api.Pairing, error) {
 	return request[api.Pairing](ctx, c, "POST", api.PathConfirm, r)
 }
 
-// RefusePairing ends the pairing in progress.
-func (c *Client) RefusePairing(ctx context.Context) (api.Pairing, error) {
-	return request[api.Pairing](ctx, c, "POST", api.PathRefuse, struct{}{})
+// RefusePairing ends the pairing in progress, or refuses the request of another
+// device.
+func (c *Client) RefusePairing(ctx context.Context, r api.PairRefuse) (api.Pairing, error) {
+	return request[api.Pairing](ctx, c, "POST", api.PathRefuse, r)
+}
+
+// Rights returns what this program may do.
+func (c *Client) Rights(ctx context.Context) (api.Rights, error) {
+	return request[api.Rights](ctx, c, "GET", api.PathRights, nil)
 }
 
 // Call starts a call and returns without waiting for the peer. Events report

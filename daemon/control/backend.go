@@ -40,9 +40,12 @@ type Backend interface {
 	// before the first event is that of the request. The end of the context
 	// cancels the pairing.
 	Pair(ctx context.Context, r api.PairRequest, report func(api.Event)) error
+	// AcceptPairing is Pair for a request that is shown.
+	AcceptPairing(ctx context.Context, r api.PairAccept, report func(api.Event)) error
 	// ConfirmPairing and RefusePairing answer the pairing in progress.
+	// RefusePairing also refuses a request that is shown.
 	ConfirmPairing(api.PairConfirm) (api.Pairing, error)
-	RefusePairing() (api.Pairing, error)
+	RefusePairing(api.PairRefuse) (api.Pairing, error)
 
 	// Say queues a message for the peer of a call.
 	Say(api.MessageRequest) (api.Message, error)

@@ -53,6 +53,7 @@ type Config struct {
 	// ones before.
 	WatchGroup string // may see; "": none
 	Group      string // may act in calls; "": the group of this process
+	PairGroup  string // may answer pairings; "": none
 	AdminGroup string // may change the device; "": none
 
 	Version string // value of api.VersionHeader on every answer

@@ -24,6 +24,7 @@ const (
 	noRight    right = iota
 	rightWatch       // see the state, the events and the frames
 	rightCall        // act in calls and turn the camera off and on
+	rightPair        // answer a device that wants to pair, for a kiosk: it cannot begin a pairing
 	rightAdmin       // change this device: its peers, its camera settings
 )
 
@@ -33,6 +34,8 @@ func (r right) String() string {
 		return "watch this device"
 	case rightCall:
 		return "use calls"
+	case rightPair:
+		return "answer pairings"
 	case rightAdmin:
 		return "administer this device"
 	}
@@ -53,7 +56,7 @@ func (r right) key() api.Right {
 }
 
 // groups has the groups that give rights, as numbers. -1 is no group.
-type groups struct{ watch, call, admin int }
+type groups struct{ watch, call, pair, admin int }
 
 // lookupGroups logs a group that does not exist, and leaves it out.
 func lookupGroups(cfg Config, log *slog.Logger) groups {
@@ -64,7 +67,7 @@ func lookupGroups(cfg Config, log *slog.Logger) groups {
 		}
 		return gid
 	}
-	g := groups{watch: find(cfg.WatchGroup), call: os.Getegid(), admin: find(cfg.AdminGroup)}
+	g := groups{watch: find(cfg.WatchGroup), call: os.Getegid(), pair: find(cfg.PairGroup), admin: find(cfg.AdminGroup)}
 	if cfg.Group != "" {
 		g.call = find(cfg.Group)
 	}
@@ -73,7 +76,7 @@ func lookupGroups(cfg Config, log *slog.Logger) groups {
 
 // others returns the groups that may connect besides that of the socket.
 func (g groups) others() (gids []int) {
-	for _, gid := range []int{g.watch, g.admin} {
+	for _, gid := range []int{g.watch, g.pair, g.admin} {
 		if gid >= 0 && gid != g.call && !slices.Contains(gids, gid) {
 			gids = append(gids, gid)
 		}
@@ -109,6 +112,8 @@ func (g groups) of(c client) right {
 	switch {
 	case c.uid == 0, c.uid == os.Geteuid(), in(g.admin):
 		return rightAdmin
+	case in(g.pair):
+		return rightPair
 	case in(g.call):
 		return rightCall
 	case in(g.watch):
@@ -120,7 +125,10 @@ func (g groups) of(c client) right {
 // refusal returns the error for a client without the right.
 func (s *Server) refusal(needed right) error {
 	group := s.cfg.Group
-	if needed == rightAdmin {
+	switch needed {
+	case rightPair:
+		group = s.cfg.PairGroup
+	case rightAdmin:
 		group = s.cfg.AdminGroup
 	}
 	hint := "use sudo"
@@ -129,6 +137,21 @@ func (s *Server) refusal(needed right) error {
 			group, group)
 	}
 	return &api.Error{Kind: api.NotPermitted, Message: "not permitted to " + needed.String(), Hint: hint}
+}
+
+// rights returns what a client with the right may do.
+func (s *Server) rights(r right) api.Rights {
+	all := api.Rights{
+		Watch: r >= rightWatch, Call: r >= rightCall, Pair: r >= rightPair, Administer: r >= rightAdmin,
+		Groups: map[string]string{},
+	}
+	for name, group := range map[string]string{"watch": s.cfg.WatchGroup, "call": s.cfg.Group,
+		"pair": s.cfg.PairGroup, "administer": s.cfg.AdminGroup} {
+		if group != "" {
+			all.Groups[name] = group
+		}
+	}
+	return all
 }
 
 // client is the process at the other end, as the kernel knew it when it

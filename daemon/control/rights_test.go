@@ -42,12 +42,14 @@ var wantRights = map[string]right{
 	"DELETE /v1/peers/{peer}":     rightAdmin,
 	"POST /v1/reload":             rightAdmin,
 	"POST /v1/pair":               rightAdmin,
-	"POST /v1/pair/confirm":       rightAdmin,
-	"POST /v1/pair/refuse":        rightAdmin,
+	"POST /v1/pair/accept":        rightPair,
+	"POST /v1/pair/confirm":       rightPair,
+	"POST /v1/pair/refuse":        rightPair,
+	"GET /v1/rights":              rightWatch,
 }
 
 func TestRoutes_rights(t *testing.T) {
-	s := &Server{cfg: Config{Group: "vchat", AdminGroup: "vchat-admin"}, log: discardLog}
+	s := &Server{cfg: Config{Group: "vchat", PairGroup: "vchat-pair", AdminGroup: "vchat-admin"}, log: discardLog}
 	for _, rt := range routes {
 		name := rt.method + " " + rt.path
 		if want := wantRights[name]; rt.right != want || want == noRight {
@@ -77,7 +79,7 @@ func TestRoutes_rights(t *testing.T) {
 func asError(err error, e **api.Error) (ok bool) { *e, ok = err.(*api.Error); return ok }
 
 func TestGroups_of(t *testing.T) {
-	g := groups{watch: 10, call: 20, admin: 30}
+	g := groups{watch: 10, call: 20, pair: 25, admin: 30}
 	for _, tt := range []struct {
 		client client
 		want   right
@@ -87,6 +89,8 @@ func TestGroups_of(t *testing.T) {
 		{client{uid: 77001, gids: []uint32{1, 2, 3}}, noRight},
 		{client{uid: 77001, gids: []uint32{1, 10}}, rightWatch},
 		{client{uid: 77001, gids: []uint32{20, 10}}, rightCall},
+		{client{uid: 77001, gids: []uint32{25, 20}}, rightPair},
+		{client{uid: 77001, gids: []uint32{25, 30}}, rightAdmin},
 		{client{uid: 77001, gids: []uint32{30}}, rightAdmin},
 		{client{uid: -1, gids: nil}, noRight},
 	} {
@@ -94,7 +98,7 @@ func TestGroups_of(t *testing.T) {
 			t.Errorf("%+v: got the right to %v, want %v", tt.client, got, tt.want)
 		}
 	}
-	if got := (groups{-1, -1, -1}).of(client{uid: 77001, gids: []uint32{1<<32 - 1}}); got != noRight {
+	if got := (groups{-1, -1, -1, -1}).of(client{uid: 77001, gids: []uint32{1<<32 - 1}}); got != noRight {
 		t.Errorf("no groups: got the right to %v, want none", got)
 	}
 }

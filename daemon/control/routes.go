@@ -43,12 +43,20 @@ var routes = []route{
 	{"DELETE", api.PathPeer + "{peer}", rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(s, w, r, func(struct{}) (api.Peer, error) { return s.backend.Unpair(r.PathValue("peer")) })
 	}},
-	{"POST", api.PathPair, rightAdmin, (*Server).pair},
-	{"POST", api.PathConfirm, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+	{"POST", api.PathPair, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return pair(s, w, r, s.backend.Pair)
+	}},
+	{"POST", api.PathAccept, rightPair, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return pair(s, w, r, s.backend.AcceptPairing)
+	}},
+	{"POST", api.PathConfirm, rightPair, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(s, w, r, s.backend.ConfirmPairing)
 	}},
-	{"POST", api.PathRefuse, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		return command(s, w, r, func(struct{}) (api.Pairing, error) { return s.backend.RefusePairing() })
+	{"POST", api.PathRefuse, rightPair, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, s.backend.RefusePairing)
+	}},
+	{"GET", api.PathRights, rightWatch, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return answer(w, s.rights(connOf(r.Context()).right))
 	}},
 	{"GET", api.PathIdentity, rightWatch, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, s.backend.Identity())

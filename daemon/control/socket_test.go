@@ -15,7 +15,7 @@ import (
 
 var (
 	discardLog = slog.New(slog.DiscardHandler)
-	noGroups   = groups{-1, -1, -1}
+	noGroups   = groups{-1, -1, -1, -1}
 )
 
 // stale creates a socket at path that nothing listens on, as a killed process

@@ -45,8 +45,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 
 // pair pairs this device with another one, and writes one event a line. The
 // pairing ends with the request.
-func (s *Server) pair(w http.ResponseWriter, r *http.Request) error {
-	var req api.PairRequest
+func pair[T any](s *Server, w http.ResponseWriter, r *http.Request,
+	begin func(context.Context, T, func(api.Event)) error) error {
+	var req T
 	if err := readBody(w, r, &req); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (s *Server) pair(w http.ResponseWriter, r *http.Request) error {
 	rc, enc := http.NewResponseController(w), json.NewEncoder(w)
 	started := false
 	var failed error
-	err = s.backend.Pair(ctx, req, func(e api.Event) {
+	err = begin(ctx, req, func(e api.Event) {
 		if failed != nil {
 			return
 		}

@@ -30,8 +30,9 @@ type Device struct {
 	commands  []string
 	onCall    func(api.CallRequest) (api.Call, error)
 	confirmed chan struct{} // of a pairing
-	cameraErr error         // the answer to privacy and camera commands
-	reloadErr error         // the answer to reloads
+	refused   chan struct{}
+	cameraErr error // the answer to privacy and camera commands
+	reloadErr error // the answer to reloads
 }
 
 // New returns a device named kitchen with the peers workshop (reachable) and
@@ -39,7 +40,7 @@ type Device struct {
 func New() *Device {
 	now := time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)
 	d := &Device{
-		pool: frame.NewPool(8), confirmed: make(chan struct{}, 1),
+		pool: frame.NewPool(8), confirmed: make(chan struct{}, 1), refused: make(chan struct{}, 1),
 		feeds: map[string]*frame.Hub{api.Self: frame.NewHub(), "workshop": frame.NewHub()},
 		status: api.Status{
 			Name: "kitchen", ID: "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF-GGGGG-HHHHH-IIIII-JJJJJ-KKKKK-LLLLL",

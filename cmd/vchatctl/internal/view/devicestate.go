@@ -15,6 +15,8 @@ type deviceState struct {
 	since    time.Time // of daemonUp; zero: never connected
 	status   api.Status
 	ended    map[string]api.Call // the last call with each peer that ended
+
+	pairingSince time.Time // when status.Pairing changed
 }
 
 // setDaemonUp records whether the daemon answers.
@@ -31,6 +33,10 @@ func (d *deviceState) apply(e api.Event) {
 	switch {
 	case e.Event == api.EventState && e.Status != nil:
 		*s = *e.Status
+		if p := s.Pairing; p != nil && p.State == api.PairingRequested && s.DoNotDisturb {
+			s.Pairing = nil
+		}
+		d.pairingSince = time.Now()
 	case e.Event == api.EventCall && e.Call != nil:
 		d.applyCall(*e.Call)
 	case e.Event == api.EventLink && e.Link != nil:
@@ -44,6 +50,12 @@ func (d *deviceState) apply(e api.Event) {
 		s.Camera = *e.Camera
 	case e.Event == api.EventPrivacy && e.Privacy != nil:
 		s.Privacy = *e.Privacy
+	case e.Event == api.EventPairing && e.Pairing != nil:
+		d.pairingSince = time.Now()
+		switch s.Pairing = e.Pairing; e.Pairing.State {
+		case api.PairingPaired, api.PairingFailed, api.PairingWithdrawn:
+			s.Pairing = nil
+		}
 	}
 }
 

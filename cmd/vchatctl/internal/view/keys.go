@@ -23,6 +23,7 @@ const (
 //
 //	q quit  f full screen  s snapshot  p own picture  h hang up  i statistics
 //	a answer  d decline  Enter message, Enter again sends, Escape discards
+//	y accept a device that wants to pair, confirm its code  n refuse it
 func (s *Session) Press(in Input) (fullscreen bool) {
 	if in.Key == KeyInterrupt {
 		s.end(ErrInterrupted)
@@ -51,6 +52,8 @@ func (s *Session) Press(in Input) (fullscreen bool) {
 		s.runCommand("answer", s.answer)
 	case 'd':
 		s.runCommand("decline", s.decline)
+	case 'y', 'n':
+		s.answerPairing(unicode.ToLower(in.Rune) == 'y')
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,6 +88,7 @@ func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
 			o.Banner = calling + ": " + keys
 		}
 	}
+	s.addPairing(&o, feed == "" && s.device.caller() == "")
 	if s.showStats {
 		o.Info = s.statsLine(now, p)
 	}
@@ -99,6 +101,27 @@ func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
 		}
 	}
 	return o
+}
+
+// addPairing shows a pairing that waits for a user: in the middle of an idle
+// viewer, else at the top, where it leaves the frame and the caller visible.
+// The caller holds s.mu.
+func (s *Session) addPairing(o *render.Overlay, idle bool) {
+	p, ok := NewPairing(s.device.status.Pairing, s.rights)
+	switch {
+	case !ok || !s.device.daemonUp:
+	case idle:
+		o.Headline, o.Notice = cmp.Or(p.Code, p.Title), join(p.Text, p.keys())
+	case p.Code != "":
+		o.Pairing, o.Code = join(p.Text, p.keys()), p.Code
+	default:
+		o.Pairing = join(p.Title, p.Text, p.keys())
+	}
+}
+
+// join joins texts that are not empty.
+func join(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), " · ")
 }
 
 // idleNotice returns what a session with Options.Follow waits for.

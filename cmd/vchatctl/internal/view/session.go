@@ -68,7 +68,9 @@ type Session struct {
 	stats     frameStats
 	typing    bool
 	typed     []rune
-	pip       *pip // nil: hidden
+	pip       *pip       // nil: hidden
+	rights    api.Rights // zero: unknown
+	pairKeyAt time.Time  // the last answer to a pairing
 }
 
 // Start starts a session. Without Options.Follow it first opens the feed, and
@@ -251,15 +253,24 @@ func (s *Session) readEventStream(events *client.Events) error {
 	}
 	defer context.AfterFunc(s.ctx, events.Close)()
 	defer events.Close()
+	if rights, err := s.client.Rights(s.ctx); err == nil { // else an older daemon: the viewer tries
+		s.mu.Lock()
+		s.rights = rights
+		s.mu.Unlock()
+	}
 	for {
 		e, err := events.Next()
 		if err != nil {
 			return err
 		}
 		s.mu.Lock()
+		_, pairing := NewPairing(s.device.status.Pairing, s.rights)
 		s.device.setDaemonUp(true)
 		s.device.apply(e)
 		s.mu.Unlock()
+		if pairing && e.Pairing != nil {
+			s.pairingEnded(e.Pairing)
+		}
 		if c := e.Call; c != nil && c.State == api.CallEnded {
 			s.callEnded(*c)
 		}

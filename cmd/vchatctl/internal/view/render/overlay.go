@@ -9,6 +9,8 @@ type Overlay struct {
 	Headline string   // large, in the middle: who calls, or the age of the frame
 	Notice   string   // below Headline: why there is no new frame
 	Banner   string   // at the top: who calls while a frame is shown
+	Code     string   // below Banner, large: the code of a pairing
+	Pairing  string   // below Code: the pairing, and the keys for it
 	Info     string   // at the top left: statistics
 	Lines    []string // at the bottom: messages, oldest first
 	Typing   string   // below Lines: the message being typed
@@ -29,7 +31,7 @@ func (w *Overlay) Equal(v *Overlay) bool {
 		}
 	}
 	return w.Title == v.Title && w.Notice == v.Notice && w.Headline == v.Headline &&
-		w.Banner == v.Banner && w.Info == v.Info && w.Typing == v.Typing &&
+		w.Banner == v.Banner && w.Code == v.Code && w.Pairing == v.Pairing && w.Info == v.Info && w.Typing == v.Typing &&
 		w.Stale == v.Stale && w.Blank == v.Blank && w.PIP == v.PIP && w.PIPStale == v.PIPStale
 }
 
@@ -65,13 +67,22 @@ func (l *textLine) blend(row []byte, y int) {
 	}
 }
 
-// layoutText places the texts of an overlay: banner and statistics at the top,
+// layoutText places the texts of an overlay: banner, pairing and statistics at
+// the top,
 // headline and notice in the middle, messages at the bottom.
 func (p *Painter) layoutText(px Pixels, o *Overlay) {
 	em := max(11, min(px.H/22, px.W/32))
 	top := em / 2
-	if o.Banner != "" {
-		top = p.addLines(px, p.text.wrap(o.Banner, em*5/4, px.W*9/10), em*5/4, px.W/2, top, true) + em/2
+	for _, l := range []struct {
+		text string
+		em   int
+	}{{o.Banner, em * 5 / 4}, {o.Code, 2 * em}, {o.Pairing, em}} {
+		lines := p.text.wrap(l.text, l.em, px.W*9/10)
+		if len(lines) > 0 {
+			// At least half of the frame stays free.
+			lines = lines[:min(len(lines), max(1, (px.H/2-top)/lineHeight(l.em)))]
+			top = p.addLines(px, lines, l.em, px.W/2, top, true) + em/4
+		}
 	}
 	if o.Info != "" {
 		p.addLines(px, p.text.wrap(o.Info, em*3/4, px.W*9/10), em*3/4, em/2, top, false)

@@ -9,16 +9,20 @@ import (
 
 const keyHelp = "q quit · Enter message "
 
-// drawOverlay draws the texts: the banner in the first row, the notice in the
+// drawOverlay draws the texts: banner and pairing at the top, the notice in the
 // middle, messages at the bottom, and the status line below the frame.
 func (c *cells) drawOverlay(o *render.Overlay) {
 	if c.cols < 1 || c.rows < 1 {
 		return
 	}
 	frameRows := c.rows - 1
-	if o.Banner != "" {
-		c.drawCentered(wrap(o.Banner, c.cols-2), 0, black, white)
+	var top []string
+	for _, text := range []string{o.Banner, o.Code, o.Pairing} {
+		top = append(top, wrap(text, c.cols-2)...)
 	}
+	// At least half of the frame stays free.
+	top = top[:min(len(top), max(1, frameRows/2))]
+	c.drawCentered(top, len(top)/2, black, white)
 	var notice []string
 	if o.Headline != "" {
 		notice = append(notice, o.Headline)

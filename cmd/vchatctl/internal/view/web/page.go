@@ -59,7 +59,38 @@ func (s *Server) routes() http.Handler {
 		}
 		return s.client.SetPrivacy(ctx, *r.Privacy)
 	}))
+	m.HandleFunc("POST /pair/accept", handler(s.acceptPairing))
+	m.HandleFunc("POST /pair/confirm", command(func(ctx context.Context, r api.PairConfirm) error {
+		_, err := s.client.ConfirmPairing(ctx, r)
+		return err
+	}))
+	m.HandleFunc("POST /pair/refuse", command(func(ctx context.Context, r api.PairRefuse) error {
+		_, err := s.client.RefusePairing(ctx, r)
+		return err
+	}))
 	return m
+}
+
+// acceptPairing accepts a device and returns once the pairing has ended. The
+// pairing ends with the page that has accepted it.
+func (s *Server) acceptPairing(ctx context.Context, r api.PairAccept) error {
+	events, err := s.client.AcceptPairing(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	for {
+		e, err := events.Next()
+		if err != nil {
+			return err
+		}
+		if e.Pairing != nil && e.Pairing.Error != nil {
+			return e.Pairing.Error
+		}
+		if e.Pairing != nil && e.Pairing.State == api.PairingPaired {
+			return nil
+		}
+	}
 }
 
 func onCall(do func(context.Context, string) (api.Call, error)) http.HandlerFunc {
@@ -72,9 +103,18 @@ func onCall(do func(context.Context, string) (api.Call, error)) http.HandlerFunc
 // commandTimeout is how long the daemon may take for a command.
 const commandTimeout = 10 * time.Second
 
-// command returns a handler that reads a request, passes it to do, and responds
-// with 204 or the error.
+// command is handler for what the daemon does within commandTimeout.
 func command[T any](do func(context.Context, T) error) http.HandlerFunc {
+	return handler(func(ctx context.Context, r T) error {
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		return do(ctx, r)
+	})
+}
+
+// handler returns a handler that reads a request, passes it to do, and responds
+// with 204 or the error.
+func handler[T any](do func(context.Context, T) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !isJSON(r) {
 			http.Error(w, "content type must be application/json", http.StatusUnsupportedMediaType)
@@ -85,9 +125,7 @@ func command[T any](do func(context.Context, T) error) http.HandlerFunc {
 			writeError(w, err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
-		defer cancel()
-		if err := do(ctx, req); err != nil {
+		if err := do(r.Context(), req); err != nil {
 			writeError(w, err)
 			return
 		}

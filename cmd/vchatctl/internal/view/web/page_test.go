@@ -46,6 +46,11 @@ type pluggableCamera struct {
 func newPluggableCamera(t *testing.T, d *daemontest.Device) *pluggableCamera {
 	t.Helper()
 	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} { // of root, the command runs as another user
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p := &pluggableCamera{t, filepath.Join(dir, "plugged-in")}
 	m := image.NewRGBA(image.Rect(0, 0, 320, 240))
 	for n := range 8 {
@@ -444,4 +449,61 @@ func TestPage_otherSites(t *testing.T) {
 	if n := r.device.Feed(api.Self).Readers(); n != 0 {
 		t.Errorf("got %d readers of the camera, want none", n)
 	}
+}
+
+// The page accepts a device that asks, and confirms its code. A double click
+// does not.
+func TestPage_pairing(t *testing.T) {
+	browser := newChromium(t)
+	hall, cellar := daemontest.New(t, "hall"), daemontest.New(t, `<b>cellar`)
+	hall.Start()
+	cellar.Start()
+	server := start(t, hall.Config.Control.Socket, "")
+	browser.open(server.URL())
+	clock := 0
+	pass := func() { // the clock of the page stands still but for this
+		clock += 60_000
+		eval[bool](browser, fmt.Sprintf(`performance.now = () => %d; true`, clock))
+	}
+	pass()
+	dials, err := cellar.Client.Pair(t.Context(), api.PairRequest{Address: hall.Config.Listen})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dials.Close()
+	const text = `document.getElementById('pairing').textContent`
+	browser.wait("the request", includes(text, `"<b>cellar" wants to pairfrom 127.0.0.1`))
+	browser.press("y") // too early
+	click := func(class string) {
+		eval[bool](browser, `document.querySelector('#pairing button.`+class+`').click(); true`)
+	}
+	click("answer")
+	if s := hall.Status().Pairing; s == nil || s.State != api.PairingRequested {
+		t.Fatalf("got %+v, want the request still open", s)
+	}
+	pass()
+	click("answer")
+	code := ""
+	for code == "" {
+		e, err := dials.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = e.Pairing.Code
+	}
+	browser.wait("the code", includes(text, code))
+	browser.wait("the same code, large", `parseFloat(getComputedStyle(document.querySelector('#pairing .code')).fontSize) > 30`)
+	click("answer")
+	if s := hall.Status().Pairing; s == nil || s.State != api.PairingComparing {
+		t.Fatalf("got %+v, want the code not confirmed by a double click", s)
+	}
+	pass()
+	browser.press("y")
+	browser.wait("that it waits", includes(text, "confirmed here"))
+	if _, err := cellar.Client.ConfirmPairing(t.Context(), api.PairConfirm{Code: code}); err != nil {
+		t.Fatal(err)
+	}
+	browser.wait("the new peer", includes(`document.getElementById('peers').textContent`, "cellar"))
+	browser.wait("the end", text+` === ''`)
+	browser.wait("a note", includes(`document.getElementById('problem').textContent`, "Paired"))
 }

@@ -24,6 +24,31 @@ type state struct {
 	DaemonUp bool    `json:"daemon_up"` // vchatd answers
 	Ringing  []ring  `json:"ringing"`   // incoming calls
 	Peers    []peer  `json:"peers"`
+
+	Pairing *pairing `json:"pairing"` // that waits for a user; null: none
+}
+
+// pairing is a view.Pairing, and what the page sends back with an answer.
+type pairing struct {
+	State string `json:"state"`
+	ID    string `json:"id"`
+	Name  string `json:"name"` // for the other device here; "": the one that it has
+	Title string `json:"title"`
+	Code  string `json:"code"`
+	Text  string `json:"text"`
+	Yes   string `json:"yes"` // label of the button; "": no button
+	No    string `json:"no"`
+}
+
+// newPairing returns nil if no pairing waits for a user.
+func newPairing(s *api.Status, rights api.Rights) *pairing {
+	p := s.Pairing
+	shown, ok := view.NewPairing(p, rights)
+	if !ok || p.State == api.PairingRequested && s.DoNotDisturb {
+		return nil
+	}
+	return &pairing{State: string(p.State), ID: p.ID, Name: p.Suggested, Title: shown.Title, Code: shown.Code,
+		Text: shown.Text, Yes: shown.Yes, No: shown.No}
 }
 
 // reason is a view.StaleReason whose age the page updates.
@@ -66,9 +91,10 @@ type deviceInfo struct {
 	shownFeed     string // the last one
 
 	status       api.Status
-	daemonErr    error     // why the daemon does not answer; nil: it does
-	daemonLostAt time.Time // when daemonErr occurred
-	lastCall     *api.Call // the call that ended last
+	rights       api.Rights // of this program; zero: unknown
+	daemonErr    error      // why the daemon does not answer; nil: it does
+	daemonLostAt time.Time  // when daemonErr occurred
+	lastCall     *api.Call  // the call that ended last
 }
 
 // newState returns the state of a device for the page.
@@ -91,6 +117,7 @@ func newState(d *deviceInfo) state {
 			s.Ringing = append(s.Ringing, ring{c.Peer})
 		}
 	}
+	s.Pairing = newPairing(&d.status, d.rights)
 	for _, p := range d.status.Peers {
 		entry := peer{Name: p.Name, Status: linkText(&p.Link)}
 		if c := callWith(&d.status, p.Name); c != nil {

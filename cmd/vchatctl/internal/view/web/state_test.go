@@ -105,3 +105,34 @@ func TestNewState(t *testing.T) {
 		})
 	}
 }
+
+func TestNewState_pairing(t *testing.T) {
+	requested := &api.Pairing{State: api.PairingRequested, ID: "CCCCC", Claimed: "<b>cellar", Address: "10.0.0.9"}
+	comparing := &api.Pairing{State: api.PairingComparing, ID: "CCCCC", Claimed: "cellar", Address: "10.0.0.9:1",
+		Code: "482 913", NameError: &api.Error{}, Suggested: "cellar-2"}
+	for _, tt := range []struct {
+		name   string
+		status api.Status
+		rights api.Rights
+		want   *pairing
+	}{
+		{"none", api.Status{}, api.Rights{}, nil},
+		{"requested", api.Status{Pairing: requested}, api.Rights{}, &pairing{State: "requested", ID: "CCCCC",
+			Title: `"<b>cellar" wants to pair`, Text: "from 10.0.0.9", Yes: "accept", No: "refuse"}},
+		{"do not disturb", api.Status{Pairing: requested, DoNotDisturb: true}, api.Rights{}, nil},
+		{"without the right", api.Status{Pairing: requested},
+			api.Rights{Watch: true, Groups: map[string]string{"administer": "staff"}}, &pairing{State: "requested",
+				ID: "CCCCC", Title: `"<b>cellar" wants to pair`, Text: "from 10.0.0.9; only the group staff may answer"}},
+		{"comparing", api.Status{Pairing: comparing, DoNotDisturb: true}, api.Rights{}, &pairing{State: "comparing",
+			ID: "CCCCC", Name: "cellar-2", Title: `pairing with "cellar"`, Code: "482 913",
+			Text: `same code on "cellar" (10.0.0.9)? It will be called cellar-2 here.`,
+			Yes:  "yes", No: "no"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := newState(&deviceInfo{status: tt.status, rights: tt.rights}).Pairing
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}

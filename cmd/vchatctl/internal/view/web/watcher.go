@@ -70,6 +70,11 @@ func (w *watcher) readEvents(ctx context.Context) error {
 		return err
 	}
 	defer events.Close()
+	if rights, err := w.client.Rights(ctx); err == nil { // else an older daemon: the page tries
+		w.mu.Lock()
+		w.device.rights = rights
+		w.mu.Unlock()
+	}
 	for {
 		e, err := events.Next()
 		if err != nil {

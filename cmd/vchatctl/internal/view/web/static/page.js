@@ -81,7 +81,7 @@ function updateTexts() {
 function updateState() {
   setText($('title'), state.title);
   const ringing = state.ringing.map((r) => r.peer);
-  document.title = ringing.length ? `${ringing[0]} is calling` : `${state.title} – vchat`;
+  document.title = ringing.length ? `${ringing[0]} is calling` : state.pairing?.title ?? `${state.title} – vchat`;
   $('hangup').hidden = state.call === '' || state.call === 'incoming';
   $('privacy').setAttribute('aria-pressed', state.privacy);
   $('privacy').disabled = !state.daemon_up;
@@ -93,6 +93,8 @@ function updateState() {
   $('send').disabled = !canSend;
   setText($('to'), canSend ? `Message to ${state.feed}` : 'Messages need a call');
   syncChildren($('ringing'), state.ringing, (r) => r.peer, makeRing, () => {});
+  const pairings = state.pairing ? [state.pairing] : [];
+  syncChildren($('pairing'), pairings, (p) => JSON.stringify(p), makePairing, () => {});
   syncChildren($('peers'), state.peers, (p) => p.name, makePeer, updatePeer);
   updateFeeds();
   updateTexts();
@@ -138,6 +140,30 @@ function makeRing({ peer }) {
     button('Answer', 'a', 'answer', () => post('answer', { peer })), button('Decline', 'd', 'end', () => post('decline', { peer })));
   e.setAttribute('aria-label', 'Incoming call');
   return e;
+}
+
+const pairDelay = 1000; // ms; a double click must not answer what it reveals
+
+function makePairing(pairing) {
+  const text = element('p', {}, pairing.title);
+  const e = element('section', { className: 'ring pairing' }, text);
+  if (pairing.code) e.append(element('p', { className: 'code' }, pairing.code));
+  e.append(element('p', { className: 'text' }, pairing.text));
+  e.setAttribute('role', 'alert');
+  e.setAttribute('aria-label', 'Pairing');
+  const shown = performance.now();
+  const answer = (yes) => () => { if (performance.now() - shown >= pairDelay) answerPairing(pairing, yes); };
+  if (pairing.yes) e.append(button(capitalize(pairing.yes), 'y', 'answer', answer(true)));
+  if (pairing.no) e.append(button(capitalize(pairing.no), 'n', 'end', answer(false)));
+  return e;
+}
+
+const capitalize = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+async function answerPairing({ state: step, id, code, name }, yes) {
+  if (!yes) post('pair/refuse', { id });
+  else if (step === 'comparing') post('pair/confirm', { code, name });
+  else if (await post('pair/accept', { id })) showNote('Paired: the device is in the list of peers.');
 }
 
 function makePeer({ name }) {
@@ -236,10 +262,13 @@ function toggleInfo() {
 }
 
 const hangup = () => { if (!$('hangup').hidden) post('hangup', { peer: state.feed }); };
+// clickPairing presses a button of the pairing that is shown.
+const clickPairing = (className) => $('pairing').querySelector(`button.${className}`)?.click();
 const firstCaller = (command) => { if (state?.ringing.length) post(command, { peer: state.ringing[0].peer }); };
 
 const keys = {
   f: fullscreen, s: snapshot, p: toggleOwn, i: toggleInfo, h: hangup, a: () => firstCaller('answer'), d: () => firstCaller('decline'),
+  y: () => clickPairing('answer'), n: () => clickPairing('end'),
   Enter: () => $('line').focus(),
 };
 
