@@ -26,6 +26,9 @@ const (
 	usb2Payload = 196
 
 	maxHolders = 3
+
+	noCamera     = "no camera is connected" // as vchatd says it
+	noCameraHint = "plug one in; a Pi camera module needs an exec: camera, see packaging/doc/cameras.md"
 )
 
 // checkCamera reports whether the camera works, and measures what it delivers.
@@ -56,7 +59,10 @@ func (f *facts) checkCamera(ctx context.Context) []Finding {
 	case measureErr != nil:
 		x.Level, x.Message, x.Hint = Problem, measureErr.Error(), "vchatctl camera lists the cameras"
 		if c.Reason != "" {
-			x.Message = c.Reason
+			x.Message = strings.TrimPrefix(c.Reason, c.Device+": ")
+		}
+		if x.Message == noCamera {
+			x.Hint = noCameraHint
 		}
 		if holders := f.holders(node, info.InUseBy); len(holders) > 0 {
 			x.Message, x.Hint = "in use by "+strings.Join(holders, ", "), "end the other program"
@@ -267,8 +273,7 @@ func (f *facts) checkNodes() (found []Finding) {
 		found = append(found, f.usbFinding(node, api.Status{}, api.CameraInfo{})...)
 	}
 	if found == nil {
-		return []Finding{{Level: Note, Subject: "camera", Message: "no camera is connected",
-			Hint: "plug one in; a Pi camera module needs an exec: camera, see packaging/doc/cameras.md"}}
+		return []Finding{{Level: Note, Subject: "camera", Message: noCamera, Hint: noCameraHint}}
 	}
 	return found
 }

@@ -203,6 +203,9 @@ func TestRun_finding(t *testing.T) {
 		{"no frames", func(_ *System, _ fstest.MapFS, d *fakeDaemon) {
 			d.fps, d.status.Camera.Reason = 0, "camera sends no frames"
 		}, "problem camera /dev/video0 (C920): camera sends no frames"},
+		{"no camera", func(_ *System, _ fstest.MapFS, d *fakeDaemon) {
+			d.fps, d.status.Camera = 0, api.Camera{Device: "auto", Reason: "auto: no camera is connected"}
+		}, "problem camera auto: no camera is connected | plug one in"},
 		{"held camera", func(_ *System, files fstest.MapFS, d *fakeDaemon) {
 			d.fps = 0
 			files["proc/812/comm"], files["proc/812/fd/7"] = file("cheese\n"), symlink("/dev/video0")

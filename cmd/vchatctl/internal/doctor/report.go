@@ -122,7 +122,7 @@ var (
 	// quotedPattern is what %q prints: often a name that another device claims.
 	quotedPattern = regexp.MustCompile(`^"(?:[^"\\]|\\.)*"`)
 	urlPattern    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
-	idPattern     = regexp.MustCompile(`^(?i)[A-Z2-7]{5}(-[A-Z2-7]{1,5})+(-?…)?`)
+	idPattern     = regexp.MustCompile(`^([A-Z2-7]{5}(-[A-Z2-7]{1,5})*-…|[A-Z2-7]{5}(-[A-Z2-7]{1,5})+\b|(?i:[A-Z2-7]{5}(-[A-Z2-7]{5}){2,}\b))`)
 	macPattern    = regexp.MustCompile(`^(?i)[0-9a-f]{2}([:-][0-9a-f]{2}){5}`)
 	// nicPattern is an interface that is named after its MAC address.
 	nicPattern = regexp.MustCompile(`^[a-z]{2}x[0-9a-f]{12}`)
@@ -202,8 +202,13 @@ func matchForm(text string) (n int, placeholder string) {
 	} else if m != "" {
 		return len(m), m
 	}
-	if m := addressChars.FindString(text); isAddress(m) {
-		return len(m), "IP"
+	for m := addressChars.FindString(text); m != ""; m = m[:len(m)-1] {
+		if isAddress(m) {
+			return len(m), "IP"
+		}
+		if !strings.HasSuffix(m, ".") && !strings.HasSuffix(m, ":") { // as at the end of a clause
+			break
+		}
 	}
 	if m := hostPattern.FindString(text); m != "" {
 		if slices.ContainsFunc(publicNames, func(suffix string) bool { return strings.HasSuffix(m, suffix) }) {
@@ -221,7 +226,6 @@ func isPublicPath(p string) bool {
 
 // isAddress reports whether a text is an IP address, with a port or not.
 func isAddress(text string) bool {
-	text = strings.TrimRight(text, ".:")
 	if _, err := netip.ParseAddrPort(text); err == nil {
 		return true
 	}

@@ -140,6 +140,8 @@ func TestHide(t *testing.T) {
 			"/etc/vchat.yaml:3:1"},
 		{"/etc/../home/bert and /root/x", "/… and /…"},
 		{"delivers mjpeg 1280x720 at 29.9 frames a second, 30.0 ms", "delivers mjpeg 1280x720 at 29.9 frames a second, 30.0 ms"},
+		{"lookup x on 10.255.255.53:53: no such host, see fe80::.", "lookup x on IP: no such host, see IP."},
+		{"let avahi-daemon run; key XCPZR-QG6IN-AAAAA, XCPZR-…, xcpzr-qg6in-aaaaa", "let avahi-daemon run; key ID…, ID…, ID…"},
 		{"wlx00c0caabcdef, wlan0, DE-AD-BE-EF-00-01", "wifi…, wlan0, MAC"},
 		{"vchatd.service runs vchat 0.1.0; see bert.example.org", "vchatd.service runs vchat 0.1.0; see HOST"},
 		{"sudo systemctl enable --now vchatd", "sudo systemctl enable --now vchatd"},
