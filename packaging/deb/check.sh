@@ -152,6 +152,7 @@ check_chroot() {
 	quietly "$root" dpkg -i /tmp/vchat.deb
 	in_root "$root" id vchat
 	in_root "$root" getent group vchat-admin >/dev/null || fail 'no group vchat-admin'
+	in_root "$root" getent group vchat-pair >/dev/null || fail 'no group vchat-pair'
 	[ -L "$root/$links/vchatd.service" ] || fail 'vchatd is not enabled'
 	[ ! -e "$root/$links/vchat-view.service" ] || fail 'the kiosk is enabled'
 	in_root "$root" vchatd check-config

@@ -15,7 +15,7 @@ for f in "$here"/packaging/*sysusers*; do [ ! -e "$f" ] || systemd-sysusers "$f"
 for f in "$here"/packaging/*tmpfiles*; do [ ! -e "$f" ] || systemd-tmpfiles --create "$f"; done
 # The users of these groups may use vchatctl. A packaged sysusers file may already
 # have created them.
-for group in vchat vchat-admin; do getent group $group >/dev/null || groupadd --system $group; done
+for group in vchat vchat-pair vchat-admin; do getent group $group >/dev/null || groupadd --system $group; done
 usermod --append --groups vchat,vchat-admin tester
 
 install -D -m644 $here/guest/alice.conf /etc/systemd/system/vchatd.service.d/vm.conf
