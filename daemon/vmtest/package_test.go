@@ -99,11 +99,11 @@ func runHost(t *testing.T, script string) {
 
 // listFiles lists the files of the machine with owner and mode, and the users.
 // It omits logs, backups, and what apt, dpkg and systemd keep about themselves.
-const listFiles = `find / -xdev \( -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache/apt ` +
+const listFiles = `(find / -xdev \( -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache/apt ` +
 	`-o -path /var/cache/ldconfig -o -path /var/lib/systemd -o -path /var/tmp -o -path /tmp -o -path '/etc/*-' ` +
 	`-o -path /etc/.pwd.lock -o -path /etc/machine-id -o -path /home/tester \) -prune -o -printf '%p %y %m %u %g %l\n' | sort; ` +
-	`find /var/lib/systemd -name '*vchat*'; ls -d /run/vchat* /run/systemd/units/*vchat* 2>/dev/null; ` +
-	`cut -d: -f1,3,4 /etc/passwd; cat /etc/group; systemctl list-units --all --no-legend --plain '*vchat*'`
+	`find /run /var/lib/systemd -xdev -name '*vchat*'; ` +
+	`cut -d: -f1,3,4 /etc/passwd; cat /etc/group; systemctl list-units --all --no-legend --plain '*vchat*')`
 
 // The second device of the call is not in the package's unit. It runs as the
 // user tester, with its own folders.

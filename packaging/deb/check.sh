@@ -91,14 +91,14 @@ check_same() {
 	echo 'two builds are equal'
 }
 
-# debootstrap_into FOLDER ARCH PACKAGES makes a Debian without an init system that
-# runs.
-debootstrap_into() {
+# debian_into FOLDER ARCH [OPTION…] makes a Debian whose init system does not run.
+# The options are those of mmdebstrap.
+debian_into() {
 	local sources=/etc/apt/sources.list.d/debian.sources mirror
 	[ -e $sources ] || sources=/etc/apt/sources.list
 	# The first mirror, which has the release. The others have later changes to it.
 	mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb .*[ ](https?:[^ ]+) .*/\1/p' $sources | head -n 1)
-	mmdebstrap --quiet --mode=root --variant=essential --architectures="$2" --include="$3" \
+	mmdebstrap --quiet --mode=root --architectures="$2" --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr "${@:3}" \
 		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$1" "$mirror" >"$1.log" 2>&1 ||
 		{ tail -20 "$1.log" >&2; fail "mmdebstrap for $2 failed"; }
 	# Nothing may start here.
@@ -144,7 +144,7 @@ next_version() {
 # Debian whose systemd does not run.
 check_chroot() {
 	local root=$scratch/chroot links=etc/systemd/system/multi-user.target.wants option
-	debootstrap_into "$root" amd64 systemd,passwd
+	debian_into "$root" amd64 --variant=essential --include=systemd,passwd
 	cp "$(package amd64)" "$root/tmp/vchat.deb"
 	next_version "$(package amd64)" "$root/tmp/next.deb"
 	files "$root" >"$scratch/before"
@@ -201,14 +201,18 @@ register() {
 	handlers+=("$name")
 }
 
-# foreign ARCH runs the package of another architecture in its Debian.
+# foreign ARCH CPU installs and runs the package of another architecture in its
+# Debian. That is only unpacked: emulation would take minutes to configure it.
 foreign() {
 	local root=$scratch/$1
-	debootstrap_into "$root" "$1" systemd-standalone-sysusers,passwd
+	debian_into "$root" "$1" --variant=extract --include='?essential' --include=systemd-standalone-sysusers,passwd
+	cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
+	cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
+	touch "$root/etc/shadow" "$root/etc/gshadow" "$root/var/lib/dpkg/status"
 	cp "$(package "$1")" "$root/tmp/vchat.deb"
 	files "$root" >"$root.before"
-	quietly "$root" dpkg -i /tmp/vchat.deb
-	# A Raspberry Pi Zero's processor for the programs of armhf.
+	in_root "$root" dpkg --force-depends -i /tmp/vchat.deb # dpkg knows nothing that is installed
+	in_root "$root" id vchat
 	in_root "$root" env QEMU_CPU="$2" vchatctl version
 	in_root "$root" env QEMU_CPU="$2" vchatd check-config
 	in_root "$root" env QEMU_CPU="$2" vchatd demo --for 5s | tail -n 3
@@ -224,7 +228,7 @@ check_foreign() {
 	register arm
 	foreign arm64 cortex-a53 >"$scratch/arm64.out" 2>&1 &
 	arm64=$!
-	foreign armhf arm1176
+	foreign armhf arm1176 # the processor of a Raspberry Pi Zero
 	wait $arm64 || { cat "$scratch/arm64.out"; fail arm64; }
 	cat "$scratch/arm64.out"
 }
