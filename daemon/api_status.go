@@ -200,10 +200,18 @@ func sendingView(s link.Sending) *api.Sending {
 	return v
 }
 
+const (
+	subjectListen = "listen"
+	listenHint    = "vchatd tries again when the network changes; check listen in the configuration"
+)
+
 // problems lists what does not work. A resuming call reports the loss of its
 // link, so that link is not listed again.
 func (d *Daemon) problems(s api.Status) []api.Problem {
 	all := slices.Concat(d.refused.problems(), d.stateProblem(), d.storeProblems(), d.hooks.Problems())
+	if err := d.links.ListenError(); err != nil {
+		all = append(all, api.Problem{Subject: subjectListen, Message: err.Error(), Hint: listenHint})
+	}
 	if c := s.Camera; c.State == api.CameraLost || c.State == api.CameraFailed {
 		all = append(all, api.Problem{Subject: "camera", Message: c.Reason})
 	}

@@ -96,7 +96,7 @@ func (d *Daemon) callChanged(c call.Call) {
 		s = newCallSession()
 		d.sessions[c.Peer] = s
 	}
-	log := d.log.With("peer", c.Peer, "state", c.State, "direction", c.Direction)
+	log := d.log.With("peer", c.Peer, "state", c.State, "direction", c.Direction, "call_id", wire.CallID(c.ID))
 	_, live := d.calls.Get(c.Peer)
 	d.links.SetInCall(c.Peer, live)
 	switch c.State {

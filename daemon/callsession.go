@@ -83,7 +83,7 @@ func (d *Daemon) feedOf(l *link.Link, f *frame.Meta) *frame.Hub {
 	if !s.hasFrames && !f.Card {
 		s.hasFrames = true
 		d.publishCall(c)
-		d.log.Info("first frame received", "peer", c.Peer)
+		d.log.Info("first frame received", "peer", c.Peer, "call_id", wire.CallID(c.ID))
 	}
 	return s.hub
 }

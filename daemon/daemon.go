@@ -175,7 +175,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.links = link.New(link.Config{
 		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),
 		Handler: (*linkHandler)(d), Log: log,
-		Network: netwatch.Watch, Pairing: d.servePairing,
+		Network: netwatch.Watch, Pairing: d.servePairing, Listening: func() { notify(d.statusDirty) },
 		Keys: loadPeerKeys(cfg.StateDir), OnKeys: keepPeerKeys(cfg.StateDir, log),
 	})
 	d.links.Configure(cfg.Name, peers)
@@ -195,7 +195,7 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 func (d *Daemon) ID() identity.ID { return d.identity.ID() }
 
 // Ready returns a channel that is closed once Run listens on the control
-// socket and for peers.
+// socket and, if this device has the address already, for peers.
 func (d *Daemon) Ready() <-chan struct{} { return d.ready }
 
 // Addr returns the address for peers, or nil if the device does not listen. It
@@ -267,10 +267,7 @@ func (d *Daemon) listen() error {
 		return nil
 	}
 	if err := d.links.Listen(d.startConfig.Listen); err != nil {
-		// Serve removes the control socket when its context is done.
-		done, cancel := context.WithCancel(context.Background())
-		cancel()
-		return errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), d.control.Serve(done))
+		return errors.Join(fmt.Errorf("%w: %w", ErrUnavailable, err), d.control.Close())
 	}
 	return nil
 }

@@ -152,7 +152,8 @@ func (h *linkHandler) Quality(l *link.Link) {
 		return
 	}
 	if out := d.callView(c).Sending; out != nil {
-		d.log.Info("send quality changed", "peer", c.Peer, "quality", out.Quality, "cause", out.Reason)
+		d.log.Info("send quality changed", "peer", c.Peer, "call_id", wire.CallID(c.ID),
+			"quality", out.Quality, "cause", out.Reason)
 	}
 	d.publishCall(c)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"vchat/daemon/api"
+	"vchat/daemon/control"
 	"vchat/daemon/logging"
 )
 
@@ -35,6 +36,30 @@ func sdNotify(state string) {
 
 // notifyTimeout is short enough for the end of a process within two seconds.
 const notifyTimeout = 300 * time.Millisecond
+
+// ErrSockets reports that systemd has passed sockets that are not one control
+// socket. A restart does not change that.
+var ErrSockets = control.ErrInherited
+
+// InheritedSocket returns the control socket that systemd has opened for this
+// process, or nil. Errors: ErrSockets.
+func InheritedSocket() (*net.UnixListener, error) { return control.Inherited() }
+
+// UseSocket makes Run serve a socket of InheritedSocket. Call it before Run.
+func (d *Daemon) UseSocket(l *net.UnixListener) { d.control.Inherit(l) }
+
+// RefuseClients answers the clients of a socket of InheritedSocket: vchatd
+// cannot start because of err. It returns when ctx ends or, unless quiet is 0,
+// when no client has come for that long.
+func RefuseClients(ctx context.Context, l *net.UnixListener, err error, quiet time.Duration) {
+	lines := faultLines(err)
+	message := "vchatd cannot start: " + lines[0]
+	if len(lines) > 1 {
+		message += fmt.Sprintf(" (and %d more)", len(lines)-1)
+	}
+	control.Refuse(ctx, l, Version, &api.Error{Kind: api.CannotStart, Message: message,
+		Hint: "systemctl status vchatd"}, quiet)
+}
 
 // statusInterval is how often the rates in the STATUS line of `systemctl
 // status` are updated during a call.
@@ -84,6 +109,9 @@ func statusLine(s api.Status) string {
 	}
 	if s.Privacy {
 		camera = "camera off (privacy)"
+	}
+	if i := slices.IndexFunc(s.Problems, func(p api.Problem) bool { return p.Subject == subjectListen }); i >= 0 {
+		camera += "; not listening: " + s.Problems[i].Message
 	}
 	if i := slices.IndexFunc(s.Problems, func(p api.Problem) bool { return p.Subject == "config" }); i >= 0 {
 		p := s.Problems[i]

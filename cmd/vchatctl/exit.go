@@ -108,7 +108,7 @@ func exitCodeForKind(k api.Kind) int {
 		return exitUsage
 	case api.CameraUnavailable, api.PrivacyOn:
 		return exitCamera
-	case api.ShuttingDown:
+	case api.ShuttingDown, api.CannotStart:
 		return exitNoDaemon
 	}
 	return exitFailed

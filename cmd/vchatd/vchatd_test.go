@@ -52,6 +52,10 @@ func TestScripts(t *testing.T) {
 			"ask":     cmdAsk,
 			"signal":  cmdSignal,
 			"finish":  cmdFinish,
+			"bind":    cmdBind,
+			"inherit": cmdInherit,
+			"refused": cmdRefused,
+			"held":    cmdHeld,
 			"ownpeer": cmdOwnPeer,
 		},
 	})
@@ -60,7 +64,9 @@ func TestScripts(t *testing.T) {
 // program is the vchatd that a script started.
 type program struct {
 	cmd    *exec.Cmd
-	stderr strings.Builder
+	stderr lockedBuffer
+
+	inherited []*os.File // sockets of bind
 }
 
 // setup sets three variables of a script: $RUN, a directory with a path short

@@ -29,6 +29,7 @@ const (
 	Unsupported       Kind = "unsupported"
 	RateLimited       Kind = "rate_limited"
 	ShuttingDown      Kind = "shutting_down"
+	CannotStart       Kind = "cannot_start" // systemd has started the daemon for this request, in vain
 	Internal          Kind = "internal"
 )
 
@@ -47,7 +48,7 @@ func (k Kind) HTTPStatus() int {
 		return http.StatusConflict
 	case PeerUnreachable, PeerIdentity:
 		return http.StatusBadGateway
-	case CameraUnavailable, NoFrame, ShuttingDown:
+	case CameraUnavailable, NoFrame, ShuttingDown, CannotStart:
 		return http.StatusServiceUnavailable
 	case RateLimited:
 		return http.StatusTooManyRequests

@@ -50,16 +50,16 @@ func (m *messageLog) add(log *slog.Logger, now time.Time, text string) {
 	defer m.mu.Unlock()
 	if m.logged < maxLogLines {
 		m.logged++
-		log.Info("camera command output", "text", text)
+		log.Info("camera command output", "device", commandDevice, "text", text)
 		if m.logged == maxLogLines {
 			m.reported = now
-			log.Info("camera command output limit reached", "lines", maxLogLines)
+			log.Info("camera command output limit reached", "device", commandDevice, "lines", maxLogLines)
 		}
 		return
 	}
 	m.omitted++
 	if now.Sub(m.reported) >= omittedLinesPause {
-		log.Info("camera command output omitted", "lines", m.omitted)
+		log.Info("camera command output omitted", "device", commandDevice, "lines", m.omitted)
 		m.reported, m.omitted = now, 0
 	}
 }

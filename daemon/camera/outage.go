@@ -83,6 +83,9 @@ type faultLog struct {
 	limiter *rate.Limiter
 }
 
+// logDevice returns the camera for the log.
+func (s *supervisor) logDevice() string { return logDevice(cmp.Or(s.device, s.cfg.Device)) }
+
 // logFault logs the outage.
 func (s *supervisor) logFault() {
 	o := &s.outage
@@ -90,8 +93,7 @@ func (s *supervisor) logFault() {
 	if o.cause.routine {
 		level = slog.LevelInfo
 	}
-	device := logDevice(cmp.Or(s.device, s.cfg.Device))
-	s.log.Log(s.ctx, level, "camera lost", "device", device, "cause", o.cause.name, "err", o.reason)
+	s.log.Log(s.ctx, level, "camera lost", "device", s.logDevice(), "cause", o.cause.name, "err", o.reason)
 	o.logged = true
 }
 

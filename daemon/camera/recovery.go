@@ -54,7 +54,7 @@ func (s *supervisor) escalate(err error) {
 	r := &s.recovery
 	if !r.reopened {
 		r.restarted, r.reopened = true, true
-		s.log.Info("camera reopening", "device", logDevice(cmp.Or(s.device, s.cfg.Device)))
+		s.log.Info("camera reopening", "device", s.logDevice())
 		return
 	}
 	interval := min(minResetInterval<<min(r.resets, 10), maxResetInterval)

@@ -85,11 +85,14 @@ func (e sourceEnv) open() (source, error) {
 	return nil, fmt.Errorf("unknown camera %q: %w", e.cfg.Device, errUnknownDevice)
 }
 
+// commandDevice is a camera command in the log.
+const commandDevice = "exec"
+
 // logDevice returns a device for the log. It hides the command of an exec
 // source, which may contain a password.
 func logDevice(device string) string {
 	if strings.HasPrefix(device, "exec:") {
-		return "exec"
+		return commandDevice
 	}
 	return device
 }

@@ -135,7 +135,7 @@ func (s *supervisor) start() {
 	if s.cfg.isV4L2() {
 		var err error
 		if s.watcher, err = v4l2.Watch(s.cfg.Kernel); err != nil {
-			s.log.Warn("camera hotplug detection failed", "err", err)
+			s.log.Warn("camera hotplug detection failed", "device", s.logDevice(), "err", err)
 		}
 	}
 	s.size = [2]int{s.cfg.Width, s.cfg.Height}

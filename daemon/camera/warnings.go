@@ -58,7 +58,7 @@ func (s *supervisor) setWarnings(info sourceInfo) {
 	if !slices.Equal(w.atOpen, w.logged) {
 		w.logged = w.atOpen
 		for _, text := range w.atOpen {
-			s.log.Warn("camera differs from its configuration", "err", text)
+			s.log.Warn("camera differs from its configuration", "device", s.logDevice(), "err", text)
 		}
 	}
 	s.publishWarnings()
@@ -73,7 +73,7 @@ func (s *supervisor) setWarning(id warningID, text string) {
 	w.present[id] = text
 	if now := time.Now(); text != "" && now.Sub(w.loggedAt[id]) >= warningLogPause {
 		w.loggedAt[id] = now
-		s.log.Warn("camera differs from what its driver reports", "err", text)
+		s.log.Warn("camera differs from what its driver reports", "device", s.logDevice(), "err", text)
 	}
 	s.publishWarnings()
 }
@@ -117,7 +117,7 @@ func (s *supervisor) checkRate(src source) {
 	}
 	switch {
 	case low && !warned: // the log does not follow the rate, which changes all the time
-		s.log.Warn("camera frame rate low", "err", w.lowRate)
+		s.log.Warn("camera frame rate low", "device", s.logDevice(), "err", w.lowRate)
 	case !low:
 		s.log.Info("camera frame rate recovered", "device", logDevice(info.device))
 	}
@@ -136,7 +136,8 @@ func (s *supervisor) expectedRate(promised, measured float64) float64 {
 	if w := &s.warnings; w.rate != "" {
 		w.atOpen = slices.DeleteFunc(slices.Clone(w.atOpen), func(text string) bool { return text == w.rate })
 		w.rate = ""
-		s.log.Info("camera is faster than its driver reports", "fps", math.Round(measured), "reported", promised)
+		s.log.Info("camera is faster than its driver reports", "device", s.logDevice(),
+			"fps", math.Round(measured), "reported", promised)
 		s.publishWarnings()
 	}
 	return requested

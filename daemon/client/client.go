@@ -41,6 +41,9 @@ var (
 const (
 	answerTimeout = 10 * time.Second // until an answer begins; a slow camera driver delays it up to 8 s
 	maxAnswer     = 1 << 20          // bytes of a JSON document
+
+	restartTimeout = 3 * time.Second // vchatd stops within two
+	restartPause   = 50 * time.Millisecond
 )
 
 // Client is a client of a control socket. It is safe for concurrent use.
@@ -258,8 +261,38 @@ func decode[T any](ctx context.Context, c *Client, res *http.Response) (v T, err
 	return v, nil
 }
 
-// send returns an answer with status 200. The caller closes its body.
+// send returns an answer with status 200. The caller closes its body. It sends
+// a request again that met the end of vchatd: during a restart the socket of
+// systemd stays, and the next vchatd answers.
 func (c *Client) send(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
+	res, err := c.sendOnce(ctx, method, path, query, body)
+	for end := time.Now().Add(restartTimeout); err != nil && isRestart(method, err) && time.Now().Before(end); {
+		select {
+		case <-time.After(restartPause):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		again, errAgain := c.sendOnce(ctx, method, path, query, body)
+		if errors.Is(errAgain, fs.ErrNotExist) || errors.Is(errAgain, syscall.ECONNREFUSED) {
+			return nil, err // no restart: vchatd has stopped
+		}
+		res, err = again, errAgain
+	}
+	return res, err
+}
+
+// isRestart reports whether vchatd has not done a request because it stops.
+// Only a GET may be sent again when the connection ended without an answer.
+func isRestart(method string, err error) bool {
+	var refused *api.Error
+	if errors.As(err, &refused) {
+		return refused.Kind == api.ShuttingDown
+	}
+	return method == http.MethodGet && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE))
+}
+
+func (c *Client) sendOnce(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
 	var data io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)

@@ -71,14 +71,27 @@ type Conn struct {
 }
 
 // Accept waits for the next connection.
-func (l *Listener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) { return l.accept(l.Listener) }
+
+// With returns a further listener for the same server, within the same limit.
+func (l *Listener) With(other net.Listener) net.Listener { return &further{other, l} }
+
+type further struct {
+	net.Listener
+	limit *Listener
+}
+
+// Accept waits for the next connection.
+func (f *further) Accept() (net.Conn, error) { return f.limit.accept(f.Listener) }
+
+func (l *Listener) accept(from net.Listener) (net.Conn, error) {
 	select {
 	case l.handlers <- struct{}{}:
 	case <-l.closing:
 		return nil, net.ErrClosed
 	}
 	for {
-		raw, err := l.Listener.Accept()
+		raw, err := from.Accept()
 		if err != nil {
 			<-l.handlers
 			return nil, err

@@ -16,11 +16,14 @@ const (
 	aclOther    = 0x20
 	aclRW       = 6
 	aclNoID     = 1<<32 - 1
+
+	aclAttr = "system.posix_acl_access"
 )
 
 // allowGroups lets more groups connect to a socket of mode 0660, by an access
-// control list (acl(5)). The kernel still refuses all others.
-func allowGroups(path string, gids []int) error {
+// control list (acl(5)). The kernel still refuses all others, and the owning
+// group too if owning is false.
+func allowGroups(path string, owning bool, gids []int) error {
 	if len(gids) == 0 {
 		return nil
 	}
@@ -31,11 +34,15 @@ func allowGroups(path string, gids []int) error {
 		b = binary.LittleEndian.AppendUint32(b, id)
 	}
 	entry(aclUserObj, aclRW, aclNoID)
-	entry(aclGroupObj, aclRW, aclNoID)
+	if owning {
+		entry(aclGroupObj, aclRW, aclNoID)
+	} else {
+		entry(aclGroupObj, 0, aclNoID)
+	}
 	for _, gid := range gids {
 		entry(aclGroup, aclRW, uint32(gid))
 	}
 	entry(aclMask, aclRW, aclNoID)
 	entry(aclOther, 0, aclNoID)
-	return unix.Lsetxattr(path, "system.posix_acl_access", b, 0)
+	return unix.Lsetxattr(path, aclAttr, b, 0)
 }

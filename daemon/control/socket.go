@@ -72,17 +72,8 @@ func (s *socket) open(fd int, file *os.File, g groups, log *slog.Logger) (err er
 	if s.file, err = os.Lstat(s.path); err != nil {
 		return err
 	}
-	// Change the group before the mode. Otherwise the group of this process
-	// could connect for a moment.
-	if err := chgrp(s.path, g.call); err != nil {
-		log.Warn("control socket group not set", "socket", s.path, "gid", g.call, "err", err)
-	}
-	if err := os.Chmod(s.path, socketMode); err != nil {
+	if err := setRights(s.path, g, log); err != nil {
 		return err
-	}
-	if err := allowGroups(s.path, g.others()); err != nil {
-		log.Warn("control socket groups not set: their members must be in control.group too", "socket", s.path,
-			"gids", g.others(), "err", err)
 	}
 	if err := unix.Listen(fd, backlog); err != nil {
 		return os.NewSyscallError("listen", err)
@@ -92,6 +83,29 @@ func (s *socket) open(fd int, file *os.File, g groups, log *slog.Logger) (err er
 		return err
 	}
 	s.listener = l.(*net.UnixListener)
+	return nil
+}
+
+// setRights lets the members of the groups connect, and nobody else.
+func setRights(path string, g groups, log *slog.Logger) error {
+	owning, more := true, g.others()
+	// Change the group before the mode. Otherwise the group of this process
+	// could connect for a moment.
+	if err := chgrp(path, g.call); err != nil {
+		// The unit denies chown(2). An access control list needs none.
+		owning, more = false, append(more, g.call)
+	}
+	if err := unix.Lremovexattr(path, aclAttr); err != nil && !errors.Is(err, unix.ENODATA) &&
+		!errors.Is(err, unix.ENOTSUP) {
+		return os.NewSyscallError("lremovexattr", err)
+	}
+	if err := os.Chmod(path, socketMode); err != nil {
+		return err
+	}
+	if err := allowGroups(path, owning, more); err != nil {
+		log.Warn("control socket groups not set: their members must be in the group of vchatd too", "socket", path,
+			"gids", more, "err", err)
+	}
 	return nil
 }
 
@@ -159,7 +173,10 @@ func lockDir(dir string) (unlock func(), err error) {
 
 // chgrp changes the group of a file; -1 leaves it.
 func chgrp(path string, gid int) error {
-	// The unit denies chown(2), and gives the process this group.
+	if gid < 0 {
+		return nil
+	}
+	// The unit denies chown(2), and gives the process the default group.
 	if info, err := os.Lstat(path); err == nil && info.Sys().(*syscall.Stat_t).Gid == uint32(gid) {
 		return nil
 	}

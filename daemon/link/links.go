@@ -123,8 +123,8 @@ const (
 	WantsAll                   // somebody looks
 )
 
-// Config configures Links. Pairing, Keys, OnKeys, Dial, Lookup and Network are
-// optional.
+// Config configures Links. Pairing, Keys, OnKeys, Dial, Lookup, Network and
+// Listening are optional.
 type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, for the hello
@@ -153,29 +153,34 @@ type Config struct {
 	// returns an error if it cannot, as netwatch.Watch does; nil: changes go
 	// unnoticed.
 	Network func(ctx context.Context, changed func()) error
+	// Listening is called when Run has opened a listener that Listen could not.
+	Listening func()
 }
 
 // Links holds the links to all peers. Its methods are safe for concurrent use.
 type Links struct {
-	cfg           Config
-	admission     *admission
-	acquaintances *acquaintances
-	keepingKeys   sync.Mutex    // held while OnKeys is called
-	served        chan struct{} // one value for each connection that admission has let in
-	refusals      refusals
-	frames        *frame.Budget  // memory of the received frames
-	crowded       rate.Sometimes // logs a flood
-	twin          twinVar        // another device with our key
+	cfg            Config
+	admission      *admission
+	acquaintances  *acquaintances
+	keepingKeys    sync.Mutex    // held while OnKeys is called
+	networkChanged chan struct{} // wakes awaitListener
+	served         chan struct{} // one value for each connection that admission has let in
+	refusals       refusals
+	frames         *frame.Budget  // memory of the received frames
+	crowded        rate.Sometimes // logs a flood
+	twin           twinVar        // another device with our key
 
 	mu    sync.Mutex
 	name  string
 	peers map[string]*peer
 	byID  map[identity.ID]*peer
 
-	listener net.Listener
-	ctx      context.Context
-	over     bool // Run is ending: nothing new is started
-	work     sync.WaitGroup
+	listener    net.Listener
+	lateAddress string // of a listener that Run opens; ""
+	listenErr   error  // why it is not open yet
+	ctx         context.Context
+	over        bool // Run is ending: nothing new is started
+	work        sync.WaitGroup
 }
 
 // New returns Links without peers.
@@ -187,37 +192,11 @@ func New(cfg Config) *Links {
 		cfg.Lookup = resolve.Lookup
 	}
 	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(turnRate(cfg.Identity.HandshakeCost())),
-		acquaintances: newAcquaintances(cfg.Identity, cfg.Keys),
-		served:        make(chan struct{}, maxServed), crowded: rate.Sometimes{Interval: time.Hour},
+		acquaintances:  newAcquaintances(cfg.Identity, cfg.Keys),
+		networkChanged: make(chan struct{}, 1),
+		served:         make(chan struct{}, maxServed), crowded: rate.Sometimes{Interval: time.Hour},
 		frames: frame.NewBudget(frameMemory),
 		peers:  map[string]*peer{}, byID: map[identity.ID]*peer{}}
-}
-
-// Listen opens the port for peers, such as ":7450". It is called before Run, so
-// that a port in use is reported at once.
-func (ls *Links) Listen(address string) error {
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		if err := resolve.CheckZone(host); err != nil {
-			return fmt.Errorf("listen for peers on %s: %w", address, err)
-		}
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("listen for peers on %s: %w", address, err)
-	}
-	ls.ListenOn(l)
-	return nil
-}
-
-// ListenOn accepts peers on an open listener. Run closes it.
-func (ls *Links) ListenOn(l net.Listener) { ls.listener = l }
-
-// Addr returns the address of the listener, or nil.
-func (ls *Links) Addr() net.Addr {
-	if ls.listener == nil {
-		return nil
-	}
-	return ls.listener.Addr()
 }
 
 // Run keeps the links until ctx ends. Then it sends a Bye on each of them, and
@@ -234,14 +213,14 @@ func (ls *Links) Run(ctx context.Context) error {
 	if ls.cfg.Network != nil {
 		ls.work.Go(func() { ls.followNetwork(ctx) })
 	}
-	var err error
-	if ls.listener != nil {
+	listener, err := ls.awaitListener(ctx)
+	if listener != nil {
 		ls.work.Go(func() {
 			<-ctx.Done()
-			_ = ls.listener.Close()
+			_ = listener.Close()
 		})
-		err = ls.accept(ctx)
-	} else {
+		err = ls.accept(ctx, listener)
+	} else if err == nil {
 		<-ctx.Done()
 	}
 	cancel()
@@ -344,11 +323,11 @@ func (ls *Links) hello() wire.Hello {
 }
 
 // accept serves connections until the listener is closed.
-func (ls *Links) accept(ctx context.Context) error {
+func (ls *Links) accept(ctx context.Context, listener net.Listener) error {
 	pause := newBackoff(5*time.Millisecond, 100*time.Millisecond)
 	warning := rate.Sometimes{Interval: time.Minute}
 	for {
-		conn, err := ls.listener.Accept()
+		conn, err := listener.Accept()
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {

@@ -37,6 +37,7 @@ const burstGap = 5 * time.Second
 
 func (ls *Links) onNetworkChange() {
 	ls.cfg.Log.Debug("network changed")
+	notify(ls.networkChanged)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, p := range ls.peers {

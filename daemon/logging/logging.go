@@ -1,7 +1,9 @@
 // Package logging provides the daemon's slog handlers.
 //
 // Guarantees:
-//   - A record is one line, whatever its values contain.
+//   - A record is one line, whatever its values contain. In the journal, a
+//     value stays in its field.
+//   - A journald that hangs or is missing does not delay the daemon.
 //   - A peer cannot cause more lines than its quota (LimitPeers).
 //
 // Handlers are safe for concurrent use.
@@ -11,6 +13,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,21 +21,29 @@ import (
 	"unicode/utf8"
 )
 
-// New returns a logger that writes one line per record: the message, then
-// key=value pairs. If journal is true, each line starts with its sd-daemon(3)
-// priority, because journald adds time and program. Otherwise a line starts
-// with time and level.
-func New(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
-	return slog.New(&lineHandler{w: w, level: level, journal: journal, mu: new(sync.Mutex)})
+// New returns a logger that writes one line per record: time, level, message
+// and key=value pairs.
+func New(w io.Writer, level slog.Leveler) *slog.Logger {
+	return slog.New(&lineHandler{sink: &textSink{w: w}, level: level})
 }
 
+// lineHandler formats a record and gives it to a sink.
 type lineHandler struct {
-	w       io.Writer
-	level   slog.Leveler
-	journal bool
-	mu      *sync.Mutex // guards w; shared with derived handlers
-	prefix  string      // of keys, from WithGroup
-	attrs   string      // from WithAttrs, already formatted
+	sink   sink
+	level  slog.Leveler
+	prefix string // of keys, from WithGroup
+	attrs  string // from WithAttrs, already formatted
+	fields []field
+}
+
+// field is an attribute: its whole key, and its value as text.
+type field struct{ key, value string }
+
+// sink writes records. It is safe for concurrent use.
+type sink interface {
+	// write writes the line of a record: its message and its attributes, which
+	// are also in fields.
+	write(r slog.Record, line string, fields []field) error
 }
 
 // Enabled implements slog.Handler.
@@ -41,33 +52,38 @@ func (h *lineHandler) Enabled(_ context.Context, l slog.Level) bool { return l >
 // Handle implements slog.Handler.
 func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
-	if h.journal {
-		b.WriteString(priority(r.Level))
-	} else {
-		b.WriteString(r.Time.Format("15:04:05.000 "))
-		b.WriteString(r.Level.String())
-		b.WriteByte(' ')
-	}
 	b.WriteString(Printable(r.Message))
 	b.WriteString(h.attrs)
+	fields := slices.Clip(h.fields)
 	r.Attrs(func(a slog.Attr) bool {
-		appendAttr(&b, h.prefix, a)
+		fields = appendAttr(&b, fields, h.prefix, a)
 		return true
 	})
-	b.WriteByte('\n')
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, err := io.WriteString(h.w, b.String())
+	return h.sink.write(r, b.String(), fields)
+}
+
+// textSink writes lines of text.
+type textSink struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (t *textSink) write(r slog.Record, line string, _ []field) error {
+	text := r.Time.Format("15:04:05.000 ") + r.Level.String() + " " + line + "\n"
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, err := io.WriteString(t.w, text)
 	return err
 }
 
 // WithAttrs implements slog.Handler.
 func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	var b strings.Builder
-	for _, a := range attrs {
-		appendAttr(&b, h.prefix, a)
-	}
 	c := *h
+	c.fields = slices.Clip(h.fields)
+	for _, a := range attrs {
+		c.fields = appendAttr(&b, c.fields, h.prefix, a)
+	}
 	c.attrs += b.String()
 	return &c
 }
@@ -79,36 +95,34 @@ func (h *lineHandler) WithGroup(name string) slog.Handler {
 	return &c
 }
 
-// priority returns the syslog priority prefix, which journalctl -p filters by.
-func priority(l slog.Level) string {
+// priority returns the priority of syslog(3), which journalctl -p filters by.
+func priority(l slog.Level) int {
 	switch {
 	case l >= slog.LevelError:
-		return "<3>"
+		return 3
 	case l >= slog.LevelWarn:
-		return "<4>"
+		return 4
 	case l >= slog.LevelInfo:
-		return "<6>"
+		return 6
 	}
-	return "<7>"
+	return 7
 }
 
-func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
+// appendAttr appends an attribute to a line and to fields.
+func appendAttr(b *strings.Builder, fields []field, prefix string, a slog.Attr) []field {
 	v := a.Value.Resolve()
 	if v.Kind() == slog.KindGroup {
 		if a.Key != "" {
 			prefix += a.Key + "."
 		}
 		for _, g := range v.Group() {
-			appendAttr(b, prefix, g)
+			fields = appendAttr(b, fields, prefix, g)
 		}
-		return
+		return fields
 	}
 	if a.Equal(slog.Attr{}) {
-		return
+		return fields
 	}
-	b.WriteByte(' ')
-	b.WriteString(prefix + a.Key)
-	b.WriteByte('=')
 	var s string
 	switch v.Kind() {
 	case slog.KindDuration:
@@ -118,10 +132,13 @@ func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
 	default:
 		s = v.String()
 	}
+	key := prefix + a.Key
+	fields = append(fields, field{key, s})
 	if s == "" || strings.ContainsAny(s, " =\"") || s != Printable(s) {
 		s = strconv.Quote(s)
 	}
-	b.WriteString(s)
+	b.WriteString(" " + key + "=" + s)
+	return fields
 }
 
 // Printable returns s with unprintable characters and bytes that are not UTF-8

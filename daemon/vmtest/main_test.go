@@ -20,8 +20,9 @@ var (
 	shareDir string // on the host; /mnt/host in the guest
 )
 
-// bootTimeout is generous: booting takes about 10 s on an idle host.
-const bootTimeout = 3 * time.Minute
+// bootTimeout is generous: booting takes about 10 s on an idle host, and
+// minutes on one that builds and tests at the same time.
+const bootTimeout = 10 * time.Minute
 
 func TestMain(m *testing.M) {
 	code, err := runTests(m)

@@ -29,7 +29,6 @@ import (
 
 	"vchat/config"
 	"vchat/daemon"
-	"vchat/daemon/configfile"
 	"vchat/daemon/demo"
 	"vchat/daemon/hooks"
 	"vchat/daemon/logging"
@@ -127,41 +126,14 @@ func serve(path string, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal kills the process
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP) // now: an unhandled SIGHUP kills the process
-	inJournal, _ := journal.StderrIsJournalStream()
-	level := new(slog.LevelVar)
-	log := logging.New(stderr, level, inJournal)
-	file := configfile.New(path, daemon.OwnID)
-	cfg, refused, err := file.Start()
-	if err != nil {
-		return configError(err, stderr)
+	s := service{path: path, hup: make(chan os.Signal, 1), level: new(slog.LevelVar)}
+	signal.Notify(s.hup, syscall.SIGHUP) // now: an unhandled SIGHUP kills the process
+	s.inJournal, _ = journal.StderrIsJournalStream()
+	if s.log = logging.New(stderr, s.level); s.inJournal {
+		s.log = logging.NewJournal(s.level, "vchatd", syscall.Stderr)
 	}
-	if _, err := os.Stat(path); err != nil && refused == nil {
-		log.Warn("no configuration file, using defaults", "path", path)
-	}
-	d, err := daemon.New(cfg, log, level)
-	if err != nil {
-		return failed(log, err)
-	}
-	d.UseFile(file, refused)
-	go func() { // ends with the process
-		<-d.Ready()
-		for range hup {
-			_, _ = d.ReloadFile() // it reports the result itself
-		}
-	}()
 	defer tune.Start()()
-	if err := d.Run(ctx); err != nil {
-		return failed(log, err)
-	}
-	return exitDone
-}
-
-// failed logs err and returns its exit code.
-func failed(log *slog.Logger, err error) int {
-	log.Error("vchatd failed", "err", err)
-	return exitCode(err)
+	return s.run(ctx, stderr)
 }
 
 // exitCode returns the exit code for an error of package daemon.
@@ -169,7 +141,7 @@ func exitCode(err error) int {
 	if errors.Is(err, daemon.ErrUnavailable) {
 		return exitUnavailable
 	}
-	if errors.Is(err, daemon.ErrNoKey) || errors.Is(err, daemon.ErrState) {
+	if errors.Is(err, daemon.ErrNoKey) || errors.Is(err, daemon.ErrState) || errors.Is(err, daemon.ErrSockets) {
 		return exitConfig
 	}
 	return exitFailed
@@ -251,7 +223,7 @@ func runDemo(o demo.Options, in invocation) int {
 	context.AfterFunc(ctx, stop)
 	out, isFile := in.stdout.(*os.File)
 	o.Out, o.TTY = in.stdout, isFile && term.IsTerminal(int(out.Fd()))
-	o.Log = logging.New(in.stderr, slog.LevelWarn, false)
+	o.Log = logging.New(in.stderr, slog.LevelWarn)
 	defer tune.Start()()
 	if err := demo.Run(ctx, o); err != nil {
 		return in.fail(exitCode(err), "%v", err)

@@ -8,8 +8,8 @@ here=/mnt/host
 install -m755 -t /usr/bin $here/vchatd $here/vchatctl
 install -m644 $here/packaging/vchatd.service /etc/systemd/system/vchatd.service
 install -m644 $here/packaging/vchatd.service /etc/systemd/system/vchatd-bob.service
-install -m644 -t /etc/systemd/system $here/packaging/vchat-camera.socket $here/packaging/vchat-camera@.service \
-	$here/packaging/vchat-view.service
+install -m644 -t /etc/systemd/system $here/packaging/vchatd.socket $here/packaging/vchat-camera.socket \
+	$here/packaging/vchat-camera@.service $here/packaging/vchat-view.service
 install -m644 -t /usr/lib/udev/rules.d $here/packaging/*.rules
 for f in "$here"/packaging/*sysusers*; do [ ! -e "$f" ] || systemd-sysusers "$f"; done
 for f in "$here"/packaging/*tmpfiles*; do [ ! -e "$f" ] || systemd-tmpfiles --create "$f"; done

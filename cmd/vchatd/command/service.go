@@ -1,0 +1,199 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"vchat/daemon"
+	"vchat/daemon/configfile"
+	"vchat/daemon/logging"
+)
+
+// service runs the daemon, for a person or for systemd.
+//
+// What happens when it cannot start:
+//
+//	configuration, key, state ── exit 78: systemd does not restart it
+//	port or socket in use     ── exit 69; restarted by systemd, it waits for
+//	                             them and tries again, with longer pauses
+//
+// In both cases it tells the clients of an inherited control socket why.
+type service struct {
+	path      string
+	hup       chan os.Signal
+	inJournal bool
+	level     *slog.LevelVar
+	log       *slog.Logger
+	socket    *net.UnixListener // from systemd; nil: none
+}
+
+const (
+	quietTime    = 200 * time.Millisecond // without a further client, before the exit
+	refuseTime   = 2 * time.Second        // for all clients, before the exit
+	minRetry     = 500 * time.Millisecond
+	maxRetry     = 30 * time.Second
+	startTimeout = 10 * time.Second // for systemd, beyond the pause
+)
+
+func (s *service) run(ctx context.Context, stderr io.Writer) int {
+	var err error
+	if s.socket, err = daemon.InheritedSocket(); err != nil {
+		return s.fail(ctx, err)
+	}
+	file := configfile.New(s.path, daemon.OwnID)
+	cfg, refused, err := file.Start()
+	if err != nil {
+		if !s.inJournal {
+			fmt.Fprintln(stderr, err) // one line per fault, FILE:LINE:COL: message
+		} else {
+			for line := range strings.Lines(err.Error()) {
+				s.log.Error(strings.TrimSpace(line))
+			}
+		}
+		s.refuse(ctx, err)
+		return exitConfig
+	}
+	if _, err := os.Stat(s.path); err != nil && refused == nil {
+		s.log.Warn("no configuration file, using defaults", "path", s.path)
+	}
+	var d *daemon.Daemon
+	patient := s.wasUnavailable()
+	for pause := minRetry; ; pause = min(2*pause, maxRetry) {
+		if d == nil {
+			if d, err = daemon.New(cfg, s.log, s.level); err == nil {
+				d.UseFile(file, refused)
+				d.UseSocket(s.socket)
+				go s.reloadOnHangup(d)
+			}
+		}
+		if d != nil {
+			err = d.Run(ctx)
+		}
+		switch {
+		case err == nil:
+			return exitDone
+		case !errors.Is(err, daemon.ErrUnavailable) || !patient || isReady(d):
+			return s.fail(ctx, err)
+		case pause == minRetry:
+			s.log.Error("vchatd cannot start; waiting", "err", err)
+		}
+		if !s.wait(ctx, err, pause) {
+			return exitDone
+		}
+	}
+}
+
+// reloadOnHangup ends with the process.
+func (s *service) reloadOnHangup(d *daemon.Daemon) {
+	<-d.Ready()
+	for range s.hup {
+		_, _ = d.ReloadFile() // it reports the result itself
+	}
+}
+
+func isReady(d *daemon.Daemon) bool {
+	if d == nil {
+		return false
+	}
+	select {
+	case <-d.Ready():
+		return true
+	default:
+		return false
+	}
+}
+
+// fail logs err, tells it to clients and returns its exit code.
+func (s *service) fail(ctx context.Context, err error) int {
+	s.log.Error("vchatd failed", "err", err)
+	code := exitCode(err)
+	if code == exitUnavailable {
+		s.markUnavailable()
+	}
+	s.refuse(ctx, err)
+	return code
+}
+
+// refuse tells the clients that wait for this start why there is none.
+func (s *service) refuse(ctx context.Context, err error) {
+	if s.socket == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, refuseTime)
+	defer cancel()
+	daemon.RefuseClients(ctx, s.socket, err, quietTime)
+}
+
+// wait waits before the next try and tells systemd and clients why. It reports
+// false when ctx has ended. A SIGHUP ends it early.
+func (s *service) wait(ctx context.Context, err error, pause time.Duration) bool {
+	_, _ = sd.SdNotify(false, fmt.Sprintf("STATUS=%s; next try in %v\nEXTEND_TIMEOUT_USEC=%d",
+		logging.Printable(err.Error()), pause, (pause+startTimeout).Microseconds()))
+	waiting, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	hungUp := make(chan struct{})
+	go func() {
+		defer close(hungUp)
+		select {
+		case <-s.hup:
+			cancel()
+		case <-waiting.Done():
+		}
+	}()
+	if s.socket != nil {
+		daemon.RefuseClients(waiting, s.socket, err, 0)
+	}
+	<-waiting.Done()
+	<-hungUp
+	return ctx.Err() == nil
+}
+
+// A process that exits with 69 leaves a mark, which the next one takes away. So
+// vchatd knows that systemd restarts it. It then waits instead of failing all
+// the time: each failure would write six lines into the journal. A start by a
+// person still fails at once.
+const (
+	markName = "unavailable"
+	markAge  = time.Minute // RestartSec=, and a slow and busy board
+)
+
+// markPath returns "" without systemd.
+func markPath() string {
+	dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
+	if dir == "" || os.Getenv("NOTIFY_SOCKET") == "" {
+		return ""
+	}
+	return filepath.Join(dir, markName)
+}
+
+func (s *service) markUnavailable() {
+	if path := markPath(); path != "" {
+		_ = os.WriteFile(path, nil, 0o600)
+	}
+}
+
+// wasUnavailable reports whether the process before this one has just failed,
+// and removes its mark.
+func (s *service) wasUnavailable() bool {
+	path := markPath()
+	if path == "" {
+		return false
+	}
+	info, err := os.Lstat(path)
+	_ = os.Remove(path)
+	age := time.Duration(0)
+	if err == nil {
+		age = time.Since(info.ModTime())
+	}
+	return err == nil && age >= 0 && age < markAge
+}
