@@ -22,8 +22,11 @@ var strangerOrigins = []struct{ name, from, peer string }{
 	{"an IPv6 /48", "2001:db8:5::/48", "2001:db8:6::1/128"},
 	{"all over", "198.18.0.0/15,203.0.112.0/20,2001:db8::/32", "198.51.100.1/32"},
 	{"the peer's address", "198.51.100.1/32", "198.51.100.1/32"},
-	{"a peer never seen, all over", "198.18.0.0/15,203.0.112.0/20,2001:db8::/32", "192.0.2.0/24"},
+	{neverSeen, "198.18.0.0/15,203.0.112.0/20,2001:db8::/32", "192.0.2.0/24"},
 }
+
+// neverSeen is the case of a peer that had no link before the flood.
+const neverSeen = "a peer never seen, all over"
 
 const (
 	strangerRate = 2000 // a second
@@ -57,7 +60,7 @@ func (b *bench) strangers(ctx context.Context) error {
 		for _, kind := range kinds {
 			for _, rtt := range rtts {
 				logf("strangers: %s from %s, RTT %v", kind, o.name, rtt)
-				r, err := v.withStrangers(ctx, kind, o.from, o.peer, rtt)
+				r, err := v.withStrangers(ctx, kind, o.from, o.peer, o.name != neverSeen, rtt)
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
@@ -94,7 +97,7 @@ type strangersResult struct {
 }
 
 // withStrangers measures one case.
-func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, rtt time.Duration) (
+func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, seen bool, rtt time.Duration) (
 	r strangersResult, err error) {
 	l, err := newLink(ctx, conditions{tcp: v.tcp})
 	if err != nil {
@@ -153,6 +156,11 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, rtt t
 		return r, err
 	}
 	defer relay.stop()
+	if seen {
+		if _, err := v.linkTime(ctx, far, l.client); err != nil {
+			return r, err
+		}
+	}
 	flood, err := start(v.dir, l.client, nil, self, "flood", devicePort, kind, from, fmt.Sprint(strangerRate),
 		rtt.String())
 	if err != nil {

@@ -1,7 +1,11 @@
 package link
 
 import (
+	"context"
 	"crypto/ed25519"
+	"crypto/tls"
+	"log/slog"
+	"net"
 	"slices"
 	"testing"
 
@@ -61,5 +65,42 @@ func TestAcquaintances(t *testing.T) {
 	if got := atAlice.keys(); !slices.ContainsFunc(got, func(k ed25519.PublicKey) bool { return k.Equal(malloryKey) }) ||
 		slices.ContainsFunc(got, func(k ed25519.PublicKey) bool { return k.Equal(bobKey) }) {
 		t.Errorf("got keys %x", got)
+	}
+}
+
+// A device with the public key of a peer sends a proof that the peer accepts.
+func TestLinks_sendsProof(t *testing.T) {
+	alice, aliceKey := newIdentity(t)
+	bob, bobKey := newIdentity(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ls := New(Config{Identity: alice, Keys: []ed25519.PublicKey{bobKey}, Log: slog.New(slog.DiscardHandler)})
+	ls.Configure("alice", []Peer{{Name: "bob", ID: bob.ID(), Address: l.Addr().String()}})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- ls.Run(ctx) }()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var protocols []string
+	config := bob.ServerConfig()
+	config.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		protocols = h.SupportedProtos
+		return nil, nil
+	}
+	if err := tls.Server(c, config).Handshake(); err != nil {
+		t.Error(err)
+	}
+	if atBob := newAcquaintances(bob, []ed25519.PublicKey{aliceKey}); !atBob.proves(protocols) {
+		t.Errorf("got protocols %q, want a proof", protocols)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

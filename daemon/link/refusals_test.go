@@ -26,7 +26,6 @@ func TestRefusals_floodHidesNoDevice(t *testing.T) {
 		{"one address", func(int) string { return "203.0.113.7" }, linesPerOrigin},
 		{"a /24", func(n int) string { return "203.0.113." + string(rune('0'+n%10)) }, linesPerGroup},
 		{"an IPv6 /48", func(n int) string { return "2001:db8:5:" + string(rune('0'+n%10)) + "::1" }, linesPerGroup},
-		{"all of IPv4", func(n int) string { return fmt.Sprintf("%d.%d.0.7", 20+n%90, n/90%200) }, linesInAll},
 		{"the local network", func(n int) string { return "10.0.0." + string(rune('0'+n%10)) }, linesPerGroup},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,5 +73,22 @@ func TestRefusals_floodHidesNoDevice(t *testing.T) {
 				t.Error("an hour later: got no line in the log")
 			}
 		})
+	}
+}
+
+// A flood from all over the internet does not silence the log about a home.
+func TestRefusals_linesOfTheHome(t *testing.T) {
+	var r refusals
+	now, lines := time.Unix(0, 0), 0
+	for n := range 5000 {
+		if r.add(stranger(n, fmt.Sprintf("%d.%d.0.7", 20+n%90, n/90)), now) {
+			lines++
+		}
+	}
+	if lines != linesInAll {
+		t.Errorf("got %d lines about the flood, want %d", lines, linesInAll)
+	}
+	if !r.add(stranger(10_000, "192.168.1.9"), now) {
+		t.Error("a device of the home: got no line in the log")
 	}
 }
