@@ -24,6 +24,7 @@ import (
 	"vchat/config"
 	"vchat/daemon/api"
 	"vchat/daemon/daemontest"
+	"vchat/daemon/daemontest/publicdir"
 )
 
 // testJPEG returns a small frame.
@@ -45,12 +46,7 @@ type pluggableCamera struct {
 
 func newPluggableCamera(t *testing.T, d *daemontest.Device) *pluggableCamera {
 	t.Helper()
-	dir := t.TempDir()
-	for _, d := range []string{filepath.Dir(dir), dir} { // of root, the command runs as another user
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := publicdir.New(t)
 	p := &pluggableCamera{t, filepath.Join(dir, "plugged-in")}
 	m := image.NewRGBA(image.Rect(0, 0, 320, 240))
 	for n := range 8 {

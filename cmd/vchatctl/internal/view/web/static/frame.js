@@ -2,6 +2,7 @@
 
 const staleAfter = 1000;     // ms: age from which a frame is dimmed
 const staleCardAfter = 3000; // the same for cards, which come once a second
+const statsWindow = 3000;    // ms
 
 // pause waits ms milliseconds, or until the signal aborts. It removes its
 // listener, because a signal lives for many pauses.
@@ -115,15 +116,16 @@ export class View {
     Object.assign(this, { failed: -Infinity, captured, sequence: p.sequence, card: Boolean(p.card), size });
     this.delay = performance.now() - captured;
     this.recent.push([performance.now(), p.jpeg.length]);
+    while (this.recent[0][0] < performance.now() - statsWindow) this.recent.shift();
     if (!this.isStale()) c.classList.remove('stale'); // now, not with the next tick
   }
 
   // stats returns the line of statistics.
   stats() {
-    const window = 3000, from = performance.now() - window;
+    const from = performance.now() - statsWindow;
     this.recent = this.recent.filter(([at]) => at > from);
     const bytes = this.recent.reduce((sum, [, b]) => sum + b, 0);
-    return `${this.size ?? 'no picture'}, ${(this.recent.length * 1000 / window).toFixed(1)} fps, ` +
-      `${(bytes * 8 / window / 1000).toFixed(1)} Mbit/s, delay ${Math.round(this.delay ?? 0)} ms, ${this.lost} dropped`;
+    return `${this.size ?? 'no picture'}, ${(this.recent.length * 1000 / statsWindow).toFixed(1)} fps, ` +
+      `${(bytes * 8 / statsWindow / 1000).toFixed(1)} Mbit/s, delay ${Math.round(this.delay ?? 0)} ms, ${this.lost} dropped`;
   }
 }
