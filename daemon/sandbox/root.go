@@ -17,6 +17,10 @@ import (
 // reserves 65000 to 65533. Containers have users up to 65535.
 const rootUser = 65527
 
+// maxTasks is how many processes and threads rootUser may have, the runners'
+// included: a command that forks without end must not stop the machine.
+const maxTasks = 256
+
 // devices are what a command of rootUser finds in /dev: the same as in
 // vchat-camera@.service. A directory comes with its contents.
 var devices = []string{
@@ -134,6 +138,10 @@ func (d device) bind() error {
 func becomeUser(groups []int) error {
 	// Of no name. Some containers refuse keyctl(2).
 	_, _ = unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
+	limit := unix.Rlimit{Cur: maxTasks, Max: maxTasks}
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
+		return err
+	}
 	if err := syscall.Setgroups(groups); err != nil {
 		return err
 	}
