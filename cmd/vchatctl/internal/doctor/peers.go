@@ -26,7 +26,7 @@ func (f *facts) checkPeers(ctx context.Context) []Finding {
 		return []Finding{{Level: Note, Subject: "peer", Message: "none is known yet",
 			Hint: "vchatctl pair --wait on one device, vchatctl pair ADDRESS on the other"}}
 	}
-	peers := f.status.Peers
+	peers := slices.Clone(f.status.Peers) // other checks read them
 	probes, errs := make([]api.Probe, len(peers)), make([]error, len(peers))
 	turn := make(chan struct{}, maxProbes)
 	var wg sync.WaitGroup
