@@ -70,6 +70,7 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 	root.PersistentFlags().StringVar(&a.socket, "socket", cmp.Or(os.Getenv("VCHAT_SOCKET"), api.DefaultSocket),
 		"control socket of vchatd; also $VCHAT_SOCKET")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
+	root.SetHelpCommand(helpCmd())
 	root.AddCommand(
 		a.statusCmd(), a.peersCmd(), a.pairCmd(), a.unpairCmd(),
 		a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.sayCmd(),
@@ -78,6 +79,34 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 		a.doctorCmd(), a.reloadCmd(), a.eventsCmd(), a.idCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	return root
+}
+
+// helpCmd returns the command help. cobra's own one knows no wrong usage.
+func helpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print help about a command",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if of, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
+				for _, c := range of.Commands() {
+					names = append(names, c.Name())
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return usageError{err}
+			}
+			if len(rest) > 0 {
+				return usagef("unknown command %q for %q", rest[0], of.CommandPath())
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
 }
 
 // client returns the connection to the daemon. It is created on first use,
