@@ -19,10 +19,11 @@ type packageTest struct {
 	hardware
 }
 
-// sh is the sh of this machine.
+// sh is the sh of this machine. In the script, "not COMMAND" fails if the
+// command succeeds: "! COMMAND" ends a script only as its last command.
 func (p *packageTest) sh(t *testing.T, script string) string {
 	t.Helper()
-	out, err := p.shell(t.Context(), script, "")
+	out, err := p.shell(t.Context(), `not() { if "$@"; then return 1; fi; }; `+script, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,9 +141,9 @@ func TestPackage(t *testing.T) {
 
 	// A system that is being built: nothing may start.
 	p.sh(t, `printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; `+install+"vchat.deb; "+
-		"! systemctl is-active vchatd; systemctl is-enabled vchatd; "+apt+"purge vchat; rm /usr/sbin/policy-rc.d")
+		"not systemctl is-active vchatd; systemctl is-enabled vchatd; "+apt+"purge vchat; rm /usr/sbin/policy-rc.d")
 
-	p.sh(t, install+"vchat.deb; systemctl is-active vchatd vchat-camera.socket; ! systemctl is-enabled vchat-view; "+
+	p.sh(t, install+"vchat.deb; systemctl is-active vchatd vchat-camera.socket; not systemctl is-enabled vchat-view; "+
 		"usermod -aG vchat,vchat-admin tester")
 	p.sh(t, aliceCtl+"status; "+aliceCtl+"version; "+aliceCtl+"privacy on; "+aliceCtl+"privacy off")
 	aliceID := strings.TrimSpace(p.sh(t, aliceCtl+"id"))
@@ -166,9 +167,11 @@ func TestPackage(t *testing.T) {
 
 	// No reinstallation or downgrade starts what the owner has stopped.
 	p.sh(t, aliceCtl+"hangup; systemctl -q disable --now vchatd; "+install+"next.deb; "+install+"vchat.deb; "+
-		"! systemctl is-active vchatd; ! systemctl is-enabled vchatd; systemctl -q enable --now vchatd vchat-view; "+aliceCtl+"status")
+		"not systemctl is-active vchatd; not systemctl is-enabled vchatd; systemctl -q enable --now vchatd vchat-view; "+
+		aliceCtl+"status")
 
-	p.sh(t, "systemctl stop bob; "+apt+"remove vchat; ! pgrep -x vchatd; ! pgrep -x vchatctl; test -e /etc/vchat.yaml; test -e /var/lib/vchat")
+	p.sh(t, "systemctl stop bob; "+apt+"remove vchat; not pgrep -x vchatd; not pgrep -x vchatctl; "+
+		"test -e /etc/vchat.yaml; test -e /var/lib/vchat")
 	p.sh(t, install+"vchat.deb; "+aliceCtl+"id | grep -qx "+aliceID)
 	p.sh(t, apt+"purge vchat; gpasswd -d tester vchat 2>/dev/null || true; rm -rf /root/bob.yaml; chmod 700 /root; rm -rf /var/lib/bob")
 	if diff := p.sh(t, listFiles+" >/tmp/after; diff /tmp/before /tmp/after || true"); diff != "" {
@@ -197,5 +200,5 @@ func (p *packageTest) upgradeInCall(t *testing.T, upgrade, active string) {
 		t.Fatal(err)
 	}
 	t.Logf("the call resumed after %d ms", ms)
-	p.sh(t, "! grep '\"ended\"' /tmp/events")
+	p.sh(t, "not grep '\"ended\"' /tmp/events")
 }
