@@ -218,7 +218,7 @@ foreign() {
 	# On a slow host an emulated call needs more than 5 s to begin.
 	in_root "$root" env QEMU_CPU="$2" vchatd demo --for 5s || in_root "$root" env QEMU_CPU="$2" vchatd demo --for 1m |
 		tail -n 3
-	quietly "$root" dpkg -P vchat
+	in_root "$root" dpkg -P vchat
 	files "$root" >"$root.after"
 	diff "$root.before" "$root.after" || fail "$1: purge leaves something"
 	echo "$1: installed, run, purged"
