@@ -48,6 +48,9 @@ func Commands(t *testing.T, program string) map[string][]string {
 		}
 		for _, m := range call.FindAllStringSubmatch(text, -1) {
 			line := endOfCommand.Split(m[1], 2)[0]
+			if strings.Contains(line, ": ") {
+				continue // a message of the program
+			}
 			if words := strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(line)); len(words) > 1 {
 				all[name+": "+line] = words[1:]
 			}
