@@ -46,7 +46,7 @@ type Config struct {
 	Camera    Camera
 	Peers     map[string]Peer // by name; never nil
 	Calls     Calls
-	Discovery bool // announce this device on the local network and browse for others; no effect yet
+	Discovery bool // announce this device on the local network and browse for others
 	Control   Control
 	Metrics   string // HOST:PORT or :PORT of the metrics page; "" = none
 	StateDir  string // absolute path

@@ -21,7 +21,7 @@ func (d *Daemon) Status() api.Status {
 	_ = d.checkState() // here and not by a timer, which would wake an idle device
 	own := d.camera.Status()
 	cam := d.cameraView(own) // without mu: it reads files
-	pairing := d.pairings.view()
+	pairing, found := d.pairings.view(), d.discoveryView()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := api.Status{
@@ -29,6 +29,7 @@ func (d *Daemon) Status() api.Status {
 		UptimeMS: time.Since(d.started).Milliseconds(), Listen: d.listenAddress(),
 		DoNotDisturb: d.cfg.Calls.DoNotDisturb, Camera: cam, Privacy: own.Privacy,
 		Calls: []api.Call{}, Peers: d.peersView(), Viewers: []api.Viewer{}, Pairing: pairing,
+		Discovery: found,
 	}
 	for _, c := range d.calls.List() {
 		s.Calls = append(s.Calls, d.callView(c))

@@ -22,7 +22,8 @@
 //
 // Goroutines: Run starts one per part, in this order, and stops them in the
 // reverse order: systemd notifications, call store, hooks, camera, camera
-// state, camera inspector, stats, links, control socket, metrics.
+// state, camera inspector, stats, links, discovery, devices on the network,
+// control socket, metrics.
 package daemon
 
 import (
@@ -42,6 +43,7 @@ import (
 	"vchat/daemon/camera"
 	"vchat/daemon/configfile"
 	"vchat/daemon/control"
+	"vchat/daemon/discovery"
 	"vchat/daemon/frame"
 	"vchat/daemon/hooks"
 	"vchat/daemon/identity"
@@ -51,6 +53,7 @@ import (
 	"vchat/daemon/netwatch"
 	"vchat/daemon/peerstore"
 	"vchat/daemon/smallfile"
+	"vchat/daemon/wire"
 )
 
 // ErrUnavailable reports that a required resource cannot be used: the port or
@@ -85,6 +88,7 @@ type Daemon struct {
 	camera    *camera.Camera
 	inspector *camera.Inspector
 	links     *link.Links
+	discovery *discovery.Discovery
 	control   *control.Server
 	metrics   *metrics.Server
 	hooks     *hooks.Hooks
@@ -95,6 +99,8 @@ type Daemon struct {
 	statusDirty chan struct{} // wakes notifySystemd
 	storeDirty  chan struct{} // wakes saveCalls
 	statsDirty  chan struct{} // wakes publishStats
+
+	devicesDirty chan struct{} // wakes publishDevices
 
 	privacyMu sync.Mutex // serialises SetPrivacy, disk included
 
@@ -157,15 +163,18 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		statusDirty: make(chan struct{}, 1),
 		storeDirty:  make(chan struct{}, 1),
 		statsDirty:  make(chan struct{}, 1),
-		fileConfig:  cfg,
-		store:       store,
-		cfg:         merged,
-		paired:      paired,
-		calls:       call.New(callConfig(merged)),
-		up:          map[string]*link.Link{},
-		sessions:    map[string]*callSession{},
-		viewers:     map[*viewer]struct{}{},
-		encodings:   map[*frame.Hub]*encoding{},
+
+		devicesDirty: make(chan struct{}, 1),
+
+		fileConfig: cfg,
+		store:      store,
+		cfg:        merged,
+		paired:     paired,
+		calls:      call.New(callConfig(merged)),
+		up:         map[string]*link.Link{},
+		sessions:   map[string]*callSession{},
+		viewers:    map[*viewer]struct{}{},
+		encodings:  map[*frame.Hub]*encoding{},
 	}
 	if level != nil {
 		level.Set(cfg.Log.Level)
@@ -179,6 +188,10 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 		Keys: loadPeerKeys(cfg.StateDir), OnKeys: keepPeerKeys(cfg.StateDir, log),
 	})
 	d.links.Configure(cfg.Name, peers)
+	d.discovery = discovery.New(discovery.Config{
+		ID: id.ID(), Version: int(wire.VersionMax), Log: log, Changed: func() { notify(d.devicesDirty) },
+		Network: netwatch.Watch,
+	})
 	d.events = control.NewEvents(d.Status)
 	d.control = control.New(control.Config{
 		Socket: cfg.Control.Socket, WatchGroup: cfg.Control.WatchGroup, Group: cfg.Control.Group,
@@ -235,6 +248,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "camera inspector", run: d.inspector.Run},
 		{name: "stats", run: d.publishStats},
 		{name: "links", run: d.links.Run},
+		{name: "discovery", run: d.discovery.Run},
+		{name: "devices on the network", run: d.publishDevices},
 		{name: "control", run: d.control.Serve},
 		{name: "metrics", run: d.metrics.Run},
 	}
@@ -243,6 +258,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	_ = d.checkState()
 	d.restorePrivacy()
 	d.restoreCalls()
+	d.configureDiscovery()
 	failed := make(chan error, len(parts))
 	for _, p := range parts {
 		p.start(failed)

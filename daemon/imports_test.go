@@ -55,8 +55,8 @@ var importRules = map[string]struct {
 	"v4l2/v4l2test":      {[]string{"v4l2", "v4l2/internal/uapi"}, "a simulated kernel"},
 
 	"daemon": {[]string{
-		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control", "daemon/frame",
-		"daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
+		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control", "daemon/discovery",
+		"daemon/frame", "daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
 		"daemon/netwatch", "daemon/pairing", "daemon/peerstore", "daemon/resolve", "daemon/smallfile",
 		"daemon/transport", "daemon/tune", "daemon/wire",
 	}, "it wires the others together, except the client and the test packages"},
@@ -85,6 +85,9 @@ var importRules = map[string]struct {
 	"daemon/demo": {[]string{
 		"config", "daemon", "daemon/api", "daemon/identity",
 	}, "it starts two devices as cmd/vchatd starts one"},
+	"daemon/discovery": {[]string{
+		"daemon/identity", "daemon/wire",
+	}, "it finds devices by their ids, with clean names; nothing of links"},
 	"daemon/frame": {nil, "leaf"},
 	"daemon/framecodec": {[]string{
 		"daemon/frame", "daemon/mjpeg", "daemon/wire",

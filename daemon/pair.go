@@ -57,6 +57,8 @@ type pairAttempt struct {
 	view    api.Pairing          // the present state
 	answers chan<- pairing.Event // of the session with a code; nil until then
 	claimed bool                 // a responder has revealed its nonce
+	seen    *api.Device          // the request is its name; nil: an address
+	keep    string               // address to keep for calls; "": none
 }
 
 // view returns the pairing in progress, the request of another device, or nil.
@@ -123,7 +125,16 @@ func (d *Daemon) beginPairing(ctx context.Context, r api.PairRequest) (*pairAtte
 	p := newPairAttempt(r)
 	first := api.Pairing{State: api.PairingWaiting}
 	if !r.Wait {
-		p.request.Address = withPort(r.Address)
+		seen, err := d.seenAs(r.Address)
+		if err != nil {
+			return nil, err
+		}
+		if p.seen = seen; seen != nil {
+			p.request.Address = seen.Addresses[0]
+		} else {
+			p.request.Address = withPort(r.Address)
+			p.keep = p.request.Address
+		}
 		if err := config.CheckPeerAddress(p.request.Address); err != nil {
 			return nil, &api.Error{Kind: api.BadValue, Message: "the address " + err.Error()}
 		}

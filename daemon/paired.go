@@ -162,6 +162,7 @@ func (d *Daemon) applyPaired(text string) {
 	_, _ = d.step(call.Configure{Config: callConfig(merged)})
 	d.mu.Unlock()
 	d.links.Configure(merged.Name, peers) // without mu: it calls back
+	d.configureDiscovery()
 	d.events.Publish(api.Event{Event: api.EventConfig, Text: text})
 	notify(d.statusDirty)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -137,7 +138,7 @@ func (d *Daemon) showRetry(p *pairAttempt, end *pairing.EndError, why *api.Error
 func (d *Daemon) dialOnceForPairing(p *pairAttempt) error {
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
-	raw, err := dialFirst(ctx, p.request.Address)
+	raw, address, err := d.dialForAttempt(ctx, p)
 	if err != nil {
 		return &repeatable{err}
 	}
@@ -145,25 +146,52 @@ func (d *Daemon) dialOnceForPairing(p *pairAttempt) error {
 	_ = raw.SetDeadline(time.Now().Add(pairDialTimeout))
 	conn, err := transport.Client(ctx, raw, d.identity.PairingConfig())
 	if err != nil && strings.Contains(err.Error(), noProtocolAlert) {
-		return fmt.Errorf("%s does not support pairing: update vchat there", p.request.Address)
+		return fmt.Errorf("%s does not support pairing: update vchat there", address)
 	}
 	if err != nil {
-		return &repeatable{fmt.Errorf("TLS handshake with %s: %w", p.request.Address, err)}
+		return &repeatable{fmt.Errorf("TLS handshake with %s: %w", address, err)}
 	}
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.request.Address, err)
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	if p.seen != nil && id.String() != p.seen.ID {
+		return fmt.Errorf("the device at %s is not the one that was announced there", address)
 	}
 	conn.SetHandshakeDeadline(time.Now().Add(pairDeadline))
 	stop := context.AfterFunc(ctx, func() { conn.SetFinalDeadline(time.Now().Add(cancelTimeout)) })
 	defer stop()
-	h := &pairHost{d: d, attempt: p, id: id, address: p.request.Address, answers: make(chan pairing.Event, 1)}
+	h := &pairHost{d: d, attempt: p, id: id, address: address, answers: make(chan pairing.Event, 1)}
 	return d.pairOn(ctx, conn, h, true)
 }
 
 // noProtocolAlert is how crypto/tls reports the alert of a server that does not
 // speak the ALPN protocol (RFC 7301, section 3.2). Its type is not exported.
 const noProtocolAlert = "no application protocol"
+
+// dialForAttempt connects to the address of the request, or to one of the
+// device that is on the network. It returns the address.
+func (d *Daemon) dialForAttempt(ctx context.Context, p *pairAttempt) (net.Conn, string, error) {
+	if p.seen == nil {
+		conn, err := dialFirst(ctx, p.request.Address)
+		return conn, p.request.Address, err
+	}
+	var first error
+	for _, a := range p.seen.Addresses {
+		conn, err := dialFirst(ctx, a)
+		if err == nil {
+			// A link-local address depends on the names of interfaces.
+			if ap, err := netip.ParseAddrPort(a); err == nil && !ap.Addr().IsLinkLocalUnicast() {
+				p.keep = a
+			}
+			return conn, a, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, "", first
+}
 
 // dialFirst connects to the first address that accepts a connection.
 func dialFirst(ctx context.Context, address string) (net.Conn, error) {
@@ -337,7 +365,7 @@ func (h *pairHost) Keep() error {
 	}
 	// A responder keeps no address: the one that a connection comes from is not
 	// the one that the device listens on.
-	address := h.attempt.request.Address
+	address := h.attempt.keep
 	if address == "" && old != nil {
 		address = old.Address
 	}
@@ -385,7 +413,7 @@ func (d *Daemon) finishPairing(h *pairHost) {
 	d.pairings.mu.Lock()
 	v := h.attempt.view
 	d.pairings.mu.Unlock()
-	d.log.Info("peer paired", "peer", v.Peer, "id", h.id, "address", h.attempt.request.Address)
+	d.log.Info("peer paired", "peer", v.Peer, "id", h.id, "address", h.attempt.keep)
 	if h.undo == nil || h.applied {
 		return
 	}

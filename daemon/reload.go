@@ -169,6 +169,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	d.mu.Unlock()
 	// Without mu: both call back with what they change.
 	d.links.Configure(cfg.Name, peers)
+	d.configureDiscovery()
 	d.camera.Reconfigure(cameraConfig(cfg, d.startConfig))
 	d.hooks.Configure(hooksConfig(cfg, d.startConfig))
 	d.metrics.Listen(cfg.Metrics)

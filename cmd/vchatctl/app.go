@@ -144,6 +144,24 @@ func (a *app) completePeers(more ...string) cobra.CompletionFunc {
 	}
 }
 
+// completeStrangers completes the first argument: the devices on the network
+// that are no peers.
+func (a *app) completeStrangers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+	defer cancel()
+	known, err := a.client().Network(ctx)
+	var names []string
+	for _, d := range known.Devices {
+		if err == nil && d.Peer == "" && d.Name != "" {
+			names = append(names, d.Name)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 // anyNumber is a least-only argCount.
 const anyNumber = -1
 

@@ -76,6 +76,8 @@ func eventText(e api.Event) string {
 		return onOff(*e.Privacy)
 	case e.Event == api.EventPairing && e.Pairing != nil:
 		return join("  ", pairingText(e.Pairing), pairingHint(e.Pairing.State))
+	case e.Event == api.EventDevice && e.Device != nil:
+		return deviceText(e)
 	case e.Event == api.EventText && e.From == api.SideLocal:
 		return "to " + e.Peer + ": " + e.Text
 	case e.Event == api.EventText:
@@ -86,6 +88,17 @@ func eventText(e api.Event) string {
 		return e.Viewer.Feed
 	}
 	return join("  ", e.Peer, e.Text)
+}
+
+func deviceText(e api.Event) string {
+	who := e.Peer
+	if who == "" {
+		who = fmt.Sprintf("%q", e.Device.Name)
+	}
+	if e.Gone {
+		return join("  ", who, "gone from the network")
+	}
+	return join("  ", who, "seen at "+join(", ", e.Device.Addresses...))
 }
 
 func callText(c *api.Call) string {

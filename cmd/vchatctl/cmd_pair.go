@@ -25,12 +25,13 @@ func (a *app) pairCmd() *cobra.Command {
 		refuse  bool
 	)
 	cmd := &cobra.Command{
-		Use:   "pair {ADDRESS|--wait|--accept}",
+		Use:   "pair {ADDRESS|NAME|--wait|--accept}",
 		Short: "Make two devices know each other by comparing a short code",
 		Long: `Make two devices know each other. Run pair --wait on one of them, and pair ADDRESS on the
-other, with the address of the first: HOST or HOST:PORT. Both show the same six digits. Confirm on
-both devices only if the digits are the same: then each device is a peer of the other, and either
-can call. If they differ, somebody is between the two devices.
+other, with the address of the first: HOST or HOST:PORT, or its name if the first is on the local
+network (vchatctl peers lists those). Both show the same six digits. Confirm on both devices only if
+the digits are the same: then each device is a peer of the other, and either can call. If they
+differ, somebody is between the two devices.
 
 pair --accept, in place of --wait, accepts the device whose request status or events shows, and
 no other. A window, screen, terminal or page of view shows the request too: the key y accepts it.
@@ -41,7 +42,7 @@ configuration file does not change; unpair forgets the other device.
 Without a terminal, pair prints the code as "code 482 913" and waits for an answer: pair --confirm
 CODE, or pair --refuse, in another process. They also answer a pairing that runs elsewhere.`,
 		Args:              argCount(0, 1),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: a.completeStrangers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Address = firstArg(args)
 			modes := 0
@@ -51,7 +52,7 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 				}
 			}
 			if modes != 1 {
-				return usagef("usage: vchatctl pair ADDRESS | --wait | --accept | --confirm CODE | --refuse")
+				return usagef("usage: vchatctl pair ADDRESS | NAME | --wait | --accept | --confirm CODE | --refuse")
 			}
 			if cmd.Flags().Changed("timeout") && (timeout < time.Second || timeout > time.Hour) {
 				return usagef("--timeout must be from 1s to 1h, got %v", timeout)

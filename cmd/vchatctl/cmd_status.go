@@ -92,6 +92,31 @@ func (a *app) redraw(w io.Writer, text string, statusErr error) {
 	fmt.Fprint(w, "\x1b[H\x1b[?7l"+strings.Join(lines, "\x1b[K\n")+"\x1b[K\x1b[?7h\n\x1b[J")
 }
 
+// writeDiscovery writes what is on the network; vchatctl peers has the rest.
+func writeDiscovery(w io.Writer, d *api.Discovery) {
+	switch {
+	case d == nil:
+	case d.By == "":
+		fmt.Fprintf(w, "network\tdevices are not seen: neither Avahi nor mDNS works here\n")
+	case len(d.Devices) == 0:
+		fmt.Fprintf(w, "network\tno other device seen (%s)\n", d.By)
+	default:
+		var names []string
+		for _, x := range d.Devices {
+			if x.Peer != "" {
+				names = append(names, x.Peer)
+			} else {
+				names = append(names, fmt.Sprintf("%q (no peer)", x.Name))
+			}
+		}
+		const most = 8
+		if more := len(names) - most; more > 0 {
+			names = append(names[:most], fmt.Sprintf("%d more", more))
+		}
+		fmt.Fprintf(w, "network\t%s\n", join("  ", "seen: "+join(", ", names...), "("+d.By+")"))
+	}
+}
+
 // writeStatus writes a status as text: a line for each item with its details
 // below, then the problems. A reason that is part of a problem is left out of
 // the item's line: it may be long.
@@ -130,6 +155,7 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 		if len(s.Peers) == 0 {
 			fmt.Fprintf(w, "peer\tnone known\n")
 		}
+		writeDiscovery(w, s.Discovery)
 		writeRefused(w, s.Refused)
 		if p := s.Pairing; p != nil {
 			fmt.Fprintf(w, "pairing\t%s\n", pairingText(p))

@@ -128,4 +128,7 @@ type Rights struct {
 // Peers is the answer of PathPeers.
 type Peers struct {
 	Peers []Peer `json:"peers"`
+	// Devices are those that announce themselves on the local network, peers
+	// and others. Absent if there are none, or if discovery is off.
+	Devices []Device `json:"devices,omitempty"`
 }

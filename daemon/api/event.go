@@ -30,6 +30,10 @@ const (
 	// EventPairing has Pairing: its state changed, or another device wants to
 	// pair.
 	EventPairing EventKind = "pairing"
+	// EventDevice has Device, and Peer if it is one: it announces itself on the
+	// local network or, with Gone, does not any more. Events of devices that
+	// are no peers are dropped if there are many.
+	EventDevice EventKind = "device"
 )
 
 // StatsInterval is the time between two EventStats of a call.
@@ -45,7 +49,8 @@ type Event struct {
 	Link    *Link     `json:"link,omitempty"`
 	Camera  *Camera   `json:"camera,omitempty"`
 	Viewer  *Viewer   `json:"viewer,omitempty"`
-	Gone    bool      `json:"gone,omitempty"` // EventViewer: it closed the feed
+	Device  *Device   `json:"device,omitempty"`
+	Gone    bool      `json:"gone,omitempty"` // EventViewer: it closed the feed; EventDevice
 	From    Side      `json:"from,omitempty"` // EventText: the sender
 	Text    string    `json:"text,omitempty"`
 	Privacy *bool     `json:"privacy,omitempty"`

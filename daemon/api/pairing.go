@@ -3,8 +3,9 @@ package api
 // PairRequest pairs this device with another one. It has either an address or
 // Wait.
 type PairRequest struct {
-	// Address is that of the other device, HOST or HOST:PORT. This device
-	// remembers it for calls.
+	// Address is that of the other device, HOST or HOST:PORT, which this device
+	// remembers for calls. Without a dot and a colon it may also be the
+	// name or the id of a device that announces itself on the network.
 	Address string `json:"address,omitempty"`
 	Wait    bool   `json:"wait,omitempty"` // wait for the other device
 	// Name is the name of the other device here. Absent: the one that it gives

@@ -16,9 +16,11 @@ type Status struct {
 	Peers        []Peer    `json:"peers"`
 	Viewers      []Viewer  `json:"viewers"`
 	Strangers    Strangers `json:"strangers"`
-	Refused      []Refused `json:"refused,omitempty"`  // unknown devices, refused last first; at most 8
-	Pairing      *Pairing  `json:"pairing,omitempty"`  // absent if there is none
-	Problems     []Problem `json:"problems,omitempty"` // absent if all is well
+	Refused      []Refused `json:"refused,omitempty"` // unknown devices, refused last first; at most 8
+	Pairing      *Pairing  `json:"pairing,omitempty"` // absent if there is none
+	// Discovery is absent if it is switched off.
+	Discovery *Discovery `json:"discovery,omitempty"`
+	Problems  []Problem  `json:"problems,omitempty"` // absent if all is well
 }
 
 // Strangers counts connections to this device whose key is no peer's, or not
@@ -280,6 +282,23 @@ type Peer struct {
 	Source     Source    `json:"source"`
 	Added      time.Time `json:"added,omitzero"` // when it was paired; absent for SourceConfig
 	Link       Link      `json:"link"`           // up: the peer is reachable
+}
+
+// Discovery is the search for devices on the local network.
+type Discovery struct {
+	By      string   `json:"by,omitempty"` // avahi or mdns; absent while neither works
+	Devices []Device `json:"devices"`      // sorted by name
+}
+
+// Device is a device that announces itself on the local network. Anybody there
+// can announce anything: only a link proves an id.
+type Device struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name,omitempty"` // as it calls itself
+	Addresses []string  `json:"addresses"`      // HOST:PORT, at most 8
+	Peer      string    `json:"peer,omitempty"` // the peer with this id
+	Since     time.Time `json:"since"`          // when it was first seen
+	SinceMS   int64     `json:"since_ms"`       // time since then, on the monotonic clock
 }
 
 // Viewer is one reader of a feed.

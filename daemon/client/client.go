@@ -98,6 +98,12 @@ func (c *Client) Status(ctx context.Context) (api.Status, error) {
 	return request[api.Status](ctx, c, "GET", api.PathStatus, nil)
 }
 
+// Network returns the peers of the device, and the devices that announce
+// themselves on its network.
+func (c *Client) Network(ctx context.Context) (api.Peers, error) {
+	return request[api.Peers](ctx, c, "GET", api.PathPeers, nil)
+}
+
 // Peers returns the peers of the device.
 func (c *Client) Peers(ctx context.Context) ([]api.Peer, error) {
 	p, err := request[api.Peers](ctx, c, "GET", api.PathPeers, nil)

@@ -14,6 +14,8 @@ import (
 type Backend interface {
 	Status() api.Status
 	Peers() []api.Peer
+	// Devices returns the devices that announce themselves on the network.
+	Devices() []api.Device
 	// Unpair forgets a peer made by pairing, by its name or id, and returns it.
 	Unpair(peer string) (api.Peer, error)
 	Identity() api.Identity

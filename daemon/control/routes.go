@@ -36,7 +36,7 @@ var routes = []route{
 		return answer(w, s.backend.Status())
 	}},
 	{"GET", api.PathPeers, rightWatch, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
-		return answer(w, api.Peers{Peers: s.backend.Peers()})
+		return answer(w, api.Peers{Peers: s.backend.Peers(), Devices: s.backend.Devices()})
 	}},
 	{"POST", api.PathPeer + "{peer}" + api.ProbeSuffix, rightCall, (*Server).probe},
 	{"GET", api.PathDiagnosis, rightWatch, (*Server).diagnosis},

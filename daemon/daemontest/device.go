@@ -64,6 +64,7 @@ func New(t testing.TB, name string) *Device {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
 	cfg.Control = config.Control{Socket: filepath.Join(run, "control.sock")}
+	cfg.Discovery = false // tests do not talk to the network
 	cfg.Peers = map[string]config.Peer{}
 	d := &Device{Config: cfg, ID: id.ID(), t: t, Client: client.New(cfg.Control.Socket)}
 	t.Cleanup(func() {

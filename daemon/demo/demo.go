@@ -118,6 +118,7 @@ func stateDir(dir, name string) string { return filepath.Join(dir, name) }
 
 func deviceConfig(dir, name string, peer config.Peer) *config.Config {
 	cfg := config.Default()
+	cfg.Discovery = false // both devices are here
 	cfg.Name, cfg.Listen, cfg.Camera.Device = name, "127.0.0.1:0", "test"
 	cfg.Peers = map[string]config.Peer{peer.Name: peer}
 	cfg.Control = config.Control{Socket: filepath.Join(dir, name+".sock")}

@@ -8,10 +8,13 @@ type addressBook struct {
 	lastGood   string   // the last one that was dialled with success
 	resolved   []string // of configured, from the last lookup
 	lastRemote string   // of the last link, dialled by either side
+
+	found     []*foundAddress // announced on the network; see found.go
+	foundGood string          // one that was dialled with success and is not configured
 }
 
-// candidates returns the known addresses, best first. The caller owns the
-// slice: concurrent attempts append to theirs.
+// candidates returns the addresses of configured, best first. The caller owns
+// the slice: concurrent attempts append to theirs.
 func (b *addressBook) candidates() []string {
 	if b.lastGood == "" {
 		return slices.Clone(b.resolved)

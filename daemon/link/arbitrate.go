@@ -98,8 +98,12 @@ func (p *peer) activate(l *Link) bool {
 	p.removePending(l)
 	p.linkCount++
 	p.lastErr, p.logged, p.mismatch = nil, nil, mismatch{}
-	if p.book.lastRemote = l.Remote(); l.dialled {
-		p.book.lastGood = p.book.lastRemote
+	switch p.book.lastRemote = l.Remote(); {
+	case !l.dialled:
+	case p.book.isFound(l.Remote()):
+		p.book.foundGood = l.Remote()
+	default:
+		p.book.lastGood = l.Remote()
 	}
 	l.nominated = true
 	p.mu.Unlock()

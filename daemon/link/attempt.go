@@ -20,10 +20,12 @@ type attempt struct {
 	connecting *atomic.Int32 // connections before the hello, of all attempts
 	full       bool          // resolves the name, and waits long enough for slow networks
 	greeted    func(*Link)   // if not nil, called for each connection that has exchanged hellos
-	address    string        // as configured
+	address    string        // as configured; may be empty
 	untried    []string      // best first
+	found      []string      // tried after those, see found.go
 	tried      []string
 	err        error
+	foundErr   error // of found addresses; it counts for less
 }
 
 type resolution struct {
@@ -41,48 +43,93 @@ func (a *attempt) run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	over := make(chan struct{})
-	defer close(over)
-	ended, connected := make(chan error), make(chan struct{})
+	done := make(chan struct{})
+	defer close(done)
+	ended, endedFound, connected := make(chan error), make(chan error), make(chan struct{})
+	report := func(to chan<- error, err error) {
+		select {
+		case to <- err:
+		case <-done:
+		}
+	}
 	onHello := sync.OnceFunc(func() { close(connected) })
 	hello := (<-chan struct{})(connected)
 	var resolved <-chan resolution
-	if a.full {
+	if a.full && a.address != "" {
 		resolved = a.resolve(ctx)
 	}
 	next := time.NewTimer(0)
 	defer next.Stop()
-	for running := 0; resolved != nil || running > 0 || len(a.untried) > 0; {
-		var start <-chan time.Time
-		if len(a.untried) > 0 {
+	grace := time.NewTimer(foundGrace)
+	defer grace.Stop()
+	running, runningFound := 0, 0
+	for resolved != nil || running+runningFound > 0 || len(a.untried)+len(a.found) > 0 {
+		var start, over <-chan time.Time
+		if len(a.untried)+len(a.found) > 0 {
 			start = next.C
 		}
+		if resolved == nil && running == 0 && len(a.untried) == 0 && isPermanent(a.err) {
+			over = grace.C // users must hear of a.err soon
+		} else {
+			grace.Reset(foundGrace)
+		}
 		select {
+		case <-over:
+			return a.err
 		case r := <-resolved:
 			resolved = nil
 			a.onResolved(r)
 		case <-start:
-			running++
-			address := a.untried[0]
-			a.untried, a.tried = a.untried[1:], append(a.tried, address)
-			a.peer.links.work.Go(func() {
-				err := a.connect(ctx, address, onHello)
-				select {
-				case ended <- err:
-				case <-over:
-				}
-			})
+			if address, isFound := a.next(); isFound {
+				runningFound++
+				a.peer.links.work.Go(func() { report(endedFound, a.connectFound(ctx, address, onHello)) })
+			} else {
+				running++
+				a.peer.links.work.Go(func() { report(ended, a.connect(ctx, address, false, onHello)) })
+			}
 			next.Reset(attemptDelay)
 		case err := <-ended:
 			running--
 			a.onError(err)
 			next.Reset(0)
+		case err := <-endedFound:
+			runningFound--
+			a.onError(err)
+			next.Reset(0)
 		case <-hello: // no other address is needed
-			hello, resolved, a.untried = nil, nil, nil
+			hello, resolved, a.untried, a.found = nil, nil, nil, nil
 		case <-ctx.Done():
-			a.onError(&stepError{a.step(), fmt.Errorf("connect to %s: %w", a.address, classify(ctx.Err()))})
-			return a.err
+			if running > 0 || resolved != nil || a.address == "" {
+				a.onError(&stepError{a.step(), fmt.Errorf("connect to %s: %w", a.where(), classify(ctx.Err()))})
+			}
+			return a.result()
 		}
+	}
+	return a.result()
+}
+
+// next takes the next address to dial.
+func (a *attempt) next() (address string, isFound bool) {
+	if len(a.untried) > 0 {
+		address, a.untried = a.untried[0], a.untried[1:]
+	} else {
+		address, a.found, isFound = a.found[0], a.found[1:], true
+	}
+	a.tried = append(a.tried, address)
+	return address, isFound
+}
+
+// where returns what is dialled, for an error.
+func (a *attempt) where() string {
+	if a.address == "" {
+		return "announced addresses"
+	}
+	return a.address
+}
+
+func (a *attempt) result() error {
+	if a.err == nil {
+		return a.foundErr
 	}
 	return a.err
 }
@@ -115,11 +162,16 @@ func (a *attempt) onResolved(r resolution) {
 			a.untried = append(a.untried, x)
 		}
 	}
+	a.found = slices.DeleteFunc(a.found, func(x string) bool { return slices.Contains(a.untried, x) })
 }
 
 // onError keeps the error to report. A temporary error at one address counts
 // for more than a wrong device at another.
 func (a *attempt) onError(err error) {
+	if errors.Is(err, errNotFoundThere) {
+		a.foundErr = err
+		return
+	}
 	if err != nil && (a.err == nil || isPermanent(a.err) && !isPermanent(err)) {
 		a.err = err
 	}
@@ -135,13 +187,13 @@ func (a *attempt) step() Step {
 
 // connect makes one connection and serves it to its end. It calls onHello when
 // the hellos are exchanged.
-func (a *attempt) connect(ctx context.Context, address string, onHello func()) error {
+func (a *attempt) connect(ctx context.Context, address string, isFound bool, onHello func()) error {
 	a.connecting.Add(1)
 	done := sync.OnceFunc(func() { a.connecting.Add(-1) })
 	defer done()
-	name := a.address
-	if address != name {
-		name += " (" + address + ")"
+	name := address
+	if !isFound && address != a.address {
+		name = a.address + " (" + address + ")"
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
@@ -152,7 +204,7 @@ func (a *attempt) connect(ctx context.Context, address string, onHello func()) e
 		}
 		return &stepError{StepConnect, fmt.Errorf("connect to %s: %w", name, err)}
 	}
-	return a.peer.links.serveDialled(ctx, a.peer, name, conn, func(l *Link) {
+	return a.peer.links.serveDialled(ctx, a.peer, name, isFound, conn, func(l *Link) {
 		done()
 		onHello()
 		if a.greeted != nil {

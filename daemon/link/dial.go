@@ -11,7 +11,7 @@ import (
 
 // How often a peer is dialled:
 //
-//	a live link, or no address ── not at all
+//	a live link, or no address ── not at all; see found.go for announced ones
 //	no link, no call           ── one attempt at a time, pauses of 0.1 to 2 s
 //	no link or a stale one,
 //	during a call              ── a new attempt every aggressiveInterval
@@ -64,15 +64,27 @@ const (
 func (p *peer) urgency() (urgency, time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.book.configured == "":
+	if p.book.configured == "" && len(p.book.found) == 0 {
 		return dialNone, time.Time{}
+	}
+	earliest := p.retryAt
+	if p.book.configured == "" {
+		earliest = latest(earliest, p.book.foundDue(p.inCall.Load()))
+	}
+	switch {
 	case p.current == nil && !p.inCall.Load():
-		return dialSingle, p.retryAt
+		return dialSingle, earliest
 	case p.current == nil || p.current.conn.Stale():
-		return dialAggressive, p.retryAt
+		return dialAggressive, earliest
 	}
 	return dialNone, time.Time{}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // keepDialling makes a link whenever there is no live one.
@@ -126,12 +138,12 @@ func (d *dialer) start() {
 		d.ctx, d.cancel = context.WithCancel(p.ctx)
 		d.firstStart = d.lastStart
 	}
-	a := p.newAttempt(&d.connecting, d.started%fullEvery == 0)
+	a := p.newAttempt(&d.connecting, d.started%fullEvery == 0 || !p.inCall.Load())
 	p.mu.Lock()
 	neighbour := p.book.lastRemote
 	p.mu.Unlock()
 	d.started++
-	if !a.full && len(a.untried) == 0 {
+	if len(a.untried)+len(a.found) == 0 && (!a.full || a.address == "") {
 		return // the full attempt still resolves the name
 	}
 	if a.full && p.inCall.Load() && d.lastStart.Sub(d.firstStart) < confirmFor {
@@ -153,7 +165,8 @@ func (p *peer) newAttempt(connecting *atomic.Int32, full bool) attempt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return attempt{peer: p, connecting: connecting, full: full,
-		address: p.book.configured, untried: p.book.candidates()}
+		address: p.book.configured, untried: p.book.candidates(),
+		found: p.book.foundCandidates(time.Now(), full, p.inCall.Load())}
 }
 
 // stop ends the attempts under way. Arbitration decides about connections that

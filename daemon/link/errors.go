@@ -93,7 +93,7 @@ func logKey(err error) string {
 	if errors.As(err, &bye) {
 		return bye.Code.String()
 	}
-	for _, e := range []error{ErrWrongIdentity, ErrDead, ErrSlow, ErrClosed, wire.ErrProtocol} {
+	for _, e := range []error{ErrWrongIdentity, ErrDead, ErrSlow, ErrClosed, wire.ErrProtocol, errNotFoundThere} {
 		if errors.Is(err, e) {
 			return e.Error()
 		}

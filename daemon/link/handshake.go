@@ -156,7 +156,8 @@ func discard(conn *transport.Conn) { _, _ = io.CopyN(io.Discard, conn, wire.MaxC
 
 // serveDialled serves a connection that we made to p. ctx ends it only until
 // the hellos are exchanged: after that, the peer may have nominated it already.
-func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw net.Conn, onHello func(*Link)) error {
+func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, isFound bool, raw net.Conn,
+	onHello func(*Link)) error {
 	defer raw.Close()
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
 	defer stop()
@@ -168,6 +169,9 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, raw 
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err != nil {
 		return fmt.Errorf("%s: %w", address, err)
+	}
+	if isFound && id != p.ID {
+		return fmt.Errorf("%s: device with id %s", address, id)
 	}
 	if id == ls.cfg.Identity.ID() && id != p.ID {
 		return ls.serveOwnKey(p, conn, id, address)

@@ -46,6 +46,7 @@ type peer struct {
 	linkCount    int           // links since the start
 	pause        *backoff
 	retryAt      time.Time // no attempt before
+	foundAt      time.Time // when a found address last ended the pause
 	lastErr      error     // why there is no link now
 	refusedAt    time.Time // when lastErr was permanent
 	mismatch     mismatch
@@ -120,6 +121,7 @@ func (p *peer) setInCall(on bool) {
 func (p *peer) dialNow() {
 	p.mu.Lock()
 	p.retryAt = time.Time{}
+	p.book.resetFound()
 	p.mu.Unlock()
 	p.wakeDialer()
 }
@@ -140,7 +142,7 @@ func (p *peer) setAddress(address string) {
 	p.mu.Lock()
 	changed := p.book.configured != address
 	if changed {
-		p.book = addressBook{configured: address}
+		p.book = addressBook{configured: address, found: p.book.found, foundGood: p.book.foundGood}
 	}
 	p.mu.Unlock()
 	if changed {

@@ -36,6 +36,9 @@ func stepOf(err error) Step {
 	if s, ok := errors.AsType[*stepError](err); ok {
 		return s.step
 	}
+	if f, ok := errors.AsType[*foundError](err); ok {
+		return stepOf(f.err)
+	}
 	switch {
 	case errors.Is(err, ErrWrongIdentity), errors.Is(err, ErrRefused):
 		return StepIdentity
@@ -118,7 +121,10 @@ func (p *peer) reach(ctx context.Context) Probe {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	a := p.newAttempt(new(atomic.Int32), true)
-	if a.address == "" && len(a.untried) == 0 {
+	p.mu.Lock()
+	a.found = p.book.foundAll()
+	p.mu.Unlock()
+	if a.address == "" && len(a.untried)+len(a.found) == 0 {
 		return Probe{Err: errNoAddress, Failed: StepAddress}
 	}
 	reached := make(chan *Link, 1)

@@ -156,6 +156,14 @@ func (d *Device) Metrics() string { return "# HELP up Whether.\n# TYPE up gauge\
 // Peers implements control.Backend.
 func (d *Device) Peers() []api.Peer { return d.Status().Peers }
 
+// Devices implements control.Backend.
+func (d *Device) Devices() []api.Device {
+	if s := d.Status(); s.Discovery != nil {
+		return s.Discovery.Devices
+	}
+	return nil
+}
+
 // Unpair implements control.Backend. The peer attic is a paired one.
 func (d *Device) Unpair(peer string) (api.Peer, error) {
 	d.record("unpair %s", peer)
