@@ -49,6 +49,7 @@ type Config struct {
 	Discovery bool // announce this device on the local network and browse for others
 	Control   Control
 	Metrics   string // HOST:PORT or :PORT of the metrics page; "" = none
+	Feeds     string // HOST:PORT or :PORT of the feeds for other programs; "" = none
 	StateDir  string // absolute path
 	Hooks     Hooks
 	Log       Log

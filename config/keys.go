@@ -37,6 +37,7 @@ func (r *reader) keys(c *Config) []key {
 			{name: "admin_group", set: r.string(&c.Control.AdminGroup, optional(groupName))},
 		}},
 		{name: "metrics", set: r.string(&c.Metrics, optional(listenAddress(`"127.0.0.1:7451"`)))},
+		{name: "feeds", set: r.string(&c.Feeds, optional(listenAddress(`"127.0.0.1:7452"`)))},
 		{name: "state_dir", set: r.string(&c.StateDir, absolutePath)},
 		{name: "hooks", keys: []key{
 			{name: "ring", set: r.argv(&c.Hooks.Ring)},

@@ -40,6 +40,7 @@ func (d *Daemon) Status() api.Status {
 	slices.SortFunc(s.Viewers, func(a, b api.Viewer) int {
 		return cmp.Or(cmp.Compare(a.Feed, b.Feed), cmp.Compare(a.ID, b.ID))
 	})
+	s.Feeds = d.feedsView()
 	v := d.links.Visitors()
 	s.Strangers = api.Strangers{Now: v.Now, Accepted: v.Accepted, Evicted: v.Evicted, Refused: v.Refused}
 	s.Refused = d.refusedView()
@@ -209,7 +210,8 @@ const (
 // problems lists what does not work. A resuming call reports the loss of its
 // link, so that link is not listed again.
 func (d *Daemon) problems(s api.Status) []api.Problem {
-	all := slices.Concat(d.refused.problems(), d.stateProblem(), d.storeProblems(), d.hooks.Problems())
+	all := slices.Concat(d.refused.problems(), d.stateProblem(), d.storeProblems(), d.hooks.Problems(),
+		d.feedsProblems(s.Feeds))
 	if err := d.links.ListenError(); err != nil {
 		all = append(all, api.Problem{Subject: subjectListen, Message: err.Error(), Hint: listenHint})
 	}

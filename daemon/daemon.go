@@ -23,7 +23,7 @@
 // Goroutines: Run starts one per part, in this order, and stops them in the
 // reverse order: systemd notifications, call store, hooks, camera, camera
 // state, camera inspector, stats, links, discovery, devices on the network,
-// control socket, metrics.
+// control socket, metrics, feeds.
 package daemon
 
 import (
@@ -44,6 +44,7 @@ import (
 	"vchat/daemon/configfile"
 	"vchat/daemon/control"
 	"vchat/daemon/discovery"
+	"vchat/daemon/feeds"
 	"vchat/daemon/frame"
 	"vchat/daemon/hooks"
 	"vchat/daemon/identity"
@@ -91,6 +92,7 @@ type Daemon struct {
 	discovery *discovery.Discovery
 	control   *control.Server
 	metrics   *metrics.Server
+	feeds     *feeds.Server
 	hooks     *hooks.Hooks
 	events    *control.Events
 	pool      *frame.Pool // for frames encoded for viewers
@@ -201,6 +203,8 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.hooks.Configure(hooksConfig(cfg, cfg))
 	d.metrics = metrics.New(d.Metrics, log)
 	d.metrics.Listen(cfg.Metrics)
+	d.feeds = feeds.New(d, cfg.StateDir, log)
+	d.feeds.Listen(cfg.Feeds)
 	return d, nil
 }
 
@@ -252,6 +256,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "devices on the network", run: d.publishDevices},
 		{name: "control", run: d.control.Serve},
 		{name: "metrics", run: d.metrics.Run},
+		{name: "feeds", run: d.feeds.Run},
 	}
 	smallfile.RemoveTemporaries(d.startConfig.StateDir) // under the lock: nobody writes one now
 	d.store.RemoveTemporaries()

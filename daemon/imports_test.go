@@ -56,6 +56,7 @@ var importRules = map[string]struct {
 
 	"daemon": {[]string{
 		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control", "daemon/discovery",
+		"daemon/feeds",
 		"daemon/frame", "daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
 		"daemon/netwatch", "daemon/pairing", "daemon/peerstore", "daemon/resolve", "daemon/smallfile",
 		"daemon/transport", "daemon/tune", "daemon/wire",
@@ -92,6 +93,9 @@ var importRules = map[string]struct {
 	"daemon/framecodec": {[]string{
 		"daemon/frame", "daemon/mjpeg", "daemon/wire",
 	}, "frame to bytes and back; nothing of links"},
+	"daemon/feeds": {[]string{
+		"daemon/api", "daemon/connlimit", "daemon/control", "daemon/localhttp", "daemon/smallfile",
+	}, "it serves the feeds as the control socket does, to readers with a token"},
 	"daemon/hooks": {[]string{
 		"daemon/api", "daemon/proctree",
 	}, "it runs commands on events and does not know where these come from"},
@@ -100,10 +104,11 @@ var importRules = map[string]struct {
 		"daemon/congestion", "daemon/frame", "daemon/framecodec", "daemon/identity", "daemon/resolve",
 		"daemon/transport", "daemon/wire",
 	}, "it carries and does not decide"},
-	"daemon/logging": {nil, "leaf: format and rate of log lines"},
+	"daemon/localhttp": {[]string{"daemon/connlimit"}, "a server; it does not know what it serves"},
+	"daemon/logging":   {nil, "leaf: format and rate of log lines"},
 	"daemon/metrics": {[]string{
-		"daemon/connlimit",
-	}, "a text format and its server"},
+		"daemon/localhttp",
+	}, "a text format and its page"},
 	"daemon/metrics/metricstest": {nil, "for tests"},
 	"daemon/mjpeg":               {nil, "leaf"},
 	"daemon/netwatch":            {nil, "leaf: reports changes of the network"},

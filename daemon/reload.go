@@ -173,6 +173,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	d.camera.Reconfigure(cameraConfig(cfg, d.startConfig))
 	d.hooks.Configure(hooksConfig(cfg, d.startConfig))
 	d.metrics.Listen(cfg.Metrics)
+	d.feeds.Listen(cfg.Feeds)
 	if d.level != nil {
 		d.level.Set(cfg.Log.Level)
 	}

@@ -14,6 +14,7 @@ type viewer struct {
 	daemon *Daemon
 	id     uint64
 	feed   string
+	reader string // of the feeds; "": on this device
 	sub    *frame.Reader
 	meter  frame.Meter
 	closed atomic.Bool
@@ -24,7 +25,10 @@ type viewer struct {
 
 // Watch opens a feed: api.Self, or that of a peer in a call, which may not be
 // answered yet. Errors are *api.Error.
-func (d *Daemon) Watch(feed string) (control.Viewer, error) {
+func (d *Daemon) Watch(feed string) (control.Viewer, error) { return d.WatchFor(feed, "") }
+
+// WatchFor implements feeds.Device: Watch for a reader of the feeds.
+func (d *Daemon) WatchFor(feed, reader string) (control.Viewer, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	hub := d.camera.Hub()
@@ -46,7 +50,8 @@ func (d *Daemon) Watch(feed string) (control.Viewer, error) {
 		return nil, d.errStopping()
 	}
 	d.viewerCount++
-	v := &viewer{daemon: d, id: d.viewerCount, feed: feed, sub: hub.Subscribe(), encoding: d.shareEncoding(hub)}
+	v := &viewer{daemon: d, id: d.viewerCount, feed: feed, reader: reader, sub: hub.Subscribe(),
+		encoding: d.shareEncoding(hub)}
 	d.viewers[v] = struct{}{}
 	d.publishViewer(v, false)
 	return v, nil
@@ -96,5 +101,7 @@ func (d *Daemon) publishViewer(v *viewer, gone bool) {
 }
 
 func (v *viewer) view() api.Viewer {
-	return api.Viewer{ID: v.id, Feed: v.feed, FPS: round1(v.meter.Rate(frame.Now()).FPS), Dropped: v.Dropped()}
+	return api.Viewer{
+		ID: v.id, Feed: v.feed, FPS: round1(v.meter.Rate(frame.Now()).FPS), Dropped: v.Dropped(), Reader: v.reader,
+	}
 }

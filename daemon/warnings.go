@@ -17,5 +17,9 @@ func Warnings(cfg *config.Config) []string {
 			all = append(all, fmt.Sprintf("hooks.%s: %v", kind, err))
 		}
 	}
+	if cfg.Feeds != "" && !isLoopback(cfg.Feeds) {
+		all = append(all, fmt.Sprintf("feeds: %s is not encrypted: who can read the network's traffic sees the frames "+
+			"and the tokens", cfg.Feeds))
+	}
 	return all
 }

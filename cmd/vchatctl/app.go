@@ -75,7 +75,7 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 		a.statusCmd(), a.peersCmd(), a.pairCmd(), a.unpairCmd(),
 		a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.sayCmd(),
 		a.viewCmd(), a.snapshotCmd(), a.recordCmd(),
-		a.cameraCmd(), a.privacyCmd(),
+		a.cameraCmd(), a.privacyCmd(), a.feedsCmd(),
 		a.doctorCmd(), a.reloadCmd(), a.eventsCmd(), a.idCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	return root

@@ -164,8 +164,13 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 			}
 		}
 		for _, v := range s.Viewers {
-			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped")))
+			reader := ""
+			if v.Reader != "" {
+				reader = "by " + v.Reader
+			}
+			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped"), reader))
 		}
+		writeFeeds(w, s.Feeds)
 	})
 	for i, p := range s.Problems {
 		if p.Subject == "camera" {
@@ -178,6 +183,22 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 			fmt.Fprintf(w, "  %s\n", p.Hint)
 		}
 	}
+}
+
+// writeFeeds writes a line for the server of the feeds, if there is one.
+func writeFeeds(w io.Writer, f *api.Feeds) {
+	if f == nil {
+		return
+	}
+	readers := "no program has a token"
+	if len(f.Readers) > 0 {
+		var names []string
+		for _, r := range f.Readers {
+			names = append(names, r.Name)
+		}
+		readers = "for " + strings.Join(names, ", ")
+	}
+	fmt.Fprintf(w, "feeds\t%s\n", join("  ", f.Address, readers))
 }
 
 // position returns the place of a fault in a file, as compilers write it.

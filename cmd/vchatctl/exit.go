@@ -96,7 +96,7 @@ func exitCodeForKind(k api.Kind) int {
 	switch k {
 	case api.NotPermitted:
 		return exitPermission
-	case api.NoSuchPeer, api.NoSuchCall, api.NoSuchFeed:
+	case api.NoSuchPeer, api.NoSuchCall, api.NoSuchFeed, api.NoSuchReader:
 		return exitUnknown
 	case api.PeerUnreachable:
 		return exitUnreachable

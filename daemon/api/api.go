@@ -31,6 +31,8 @@ const (
 	PathReload    = "/v1/reload"          // POST: Reloaded, once the configuration file is in effect
 	PathSay       = "/v1/say"             // POST MessageRequest: Message
 	PathFeeds     = "/v1/feeds/"          // GET + a feed's name + StreamSuffix or SnapshotSuffix
+	PathReaders   = "/v1/readers"         // GET: Readers; POST ReaderRequest: NewReader
+	PathReader    = "/v1/readers/"        // DELETE + a reader's name: Reader, which is forgotten
 	PathPrivacy   = "/v1/privacy"         // GET: Privacy; PUT PrivacyRequest: Privacy
 	PathCameras   = "/v1/cameras"         // GET: Cameras
 	PathFormats   = "/v1/camera/formats"  // GET: Formats

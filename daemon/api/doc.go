@@ -106,6 +106,19 @@
 //	    X-Sequence: …
 //	    X-Age-Ms: …
 //
+//	POST /v1/readers
+//	    curl --unix-socket $S -d '{"name":"obs"}' http://vchat/v1/readers
+//	    {"name":"obs","added":"…","viewers":0,"token":"…",
+//	     "url":"http://127.0.0.1:7452/self.mjpeg?token=…"}
+//
+//	GET /v1/readers
+//	    curl --unix-socket $S http://vchat/v1/readers
+//	    {"readers":[{"name":"obs",…}]}
+//
+//	DELETE /v1/readers/{reader}
+//	    curl --unix-socket $S -X DELETE http://vchat/v1/readers/obs
+//	    {"name":"obs",…}
+//
 //	POST /v1/calls/hangup
 //	    curl --unix-socket $S -d '{}' http://vchat/v1/calls/hangup
 //	    {"id":"…","peer":"workshop","state":"ended",…"reason":"hung_up",…}

@@ -13,8 +13,9 @@ const (
 	NoSuchPeer        Kind = "no_such_peer"
 	NoSuchCall        Kind = "no_such_call"
 	NoSuchFeed        Kind = "no_such_feed"
-	Conflict          Kind = "conflict"      // impossible in the current state: a second call to a peer
-	LimitReached      Kind = "limit_reached" // of calls (calls.max) or of clients of the control socket
+	NoSuchReader      Kind = "no_such_reader" // of the feeds
+	Conflict          Kind = "conflict"       // impossible in the current state: a second call to a peer
+	LimitReached      Kind = "limit_reached"  // of calls (calls.max) or of clients of the control socket
 	PeerBusy          Kind = "busy"
 	PeerDeclined      Kind = "declined"
 	PeerNoAnswer      Kind = "no_answer"
@@ -42,7 +43,7 @@ func (k Kind) HTTPStatus() int {
 		return http.StatusUnprocessableEntity
 	case NotPermitted:
 		return http.StatusForbidden
-	case NotFound, NoSuchPeer, NoSuchCall, NoSuchFeed, NoSuchControl:
+	case NotFound, NoSuchPeer, NoSuchCall, NoSuchFeed, NoSuchControl, NoSuchReader:
 		return http.StatusNotFound
 	case Conflict, LimitReached, PeerBusy, PeerDeclined, PeerNoAnswer, PrivacyOn:
 		return http.StatusConflict

@@ -15,6 +15,7 @@ type Status struct {
 	Calls        []Call    `json:"calls"`
 	Peers        []Peer    `json:"peers"`
 	Viewers      []Viewer  `json:"viewers"`
+	Feeds        *Feeds    `json:"feeds,omitempty"` // absent if there are none for other programs
 	Strangers    Strangers `json:"strangers"`
 	Refused      []Refused `json:"refused,omitempty"` // unknown devices, refused last first; at most 8
 	Pairing      *Pairing  `json:"pairing,omitempty"` // absent if there is none
@@ -306,5 +307,6 @@ type Viewer struct {
 	ID      uint64  `json:"id"` // counts from 1 since the start
 	Feed    string  `json:"feed"`
 	FPS     float64 `json:"fps"`
-	Dropped uint64  `json:"dropped"` // frames that it was too slow to read
+	Dropped uint64  `json:"dropped"`          // frames that it was too slow to read
+	Reader  string  `json:"reader,omitempty"` // name of the program that reads it over the network
 }

@@ -194,6 +194,22 @@ func (c *Client) Reload(ctx context.Context) (api.Reloaded, error) {
 	return request[api.Reloaded](ctx, c, "POST", api.PathReload, nil)
 }
 
+// Readers returns the programs that may read the feeds over the network.
+func (c *Client) Readers(ctx context.Context) ([]api.Reader, error) {
+	r, err := request[api.Readers](ctx, c, "GET", api.PathReaders, nil)
+	return r.Readers, err
+}
+
+// AddReader gives a program a token for the feeds.
+func (c *Client) AddReader(ctx context.Context, r api.ReaderRequest) (api.NewReader, error) {
+	return request[api.NewReader](ctx, c, "POST", api.PathReaders, r)
+}
+
+// RemoveReader takes the token of a program away, and ends what it reads.
+func (c *Client) RemoveReader(ctx context.Context, name string) (api.Reader, error) {
+	return request[api.Reader](ctx, c, "DELETE", api.PathReader+name, nil)
+}
+
 // Privacy reports whether the owner has turned the camera off.
 func (c *Client) Privacy(ctx context.Context) (bool, error) {
 	p, err := request[api.Privacy](ctx, c, "GET", api.PathPrivacy, nil)

@@ -52,6 +52,12 @@ type Backend interface {
 	// Say queues a message for the peer of a call.
 	Say(api.MessageRequest) (api.Message, error)
 
+	// AddReader gives a program a token for the feeds. RemoveReader takes it
+	// away, and ends what the program reads.
+	AddReader(api.ReaderRequest) (api.NewReader, error)
+	RemoveReader(name string) (api.Reader, error)
+	Readers() []api.Reader
+
 	// Privacy reports whether the owner has turned the camera off.
 	Privacy() bool
 	// SetPrivacy turns it on or off on behalf of a user (-1: unknown). When it

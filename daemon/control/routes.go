@@ -76,6 +76,15 @@ var routes = []route{
 	{"POST", api.PathReload, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(s, w, r, func(struct{}) (api.Reloaded, error) { return s.backend.ReloadFile() })
 	}},
+	{"GET", api.PathReaders, rightWatch, func(s *Server, w http.ResponseWriter, _ *http.Request) error {
+		return answer(w, api.Readers{Readers: s.backend.Readers()})
+	}},
+	{"POST", api.PathReaders, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, s.backend.AddReader)
+	}},
+	{"DELETE", api.PathReader + "{reader}", rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, func(struct{}) (api.Reader, error) { return s.backend.RemoveReader(r.PathValue("reader")) })
+	}},
 	{"GET", api.PathPrivacy, rightWatch, (*Server).privacy},
 	{"PUT", api.PathPrivacy, rightCall, (*Server).setPrivacy},
 	{"GET", api.PathCameras, rightWatch, (*Server).cameras},
@@ -187,7 +196,7 @@ func (s *Server) run(rt route, w http.ResponseWriter, r *http.Request) error {
 // refuse answers with an error. Once a stream has started, refuse can only
 // abort it: the client sees the connection end early.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, errStream) {
+	if errors.Is(err, ErrStream) {
 		s.log.Debug("control stream aborted", "path", r.URL.Path, "err", err)
 		panic(http.ErrAbortHandler)
 	}

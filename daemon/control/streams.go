@@ -15,8 +15,8 @@ import (
 	"vchat/daemon/mjpeg"
 )
 
-// errStream marks an error after the start of a stream.
-var errStream = errors.New("stream aborted")
+// ErrStream marks an error after the start of a stream.
+var ErrStream = errors.New("stream aborted")
 
 // events writes one event a line until the client or the server closes.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
@@ -38,7 +38,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 			err = rc.Flush()
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", errStream, err)
+			return fmt.Errorf("%w: %w", ErrStream, err)
 		}
 	}
 }
@@ -81,7 +81,7 @@ func pair[T any](s *Server, w http.ResponseWriter, r *http.Request,
 		}
 	})
 	if failed != nil {
-		return fmt.Errorf("%w: %w", errStream, failed)
+		return fmt.Errorf("%w: %w", ErrStream, failed)
 	}
 	if started {
 		return nil // the last event has the error
@@ -90,22 +90,37 @@ func pair[T any](s *Server, w http.ResponseWriter, r *http.Request,
 }
 
 func (s *Server) feed(w http.ResponseWriter, r *http.Request) error {
-	name := r.PathValue("feed")
-	serve := s.stream
-	feed, ok := strings.CutSuffix(name, api.StreamSuffix)
-	if !ok {
-		serve = s.snapshot
-		feed, ok = strings.CutSuffix(name, api.SnapshotSuffix)
+	return ServeFeed(s.backend, w, r, r.PathValue("feed"))
+}
+
+// FeedSource is the part of a Backend that ServeFeed needs.
+type FeedSource interface {
+	Status() api.Status
+	Privacy() bool
+	Watch(feed string) (Viewer, error)
+}
+
+// ServeFeed answers with a feed, by its name with api.StreamSuffix or
+// api.SnapshotSuffix. It returns ErrStream once it has begun to answer, else an
+// *api.Error.
+func ServeFeed(b FeedSource, w http.ResponseWriter, r *http.Request, name string) error {
+	feed, isStream := strings.CutSuffix(name, api.StreamSuffix)
+	isSnapshot := false
+	if !isStream {
+		feed, isSnapshot = strings.CutSuffix(name, api.SnapshotSuffix)
 	}
-	if !ok || feed == "" {
+	if !isStream && !isSnapshot || feed == "" {
 		return noSuchFeed(name)
 	}
-	v, err := s.backend.Watch(feed)
+	v, err := b.Watch(feed)
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	return serve(w, r, feed, v)
+	if isStream {
+		return stream(w, r, v)
+	}
+	return snapshot(b, w, r, feed, v)
 }
 
 func noSuchFeed(name string) error {
@@ -116,15 +131,18 @@ func noSuchFeed(name string) error {
 
 const boundary = "vchat"
 
+// StreamType is the Content-Type of a stream of frames.
+const StreamType = "multipart/x-mixed-replace; boundary=" + boundary
+
 // stream writes a part for each frame. A slow client gets fewer frames; the
 // viewer counts the dropped ones.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v Viewer) error {
+func stream(w http.ResponseWriter, r *http.Request, v Viewer) error {
 	h := w.Header()
-	h.Set("Content-Type", "multipart/x-mixed-replace; boundary="+boundary)
+	h.Set("Content-Type", StreamType)
 	h.Set("Cache-Control", "no-store")
 	p := parts{w: w, rc: http.NewResponseController(w), head: make([]byte, 0, 256)}
 	if err := p.begin(); err != nil {
-		return fmt.Errorf("%w: %w", errStream, err)
+		return fmt.Errorf("%w: %w", ErrStream, err)
 	}
 	for {
 		f, err := v.Next(r.Context())
@@ -136,7 +154,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, _ string, v View
 		err = p.write(f)
 		f.Release()
 		if err != nil {
-			return fmt.Errorf("%w: %w", errStream, err)
+			return fmt.Errorf("%w: %w", ErrStream, err)
 		}
 	}
 }
@@ -228,17 +246,17 @@ const (
 )
 
 // snapshot answers with one frame.
-func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, feed string, v Viewer) error {
-	if feed == api.Self && s.backend.Privacy() {
-		return s.noFrame(feed, nil) // the newest frame may be older than privacy mode
+func snapshot(b FeedSource, w http.ResponseWriter, r *http.Request, feed string, v Viewer) error {
+	if feed == api.Self && b.Privacy() {
+		return noFrame(b, feed, nil) // the newest frame may be older than privacy mode
 	}
 	f, err := freshFrame(r.Context(), v)
 	if err != nil {
-		return s.noFrame(feed, err)
+		return noFrame(b, feed, err)
 	}
 	defer f.Release()
 	if f.Card && feed == api.Self {
-		return s.noFrame(feed, nil)
+		return noFrame(b, feed, nil)
 	}
 	data := f.Data
 	if f.Rotate != 0 && !f.Card { // the client saves a file without the headers, so EXIF carries it
@@ -257,7 +275,7 @@ func (s *Server) snapshot(w http.ResponseWriter, r *http.Request, feed string, v
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTimeout))
 	if _, err := w.Write(data); err != nil {
-		return fmt.Errorf("%w: %w", errStream, err)
+		return fmt.Errorf("%w: %w", ErrStream, err)
 	}
 	return nil
 }
@@ -286,17 +304,17 @@ func freshFrame(ctx context.Context, v Viewer) (*frame.Frame, error) {
 	}
 }
 
-func (s *Server) noFrame(feed string, cause error) error {
+func noFrame(b FeedSource, feed string, cause error) error {
 	if feed != api.Self {
 		return &api.Error{Kind: api.NoFrame, Message: "no picture from " + feed,
 			Hint: "vchatctl status shows the state of the link"}
 	}
-	if s.backend.Privacy() {
+	if b.Privacy() {
 		return &api.Error{Kind: api.PrivacyOn, Message: "privacy is on: the camera is closed",
 			Hint: "vchatctl privacy off"}
 	}
 	e := &api.Error{Kind: api.CameraUnavailable, Message: "no picture from the camera"}
-	if cam := s.backend.Status().Camera; cam.Reason != "" {
+	if cam := b.Status().Camera; cam.Reason != "" {
 		e.Message += ": " + cam.Reason
 	} else if errors.Is(cause, context.DeadlineExceeded) {
 		e.Message += fmt.Sprintf(" within %v", snapshotTimeout)

@@ -31,8 +31,9 @@ type Device struct {
 	onCall    func(api.CallRequest) (api.Call, error)
 	confirmed chan struct{} // of a pairing
 	refused   chan struct{}
-	cameraErr error // the answer to privacy and camera commands
-	reloadErr error // the answer to reloads
+	cameraErr error        // the answer to privacy and camera commands
+	reloadErr error        // the answer to reloads
+	readers   []api.Reader // of the feeds
 }
 
 // New returns a device named kitchen with the peers workshop (reachable) and
