@@ -11,7 +11,7 @@ import (
 // Frequent parts of messages.
 const (
 	topKeys = `valid keys: name, listen, camera, peers, calls, discovery, control, ` +
-		`metrics, state_dir, hooks, log`
+		`metrics, feeds, state_dir, hooks, log`
 	listenForm = `must be HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
 		`such as ":7450" or "[::1]:7450", not `
 	metricsForm = `must be HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +

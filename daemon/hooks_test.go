@@ -27,7 +27,7 @@ func newHookLog(t *testing.T) hookLog {
 	h := hookLog{argv: []string{filepath.Join(dir, "hook")}, file: filepath.Join(dir, "log")}
 	script := `#!/bin/sh
 text="$VCHAT_EVENT $VCHAT_PEER $VCHAT_REASON $VCHAT_TEXT $(cat)"
-echo "$text" >>` + h.file + "\n"
+printf "%s\n" "$text" >>` + h.file + "\n"
 	syscall.ForkLock.RLock() // or exec fails with ETXTBSY
 	err := os.WriteFile(h.argv[0], []byte(script), 0o700)
 	syscall.ForkLock.RUnlock()

@@ -76,7 +76,7 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 		a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.sayCmd(),
 		a.viewCmd(), a.snapshotCmd(), a.recordCmd(),
 		a.cameraCmd(), a.privacyCmd(), a.feedsCmd(),
-		a.doctorCmd(), a.reloadCmd(), a.eventsCmd(), a.idCmd(), a.completionCmd(), a.versionCmd(),
+		a.doctorCmd(), a.reloadCmd(), a.eventsCmd(), a.apiCmd(), a.idCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	return root
 }

@@ -329,6 +329,11 @@ func (c *Client) sendOnce(ctx context.Context, method, path string, query url.Va
 	if err != nil {
 		return nil, err
 	}
+	return c.do(ctx, req)
+}
+
+// do returns an answer with status 200. The caller closes its body.
+func (c *Client) do(ctx context.Context, req *http.Request) (*http.Response, error) {
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.classify(ctx, err)
