@@ -24,7 +24,7 @@ func (a *app) apiCmd() *cobra.Command {
 document; - reads it from standard input. Streams run until either side ends them. An error of
 vchatd goes to standard error, and has the exit code that other commands have for it.
 
-openapi.yaml, in the package's documentation, describes the API.`,
+openapi.json, in the package's documentation, describes the API.`,
 		Example: `  vchatctl api GET /v1/status
   vchatctl api POST /v1/calls '{"peer":"workshop"}'
   vchatctl api GET /v1/events

@@ -1,4 +1,4 @@
-package metrics
+package localhttp
 
 import (
 	"net/http"
