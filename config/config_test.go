@@ -118,10 +118,11 @@ func TestParse(t *testing.T) {
 		{"control: {group: \"\"}\nlog: {level: warn}", set(func(c *Config) {
 			c.Control.Group, c.Log.Level = "", slog.LevelWarn
 		})},
-		{"hooks:\n  ring: [/bin/sh, -c, \"a\\nb\", 1, '']\n  ended:\n  - /bin/true\n  missed: [/a]\n  text: [/b, c]\n", set(func(c *Config) {
-			c.Hooks = Hooks{Ring: []string{"/bin/sh", "-c", "a\nb", "1", ""}, Ended: []string{"/bin/true"},
-				Missed: []string{"/a"}, Text: []string{"/b", "c"}}
-		})},
+		{"hooks:\n  ring: [/bin/sh, -c, \"a\\nb\", 1, '']\n  ended:\n  - /bin/true\n  missed: [/a]\n  text: [/b, c]\n",
+			set(func(c *Config) {
+				c.Hooks = Hooks{Ring: []string{"/bin/sh", "-c", "a\nb", "1", ""}, Ended: []string{"/bin/true"},
+					Missed: []string{"/a"}, Text: []string{"/b", "c"}}
+			})},
 	} {
 		t.Run(fmt.Sprintf("%.60q", tt.file), func(t *testing.T) {
 			got, err := Parse("vchat.yaml", []byte(tt.file))

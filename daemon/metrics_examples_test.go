@@ -108,7 +108,8 @@ func TestMetrics_examples(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := expressionsIn(t)
-	for _, m := range regexp.MustCompile(`(?m)^ +expr: (>\n(?: {10,}.*\n)+|.*)`).FindAllStringSubmatch(string(rules), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ +expr: (>\n(?: {10,}.*\n)+|.*)`).FindAllStringSubmatch(string(rules),
+		-1) {
 		used = append(used, m[1])
 	}
 	if len(used) < 30 {

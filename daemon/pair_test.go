@@ -164,14 +164,16 @@ func TestPair_accept(t *testing.T) {
 	kitchen, workshop := strangers(t)
 	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
 	request := requestOf(t, workshop)
-	if _, err := workshop.Client.AcceptPairing(ctx(t), api.PairAccept{ID: workshop.ID.String()}); !isKind(err, api.Conflict) {
+	if _, err := workshop.Client.AcceptPairing(ctx(t), api.PairAccept{ID: workshop.ID.String()}); !isKind(err,
+		api.Conflict) {
 		t.Errorf("another id: got %v, want %s", err, api.Conflict)
 	}
 	if _, err := workshop.Client.AcceptPairing(ctx(t), api.PairAccept{}); !isKind(err, api.BadValue) {
 		t.Errorf("no id: got %v, want %s", err, api.BadValue)
 	}
 	accepts := accept(t, workshop, api.PairAccept{ID: request.ID, Name: "chef"})
-	if v := accepts.until(api.PairingWaiting); v.ID != request.ID || v.Claimed != "kitchen" || v.Address != "127.0.0.1" {
+	if v := accepts.until(api.PairingWaiting); v.ID != request.ID || v.Claimed != "kitchen" ||
+		v.Address != "127.0.0.1" {
 		t.Errorf("got %+v, want who is accepted", v)
 	}
 	mallory := dialPairing(t, workshop)
@@ -204,7 +206,8 @@ func TestPair_refusedRequest(t *testing.T) {
 	if request.State != api.PairingRequested {
 		t.Fatalf("got %+v, want the request", request)
 	}
-	if _, err := workshop.Client.RefusePairing(ctx(t), api.PairRefuse{ID: workshop.ID.String()}); !isKind(err, api.Conflict) {
+	if _, err := workshop.Client.RefusePairing(ctx(t), api.PairRefuse{ID: workshop.ID.String()}); !isKind(err,
+		api.Conflict) {
 		t.Errorf("another id: got %v, want %s", err, api.Conflict)
 	}
 	if _, err := workshop.Client.RefusePairing(ctx(t), api.PairRefuse{ID: request.ID}); err != nil {

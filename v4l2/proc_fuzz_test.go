@@ -32,7 +32,8 @@ func FuzzHolders(f *testing.F) {
 	f.Add("self", []byte("\U000e0041\u200b\u009b"), "/dev/video0")
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, pid string, comm []byte, target string) {
-		if pid = filepath.Base(pid); !fs.ValidPath(pid) || pid == "." || len(pid) > 100 || strings.Contains(pid, "\x00") ||
+		if pid = filepath.Base(pid); !fs.ValidPath(pid) || pid == "." || len(pid) > 100 || strings.Contains(pid,
+			"\x00") ||
 			target == "" || len(target) > 1000 || strings.Contains(target, "\x00") {
 			t.Skip()
 		}
@@ -70,7 +71,8 @@ func FuzzSysfs(f *testing.F) {
 		node, device := filepath.Join(sys, "class/video4linux/video0"), filepath.Join(sys, "devices/1-1/1-1:1.0")
 		put(t, filepath.Join(node, "name"), name)
 		put(t, filepath.Join(node, "index"), index)
-		for attribute, b := range map[string][]byte{"busnum": bus, "devnum": number, "idVendor": vendor, "idProduct": vendor} {
+		for attribute, b := range map[string][]byte{"busnum": bus, "devnum": number, "idVendor": vendor,
+			"idProduct": vendor} {
 			put(t, filepath.Join(filepath.Dir(device), attribute), b)
 		}
 		if err := errors.Join(os.Mkdir(device, 0o755), os.Symlink(device, filepath.Join(node, "device"))); err != nil {

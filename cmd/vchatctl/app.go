@@ -55,7 +55,10 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 		PersistentPreRun:  func(*cobra.Command, []string) { a.started = true },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if version {
-				return a.print(versions{Version: api.Version}, func(w io.Writer) { fmt.Fprintf(w, "vchatctl %s\n", api.Version) })
+				return a.print(versions{Version: api.Version}, func(w io.Writer) {
+					fmt.Fprintf(w, "vchatctl %s\n",
+						api.Version)
+				})
 			}
 			cmd.SetOut(a.stderr)
 			_ = cmd.Usage()

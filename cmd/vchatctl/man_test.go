@@ -78,7 +78,8 @@ func flags(p *man.Page, set *pflag.FlagSet) {
 		if kind != "" {
 			term += " " + man.Italic(kind)
 		}
-		if !strings.Contains(usage, "default") && f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" && f.DefValue != "0s" {
+		if !strings.Contains(usage, "default") && f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" &&
+			f.DefValue != "0s" {
 			usage += " (default " + f.DefValue + ")"
 		}
 		p.Item(term, usage)

@@ -314,7 +314,8 @@ func isRestart(method string, err error) bool {
 		errors.Is(err, syscall.EPIPE))
 }
 
-func (c *Client) sendOnce(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
+func (c *Client) sendOnce(ctx context.Context, method, path string, query url.Values, body any) (*http.Response,
+	error) {
 	var data io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)

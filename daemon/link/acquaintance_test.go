@@ -62,7 +62,8 @@ func TestAcquaintances(t *testing.T) {
 	if atAlice.proves(atBob.clientConfig(alice.ID()).NextProtos) {
 		t.Error("the proof of a removed peer counts")
 	}
-	if got := atAlice.keys(); !slices.ContainsFunc(got, func(k ed25519.PublicKey) bool { return k.Equal(malloryKey) }) ||
+	if got := atAlice.keys(); !slices.ContainsFunc(got,
+		func(k ed25519.PublicKey) bool { return k.Equal(malloryKey) }) ||
 		slices.ContainsFunc(got, func(k ed25519.PublicKey) bool { return k.Equal(bobKey) }) {
 		t.Errorf("got keys %x", got)
 	}

@@ -73,8 +73,9 @@ type Status struct {
 
 func newPeer(ls *Links, p Peer) *peer {
 	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address}, links: ls,
-		wake: make(chan struct{}, 1), switching: new(sync.Mutex), limits: newLimits(), probes: probes{turn: make(chan struct{}, 1)},
-		pause: newBackoff(100*time.Millisecond, 2*time.Second)}
+		wake: make(chan struct{}, 1), switching: new(sync.Mutex), limits: newLimits(),
+		probes: probes{turn: make(chan struct{}, 1)},
+		pause:  newBackoff(100*time.Millisecond, 2*time.Second)}
 }
 
 func (p *peer) link() *Link {

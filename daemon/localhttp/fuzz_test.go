@@ -9,7 +9,8 @@ import (
 
 // FuzzHost checks any Host header. Only addresses and configured names pass.
 func FuzzHost(f *testing.F) {
-	for _, host := range []string{"localhost", "kitchen:7451", "[::1]:80", "[fe80::1%eth0]", "127.0.0.1", "evil.example",
+	for _, host := range []string{"localhost", "kitchen:7451", "[::1]:80", "[fe80::1%eth0]", "127.0.0.1",
+		"evil.example",
 		"localhost.evil.example", "kitchen\x00.example", "[localhost]", "", "::", "127.1"} {
 		f.Add(host)
 	}

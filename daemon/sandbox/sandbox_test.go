@@ -110,16 +110,18 @@ func TestStart_hostile(t *testing.T) {
 		"read its memory": fmt.Sprintf("for f in mem environ maps fd cmdline; do "+
 			"head -c 1 /proc/%d/$f; ls /proc/%[1]d/$f; done", pid),
 		"read its runner's memory": "for f in mem environ maps fd/0 root/etc/passwd; do head -c 1 /proc/1/$f; done",
-		"trace":                    "for p in " + fmt.Sprint(pid, os.Getppid(), 1) + "; do " + trace + " && echo traced; done",
-		"find it":                  "grep -s 'sandbox[.]test' /proc/[0-9]*/cmdline | grep -v camera-command",
-		"have a capability":        "grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb):.*[1-9a-f]' /proc/self/status",
-		"gain privileges":          "grep -E 'NoNewPrivs:.*0' /proc/self/status",
-		"gain them by su":          "setpriv --reuid 0 id; su -c id </dev/null; sudo -n id",
-		"inherit a descriptor":     "ls /proc/$$/fd | grep -v '^[012]$'",
-		"inherit systemd's way":    "env | grep NOTIFY_SOCKET",
-		"have a terminal":          "true </dev/tty && echo terminal",
-		"make a device":            "mknod " + dir + "/disk b 8 0 && echo made; mknod " + dir + "/mem c 1 1 && echo made",
-		"make a device as root":    "unshare -Urm mknod " + dir + "/disk b 8 0 && echo made",
+		"trace": "for p in " + fmt.Sprint(pid, os.Getppid(), 1) + "; do " + trace +
+			" && echo traced; done",
+		"find it":               "grep -s 'sandbox[.]test' /proc/[0-9]*/cmdline | grep -v camera-command",
+		"have a capability":     "grep -E 'Cap(Inh|Prm|Eff|Bnd|Amb):.*[1-9a-f]' /proc/self/status",
+		"gain privileges":       "grep -E 'NoNewPrivs:.*0' /proc/self/status",
+		"gain them by su":       "setpriv --reuid 0 id; su -c id </dev/null; sudo -n id",
+		"inherit a descriptor":  "ls /proc/$$/fd | grep -v '^[012]$'",
+		"inherit systemd's way": "env | grep NOTIFY_SOCKET",
+		"have a terminal":       "true </dev/tty && echo terminal",
+		"make a device": "mknod " + dir + "/disk b 8 0 && echo made; mknod " + dir +
+			"/mem c 1 1 && echo made",
+		"make a device as root": "unshare -Urm mknod " + dir + "/disk b 8 0 && echo made",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("NOTIFY_SOCKET", "/run/systemd/notify")
@@ -159,19 +161,23 @@ func TestStart_root(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, try := range map[string]string{
-		"be root":                "id -u | grep -vx 65527; id -g | grep -vx 65527; id -G | grep -wE '0|1|6'",
-		"have another id":        "grep -E '^[UG]id:' /proc/self/status | grep -v '65527.65527.65527.65527'",
-		"read root's files":      "cat " + secret + " /etc/shadow",
-		"have disks":             "find /dev -type b",
-		"read a disk":            "for d in /dev/sda /dev/vda /dev/nvme0n1 /dev/mmcblk0 /dev/loop0; do head -c 1 $d; done",
-		"read memory":            "head -c 1 /dev/mem; head -c 1 /dev/kmem; head -c 1 /dev/port; head -c 1 /proc/kcore",
-		"read the kernel log":    "head -c 1 /dev/kmsg; dmesg",
-		"have other devices":     "ls /dev/tty* /dev/pts/* /dev/kvm /dev/fuse /dev/loop* /dev/snapshot /dev/uinput /dev/input",
-		"change /dev":            "touch /dev/x && echo changed; rm /dev/null && echo changed; mknod /dev/x c 1 1 && echo made",
-		"find the real /dev":     "unshare -Urm sh -c 'umount -l /dev && find /dev -type b -o -name kmsg'",
-		"mount the real /dev":    "unshare -Urm sh -c 'mount -t devtmpfs dev /mnt && ls /mnt'",
-		"write as root":          "touch /etc/vchat-test /root/vchat-test && echo wrote",
-		"change the system":      "echo 1 >/proc/sys/kernel/sysrq && echo changed; test -w /sys/power/state && echo writable",
+		"be root":           "id -u | grep -vx 65527; id -g | grep -vx 65527; id -G | grep -wE '0|1|6'",
+		"have another id":   "grep -E '^[UG]id:' /proc/self/status | grep -v '65527.65527.65527.65527'",
+		"read root's files": "cat " + secret + " /etc/shadow",
+		"have disks":        "find /dev -type b",
+		"read a disk": "for d in /dev/sda /dev/vda /dev/nvme0n1 /dev/mmcblk0 /dev/loop0; " +
+			"do head -c 1 $d; done",
+		"read memory":         "head -c 1 /dev/mem; head -c 1 /dev/kmem; head -c 1 /dev/port; head -c 1 /proc/kcore",
+		"read the kernel log": "head -c 1 /dev/kmsg; dmesg",
+		"have other devices": "ls /dev/tty* /dev/pts/* /dev/kvm /dev/fuse /dev/loop* /dev/snapshot " +
+			"/dev/uinput /dev/input",
+		"change /dev": "touch /dev/x && echo changed; rm /dev/null && echo changed; " +
+			"mknod /dev/x c 1 1 && echo made",
+		"find the real /dev":  "unshare -Urm sh -c 'umount -l /dev && find /dev -type b -o -name kmsg'",
+		"mount the real /dev": "unshare -Urm sh -c 'mount -t devtmpfs dev /mnt && ls /mnt'",
+		"write as root":       "touch /etc/vchat-test /root/vchat-test && echo wrote",
+		"change the system": "echo 1 >/proc/sys/kernel/sysrq && echo changed; " +
+			"test -w /sys/power/state && echo writable",
 		"see other processes":    "ls -d /proc/[0-9]* | wc -l | awk '$1 > 8'",
 		"have no limit of forks": "grep 'Max processes' /proc/self/limits | grep -vE ' 256 +256 '",
 		"leave a cgroup":         "find /sys/fs/cgroup -maxdepth 1 -writable",

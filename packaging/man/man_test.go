@@ -94,7 +94,8 @@ func TestLinks(t *testing.T) {
 func hasHeading(doc, anchor string) bool {
 	for line := range strings.Lines(doc) {
 		title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " ")
-		made := strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), ""), " ", "-")
+		made := strings.ReplaceAll(notInAnchor.ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), ""), " ",
+			"-")
 		if ok && strings.HasPrefix(line, "#") && made == anchor {
 			return true
 		}

@@ -94,7 +94,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func defineVersion(*flag.FlagSet) func(invocation) int {
 	return func(in invocation) int {
-		fmt.Fprintf(in.stdout, "vchatd %s (%s, %s/%s)\n", daemon.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		fmt.Fprintf(in.stdout, "vchatd %s (%s, %s/%s)\n", daemon.Version, runtime.Version(), runtime.GOOS,
+			runtime.GOARCH)
 		return exitDone
 	}
 }

@@ -80,7 +80,8 @@ func (c command) run(args []string, stdout, stderr io.Writer) int {
 		return exitDone
 	case err != nil:
 		in.fail(exitUsage, "%v", err)
-		fmt.Fprintf(stderr, "usage: %s\nvchatd: hint: see vchatd %s\n", c.usageLine(), strings.TrimSpace(c.name+" --help"))
+		fmt.Fprintf(stderr, "usage: %s\nvchatd: hint: see vchatd %s\n", c.usageLine(),
+			strings.TrimSpace(c.name+" --help"))
 		return exitUsage
 	}
 	in.args = fs.Args()

@@ -87,7 +87,8 @@ func (f *facts) rateFinding(now api.Status, rate float64, name string) (found []
 		"where exposure_dynamic_framerate=off keeps the rate"
 	slow := f.diagnosis != nil && rate < minRateShare*float64(f.diagnosis.Camera.FPS)
 	for _, w := range now.Camera.Warnings {
-		x := Finding{Level: Problem, Subject: "camera", Name: name, Message: strings.TrimPrefix(w, now.Camera.Device+" ")}
+		x := Finding{Level: Problem, Subject: "camera", Name: name, Message: strings.TrimPrefix(w,
+			now.Camera.Device+" ")}
 		if strings.Contains(w, "frames a second") {
 			x.Hint, slow = lightHint+"; or set a fps that it has: vchatctl camera formats", false
 		}
@@ -216,7 +217,8 @@ func (f *facts) usbFinding(node string, now api.Status, info api.CameraInfo) []F
 		x.Level, x.Message = Problem, x.Message+", which is too slow for a camera"
 		x.Hint = "plug it directly into the board, with another cable"
 	case raw > usb2Payload && speed < 1000:
-		x.Level, x.Message = Problem, fmt.Sprintf("%s, which carries %d; raw %s frames need %.0f", x.Message, usb2Payload,
+		x.Level, x.Message = Problem, fmt.Sprintf("%s, which carries %d; raw %s frames need %.0f", x.Message,
+			usb2Payload,
 			now.Camera.Size, raw)
 		x.Hint = "set camera.format to mjpeg if the camera offers MJPG, or a smaller camera.size"
 	case raw > 0 && slices.Contains(info.Formats, "MJPG"):
@@ -262,7 +264,8 @@ func (f *facts) checkNodes() (found []Finding) {
 		if !strings.HasPrefix(name, "video") || f.line(dir+"/index") != "0" || len(found) == maxFaults {
 			continue // a node for metadata
 		}
-		x := Finding{Level: OK, Subject: "camera", Name: join(" ", node, parens(strings.ToValidUTF8(f.line(dir+"/name"), "?"))),
+		x := Finding{Level: OK, Subject: "camera", Name: join(" ", node, parens(strings.ToValidUTF8(f.line(dir+"/name"),
+			"?"))),
 			Message: "is connected; not measured, because vchatd does not run"}
 		if _, err := f.stat(node); errors.Is(err, fs.ErrNotExist) {
 			x.Level, x.Message, x.Hint = Problem, node+" does not exist", "is udev running? sudo udevadm trigger"

@@ -220,7 +220,8 @@ func TestRun_finding(t *testing.T) {
 			d.status.Camera.Format, d.status.Camera.Size = "yuyv", "320x240"
 		}, "note usb /dev/video0: on a port of 480 Mbit/s, in use for raw frames | camera.format: mjpeg"},
 		{"under-voltage now", throttled("50005\n"), "problem power : the supply voltage is too low"},
-		{"under-voltage before", throttled("0x10000"), "problem power : the supply voltage was too low since the start"},
+		{"under-voltage before", throttled("0x10000"),
+			"problem power : the supply voltage was too low since the start"},
 		{"warm", throttled("80008"), "problem power : the processor is slowed down"},
 		{"was warm", throttled("e0000"), "note power : the processor was slowed down"},
 		{"not told", throttled("hello"), "skipped power : this board does not report"},
@@ -240,7 +241,8 @@ func TestRun_finding(t *testing.T) {
 		{"full disk", func(_ *System, _ fstest.MapFS, d *fakeDaemon) { d.diagnosis.StateDir.FreeBytes = 3 << 20 },
 			"problem state /var/lib/vchat: writable, 3 MB free"},
 		{"read-only disk", func(_ *System, _ fstest.MapFS, d *fakeDaemon) {
-			d.status.Problems = []api.Problem{{Subject: "state", Message: "state directory not writable", Hint: "remount"}}
+			d.status.Problems = []api.Problem{{Subject: "state", Message: "state directory not writable",
+				Hint: "remount"}}
 		}, "problem state : state directory not writable | remount"},
 		{"fault in the file", func(_ *System, _ fstest.MapFS, d *fakeDaemon) {
 			d.status.Problems = []api.Problem{{Subject: "config", File: "/etc/vchat.yaml", Line: 3, Column: 1,
@@ -265,13 +267,16 @@ func TestRun_finding(t *testing.T) {
 		{"no peers", func(_ *System, _ fstest.MapFS, d *fakeDaemon) { d.status.Peers = nil },
 			"note peer : none is known yet | vchatctl pair"},
 		{"unknown name", failed(api.ProbeResolve, "resolve attic.local:7450: no such host"),
-			"problem peer attic: its address is not found: resolve attic.local:7450: no such host | use its IP address"},
+			"problem peer attic: its address is not found: resolve attic.local:7450: no such host | " +
+				"use its IP address"},
 		{"refused", failed(api.ProbeConnect, "connect: connection refused"),
 			"problem peer attic: it cannot be reached: connect: connection refused | start vchatd there"},
-		{"timeout", failed(api.ProbeConnect, "i/o timeout"), "problem peer attic: it cannot be reached: i/o timeout | is the"},
+		{"timeout", failed(api.ProbeConnect, "i/o timeout"),
+			"problem peer attic: it cannot be reached: i/o timeout | is the"},
 		{"not vchat", failed(api.ProbeTLS, "first record"), "problem peer attic: something answers there"},
 		{"other key", failed(api.ProbeIdentity, "peer key mismatch"), "problem peer attic: the devices do not accept"},
-		{"other protocol", failed(api.ProbeVersion, "no common version"), "problem peer attic: the versions do not fit"},
+		{"other protocol", failed(api.ProbeVersion, "no common version"),
+			"problem peer attic: the versions do not fit"},
 		{"no address", failed(api.ProbeAddress, "no address is known"), "note peer attic: no address is known"},
 		{"may not probe", func(_ *System, _ fstest.MapFS, d *fakeDaemon) {
 			d.probeErr = &api.Error{Kind: api.NotPermitted, Message: "not permitted to use calls"}
@@ -322,7 +327,8 @@ func TestRun_noDaemon(t *testing.T) {
 			"problem vchatd : stopped: its configuration, its key or its state directory cannot be used"},
 		{"port taken", show("ActiveState=activating", "SubState=auto-restart", "Result=exit-code", "ExecMainStatus=69"),
 			errNoSocket, "problem vchatd : starts again and again: the port or the socket is in use"},
-		{"hung", show("ActiveState=activating", "Result=watchdog"), errNoSocket, "problem vchatd : systemd has stopped it"},
+		{"hung", show("ActiveState=activating", "Result=watchdog"), errNoSocket,
+			"problem vchatd : systemd has stopped it"},
 		{"elsewhere", show("ActiveState=active"), errNoSocket, "problem vchatd : running, but does not answer on " +
 			controlSocket},
 		{"not installed", func(s *System) {
@@ -342,7 +348,8 @@ func TestRun_noDaemon(t *testing.T) {
 					return "/opt/v.yaml:3:1: unknown key nam\n/opt/v.yaml:4:1: another\n", 78, nil
 				}
 				return "Id=vchatd.service\nLoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=78\n" +
-					"ExecStart={ path=/opt/vchatd ; argv[]=/opt/vchatd --config /opt/v.yaml ; ignore_errors=no }\n", 0, nil
+					"ExecStart={ path=/opt/vchatd ; argv[]=/opt/vchatd --config /opt/v.yaml ; " +
+					"ignore_errors=no }\n", 0, nil
 			}
 			s.FS.(fstest.MapFS)["opt/v.yaml"] = file("nam: x\n")
 		}, errNoSocket, "problem config : /opt/v.yaml:3:1: unknown key nam | \n"},
@@ -407,7 +414,8 @@ func TestRun_hangs(t *testing.T) {
 		if took := time.Since(start); took > 10*time.Second {
 			t.Errorf("took %v, want at most 10 s", took)
 		}
-		for _, want := range []string{"problem camera : no result within", "problem peer : no result within", "ok clock"} {
+		for _, want := range []string{"problem camera : no result within", "problem peer : no result within",
+			"ok clock"} {
 			if !strings.Contains(lines(r), want) {
 				t.Errorf("got %s, want %q", lines(r), want)
 			}

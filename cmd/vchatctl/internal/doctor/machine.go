@@ -94,7 +94,8 @@ func (f *facts) checkClock(context.Context) []Finding {
 	finding := func(level Level, message, hint string) []Finding {
 		return []Finding{{Level: level, Subject: "clock", Message: message, Hint: hint}}
 	}
-	const hint = "sudo timedatectl set-ntp true; calls work without, but times in recordings and in the journal are wrong"
+	const hint = "sudo timedatectl set-ntp true; calls work without, but " +
+		"times in recordings and in the journal are wrong"
 	if now := f.Now(); now.Year() < minYear {
 		return finding(Problem, fmt.Sprintf("it says %s", now.UTC().Format("2006-01-02")), hint)
 	}
@@ -121,7 +122,8 @@ func (f *facts) checkWiFi(context.Context) (found []Finding) {
 			x.Level, x.Message = Skipped, "the driver does not tell whether it saves power: "+err.Error()
 		case on:
 			x.Level, x.Message = Note, "saves power: frames may arrive late and in bursts"
-			x.Hint = fmt.Sprintf("sudo iw dev %s set power_save off; NetworkManager keeps it with wifi.powersave=2", name)
+			x.Hint = fmt.Sprintf("sudo iw dev %s set power_save off; NetworkManager keeps it with wifi.powersave=2",
+				name)
 		}
 		found = append(found, x)
 	}

@@ -122,8 +122,9 @@ var (
 	// quotedPattern is what %q prints: often a name that another device claims.
 	quotedPattern = regexp.MustCompile(`^"(?:[^"\\]|\\.)*"`)
 	urlPattern    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
-	idPattern     = regexp.MustCompile(`^([A-Z2-7]{5}(-[A-Z2-7]{1,5})*-…|[A-Z2-7]{5}(-[A-Z2-7]{1,5})+\b|(?i:[A-Z2-7]{5}(-[A-Z2-7]{5}){2,}\b))`)
-	macPattern    = regexp.MustCompile(`^(?i)[0-9a-f]{2}([:-][0-9a-f]{2}){5}`)
+	idPattern     = regexp.MustCompile(`^([A-Z2-7]{5}(-[A-Z2-7]{1,5})*-…|` +
+		`[A-Z2-7]{5}(-[A-Z2-7]{1,5})+\b|(?i:[A-Z2-7]{5}(-[A-Z2-7]{5}){2,}\b))`)
+	macPattern = regexp.MustCompile(`^(?i)[0-9a-f]{2}([:-][0-9a-f]{2}){5}`)
 	// nicPattern is an interface that is named after its MAC address.
 	nicPattern = regexp.MustCompile(`^[a-z]{2}x[0-9a-f]{12}`)
 	// hostPattern is a name with dots whose last part is no number.

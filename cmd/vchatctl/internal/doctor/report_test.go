@@ -61,7 +61,8 @@ func hostile(name string) (*System, *fakeDaemon, []string) {
 	secret := []string{
 		"annabelle", "anna", "kitchen-of", "home.arpa", "grandma", "xcpzr", "nfhf7", "hunter2", "10.1.2.3", "rtsp",
 		"secret", "my videos", "log.txt", "5e1a2b3c", "de:ad:be", "my conf", "annas state", "wörkshop", "fritz",
-		"192.168", "unknown.corp", "fe80", "2001:db8", "stran-", "burglar", "203.0.113", "uncle", "00c0caabcdef", "/home",
+		"192.168", "unknown.corp", "fe80", "2001:db8", "stran-", "burglar", "203.0.113", "uncle", "00c0caabcdef",
+		"/home",
 	}
 	return s, d, secret
 }
@@ -89,7 +90,8 @@ func TestReport_leaksNothing(t *testing.T) {
 				// another placeholder, or a common word of ours.
 				for _, x := range got.Findings {
 					for _, field := range []string{x.Name, x.Message, x.Hint} {
-						if hasWord(field, name) && !strings.HasPrefix(name, "peer-") && !strings.HasPrefix(name, "host-") {
+						if hasWord(field, name) && !strings.HasPrefix(name, "peer-") && !strings.HasPrefix(name,
+							"host-") {
 							t.Errorf("got the name of the peer in %q", field)
 						}
 					}
@@ -139,9 +141,11 @@ func TestHide(t *testing.T) {
 		{"at /dev/video0 and /var/lib/vchat/key and /etc/vchat.yaml:3:1", "at /dev/video0 and /var/lib/vchat/key and " +
 			"/etc/vchat.yaml:3:1"},
 		{"/etc/../home/bert and /root/x", "/… and /…"},
-		{"delivers mjpeg 1280x720 at 29.9 frames a second, 30.0 ms", "delivers mjpeg 1280x720 at 29.9 frames a second, 30.0 ms"},
+		{"delivers mjpeg 1280x720 at 29.9 frames a second, 30.0 ms",
+			"delivers mjpeg 1280x720 at 29.9 frames a second, 30.0 ms"},
 		{"lookup x on 10.255.255.53:53: no such host, see fe80::.", "lookup x on IP: no such host, see IP."},
-		{"let avahi-daemon run; key XCPZR-QG6IN-AAAAA, XCPZR-…, xcpzr-qg6in-aaaaa", "let avahi-daemon run; key ID…, ID…, ID…"},
+		{"let avahi-daemon run; key XCPZR-QG6IN-AAAAA, XCPZR-…, xcpzr-qg6in-aaaaa",
+			"let avahi-daemon run; key ID…, ID…, ID…"},
 		{"wlx00c0caabcdef, wlan0, DE-AD-BE-EF-00-01", "wifi…, wlan0, MAC"},
 		{"vchatd.service runs vchat 0.1.0; see bert.example.org", "vchatd.service runs vchat 0.1.0; see HOST"},
 		{"sudo systemctl enable --now vchatd", "sudo systemctl enable --now vchatd"},

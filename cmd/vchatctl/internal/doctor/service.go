@@ -147,7 +147,8 @@ func (f *facts) otherProblems() (found []Finding) {
 			return x.Name == p.Peer && x.Link.Reason == p.Message
 		})
 		if p.Subject == "link" && !reason || !slices.Contains(own, p.Subject) {
-			found = append(found, Finding{Level: Problem, Subject: p.Subject, Name: p.Peer, Message: p.Message, Hint: p.Hint})
+			found = append(found, Finding{Level: Problem, Subject: p.Subject, Name: p.Peer, Message: p.Message,
+				Hint: p.Hint})
 		}
 	}
 	return found

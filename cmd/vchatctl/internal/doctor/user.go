@@ -88,7 +88,8 @@ func (f *facts) checkUser(context.Context) []Finding {
 		return finding(Problem, "the group "+groupName+" does not exist", "install the package vchat, or run: "+
 			"sudo systemd-sysusers")
 	case isStaleMember:
-		return finding(Problem, "joined the group "+groupName+" after this login began, so it does not count yet", again)
+		return finding(Problem, "joined the group "+groupName+" after this login began, so it does not count yet",
+			again)
 	}
 	if f.member(all, admin) == isMember {
 		return finding(OK, "is in the group "+admin, "")
@@ -115,7 +116,8 @@ func (f *facts) checkSocket(context.Context) []Finding {
 	case errors.Is(f.err, client.ErrUntrusted):
 		return finding(Problem, f.err.Error(), "another program serves it: check --socket and $VCHAT_SOCKET")
 	case errors.Is(f.err, client.ErrPermission) || errors.Is(err, fs.ErrPermission):
-		return finding(Problem, "you may not connect: "+rights, "see user above; a new group counts after the next login")
+		return finding(Problem, "you may not connect: "+rights,
+			"see user above; a new group counts after the next login")
 	case errors.Is(err, fs.ErrNotExist):
 		return finding(Skipped, "does not exist: vchatd makes it when it starts", "")
 	case err != nil:

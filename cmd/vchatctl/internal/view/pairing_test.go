@@ -26,20 +26,24 @@ func TestNewPairing(t *testing.T) {
 		want   Pairing // zero: nothing is shown
 	}{
 		{"none", nil, mayPair, Pairing{}},
-		{"requested", &api.Pairing{State: api.PairingRequested, ID: id, Claimed: "kitchen", Address: "10.0.0.2"}, mayPair,
+		{"requested", &api.Pairing{State: api.PairingRequested, ID: id, Claimed: "kitchen", Address: "10.0.0.2"},
+			mayPair,
 			Pairing{`"kitchen" wants to pair`, "", "from 10.0.0.2", "accept", "refuse"}},
-		{"requested without a name", &api.Pairing{State: api.PairingRequested, ID: id, Address: "10.0.0.2"}, api.Rights{},
+		{"requested without a name", &api.Pairing{State: api.PairingRequested, ID: id, Address: "10.0.0.2"},
+			api.Rights{},
 			Pairing{"a device wants to pair", "", "from 10.0.0.2", "accept", "refuse"}},
 		{"a name that deceives", &api.Pairing{State: api.PairingRequested, ID: id, Claimed: `bob" is fine, press y "`,
 			Address: "10.0.0.2"}, mayPair,
 			Pairing{`"bob\" is fine, press y \"" wants to pair`, "", "from 10.0.0.2", "accept", "refuse"}},
 		{"a long name", &api.Pairing{State: api.PairingRequested, ID: id, Claimed: long, Address: "10.0.0.2"}, mayPair,
 			Pairing{`"` + long[:23] + `…" wants to pair`, "", "from 10.0.0.2", "accept", "refuse"}},
-		{"without the right", &api.Pairing{State: api.PairingRequested, ID: id, Claimed: "kitchen", Address: "10.0.0.2"},
+		{"without the right", &api.Pairing{State: api.PairingRequested, ID: id, Claimed: "kitchen",
+			Address: "10.0.0.2"},
 			mayCall, Pairing{Title: `"kitchen" wants to pair`,
 				Text: "from 10.0.0.2; only the group vchat-pair or vchat-admin may answer"}},
 		{"without the right, nor anybody", &api.Pairing{State: api.PairingRequested, ID: id, Address: "10.0.0.2"},
-			api.Rights{Watch: true}, Pairing{Title: "a device wants to pair", Text: "from 10.0.0.2; only root may answer"}},
+			api.Rights{Watch: true}, Pairing{Title: "a device wants to pair",
+				Text: "from 10.0.0.2; only root may answer"}},
 		{"accepted", &api.Pairing{State: api.PairingWaiting, ID: id, Claimed: "kitchen", Address: "10.0.0.2"}, mayPair,
 			Pairing{`pairing with "kitchen"`, "", "accepted; waiting until it is back", "", "cancel"}},
 		{"waiting for anybody", &api.Pairing{State: api.PairingWaiting}, mayPair, Pairing{}},
@@ -96,7 +100,8 @@ func TestSession_pairing(t *testing.T) {
 	for range 5 { // the key is held
 		r.Press(Input{Key: KeyRune, Rune: 'y'})
 	}
-	if got := notice(r.overlay()); !strings.Contains(got, "482 913|same") || slices.Contains(r.device.Commands(), "confirm 482 913") {
+	if got := notice(r.overlay()); !strings.Contains(got, "482 913|same") || slices.Contains(r.device.Commands(),
+		"confirm 482 913") {
 		t.Fatalf("got %q, %q: confirmed by a key that was held", got, r.device.Commands())
 	}
 	r.answerable()
@@ -104,7 +109,10 @@ func TestSession_pairing(t *testing.T) {
 	r.awaitCommand("confirm 482 913")
 	r.awaitText("paired with cellar", lines)
 	r.awaitText("waiting for calls", notice)
-	if n := len(slices.DeleteFunc(r.device.Commands(), func(c string) bool { return !strings.HasPrefix(c, "accept") })); n != 1 {
+	if n := len(slices.DeleteFunc(r.device.Commands(), func(c string) bool {
+		return !strings.HasPrefix(c,
+			"accept")
+	})); n != 1 {
 		t.Errorf("got %d requests to accept, want 1", n)
 	}
 }
@@ -162,10 +170,16 @@ func TestSession_pairingInACall(t *testing.T) {
 	withdrawn.State = api.PairingWithdrawn
 	r.device.SetPairing(&withdrawn)
 	r.awaitText("|", func(o render.Overlay) string { return strings.TrimPrefix(top(o), "|") + "|" })
-	if got := r.overlay().Lines; slices.ContainsFunc(got, func(l string) bool { return strings.Contains(l, "pairing") }) {
+	if got := r.overlay().Lines; slices.ContainsFunc(got, func(l string) bool {
+		return strings.Contains(l,
+			"pairing")
+	}) {
 		t.Errorf("got lines %q, want none of a request that nobody answered", got)
 	}
-	if got := r.device.Commands(); slices.ContainsFunc(got, func(c string) bool { return strings.HasPrefix(c, "accept") }) {
+	if got := r.device.Commands(); slices.ContainsFunc(got, func(c string) bool {
+		return strings.HasPrefix(c,
+			"accept")
+	}) {
 		t.Errorf("got %q, want nothing accepted", got)
 	}
 }

@@ -31,7 +31,8 @@ func (w *Overlay) Equal(v *Overlay) bool {
 		}
 	}
 	return w.Title == v.Title && w.Notice == v.Notice && w.Headline == v.Headline &&
-		w.Banner == v.Banner && w.Code == v.Code && w.Pairing == v.Pairing && w.Info == v.Info && w.Typing == v.Typing &&
+		w.Banner == v.Banner && w.Code == v.Code && w.Pairing == v.Pairing && w.Info == v.Info &&
+		w.Typing == v.Typing &&
 		w.Stale == v.Stale && w.Blank == v.Blank && w.PIP == v.PIP && w.PIPStale == v.PIPStale
 }
 

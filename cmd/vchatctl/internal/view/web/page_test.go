@@ -488,7 +488,8 @@ func TestPage_pairing(t *testing.T) {
 		code = e.Pairing.Code
 	}
 	browser.wait("the code", includes(text, code))
-	browser.wait("the same code, large", `parseFloat(getComputedStyle(document.querySelector('#pairing .code')).fontSize) > 30`)
+	browser.wait("the same code, large",
+		`parseFloat(getComputedStyle(document.querySelector('#pairing .code')).fontSize) > 30`)
 	click("answer")
 	if s := hall.Status().Pairing; s == nil || s.State != api.PairingComparing {
 		t.Fatalf("got %+v, want the code not confirmed by a double click", s)
