@@ -45,7 +45,7 @@ func TestMessageLog(t *testing.T) {
 			omitted := 0
 			for _, l := range lines {
 				var n int
-				if _, after, ok := strings.Cut(l, "omitted\" lines="); ok {
+				if _, after, ok := strings.Cut(l, "omitted\" device=exec lines="); ok {
 					_, _ = fmt.Sscan(after, &n)
 					omitted += n
 				}

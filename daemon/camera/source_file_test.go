@@ -139,8 +139,8 @@ func TestDamage(t *testing.T) {
 	garbled := bytes.Clone(one)
 	garbled[bytes.Index(garbled, []byte{0xFF, 0xC0})+1] = 0x30 // the frame header
 	film := slices.Concat(one, one[:len(one)/2], one, one, garbled, one, one[:200], one, one)
-	name := filepath.Join(t.TempDir(), "film.mjpeg")
-	if err := os.WriteFile(name, film, 0o600); err != nil {
+	name := filepath.Join(publicdir.New(t), "film.mjpeg")
+	if err := os.WriteFile(name, film, 0o644); err != nil { // the command has another user
 		t.Fatal(err)
 	}
 	counts := &counters{}
