@@ -99,7 +99,7 @@ debian_changelog() {
 add_docs() {
 	local doc=usr/share/doc/vchat file
 	add README.md "$doc/README.md"
-	for file in .github/SECURITY.md daemon/wire/PROTOCOL.md packaging/doc/*; do
+	for file in .github/SECURITY.md daemon/wire/PROTOCOL.md packaging/openapi.json packaging/doc/*; do
 		add "$file" "$doc/${file##*/}"
 	done
 	sed -i -E '/\]\(\.github\/CONTRIBUTING\.md\)/d
