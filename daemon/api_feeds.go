@@ -79,8 +79,9 @@ func (d *Daemon) feedsView() *api.Feeds {
 
 func (d *Daemon) feedsProblems(v *api.Feeds) (all []api.Problem) {
 	if v != nil && v.Error != "" {
-		all = append(all, api.Problem{Subject: "feeds", Message: v.Error, Hint: "vchatd retries; or change feeds in the " +
-			"configuration file"})
+		all = append(all, api.Problem{Subject: "feeds", Message: v.Error,
+			Hint: "vchatd retries; or change feeds in the " +
+				"configuration file"})
 	}
 	if p := d.feeds.Problem(); p != "" {
 		all = append(all, api.Problem{Subject: "state", Message: p, Hint: "give the programs new tokens: " +

@@ -55,9 +55,11 @@ var importRules = map[string]struct {
 	"v4l2/v4l2test":      {[]string{"v4l2", "v4l2/internal/uapi"}, "a simulated kernel"},
 
 	"daemon": {[]string{
-		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control", "daemon/discovery",
+		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control",
+		"daemon/discovery",
 		"daemon/feeds",
-		"daemon/frame", "daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics", "daemon/mjpeg",
+		"daemon/frame", "daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics",
+		"daemon/mjpeg",
 		"daemon/netwatch", "daemon/pairing", "daemon/peerstore", "daemon/resolve", "daemon/smallfile",
 		"daemon/transport", "daemon/tune", "daemon/wire",
 	}, "it wires the others together, except the client and the test packages"},

@@ -117,8 +117,9 @@ func TestPairRequests_flood(t *testing.T) {
 		most int // shown in ten minutes
 	}{
 		{"one address", func(int) string { return "192.0.2.7" }, originBurst + 6},
-		{"one IPv6 network", func(i int) string { return fmt.Sprintf("2001:db8::%x:%x", i>>16, i&0xffff) }, originBurst +
-			6},
+		{"one IPv6 network", func(i int) string { return fmt.Sprintf("2001:db8::%x:%x", i>>16, i&0xffff) },
+			originBurst +
+				6},
 		{"a /24", func(i int) string { return fmt.Sprintf("192.0.2.%d", i%256) }, allBurst + 10},
 		{"anywhere", func(i int) string { return fmt.Sprintf("2001:db8:0:%x::1", i) }, allBurst + 10},
 	} {

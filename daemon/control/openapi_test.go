@@ -43,36 +43,63 @@ const (
 )
 
 var operations = map[string]operation{
-	"GET /v1/status":              {id: "getStatus", summary: "The state of the device", right: watch, answer: api.Status{}},
-	"GET /v1/peers":               {id: "listPeers", summary: "The known peers", right: watch, answer: api.Peers{}},
-	"GET /v1/id":                  {id: "getIdentity", summary: "The name and the id of the device", right: watch, answer: api.Identity{}},
-	"GET /v1/metrics":             {id: "getMetrics", summary: "Metrics for Prometheus", right: watch, answerType: "text/plain"},
-	"GET /v1/events":              {id: "streamEvents", summary: "Events, one a line, the present state first", right: watch, answer: api.Event{}, answerType: ndjson},
-	"GET /v1/readers":             {id: "listReaders", summary: "The programs that may read the feeds over the network", right: watch, answer: api.Readers{}},
-	"GET /v1/privacy":             {id: "getPrivacy", summary: "Whether the owner has turned the camera off", right: watch, answer: api.Privacy{}},
-	"GET /v1/cameras":             {id: "listCameras", summary: "The cameras", right: watch, answer: api.Cameras{}},
-	"POST /v1/readers":            {id: "addReader", summary: "Give a program a token for the feeds", right: admin, request: api.ReaderRequest{}, answer: api.NewReader{}},
-	"PUT /v1/privacy":             {id: "setPrivacy", summary: "Turn the camera off, or allow it again", right: act, request: api.PrivacyRequest{}, answer: api.Privacy{}},
-	"POST /v1/calls":              {id: "call", summary: "Start a call", right: act, request: api.CallRequest{}, answer: api.Call{}},
-	"POST /v1/say":                {id: "say", summary: "Send a message to the peer of a call", right: act, request: api.MessageRequest{}, answer: api.Message{}},
-	"POST /v1/reload":             {id: "reload", summary: "Read the configuration file again", right: admin, answer: api.Reloaded{}},
-	"POST /v1/pair":               {id: "pair", summary: "Pair with another device; the end of the request cancels it", right: admin, request: api.PairRequest{}, answer: api.Event{}, answerType: ndjson},
-	"DELETE /v1/peers/{peer}":     {id: "unpair", summary: "Forget a peer made by pairing", right: admin, answer: api.Peer{}},
-	"DELETE /v1/readers/{reader}": {id: "removeReader", summary: "Take the token of a program away", right: admin, answer: api.Reader{}},
-	"POST /v1/calls/answer":       {id: "answer", summary: "Answer a call", right: act, request: api.PeerRequest{}, answer: api.Call{}},
-	"POST /v1/calls/reject":       {id: "reject", summary: "Decline a call", right: act, request: api.PeerRequest{}, answer: api.Call{}},
-	"POST /v1/calls/hangup":       {id: "hangUp", summary: "End a call", right: act, request: api.PeerRequest{}, answer: api.Call{}},
-	"POST /v1/pair/confirm":       {id: "confirmPairing", summary: "Confirm the code of a pairing", right: pairing, request: api.PairConfirm{}, answer: api.Pairing{}},
-	"POST /v1/pair/refuse":        {id: "refusePairing", summary: "End a pairing", right: pairing, request: api.PairRefuse{}, answer: api.Pairing{}},
-	"GET /v1/camera/formats":      {id: "listFormats", summary: "The frame formats of a camera", right: watch, query: api.QueryDevice, answer: api.Formats{}},
-	"GET /v1/camera/controls":     {id: "listControls", summary: "The controls of a camera", right: watch, query: api.QueryDevice, answer: api.Controls{}},
-	"POST /v1/camera/controls":    {id: "setControls", summary: "Set controls of a camera", right: admin, request: api.ControlsRequest{}, answer: api.Controls{}},
-	"GET /v1/rights":              {id: "getRights", summary: "What this client may do", right: watch, answer: api.Rights{}},
-	"POST /v1/pair/accept":        {id: "acceptPairing", summary: "Accept a pairing that another device has requested; the end of the request cancels it", right: pairing, request: api.PairAccept{}, answer: api.Event{}, answerType: ndjson},
-	"GET /v1/diagnosis":           {id: "diagnose", summary: "What doctor asks the daemon", right: watch, answer: api.Diagnosis{}},
+	"GET /v1/status": {id: "getStatus", summary: "The state of the device", right: watch,
+		answer: api.Status{}},
+	"GET /v1/peers": {id: "listPeers", summary: "The known peers", right: watch, answer: api.Peers{}},
+	"GET /v1/id": {id: "getIdentity", summary: "The name and the id of the device", right: watch,
+		answer: api.Identity{}},
+	"GET /v1/metrics": {id: "getMetrics", summary: "Metrics for Prometheus", right: watch,
+		answerType: "text/plain"},
+	"GET /v1/events": {id: "streamEvents", summary: "Events, one a line, the present state first",
+		right: watch, answer: api.Event{}, answerType: ndjson},
+	"GET /v1/readers": {id: "listReaders", summary: "The programs that may read the feeds over the network",
+		right: watch, answer: api.Readers{}},
+	"GET /v1/privacy": {id: "getPrivacy", summary: "Whether the owner has turned the camera off",
+		right: watch, answer: api.Privacy{}},
+	"GET /v1/cameras": {id: "listCameras", summary: "The cameras", right: watch, answer: api.Cameras{}},
+	"POST /v1/readers": {id: "addReader", summary: "Give a program a token for the feeds", right: admin,
+		request: api.ReaderRequest{}, answer: api.NewReader{}},
+	"PUT /v1/privacy": {id: "setPrivacy", summary: "Turn the camera off, or allow it again", right: act,
+		request: api.PrivacyRequest{}, answer: api.Privacy{}},
+	"POST /v1/calls": {id: "call", summary: "Start a call", right: act, request: api.CallRequest{},
+		answer: api.Call{}},
+	"POST /v1/say": {id: "say", summary: "Send a message to the peer of a call", right: act,
+		request: api.MessageRequest{}, answer: api.Message{}},
+	"POST /v1/reload": {id: "reload", summary: "Read the configuration file again", right: admin,
+		answer: api.Reloaded{}},
+	"POST /v1/pair": {id: "pair", summary: "Pair with another device; the end of the request cancels it",
+		right: admin, request: api.PairRequest{}, answer: api.Event{}, answerType: ndjson},
+	"DELETE /v1/peers/{peer}": {id: "unpair", summary: "Forget a peer made by pairing", right: admin,
+		answer: api.Peer{}},
+	"DELETE /v1/readers/{reader}": {id: "removeReader", summary: "Take the token of a program away", right: admin,
+		answer: api.Reader{}},
+	"POST /v1/calls/answer": {id: "answer", summary: "Answer a call", right: act, request: api.PeerRequest{},
+		answer: api.Call{}},
+	"POST /v1/calls/reject": {id: "reject", summary: "Decline a call", right: act, request: api.PeerRequest{},
+		answer: api.Call{}},
+	"POST /v1/calls/hangup": {id: "hangUp", summary: "End a call", right: act, request: api.PeerRequest{},
+		answer: api.Call{}},
+	"POST /v1/pair/confirm": {id: "confirmPairing", summary: "Confirm the code of a pairing", right: pairing,
+		request: api.PairConfirm{}, answer: api.Pairing{}},
+	"POST /v1/pair/refuse": {id: "refusePairing", summary: "End a pairing", right: pairing,
+		request: api.PairRefuse{}, answer: api.Pairing{}},
+	"GET /v1/camera/formats": {id: "listFormats", summary: "The frame formats of a camera", right: watch,
+		query: api.QueryDevice, answer: api.Formats{}},
+	"GET /v1/camera/controls": {id: "listControls", summary: "The controls of a camera", right: watch,
+		query: api.QueryDevice, answer: api.Controls{}},
+	"POST /v1/camera/controls": {id: "setControls", summary: "Set controls of a camera", right: admin,
+		request: api.ControlsRequest{}, answer: api.Controls{}},
+	"GET /v1/rights": {id: "getRights", summary: "What this client may do", right: watch,
+		answer: api.Rights{}},
+	"POST /v1/pair/accept": {id: "acceptPairing",
+		summary: "Accept a pairing that another device has requested; the end of the request cancels it",
+		right:   pairing, request: api.PairAccept{}, answer: api.Event{}, answerType: ndjson},
+	"GET /v1/diagnosis": {id: "diagnose", summary: "What doctor asks the daemon", right: watch,
+		answer: api.Diagnosis{}},
 	"POST /v1/peers/{peer}/probe": {id: "probe", summary: "Try to reach a peer", right: act, answer: api.Probe{}},
-	"GET /v1/feeds/{feed...}": {id: "getFeed", summary: "A feed: self or PEER with .mjpeg for all frames, as multipart/x-mixed-replace, or .jpg for one",
-		right: watch, answerType: "image/jpeg"},
+	"GET /v1/feeds/{feed...}": {id: "getFeed",
+		summary: "A feed: self or PEER with .mjpeg for all frames, as multipart/x-mixed-replace, or .jpg for one",
+		right:   watch, answerType: "image/jpeg"},
 }
 
 type object = map[string]any
@@ -88,7 +115,8 @@ func newSchemas(t *testing.T) *schemas {
 	t.Helper()
 	s := &schemas{object{}, map[string]string{}, map[string][]string{}}
 	notTest := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
-	pkgs, err := parser.ParseDir(token.NewFileSet(), "../api", notTest, parser.ParseComments) //nolint:staticcheck // one package without build tags
+	pkgs, err := parser.ParseDir(token.NewFileSet(), "../api", notTest,
+		parser.ParseComments) //nolint:staticcheck // one package without build tags
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +230,8 @@ func openAPI(t *testing.T) object {
 		method, path, _ := strings.Cut(pattern, " ")
 		parameters := []object{}
 		for _, m := range wildcard.FindAllStringSubmatch(path, -1) {
-			parameters = append(parameters, object{"name": m[1], "in": "path", "required": true, "schema": object{"type": "string"}})
+			parameters = append(parameters, object{"name": m[1], "in": "path", "required": true,
+				"schema": object{"type": "string"}})
 		}
 		if op.query != "" {
 			parameters = append(parameters, object{"name": op.query, "in": "query", "schema": object{"type": "string"}})
@@ -226,7 +255,8 @@ func openAPI(t *testing.T) object {
 			},
 		}
 		if op.request != nil {
-			o["requestBody"] = object{"content": object{"application/json": object{"schema": s.of(reflect.TypeOf(op.request))}}}
+			o["requestBody"] = object{"content": object{
+				"application/json": object{"schema": s.of(reflect.TypeOf(op.request))}}}
 		}
 		path = wildcard.ReplaceAllString(path, "{$1}")
 		if paths[path] == nil {
@@ -239,12 +269,16 @@ func openAPI(t *testing.T) object {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "vchat control API", "version": "1", "license": object{"name": "see LICENSE"},
-			"description": "HTTP/1.1 with JSON on the unix socket /run/vchat/control.sock. Each route needs a right, which follows " +
-				"from the user and the groups of the client. Fields and kinds are only added: a client ignores what it does not know.",
+			"description": "HTTP/1.1 with JSON on the unix socket /run/vchat/control.sock. Each route needs a right, " +
+				"which follows " +
+				"from the user and the groups of the client. Fields and kinds are only added: " +
+				"a client ignores what it does not know.",
 		},
-		"servers":    []object{{"url": "http://vchat", "description": "the host name is ignored"}},
-		"paths":      paths,
-		"components": object{"schemas": s.all, "responses": object{"Error": object{"description": "The request was refused", "content": object{"application/json": object{"schema": errorSchema}}}}},
+		"servers": []object{{"url": "http://vchat", "description": "the host name is ignored"}},
+		"paths":   paths,
+		"components": object{"schemas": s.all,
+			"responses": object{"Error": object{"description": "The request was refused",
+				"content": object{"application/json": object{"schema": errorSchema}}}}},
 	}
 }
 
@@ -269,7 +303,8 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	if got, err := os.ReadFile(openAPIFile); err != nil || !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("packaging/openapi.json is not up to date (%v); run: go test ./daemon/control -run OpenAPI -update", err)
+		t.Errorf("packaging/openapi.json is not up to date (%v); run: go test ./daemon/control -run OpenAPI -update",
+			err)
 	}
 	ids := map[string]bool{}
 	for _, op := range operations {
@@ -376,11 +411,13 @@ func TestOpenAPI_answers(t *testing.T) {
 	d := controltest.New()
 	c := httpClient(t, controltest.Start(t, d))
 	for _, e := range readExamples(t) {
-		if strings.Contains(e.route, "/feeds/") || strings.HasSuffix(e.route, "/metrics") || strings.HasSuffix(e.route, "/pair") {
+		if strings.Contains(e.route, "/feeds/") || strings.HasSuffix(e.route, "/metrics") || strings.HasSuffix(e.route,
+			"/pair") {
 			continue // no JSON, or a stream that waits for people
 		}
 		t.Run(e.route, func(t *testing.T) {
-			req, err := http.NewRequestWithContext(t.Context(), e.method, "http://vchat"+e.path, strings.NewReader(e.body))
+			req, err := http.NewRequestWithContext(t.Context(), e.method, "http://vchat"+e.path,
+				strings.NewReader(e.body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -395,7 +432,9 @@ func TestOpenAPI_answers(t *testing.T) {
 			}
 			kind, _, _ := strings.Cut(res.Header.Get("Content-Type"), ";")
 			method, path, _ := strings.Cut(e.route, " ")
-			schema, _ := v.at("paths", wildcard.ReplaceAllString(path, "{$1}"), strings.ToLower(method), "responses", "200", "content",
+			schema, _ := v.at("paths", wildcard.ReplaceAllString(path, "{$1}"),
+				strings.ToLower(method), "responses", "200",
+				"content",
 				kind, "schema").(object)
 			if res.StatusCode != http.StatusOK {
 				schema, _ = v.at("components", "responses", "Error", "content", kind, "schema").(object)

@@ -83,7 +83,10 @@ var routes = []route{
 		return command(s, w, r, s.backend.AddReader)
 	}},
 	{"DELETE", api.PathReader + "{reader}", rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		return command(s, w, r, func(struct{}) (api.Reader, error) { return s.backend.RemoveReader(r.PathValue("reader")) })
+		return command(s, w, r, func(struct{}) (api.Reader,
+			error) {
+			return s.backend.RemoveReader(r.PathValue("reader"))
+		})
 	}},
 	{"GET", api.PathPrivacy, rightWatch, (*Server).privacy},
 	{"PUT", api.PathPrivacy, rightCall, (*Server).setPrivacy},

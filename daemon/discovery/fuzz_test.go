@@ -14,7 +14,8 @@ import (
 // make it send what it cannot parse itself.
 func FuzzPacket(f *testing.F) {
 	mine := records{instance: "x-AAAAA", host: "vchat-aaaaa.local.", port: 7450,
-		txt: Own{ID: idOf("x"), Name: "x", Version: 1}.txt(), addresses: []netip.Addr{address("192.168.0.2"), address("fe80::2")}}
+		txt: Own{ID: idOf("x"), Name: "x", Version: 1}.txt(), addresses: []netip.Addr{address("192.168.0.2"),
+			address("fe80::2")}}
 	for _, make := range []func() ([]byte, error){
 		mine.probe,
 		func() ([]byte, error) { return mine.response(false) },
@@ -69,7 +70,8 @@ func check(t *testing.T, table *table) {
 		t.Errorf("%d devices", len(devices))
 	}
 	for _, d := range devices {
-		if len(d.Name) > maxName || !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name, func(r rune) bool { return r < ' ' }) {
+		if len(d.Name) > maxName || !utf8.ValidString(d.Name) || strings.ContainsFunc(d.Name,
+			func(r rune) bool { return r < ' ' }) {
 			t.Errorf("name %q", d.Name)
 		}
 		if len(d.Addresses) == 0 || len(d.Addresses) > maxAddresses || d.ID == idOf("self") {
@@ -110,7 +112,8 @@ func FuzzAvahi(f *testing.F) {
 		values uint8) {
 		avahi := &fakeAvahi{state: avahiRunning}
 		a := startFake(t, avahi)
-		found := []any{index, protocol, name, kind, domain, host, protocol, address, port, [][]byte{[]byte(txt)}, uint32(0)}
+		found := []any{index, protocol, name, kind, domain, host, protocol, address, port, [][]byte{[]byte(txt)},
+			uint32(0)}
 		item := []any{index, protocol, name, kind, domain, uint32(0)}
 		a.signal(t, a.browser, avahiBrowser+".ItemNew", item[:min(int(values), len(item))]...)
 		for path := range a.keys {

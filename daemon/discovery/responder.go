@@ -145,13 +145,13 @@ func (r *responder) onQuery(now time.Time, n *network, m message) {
 	instance, host := strings.ToLower(r.own.instance(r.attempt)+"."+serviceName), r.own.host()
 	for _, q := range m.questions {
 		wait, least := jitter(answerDelay), answerInterval
-		switch {
-		case q.name == serviceName:
+		switch q.name {
+		case serviceName:
 			if m.pointers[instance] > serviceTTL*time.Second/2 {
 				continue // known there
 			}
-		case q.name == enumerateName:
-		case q.name == instance, q.name == host:
+		case enumerateName:
+		case instance, host:
 			if wait = 0; q.kind == dnsmessage.TypeALL {
 				least = defendInterval
 			}

@@ -171,7 +171,8 @@ func TestServer_snapshot(t *testing.T) {
 	r.device.Publish("workshop", 7, false, []byte("frame"))
 	res := r.get("GET", "/workshop.jpg?token="+token, nil)
 	b, _ := io.ReadAll(res.Body)
-	if string(b) != "frame" || res.Header.Get(api.HeaderSequence) != "7" || res.Header.Get("Content-Type") != "image/jpeg" {
+	if string(b) != "frame" || res.Header.Get(api.HeaderSequence) != "7" ||
+		res.Header.Get("Content-Type") != "image/jpeg" {
 		t.Errorf("got %q, %v", b, res.Header)
 	}
 }
@@ -252,7 +253,8 @@ func TestServer_slowReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, "GET /self.mjpeg?token="+token+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn,
+		"GET /self.mjpeg?token="+token+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	fast := r.stream("/self.mjpeg?token=" + token)
@@ -363,7 +365,8 @@ func TestURL(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", address, got, want)
 		}
 	}
-	if got := URL(":7452", "self", "t"); strings.Contains(got, "//:") || !strings.HasSuffix(got, ":7452/self.mjpeg?token=t") {
+	if got := URL(":7452", "self", "t"); strings.Contains(got, "//:") || !strings.HasSuffix(got,
+		":7452/self.mjpeg?token=t") {
 		t.Errorf("got %s, want an address of this host", got)
 	}
 }
@@ -396,7 +399,8 @@ func TestServer_ffmpeg(t *testing.T) {
 	defer publisher.Wait()
 	defer close(done)
 	url := "http://" + r.Addr().String() + "/self.mjpeg?token=" + r.token("ffmpeg")
-	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "mpjpeg", "-i", url, "-frames:v", "5", "-f", "framemd5", "-").
+	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "mpjpeg", "-i", url, "-frames:v", "5", "-f", "framemd5",
+		"-").
 		CombinedOutput()
 	if err != nil || strings.Count(string(out), "\n0,") != 5 {
 		t.Errorf("got %v\n%s\nwant 5 frames", err, out)

@@ -34,7 +34,8 @@ const (
 
 // Errors of Add and Remove, for errors.Is.
 var (
-	ErrName     = errors.New("a reader's name must be 1 to 32 characters of a-z A-Z 0-9 . _ - and start with a letter or digit")
+	ErrName = errors.New("a reader's name must be 1 to 32 characters of " +
+		"a-z A-Z 0-9 . _ - and start with a letter or digit")
 	ErrTaken    = errors.New("there is a reader of this name already")
 	ErrFull     = fmt.Errorf("limit of %d readers reached", MaxReaders)
 	ErrNotFound = errors.New("no such reader")

@@ -141,7 +141,8 @@ func textEvent(text string) api.Event {
 
 func TestHook_event(t *testing.T) {
 	r := newRig(t)
-	r.hook(Ring, `cat >json; env | grep ^VCHAT_ | grep -v ^VCHAT_TEST_ | sort >env.tmp; echo $# >>env.tmp; mv env.tmp env`)
+	r.hook(Ring,
+		`cat >json; env | grep ^VCHAT_ | grep -v ^VCHAT_TEST_ | sort >env.tmp; echo $# >>env.tmp; mv env.tmp env`)
 	r.Publish(callEvent(api.CallIncoming))
 	want := "VCHAT_CALL_ID=c0ffee\nVCHAT_DIRECTION=in\nVCHAT_EVENT=ring\nVCHAT_NAME=kitchen\nVCHAT_PEER=workshop\n" +
 		"VCHAT_SOCKET=/run/vchat/control.sock\n0\n"

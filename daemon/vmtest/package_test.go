@@ -79,9 +79,10 @@ func startPackageTest(t *testing.T) *packageTest {
 		runHost(t, "../../packaging/release.sh "+release)
 	}
 	// The next version: its number, its configuration file.
-	runHost(t, "set -e; mkdir -p "+packages+"; cp "+release+"/vchat_*_amd64.deb "+packages+"/vchat.deb; cd "+t.TempDir()+
-		"; dpkg-deb -R "+packages+"/vchat.deb new; sed -i 's/^Version: .*/&+next/' new/DEBIAN/control; "+
-		"echo '# next' >>new/etc/vchat.yaml; dpkg-deb -Zgzip -z1 --root-owner-group -b new "+packages+"/next.deb")
+	runHost(t,
+		"set -e; mkdir -p "+packages+"; cp "+release+"/vchat_*_amd64.deb "+packages+"/vchat.deb; cd "+t.TempDir()+
+			"; dpkg-deb -R "+packages+"/vchat.deb new; sed -i 's/^Version: .*/&+next/' new/DEBIAN/control; "+
+			"echo '# next' >>new/etc/vchat.yaml; dpkg-deb -Zgzip -z1 --root-owner-group -b new "+packages+"/next.deb")
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	runHost(t, "cp --sparse=always "+filepath.Join(imageDir, "disk.img")+" "+disk)
 	p := &packageTest{hardware: hardware{imageDir: imageDir, shareDir: shareDir, disk: disk,
@@ -100,9 +101,11 @@ func runHost(t *testing.T, script string) {
 
 // listFiles lists the files of the machine with owner and mode, and the users.
 // It omits logs, backups, and what apt, dpkg and systemd keep about themselves.
-const listFiles = `(find / -xdev \( -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache/apt ` +
+const listFiles = `(find / -xdev \( -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt ` +
+	`-o -path /var/cache/apt ` +
 	`-o -path /var/cache/ldconfig -o -path /var/lib/systemd -o -path /var/tmp -o -path /tmp -o -path '/etc/*-' ` +
-	`-o -path /etc/.pwd.lock -o -path /etc/machine-id -o -path /home/tester \) -prune -o -printf '%p %y %m %u %g %l\n' | sort; ` +
+	`-o -path /etc/.pwd.lock -o -path /etc/machine-id -o -path /home/tester \) -prune ` +
+	`-o -printf '%p %y %m %u %g %l\n' | sort; ` +
 	`find /run /var/lib/systemd -xdev -name '*vchat*'; ` +
 	`cut -d: -f1,3,4 /etc/passwd; cat /etc/group; systemctl list-units --all --no-legend --plain '*vchat*')`
 
@@ -140,8 +143,10 @@ func TestPackage(t *testing.T) {
 	install := apt + "--allow-downgrades --reinstall install /mnt/host/packages/"
 
 	// A system that is being built: nothing may start.
-	p.sh(t, `printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; `+install+"vchat.deb; "+
-		"not systemctl is-active vchatd; systemctl is-enabled vchatd; "+apt+"purge vchat; rm /usr/sbin/policy-rc.d")
+	p.sh(t,
+		`printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; `+
+			`chmod 755 /usr/sbin/policy-rc.d; `+install+"vchat.deb; "+
+			"not systemctl is-active vchatd; systemctl is-enabled vchatd; "+apt+"purge vchat; rm /usr/sbin/policy-rc.d")
 
 	p.sh(t, install+"vchat.deb; systemctl is-active vchatd vchat-camera.socket; not systemctl is-enabled vchat-view; "+
 		"usermod -aG vchat,vchat-admin tester")
@@ -160,20 +165,24 @@ func TestPackage(t *testing.T) {
 	bobID := strings.TrimSpace(p.sh(t, bobCtl+"id"))
 	p.write(t, "/etc/vchat.yaml", strings.ReplaceAll(aliceConfig, "BOB", bobID))
 	p.sh(t, "systemctl restart vchatd; "+aliceCtl+"call bob")
-	active := `for c in "` + aliceCtl + `" "` + bobCtl + `"; do $c status --json | tr -d ' \n' | grep -q '"state":"active"'; done`
+	active := `for c in "` + aliceCtl + `" "` + bobCtl +
+		`"; do $c status --json | tr -d ' \n' | grep -q '"state":"active"'; done`
 	p.eventually(t, active)
 
 	t.Run("upgrade during a call", func(t *testing.T) { p.upgradeInCall(t, install+"next.deb", active) })
 
 	// No reinstallation or downgrade starts what the owner has stopped.
 	p.sh(t, aliceCtl+"hangup; systemctl -q disable --now vchatd; "+install+"next.deb; "+install+"vchat.deb; "+
-		"not systemctl is-active vchatd; not systemctl is-enabled vchatd; systemctl -q enable --now vchatd vchat-view; "+
+		"not systemctl is-active vchatd; not systemctl is-enabled vchatd; "+
+		"systemctl -q enable --now vchatd vchat-view; "+
 		aliceCtl+"status")
 
 	p.sh(t, "systemctl stop bob; "+apt+"remove vchat; not pgrep -x vchatd; not pgrep -x vchatctl; "+
 		"test -e /etc/vchat.yaml; test -e /var/lib/vchat")
 	p.sh(t, install+"vchat.deb; "+aliceCtl+"id | grep -qx "+aliceID)
-	p.sh(t, apt+"purge vchat; gpasswd -d tester vchat 2>/dev/null || true; rm -rf /root/bob.yaml; chmod 700 /root; rm -rf /var/lib/bob")
+	p.sh(t,
+		apt+"purge vchat; gpasswd -d tester vchat 2>/dev/null || true; rm -rf /root/bob.yaml; "+
+			"chmod 700 /root; rm -rf /var/lib/bob")
 	if diff := p.sh(t, listFiles+" >/tmp/after; diff /tmp/before /tmp/after || true"); diff != "" {
 		t.Errorf("left after purge:\n%s", diff)
 	}
@@ -190,11 +199,13 @@ func (p *packageTest) upgradeInCall(t *testing.T, upgrade, active string) {
 	p.eventually(t, active)
 	if now := p.sh(t, state); strings.Split(now, "\n")[0] == strings.Split(before, "\n")[0] ||
 		strings.Split(now, "\n")[1] != strings.Split(before, "\n")[1] {
-		t.Errorf("daemon and time of its configuration: got %s, before %s, want another daemon and the same file", now, before)
+		t.Errorf("daemon and time of its configuration: got %s, before %s, want another daemon and the same file", now,
+			before)
 	}
 	p.eventually(t, `grep '"resuming"' /tmp/events && sed '1,/"resuming"/d' /tmp/events | grep '"active"'`)
-	gap := strings.Fields(p.sh(t, `s=$(grep -m1 '"resuming"' /tmp/events); e=$(sed '1,/"resuming"/d' /tmp/events | grep -m1 '"active"'); `+
-		"echo $((${e%% *} - ${s%% *}))"))
+	gap := strings.Fields(p.sh(t,
+		`s=$(grep -m1 '"resuming"' /tmp/events); e=$(sed '1,/"resuming"/d' /tmp/events | grep -m1 '"active"'); `+
+			"echo $((${e%% *} - ${s%% *}))"))
 	ms, err := strconv.Atoi(strings.Join(gap, ""))
 	if err != nil {
 		t.Fatal(err)

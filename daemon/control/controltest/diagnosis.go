@@ -30,7 +30,8 @@ func (d *Device) Probe(_ context.Context, peer string) (api.Probe, error) {
 				Protocol: 1}, nil
 		default:
 			return api.Probe{Peer: peer, Link: api.LinkDown, Addresses: []string{"192.0.2.7:7450"},
-					Failed: api.ProbeConnect, Reason: "connect to attic.local:7450 (192.0.2.7:7450): connection refused"},
+					Failed: api.ProbeConnect,
+					Reason: "connect to attic.local:7450 (192.0.2.7:7450): connection refused"},
 				nil
 		}
 	}

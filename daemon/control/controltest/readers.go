@@ -15,7 +15,8 @@ func (d *Device) AddReader(r api.ReaderRequest) (api.NewReader, error) {
 	defer d.mu.Unlock()
 	reader := api.Reader{Name: r.Name, Added: time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC)}
 	if slices.ContainsFunc(d.readers, func(x api.Reader) bool { return x.Name == r.Name }) {
-		return api.NewReader{}, &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("there is a reader %s already", r.Name)}
+		return api.NewReader{}, &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("there is a reader %s already",
+			r.Name)}
 	}
 	d.readers = append(d.readers, reader)
 	return api.NewReader{Reader: reader, Token: "secret", URL: "http://127.0.0.1:7452/self.mjpeg?token=secret"}, nil

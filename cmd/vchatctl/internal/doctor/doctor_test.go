@@ -347,7 +347,8 @@ func TestRun_noDaemon(t *testing.T) {
 					}
 					return "/opt/v.yaml:3:1: unknown key nam\n/opt/v.yaml:4:1: another\n", 78, nil
 				}
-				return "Id=vchatd.service\nLoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=78\n" +
+				return "Id=vchatd.service\nLoadState=loaded\nActiveState=failed\n" +
+					"Result=exit-code\nExecMainStatus=78\n" +
 					"ExecStart={ path=/opt/vchatd ; argv[]=/opt/vchatd --config /opt/v.yaml ; " +
 					"ignore_errors=no }\n", 0, nil
 			}

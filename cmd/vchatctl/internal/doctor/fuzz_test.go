@@ -9,7 +9,8 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"root:x:0:\nvideo:x:44:vchat,anna\n", "50005\n", "0x0", "480\n", "1e400", "5000",
-		"Id=vchatd.service\nExecStart={ path=/usr/bin/vchatd ; argv[]=/usr/bin/vchatd --config /etc/vchat.yaml ; }\n\n" +
+		"Id=vchatd.service\n" +
+			"ExecStart={ path=/usr/bin/vchatd ; argv[]=/usr/bin/vchatd --config /etc/vchat.yaml ; }\n\n" +
 			"Id=x",
 		"argv[]= --config", "ExecStart=argv[]=vchatd -config=x ;",
 	} {
