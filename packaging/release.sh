@@ -104,6 +104,7 @@ add_docs() {
 	done
 	sed -i -E '/\]\(\.github\/CONTRIBUTING\.md\)/d
 		s|\]\((\.\./)*(packaging/doc/\|\.github/\|daemon/wire/)|](|g
+		s|\]\((\.\./)*(packaging/)?(examples/\|openapi\.json)|](\3|g
 		s|\]\((\.\./)*CHANGELOG\.md\)|](changelog.gz)|g' "$root/$doc"/*.md
 	add_gz CHANGELOG.md "$doc/changelog.gz"
 	debian_changelog >"$tmp/changelog"

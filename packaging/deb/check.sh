@@ -46,8 +46,7 @@ check_lint() {
 	lintian --allow-root --fail-on error --tag-display-limit 0 "$out"/*.deb
 	dpkg-deb -x "$(package amd64)" "$scratch/lint"
 	while read -r page; do
-		zcat "$page" >"$scratch/page"
-		mandoc -Tlint -Wwarning "$scratch/page" || fail "mandoc finds faults in ${page##*/}"
+		zcat "$page" | mandoc -Tlint -Wwarning || fail "mandoc finds faults in ${page##*/}"
 	done < <(find "$scratch/lint/usr/share/man" -name '*.gz' 2>/dev/null)
 }
 
