@@ -38,7 +38,7 @@ func TestPage_memory(t *testing.T) {
 	b.open(r.server.URL())
 	r.awaitReaders(api.Self, 1)
 	begin := browserMemory(t)
-	most, last := 0, 0
+	var most, last int64
 	for began, n := time.Now(), uint64(1); time.Since(began) < *browserTime; n++ {
 		r.device.Publish(api.Self, n, false, frames[n%uint64(len(frames))])
 		time.Sleep(50 * time.Millisecond)
@@ -55,7 +55,7 @@ func TestPage_memory(t *testing.T) {
 
 // browserMemory returns the proportional memory of all processes of Chromium,
 // in bytes.
-func browserMemory(t *testing.T) (sum int) {
+func browserMemory(t *testing.T) (sum int64) {
 	t.Helper()
 	files, _ := filepath.Glob("/proc/[0-9]*/smaps_rollup")
 	for _, f := range files {
@@ -66,7 +66,7 @@ func browserMemory(t *testing.T) (sum int) {
 		b, _ := os.ReadFile(f)
 		for line := range strings.Lines(string(b)) {
 			if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-				n, _ := strconv.Atoi(strings.Fields(rest)[0])
+				n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 				sum += n << 10
 			}
 		}
