@@ -18,10 +18,12 @@ import (
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/hooks"
 	"vchat/daemon/identity"
+	"vchat/daemon/sandbox"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) { leaktest.Main(m, sandbox.Main, hooks.Main) }
 
 // two returns alice and bob, who know each other. Alice dials. They are not
 // started yet.

@@ -272,13 +272,12 @@ func TestPair_floodOfRequests(t *testing.T) {
 	}
 	t.Cleanup(events.Close)
 	names := []string{"mallory", strings.Repeat("x", pairing.MaxName), "\u202egnirts", "", "482 913 press y"}
+	insistent := insistentDevice(t, workshop)
 	for i := range 100 {
-		c := dialPairing(t, workshop)
-		c.send(pairing.Request{Name: names[i%len(names)]})
-		if m := c.next(); m != (pairing.Refuse{Reason: pairing.NotWaiting}) {
-			t.Fatalf("got %v, want NotWaiting", m)
+		if i%5 == 0 {
+			insistent()
 		}
-		_ = c.Close()
+		dialPairing(t, workshop).refused(names[i%len(names)])
 	}
 	first := requestOf(t, workshop)
 	waits := pair(t, workshop, api.PairRequest{Wait: true})
@@ -480,6 +479,11 @@ func dialPairing(t *testing.T, d *daemontest.Device) *rawPairing {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dialPairingAs(t, d, id)
+}
+
+func dialPairingAs(t *testing.T, d *daemontest.Device, id *identity.Identity) *rawPairing {
+	t.Helper()
 	c, err := tls.Dial("tcp", d.Config.Listen, id.PairingConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -502,6 +506,31 @@ func (r *rawPairing) next() pairing.Message {
 		r.t.Fatal(err)
 	}
 	return m
+}
+
+// refused sends a request to a device that does not wait, and closes.
+func (r *rawPairing) refused(name string) {
+	r.t.Helper()
+	r.send(pairing.Request{Name: name})
+	if m := r.next(); m != (pairing.Refuse{Reason: pairing.NotWaiting}) {
+		r.t.Fatalf("got %v, want NotWaiting", m)
+	}
+	_ = r.Close()
+}
+
+// insistentDevice returns a function that sends the request of one device. It
+// must be called every few seconds: a request that is not repeated makes room
+// for others.
+func insistentDevice(t *testing.T, d *daemontest.Device) (repeat func()) {
+	t.Helper()
+	id, err := identity.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		dialPairingAs(t, d, id).refused("in\u202esistent")
+	}
 }
 
 // A device that waits reveals its nonce to one connection, however many begin.
@@ -606,15 +635,15 @@ func TestPair_otherProtocol(t *testing.T) {
 // Many requests that nobody waits for show one request and a few log lines.
 func TestPair_manyRequests(t *testing.T) {
 	kitchen, _ := strangers(t)
+	insistent := insistentDevice(t, kitchen)
 	for i := range 20 {
-		c := dialPairing(t, kitchen)
-		c.send(pairing.Request{Name: fmt.Sprintf("m\u202e%d", i)})
-		if m := c.next(); m != (pairing.Refuse{Reason: pairing.NotWaiting}) {
-			t.Fatalf("got %v, want NotWaiting", m)
+		if i%5 == 0 {
+			insistent()
 		}
-		_ = c.Close()
+		dialPairing(t, kitchen).refused(fmt.Sprintf("m\u202e%d", i))
 	}
-	if p := kitchen.Status().Pairing; p == nil || p.Claimed != "m0" {
+	insistent()
+	if p := kitchen.Status().Pairing; p == nil || p.Claimed != "insistent" {
 		t.Errorf("got %+v, want the first request with a clean name", p)
 	}
 	if n := strings.Count(kitchen.Log(), "pairing requested"); n != 1 {

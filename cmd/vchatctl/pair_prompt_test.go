@@ -2,20 +2,18 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"vchat/daemon/control/controltest"
+	"vchat/daemon/daemontest/pty"
+	"vchat/daemon/daemontest/syncbuffer"
 )
 
 // typist runs vchatctl on a terminal of its own, and types.
@@ -26,8 +24,7 @@ type typist struct {
 	cmd    *exec.Cmd
 	done   chan struct{} // the output has ended
 
-	mu     sync.Mutex
-	output strings.Builder
+	output syncbuffer.Buffer
 }
 
 func newTypist(t *testing.T, args ...string) *typist {
@@ -54,7 +51,7 @@ func newTypist(t *testing.T, args ...string) *typist {
 		t.Fatal(err)
 	}
 	var slave *os.File
-	ty.master, slave = openPTY(t)
+	ty.master, slave = pty.Open(t)
 	ty.cmd = exec.Command(self, args...)
 	ty.cmd.Args[0] = "vchatctl" // testscript.Main dispatches on this name
 	ty.cmd.Env = append(os.Environ(), "VCHAT_SOCKET="+filepath.Join(dir, "s"), "TERM=xterm", "GORACE=atexit_sleep_ms=0")
@@ -74,33 +71,6 @@ func newTypist(t *testing.T, args ...string) *typist {
 	return ty
 }
 
-// openPTY opens a terminal. Its master does not block, so that Close ends a
-// read.
-func openPTY(t *testing.T) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := master.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := 0
-	if cerr := raw.Control(func(fd uintptr) {
-		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
-			number, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
-	}); cerr != nil || err != nil {
-		t.Fatal(cerr, err)
-	}
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, slave
-}
-
 func (ty *typist) read() {
 	defer close(ty.done)
 	for b := make([]byte, 4096); ; {
@@ -108,28 +78,20 @@ func (ty *typist) read() {
 		if err != nil {
 			return
 		}
-		ty.mu.Lock()
-		ty.output.Write(b[:n])
-		ty.mu.Unlock()
+		_, _ = ty.output.Write(b[:n])
 	}
-}
-
-func (ty *typist) text() string {
-	ty.mu.Lock()
-	defer ty.mu.Unlock()
-	return ty.output.String()
 }
 
 // await waits until the output contains want.
 func (ty *typist) await(want string) {
 	ty.t.Helper()
 	for range 3000 {
-		if strings.Contains(ty.text(), want) {
+		if strings.Contains(ty.output.String(), want) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	ty.t.Fatalf("got output %q, want %q", ty.text(), want)
+	ty.t.Fatalf("got output %q, want %q", ty.output.String(), want)
 }
 
 func (ty *typist) types(keys string) { _, _ = ty.master.WriteString(keys) }
@@ -140,7 +102,7 @@ func (ty *typist) exits(code int, output string) {
 	ty.await(output)
 	_ = ty.cmd.Wait()
 	if got := ty.cmd.ProcessState.ExitCode(); got != code {
-		ty.t.Errorf("got exit code %d, want %d; output %q", got, code, ty.text())
+		ty.t.Errorf("got exit code %d, want %d; output %q", got, code, ty.output.String())
 	}
 }
 

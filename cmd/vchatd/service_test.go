@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -94,28 +93,4 @@ func cmdHeld(ts *testscript.TestScript, _ bool, _ []string) {
 	if n := strings.Count(p.stderr.String(), "\n"); n != 1 {
 		ts.Fatalf("got %d lines, want 1:\n%s", n, p.stderr.String())
 	}
-}
-
-// lockedBuffer is a buffer that is read while the program writes.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *lockedBuffer) Reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
 }

@@ -20,6 +20,7 @@ import (
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/daemontest/syncbuffer"
 	"vchat/daemon/identity"
 	"vchat/daemon/peerstore"
 )
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 // program is the vchatd that a script started.
 type program struct {
 	cmd    *exec.Cmd
-	stderr lockedBuffer
+	stderr syncbuffer.Buffer
 
 	inherited []*os.File // sockets of bind
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"vchat/daemon/daemontest/syncbuffer"
 )
 
 // A command that fails at once and prints is restarted all the time. Its log
@@ -27,7 +29,7 @@ func TestMessageLog(t *testing.T) {
 		{"ends once a day", 3, 10, 24 * time.Hour, 30, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			buf := &logBuffer{}
+			buf := &syncbuffer.Buffer{}
 			log := slog.New(slog.NewTextHandler(buf, nil))
 			var m messageLog
 			now := time.Now()
@@ -58,7 +60,7 @@ func TestMessageLog(t *testing.T) {
 }
 
 func TestMessageLog_otherCommand(t *testing.T) {
-	buf := &logBuffer{}
+	buf := &syncbuffer.Buffer{}
 	r := New(Config{Device: "exec:one"}, slog.New(slog.NewTextHandler(buf, nil)))
 	for range 100 {
 		r.messages.add(r.log, time.Now(), "one")

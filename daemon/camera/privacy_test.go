@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/daemon/daemontest/faketime"
+	"vchat/daemon/daemontest/syncbuffer"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
@@ -93,7 +94,7 @@ func TestPrivacy_beforeFirstOpen(t *testing.T) {
 		cfg := small
 		cfg.Kernel = kernel
 		cam := New(cfg, slog.New(slog.DiscardHandler))
-		r := &rig{Camera: cam, t: t, kernel: kernel, log: &logBuffer{}, done: make(chan error, 1)}
+		r := &rig{Camera: cam, t: t, kernel: kernel, log: &syncbuffer.Buffer{}, done: make(chan error, 1)}
 		if err := r.SetPrivacy(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}

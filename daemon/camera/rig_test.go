@@ -5,27 +5,27 @@ import (
 	"context"
 	"image/jpeg"
 	"log/slog"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/daemontest/syncbuffer"
 	"vchat/daemon/frame"
+	"vchat/daemon/sandbox"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) { leaktest.Main(m, sandbox.Main) }
 
 // rig is a running camera under test.
 type rig struct {
 	*Camera
 	t      *testing.T
 	kernel *v4l2test.Kernel
-	log    *logBuffer
+	log    *syncbuffer.Buffer
 	cancel context.CancelFunc
 	done   chan error
 }
@@ -36,7 +36,7 @@ func run(t *testing.T, kernel *v4l2test.Kernel, cfg Config) *rig {
 	if kernel != nil && cfg.Kernel == nil {
 		cfg.Kernel = kernel
 	}
-	r := &rig{t: t, kernel: kernel, log: &logBuffer{}, done: make(chan error, 1)}
+	r := &rig{t: t, kernel: kernel, log: &syncbuffer.Buffer{}, done: make(chan error, 1)}
 	r.Camera = New(cfg, slog.New(slog.NewTextHandler(r.log, nil)))
 	var ctx context.Context
 	ctx, r.cancel = context.WithCancel(context.Background())
@@ -67,24 +67,6 @@ type countingKernel struct {
 func (k *countingKernel) Open(path string) (v4l2.Handle, error) {
 	k.opens.Add(1)
 	return k.Kernel.Open(path)
-}
-
-// logBuffer collects the log.
-type logBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (j *logBuffer) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(b)
-}
-
-func (j *logBuffer) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
 }
 
 // frameCopy is a frame after its release.

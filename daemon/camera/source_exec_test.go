@@ -176,8 +176,8 @@ func TestExec_busyReader(t *testing.T) {
 	}
 }
 
-// aliveTest tells whether processes of a command run: they keep a pipe open.
-// Their numbers would not do, because the command has numbers of its own.
+// aliveTest finds out whether processes of a command run: these keep a pipe
+// open. Their ids would not do: the command has a process namespace of its own.
 type aliveTest struct {
 	t    *testing.T
 	name string // of the pipe. A process opens it and writes one byte
@@ -223,7 +223,7 @@ func (a *aliveTest) release() {
 // wantNone checks that no process has the pipe open.
 func (a *aliveTest) wantNone() {
 	a.t.Helper()
-	_ = a.pipe.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_ = a.pipe.SetReadDeadline(time.Now().Add(10 * time.Second)) // a killed process takes a moment
 	if _, err := io.Copy(io.Discard, a.pipe); err != nil {
 		a.t.Errorf("after the end of the command: got %v, want no process left", err)
 	}

@@ -2,6 +2,7 @@ package connlimit_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -23,14 +24,21 @@ type pair struct {
 	server *connlimit.Conn
 }
 
-func (p pair) closed(t *testing.T) bool {
+// check checks that the server has closed the connection, or has not.
+func (p pair) check(t *testing.T, name string, closed bool) {
 	t.Helper()
-	p.client.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
-	_, err := p.client.Read(make([]byte, 1))
-	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.EOF) {
-		t.Fatal(err)
+	timeout := 20 * time.Millisecond // for what must not come
+	if closed {
+		timeout = 20 * time.Second
 	}
-	return errors.Is(err, io.EOF)
+	p.client.SetReadDeadline(time.Now().Add(timeout))
+	want := os.ErrDeadlineExceeded
+	if closed {
+		want = io.EOF
+	}
+	if _, err := p.client.Read(make([]byte, 1)); !errors.Is(err, want) {
+		t.Errorf("%s: got %v, want %v", name, err, want)
+	}
 }
 
 // accept connects on behalf of an owner.
@@ -69,9 +77,9 @@ func TestListener_evictsIdleLongest(t *testing.T) {
 	b.server.End() // idle after c and d
 	e := accept("x")
 	for _, tt := range []struct {
-		name string
-		pair pair
-		want bool
+		name   string
+		pair   pair
+		closed bool
 	}{
 		{"in use", a, false},
 		{"used again", b, false},
@@ -79,9 +87,7 @@ func TestListener_evictsIdleLongest(t *testing.T) {
 		{"idle", d, false},
 		{"new", e, false},
 	} {
-		if got := tt.pair.closed(t); got != tt.want {
-			t.Errorf("%s: closed is %v, want %v", tt.name, got, tt.want)
-		}
+		tt.pair.check(t, tt.name, tt.closed)
 	}
 }
 
@@ -93,13 +99,9 @@ func TestListener_evictsMostCrowdedOwner(t *testing.T) {
 	for range 4 {
 		crowd = append(crowd, accept("crowd"))
 	}
-	if own.closed(t) {
-		t.Error("the connection of the other owner was closed, want open")
-	}
+	own.check(t, "the other owner", false)
 	for i, p := range crowd {
-		if got, want := p.closed(t), i < len(crowd)-3; got != want {
-			t.Errorf("connection %d of the crowd: closed is %v, want %v", i, got, want)
-		}
+		p.check(t, fmt.Sprintf("connection %d of the crowd", i), i < len(crowd)-3)
 	}
 }
 
@@ -118,9 +120,8 @@ func TestListener_allInUse(t *testing.T) {
 	if _, err := more.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("connection beyond the limit: got %v, want EOF", err)
 	}
-	if a.closed(t) || b.closed(t) {
-		t.Error("a connection in use was closed, want open")
-	}
+	a.check(t, "first in use", false)
+	b.check(t, "second in use", false)
 	l.Close()
 	if err := <-done; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept after Close: got %v, want %v", err, net.ErrClosed)

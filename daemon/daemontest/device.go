@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"vchat/daemon"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
+	"vchat/daemon/daemontest/syncbuffer"
 	"vchat/daemon/identity"
 )
 
@@ -35,7 +35,7 @@ type Device struct {
 	ID     identity.ID
 
 	t      testing.TB
-	log    logBuffer
+	log    syncbuffer.Buffer
 	daemon *daemon.Daemon
 	cancel context.CancelFunc
 	done   chan error
@@ -208,22 +208,4 @@ func describe(s api.Status) string {
 		fmt.Fprintf(&b, " link to %s %s %s;", p.Name, p.Link.State, p.Link.Reason)
 	}
 	return b.String()
-}
-
-// logBuffer is a writer for the log that is safe for concurrent use.
-type logBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/daemontest/syncbuffer"
 	"vchat/daemon/identity"
 	"vchat/daemon/netwatch"
 )
@@ -131,7 +132,7 @@ func (l *lan) start(side, name string, args ...string) (stop func()) {
 	l.t.Helper()
 	cmd := exec.Command("ip", append([]string{"netns", "exec", l.ns(side), name}, args...)...)
 	cmd.Env = append(os.Environ(), "DBUS_SYSTEM_BUS_ADDRESS=unix:path="+l.socket(side))
-	out := &lockedBuffer{}
+	out := &syncbuffer.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
@@ -181,23 +182,6 @@ func (l *lan) eventually(what string, ok func() bool) {
 	}
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // device is a helper in a namespace.
 type testDevice struct {
 	lan    *lan
@@ -211,7 +195,7 @@ func (l *lan) device(side, name string) *testDevice {
 	l.t.Helper()
 	cmd := exec.Command("ip", "netns", "exec", l.ns(side), os.Args[0], name, l.socket(side))
 	cmd.Env = append(os.Environ(), helperVariable+"=1")
-	stderr := &lockedBuffer{}
+	stderr := &syncbuffer.Buffer{}
 	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -1,7 +1,6 @@
 package feeds
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -23,6 +22,7 @@ import (
 	"vchat/daemon/control"
 	"vchat/daemon/control/controltest"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/daemontest/syncbuffer"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -43,7 +43,7 @@ type rig struct {
 	t      *testing.T
 	device *fakeDevice
 	dir    string
-	log    *syncBuffer
+	log    *syncbuffer.Buffer
 	http   *http.Client
 }
 
@@ -53,7 +53,7 @@ func newRig(t *testing.T) *rig {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, device: &fakeDevice{Device: controltest.New()}, dir: dir, log: &syncBuffer{},
+	r := &rig{t: t, device: &fakeDevice{Device: controltest.New()}, dir: dir, log: &syncbuffer.Buffer{},
 		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	r.Server = New(r.device, dir, slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	r.Listen("127.0.0.1:0")
@@ -68,23 +68,6 @@ func newRig(t *testing.T) *rig {
 	})
 	r.wait("the listener", func() bool { return r.Addr() != nil })
 	return r
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 func (r *rig) wait(what string, ok func() bool) {

@@ -207,7 +207,7 @@ func TestExample_mqtt(t *testing.T) {
 	read := func(topic string) string { // a retained message
 		t.Helper()
 		b, err := exec.Command("mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", topic, "-C", "1", "-W",
-			"10").Output()
+			"30").Output()
 		if err != nil {
 			t.Fatalf("%s: %v", topic, err)
 		}

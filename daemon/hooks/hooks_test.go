@@ -17,17 +17,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"vchat/daemon/api"
+	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/daemontest/syncbuffer"
 )
 
-func TestMain(m *testing.M) {
-	if code, isRunner := Main(os.Args); isRunner {
-		os.Exit(code)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { leaktest.Main(m, Main) }
 
 // waitTimeout is long enough for a loaded machine.
 const waitTimeout = 30 * time.Second
@@ -37,7 +33,7 @@ type rig struct {
 	*Hooks
 	t   *testing.T
 	dir string
-	log syncBuffer
+	log syncbuffer.Buffer
 	end func()
 }
 
@@ -107,23 +103,6 @@ func (r *rig) file(name string) (content string) {
 
 func (r *rig) logged(text string) func() bool {
 	return func() bool { return strings.Contains(r.log.String(), text) }
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 var started = time.Date(2026, 11, 28, 20, 0, 0, 0, time.UTC)
@@ -240,20 +219,33 @@ func TestHook_output(t *testing.T) {
 	}
 }
 
-// alive reports whether the process whose id is in a file still runs.
+// alive reports whether the process that has written its id to a file still
+// runs. A command that was ended early may have written none.
 func (r *rig) alive(name string) bool {
-	pid, err := strconv.Atoi(strings.TrimSpace(r.file(name)))
-	if err != nil {
+	r.t.Helper()
+	id, _ := os.ReadFile(filepath.Join(r.dir, name))
+	pid, err := strconv.Atoi(strings.TrimSpace(string(id)))
+	if err != nil && len(id) > 0 {
 		r.t.Fatal(err)
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !bytes.Contains(b, []byte(") Z "))
 }
 
+// gone waits until the processes that have written these files have ended: a
+// killed process takes a moment.
+func (r *rig) gone(names ...string) {
+	r.t.Helper()
+	for _, name := range names {
+		r.wait("the end of "+name, func() bool { return !r.alive(name) })
+	}
+}
+
 // escapes starts a grandchild in a session of its own that ignores SIGTERM.
+// Both end by themselves, if the test is killed, but after waitTimeout.
 const escapes = `trap '' TERM
-setsid sh -c 'trap "" TERM; echo $$ >escaped; while :; do sleep 1; done' </dev/null >/dev/null 2>&1 &
-echo $$ >main; while :; do sleep 1; done`
+setsid sh -c 'trap "" TERM; echo $$ >escaped; for i in $(seq 99); do sleep 1; done' </dev/null >/dev/null 2>&1 &
+echo $$ >main; for i in $(seq 99); do sleep 1; done`
 
 func TestHook_timeout(t *testing.T) {
 	r := newRig(t)
@@ -264,39 +256,31 @@ func TestHook_timeout(t *testing.T) {
 	if len(r.Problems()) != 0 {
 		t.Errorf("got problems %v, want none: it was started", r.Problems())
 	}
-	for _, name := range []string{"main", "escaped"} {
-		if _, err := os.Stat(filepath.Join(r.dir, name)); err == nil && r.alive(name) {
-			t.Errorf("%s still runs", name)
-		}
-	}
+	r.gone("main", "escaped")
 }
 
 func TestHook_endsWithTheDaemon(t *testing.T) {
 	r := newRig(t)
 	r.hook(Ring, escapes)
 	r.Publish(callEvent(api.CallIncoming))
+	r.file("main")
+	r.file("escaped")
 	if !r.alive("main") || !r.alive("escaped") {
 		t.Fatal("the hook does not run")
 	}
 	r.end()
-	for _, name := range []string{"main", "escaped"} {
-		if r.alive(name) {
-			t.Errorf("%s still runs", name)
-		}
-	}
+	r.gone("main", "escaped")
 }
 
 // The command may stop the runner; the daemon ends all the same.
 func TestHook_stopsItsRunner(t *testing.T) {
 	r := newRig(t)
-	r.hook(Ring, "echo $PPID >runner; kill -STOP $PPID\n"+escapes)
+	r.hook(Ring, "echo $PPID >runner; kill -STOP $PPID\n"+escapes+"\nkill -CONT $PPID")
 	r.Publish(callEvent(api.CallIncoming))
 	r.file("main")
 	r.file("escaped")
 	r.end()
-	for _, name := range []string{"runner", "main", "escaped"} {
-		r.wait("the end of "+name, func() bool { return !r.alive(name) })
-	}
+	r.gone("runner", "main", "escaped")
 }
 
 // A ring tone ends when the call rings no more. That is no failure.

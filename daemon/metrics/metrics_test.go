@@ -9,11 +9,11 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/daemontest/syncbuffer"
 	"vchat/daemon/metrics"
 	"vchat/daemon/metrics/metricstest"
 )
@@ -181,18 +181,18 @@ func TestServer_addressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	log := &logBuffer{}
+	log := &syncbuffer.Buffer{}
 	s := startServer(t, log)
 	s.Listen(taken.Addr().String())
 	until := time.Now().Add(20 * time.Second)
-	for ; log.count("metrics listener failed") == 0; time.Sleep(time.Millisecond) {
+	for ; strings.Count(log.String(), "metrics listener failed") == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatal("timeout waiting for the log")
 		}
 	}
 	s.Listen("127.0.0.1:0")
 	waitListening(t, s, true)
-	if n := log.count("address already in use"); n != 1 {
+	if n := strings.Count(log.String(), "address already in use"); n != 1 {
 		t.Errorf("got %d log lines, want 1", n)
 	}
 }
@@ -255,21 +255,4 @@ func TestServer_host(t *testing.T) {
 			}
 		})
 	}
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
 }

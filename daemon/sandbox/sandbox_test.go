@@ -13,15 +13,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"vchat/daemon/daemontest/leaktest"
 	"vchat/daemon/daemontest/publicdir"
 )
 
-func TestMain(m *testing.M) {
-	if code, isRunner := Main(os.Args); isRunner {
-		os.Exit(code)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { leaktest.Main(m, Main) }
 
 // noSocket is where no systemd listens: tests use namespaces, on any machine.
 const noSocket = "/nonexistent/socket"

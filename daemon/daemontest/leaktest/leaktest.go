@@ -3,28 +3,33 @@
 package leaktest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
-
-	"vchat/daemon/hooks"
-	"vchat/daemon/sandbox"
 )
 
-// Main runs the tests and exits. A package calls it from TestMain. A process
-// that a test has started as the runner of a camera command or a hook becomes
-// that.
-func Main(m *testing.M) {
-	if code, isRunner := sandbox.Main(os.Args); isRunner {
-		os.Exit(code)
-	}
-	if code, isRunner := hooks.Main(os.Args); isRunner {
-		os.Exit(code)
+// grace is how long goroutines and descriptors may take to go after the tests,
+// on a loaded machine.
+const grace = 10 * time.Second
+
+// A Runner is sandbox.Main or hooks.Main: it reports whether a test has started
+// this process as the runner of a command, and then has run that.
+type Runner func(args []string) (code int, isRunner bool)
+
+// Main runs the tests and exits. A package calls it from TestMain, with the
+// runners that its tests start.
+func Main(m *testing.M, runners ...Runner) {
+	for _, r := range runners {
+		if code, isRunner := r(os.Args); isRunner {
+			os.Exit(code)
+		}
 	}
 	os.Exit(Checked{m}.Run())
 }
@@ -40,17 +45,28 @@ func (c Checked) Run() int {
 	if code != 0 {
 		return code // a failed test may have leaked
 	}
-	if err := goleak.Find(); err != nil {
+	var err error
+	for end := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
+		if err = leak(before); err == nil || time.Now().After(end) {
+			break
+		}
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
+	return code
+}
+
+// leak returns what runs or is open now and was not before.
+func leak(before map[string]string) error {
+	err := goleak.Find()
 	leaked := descriptors()
 	maps.DeleteFunc(leaked, func(fd, target string) bool { return before[fd] == target })
 	if len(leaked) > 0 {
-		fmt.Fprintf(os.Stderr, "leaked descriptors: %v\n", slices.Sorted(maps.Values(leaked)))
-		code = 1
+		err = errors.Join(err, fmt.Errorf("leaked descriptors: %v", slices.Sorted(maps.Values(leaked))))
 	}
-	return code
+	return err
 }
 
 // descriptors returns the targets of the open descriptors by number. It omits

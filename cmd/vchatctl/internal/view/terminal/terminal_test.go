@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // openTerminal takes over a terminal for the time of a test.
-func openTerminal(t *testing.T, ctx context.Context, p *pty) *Terminal {
+func openTerminal(t *testing.T, ctx context.Context, p *fakeTerminal) *Terminal {
 	t.Helper()
 	d, err := Open(ctx, p.slave, p.slave, Options{TrueColor: true})
 	if err != nil {
@@ -51,7 +51,7 @@ func show(t *testing.T, ctx context.Context, d *Terminal, c uint8, o render.Over
 func TestTerminal_Close_restores(t *testing.T) {
 	for _, kitty := range []bool{false, true} {
 		t.Run(fmt.Sprintf("graphics=%v", kitty), func(t *testing.T) {
-			p := newPTY(t, true, kitty)
+			p := newFakeTerminal(t, true, kitty)
 			before := p.settings(t)
 			d := openTerminal(t, t.Context(), p)
 			if p.settings(t) == before {
@@ -83,7 +83,7 @@ func TestTerminal_Close_restores(t *testing.T) {
 }
 
 func TestTerminal_Next_waitsForReply(t *testing.T) {
-	p := newPTY(t, false, false)
+	p := newFakeTerminal(t, false, false)
 	d := openTerminal(t, t.Context(), p)
 	if err := show(t, t.Context(), d, 10, render.Overlay{}); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestTerminal_Next_waitsForReply(t *testing.T) {
 }
 
 func TestTerminal_Next_silentTerminal(t *testing.T) {
-	p := newPTY(t, false, false)
+	p := newFakeTerminal(t, false, false)
 	d := openTerminal(t, t.Context(), p)
 	for i := range uint8(5) {
 		if err := show(t, t.Context(), d, 50*i, render.Overlay{}); err != nil {
@@ -117,7 +117,7 @@ func TestTerminal_Next_silentTerminal(t *testing.T) {
 }
 
 func TestTerminal_Close_drainsLateReply(t *testing.T) {
-	p := newPTY(t, false, false)
+	p := newFakeTerminal(t, false, false)
 	d := openTerminal(t, t.Context(), p)
 	if err := show(t, t.Context(), d, 10, render.Overlay{}); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestTerminal_Close_drainsLateReply(t *testing.T) {
 }
 
 func TestTerminal_resize(t *testing.T) {
-	p := newPTY(t, true, false)
+	p := newFakeTerminal(t, true, false)
 	d := openTerminal(t, t.Context(), p)
 	px, err := d.Next(t.Context())
 	if err != nil || px.W != 40 || px.H != 22 { // the last row is the status line
@@ -158,7 +158,7 @@ func TestTerminal_resize(t *testing.T) {
 }
 
 func TestTerminal_Input(t *testing.T) {
-	p := newPTY(t, true, false)
+	p := newFakeTerminal(t, true, false)
 	d := openTerminal(t, t.Context(), p)
 	p.send("ä\x1b")
 	for _, want := range []view.Input{{Key: view.KeyRune, Rune: 'ä'}, {Key: view.KeyEscape}} {
@@ -169,7 +169,7 @@ func TestTerminal_Input(t *testing.T) {
 }
 
 func TestTerminal_Show_stoppedOutput(t *testing.T) {
-	p := newPTY(t, true, false)
+	p := newFakeTerminal(t, true, false)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	d := openTerminal(t, ctx, p)
@@ -186,7 +186,7 @@ func TestTerminal_Show_stoppedOutput(t *testing.T) {
 }
 
 func TestTerminal_hangup(t *testing.T) {
-	p := newPTY(t, true, false)
+	p := newFakeTerminal(t, true, false)
 	d := openTerminal(t, t.Context(), p)
 	p.master.Close()
 	for range d.Input() {
@@ -203,7 +203,7 @@ func TestTerminal_hangup(t *testing.T) {
 func TestTerminal_graphics(t *testing.T) {
 	for _, remote := range []bool{false, true} {
 		t.Run(fmt.Sprintf("remote=%v", remote), func(t *testing.T) {
-			p := newPTY(t, true, true)
+			p := newFakeTerminal(t, true, true)
 			d, err := Open(t.Context(), p.slave, p.slave, Options{Remote: remote})
 			if err != nil {
 				t.Fatal(err)

@@ -21,9 +21,10 @@ import (
 	"vchat/daemon/client"
 	"vchat/daemon/control/controltest"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/sandbox"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) { leaktest.Main(m, sandbox.Main) }
 
 var errQuit = errors.New("quit")
 
