@@ -1,18 +1,13 @@
 package control_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"vchat/daemon/api"
 	"vchat/daemon/control/controltest"
@@ -58,7 +53,13 @@ func FuzzRequest(f *testing.F) {
 		}
 		seq++
 		d.Publish(api.Self, seq, false, []byte{0xff, 0xd8, 0xff, 0xd9})
-		checkAnswers(t, exchange(t, socket, request))
+		conn, err := dial(socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		controltest.Answers(controltest.Exchange(t, conn, request), func(res *http.Response, body []byte, err error) {
+			checkAnswer(t, res, body, err)
+		})
 		acts := slices.DeleteFunc(d.TakeCommands(), func(c string) bool {
 			return strings.HasPrefix(c, "formats ") || strings.HasPrefix(c, "controls ")
 		})
@@ -81,45 +82,19 @@ func startFor(f *testing.F, d *controltest.Device) (socket string) {
 	return dir + "/control.sock"
 }
 
-// exchange sends a request, ends it, and returns all answers.
-func exchange(t *testing.T, socket string, request []byte) []byte {
-	conn, err := dial(socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	// Far more than a good answer takes: only a hang fails.
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	go func() {
-		_, _ = conn.Write(request) // the server may close before it has read everything
-		_ = conn.(*net.UnixConn).CloseWrite()
-	}()
-	b, err := io.ReadAll(io.LimitReader(conn, 8<<20))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatal("the server neither answers nor closes")
-	}
-	return b
-}
-
-func checkAnswers(t *testing.T, b []byte) {
-	in := bufio.NewReader(bytes.NewReader(b))
-	for {
-		res, err := http.ReadResponse(in, nil)
-		if err != nil {
-			return // the end, or the body of a HEAD that is not there
+// checkAnswer checks an answer. err is that of the body.
+func checkAnswer(t *testing.T, res *http.Response, body []byte, err error) {
+	t.Helper()
+	switch ours := res.Header.Get(api.VersionHeader) != ""; {
+	case res.StatusCode == http.StatusInternalServerError:
+		t.Fatalf("got status 500: %s", body)
+	case res.StatusCode >= 400 && ours && err == nil:
+		var e api.ErrorBody
+		if err := json.Unmarshal(body, &e); err != nil || e.Error == nil || e.Error.Message == "" {
+			t.Fatalf("got status %d with %q, want an error of the API", res.StatusCode, body)
 		}
-		body, err := io.ReadAll(res.Body)
-		switch ours := res.Header.Get(api.VersionHeader) != ""; {
-		case res.StatusCode == http.StatusInternalServerError:
-			t.Fatalf("got status 500: %s", body)
-		case res.StatusCode >= 400 && ours && err == nil:
-			var e api.ErrorBody
-			if err := json.Unmarshal(body, &e); err != nil || e.Error == nil || e.Error.Message == "" {
-				t.Fatalf("got status %d with %q, want an error of the API", res.StatusCode, body)
-			}
-			if e.Error.Kind.HTTPStatus() != res.StatusCode || e.Error.Kind == api.Internal {
-				t.Fatalf("got status %d with kind %q", res.StatusCode, e.Error.Kind)
-			}
+		if e.Error.Kind.HTTPStatus() != res.StatusCode || e.Error.Kind == api.Internal {
+			t.Fatalf("got status %d with kind %q", res.StatusCode, e.Error.Kind)
 		}
 	}
 }

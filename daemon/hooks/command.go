@@ -104,18 +104,12 @@ func startRunner(j *job) (*runner, error) {
 	if !mainCalled {
 		return nil, errors.New("this program has no runner")
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "runner"), os.NewFile(uintptr(pair[1]), "runner")
-	defer ours.Close() // FileConn duplicates it
-	defer theirs.Close()
-	conn, err := net.FileConn(ours)
+	conn, theirs, err := proctree.SocketPair()
 	if err != nil {
 		return nil, err
 	}
-	r := &runner{conn: conn.(*net.UnixConn), program: j.argv[0]}
+	defer theirs.Close()
+	r := &runner{conn: conn, program: j.argv[0]}
 	stdin, stdout, err := r.pipes()
 	if err != nil {
 		conn.Close()

@@ -77,7 +77,7 @@ func serve(conn *net.UnixConn, argv []string) {
 	if err != nil {
 		return
 	}
-	closeInherited()
+	_ = proctree.CloseInherited() // fails without /proc
 	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
 		Env: os.Environ(), Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Setpgid: true}, // kill 0 in a script must not hit the runner
@@ -106,17 +106,6 @@ func serve(conn *net.UnixConn, argv []string) {
 		}
 	}}
 	tree.Run(changes, asked)
-}
-
-// closeInherited makes the next exec close what the daemon itself has inherited
-// and not closed: all descriptors but the standard ones.
-func closeInherited() {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
-			unix.CloseOnExec(fd)
-		}
-	}
 }
 
 // oomScoreAdj is the highest value.

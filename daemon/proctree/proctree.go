@@ -7,8 +7,8 @@
 //   - Run returns when the tree has no process left, or Grace and a moment
 //     after it was asked to end it.
 //
-// It is for a process that does nothing else: Run takes the exit status of all
-// children of the process.
+// It is for a runner, a process that does nothing else: Run takes the exit
+// status of all children of the process. SocketPair connects the daemon to it.
 package proctree
 
 import (

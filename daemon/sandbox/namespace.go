@@ -3,14 +3,14 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"vchat/daemon/proctree"
 )
 
 // forkRunner starts a runner in namespaces of its own, as the user of this
@@ -20,17 +20,11 @@ func forkRunner(hidden []string) (*Command, error) {
 	if !mainCalled {
 		return nil, errors.New("this program has no runner")
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "runner"), os.NewFile(uintptr(pair[1]), "runner")
-	defer ours.Close() // FileConn duplicates it
-	defer theirs.Close()
-	conn, err := net.FileConn(ours)
+	conn, theirs, err := proctree.SocketPair()
 	if err != nil {
 		return nil, err
 	}
+	defer theirs.Close()
 	cmd := &exec.Cmd{
 		Path:  "/proc/self/exe",
 		Args:  append([]string{os.Args[0], namespaceArg}, hidden...),
@@ -53,7 +47,7 @@ func forkRunner(hidden []string) (*Command, error) {
 		conn.Close()
 		return nil, fmt.Errorf("create namespaces: %w", err)
 	}
-	return &Command{conn: conn.(*net.UnixConn), runner: cmd}, nil
+	return &Command{conn: conn, runner: cmd}, nil
 }
 
 // enterNamespace covers the hidden paths in the new namespaces and becomes the
@@ -86,7 +80,7 @@ func enterNamespace(hidden []string) error {
 			return err
 		}
 	}
-	if err := dropDescriptors(); err != nil {
+	if err := proctree.CloseInherited(); err != nil {
 		return err
 	}
 	if err := dropBounding(); err != nil {
@@ -138,21 +132,6 @@ func cover(path string) error {
 		return unix.Mount("tmpfs", path, "tmpfs", flags, "mode=0,size=4k")
 	}
 	return unix.Mount(os.DevNull, path, "", unix.MS_BIND, "")
-}
-
-// dropDescriptors makes the next exec close all descriptors but the standard
-// ones. The daemon's own are closed already, but not those that it inherited.
-func dropDescriptors() error {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
-			unix.CloseOnExec(fd)
-		}
-	}
-	return nil
 }
 
 // dropBounding drops the capabilities that a program could gain.

@@ -1,18 +1,14 @@
 package web
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"vchat/daemon/client"
 	"vchat/daemon/control/controltest"
@@ -67,7 +63,11 @@ func FuzzPage(f *testing.F) {
 		d.Publish("self", seq, false, []byte{0xff, 0xd8, 0xff, 0xd9})
 		knows := bytes.Contains(b, []byte("SECRET"))
 		raw := bytes.ReplaceAll(bytes.ReplaceAll(b, []byte("SECRET"), []byte(s.secret)), []byte("HOST"), []byte(host))
-		out := exchange(t, host, raw)
+		conn, err := net.Dial("tcp", host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := controltest.Exchange(t, conn, raw)
 		if !knows && bytes.Contains(out, []byte(s.secret)) {
 			t.Fatal("the answer has the secret")
 		}
@@ -108,39 +108,14 @@ func startPage(f *testing.F, d *controltest.Device) *Server {
 	return s
 }
 
-// exchange sends bytes, ends them, and returns all answers.
-func exchange(t *testing.T, host string, b []byte) []byte {
-	conn, err := net.Dial("tcp", host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	// Far more than a good answer takes: only a hang fails.
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	go func() {
-		_, _ = conn.Write(b) // the server may close before it has read everything
-		_ = conn.(*net.TCPConn).CloseWrite()
-	}()
-	out, err := io.ReadAll(io.LimitReader(conn, 8<<20))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatal("the server neither answers nor closes")
-	}
-	return out
-}
-
 func checkAnswers(t *testing.T, b []byte, knows bool) {
-	in := bufio.NewReader(bytes.NewReader(b))
-	for {
-		res, err := http.ReadResponse(in, nil)
-		if err != nil {
-			return // the end, the body of a HEAD that is not there, or messages of a WebSocket
-		}
-		body, _ := io.ReadAll(res.Body)
+	t.Helper()
+	controltest.Answers(b, func(res *http.Response, body []byte, _ error) {
 		if res.StatusCode == http.StatusInternalServerError {
 			t.Fatalf("got status 500: %s", body)
 		}
 		if !knows && res.StatusCode < 400 && res.StatusCode != http.StatusContinue {
 			t.Fatalf("without the secret: got status %d: %s", res.StatusCode, body)
 		}
-	}
+	})
 }
