@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -48,13 +49,15 @@ func typographicQuote(b []byte, line int) (position, rune) {
 }
 
 // keyLine matches a line that starts with a key: its indentation, the key and
-// its value.
-var keyLine = regexp.MustCompile(`^( *)([^ #:"'\[\]{},&*!|>%@-][^:#]*):(?: +(.*))?$`)
+// its value. Only a file with a fault needs it.
+var keyLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^( *)([^ #:"'\[\]{},&*!|>%@-][^:#]*):(?: +(.*))?$`)
+})
 
 // explainIndentation returns the fault of a line whose indentation fits no line
 // before it, or "". at is the position of the parser's error.
 func explainIndentation(at position, b []byte) (position, string) {
-	here := keyLine.FindStringSubmatch(lineAt(b, at.line))
+	here := keyLine().FindStringSubmatch(lineAt(b, at.line))
 	if here == nil || at.col > utf8.RuneCountInString(here[1]+here[2])+1 {
 		return at, ""
 	}
@@ -64,7 +67,7 @@ func explainIndentation(at position, b []byte) (position, string) {
 	if before == "" {
 		return at, ""
 	}
-	parent := keyLine.FindStringSubmatch(before)
+	parent := keyLine().FindStringSubmatch(before)
 	switch {
 	case parent == nil && !strings.Contains(before, ":"):
 		return position{number, 1 + len(before) - len(strings.TrimLeft(before, " "))}, `expected "KEY: VALUE"`

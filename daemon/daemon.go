@@ -268,6 +268,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, p := range parts {
 		p.start(failed)
 	}
+	// Both sockets listen, and what has started serves them: this goroutine
+	// need not wait until the other parts have found out about the network, the
+	// camera and the peers.
+	sdNotify(sdReady)
 	close(d.ready)
 	d.log.Info("ready", "name", d.startConfig.Name, "id", d.ID(), "listen", d.listenAddress(),
 		"control", d.startConfig.Control.Socket, "version", Version)

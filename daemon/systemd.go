@@ -34,6 +34,9 @@ func sdNotify(state string) {
 	_, _ = conn.Write([]byte(state))
 }
 
+// sdReady tells systemd that both sockets are served.
+const sdReady = daemon.SdNotifyReady
+
 // notifyTimeout is short enough for the end of a process within two seconds.
 const notifyTimeout = 300 * time.Millisecond
 
@@ -65,12 +68,11 @@ func RefuseClients(ctx context.Context, l *net.UnixListener, err error, quiet ti
 // status` are updated during a call.
 const statusInterval = 10 * time.Second
 
-// notifySystemd sends READY, then a STATUS line whenever it changes, and feeds
-// the watchdog. Taking mu before each watchdog message turns a deadlock into a
+// notifySystemd sends a STATUS line whenever it changes, and feeds the
+// watchdog. Taking mu before each watchdog message turns a deadlock into a
 // restart.
 func (d *Daemon) notifySystemd(ctx context.Context) error {
 	<-d.ready
-	sdNotify(daemon.SdNotifyReady)
 	var watchdog <-chan time.Time
 	if timeout, err := daemon.SdWatchdogEnabled(false); err == nil && timeout > 0 {
 		t := time.NewTicker(timeout / 2)

@@ -86,12 +86,10 @@ func writeChanges(w io.Writer, all api.Controls) {
 	}
 }
 
-// plainYAML matches values that need no quotes in YAML.
-var plainYAML = regexp.MustCompile(`^[-A-Za-z0-9][A-Za-z0-9_.]*( [A-Za-z0-9_.]+)*$`)
-
 // yamlSettings returns the settings in the form of camera.controls. It leaves
 // out buttons: the configuration would press them each time the camera opens.
 func yamlSettings(all api.Controls, want map[string]string) string {
+	plainYAML := regexp.MustCompile(`^[-A-Za-z0-9][A-Za-z0-9_.]*( [A-Za-z0-9_.]+)*$`) // needs no quotes
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if slices.ContainsFunc(all.Controls, func(c api.Control) bool { return c.Name == name && c.Type == "button" }) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,5 +40,40 @@ func TestOneFile(t *testing.T) {
 	if file.Size() > maxInstalled {
 		t.Errorf("the programs have %d bytes, more than %d; packaging/doc/size.md says how to find out why",
 			file.Size(), maxInstalled)
+	}
+	checkInits(t, daemon)
+}
+
+// maxInitAllocs is how much a package of vchat may allocate before main runs.
+// A regular expression takes 50 allocations and more.
+const maxInitAllocs = 40
+
+// checkInits fails for packages of vchat that compute much at every start of
+// either program, most often for a command that is not used.
+func checkInits(t *testing.T, program string) {
+	t.Helper()
+	cmd := exec.Command(program, "--version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for line := range strings.Lines(stderr.String()) {
+		var path string
+		var at, clock float64
+		var size, allocs int
+		if n, _ := fmt.Sscanf(line, "init %s @%f ms, %f ms clock, %d bytes, %d allocs", &path, &at, &clock, &size,
+			&allocs); n != 5 || !strings.HasPrefix(path, "vchat/") {
+			continue
+		}
+		if found++; allocs > maxInitAllocs {
+			t.Errorf("package %s makes %d allocations (%d bytes) at every start, want at most %d", path, allocs,
+				size, maxInitAllocs)
+		}
+	}
+	if found == 0 {
+		t.Errorf("no package of vchat in the trace:\n%s", &stderr)
 	}
 }

@@ -167,10 +167,9 @@ func readCopy(name, path string) ([]byte, error) {
 	return good, nil
 }
 
-var stateDirLine = regexp.MustCompile(`(?m)^["']?state_dir["']?[ \t]*:[ \t]*["']?(/[^"'#\r\n]*)`)
-
 // stateDirOf returns the state directory that a file with faults seems to name.
 func stateDirOf(b []byte) string {
+	stateDirLine := regexp.MustCompile(`(?m)^["']?state_dir["']?[ \t]*:[ \t]*["']?(/[^"'#\r\n]*)`)
 	if m := stateDirLine.FindSubmatch(b); m != nil {
 		return strings.TrimSpace(string(m[1]))
 	}

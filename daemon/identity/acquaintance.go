@@ -34,7 +34,7 @@ const (
 
 // Acquaint returns what this device shares with the device of a public key.
 func (i *Identity) Acquaint(peer ed25519.PublicKey) (Acquaintance, error) {
-	private, err := ecdh.X25519().NewPrivateKey(montgomeryPrivate(i.certificate.PrivateKey.(ed25519.PrivateKey)))
+	private, err := ecdh.X25519().NewPrivateKey(montgomeryPrivate(i.key))
 	if err != nil {
 		return Acquaintance{}, fmt.Errorf("acquaint: %w", err)
 	}

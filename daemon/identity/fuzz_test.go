@@ -65,7 +65,7 @@ func FuzzCertificate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(id.certificate.Certificate[0])
+	f.Add(mustCertificate(f, id).Certificate[0])
 	f.Add([]byte{0x30, 0x84, 0xff, 0xff, 0xff, 0xff})
 	for _, der := range oddCertificates(f) {
 		f.Add(der)

@@ -23,7 +23,6 @@
 package identity
 
 import (
-	"crypto"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/mlkem"
@@ -35,6 +34,7 @@ import (
 	"fmt"
 	"math/big"
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,8 +57,11 @@ var ErrPeer = errors.New("not a vchat device")
 
 // Identity is the key of a device, with its id and certificate.
 type Identity struct {
-	id          ID
-	certificate tls.Certificate
+	id  ID
+	key ed25519.PrivateKey
+	// certificate is made for the first handshake: the start of a daemon need
+	// not wait for it.
+	certificate func() (*tls.Certificate, error)
 }
 
 // New returns a new identity that is not on disk.
@@ -76,26 +79,26 @@ func fromKey(key ed25519.PrivateKey) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode public key: %w", err)
 	}
-	der, err := selfSigned(public, key)
-	if err != nil {
-		return nil, fmt.Errorf("create certificate: %w", err)
-	}
 	return &Identity{
-		id:          sha256.Sum256(spki),
-		certificate: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		id: sha256.Sum256(spki), key: key,
+		certificate: sync.OnceValues(func() (*tls.Certificate, error) { return selfSigned(key) }),
 	}, nil
 }
 
 // selfSigned returns the certificate that TLS requires. Its contents are
 // constant, so it is the same at every start.
-func selfSigned(public ed25519.PublicKey, key crypto.Signer) ([]byte, error) {
+func selfSigned(key ed25519.PrivateKey) (*tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		NotBefore:    time.Unix(0, 0).UTC(),
 		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // RFC 5280, 4.1.2.5: no expiry
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 	}
-	return x509.CreateCertificate(rand.Reader, template, template, public, key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("create certificate: %w", err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
 // ID returns the id of this device.
@@ -115,8 +118,7 @@ func (i *Identity) HandshakeCost() time.Duration {
 	if key, err := mlkem.GenerateKey768(); err == nil {
 		_, _ = key.EncapsulationKey().Encapsulate()
 	}
-	private := i.certificate.PrivateKey.(ed25519.PrivateKey)
-	ed25519.Verify(private.Public().(ed25519.PublicKey), i.id[:], ed25519.Sign(private, i.id[:]))
+	ed25519.Verify(i.key.Public().(ed25519.PublicKey), i.id[:], ed25519.Sign(i.key, i.id[:]))
 	return threadTime() - began
 }
 
@@ -155,7 +157,8 @@ func (i *Identity) config(protocols ...string) *tls.Config {
 		MinVersion:             tls.VersionTLS13,
 		CurvePreferences:       curves,
 		NextProtos:             protocols,
-		Certificates:           []tls.Certificate{i.certificate},
+		GetCertificate:         func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return i.certificate() },
+		GetClientCertificate:   func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return i.certificate() },
 		SessionTicketsDisabled: true, // every connection proves the key
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			_, err := PeerID(cs)

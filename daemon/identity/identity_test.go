@@ -143,6 +143,22 @@ func certificate(t *testing.T, key crypto.Signer) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
+// mustCertificate returns the certificate of a device.
+func mustCertificate(t testing.TB, i *Identity) tls.Certificate {
+	t.Helper()
+	c, err := i.certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *c
+}
+
+// present makes a configuration present other certificates.
+func present(c *tls.Config, all ...tls.Certificate) {
+	c.GetCertificate, c.GetClientCertificate = nil, nil
+	c.Certificates = all
+}
+
 func TestHandshake_refused(t *testing.T) {
 	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -158,18 +174,17 @@ func TestHandshake_refused(t *testing.T) {
 		change func(*tls.Config)
 		msg    string // part of the error; "" if TLS refuses
 	}{
-		{"ECDSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, ecdsaKey)} },
-			"ECDSA key"},
-		{"RSA key", func(c *tls.Config) { c.Certificates = []tls.Certificate{certificate(t, rsaKey)} }, "RSA key"},
+		{"ECDSA key", func(c *tls.Config) { present(c, certificate(t, ecdsaKey)) }, "ECDSA key"},
+		{"RSA key", func(c *tls.Config) { present(c, certificate(t, rsaKey)) }, "RSA key"},
 		{"two certificates", func(c *tls.Config) {
-			chain := c.Certificates[0]
-			chain.Certificate = append(chain.Certificate[:1:1], device.certificate.Certificate[0])
-			c.Certificates = []tls.Certificate{chain}
+			own := mustCertificate(t, mustNew(t))
+			own.Certificate = append(own.Certificate[:1:1], mustCertificate(t, device).Certificate[0])
+			present(c, own)
 		}, "2 certificates"},
 		{"no protocol", func(c *tls.Config) { c.NextProtos = nil }, "no ALPN protocol vchat/1"},
 		{"another protocol", func(c *tls.Config) { c.NextProtos = []string{"h2"} }, ""},
 		{"TLS 1.2", func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 }, ""},
-		{"no certificate", func(c *tls.Config) { c.Certificates = nil }, ""},
+		{"no certificate", func(c *tls.Config) { present(c) }, ""},
 	} {
 		refused := func(t *testing.T, err error) {
 			t.Helper()
@@ -204,11 +219,10 @@ func TestHandshake_refused(t *testing.T) {
 func TestHandshake_stolenCertificate(t *testing.T) {
 	victim, thief := mustNew(t), mustNew(t)
 	stolen := tls.Certificate{
-		Certificate: victim.certificate.Certificate,
-		PrivateKey:  thief.certificate.PrivateKey,
+		Certificate: mustCertificate(t, victim).Certificate,
+		PrivateKey:  thief.key,
 	}
 	client := thief.ClientConfig()
-	client.Certificates = nil
 	client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &stolen, nil }
 	if _, _, _, serverErr := handshake(t, client, mustNew(t).ServerConfig()); serverErr == nil {
 		t.Error("server: got no error, want one")
@@ -218,7 +232,7 @@ func TestHandshake_stolenCertificate(t *testing.T) {
 // The id equals openssl pkey -pubout -outform DER | sha256sum.
 func TestIdentity_ID(t *testing.T) {
 	i := mustNew(t)
-	public := i.certificate.PrivateKey.(ed25519.PrivateKey).Public().(ed25519.PublicKey)
+	public := i.key.Public().(ed25519.PublicKey)
 	// RFC 8410, 4: SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING }: 12
 	// bytes before the key.
 	spki := append([]byte{0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00}, public...)

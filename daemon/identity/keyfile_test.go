@@ -52,7 +52,7 @@ func TestLoadOrCreate(t *testing.T) {
 	if first.ID() != second.ID() {
 		t.Errorf("second load: got id %v, want %v", second.ID(), first.ID())
 	}
-	if !bytes.Equal(first.certificate.Certificate[0], second.certificate.Certificate[0]) {
+	if !bytes.Equal(mustCertificate(t, first).Certificate[0], mustCertificate(t, second).Certificate[0]) {
 		t.Error("got another certificate for the same key, want the same")
 	}
 	other, err := LoadOrCreate(t.TempDir())

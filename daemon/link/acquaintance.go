@@ -22,8 +22,10 @@ type acquaintances struct {
 }
 
 type acquaintance struct {
-	key    ed25519.PublicKey
-	shared identity.Acquaintance
+	key ed25519.PublicKey
+	// shared is computed when it is needed: that of many peers would delay the
+	// start.
+	shared func() (identity.Acquaintance, error)
 	used   []identity.Nonce // lately, oldest first
 }
 
@@ -49,11 +51,10 @@ func (a *acquaintances) learn(id identity.ID, key ed25519.PublicKey) bool {
 	if a.peers[id] != nil {
 		return false
 	}
-	shared, err := a.own.Acquaint(key)
-	if err != nil {
-		return false
-	}
-	a.peers[id] = &acquaintance{key: slices.Clone(key), shared: shared}
+	key = slices.Clone(key)
+	a.peers[id] = &acquaintance{key: key, shared: sync.OnceValues(func() (identity.Acquaintance, error) {
+		return a.own.Acquaint(key)
+	})}
 	return true
 }
 
@@ -80,7 +81,9 @@ func (a *acquaintances) clientConfig(peer identity.ID) *tls.Config {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if x := a.peers[peer]; x != nil {
-		return a.own.ClientConfigFor(peer, &x.shared)
+		if shared, err := x.shared(); err == nil {
+			return a.own.ClientConfigFor(peer, &shared)
+		}
 	}
 	return a.own.ClientConfig()
 }
@@ -95,7 +98,8 @@ func (a *acquaintances) proves(protocols []string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, x := range a.peers {
-		if !a.own.Proves(&x.shared, id, nonce, proof) {
+		shared, err := x.shared()
+		if err != nil || !a.own.Proves(&shared, id, nonce, proof) {
 			continue
 		}
 		if slices.Contains(x.used, nonce) {

@@ -18,8 +18,11 @@ func newIdentity(t *testing.T) (*identity.Identity, ed25519.PublicKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := id.ClientConfig().Certificates[0].PrivateKey.(ed25519.PrivateKey).Public().(ed25519.PublicKey)
-	return id, key
+	certificate, err := id.ClientConfig().GetClientCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, certificate.PrivateKey.(ed25519.PrivateKey).Public().(ed25519.PublicKey)
 }
 
 func TestAcquaintances(t *testing.T) {

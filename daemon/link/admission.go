@@ -111,6 +111,14 @@ func newAdmission(turnRate float64) *admission {
 		wasted: map[origin]time.Time{}, random: rand.IntN}
 }
 
+// setTurnRate changes the number of turns. It is called before the first
+// visitor.
+func (a *admission) setTurnRate(turnRate float64) {
+	for _, l := range a.lanes() {
+		l.turns.SetLimit(rate.Limit(turnRate))
+	}
+}
+
 // turnRate returns the number of handshakes a second that take handshakeShare
 // of a core.
 func turnRate(cost time.Duration) float64 {

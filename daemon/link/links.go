@@ -191,7 +191,7 @@ func New(cfg Config) *Links {
 	if cfg.Lookup == nil {
 		cfg.Lookup = resolve.Lookup
 	}
-	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(turnRate(cfg.Identity.HandshakeCost())),
+	return &Links{cfg: cfg, name: cfg.Name, admission: newAdmission(minTurnRate),
 		acquaintances:  newAcquaintances(cfg.Identity, cfg.Keys),
 		networkChanged: make(chan struct{}, 1),
 		served:         make(chan struct{}, maxServed), crowded: rate.Sometimes{Interval: time.Hour},
@@ -213,6 +213,7 @@ func (ls *Links) Run(ctx context.Context) error {
 	if ls.cfg.Network != nil {
 		ls.work.Go(func() { ls.followNetwork(ctx) })
 	}
+	ls.admission.setTurnRate(turnRate(ls.cfg.Identity.HandshakeCost()))
 	listener, err := ls.awaitListener(ctx)
 	if listener != nil {
 		ls.work.Go(func() {

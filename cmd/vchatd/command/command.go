@@ -133,7 +133,6 @@ func serve(path string, stderr io.Writer) int {
 	if s.log = logging.New(stderr, s.level); s.inJournal {
 		s.log = logging.NewJournal(s.level, "vchatd", syscall.Stderr)
 	}
-	defer tune.Start()()
 	return s.run(ctx, stderr)
 }
 

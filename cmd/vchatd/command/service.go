@@ -17,6 +17,7 @@ import (
 	"vchat/daemon"
 	"vchat/daemon/configfile"
 	"vchat/daemon/logging"
+	"vchat/daemon/tune"
 )
 
 // service runs the daemon, for a person or for systemd.
@@ -73,7 +74,7 @@ func (s *service) run(ctx context.Context, stderr io.Writer) int {
 			if d, err = daemon.New(cfg, s.log, s.level); err == nil {
 				d.UseFile(file, refused)
 				d.UseSocket(s.socket)
-				go s.reloadOnHangup(d)
+				go s.whenReady(d)
 			}
 		}
 		if d != nil {
@@ -93,9 +94,12 @@ func (s *service) run(ctx context.Context, stderr io.Writer) int {
 	}
 }
 
-// reloadOnHangup ends with the process.
-func (s *service) reloadOnHangup(d *daemon.Daemon) {
+// whenReady tunes the runtime, which stops all goroutines for a moment and so
+// would delay the start, and reloads the configuration on SIGHUP. It ends with
+// the process.
+func (s *service) whenReady(d *daemon.Daemon) {
 	<-d.Ready()
+	tune.Start()
 	for range s.hup {
 		_, _ = d.ReloadFile() // it reports the result itself
 	}

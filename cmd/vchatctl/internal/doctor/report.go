@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -116,23 +117,29 @@ func (r Result) Report() Result {
 // shorter one would be found in many words by chance.
 const minAnywhere = 4
 
+// pattern returns a regular expression that is compiled when it is first
+// called: the others of this file, vchatd too, must start fast.
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
 // The forms of values that nobody has listed. Each is tried at the beginning of
 // a word.
 var (
 	// quotedPattern is what %q prints: often a name that another device claims.
-	quotedPattern = regexp.MustCompile(`^"(?:[^"\\]|\\.)*"`)
-	urlPattern    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
-	idPattern     = regexp.MustCompile(`^([A-Z2-7]{5}(-[A-Z2-7]{1,5})*-…|` +
+	quotedPattern = pattern(`^"(?:[^"\\]|\\.)*"`)
+	urlPattern    = pattern(`^[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
+	idPattern     = pattern(`^([A-Z2-7]{5}(-[A-Z2-7]{1,5})*-…|` +
 		`[A-Z2-7]{5}(-[A-Z2-7]{1,5})+\b|(?i:[A-Z2-7]{5}(-[A-Z2-7]{5}){2,}\b))`)
-	macPattern = regexp.MustCompile(`^(?i)[0-9a-f]{2}([:-][0-9a-f]{2}){5}`)
+	macPattern = pattern(`^(?i)[0-9a-f]{2}([:-][0-9a-f]{2}){5}`)
 	// nicPattern is an interface that is named after its MAC address.
-	nicPattern = regexp.MustCompile(`^[a-z]{2}x[0-9a-f]{12}`)
+	nicPattern = pattern(`^[a-z]{2}x[0-9a-f]{12}`)
 	// hostPattern is a name with dots whose last part is no number.
-	hostPattern = regexp.MustCompile(`^[\pL\pN_][\pL\pN_-]*(\.[\pL\pN_-]+)*\.[\pL][\pL\pN-]+`)
-	pathPattern = regexp.MustCompile(`^/[^\s"',;()]*`)
+	hostPattern = pattern(`^[\pL\pN_][\pL\pN_-]*(\.[\pL\pN_-]+)*\.[\pL][\pL\pN-]+`)
+	pathPattern = pattern(`^/[^\s"',;()]*`)
 	// addressChars are those of an IP address, with zone, in brackets or not.
-	addressChars = regexp.MustCompile(`^\[?[0-9a-fA-F:.]+(%[^\s\]]*)?\]?(:\d+)?`)
-	serialNumber = regexp.MustCompile(`(?i)^[0-9a-f]{12,}`)
+	addressChars = pattern(`^\[?[0-9a-fA-F:.]+(%[^\s\]]*)?\]?(:\d+)?`)
+	serialNumber = pattern(`(?i)^[0-9a-f]{12,}`)
 )
 
 // publicPaths are beginnings of paths that are the same on every device.
@@ -188,22 +195,22 @@ func (s secrets) match(values []string, text string, atWord bool) (n int, placeh
 // matchForm returns the length of what has the form of a secret.
 func matchForm(text string) (n int, placeholder string) {
 	for _, form := range []struct {
-		pattern     *regexp.Regexp
+		pattern     func() *regexp.Regexp
 		placeholder string
 	}{
 		{quotedPattern, `"…"`}, {urlPattern, "URL"}, {idPattern, "ID…"}, {macPattern, "MAC"}, {nicPattern, "wifi…"},
 		{serialNumber, "SERIAL"},
 	} {
-		if m := form.pattern.FindString(text); m != "" {
+		if m := form.pattern().FindString(text); m != "" {
 			return len(m), form.placeholder
 		}
 	}
-	if m := pathPattern.FindString(text); len(m) > 1 && !isPublicPath(m) {
+	if m := pathPattern().FindString(text); len(m) > 1 && !isPublicPath(m) {
 		return len(m), "/…"
 	} else if m != "" {
 		return len(m), m
 	}
-	for m := addressChars.FindString(text); m != ""; m = m[:len(m)-1] {
+	for m := addressChars().FindString(text); m != ""; m = m[:len(m)-1] {
 		if isAddress(m) {
 			return len(m), "IP"
 		}
@@ -211,7 +218,7 @@ func matchForm(text string) (n int, placeholder string) {
 			break
 		}
 	}
-	if m := hostPattern.FindString(text); m != "" {
+	if m := hostPattern().FindString(text); m != "" {
 		if slices.ContainsFunc(publicNames, func(suffix string) bool { return strings.HasSuffix(m, suffix) }) {
 			return len(m), m
 		}
