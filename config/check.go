@@ -46,6 +46,36 @@ func CheckPeerName(s string) error { return peerName(s) }
 // address of a peer.
 func CheckPeerAddress(s string) error { return peerAddress(s) }
 
+// CheckMaxBitrate returns an error, with what is allowed, if v cannot be the
+// limit of the video sent to a peer, in Mbit/s.
+func CheckMaxBitrate(v float64) error {
+	if !(v >= 0 && v <= maxBitrate) { // also NaN
+		return fmt.Errorf("must be a number from 0 to %d (Mbit/s), not %v", maxBitrate, v)
+	}
+	return nil
+}
+
+const maxBitrate = 100_000 // Mbit/s
+
+// CheckControl returns an error, with what is allowed, if s cannot be the name
+// of a control of a camera.
+func CheckControl(s string) error { return controlName(s) }
+
+// ParseSize parses a frame size such as 1280x720. Its error has what is
+// allowed.
+func ParseSize(s string) (Size, error) {
+	w, h, _ := strings.Cut(s, "x")
+	if size := (Size{side(w), side(h)}); size.Width > 0 && size.Height > 0 {
+		return size, nil
+	}
+	return Size{}, fmt.Errorf("must be %s, not %s", frameSize, quote(s))
+}
+
+const frameSize = "WIDTHxHEIGHT such as 1280x720, both even and from 16 to 8192"
+
+// MaxFPS is the highest frame rate of a camera that can be configured.
+const MaxFPS = 240
+
 // PeerNameOf returns the valid peer name that is most similar to s, such as the
 // name that a device has given itself; "" if there is none.
 func PeerNameOf(s string) string { return peerNameOf(s) }

@@ -53,6 +53,27 @@ type Config struct {
 	StateDir  string // absolute path
 	Hooks     Hooks
 	Log       Log
+
+	lines map[string]int // of the keys that the file sets, by their full path
+}
+
+// Line returns the line of a key in the file, such as camera, fps or peers,
+// workshop; 0 if the file does not set it.
+func (c *Config) Line(path ...string) int {
+	full := ""
+	for _, name := range path {
+		full = join(full, name)
+	}
+	return c.lines[full]
+}
+
+// Place returns where the file sets a key, as FILE:LINE, or as FILE if the line
+// is not known. The path is as for Line.
+func (c *Config) Place(path ...string) string {
+	if line := c.Line(path...); line > 0 {
+		return fmt.Sprintf("%s:%d", c.File, line)
+	}
+	return c.File
 }
 
 // Camera is the source of this device's frames and their mode.
@@ -198,7 +219,7 @@ func Parse(file string, b []byte) (*Config, error) { return parse(file, b, nil) 
 
 func parse(file string, b []byte, own OwnID) (*Config, error) {
 	c := Default()
-	r := &reader{file: file}
+	r := &reader{file: file, lines: map[string]int{}}
 	if r.root = r.document(b); r.root != nil {
 		r.section("", r.keys(c), r.root)
 	}
@@ -209,12 +230,14 @@ func parse(file string, b []byte, own OwnID) (*Config, error) {
 		r.faults.sort()
 		return nil, r.faults
 	}
+	c.lines = r.lines
 	return c, nil
 }
 
 // reader reads one file and collects its faults.
 type reader struct {
 	file   string
-	root   *yaml.Node // of the document; nil if it is empty or invalid
+	root   *yaml.Node     // of the document; nil if it is empty or invalid
+	lines  map[string]int // see Config
 	faults Errors
 }

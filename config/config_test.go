@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"vchat/daemon/smallfile"
 )
@@ -128,7 +129,7 @@ func TestParse(t *testing.T) {
 			got, err := Parse("vchat.yaml", []byte(tt.file))
 			if (err == nil) != (tt.want != nil) {
 				t.Errorf("got error %v, want one: %v", err, tt.want == nil)
-			} else if diff := cmp.Diff(tt.want, got); diff != "" {
+			} else if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 				t.Errorf("Parse (-want +got):\n%s", diff)
 			}
 		})
@@ -142,7 +143,7 @@ func TestLoad(t *testing.T) {
 	got, err := Load(path)
 	defaults := Default()
 	defaults.File = path
-	if diff := cmp.Diff(defaults, got); err != nil || diff != "" {
+	if diff := cmp.Diff(defaults, got, cmpopts.IgnoreUnexported(Config{})); err != nil || diff != "" {
 		t.Errorf("missing file: got %v, want Default (-want +got):\n%s", err, diff)
 	}
 
@@ -275,5 +276,25 @@ func TestLoadFor_ownID(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestLine(t *testing.T) {
+	c, err := Parse("f", []byte("camera:\n  device:\n  fps: 30\n  controls: {gain: 1,\n    focus_absolute: 3}\n"+
+		"peers:\n  den:\n    id: "+workshopID+"\n    auto_answer: no\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{
+		"camera": 1, "camera device": 0, "camera fps": 3, "camera size": 0, "camera controls gain": 4,
+		"camera controls focus_absolute": 5, "peers den": 7, "peers den auto_answer": 9, "peers den address": 0,
+		"peers DEN": 0, "": 0,
+	} {
+		if got := c.Line(strings.Fields(path)...); got != want {
+			t.Errorf("%q: got line %d, want %d", path, got, want)
+		}
+	}
+	if got := Default().Line("camera"); got != 0 {
+		t.Errorf("no file: got line %d, want 0", got)
 	}
 }

@@ -59,7 +59,7 @@ func (r *reader) cameraKeys(c *Camera) []key {
 	return []key{
 		{name: "device", set: r.string(&c.Device, cameraDevice)},
 		{name: "size", set: r.size(&c.Size)},
-		{name: "fps", set: r.integer(&c.FPS, 1, 240)},
+		{name: "fps", set: r.integer(&c.FPS, 1, MaxFPS)},
 		{name: "format", set: r.choice(func(s string) { c.Format = s }, "auto", "mjpeg", "yuyv", "nv12", "grey")},
 		{name: "raw", set: r.choice(func(s string) { c.Raw = s }, "jpeg", "lz4")},
 		{name: "rotate", set: r.choice(func(s string) { c.Rotate, _ = strconv.Atoi(s) }, "0", "90", "180", "270")},
@@ -73,7 +73,7 @@ func (r *reader) peerKeys(p *Peer) []key {
 		{name: "address", set: r.string(&p.Address, optional(peerAddress))},
 		{name: "id", set: r.id(&p.ID)},
 		{name: "auto_answer", set: r.boolean(&p.AutoAnswer)},
-		{name: "max_bitrate", set: r.decimal(&p.MaxBitrate, 100_000, "Mbit/s")},
+		{name: "max_bitrate", set: r.decimal(&p.MaxBitrate, maxBitrate, "Mbit/s")},
 	}
 }
 
@@ -126,6 +126,9 @@ func (r *reader) entries(path string, n *yaml.Node, visit func(name string, at, 
 			r.fault(at, "duplicate key %s: first in line %d", join(path, at.Value), line)
 		} else {
 			first[at.Value] = at.Line
+		}
+		if r.lines != nil && !isNull(value) {
+			r.lines[join(path, at.Value)] = at.Line
 		}
 		visit(at.Value, at, value)
 	}

@@ -122,14 +122,12 @@ func formatDuration(d time.Duration) string {
 // size reads WIDTHxHEIGHT.
 func (r *reader) size(dst *Size) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {
-		w, h, _ := strings.Cut(n.Value, "x")
-		width, height := side(w), side(h)
-		if n.Kind != yaml.ScalarNode || width == 0 || height == 0 {
-			r.fault(n, "%s must be WIDTHxHEIGHT such as 1280x720, both even and from 16 to 8192, not %s",
-				path, describe(n))
+		size, err := ParseSize(n.Value)
+		if n.Kind != yaml.ScalarNode || err != nil {
+			r.fault(n, "%s must be %s, not %s", path, frameSize, describe(n))
 			return
 		}
-		*dst = Size{width, height}
+		*dst = size
 	}
 }
 

@@ -70,8 +70,11 @@ func (d *Daemon) peerView(name string) api.Peer {
 		Name: name, Address: p.Address, ID: p.ID, AutoAnswer: p.AutoAnswer, Source: api.SourceConfig,
 		Link: d.linkView(name),
 	}
+	v.MaxBitrate = p.MaxBitrate
 	if stored, ok := d.paired[name]; ok {
 		v.Source, v.Added = api.SourcePaired, stored.Added
+	} else {
+		v.File, v.Line = d.cfg.File, d.cfg.Line("peers", name)
 	}
 	return v
 }

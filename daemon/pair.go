@@ -169,7 +169,8 @@ func (d *Daemon) acceptPairing(ctx context.Context, r api.PairAccept) (*pairAtte
 	if r.ID == "" {
 		return nil, &api.Error{Kind: api.BadValue, Message: "the id of the device is missing"}
 	}
-	p := newPairAttempt(api.PairRequest{Wait: true, Name: r.Name, TimeoutMS: acceptTimeout.Milliseconds()})
+	p := newPairAttempt(api.PairRequest{Wait: true, Name: r.Name, TimeoutMS: acceptTimeout.Milliseconds(),
+		AutoAnswer: r.AutoAnswer})
 	p.only = r.ID
 	ps := &d.pairings
 	ps.mu.Lock()
@@ -406,6 +407,21 @@ func (d *Daemon) nameForPairing(id identity.ID, claimed, wanted string) (name st
 		}
 	}
 	return name, false, nil
+}
+
+// willAutoAnswer reports whether this device will answer the calls of a device
+// automatically, once paired with it. A peer of the configuration file stays as
+// it is there.
+func (d *Daemon) willAutoAnswer(id identity.ID, wanted bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, p := range d.cfg.Peers {
+		if p.ID == id.String() {
+			_, paired := d.paired[name]
+			return p.AutoAnswer || wanted && paired
+		}
+	}
+	return wanted
 }
 
 const nameHint = "give it a name with --name"

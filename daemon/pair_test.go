@@ -781,3 +781,57 @@ func follow(ctx context.Context, d *daemontest.Device, p pairRequest) error {
 		}
 	}
 }
+
+// Each side decides whether it answers calls of the other one automatically. A
+// later pairing does not take that back, and one that fails changes nothing.
+func TestPair_autoAnswer(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	round := func(r api.PairRequest, confirm bool) {
+		t.Helper()
+		r.Wait = true
+		waits := pair(t, workshop, r)
+		dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
+		code := waits.until(api.PairingComparing)
+		if want := r.AutoAnswer || peerNamed(workshop.Status(), "kitchen").AutoAnswer; code.AutoAnswer != want {
+			t.Errorf("got %+v, want auto_answer %v", code, want)
+		}
+		if v := dials.until(api.PairingComparing); v.AutoAnswer {
+			t.Errorf("got %+v at the device that did not ask for it", v)
+		}
+		if _, err := kitchen.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: code.Code}); err != nil {
+			t.Fatal(err)
+		}
+		if !confirm {
+			if _, err := workshop.Client.RefusePairing(ctx(t), api.PairRefuse{}); err != nil {
+				t.Fatal(err)
+			}
+			for e, err := dials.Next(); err == nil && e.Pairing.State != api.PairingFailed; e, err = dials.Next() {
+			}
+			for e, err := waits.Next(); err == nil && e.Pairing.State != api.PairingFailed; e, err = waits.Next() {
+			}
+			return
+		}
+		if _, err := workshop.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: code.Code}); err != nil {
+			t.Fatal(err)
+		}
+		waits.until(api.PairingPaired)
+		dials.until(api.PairingPaired)
+	}
+	autoAnswers := func() bool { return peerNamed(workshop.Status(), "kitchen").AutoAnswer }
+	round(api.PairRequest{}, true)
+	if autoAnswers() {
+		t.Error("got automatic answers without asking for them")
+	}
+	round(api.PairRequest{AutoAnswer: true}, false)
+	if autoAnswers() {
+		t.Error("a refused pairing has set automatic answers")
+	}
+	round(api.PairRequest{AutoAnswer: true}, true)
+	round(api.PairRequest{}, true)
+	if !autoAnswers() {
+		t.Error("got no automatic answers, want them from the second pairing on")
+	}
+	if peerNamed(kitchen.Status(), "workshop").AutoAnswer {
+		t.Error("the other device answers automatically, too")
+	}
+}

@@ -35,7 +35,9 @@ func withPaired(cfg *config.Config, stored []peerstore.Peer, own identity.ID) (
 	add := func(name string, p peerstore.Peer) {
 		names[strings.ToLower(name)] = true
 		paired[name] = p
-		both.Peers[name] = config.Peer{Name: name, Address: p.Address, ID: p.ID.String()}
+		both.Peers[name] = config.Peer{
+			Name: name, Address: p.Address, ID: p.ID.String(), AutoAnswer: p.AutoAnswer, MaxBitrate: p.MaxBitrate,
+		}
 	}
 	var clashing []peerstore.Peer // last, so that no other peer is renamed
 	for _, p := range stored {
@@ -66,12 +68,12 @@ func freeName(name string, taken map[string]bool) string {
 
 // AddPeer keeps a peer made by pairing and begins to connect to it. What runs
 // continues. Errors: ErrKnownPeer; peerstore.ErrNameTaken, also for a name in
-// the configuration; or those of peerstore.Store.Add. After an error nothing is
+// the configuration; or those of peerstore.Store.Put. After an error nothing is
 // kept.
 func (d *Daemon) AddPeer(name string, id identity.ID, address string) (api.Peer, error) {
 	d.configMu.Lock()
 	defer d.configMu.Unlock()
-	if err := d.keepPeer(name, id, address); err != nil {
+	if err := d.keepPeer(peerstore.Peer{Name: name, ID: id, Address: address}); err != nil {
 		return api.Peer{}, err
 	}
 	d.log.Info("peer paired", "peer", name, "id", id, "address", address)
@@ -82,20 +84,106 @@ func (d *Daemon) AddPeer(name string, id identity.ID, address string) (api.Peer,
 }
 
 // keepPeer is AddPeer without its effect. The caller holds configMu.
-func (d *Daemon) keepPeer(name string, id identity.ID, address string) error {
-	if id == d.ID() {
+func (d *Daemon) keepPeer(p peerstore.Peer) error {
+	if p.ID == d.ID() {
 		return fmt.Errorf("%w: it has %s", peerstore.ErrInvalid, config.OwnIDText)
 	}
-	for other, p := range d.fileConfig.Peers {
-		if p.ID == id.String() {
+	for other, inFile := range d.fileConfig.Peers {
+		if inFile.ID == p.ID.String() {
 			return fmt.Errorf("%w: %s", ErrKnownPeer, other)
 		}
-		if strings.EqualFold(other, name) {
+		if strings.EqualFold(other, p.Name) {
 			return fmt.Errorf("%w: the configuration file has a peer %s", peerstore.ErrNameTaken, other)
 		}
 	}
-	_, err := d.store.Add(name, id, address)
+	_, err := d.store.Put(p)
 	return err
+}
+
+// ChangePeer changes the settings of a peer made by pairing, given by its name
+// or id. Its call and link continue, but a new name waits for the end of the
+// call. Errors are *api.Error.
+func (d *Daemon) ChangePeer(peer string, r api.PeerChange) (api.Peer, error) {
+	d.configMu.Lock()
+	defer d.configMu.Unlock()
+	name, stored, err := d.pairedPeer(peer)
+	if err != nil {
+		return api.Peer{}, err
+	}
+	changed, err := d.changed(name, stored, r)
+	if err != nil {
+		return api.Peer{}, err
+	}
+	if changed != stored {
+		if err := d.keepPeer(changed); err != nil {
+			return api.Peer{}, changeError(name, err)
+		}
+		d.log.Info("peer changed", "peer", changed.Name, "before", name, "id", changed.ID, "address", changed.Address,
+			"auto_answer", changed.AutoAnswer, "max_bitrate", changed.MaxBitrate)
+		d.applyPaired(fmt.Sprintf("peer %s changed", changed.Name))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.peerView(d.nameOf(changed.ID.String())), nil
+}
+
+// changed returns a paired peer, which has the name here, with the changes. The
+// caller holds configMu.
+func (d *Daemon) changed(name string, p peerstore.Peer, r api.PeerChange) (peerstore.Peer, error) {
+	p.Name = name // another one than stored if a peer of the file has that
+	if r.AutoAnswer != nil {
+		p.AutoAnswer = *r.AutoAnswer
+	}
+	if r.MaxBitrate != nil {
+		p.MaxBitrate = *r.MaxBitrate
+	}
+	if r.Address != nil {
+		p.Address = withPort(*r.Address)
+	}
+	if r.Name == nil || *r.Name == name {
+		return p, nil
+	}
+	p.Name = *r.Name
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, inCall := d.calls.Get(name); inCall { // the call, its feed and its viewers have the name
+		return p, &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("peer %s is in a call and cannot be renamed", name),
+			Hint: "rename it after the call; its other settings can be changed now"}
+	}
+	for other := range d.cfg.Peers {
+		if other != name && strings.EqualFold(other, p.Name) {
+			return p, &api.Error{Kind: api.BadValue, Message: fmt.Sprintf("another peer is named %s", other)}
+		}
+	}
+	return p, nil
+}
+
+// changeError returns the *api.Error for a change that was not kept.
+func changeError(name string, err error) error {
+	kind := api.Internal
+	if errors.Is(err, peerstore.ErrInvalid) || errors.Is(err, peerstore.ErrNameTaken) {
+		kind = api.BadValue
+	}
+	return &api.Error{Kind: kind, Message: fmt.Sprintf("peer %s not changed: %v", name, err)}
+}
+
+// pairedPeer returns the name here and the settings of a peer made by pairing.
+// The error is for another peer. The caller holds configMu.
+func (d *Daemon) pairedPeer(peer string) (name string, p peerstore.Peer, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name = d.nameOf(peer)
+	p, paired := d.paired[name]
+	switch _, known := d.cfg.Peers[name]; {
+	case !known:
+		return name, p, d.unknownPeer(peer)
+	case !paired:
+		at := d.fileConfig.Place("peers", name)
+		return name, p, &api.Error{Kind: api.Conflict,
+			Message: fmt.Sprintf("peer %s was not paired: it is in the configuration file: %s", name, at),
+			Hint:    fmt.Sprintf("change or remove it in %s, then run vchatctl reload", d.fileConfig.File)}
+	}
+	return name, p, nil
 }
 
 // Unpair ends call and link with a peer made by pairing, and forgets it. The
@@ -103,24 +191,14 @@ func (d *Daemon) keepPeer(name string, id identity.ID, address string) error {
 func (d *Daemon) Unpair(peer string) (api.Peer, error) {
 	d.configMu.Lock()
 	defer d.configMu.Unlock()
-	d.mu.Lock()
-	name := d.nameOf(peer)
-	stored, paired := d.paired[name]
-	_, known := d.cfg.Peers[name]
-	view := d.peerView(name)
-	unknown := d.unknownPeer(peer)
-	d.mu.Unlock()
-	switch {
-	case !known:
-		return api.Peer{}, unknown
-	case !paired:
-		return api.Peer{}, &api.Error{
-			Kind:    api.Conflict,
-			Message: fmt.Sprintf("peer %s was not paired: it is in the configuration file %s", name, d.fileConfig.File),
-			Hint:    fmt.Sprintf("remove it under peers in %s, then reload vchatd", d.fileConfig.File),
-		}
+	name, stored, err := d.pairedPeer(peer)
+	if err != nil {
+		return api.Peer{}, err
 	}
-	_, err := d.store.Remove(stored.ID.String())
+	d.mu.Lock()
+	view := d.peerView(name)
+	d.mu.Unlock()
+	_, err = d.store.Remove(stored.ID.String())
 	if err != nil && !errors.Is(err, peerstore.ErrNotSynced) {
 		return api.Peer{}, &api.Error{Kind: api.Internal, Message: fmt.Sprintf("peer %s not forgotten: %v", name, err)}
 	}

@@ -146,6 +146,119 @@ func TestPaired_clash(t *testing.T) {
 	}
 }
 
+// Settings of a paired peer take effect at once, without disturbing its call,
+// and survive a restart.
+func TestChangePeer(t *testing.T) {
+	alice, bob := daemontest.New(t, "alice"), daemontest.New(t, "bob")
+	start(alice, bob)
+	for d, other := range map[*daemontest.Device]*daemontest.Device{alice: bob, bob: alice} {
+		if _, err := d.Daemon().AddPeer(other.Config.Name, other.ID, other.Config.Listen); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alice.Wait("a link to bob", linked("bob"))
+	change := func(peer string, r api.PeerChange) api.Peer {
+		t.Helper()
+		p, err := bob.Client.ChangePeer(ctx(t), peer, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := change("alice", api.PeerChange{AutoAnswer: new(true)}); !p.AutoAnswer || p.Address != alice.Config.Listen {
+		t.Errorf("got %+v, want automatic answers and the old address", p)
+	}
+	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
+	s := alice.Wait("an answer without a user", daemontest.Seeing)
+	before := peerNamed(s, "bob").Link.Reconnects
+	p := change(alice.ID.String(), api.PeerChange{MaxBitrate: new(7.5), Address: new("localhost")})
+	if p.MaxBitrate != 7.5 || p.Address != "localhost:7450" || !p.AutoAnswer {
+		t.Errorf("got %+v, want the limit, the address with a port, and automatic answers", p)
+	}
+	change("alice", api.PeerChange{Address: new("")})
+	if s := alice.Status(); !daemontest.Seeing(s) || peerNamed(s, "bob").Link.Reconnects != before {
+		t.Error("the changes have disturbed the call")
+	}
+	if _, err := bob.Client.ChangePeer(ctx(t), "alice", api.PeerChange{Name: new("al")}); !isKind(err, api.Conflict) {
+		t.Errorf("renamed in a call: got %v, want %s", err, api.Conflict)
+	}
+	must(t)(alice.Client.Hangup(ctx(t), ""))
+	bob.Wait("the end of the call", daemontest.NoCall)
+	if p := change("alice", api.PeerChange{Name: new("al")}); p.Name != "al" || p.MaxBitrate != 7.5 {
+		t.Errorf("got %+v, want the name al and the rest as before", p)
+	}
+
+	bob.Stop()
+	bob.Start()
+	p = peerNamed(bob.Status(), "al")
+	if !p.AutoAnswer || p.MaxBitrate != 7.5 || p.Address != "" || p.Added.IsZero() {
+		t.Errorf("after a restart: got %+v, want the settings as before", p)
+	}
+	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
+	alice.Wait("an answer after the restart", daemontest.Seeing)
+}
+
+func TestChangePeer_refused(t *testing.T) {
+	alice := daemontest.New(t, "alice")
+	alice.Config.Peers["carol"] = config.Peer{Name: "carol", ID: identity.ID{3}.String()}
+	alice.Start()
+	for name, id := range map[string]identity.ID{"bob": {1}, "dave": {2}} {
+		if _, err := alice.Daemon().AddPeer(name, id, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := alice.Status().Peers
+	on := api.PeerChange{AutoAnswer: new(true)}
+	for _, tt := range []struct {
+		peer string
+		r    api.PeerChange
+		want api.Kind
+	}{
+		{"carol", on, api.Conflict},
+		{"erin", on, api.NoSuchPeer},
+		{identity.ID{9}.String(), on, api.NoSuchPeer},
+		{"bob", api.PeerChange{Name: new("dave")}, api.BadValue},
+		{"bob", api.PeerChange{Name: new("CAROL")}, api.BadValue},
+		{"bob", api.PeerChange{Name: new("self")}, api.BadValue},
+		{"bob", api.PeerChange{Name: new("../x")}, api.BadValue},
+		{"bob", api.PeerChange{Name: new("")}, api.BadValue},
+		{"bob", api.PeerChange{Address: new("bob:0")}, api.BadValue},
+		{"bob", api.PeerChange{Address: new("b\nb")}, api.BadValue},
+		{"bob", api.PeerChange{MaxBitrate: new(-1.0)}, api.BadValue},
+		{"bob", api.PeerChange{AutoAnswer: new(true), MaxBitrate: new(1e9)}, api.BadValue},
+	} {
+		if _, err := alice.Client.ChangePeer(ctx(t), tt.peer, tt.r); !isKind(err, tt.want) {
+			t.Errorf("%s %+v: got %v, want %s", tt.peer, tt.r, err, tt.want)
+		}
+	}
+	for i, p := range alice.Status().Peers {
+		if p.AutoAnswer || p.Name != before[i].Name || p.Address != before[i].Address || p.MaxBitrate != 0 {
+			t.Errorf("got %+v, want it as before: %+v", p, before[i])
+		}
+	}
+	if p, err := alice.Client.ChangePeer(ctx(t), "bob", api.PeerChange{Name: new("Bob")}); err != nil || p.Name != "Bob" {
+		t.Errorf("renamed to another case: got %+v, %v", p, err)
+	}
+}
+
+// A paired peer that goes by another name because of one in the file keeps
+// that name once it is changed.
+func TestChangePeer_clash(t *testing.T) {
+	alice := daemontest.New(t, "alice")
+	alice.Start()
+	if _, err := alice.Daemon().AddPeer("bob", identity.ID{1}, ""); err != nil {
+		t.Fatal(err)
+	}
+	alice.Reload(func(c *config.Config) error {
+		c.Peers = map[string]config.Peer{"Bob": {Name: "Bob", ID: identity.ID{9}.String()}}
+		return nil
+	})
+	p, err := alice.Client.ChangePeer(ctx(t), "bob-2", api.PeerChange{AutoAnswer: new(true)})
+	if err != nil || p.Name != "bob-2" || !p.AutoAnswer || p.ID != (identity.ID{1}).String() {
+		t.Errorf("got %+v, %v; want bob-2 with automatic answers", p, err)
+	}
+}
+
 // A damaged file of a paired peer is named, and the device runs.
 func TestPaired_damagedFileIsAProblem(t *testing.T) {
 	alice, bob := two(t)

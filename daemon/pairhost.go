@@ -13,7 +13,6 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/identity"
 	"vchat/daemon/pairing"
-	"vchat/daemon/peerstore"
 	"vchat/daemon/resolve"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
@@ -341,6 +340,7 @@ func (h *pairHost) Compare(code pairing.Code, name string) {
 	if v.NameError != nil {
 		v.Suggested = h.d.freeName(claimed)
 	}
+	v.AutoAnswer = h.d.willAutoAnswer(h.id, p.request.AutoAnswer)
 	ps := &h.d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -357,19 +357,16 @@ func (h *pairHost) Keep() error {
 	d.pairings.mu.Unlock()
 	d.configMu.Lock()
 	defer d.configMu.Unlock()
-	var old *peerstore.Peer
-	for _, p := range d.store.List() {
-		if p.ID == h.id {
-			old = &p
-		}
-	}
+	old, known := d.store.Get(h.id)
+	p := old
+	p.Name, p.ID, p.Added = v.Peer, h.id, time.Time{}
 	// A responder keeps no address: the one that a connection comes from is not
 	// the one that the device listens on.
-	address := h.attempt.keep
-	if address == "" && old != nil {
-		address = old.Address
+	if h.attempt.keep != "" {
+		p.Address = h.attempt.keep
 	}
-	err := d.keepPeer(v.Peer, h.id, address)
+	p.AutoAnswer = p.AutoAnswer || h.attempt.request.AutoAnswer
+	err := d.keepPeer(p)
 	if errors.Is(err, ErrKnownPeer) {
 		return nil // the file has it
 	}
@@ -378,8 +375,8 @@ func (h *pairHost) Keep() error {
 	}
 	h.undo = func() {
 		var err error
-		if old != nil {
-			_, err = d.store.Add(old.Name, old.ID, old.Address)
+		if known {
+			_, err = d.store.Put(old)
 		} else {
 			_, err = d.store.Remove(h.id.String())
 		}

@@ -75,7 +75,7 @@ daemon's camera and its peers. Data goes to standard output, messages go to stan
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
 	root.SetHelpCommand(helpCmd())
 	root.AddCommand(
-		a.statusCmd(), a.peersCmd(), a.pairCmd(), a.unpairCmd(),
+		a.statusCmd(), a.peersCmd(), a.pairCmd(), a.peerCmd(), a.unpairCmd(),
 		a.callCmd(), a.answerCmd(), a.rejectCmd(), a.hangupCmd(), a.sayCmd(),
 		a.viewCmd(), a.snapshotCmd(), a.recordCmd(),
 		a.cameraCmd(), a.privacyCmd(), a.feedsCmd(),

@@ -25,7 +25,7 @@ func (a *app) pairCmd() *cobra.Command {
 		refuse  bool
 	)
 	cmd := &cobra.Command{
-		Use:   "pair {ADDRESS|NAME|--wait|--accept}",
+		Use:   "pair ADDRESS|NAME|--wait|--accept|--confirm CODE|--refuse",
 		Short: "Make two devices know each other by comparing a short code",
 		Long: `Make two devices know each other. Run pair --wait on one of them, and pair ADDRESS on the
 other, with the address of the first: HOST or HOST:PORT, or its name if the first is on the local
@@ -35,6 +35,9 @@ differ, somebody is between the two devices.
 
 pair --accept, in place of --wait, accepts the device whose request status or events shows, and
 no other. A window, screen, terminal or page of view shows the request too: the key y accepts it.
+
+With --auto-answer, this device answers the calls of the other one by itself, for a device without
+a keyboard; vchatctl peer --auto-answer changes that later. Each device decides for itself.
 
 Nothing is kept if one side refuses, is interrupted with Ctrl-C, or does not answer. The
 configuration file does not change; unpair forgets the other device.
@@ -52,7 +55,7 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 				}
 			}
 			if modes != 1 {
-				return usagef("usage: vchatctl pair ADDRESS | NAME | --wait | --accept | --confirm CODE | --refuse")
+				return usagef("usage: %s", cmd.UseLine())
 			}
 			if cmd.Flags().Changed("timeout") && (timeout < time.Second || timeout > time.Hour) {
 				return usagef("--timeout must be from 1s to 1h, got %v", timeout)
@@ -63,12 +66,12 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 				p, err := a.client().RefusePairing(cmd.Context(), api.PairRefuse{})
 				return a.printAnswer(p, err)
 			case accept:
-				return a.acceptPairing(cmd.Context(), req.Name)
+				return a.acceptPairing(cmd.Context(), req)
 			case req.Address == "" && !req.Wait:
 				p, err := a.client().ConfirmPairing(cmd.Context(), api.PairConfirm{Code: confirm, Name: req.Name})
 				return a.printAnswer(p, err)
 			}
-			return a.pair(cmd.Context(), func(ctx context.Context) (*client.Events, error) {
+			return a.pair(cmd.Context(), req, func(ctx context.Context) (*client.Events, error) {
 				return a.client().Pair(ctx, req)
 			})
 		},
@@ -76,6 +79,7 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait for the other device")
 	cmd.Flags().BoolVar(&accept, "accept", false, "accept the device that asks")
 	cmd.Flags().StringVar(&req.Name, "name", "", "name of the other device here (default: its own name)")
+	cmd.Flags().BoolVar(&req.AutoAnswer, "auto-answer", false, "answer calls of the other device automatically")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait for the other device (default 2m)")
 	cmd.Flags().StringVar(&confirm, "confirm", "", "confirm the pairing in progress if its code is this one")
 	cmd.Flags().BoolVar(&refuse, "refuse", false, "refuse the pairing in progress, or the device that asks")
@@ -83,7 +87,7 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 }
 
 // acceptPairing accepts the request that the status shows.
-func (a *app) acceptPairing(ctx context.Context, name string) error {
+func (a *app) acceptPairing(ctx context.Context, req api.PairRequest) error {
 	s, err := a.client().Status(ctx)
 	if err != nil {
 		return err
@@ -92,8 +96,8 @@ func (a *app) acceptPairing(ctx context.Context, name string) error {
 		return &api.Error{Kind: api.Conflict, Message: "no device asks for a pairing",
 			Hint: "run on the other device: vchatctl pair ADDRESS, with the address of this one"}
 	}
-	return a.pair(ctx, func(ctx context.Context) (*client.Events, error) {
-		return a.client().AcceptPairing(ctx, api.PairAccept{ID: s.Pairing.ID, Name: name})
+	return a.pair(ctx, req, func(ctx context.Context) (*client.Events, error) {
+		return a.client().AcceptPairing(ctx, api.PairAccept{ID: s.Pairing.ID, Name: req.Name, AutoAnswer: req.AutoAnswer})
 	})
 }
 
@@ -107,23 +111,24 @@ func (a *app) printAnswer(p api.Pairing, err error) error {
 
 // pairDialogue is a pairing that was begun by this process.
 type pairDialogue struct {
-	app     *app
-	ctx     context.Context
-	lines   chan string // of the terminal; closed at its end
-	asked   bool        // for the code; the next line is the answer
-	naming  bool        // for a name; the next line is one
-	current api.Pairing
+	app        *app
+	ctx        context.Context
+	lines      chan string // of the terminal; closed at its end
+	asked      bool        // for the code; the next line is the answer
+	naming     bool        // for a name; the next line is one
+	autoAnswer bool        // --auto-answer
+	current    api.Pairing
 }
 
 // pair pairs with another device, which begin begins. The end of ctx cancels it
 // on both devices.
-func (a *app) pair(ctx context.Context, begin func(context.Context) (*client.Events, error)) error {
+func (a *app) pair(ctx context.Context, req api.PairRequest, begin func(context.Context) (*client.Events, error)) error {
 	stream, err := begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
-	d := &pairDialogue{app: a, ctx: ctx}
+	d := &pairDialogue{app: a, ctx: ctx, autoAnswer: req.AutoAnswer}
 	if term.IsTerminal(int(a.stdin.Fd())) {
 		d.lines = make(chan string)
 		go readLines(a.stdin, d.lines) // ends with the process
@@ -216,6 +221,14 @@ func (d *pairDialogue) onEvent(e api.Event) (done bool, err error) {
 		d.asked, d.naming = false, false
 		d.app.logf("confirmed here; waiting for the other device")
 	case api.PairingPaired:
+		switch {
+		case p.AutoAnswer:
+			d.app.logf("calls of %s are answered automatically; to change that: vchatctl peer %s --auto-answer off",
+				p.Peer, p.Peer)
+		case d.autoAnswer:
+			d.app.logf("calls of %s are not answered automatically: it is a peer of the configuration file; "+
+				"vchatctl peer %s shows where", p.Peer, p.Peer)
+		}
 		return true, d.app.printUnlessJSON(func(w io.Writer) {
 			fmt.Fprintf(w, "paired with %s  %s\n", p.Peer, p.ID)
 		})
@@ -240,6 +253,9 @@ func (d *pairDialogue) showCode(p api.Pairing) error {
 	d.app.logf("%s, id %s", what, p.ID)
 	if p.Known {
 		d.app.logf("it is the peer %s already", p.Peer)
+	}
+	if p.AutoAnswer {
+		d.app.logf("once paired, its calls are answered automatically")
 	}
 	if d.lines == nil {
 		if p.NameError != nil { // nobody can be asked

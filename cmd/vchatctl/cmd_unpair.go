@@ -1,13 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
-
-	"vchat/daemon/api"
 )
 
 func (a *app) unpairCmd() *cobra.Command {
@@ -19,8 +15,8 @@ configuration file is removed there.`,
 		Args:              argCount(1, 1),
 		ValidArgsFunction: a.completePeers(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if strings.ContainsAny(args[0], "/") || strings.Trim(args[0], ".") == "" { // would be another path
-				return &api.Error{Kind: api.NoSuchPeer, Message: fmt.Sprintf("no peer named %q", args[0])}
+			if err := checkPeerArg(args[0]); err != nil {
+				return err
 			}
 			p, err := a.client().Unpair(cmd.Context(), args[0])
 			if err != nil {

@@ -416,7 +416,7 @@ func unpaired() story {
 		name: "peer unpaired",
 		prepare: func(b *box) {
 			withKey(b)
-			if _, err := peerstore.Open(b.stateDir()).Add("bob", identity.ID{1}, ""); err != nil {
+			if _, err := peerstore.Open(b.stateDir()).Put(peerstore.Peer{Name: "bob", ID: identity.ID{1}}); err != nil {
 				b.t.Fatal(err)
 			}
 		},

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // addPeer is a program of TestMain. It keeps a paired peer in a state
 // directory.
 func addPeer() {
-	if _, err := peerstore.Open(os.Args[1]).Add("bob", identity.ID{1}, "192.0.2.1:7450"); err != nil {
+	if _, err := peerstore.Open(os.Args[1]).Put(peerstore.Peer{Name: "bob", ID: identity.ID{1}, Address: "192.0.2.1:7450"}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -38,6 +38,11 @@
 //	    {"right":"admin",…"uid":999,"gids":[…],…
 //	     "state_dir":{"path":"/var/lib/vchat","writable":true,…}}
 //
+//	PATCH /v1/peers/{peer}
+//	    curl --unix-socket $S -X PATCH -d '{"auto_answer":true}' \
+//	        http://vchat/v1/peers/attic
+//	    {"name":"attic",…"auto_answer":true,…"source":"paired",…}
+//
 //	DELETE /v1/peers/{peer}
 //	    curl --unix-socket $S -X DELETE http://vchat/v1/peers/attic
 //	    {"name":"attic",…"source":"paired",…}

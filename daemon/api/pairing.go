@@ -14,6 +14,9 @@ type PairRequest struct {
 	// TimeoutMS is how long to wait for the other device, at most one hour.
 	// Absent or 0: two minutes.
 	TimeoutMS int64 `json:"timeout_ms,omitempty"`
+	// AutoAnswer makes this device answer calls of the other device
+	// automatically. Absent: that does not change; a new peer rings.
+	AutoAnswer bool `json:"auto_answer,omitempty"`
 }
 
 // PairConfirm confirms the code of the pairing in progress: the other device
@@ -28,6 +31,8 @@ type PairConfirm struct {
 type PairAccept struct {
 	ID   string `json:"id"`             // as in the request
 	Name string `json:"name,omitempty"` // as in PairRequest
+	// AutoAnswer is as in PairRequest. It needs the right to administer.
+	AutoAnswer bool `json:"auto_answer,omitempty"`
 }
 
 // PairRefuse refuses the pairing in progress, or else the request that is
@@ -64,6 +69,18 @@ type Pairing struct {
 	NameError *Error `json:"name_error,omitempty"`
 	Suggested string `json:"suggested_name,omitempty"` // with NameError: a name that is possible
 	Known     bool   `json:"known,omitempty"`          // the other device is a peer already
-	Reason    string `json:"reason,omitempty"`         // why it is still dialling
-	Error     *Error `json:"error,omitempty"`          // once failed
+	// AutoAnswer: once paired, this device answers calls of the other one
+	// automatically.
+	AutoAnswer bool   `json:"auto_answer,omitempty"`
+	Reason     string `json:"reason,omitempty"` // why it is still dialling
+	Error      *Error `json:"error,omitempty"`  // once failed
+}
+
+// PeerChange changes the settings of a peer made by pairing. What is absent
+// stays as it is.
+type PeerChange struct {
+	Name       *string  `json:"name,omitempty"`        // its new name here; not during a call with it
+	Address    *string  `json:"address,omitempty"`     // HOST or HOST:PORT; "" = this device does not dial it
+	AutoAnswer *bool    `json:"auto_answer,omitempty"` // answer its calls automatically
+	MaxBitrate *float64 `json:"max_bitrate,omitempty"` // limit of the video sent to it, in Mbit/s; 0 = none
 }

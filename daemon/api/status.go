@@ -280,7 +280,10 @@ type Peer struct {
 	Address    string    `json:"address,omitempty"`
 	ID         string    `json:"id,omitempty"`
 	AutoAnswer bool      `json:"auto_answer"`
+	MaxBitrate float64   `json:"max_bitrate,omitempty"` // limit of the video sent to it, in Mbit/s; absent: none
 	Source     Source    `json:"source"`
+	File       string    `json:"file,omitempty"` // the configuration file; only for SourceConfig
+	Line       int       `json:"line,omitempty"` // of the peer there
 	Added      time.Time `json:"added,omitzero"` // when it was paired; absent for SourceConfig
 	Link       Link      `json:"link"`           // up: the peer is reachable
 }

@@ -115,6 +115,12 @@ func (c *Client) Unpair(ctx context.Context, peer string) (api.Peer, error) {
 	return request[api.Peer](ctx, c, "DELETE", api.PathPeer+peer, nil)
 }
 
+// ChangePeer changes the settings of a peer made by pairing, by its name or id,
+// and returns it.
+func (c *Client) ChangePeer(ctx context.Context, peer string, r api.PeerChange) (api.Peer, error) {
+	return request[api.Peer](ctx, c, "PATCH", api.PathPeer+peer, r)
+}
+
 // Identity returns the name and the id of the device.
 func (c *Client) Identity(ctx context.Context) (api.Identity, error) {
 	return request[api.Identity](ctx, c, "GET", api.PathIdentity, nil)

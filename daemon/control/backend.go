@@ -18,6 +18,9 @@ type Backend interface {
 	Devices() []api.Device
 	// Unpair forgets a peer made by pairing, by its name or id, and returns it.
 	Unpair(peer string) (api.Peer, error)
+	// ChangePeer changes the settings of a peer made by pairing, by its name or
+	// id, and returns it.
+	ChangePeer(peer string, r api.PeerChange) (api.Peer, error)
 	Identity() api.Identity
 	Metrics() string // in Prometheus' text format
 

@@ -70,6 +70,8 @@ var operations = map[string]operation{
 		right: admin, request: api.PairRequest{}, answer: api.Event{}, answerType: ndjson},
 	"DELETE /v1/peers/{peer}": {id: "unpair", summary: "Forget a peer made by pairing", right: admin,
 		answer: api.Peer{}},
+	"PATCH /v1/peers/{peer}": {id: "changePeer", summary: "Change the settings of a peer made by pairing",
+		right: admin, request: api.PeerChange{}, answer: api.Peer{}},
 	"DELETE /v1/readers/{reader}": {id: "removeReader", summary: "Take the token of a program away", right: admin,
 		answer: api.Reader{}},
 	"POST /v1/calls/answer": {id: "answer", summary: "Answer a call", right: act, request: api.PeerRequest{},

@@ -43,6 +43,7 @@ var wantRights = map[string]right{
 	"PUT /v1/privacy":             rightCall,
 	"POST /v1/camera/controls":    rightAdmin,
 	"DELETE /v1/peers/{peer}":     rightAdmin,
+	"PATCH /v1/peers/{peer}":      rightAdmin,
 	"POST /v1/reload":             rightAdmin,
 	"POST /v1/pair":               rightAdmin,
 	"POST /v1/pair/accept":        rightPair,
@@ -215,5 +216,21 @@ func TestServer_rights(t *testing.T) {
 				t.Errorf("to watch, call, administer: got %v, want %v", got, tt.wantStatus)
 			}
 		})
+	}
+}
+
+// Who may only answer pairings cannot let a peer in without ringing.
+func TestCheckAccept(t *testing.T) {
+	s := &Server{cfg: Config{AdminGroup: "vchat-admin"}, log: discardLog}
+	var e *api.Error
+	on := api.PairAccept{ID: "CCCCC", AutoAnswer: true}
+	if err := s.checkAccept(rightPair, on); !asError(err, &e) || e.Kind != api.NotPermitted {
+		t.Errorf("automatic answers: got %v, want %s", err, api.NotPermitted)
+	}
+	if err := s.checkAccept(rightAdmin, on); err != nil {
+		t.Errorf("an administrator: got %v", err)
+	}
+	if err := s.checkAccept(rightPair, api.PairAccept{ID: "CCCCC"}); err != nil {
+		t.Errorf("a peer that rings: got %v", err)
 	}
 }

@@ -43,12 +43,15 @@ var routes = []route{
 	{"DELETE", api.PathPeer + "{peer}", rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(s, w, r, func(struct{}) (api.Peer, error) { return s.backend.Unpair(r.PathValue("peer")) })
 	}},
+	{"PATCH", api.PathPeer + "{peer}", rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, func(req api.PeerChange) (api.Peer, error) {
+			return s.backend.ChangePeer(r.PathValue("peer"), req)
+		})
+	}},
 	{"POST", api.PathPair, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return pair(s, w, r, s.backend.Pair)
 	}},
-	{"POST", api.PathAccept, rightPair, func(s *Server, w http.ResponseWriter, r *http.Request) error {
-		return pair(s, w, r, s.backend.AcceptPairing)
-	}},
+	{"POST", api.PathAccept, rightPair, (*Server).acceptPairing},
 	{"POST", api.PathConfirm, rightPair, func(s *Server, w http.ResponseWriter, r *http.Request) error {
 		return command(s, w, r, s.backend.ConfirmPairing)
 	}},
@@ -94,6 +97,24 @@ var routes = []route{
 	{"GET", api.PathFormats, rightWatch, (*Server).formats},
 	{"GET", api.PathControls, rightWatch, (*Server).controls},
 	{"POST", api.PathControls, rightAdmin, (*Server).setControls},
+}
+
+func (s *Server) acceptPairing(w http.ResponseWriter, r *http.Request) error {
+	return pair(s, w, r, func(ctx context.Context, req api.PairAccept, report func(api.Event)) error {
+		if err := s.checkAccept(connOf(ctx).right, req); err != nil {
+			return err
+		}
+		return s.backend.AcceptPairing(ctx, req, report)
+	})
+}
+
+// checkAccept leaves it to those who may administer to let a peer in without
+// ringing.
+func (s *Server) checkAccept(has right, req api.PairAccept) error {
+	if req.AutoAnswer && has < rightAdmin {
+		return s.refusal(rightAdmin)
+	}
+	return nil
 }
 
 func peerCommand(do func(Backend, string) (api.Call, error)) handlerFunc {

@@ -16,7 +16,7 @@ func FuzzFile(f *testing.F) {
 	id[3] = 7
 	for _, text := range []string{
 		`{"version":1,"name":"kitchen","id":"` + id.String() + `","address":"kitchen.local:7450",` +
-			`"added":"2026-11-28T12:00:00Z"}`,
+			`"added":"2026-11-28T12:00:00Z","auto_answer":true,"max_bitrate":7.5}`,
 		`{"version":1,"name":"k\u202e\u001b[2J","id":"` + id.String() + `"}`,
 		`{"version":1,"name":"self","id":"` + id.String() + `"}`,
 		`{"version":1,"name":"a","id":"` + id.String() + `","address":":","added":"0000-01-01T00:00:00Z"}`,
@@ -47,7 +47,7 @@ func FuzzFile(f *testing.F) {
 		if config.CheckPeerName(p.Name) != nil || p.ID != id || badAddress {
 			t.Fatalf("got %+v", p)
 		}
-		if added, err := s.Add(p.Name, p.ID, p.Address); err != nil || added.Name != p.Name {
+		if added, err := s.Put(p); err != nil || p.Added.IsZero() != (added != p) {
 			t.Fatalf("added again: got %+v, %v", added, err)
 		}
 		if _, err := s.Remove(p.Name); err != nil || len(Open(dir).List()) > 0 {

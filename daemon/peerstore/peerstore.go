@@ -2,7 +2,7 @@
 // state directory: one file for each, with the id as its name.
 //
 // Guarantees:
-//   - A change is on the disk when Add or Remove returns nil, and not made at
+//   - A change is on the disk when Put or Remove returns nil, and not made at
 //     all when it returns an error.
 //   - An unusable file is set aside under its name with ".corrupt" and reported
 //     by Problems. It costs that peer and nothing else.
@@ -42,7 +42,7 @@ const (
 	suffix     = ".json"
 )
 
-// Errors of Add and Remove, for errors.Is.
+// Errors of Put and Remove, for errors.Is.
 var (
 	ErrInvalid   = errors.New("invalid peer")
 	ErrNameTaken = errors.New("name taken")
@@ -58,6 +58,9 @@ type Peer struct {
 	ID      identity.ID // of the device
 	Address string      // HOST:PORT; "" if the peer connects to this device
 	Added   time.Time   // when, in UTC to the second
+
+	AutoAnswer bool    // answer its calls automatically
+	MaxBitrate float64 // of the video sent to it, in Mbit/s; 0: no limit
 }
 
 // Store holds the paired peers of a device.
@@ -90,6 +93,14 @@ func (s *Store) List() []Peer {
 	return all
 }
 
+// Get returns the peer with an id, and whether there is one.
+func (s *Store) Get(id identity.ID) (Peer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.peers[id]
+	return p, ok
+}
+
 // Problems returns what was wrong with the files at Open, one sentence each.
 func (s *Store) Problems() []string {
 	s.mu.Lock()
@@ -105,13 +116,14 @@ func (s *Store) Problems() []string {
 // No other process may use the store.
 func (s *Store) RemoveTemporaries() { smallfile.RemoveTemporaries(s.dir) }
 
-// Add adds a peer, with the present time, and returns it. For an id that the
-// store has, it replaces name and address. Errors: ErrInvalid for a name or
-// address that the configuration would refuse; ErrNameTaken if another paired
-// peer has the name, in upper or lower case; ErrFull; ErrFolder; or one with
-// the errno of the write.
-func (s *Store) Add(name string, id identity.ID, address string) (Peer, error) {
-	p := Peer{Name: name, ID: id, Address: address, Added: time.Now().UTC().Truncate(time.Second)}
+// Put adds a peer, or replaces the one with its id, and returns it. A zero
+// Added is the present time. Errors: ErrInvalid for what the configuration
+// would refuse; ErrNameTaken if another paired peer has the name, in upper or
+// lower case; ErrFull; ErrFolder; or one with the errno of the write.
+func (s *Store) Put(p Peer) (Peer, error) {
+	if p.Added.IsZero() {
+		p.Added = time.Now().UTC().Truncate(time.Second)
+	}
 	if err := p.check(); err != nil {
 		return Peer{}, err
 	}
@@ -121,17 +133,17 @@ func (s *Store) Add(name string, id identity.ID, address string) (Peer, error) {
 		return Peer{}, s.fault
 	}
 	for other := range s.peers {
-		if other != id && strings.EqualFold(s.peers[other].Name, name) {
+		if other != p.ID && strings.EqualFold(s.peers[other].Name, p.Name) {
 			return Peer{}, fmt.Errorf("%w: another paired peer is called %s", ErrNameTaken, s.peers[other].Name)
 		}
 	}
-	if _, known := s.peers[id]; !known && len(s.peers) >= MaxPeers {
+	if _, known := s.peers[p.ID]; !known && len(s.peers) >= MaxPeers {
 		return Peer{}, ErrFull
 	}
 	if err := s.write(p); err != nil {
 		return Peer{}, fmt.Errorf("keep paired peer: %w", err)
 	}
-	s.peers[id] = p
+	s.peers[p.ID] = p
 	return p, nil
 }
 
@@ -175,6 +187,9 @@ func (p Peer) check() error {
 	if err := config.CheckPeerName(p.Name); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if err := config.CheckMaxBitrate(p.MaxBitrate); err != nil {
+		return fmt.Errorf("%w: the limit of the bit rate %w", ErrInvalid, err)
+	}
 	if p.Address == "" {
 		return nil
 	}
@@ -186,11 +201,19 @@ func (p Peer) check() error {
 
 // saved is the content of a file.
 type saved struct {
-	Version int       `json:"version"`
-	Name    string    `json:"name"`
-	ID      string    `json:"id"`
-	Address string    `json:"address,omitempty"`
-	Added   time.Time `json:"added"`
+	Version    int       `json:"version"`
+	Name       string    `json:"name"`
+	ID         string    `json:"id"`
+	Address    string    `json:"address,omitempty"`
+	AutoAnswer bool      `json:"auto_answer,omitempty"`
+	MaxBitrate float64   `json:"max_bitrate,omitempty"`
+	Added      time.Time `json:"added"`
+}
+
+// marshal returns the content of the file of a peer.
+func (p Peer) marshal() ([]byte, error) {
+	b, err := json.Marshal(saved{version, p.Name, p.ID.String(), p.Address, p.AutoAnswer, p.MaxBitrate, p.Added})
+	return append(b, '\n'), err
 }
 
 // write writes the file of a peer, and creates the folder. If it returns an
@@ -203,22 +226,22 @@ func (s *Store) write(p Peer) error {
 	if err := smallfile.SyncDir(filepath.Dir(s.dir)); err != nil {
 		return err
 	}
-	b, err := json.Marshal(saved{version, p.Name, p.ID.String(), p.Address, p.Added})
+	b, err := p.marshal()
 	if err != nil {
 		return err
 	}
-	if len(b) >= maxFile {
+	if len(b) > maxFile {
 		return fmt.Errorf("%w: file of %d bytes", ErrInvalid, len(b))
 	}
 	old, known := s.peers[p.ID]
-	if err = smallfile.Replace(s.path(p.ID), append(b, '\n')); err == nil {
+	if err = smallfile.Replace(s.path(p.ID), b); err == nil {
 		return nil
 	}
 	// The file may be there, but not surely on the disk.
 	if !known {
 		_ = smallfile.Remove(s.path(p.ID))
-	} else if b, e := json.Marshal(saved{version, old.Name, old.ID.String(), old.Address, old.Added}); e == nil {
-		_ = smallfile.Replace(s.path(p.ID), append(b, '\n'))
+	} else if b, e := old.marshal(); e == nil {
+		_ = smallfile.Replace(s.path(p.ID), b)
 	}
 	return err
 }
@@ -295,7 +318,7 @@ func (s *Store) read(id identity.ID) (Peer, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return Peer{}, fmt.Errorf("%w: %s: %w", errContent, path, err)
 	}
-	p := Peer{Name: f.Name, ID: id, Address: f.Address, Added: f.Added}
+	p := Peer{f.Name, id, f.Address, f.Added, f.AutoAnswer, f.MaxBitrate}
 	switch {
 	case f.Version != version:
 		return Peer{}, fmt.Errorf("%w: %s: version %d, want %d", errContent, path, f.Version, version)

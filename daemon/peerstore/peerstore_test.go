@@ -3,6 +3,7 @@ package peerstore_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +25,7 @@ func file(dir string, id identity.ID) string {
 
 func add(t *testing.T, s *peerstore.Store, name string, id identity.ID) peerstore.Peer {
 	t.Helper()
-	p, err := s.Add(name, id, name+".local:7450")
+	p, err := s.Put(peerstore.Peer{Name: name, ID: id, Address: name + ".local:7450"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,7 @@ func TestStore_survivesARestart(t *testing.T) {
 	if _, err := s.Remove("carol"); err != nil {
 		t.Fatal(err)
 	}
-	renamed, err := s.Add("robert", id(1), "")
+	renamed, err := s.Put(peerstore.Peer{Name: "robert", ID: id(1), AutoAnswer: true, MaxBitrate: 2.5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func TestStore_survivesARestart(t *testing.T) {
 	}
 }
 
-func TestAdd_refused(t *testing.T) {
+func TestPut_refused(t *testing.T) {
 	s := peerstore.Open(t.TempDir())
 	add(t, s, "bob", id(1))
 	for _, tt := range []struct {
@@ -81,8 +82,13 @@ func TestAdd_refused(t *testing.T) {
 		{"carol", "carol.local:0", peerstore.ErrInvalid},
 		{"carol", strings.Repeat("x", 300) + ":7450", peerstore.ErrInvalid},
 	} {
-		if _, err := s.Add(tt.name, id(2), tt.address); !errors.Is(err, tt.want) {
-			t.Errorf("Add(%q, %q): got %v, want %v", tt.name, tt.address, err, tt.want)
+		if _, err := s.Put(peerstore.Peer{Name: tt.name, ID: id(2), Address: tt.address}); !errors.Is(err, tt.want) {
+			t.Errorf("Put(%q, %q): got %v, want %v", tt.name, tt.address, err, tt.want)
+		}
+	}
+	for _, limit := range []float64{-1, 100_001, math.NaN(), math.Inf(1)} {
+		if _, err := s.Put(peerstore.Peer{Name: "carol", ID: id(2), MaxBitrate: limit}); !errors.Is(err, peerstore.ErrInvalid) {
+			t.Errorf("limit of %v: got %v, want ErrInvalid", limit, err)
 		}
 	}
 	if got := s.List(); len(got) != 1 {
@@ -90,13 +96,13 @@ func TestAdd_refused(t *testing.T) {
 	}
 }
 
-func TestAdd_full(t *testing.T) {
+func TestPut_full(t *testing.T) {
 	dir := t.TempDir()
 	s := peerstore.Open(dir)
 	for i := range peerstore.MaxPeers {
 		add(t, s, fmt.Sprintf("peer-%d", i), id(i))
 	}
-	if _, err := s.Add("one-more", id(1000), ""); !errors.Is(err, peerstore.ErrFull) {
+	if _, err := s.Put(peerstore.Peer{Name: "one-more", ID: id(1000)}); !errors.Is(err, peerstore.ErrFull) {
 		t.Errorf("got %v, want ErrFull", err)
 	}
 	add(t, s, "another-name", id(0))
@@ -109,7 +115,7 @@ func TestAdd_full(t *testing.T) {
 }
 
 // A folder that cannot be written keeps nothing of a new peer.
-func TestAdd_notWritable(t *testing.T) {
+func TestPut_notWritable(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0700"); err != nil {
 		t.Skipf("cannot mount a file system: %v", err)
@@ -120,11 +126,11 @@ func TestAdd_notWritable(t *testing.T) {
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Add("carol", id(2), ""); !errors.Is(err, unix.EROFS) {
-		t.Errorf("Add: got %v, want EROFS", err)
+	if _, err := s.Put(peerstore.Peer{Name: "carol", ID: id(2)}); !errors.Is(err, unix.EROFS) {
+		t.Errorf("Put: got %v, want EROFS", err)
 	}
-	if _, err := s.Add("robert", id(1), ""); !errors.Is(err, unix.EROFS) {
-		t.Errorf("Add of a known id: got %v, want EROFS", err)
+	if _, err := s.Put(peerstore.Peer{Name: "robert", ID: id(1), AutoAnswer: true, MaxBitrate: 2.5}); !errors.Is(err, unix.EROFS) {
+		t.Errorf("Put of a known id: got %v, want EROFS", err)
 	}
 	if _, err := s.Remove("bob"); !errors.Is(err, unix.EROFS) {
 		t.Errorf("Remove: got %v, want EROFS", err)
@@ -153,6 +159,15 @@ func TestOpen_damaged(t *testing.T) {
 		"next version": func(p string) error { return os.WriteFile(p, []byte(`{"version":2}`), 0o600) },
 		"bad name": func(p string) error {
 			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"self"}`, id(1)), 0o600)
+		},
+		"bad limit": func(p string) error {
+			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","max_bitrate":-1}`, id(1)), 0o600)
+		},
+		"huge limit": func(p string) error {
+			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","max_bitrate":1e999}`, id(1)), 0o600)
+		},
+		"no switch": func(p string) error {
+			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","auto_answer":"no"}`, id(1)), 0o600)
 		},
 		"other name": func(p string) error {
 			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"ALICE"}`, id(1)), 0o600)
@@ -225,9 +240,9 @@ func TestOpen_folderOfOthers(t *testing.T) {
 	if p := s.Problems(); len(s.List()) != 0 || len(p) != 1 || !strings.Contains(p[0], "run: chmod 700 "+path) {
 		t.Errorf("got %v, %q; want no peers and what to do", s.List(), p)
 	}
-	_, err := s.Add("carol", id(2), "")
+	_, err := s.Put(peerstore.Peer{Name: "carol", ID: id(2)})
 	if !errors.Is(err, peerstore.ErrFolder) || !errors.Is(err, smallfile.ErrAccess) {
-		t.Errorf("Add: got %v, want ErrFolder", err)
+		t.Errorf("Put: got %v, want ErrFolder", err)
 	}
 	if err := os.Chmod(path, 0o700); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ package controltest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,7 +53,7 @@ func New() *Device {
 				{Name: "attic", Address: "attic.local:7450", ID: "ATTIC", Source: api.SourcePaired,
 					Link: api.Link{State: api.LinkDown, Reason: "connection refused"}},
 				{Name: "workshop", Address: "workshop.local:7450", ID: "WORKS", AutoAnswer: true,
-					Source: api.SourceConfig, Link: api.Link{State: api.LinkUp, RTTMS: 0.4}},
+					Source: api.SourceConfig, File: "/etc/vchat.yaml", Line: 62, Link: api.Link{State: api.LinkUp, RTTMS: 0.4}},
 			},
 			Calls: []api.Call{}, Viewers: []api.Viewer{},
 		},
@@ -168,17 +169,49 @@ func (d *Device) Devices() []api.Device {
 // Unpair implements control.Backend. The peer attic is a paired one.
 func (d *Device) Unpair(peer string) (api.Peer, error) {
 	d.record("unpair %s", peer)
+	p, err := d.pairedPeer(peer)
+	if err == nil {
+		d.Update(func(s *api.Status) {
+			s.Peers = slices.DeleteFunc(slices.Clone(s.Peers), func(p api.Peer) bool { return p.Name == peer })
+		})
+	}
+	return p, err
+}
+
+// ChangePeer implements control.Backend.
+func (d *Device) ChangePeer(peer string, r api.PeerChange) (api.Peer, error) {
+	b, _ := json.Marshal(r) // never fails
+	d.record("change %s %s", peer, b)
+	p, err := d.pairedPeer(peer)
+	if err != nil {
+		return p, err
+	}
+	set(&p.Name, r.Name)
+	set(&p.Address, r.Address)
+	set(&p.AutoAnswer, r.AutoAnswer)
+	set(&p.MaxBitrate, r.MaxBitrate)
+	d.Update(func(s *api.Status) {
+		s.Peers = slices.Clone(s.Peers)
+		s.Peers[slices.IndexFunc(s.Peers, func(p api.Peer) bool { return p.Name == peer })] = p
+	})
+	return p, nil
+}
+
+func set[T any](dst, src *T) {
+	if src != nil {
+		*dst = *src
+	}
+}
+
+func (d *Device) pairedPeer(peer string) (api.Peer, error) {
 	for _, p := range d.Peers() {
 		switch {
 		case p.Name != peer:
 		case p.Source != api.SourcePaired:
 			return api.Peer{}, &api.Error{Kind: api.Conflict,
-				Message: fmt.Sprintf("peer %s is in the configuration file /etc/vchat.yaml", peer),
-				Hint:    "remove it there, then reload vchatd"}
+				Message: fmt.Sprintf("peer %s is in the configuration file: /etc/vchat.yaml:62", peer),
+				Hint:    "change or remove it there, then reload vchatd"}
 		default:
-			d.Update(func(s *api.Status) {
-				s.Peers = slices.DeleteFunc(slices.Clone(s.Peers), func(p api.Peer) bool { return p.Name == peer })
-			})
 			return p, nil
 		}
 	}

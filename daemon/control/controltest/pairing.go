@@ -11,8 +11,8 @@ import (
 // once. The pairing waits for ConfirmPairing, and the other user confirms too.
 // The name of the device at the address taken is that of another peer.
 func (d *Device) Pair(ctx context.Context, r api.PairRequest, report func(api.Event)) error {
-	d.record("pair %s %s", r.Address, r.Name)
-	v := api.Pairing{State: api.PairingWaiting, Address: r.Address}
+	d.record("pair %s %s%s", r.Address, r.Name, autoAnswer(r.AutoAnswer))
+	v := api.Pairing{State: api.PairingWaiting, Address: r.Address, AutoAnswer: r.AutoAnswer}
 	if !r.Wait {
 		v.State = api.PairingDialling
 	}
@@ -22,9 +22,16 @@ func (d *Device) Pair(ctx context.Context, r api.PairRequest, report func(api.Ev
 
 // AcceptPairing implements control.Backend. The other device is back at once.
 func (d *Device) AcceptPairing(ctx context.Context, r api.PairAccept, report func(api.Event)) error {
-	d.record("accept %s", r.ID)
-	d.pair(ctx, api.Pairing{State: api.PairingWaiting, ID: r.ID, Claimed: "cellar"}, report)
+	d.record("accept %s%s", r.ID, autoAnswer(r.AutoAnswer))
+	d.pair(ctx, api.Pairing{State: api.PairingWaiting, ID: r.ID, Claimed: "cellar", AutoAnswer: r.AutoAnswer}, report)
 	return nil
+}
+
+func autoAnswer(on bool) string {
+	if on {
+		return " auto-answer"
+	}
+	return ""
 }
 
 func (d *Device) pair(ctx context.Context, v api.Pairing, report func(api.Event)) {
