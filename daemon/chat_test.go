@@ -68,11 +68,11 @@ func TestSay_refused(t *testing.T) {
 	refused(alice, "bob", "hello", api.NoSuchCall)
 	refused(alice, "dave", "hello", api.NoSuchPeer)
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
-	bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
+	bob.Wait("ringing call", daemontest.InCall(api.CallIncoming))
 	refused(alice, "", "hello", api.Conflict)
 	refused(bob, "alice", "hello", api.Conflict)
 	must(t)(bob.Client.Answer(ctx(t), ""))
-	alice.Wait("the active call", daemontest.InCall(api.CallActive))
+	alice.Wait("active call", daemontest.InCall(api.CallActive))
 	for _, text := range []string{
 		"", "  ", "two\nlines", "\x1b[31mred", "back\rto the start", "a\u2028b", "del\x7f", strings.Repeat("é", 1001),
 	} {
@@ -80,7 +80,7 @@ func TestSay_refused(t *testing.T) {
 	}
 	say(t, alice, strings.Repeat("é", 1000))
 	bob.Stop()
-	alice.Wait("the link lost", daemontest.InCall(api.CallResuming))
+	alice.Wait("lost link", daemontest.InCall(api.CallResuming))
 	refused(alice, "", "hello", api.PeerUnreachable)
 }
 
@@ -104,9 +104,9 @@ func TestSay_afterARestart(t *testing.T) {
 	nextText(t, events)
 	nextText(t, events)
 	alice.Stop()
-	bob.Wait("the link lost", daemontest.InCall(api.CallResuming))
+	bob.Wait("lost link", daemontest.InCall(api.CallResuming))
 	alice.Start()
-	alice.Wait("the resumed call", daemontest.InCall(api.CallActive))
+	alice.Wait("resumed call", daemontest.InCall(api.CallActive))
 	say(t, alice, "three")
 	if e := nextText(t, events); e.Text != "three" {
 		t.Errorf("got %q after the restart, want three", e.Text)
@@ -137,7 +137,7 @@ func TestSay_resentOnTheNextLink(t *testing.T) {
 	say(t, alice, "one")
 	say(t, alice, "two")
 	_ = m.Close()
-	alice.Wait("the link lost", daemontest.InCall(api.CallResuming))
+	alice.Wait("lost link", daemontest.InCall(api.CallResuming))
 	m = connect(t, alice, m.id, features...)
 	m.expect(wire.TypeResume)
 	m.send(&wire.Resume{Call: id})

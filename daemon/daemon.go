@@ -258,7 +258,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		{name: "metrics", run: d.metrics.Run},
 		{name: "feeds", run: d.feeds.Run},
 	}
-	smallfile.RemoveTemporaries(d.startConfig.StateDir) // under the lock: nobody writes one now
+	smallfile.RemoveTemporaries(d.startConfig.StateDir) // under the lock: none is being written
 	d.store.RemoveTemporaries()
 	_ = d.checkState()
 	d.restorePrivacy()

@@ -46,7 +46,7 @@ func call(t *testing.T, alice, bob *daemontest.Device) {
 	t.Helper()
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
 	if !bob.Config.Peers["alice"].AutoAnswer {
-		bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
+		bob.Wait("ringing call", daemontest.InCall(api.CallIncoming))
 		must(t)(bob.Client.Answer(ctx(t), ""))
 	}
 	alice.Wait("frames of bob", daemontest.Seeing)
@@ -106,7 +106,7 @@ func TestCall_answerAndHangup(t *testing.T) {
 		t.Errorf("got camera %s without viewers, want %s", s.Camera.State, api.CameraIdle)
 	}
 	call(t, alice, bob)
-	s := alice.Wait("a rate", func(s api.Status) bool {
+	s := alice.Wait("frame rate", func(s api.Status) bool {
 		return s.Calls[0].Receiving != nil && s.Calls[0].Receiving.FPS > 1
 	})
 	if c := s.Calls[0]; c.Direction != api.DirectionOut || c.Receiving.Size != "320x240" || c.Link.State != api.LinkUp {
@@ -133,7 +133,7 @@ func TestCall_answerAndHangup(t *testing.T) {
 		t.Errorf("got reason %q at bob, want %q", r, api.ReasonHungUp)
 	}
 	for _, d := range []*daemontest.Device{alice, bob} {
-		d.Wait("the camera closed", func(s api.Status) bool {
+		d.Wait("closed camera", func(s api.Status) bool {
 			return s.Camera.State == api.CameraIdle && len(s.Calls) == 0
 		})
 	}
@@ -186,7 +186,7 @@ func TestCall_notAnswered(t *testing.T) {
 		reason api.Reason
 	}{
 		{"declined", nil, func(t *testing.T, _, bob *daemontest.Device) {
-			bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
+			bob.Wait("ringing call", daemontest.InCall(api.CallIncoming))
 			must(t)(bob.Client.Reject(ctx(t), ""))
 		}, api.ReasonDeclined},
 		{"no answer", func(alice, _ *daemontest.Device) {
@@ -235,7 +235,7 @@ func TestCall_peerKeyChanged(t *testing.T) {
 	start(bob, alice)
 	call(t, alice, bob)
 	bob.Stop()
-	alice.Wait("the link lost", daemontest.InCall(api.CallResuming))
+	alice.Wait("lost link", daemontest.InCall(api.CallResuming))
 	old := bob.ID
 	if _, _, err := identity.Renew(bob.Config.StateDir, time.Now()); err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func TestCall_peerKeyChanged(t *testing.T) {
 	bob.Start()
 	renewed := bob.Status().ID
 	mismatch := func(s api.Status) bool { return s.Peers[0].Link.KeyMismatch != nil }
-	s := alice.Wait("the mismatch", mismatch)
+	s := alice.Wait("mismatch", mismatch)
 	m := s.Peers[0].Link.KeyMismatch
 	if m.RefusedBy != api.SideLocal || m.Expected != old.String() || m.Got != renewed {
 		t.Errorf("got %+v, want %s expected and %s got", m, old, renewed)
@@ -251,7 +251,7 @@ func TestCall_peerKeyChanged(t *testing.T) {
 	if s.Calls[0].State != api.CallResuming || s.Calls[0].Link.KeyMismatch == nil {
 		t.Errorf("got call %+v, want it to wait, with the mismatch", s.Calls[0])
 	}
-	if s := bob.Wait("the refusal", mismatch); s.Peers[0].Link.KeyMismatch.RefusedBy != api.SideRemote ||
+	if s := bob.Wait("refusal", mismatch); s.Peers[0].Link.KeyMismatch.RefusedBy != api.SideRemote ||
 		len(s.Problems) == 0 {
 		t.Errorf("bob: got %+v and problems %+v, want that alice refuses", s.Peers[0].Link.KeyMismatch, s.Problems)
 	}
@@ -311,22 +311,22 @@ func TestCameraLease(t *testing.T) {
 	start(bob, alice)
 	call(t, alice, bob)
 	bob.Stop()
-	lost := alice.Wait("the link lost", daemontest.InCall(api.CallResuming)).Camera.Frames
+	lost := alice.Wait("lost link", daemontest.InCall(api.CallResuming)).Camera.Frames
 	time.Sleep(1200 * time.Millisecond) // an unused camera closes within 1 s
-	s := alice.Wait("more frames", func(s api.Status) bool { return s.Camera.Frames > lost })
+	s := alice.Wait("new frame", func(s api.Status) bool { return s.Camera.Frames > lost })
 	if s.Camera.State != api.CameraStreaming {
 		t.Errorf("got camera %s while the call resumes, want %s", s.Camera.State, api.CameraStreaming)
 	}
 	must(t)(alice.Client.Hangup(ctx(t), ""))
-	alice.Wait("the camera closed", func(s api.Status) bool { return s.Camera.State == api.CameraIdle })
+	alice.Wait("closed camera", func(s api.Status) bool { return s.Camera.State == api.CameraIdle })
 }
 
 func TestCall_simultaneous(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
 	linked := func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp }
-	alice.Wait("linked", linked)
-	bob.Wait("linked", linked)
+	alice.Wait("link", linked)
+	bob.Wait("link", linked)
 	done := make(chan error, 2)
 	go func() { _, err := alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}); done <- err }()
 	go func() { _, err := bob.Client.Call(ctx(t), api.CallRequest{Peer: "alice"}); done <- err }()
@@ -338,7 +338,7 @@ func TestCall_simultaneous(t *testing.T) {
 	if len(bob.Status().Calls) == 1 && bob.Status().Calls[0].State == api.CallIncoming {
 		must(t)(bob.Client.Answer(ctx(t), "")) // alice was faster
 	}
-	a, b := alice.Wait("connected", daemontest.Seeing), bob.Wait("connected", daemontest.Seeing)
+	a, b := alice.Wait("call with frames", daemontest.Seeing), bob.Wait("call with frames", daemontest.Seeing)
 	if a.Calls[0].ID != b.Calls[0].ID {
 		t.Errorf("got call ids %s and %s, want the same", a.Calls[0].ID, b.Calls[0].ID)
 	}

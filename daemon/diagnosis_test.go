@@ -33,21 +33,21 @@ func TestDiagnosis(t *testing.T) {
 func TestProbe(t *testing.T) {
 	alice, bob := two(t)
 	start(bob, alice)
-	alice.Wait("a link", linked("bob"))
+	alice.Wait("link", linked("bob"))
 	p, err := alice.Client.Probe(ctx(t), "bob")
 	if err != nil || p.Link != api.LinkUp || p.Failed != "" || p.Protocol != 1 ||
 		!strings.Contains(p.Software, api.Version) {
 		t.Errorf("with a link: got %+v, %v", p, err)
 	}
 	bob.Stop()
-	alice.Wait("no link", func(s api.Status) bool { return !linked("bob")(s) })
+	alice.Wait("end of the link", func(s api.Status) bool { return !linked("bob")(s) })
 	p, err = alice.Client.Probe(ctx(t), "bob")
 	if err != nil || p.Link != api.LinkDown || p.Failed != api.ProbeConnect || p.Reason == "" || p.Remote != "" {
 		t.Errorf("peer off: got %+v, %v; want failed connect", p, err)
 	}
 	bob.Config.Peers = map[string]config.Peer{}
 	bob.Start()
-	alice.Wait("another probe", func(api.Status) bool { // the last result counts for a second
+	alice.Wait("new probe", func(api.Status) bool { // the last result counts for a second
 		p, err = alice.Client.Probe(ctx(t), "bob")
 		return p.Failed != api.ProbeConnect
 	})

@@ -37,8 +37,8 @@ func (d *Daemon) configureDiscovery() {
 	notify(d.devicesDirty) // a new peer may have been seen before
 }
 
-// publishDevices tells the links where peers are, and publishes devices that
-// come and go. It returns when ctx is done.
+// publishDevices gives the links the addresses of peers, and publishes devices
+// that come and go. It returns when ctx is done.
 func (d *Daemon) publishDevices(ctx context.Context) error {
 	published := map[identity.ID]api.Device{}
 	strangers := rate.NewLimiter(1, 20) // events of devices that are no peers

@@ -42,17 +42,17 @@ func TestFeeds(t *testing.T) {
 		}
 		return res
 	}
-	alice.Wait("the closed camera", func(s api.Status) bool { return s.Camera.State == api.CameraIdle })
+	alice.Wait("closed camera", func(s api.Status) bool { return s.Camera.State == api.CameraIdle })
 	res := get()
 	if _, err := io.ReadFull(res.Body, make([]byte, 4096)); err != nil {
 		t.Fatal(err)
 	}
-	alice.Wait("the reader", func(s api.Status) bool {
+	alice.Wait("reader", func(s api.Status) bool {
 		return s.Camera.State == api.CameraStreaming && len(s.Viewers) == 1 && s.Viewers[0].Reader == "obs" &&
 			s.Feeds != nil && s.Feeds.Address == address && len(s.Feeds.Readers) == 1 && s.Feeds.Readers[0].Viewers == 1
 	})
 	res.Body.Close()
-	alice.Wait("the closed camera", func(s api.Status) bool {
+	alice.Wait("closed camera", func(s api.Status) bool {
 		return s.Camera.State == api.CameraIdle && len(s.Viewers) == 0
 	})
 	if _, err := alice.Client.RemoveReader(ctx(t), "obs"); err != nil {
@@ -64,6 +64,6 @@ func TestFeeds(t *testing.T) {
 		t.Errorf("after the removal: got %s, want 401", res.Status)
 	}
 	alice.Reload(func(c *config.Config) error { c.Feeds = ""; return nil })
-	alice.Wait("no feeds", func(s api.Status) bool { return s.Feeds == nil })
+	alice.Wait("end of the feeds", func(s api.Status) bool { return s.Feeds == nil })
 	http.DefaultClient.CloseIdleConnections()
 }

@@ -27,7 +27,7 @@ type flood struct {
 	name  string
 	next  func() []byte
 	conns int  // 1 unless set
-	again bool // connect anew for each call of next
+	again bool // connect again for each call of next
 	watch bool // a viewer looks at the frames
 }
 

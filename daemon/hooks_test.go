@@ -68,7 +68,7 @@ func TestHooks(t *testing.T) {
 	must(t)(bob.Client.Answer(ctx(t), ""))
 	a.wait(t, "answered bob ")
 	b.wait(t, "answered alice ")
-	alice.Wait("the active call", daemontest.InCall(api.CallActive))
+	alice.Wait("active call", daemontest.InCall(api.CallActive))
 	say(t, alice, "$(reboot) grüße")
 	b.wait(t, "text alice  $(reboot) grüße {")
 	must(t)(bob.Client.Hangup(ctx(t), ""))
@@ -76,7 +76,7 @@ func TestHooks(t *testing.T) {
 	b.wait(t, "ended alice hung_up ")
 
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
-	bob.Wait("ringing", daemontest.InCall(api.CallIncoming))
+	bob.Wait("ringing call", daemontest.InCall(api.CallIncoming))
 	must(t)(alice.Client.Hangup(ctx(t), ""))
 	b.wait(t, "missed alice cancelled ")
 }
@@ -93,11 +93,11 @@ func TestHooks_problemAndReload(t *testing.T) {
 		}
 		return false
 	}
-	alice.Wait("the problem", hasProblem)
+	alice.Wait("problem", hasProblem)
 	alice.Reload(func(c *config.Config) error { c.Hooks = config.Hooks{}; return errors.New("faulty file") })
-	alice.Wait("the problem after a refused reload", hasProblem)
+	alice.Wait("problem after a refused reload", hasProblem)
 	alice.Reload(func(c *config.Config) error { c.Hooks = config.Hooks{}; return nil })
-	alice.Wait("no problem", func(s api.Status) bool { return !hasProblem(s) })
+	alice.Wait("end of the problem", func(s api.Status) bool { return !hasProblem(s) })
 	if n := strings.Count(alice.Log(), "hook not started"); n != 1 {
 		t.Errorf("got %d log lines, want 1", n)
 	}

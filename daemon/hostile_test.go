@@ -59,7 +59,7 @@ func TestCall_peerWithoutResume(t *testing.T) {
 			events := listen(t, alice)
 			_ = m.Close()
 			if tt.resumes {
-				alice.Wait("a resuming call", daemontest.InCall(api.CallResuming))
+				alice.Wait("resuming call", daemontest.InCall(api.CallResuming))
 				return
 			}
 			if r := ended(t, events); r != api.ReasonLostTooLong {
@@ -125,7 +125,7 @@ func TestRinging_takesNoLine(t *testing.T) {
 	}
 	carol.send(&wire.Invite{Call: wire.CallID{2}})
 	carol.expect(wire.TypeRinging)
-	alice.Wait("two calls that ring", func(s api.Status) bool { return len(s.Calls) == 2 })
+	alice.Wait("second call", func(s api.Status) bool { return len(s.Calls) == 2 })
 	_, err := alice.Client.Answer(ctx(t), "")
 	if e, ok := errors.AsType[*api.Error](err); !ok ||
 		!strings.Contains(e.Hint, "mallory (incoming), carol (incoming)") {
@@ -215,7 +215,7 @@ func TestSaveCalls_errorLoggedOnce(t *testing.T) {
 	for range 3 {
 		call(t, alice, bob)
 		must(t)(alice.Client.Hangup(ctx(t), ""))
-		bob.Wait("no call", daemontest.NoCall)
+		bob.Wait("end of the call", daemontest.NoCall)
 	}
 	alice.Stop()
 	if n := strings.Count(alice.Log(), "calls not saved"); n != 1 {
@@ -244,7 +244,7 @@ func TestSaveCalls_removesTemporaries(t *testing.T) {
 		t.Errorf("got files %s, want calls.json, identity.key, lock and peer-keys", got)
 	}
 	alice.Start()
-	alice.Wait("the resumed call", daemontest.Seeing)
+	alice.Wait("resumed call", daemontest.Seeing)
 }
 
 var errBadFile = errors.New("vchat.yaml:1:1: unknown key\nvchat.yaml:2:1: unknown key")
@@ -269,7 +269,7 @@ func TestReload(t *testing.T) {
 	}
 	unchanged := func(what string) {
 		t.Helper()
-		s := alice.Wait(what, daemontest.Seeing)
+		s := alice.Wait("frames "+what, daemontest.Seeing)
 		c := s.Calls[0]
 		if c.ID != before.ID || !c.Since.Equal(before.Since) || c.Link.Reconnects != before.Link.Reconnects {
 			t.Errorf("%s: got call %+v, want %+v", what, c, before)
@@ -296,7 +296,7 @@ func TestReload(t *testing.T) {
 	if s := alice.Status(); s.Name != "alicia" || len(s.Peers) != 2 {
 		t.Errorf("got name %q and %d peers, want alicia and 2", s.Name, len(s.Peers))
 	}
-	bob.Wait("the new size", func(s api.Status) bool {
+	bob.Wait("new size", func(s api.Status) bool {
 		return s.Calls[0].Receiving != nil && s.Calls[0].Receiving.Size == "160x120"
 	})
 	for range 2 { // the warning repeats with each reload

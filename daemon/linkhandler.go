@@ -55,7 +55,7 @@ func (h *linkHandler) Refused(peer string, err error) {
 	wrong := errors.Is(err, link.ErrWrongIdentity) || errors.Is(err, link.ErrRefused)
 	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Sanitize(err.Error(), wire.MaxReason)})
 	// A call that resumes continues to wait: the address may have been given to
-	// another device. But whoever waits for its frames learns of it.
+	// another device. But its state shows the mismatch.
 	s := d.sessions[peer]
 	if c, ok := d.calls.Get(peer); ok && s != nil && s.refused != err.Error() {
 		s.refused = err.Error()

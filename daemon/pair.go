@@ -27,7 +27,7 @@ import (
 //
 // While there is none, the request of another device is refused, and it dials
 // again. pairRequests decides whether the request is shown. Accepting it waits
-// for that device alone, so that nobody else can take its place.
+// for that device alone, so that no other can take its place.
 const (
 	pairPort       = "7450"
 	pairTimeout    = 2 * time.Minute // until the other device is there

@@ -103,7 +103,7 @@ func TestPair_thenCall(t *testing.T) {
 	waits.until(api.PairingPaired)
 
 	must(t)(workshop.Client.Call(ctx(t), api.CallRequest{Peer: "chef"}))
-	kitchen.Wait("ringing", daemontest.InCall(api.CallIncoming))
+	kitchen.Wait("ringing call", daemontest.InCall(api.CallIncoming))
 	must(t)(kitchen.Client.Answer(ctx(t), ""))
 	kitchen.Wait("frames", daemontest.Seeing)
 	workshop.Wait("frames", daemontest.Seeing)
@@ -111,7 +111,7 @@ func TestPair_thenCall(t *testing.T) {
 
 	kitchen.Stop()
 	kitchen.Start()
-	s := kitchen.Wait("the link", func(s api.Status) bool {
+	s := kitchen.Wait("link", func(s api.Status) bool {
 		return len(s.Peers) == 1 && s.Peers[0].Link.State == api.LinkUp
 	})
 	if p := s.Peers[0]; p.Source != api.SourcePaired || p.Address != workshop.Config.Listen {
@@ -127,7 +127,7 @@ func TestPair_thenCall(t *testing.T) {
 func TestPair_requestFirst(t *testing.T) {
 	kitchen, workshop := strangers(t)
 	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
-	s := workshop.Wait("a request", func(s api.Status) bool { return s.Pairing != nil })
+	s := workshop.Wait("request", func(s api.Status) bool { return s.Pairing != nil })
 	if p := s.Pairing; p.State != api.PairingRequested || p.Claimed != "kitchen" || p.ID != kitchen.ID.String() ||
 		p.Code != "" {
 		t.Errorf("got %+v, want the request of kitchen", p)
@@ -152,14 +152,14 @@ func accept(t *testing.T, d *daemontest.Device, r api.PairAccept) pairRequest {
 // requestOf waits until a device shows the request of another one.
 func requestOf(t *testing.T, d *daemontest.Device) api.Pairing {
 	t.Helper()
-	s := d.Wait("a request", func(s api.Status) bool {
+	s := d.Wait("request", func(s api.Status) bool {
 		return s.Pairing != nil && s.Pairing.State == api.PairingRequested
 	})
 	return *s.Pairing
 }
 
-// A request that nobody waits for is accepted where it shows up. While the
-// device that is accepted is not back, no other takes its place.
+// A request is accepted where it shows up. While the device that is accepted is
+// not back, no other takes its place.
 func TestPair_accept(t *testing.T) {
 	kitchen, workshop := strangers(t)
 	dials := pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
@@ -191,8 +191,8 @@ func TestPair_accept(t *testing.T) {
 	accepts.until(api.PairingPaired)
 }
 
-// Refused where it shows up, the other device hears it, and so does whoever
-// watches.
+// A request that is refused where it shows up fails on the other device, and
+// the clients that watch see its end.
 func TestPair_refusedRequest(t *testing.T) {
 	kitchen, workshop := strangers(t)
 	events, err := workshop.Client.Events(ctx(t))
@@ -218,7 +218,7 @@ func TestPair_refusedRequest(t *testing.T) {
 	}
 	dials.fails(api.PeerDeclined)
 	keepsNothing(t, kitchen, workshop)
-	// Whoever waits can still pair with it.
+	// With --wait, the device can still be paired.
 	waits := pair(t, workshop, api.PairRequest{Wait: true})
 	dials = pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen})
 	dials.until(api.PairingComparing)
@@ -400,7 +400,7 @@ func TestPair_names(t *testing.T) {
 	confirm(t, kitchen, v.Code)
 	confirm(t, workshop, waits.until(api.PairingComparing).Code)
 	dials.until(api.PairingPaired)
-	kitchen.Wait("the new address", func(s api.Status) bool {
+	kitchen.Wait("new address", func(s api.Status) bool {
 		return len(s.Peers) == 2 && s.Peers[0].Name == "shed" && s.Peers[0].Address == address
 	})
 }
@@ -452,13 +452,13 @@ func TestPair_refusedRequests(t *testing.T) {
 	t.Run("itself", func(t *testing.T) {
 		pair(t, workshop, api.PairRequest{Address: workshop.Config.Listen}).fails(api.BadValue)
 	})
-	t.Run("nobody listens", func(t *testing.T) {
+	t.Run("no listener", func(t *testing.T) {
 		pair(t, workshop, api.PairRequest{Address: "127.0.0.1:1"}).fails(api.PeerUnreachable)
 	})
-	t.Run("nobody comes", func(t *testing.T) {
+	t.Run("no other device", func(t *testing.T) {
 		pair(t, workshop, api.PairRequest{Wait: true, TimeoutMS: 50}).fails(api.PeerNoAnswer)
 	})
-	t.Run("nobody waits", func(t *testing.T) {
+	t.Run("not waiting there", func(t *testing.T) {
 		_, _ = kitchen.Client.RefusePairing(ctx(t), api.PairRefuse{})
 		kitchenWaits.fails(api.PeerDeclined)
 		pair(t, workshop, api.PairRequest{Address: kitchen.Config.Listen, TimeoutMS: 50}).fails(api.PeerNoAnswer)
@@ -466,7 +466,7 @@ func TestPair_refusedRequests(t *testing.T) {
 	keepsNothing(t, kitchen, workshop)
 }
 
-// rawPairing is a connection for pairing that sends what the test tells it to.
+// rawPairing is a connection for pairing that sends the messages of the test.
 type rawPairing struct {
 	*tls.Conn
 	t  *testing.T
@@ -632,7 +632,7 @@ func TestPair_otherProtocol(t *testing.T) {
 	}
 }
 
-// Many requests that nobody waits for show one request and a few log lines.
+// Of many requests to a device that does not wait, one is shown and logged.
 func TestPair_manyRequests(t *testing.T) {
 	kitchen, _ := strangers(t)
 	insistent := insistentDevice(t, kitchen)

@@ -45,7 +45,7 @@ func TestPaired(t *testing.T) {
 	if err != nil || p.Source != api.SourcePaired || p.Added.IsZero() || p.AutoAnswer {
 		t.Errorf("got %+v, %v; want a paired peer", p, err)
 	}
-	s := alice.Wait("a link to carol", linked("carol"))
+	s := alice.Wait("link to carol", linked("carol"))
 	if !daemontest.Seeing(s) || peerNamed(s, "bob").Link.Reconnects != 0 {
 		t.Error("pairing has disturbed the call with bob")
 	}
@@ -53,14 +53,14 @@ func TestPaired(t *testing.T) {
 		t.Errorf("got source %q of bob, want %q", got.Source, api.SourceConfig)
 	}
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "carol"}))
-	carol.Wait("ringing", daemontest.InCall(api.CallIncoming))
+	carol.Wait("ringing call", daemontest.InCall(api.CallIncoming))
 	must(t)(carol.Client.Answer(ctx(t), ""))
 
 	for _, d := range []*daemontest.Device{carol, alice} {
 		d.Stop()
 		d.Start()
 	}
-	alice.Wait("the call with carol again", func(s api.Status) bool {
+	alice.Wait("resumed call with carol", func(s api.Status) bool {
 		return slices.ContainsFunc(s.Calls, func(c api.Call) bool {
 			return c.Peer == "carol" && c.State == api.CallActive
 		})
@@ -73,7 +73,7 @@ func TestPaired(t *testing.T) {
 	if _, err := alice.Client.Unpair(ctx(t), "carol"); err != nil {
 		t.Fatal(err)
 	}
-	carol.Wait("the end of the call", daemontest.NoCall)
+	carol.Wait("end of the call", daemontest.NoCall)
 	if s := alice.Status(); peerNamed(s, "carol").Name != "" || len(s.Calls) != 1 {
 		t.Errorf("got %+v, want no carol and the call with bob", s.Peers)
 	}

@@ -83,7 +83,7 @@ func newNonce() (n pairing.Hash) {
 }
 
 // repeatable marks the error of a session that has not sent its nonce: another
-// one gives nobody a second guess.
+// session gives no device a second guess.
 type repeatable struct{ error }
 
 func (e *repeatable) Unwrap() error { return e.error }
@@ -241,9 +241,9 @@ func (ps *pairings) mayReveal(id identity.ID) pairing.Reason {
 	return 0
 }
 
-// onRequest handles the request of a device that nobody waits for, and returns
-// the answer. It publishes an event only if the user may be disturbed. The
-// caller holds pairings.mu.
+// onRequest handles a request while this device does not wait for one, and
+// returns the answer. It publishes an event only if the user may be disturbed.
+// The caller holds pairings.mu.
 func (d *Daemon) onRequest(h *pairHost, disturb bool) pairing.Reason {
 	r, now := &d.pairings.requests, time.Now()
 	if r.wasRefused(h.id.String(), now) {

@@ -9,11 +9,11 @@ import (
 	"vchat/daemon/api"
 )
 
-// The limits of requests that nobody waits for. Anybody on the network can make
-// them, so they show little, seldom, and not for long.
+// The limits of requests to a device that does not wait for one. Any host on
+// the network can make them, so few are shown, seldom, and not for long.
 const (
 	requestGone  = 10 * time.Second // after the last one; a device that dials repeats it every few seconds
-	requestShown = 3 * time.Minute  // longer than a device dials, unless it is told to
+	requestShown = 3 * time.Minute  // longer than a device dials by default
 	requestQuiet = 10 * time.Minute // after a request was refused, or was shown for requestShown
 
 	originBurst = 3 // requests of one origin that are shown at once; then one per originEvery
@@ -22,22 +22,22 @@ const (
 	allEvery    = time.Minute
 )
 
-// pairRequests decides which request for a pairing is shown while nobody waits
-// for one. It is pure. One is shown at a time:
+// pairRequests decides which request for a pairing is shown while this device
+// does not wait for one. It is pure. One is shown at a time:
 //
 //	none ─ add, within the limits ─▶ shown ─ take ─────────────▶ none
 //	                                   ├─ not repeated, or too old ─▶ none
 //	                                   └─ refuse ─▶ none; its origin is quiet
 //
-// A second refusal within requestQuiet makes all origins quiet: somebody is
-// being pestered.
+// A second refusal within requestQuiet makes all origins quiet: requests must
+// not pester the user.
 type pairRequests struct {
 	shown           *api.Pairing // nil: none
 	origin          string       // of shown
 	since, repeated time.Time    // of shown
 
 	quiet     map[string]time.Time // origins whose requests are not shown, and until when
-	refused   map[string]time.Time // ids that are told so, and until when
+	refused   map[string]time.Time // ids whose requests are refused, and until when
 	refusedAt time.Time
 	quietAll  time.Time // until then no request is shown
 

@@ -17,7 +17,7 @@ type requestsAt struct {
 
 func newRequestsAt() *requestsAt { return &requestsAt{now: time.Unix(1e9, 0)} }
 
-// ask adds a request of a device, and reports whether it is shown anew.
+// ask adds a request of a device, and reports whether it is shown from now on.
 func (r *requestsAt) ask(id, host string) bool {
 	r.expire(r.now)
 	return r.add(api.Pairing{State: api.PairingRequested, ID: id, Address: host}, r.now)
@@ -76,7 +76,7 @@ func TestPairRequests_notForever(t *testing.T) {
 		t.Errorf("got %q shown within %v after it", r.shownID(), requestQuiet)
 	}
 	if r.wasRefused("mallory", r.now) {
-		t.Error("got it refused, want only nothing shown: nobody has refused it")
+		t.Error("got it refused, want it only not shown: no user has refused it")
 	}
 	if !r.ask("kitchen", "10.0.0.2") {
 		t.Error("got nothing shown of another origin")
@@ -90,7 +90,7 @@ func TestPairRequests_refuse(t *testing.T) {
 		t.Fatal("got the wrong request refused")
 	}
 	if !r.wasRefused("mallory", r.now) || r.wasRefused("eve", r.now) {
-		t.Error("got the wrong device told so")
+		t.Error("got the wrong device refused")
 	}
 	if r.ask("eve", "10.0.0.1") {
 		t.Error("got another request of the same origin shown")
@@ -108,7 +108,7 @@ func TestPairRequests_refuse(t *testing.T) {
 	}
 }
 
-// A flood shows few requests, and keeps nobody else from being shown later.
+// A flood shows few requests, and keeps none from being shown later.
 func TestPairRequests_flood(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, tt := range []struct {
@@ -137,7 +137,7 @@ func TestPairRequests_flood(t *testing.T) {
 			if n := len(r.origins) + len(r.quiet) + len(r.refused); n > 64 {
 				t.Errorf("got %d origins and ids remembered, want few", n)
 			}
-			r.pass(2*requestGone, "10.0.0.1") // nobody asks
+			r.pass(2*requestGone, "10.0.0.1") // without requests
 			r.now = r.now.Add(allEvery)
 			if !r.ask("kitchen", "10.0.0.1") {
 				t.Error("got nothing shown of a device that asks after the flood")

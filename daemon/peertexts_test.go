@@ -73,7 +73,7 @@ func TestPeerTexts(t *testing.T) {
 		return ev.Call != nil && ev.Call.State == api.CallEnded
 	}).Call.ReasonText)
 	m.send(&wire.Bye{Code: wire.CodeShutdown, Text: attack})
-	s := alice.Wait("the end of the link", func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkDown })
+	s := alice.Wait("end of the link", func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkDown })
 	checkClean(t, "link", s.Peers[0].Link.Reason)
 	alice.Stop()
 	log := alice.Log()
@@ -93,7 +93,7 @@ func TestPeerTexts_stranger(t *testing.T) {
 	})
 	m.expect(wire.TypeBye)
 	_ = m.Close()
-	alice.Wait("the refusal in the status", func(s api.Status) bool { return len(s.Refused) > 0 })
+	alice.Wait("refusal in the status", func(s api.Status) bool { return len(s.Refused) > 0 })
 	alice.Stop()
 	log := alice.Log()
 	if !strings.Contains(log, "claimed_name=\"evil line") {

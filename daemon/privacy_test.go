@@ -60,7 +60,7 @@ func TestSetPrivacy_inACall(t *testing.T) {
 			break
 		}
 	}
-	alice.Wait("the camera closed", private)
+	alice.Wait("closed camera", private)
 	bob.Wait("privacy of alice", peerCamera("privacy"))
 	if p := alice.Status().Problems; len(p) > 0 {
 		t.Errorf("got problems %+v, want none", p)
@@ -80,18 +80,18 @@ func TestSetPrivacy_inACall(t *testing.T) {
 
 	setPrivacy(t, alice, true) // no change: not logged again
 	alice.Reload(func(c *config.Config) error { c.Camera.FPS = 15; return nil })
-	alice.Wait("private after a reload", private)
+	alice.Wait("privacy after a reload", private)
 	alice.Stop()
 	alice.Start()
-	alice.Wait("private after a restart", private)
-	alice.Wait("the resumed call", daemontest.InCall(api.CallActive))
+	alice.Wait("privacy after a restart", private)
+	alice.Wait("resumed call", daemontest.InCall(api.CallActive))
 	bob.Wait("privacy of alice after the restart", peerCamera("privacy"))
 
 	setPrivacy(t, alice, false)
 	if _, err := os.Lstat(file); !os.IsNotExist(err) {
 		t.Errorf("after off: got %v, want no file", err)
 	}
-	bob.Wait("alice's camera streaming", peerCamera("streaming"))
+	bob.Wait("streaming camera of alice", peerCamera("streaming"))
 	log := alice.Log()
 	for _, on := range []bool{true, false} {
 		if n := strings.Count(log, fmt.Sprintf("msg=\"privacy mode changed\" on=%v uid=%d", on, os.Getuid())); n != 1 {
@@ -169,7 +169,7 @@ func TestSetPrivacy_withoutTemporaryFile(t *testing.T) {
 	setPrivacy(t, alice, true)
 	alice.Stop()
 	alice.Start()
-	alice.Wait("private after a restart", private)
+	alice.Wait("privacy after a restart", private)
 }
 
 // A user whose camera stays on may cut the power: the file must exist before
@@ -192,7 +192,7 @@ func TestSetPrivacy_onDiskBeforeTheCameraCloses(t *testing.T) {
 	for range 10 { // a slow disk: the command may be killed first
 		var others sync.WaitGroup
 		others.Go(func() { _, _ = alice.Client.Snapshot(ctx(t), api.Self) }) // no frame comes
-		alice.Wait("the command running", func(api.Status) bool { return exists(runs) })
+		alice.Wait("running command", func(api.Status) bool { return exists(runs) })
 		end, stop := context.WithCancel(t.Context())
 		others.Go(func() {
 			for end.Err() == nil && (!exists(asked) || !exists(file)) {
@@ -227,7 +227,7 @@ func TestPrivacy_peerCannotTurnItOff(t *testing.T) {
 	if p := m.expect(wire.TypeFrame).(*wire.Frame); p.Flags&wire.FlagCard == 0 {
 		t.Error("got a frame of the camera while privacy is on, want a card")
 	}
-	alice.Wait("the last state of the peer", peerCamera("lost"))
+	alice.Wait("last state of the peer", peerCamera("lost"))
 	if s := alice.Status(); !private(s) || s.Camera.Frames > 0 {
 		t.Errorf("got privacy %v and camera %+v, want it on and no frames", s.Privacy, s.Camera)
 	}

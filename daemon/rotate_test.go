@@ -53,7 +53,7 @@ func TestRotate(t *testing.T) {
 	if s := alice.Status(); s.Camera.Rotate != 90 || s.Camera.Size != "320x240" {
 		t.Errorf("got camera %+v, want rotation 90 and size 320x240", s.Camera)
 	}
-	bob.Wait("the rotation in the state of alice's camera", func(s api.Status) bool {
+	bob.Wait("rotation in the state of alice's camera", func(s api.Status) bool {
 		pc := s.Calls[0].PeerCamera
 		return pc != nil && pc.Rotate == 90
 	})
@@ -98,7 +98,7 @@ func TestRotate_unknownValueOfPeer(t *testing.T) {
 	m.send(&wire.Invite{Call: wire.CallID{1}})
 	m.expect(wire.TypeAccept)
 	m.send(&wire.State{Camera: wire.CameraStreaming, Rotate: 45})
-	s := alice.Wait("the state of the camera", func(s api.Status) bool {
+	s := alice.Wait("state of the camera", func(s api.Status) bool {
 		return len(s.Calls) == 1 && s.Calls[0].PeerCamera != nil
 	})
 	if pc := s.Calls[0].PeerCamera; pc.Rotate != 0 {

@@ -69,7 +69,7 @@ func TestStateDir_readOnly(t *testing.T) {
 	}
 	call(t, alice, bob)
 	must(t)(alice.Client.Hangup(ctx(t), ""))
-	alice.Wait("no call", daemontest.NoCall)
+	alice.Wait("end of the call", daemontest.NoCall)
 	if n := strings.Count(alice.Log(), "read-only file system"); n != 1 {
 		t.Errorf("got %d lines about the file system, want 1:\n%s", n, alice.Log())
 	}
@@ -175,8 +175,7 @@ func TestStateDir_ofOthers(t *testing.T) {
 	}
 }
 
-// What somebody has put in the place of the lock file is neither opened nor
-// locked.
+// Anything else in the place of the lock file is neither opened nor locked.
 func TestLock_notAFile(t *testing.T) {
 	for name, plant := range map[string]func(path string) error{
 		"symlink":     func(p string) error { return os.Symlink(filepath.Join(filepath.Dir(p), "identity.key"), p) },

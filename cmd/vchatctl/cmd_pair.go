@@ -258,7 +258,7 @@ func (d *pairDialogue) showCode(p api.Pairing) error {
 		d.app.logf("once paired, its calls are answered automatically")
 	}
 	if d.lines == nil {
-		if p.NameError != nil { // nobody can be asked
+		if p.NameError != nil { // without a terminal there is no question
 			_, _ = d.app.client().RefusePairing(d.ctx, api.PairRefuse{})
 			return p.NameError
 		}

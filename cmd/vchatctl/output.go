@@ -47,7 +47,7 @@ func (a *app) logf(format string, args ...any) {
 }
 
 // printable replaces what would control a terminal or reorder the text: a
-// message may have the name of a file that somebody else chose.
+// message may have the name of a file that another user chose.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {

@@ -366,13 +366,13 @@ func calls() story {
 					return
 				}
 				p = append(p, promise{begin, "any", func(o outcome, _ powercut.Tree) bool { return o.Calls <= 1 }})
-				b.until("a saved call", tr, func() bool { return saved(true) })
-				b.until("a synced call", tr, func() bool { return synced(tr) })
+				b.until("saved call", tr, func() bool { return saved(true) })
+				b.until("synced call", tr, func() bool { return synced(tr) })
 				p = append(p, promise{len(tr.Ops()), "one call", count(1)})
 				begin = len(tr.Ops())
 				_, _ = c.Hangup(b.t.Context(), "")
 				p = append(p, promise{begin, "any", func(o outcome, _ powercut.Tree) bool { return o.Calls <= 1 }})
-				b.until("no saved call", tr, func() bool { return saved(false) })
+				b.until("end of the saved call", tr, func() bool { return saved(false) })
 			})
 			return tr, append(p, promise{len(tr.Ops()), "no call", count(0)})
 		},
@@ -470,7 +470,7 @@ func (b *box) until(what string, tr *powercut.Tracer, ok func() bool) {
 		case <-time.After(2 * time.Millisecond):
 		}
 		if time.Now().After(end) {
-			b.t.Fatalf("no %s within %v", what, daemontest.Timeout)
+			b.t.Fatalf("no %s, within %v", what, daemontest.Timeout)
 		}
 	}
 }

@@ -116,7 +116,7 @@ type Identity struct {
 	ID   string `json:"id"` // fingerprint of the public key, in groups, with check characters
 }
 
-// Rights says what this client may do. Each right includes the ones before it.
+// Rights is what this client may do. Each right includes the ones before it.
 type Rights struct {
 	Watch      bool `json:"watch"`      // see the state, the events and the frames
 	Call       bool `json:"call"`       // act in calls, turn the camera off and on

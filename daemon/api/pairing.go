@@ -46,7 +46,7 @@ type PairingState string
 
 // The states of a pairing.
 const (
-	PairingRequested PairingState = "requested" // another device wants to pair; nobody waits for it here
+	PairingRequested PairingState = "requested" // another device wants to pair; this one does not wait for it
 	PairingWaiting   PairingState = "waiting"   // waits for another device
 	PairingDialling  PairingState = "dialling"  // tries to reach another device that waits
 	PairingComparing PairingState = "comparing" // the code waits for the answer of this user
@@ -65,7 +65,7 @@ type Pairing struct {
 	ID      string `json:"id,omitempty"`           // of the other device
 	Code    string `json:"code,omitempty"`         // six digits in two groups, as 482 913
 	Peer    string `json:"peer,omitempty"`         // the name of the other device here; absent if NameError is set
-	// NameError says why PairConfirm must have a name.
+	// NameError is why PairConfirm must have a name.
 	NameError *Error `json:"name_error,omitempty"`
 	Suggested string `json:"suggested_name,omitempty"` // with NameError: a name that is possible
 	Known     bool   `json:"known,omitempty"`          // the other device is a peer already

@@ -36,7 +36,7 @@ type Strangers struct {
 // Refused is a device that was refused because its key is unknown here.
 type Refused struct {
 	ID      string    `json:"id"`
-	Name    string    `json:"name,omitempty"` // as it calls itself; anybody can claim any name
+	Name    string    `json:"name,omitempty"` // as it calls itself; any device can claim any name
 	Address string    `json:"address"`        // of its last connection
 	Count   int       `json:"count"`          // connections
 	Last    time.Time `json:"last"`
@@ -294,7 +294,7 @@ type Discovery struct {
 	Devices []Device `json:"devices"`      // sorted by name
 }
 
-// Device is a device that announces itself on the local network. Anybody there
+// Device is a device that announces itself on the local network. Any host there
 // can announce anything: only a link proves an id.
 type Device struct {
 	ID        string    `json:"id"`

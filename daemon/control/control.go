@@ -8,7 +8,7 @@
 //   - Slow, idle or misbehaving clients, even ten thousand, use a bounded
 //     amount of memory. They delay neither the cameras nor other clients.
 //   - Streams, short requests and acts have places of their own, for each user
-//     and for all: nobody can keep others, or root, from acting.
+//     and for all: no user can keep others, or root, from acting.
 //   - No goroutine is left when Serve returns.
 //
 // Serve runs one goroutine that accepts, and one for each connection:

@@ -68,7 +68,7 @@ func inherit(f *os.File) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if path := l.Addr().String(); !filepath.IsAbs(path) { // an abstract one has no mode: anybody may connect
+	if path := l.Addr().String(); !filepath.IsAbs(path) { // an abstract one has no mode: any user may connect
 		l.Close()
 		return nil, fmt.Errorf("%q is not a path", path)
 	}

@@ -30,7 +30,7 @@ const (
 )
 
 // placeLimits bounds the places of one user, and of all users but root. Root
-// has its own, so that nobody can lock it out.
+// has its own, so that no user can lock it out.
 var placeLimits = [placeKinds]struct{ user, others int }{
 	placeRead:   {24, 48},
 	placeStream: {64, 96},

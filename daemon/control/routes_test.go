@@ -431,8 +431,8 @@ func TestServe_endsStreams(t *testing.T) {
 	}
 }
 
-// Streams that no more places are left for, clients that do not read, half
-// requests and idle connections keep nobody from acting.
+// Streams beyond the places, clients that do not read, half requests and idle
+// connections keep no other client from acting.
 func TestServe_streamFlood(t *testing.T) {
 	d := controltest.New()
 	socket := controltest.Start(t, d)

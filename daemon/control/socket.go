@@ -86,7 +86,7 @@ func (s *socket) open(fd int, file *os.File, g groups, log *slog.Logger) (err er
 	return nil
 }
 
-// setRights lets the members of the groups connect, and nobody else.
+// setRights lets only the members of the groups connect.
 func setRights(path string, g groups, log *slog.Logger) error {
 	owning, more := true, g.others()
 	// Change the group before the mode. Otherwise the group of this process

@@ -168,8 +168,9 @@ func (d *Device) Status() api.Status {
 	return s
 }
 
-// Wait polls the status until ok returns true, and returns the status. what
-// names the condition in the failure.
+// Wait polls the status until ok returns true, and returns the status. It fails
+// the test after Timeout: what is a noun without an article, for "no link,
+// within 20s".
 func (d *Device) Wait(what string, ok func(api.Status) bool) api.Status {
 	d.t.Helper()
 	deadline := time.Now().Add(Timeout)
@@ -179,7 +180,7 @@ func (d *Device) Wait(what string, ok func(api.Status) bool) api.Status {
 			return s
 		}
 		if time.Now().After(deadline) {
-			d.t.Fatalf("%s: no %s within %v\nstatus: %s", d.Config.Name, what, Timeout, describe(s))
+			d.t.Fatalf("%s: no %s, within %v\nstatus: %s", d.Config.Name, what, Timeout, describe(s))
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

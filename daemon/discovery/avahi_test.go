@@ -125,8 +125,8 @@ func TestAvahi_registers(t *testing.T) {
 	}
 }
 
-// A device that collides with every name is no reason to go on for ever.
-func TestAvahi_collidesForEver(t *testing.T) {
+// A device that collides with every name ends the search for a free one.
+func TestAvahi_collidesAlways(t *testing.T) {
 	f := &fakeAvahi{state: avahiRunning, refuse: dbus.Error{Name: avahiName + ".CollisionError"}}
 	a := startFake(t, f)
 	f.refuse = nil

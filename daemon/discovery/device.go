@@ -9,8 +9,8 @@ import (
 	"vchat/daemon/identity"
 )
 
-// Device is a device that announces itself. Anybody on the network can announce
-// anything: only a connection proves an id.
+// Device is a device that announces itself. Any host on the network can
+// announce anything: only a connection proves an id.
 type Device struct {
 	ID        identity.ID
 	Name      string           // as it calls itself; clean, at most 64 bytes, may be empty
@@ -33,7 +33,8 @@ type netInterface struct {
 const maxInterfaces = 16
 
 // usable returns the interfaces that can carry multicast, at most
-// maxInterfaces. Loopback is one of them only in tests: nobody else is there.
+// maxInterfaces. Loopback is one of them only in tests: no other device is
+// there.
 func usable(loopback bool) (all []netInterface, err error) {
 	found, err := net.Interfaces()
 	if err != nil {

@@ -71,7 +71,7 @@ type network struct {
 	netInterface
 	step       int       // the next one
 	stepAt     time.Time //
-	answerAt   time.Time // zero: nobody has asked
+	answerAt   time.Time // zero: there was no question
 	answeredAt time.Time
 	queryAt    time.Time     // zero: nothing to ask
 	queriedAt  time.Time     // by this device or another one
@@ -131,7 +131,7 @@ func (r *responder) onPacket(now time.Time, index int, from netip.AddrPort, b []
 		r.onResponse(now, n, from.Addr(), m)
 	default:
 		if len(m.pointers) == 0 && slices.Contains(m.questions, question{serviceName, dnsmessage.TypePTR}) {
-			n.queriedAt = now // all hear the answers (RFC 6762, section 7.3)
+			n.queriedAt = now // the answers go to all (RFC 6762, section 7.3)
 		}
 		if r.own.Port != 0 {
 			r.onQuery(now, n, m)

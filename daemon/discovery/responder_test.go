@@ -54,7 +54,7 @@ func (w *wireless) send(from *member, packets []packet) {
 	}
 }
 
-// advance lets time pass. It returns how often somebody woke up.
+// advance lets time pass. It returns how often a responder woke up.
 func (w *wireless) advance(d time.Duration) (wakeups int) {
 	w.t.Helper()
 	for end := w.now.Add(d); ; {
@@ -140,7 +140,7 @@ func TestResponder_losesPackets(t *testing.T) {
 	}
 }
 
-// Nobody heard what was said in the first minutes.
+// All packets of the first hour are lost.
 func TestResponder_networkThatCarriesNothingAtFirst(t *testing.T) {
 	w := newWireless(t)
 	w.lose = func(*member, []byte) bool { return true }
@@ -182,7 +182,7 @@ func TestResponder_sleeps(t *testing.T) {
 	alone := newWireless(t)
 	alone.join("alone", "192.168.0.1")
 	alone.advance(time.Minute)
-	// It asks every 5 min, and hears and answers itself.
+	// It asks every 5 min; multicast loops back, and it answers itself.
 	if n := alone.advance(24 * time.Hour); n > 2*(24*60/5+10) {
 		t.Errorf("alone: got %d wakeups in a day, want two in 5 min", n)
 	}

@@ -180,8 +180,8 @@ func (t *table) removeFunc(over func(*source) bool) {
 	}
 }
 
-// goodbye ends an announcement soon, unless it is refreshed: anybody can say
-// goodbye for a device. It reports whether there is such an announcement.
+// goodbye ends an announcement soon, unless it is refreshed: any host can send
+// the goodbye of a device. It reports whether there is such an announcement.
 func (t *table) goodbye(now time.Time, key string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -64,7 +64,7 @@ func TestTable_floodOfOneID(t *testing.T) {
 	table.put(testTime, announced{id: peer, name: "attic"}, sourceAt("true", time.Minute, "192.0.2.7"))
 	for i := range 1000 {
 		lie := sourceAt(fmt.Sprintf("lie %d", i), time.Hour, fmt.Sprintf("198.51.100.%d", i%250))
-		table.put(testTime, announced{id: peer, name: "liar"}, lie)
+		table.put(testTime, announced{id: peer, name: "mallory"}, lie)
 	}
 	d := table.list()[0]
 	if len(table.devices[peer].sources) > maxSources || len(d.Addresses) > maxAddresses {
@@ -113,7 +113,7 @@ func TestTable_lifetimeIsBounded(t *testing.T) {
 	}
 }
 
-// Anybody can say goodbye for a device; the device itself is asked.
+// Any host can send the goodbye of a device; the device itself is asked.
 func TestTable_goodbye(t *testing.T) {
 	for _, refreshed := range []bool{false, true} {
 		t.Run(fmt.Sprint("refreshed=", refreshed), func(t *testing.T) {

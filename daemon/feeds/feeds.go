@@ -5,12 +5,13 @@
 //	GET /PEER.jpg?token=…     the newest frame
 //
 // Guarantees:
-//   - Nobody without a token learns more than that there is a server. Each
-//     reader has a token of its own; to remove it ends what the reader reads.
+//   - A client without a token learns no more than that there is a server.
+//     Each reader has a token of its own; to remove it ends what the reader
+//     reads.
 //   - Only the hash of a token is kept. A token is in no log.
 //   - A reader that is slow loses frames. It delays neither the camera nor
 //     other readers. One that reads nothing for 30 s is disconnected.
-//   - The camera is open only while somebody reads; privacy mode closes it for
+//   - The camera is open only while a client reads; privacy mode closes it for
 //     readers, too. They get cards then, or an error.
 //   - Only a bounded number of feeds is read at once, of one reader and of all.
 //

@@ -260,7 +260,7 @@ func TestServer_limits(t *testing.T) {
 	if res := r.get("GET", "/self.jpg?token="+token, nil); res.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("got %s, want 429", res.Status)
 	}
-	// Strangers that connect and say nothing keep nobody out.
+	// Connections without a request keep no reader out.
 	for range 2 * maxConns {
 		if c, err := net.Dial("tcp", r.Addr().String()); err == nil {
 			defer c.Close()

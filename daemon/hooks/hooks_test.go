@@ -137,7 +137,7 @@ func TestHook_event(t *testing.T) {
 	}
 }
 
-// What a peer writes is one value of one variable, and is run by nobody.
+// What a peer writes is one value of one variable, and no program runs it.
 func TestHook_hostileText(t *testing.T) {
 	r := newRig(t)
 	r.hook(Text, `printf '%s\n' "$VCHAT_TEXT" >text; cat >json; tr '\0' '\n' </proc/$$/cmdline | tail -n 1 >args`)

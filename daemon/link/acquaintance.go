@@ -12,8 +12,8 @@ import (
 
 // acquaintances are the peers whose public key is known: from a link, or from
 // one before the last restart. Such a peer proves in its ClientHello who it is,
-// and then waits with nobody else. So nobody keeps it out, not even a flood
-// from its own address. It is safe for concurrent use.
+// and then waits in a queue of its own: no other device keeps it out, not even
+// by a flood from its own address. It is safe for concurrent use.
 type acquaintances struct {
 	own *identity.Identity
 
@@ -29,9 +29,9 @@ type acquaintance struct {
 	used   []identity.Nonce // lately, oldest first
 }
 
-// maxNonces is how many used nonces of a peer are remembered. Somebody on the
-// path who repeats a recorded ClientHello gains at most one place with it
-// meanwhile. A peer uses 7 a second at most.
+// maxNonces is how many used nonces of a peer are remembered. A device on the
+// path that repeats a recorded ClientHello gains at most one place with it
+// while that many are used. A peer uses 7 a second at most.
 const maxNonces = 64
 
 func newAcquaintances(own *identity.Identity, keys []ed25519.PublicKey) *acquaintances {

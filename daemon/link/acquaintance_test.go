@@ -55,7 +55,7 @@ func TestAcquaintances(t *testing.T) {
 	if n := len(atAlice.peers[bob.ID()].used); n != maxNonces {
 		t.Errorf("got %d nonces, want %d", n, maxNonces)
 	}
-	// Whoever knows both ids and public keys still has no proof.
+	// A device that knows both ids and public keys still has no proof.
 	atMallory := newAcquaintances(mallory, []ed25519.PublicKey{aliceKey, bobKey})
 	if atAlice.proves(atMallory.clientConfig(alice.ID()).NextProtos) {
 		t.Error("a stranger's proof counts")

@@ -69,7 +69,7 @@ func (a *attempt) run(ctx context.Context) error {
 			start = next.C
 		}
 		if resolved == nil && running == 0 && len(a.untried) == 0 && isPermanent(a.err) {
-			over = grace.C // users must hear of a.err soon
+			over = grace.C // users must see a.err soon
 		} else {
 			grace.Reset(foundGrace)
 		}

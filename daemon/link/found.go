@@ -11,8 +11,8 @@ import (
 )
 
 // A found address is one that a device on the network has announced for a peer.
-// Anybody can announce anything, so it never replaces a configured address, and
-// its errors count for nothing but a failed dial:
+// Any host can announce anything, so it never replaces a configured address,
+// and its errors count for nothing but a failed dial:
 //
 //   - Each address has a back-off of its own.
 //   - During a call only one attempt in fullEvery tries all of them. Those in

@@ -48,18 +48,19 @@ func TestFound_peerWithoutAddress(t *testing.T) {
 	})
 }
 
-// Lies cost a few dials, with a back-off, and never count as the peer's answer.
-func TestFound_lies(t *testing.T) {
+// False addresses cost a few dials, with a back-off, and never count as the
+// peer's answer.
+func TestFound_falseAddresses(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob, mallory := tn.device("alice"), tn.device("bob"), tn.device("mallory")
 		counts := dialled(tn, alice)
 		tn.start(mallory, false)
 		tn.start(alice, false, bob) // bob is not running
 		alice.links.SetInCall("bob", true)
-		lies := []string{"mallory", "nowhere"}
-		alice.links.SetFound(bob.id.ID(), lies)
+		addresses := []string{"mallory", "nowhere"}
+		alice.links.SetFound(bob.id.ID(), addresses)
 		advance(time.Minute)
-		for _, a := range lies {
+		for _, a := range addresses {
 			if n := counts()[a]; n < 10 || n > 70 {
 				t.Errorf("in a minute of a call: got %d dials to %s, want about one every 2 s", n, a)
 			}
@@ -68,7 +69,7 @@ func TestFound_lies(t *testing.T) {
 		advance(time.Minute)
 		before := counts()
 		advance(10 * time.Minute)
-		for _, a := range lies {
+		for _, a := range addresses {
 			if n := counts()[a] - before[a]; n < 10 || n > 60 {
 				t.Errorf("in ten minutes: got %d dials to %s, want one every 15 to 30 s", n, a)
 			}
@@ -87,18 +88,18 @@ func TestFound_lies(t *testing.T) {
 	})
 }
 
-// New lies all the time do not make it dial all the time.
-func TestFound_manyLies(t *testing.T) {
+// New false addresses all the time do not make it dial all the time.
+func TestFound_manyFalseAddresses(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, bob := tn.device("alice"), tn.device("bob")
 		tn.start(alice, false, bob)
 		before := tn.net.Dials()
 		for i := range 600 {
-			var lies []string
+			var addresses []string
 			for j := range 20 {
-				lies = append(lies, string(rune('a'+i%26))+string(rune('a'+j)))
+				addresses = append(addresses, string(rune('a'+i%26))+string(rune('a'+j)))
 			}
-			alice.links.SetFound(bob.id.ID(), lies)
+			alice.links.SetFound(bob.id.ID(), addresses)
 			advance(100 * time.Millisecond)
 		}
 		if n := tn.net.Dials() - before; n > 8*60*2 {

@@ -177,8 +177,8 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, isFo
 		return ls.serveOwnKey(p, conn, id, address)
 	}
 	if id != p.ID {
-		// Without the peer's name: the device is unauthenticated. Whoever dials
-		// the peer learns its id.
+		// Without the peer's name: the device is unauthenticated. Any device
+		// that dials the peer learns its id.
 		_ = sendByeAndWait(conn, wire.Bye{Code: wire.CodeWrongIdentity,
 			Text: fmt.Sprintf("your key %s is not the one expected at this address, which is %s", id, p.ID)})
 		return &MismatchError{Expected: p.ID, Got: id, Address: address, Certain: true}

@@ -21,10 +21,10 @@ const (
 	messageRate, messageBurst = 25, 100
 	// No camera is faster.
 	frameRate, frameBurst = 300, 150
-	// unwatchedRate is the rate of the bytes of frames that nobody looks at. At
+	// unwatchedRate is the rate of the bytes of frames without a viewer. At
 	// 16 MB/s, decryption takes a tenth of a core of a Raspberry Pi 4. Most
-	// streams need less. A faster one is reduced by its sender until somebody
-	// looks.
+	// streams need less. A faster one is reduced by its sender until there is a
+	// viewer.
 	unwatchedRate, unwatchedBurst = 16 << 20, 1 << 20
 	// maxDiscard is how much is read of a link that has ended, in bytes.
 	maxDiscard = 4 << 20
@@ -54,9 +54,9 @@ func newLimits() limits {
 	}
 }
 
-// pacedReader reads from a connection, at unwatchedRate unless somebody looks
-// at its frames. It pauses after small parts: whatever waits behind a frame, as
-// a Ping, must not wait long.
+// pacedReader reads from a connection, at unwatchedRate unless its frames have
+// a viewer. It pauses after small parts: what is behind a frame, as a Ping,
+// must not wait long.
 type pacedReader struct {
 	io.Reader
 	ctx     context.Context

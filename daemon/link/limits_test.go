@@ -42,9 +42,9 @@ func (s *rawPeer) sendFrame(m wire.Frame, data []byte) {
 	}
 }
 
-// A frame that lies about its size, or that is larger than a viewer can bear,
-// is counted and reaches nobody. The link stays up.
-func TestLink_framesThatLie(t *testing.T) {
+// A frame of another size than it claims, or larger than a viewer can bear, is
+// counted and reaches no viewer. The link stays up.
+func TestLink_falseFrames(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, s := tn.nominated(t, "yuyv", "lz4")
 		good := jpegOf(t, 64, 48)
@@ -89,7 +89,7 @@ func TestLink_framesThatLie(t *testing.T) {
 	})
 }
 
-// What nobody looks at is not decoded if that is expensive, but it counts.
+// A frame without a viewer is not decoded if that is expensive, but it counts.
 func TestLink_unwatchedFrames(t *testing.T) {
 	bubble(t, func(t *testing.T, tn *testNet) {
 		alice, s := tn.nominated(t, "yuyv", "lz4")
@@ -99,7 +99,7 @@ func TestLink_unwatchedFrames(t *testing.T) {
 		s.sendFrame(wire.Frame{Seq: 2, Width: 4800, Height: 4800, Codec: wire.CodecJPEG},
 			append(large, make([]byte, 2<<20)...))
 		s.sendFrame(wire.Frame{Seq: 3, Width: 64, Height: 48, Codec: wire.CodecYUYV}, make([]byte, 2*64*48))
-		// This one does not decompress: nobody finds out.
+		// This one does not decompress, which is not tried.
 		s.sendFrame(wire.Frame{Seq: 4, Width: 64, Height: 48, Codec: wire.CodecYUYVLZ4}, make([]byte, 99))
 		advance(time.Second)
 		alice.locked(func() { alice.wanted = link.WantsAll })
@@ -119,8 +119,8 @@ func TestLink_unwatchedFrames(t *testing.T) {
 	})
 }
 
-// A flood of what nobody looks at is read at a bounded rate; TCP stops the
-// sender.
+// A flood of frames without a viewer, or of messages, is read at a bounded
+// rate; TCP stops the sender.
 func TestLink_floodIsReadSlowly(t *testing.T) {
 	for name, flood := range map[string]func(i uint64) []byte{
 		"frames": func(i uint64) []byte {

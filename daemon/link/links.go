@@ -10,8 +10,8 @@
 //   - An unauthenticated device gets nothing but a refusal. Its connections and
 //     the CPU time of their handshakes are limited; see admission.go.
 //   - A peer cannot make this device work without limit, nor use more memory
-//     than all peers together may: see limits.go. Frames that nobody looks at
-//     are not decoded.
+//     than all peers together may: see limits.go. Frames without a viewer are
+//     not decoded.
 //   - Frames that the Handler gets have the size that they claim, and no
 //     surprises for a decoder: see framecodec.Accept.
 //
@@ -101,9 +101,9 @@ type Handler interface {
 	// Wants reports what is wanted of the next frame. It is called before each
 	// frame.
 	Wants(l *Link) Wanted
-	// Skipped reports a frame that has arrived but is not decoded, because
-	// nobody looks: Wants has returned WantsNewest, and the frame is expensive.
-	// Only its header was checked.
+	// Skipped reports a frame that has arrived but is not decoded, because it
+	// has no viewer: Wants has returned WantsNewest, and the frame is
+	// expensive. Only its header was checked.
 	Skipped(l *Link, m frame.Meta)
 	// Frame takes over the reference to f.
 	Frame(l *Link, f *frame.Frame)
@@ -119,8 +119,8 @@ type Wanted int
 // What a Handler wants.
 const (
 	WantsNothing Wanted = iota // there is no call: frames are discarded
-	WantsNewest                // nobody looks: a frame is only kept for the next viewer
-	WantsAll                   // somebody looks
+	WantsNewest                // there is no viewer: a frame is only kept for the next one
+	WantsAll                   // there is a viewer
 )
 
 // Config configures Links. Pairing, Keys, OnKeys, Dial, Lookup, Network and

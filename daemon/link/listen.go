@@ -105,7 +105,7 @@ func (ls *Links) awaitListener(ctx context.Context) (net.Listener, error) {
 			}
 			return l, nil
 		}
-		// A program that has taken the port meanwhile may end.
+		// A program that has taken the port may end.
 		if !isLate(err) && !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, err
 		}

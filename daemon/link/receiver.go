@@ -121,8 +121,8 @@ func (l *Link) receiveFrame(m *wire.Frame) error {
 // decodeFrame reads the data of a frame. It returns nil for a frame that is
 // unwanted, too large, not newer than the last one, or a delta whose base is
 // missing. These are skipped without decoding, so that a peer cannot waste our
-// CPU time. skipped is true for a good frame that is expensive and that nobody
-// looks at.
+// CPU time. skipped is true for a good frame that is expensive and has no
+// viewer.
 func (l *Link) decodeFrame(m *wire.Frame, wanted Wanted) (f *frame.Frame, skipped bool, err error) {
 	switch {
 	case wanted == WantsNothing:

@@ -119,7 +119,7 @@ func TestNewJournal_stuck(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			j := newFakeJournal(t)
 			tt.prepare(j)
-			for range 20000 { // far more than the queues hold: waiting would be for ever
+			for range 20000 { // far more than the queues hold: waiting would not end
 				j.log.Info("flood", "text", strings.Repeat("x", 100))
 			}
 			for range 1000 {

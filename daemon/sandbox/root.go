@@ -13,7 +13,7 @@ import (
 
 // rootUser is the user and the group of a command whose vchatd root has started
 // by hand: user 0 may read every disk, even without a capability. No system
-// gives this number to anybody: systemd keeps 65520 to 65533 free, Debian
+// gives this number to a user: systemd keeps 65520 to 65533 free, Debian
 // reserves 65000 to 65533. Containers have users up to 65535.
 const rootUser = 65527
 

@@ -78,7 +78,7 @@ func TestActivation(t *testing.T) {
 				t.Errorf("vchatctl: got %s\nwant the fault", out)
 			}
 		}
-		time.Sleep(2 * time.Second) // a loop would restart it meanwhile
+		time.Sleep(2 * time.Second) // a loop would restart it in that time
 		sh(t, active("vchatd", "failed")+"; "+active("vchatd.socket", "active"))
 		starts := linesWith(alice.journalSince(t, cursor), "starting vchatd")
 		if len(starts) != 2 {
@@ -131,7 +131,7 @@ func TestUnavailable(t *testing.T) {
 	if !containsAll(out, "activating", "address already in use; next try in") {
 		t.Errorf("systemctl status: got %s\nwant why it waits", out)
 	}
-	sh(t, "! systemctl restart vchatd") // a person is told at once
+	sh(t, "! systemctl restart vchatd") // a person gets the error at once
 	sh(t, "systemctl stop port-taker")
 	eventually(t, waitTimeout, alice.ctl("status"))
 }

@@ -28,7 +28,7 @@ import (
 //	port or socket in use     ── exit 69; restarted by systemd, it waits for
 //	                             them and tries again, with longer pauses
 //
-// In both cases it tells the clients of an inherited control socket why.
+// In both cases the clients of an inherited control socket get the cause.
 type service struct {
 	path      string
 	hup       chan os.Signal
@@ -117,7 +117,7 @@ func isReady(d *daemon.Daemon) bool {
 	}
 }
 
-// fail logs err, tells it to clients and returns its exit code.
+// fail logs err, sends it to clients and returns its exit code.
 func (s *service) fail(ctx context.Context, err error) int {
 	s.log.Error("vchatd failed", "err", err)
 	code := exitCode(err)
@@ -128,7 +128,7 @@ func (s *service) fail(ctx context.Context, err error) int {
 	return code
 }
 
-// refuse tells the clients that wait for this start why there is none.
+// refuse answers the clients that wait for this start with the cause.
 func (s *service) refuse(ctx context.Context, err error) {
 	if s.socket == nil {
 		return
@@ -138,7 +138,7 @@ func (s *service) refuse(ctx context.Context, err error) {
 	daemon.RefuseClients(ctx, s.socket, err, quietTime)
 }
 
-// wait waits before the next try and tells systemd and clients why. It reports
+// wait waits before the next try. Systemd and clients get the cause. It reports
 // false when ctx has ended. A SIGHUP ends it early.
 func (s *service) wait(ctx context.Context, err error, pause time.Duration) bool {
 	_, _ = sd.SdNotify(false, fmt.Sprintf("STATUS=%s; next try in %v\nEXTEND_TIMEOUT_USEC=%d",

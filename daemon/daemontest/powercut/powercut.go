@@ -98,7 +98,8 @@ type File struct {
 type Tree map[string]File
 
 // ReadTree returns the content of a directory. It leaves out what is neither
-// file nor directory, and files that a program renames or removes meanwhile.
+// file nor directory, and files that a program renames or removes while it
+// reads.
 func ReadTree(dir string) (Tree, error) {
 	t := Tree{}
 	err := walk(dir, func(path string, f File, _ uint64) { t[path] = f })

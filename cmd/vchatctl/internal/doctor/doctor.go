@@ -27,7 +27,7 @@ import (
 	"vchat/daemon/client"
 )
 
-// Level says how good a finding is.
+// Level is how good a finding is.
 type Level string
 
 // The levels.
@@ -90,9 +90,9 @@ type facts struct {
 
 	err       error          // why the daemon cannot be asked; nil: it answers
 	status    api.Status     // valid if err is nil
-	diagnosis *api.Diagnosis // nil: the daemon did not tell
+	diagnosis *api.Diagnosis // nil: no answer of the daemon
 	units     []unit         // vchatd.service and vchatd.socket, as systemd sees them
-	unitErr   error          // why systemd did not tell
+	unitErr   error          // nil: systemd has answered
 }
 
 // check is one check. Its findings come in the order of checks.

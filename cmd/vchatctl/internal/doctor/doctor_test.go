@@ -224,7 +224,7 @@ func TestRun_finding(t *testing.T) {
 			"problem power : the supply voltage was too low since the start"},
 		{"warm", throttled("80008"), "problem power : the processor is slowed down"},
 		{"was warm", throttled("e0000"), "note power : the processor was slowed down"},
-		{"not told", throttled("hello"), "skipped power : this board does not report"},
+		{"no number", throttled("hello"), "skipped power : this board does not report"},
 		{"rpi_volt", func(_ *System, files fstest.MapFS, _ *fakeDaemon) {
 			files["sys/class/hwmon/hwmon1/name"] = file("rpi_volt\n")
 			files["sys/class/hwmon/hwmon1/in0_lcrit_alarm"] = file("1\n")
@@ -302,7 +302,7 @@ func TestRun_finding(t *testing.T) {
 
 var errNoSocket = fmt.Errorf("%w: nothing listens (%w)", client.ErrUnreachable, fs.ErrNotExist)
 
-// Without the daemon, the unit, the file and the socket tell why.
+// Without the daemon, the unit, the file and the socket show the cause.
 func TestRun_noDaemon(t *testing.T) {
 	const checkConfig = "check-config"
 	show := func(lines ...string) func(*System) {

@@ -57,25 +57,25 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%d KB", n>>10)
 }
 
-// checkPower reports under-voltage and throttling, where the board tells.
+// checkPower reports under-voltage and throttling, on boards that measure them.
 func (f *facts) checkPower(context.Context) []Finding {
 	finding := func(level Level, message, hint string) []Finding {
 		return []Finding{{Level: level, Subject: "power", Message: message, Hint: hint}}
 	}
-	bits, told := parseThrottled(f.line(throttledFile))
+	bits, known := parseThrottled(f.line(throttledFile))
 	for _, name := range f.entries("/sys/class/hwmon") {
 		dir := path.Join("/sys/class/hwmon", name)
 		if f.line(dir+"/name") != "rpi_volt" {
 			continue
 		}
-		told = true
+		known = true
 		if f.line(dir+"/in0_lcrit_alarm") == "1" {
 			bits |= underVoltage
 		}
 	}
 	const heatHint = "cool it: a heat sink, a fan, or less in its way"
 	switch {
-	case !told:
+	case !known:
 		return finding(Skipped, "this board does not report its supply voltage", "")
 	case bits&underVoltage != 0:
 		return finding(Problem, "the supply voltage is too low", supplyHint)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// The parsers in this file accept any text: a driver, or whoever wrote the
-// file, may have put anything there.
+// The parsers in this file accept any text: a driver or a user may have written
+// anything there.
 
 // group is a line of group(5).
 type group struct {

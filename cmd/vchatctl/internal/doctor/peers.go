@@ -110,7 +110,7 @@ func reached(p api.Peer, probe api.Probe) string {
 	return strings.Join(parts, ", ")
 }
 
-// unreachable says which step has failed, and why.
+// unreachable returns which step has failed, and why.
 func unreachable(p api.Probe) string {
 	what := map[api.ProbeStep]string{
 		api.ProbeResolve:  "its address is not found",

@@ -85,7 +85,7 @@ func (f *facts) secrets() secrets {
 	return s
 }
 
-// device adds a camera that is a file or a command: both may tell anything.
+// device adds a camera that is a file or a command: both may contain secrets.
 func (s secrets) device(device string) {
 	if kind, rest, ok := strings.Cut(device, ":"); ok && (kind == "file" || kind == "exec") {
 		s.add(rest, "…")
@@ -123,8 +123,8 @@ func pattern(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }
 
-// The forms of values that nobody has listed. Each is tried at the beginning of
-// a word.
+// The forms of values that are in no list. Each is tried at the beginning of a
+// word.
 var (
 	// quotedPattern is what %q prints: often a name that another device claims.
 	quotedPattern = pattern(`^"(?:[^"\\]|\\.)*"`)

@@ -48,7 +48,7 @@ func systemdUnits(ctx context.Context, s *System) ([]unit, error) {
 	return parseUnits(out), err
 }
 
-// unit returns a unit by its name; an empty one if systemd did not tell.
+// unit returns a unit by its name; an empty one if systemd does not answer.
 func (f *facts) unit(name string) unit {
 	for _, u := range f.units {
 		if u["Id"] == name {
@@ -96,7 +96,7 @@ func (f *facts) answered() bool {
 	return errors.As(f.err, &refused) || errors.Is(f.err, client.ErrProtocol)
 }
 
-// stopped says why a unit is not active, and what to do.
+// stopped returns why a unit is not active, and what to do.
 func stopped(u unit) (message, hint string) {
 	const start = "sudo systemctl enable --now vchatd"
 	status := u["ExecMainStatus"]

@@ -200,7 +200,7 @@ func (w *walker) open(at int, name string) error {
 	if err != nil {
 		return err
 	}
-	w.dir.Close() // nil at first, which is an error that nobody needs
+	w.dir.Close() // nil at first: that error does not matter
 	w.dir = os.NewFile(uintptr(fd), name)
 	w.shared, err = isShared(fd)
 	return err

@@ -111,8 +111,8 @@ func (p *Pairing) keys() string {
 }
 
 // PairKeyDelay is how long an answer to a pairing has no effect after what it
-// answers has changed, and after a key: whoever holds y to accept a device must
-// not confirm its code unseen.
+// answers has changed, and after a key: a user who holds y to accept a device
+// must not confirm its code unseen.
 const PairKeyDelay = time.Second
 
 // answerPairing handles the keys y and n.

@@ -41,12 +41,12 @@ func TestNewPairing(t *testing.T) {
 			Address: "10.0.0.2"},
 			mayCall, Pairing{Title: `"kitchen" wants to pair`,
 				Text: "from 10.0.0.2; only the group vchat-pair or vchat-admin may answer"}},
-		{"without the right, nor anybody", &api.Pairing{State: api.PairingRequested, ID: id, Address: "10.0.0.2"},
+		{"without the right, as all groups", &api.Pairing{State: api.PairingRequested, ID: id, Address: "10.0.0.2"},
 			api.Rights{Watch: true}, Pairing{Title: "a device wants to pair",
 				Text: "from 10.0.0.2; only root may answer"}},
 		{"accepted", &api.Pairing{State: api.PairingWaiting, ID: id, Claimed: "kitchen", Address: "10.0.0.2"}, mayPair,
 			Pairing{`pairing with "kitchen"`, "", "accepted; waiting until it is back", "", "cancel"}},
-		{"waiting for anybody", &api.Pairing{State: api.PairingWaiting}, mayPair, Pairing{}},
+		{"waiting for any device", &api.Pairing{State: api.PairingWaiting}, mayPair, Pairing{}},
 		{"dialling", &api.Pairing{State: api.PairingDialling, Address: "kitchen:7450"}, mayPair, Pairing{}},
 		{"comparing", &api.Pairing{State: api.PairingComparing, ID: id, Claimed: "kitchen", Address: "10.0.0.2:5123",
 			Code: "482 913", Peer: "kitchen"}, mayPair,
@@ -174,7 +174,7 @@ func TestSession_pairingInACall(t *testing.T) {
 		return strings.Contains(l,
 			"pairing")
 	}) {
-		t.Errorf("got lines %q, want none of a request that nobody answered", got)
+		t.Errorf("got lines %q, want none about a request without an answer", got)
 	}
 	if got := r.device.Commands(); slices.ContainsFunc(got, func(c string) bool {
 		return strings.HasPrefix(c,

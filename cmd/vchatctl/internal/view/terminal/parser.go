@@ -50,7 +50,7 @@ func (p *parser) feed(b byte) (t token, ok bool) {
 	return token{}, false
 }
 
-// timeout returns how long to wait for the next byte before flush; 0: for ever.
+// timeout returns how long to wait for the next byte before flush; 0: forever.
 func (p *parser) timeout() time.Duration {
 	switch len(p.pending) {
 	case 0:

@@ -48,7 +48,7 @@ func (a admission) admit(c net.Conn) (owner string, ok bool) {
 	if err == nil && !a.users[uid] {
 		err = fmt.Errorf("another user (%s)", userName(uid))
 	}
-	// Nobody waits for an answer on a closed socket.
+	// A closed socket needs no answer.
 	if err != nil && !errors.Is(err, errNoOwner) && a.refused != nil {
 		a.refused(err)
 	}

@@ -130,7 +130,7 @@ func TestPage_call(t *testing.T) {
 	browser.awaitMotion("its own picture")
 
 	// Answer a call with a key.
-	kitchen.Wait("the connection", func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp })
+	kitchen.Wait("connection", func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp })
 	if _, err := workshop.Client.Call(t.Context(), api.CallRequest{Peer: "kitchen"}); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestPage_call(t *testing.T) {
 		`document.getElementById('privacy').getAttribute('aria-pressed') === 'true' && `+
 			includes(summaryText, "Privacy is on"))
 	browser.do(chromedp.Click(chromedp.CSS("#privacy")))
-	kitchen.Wait("no privacy", func(s api.Status) bool { return !s.Privacy })
+	kitchen.Wait("end of privacy", func(s api.Status) bool { return !s.Privacy })
 
 	// Stop the other device: the frame is dimmed and shows its age.
 	workshop.Stop()
@@ -214,7 +214,7 @@ func TestPage_call(t *testing.T) {
 	browser.awaitMotion("new frames")
 
 	browser.press("h")
-	kitchen.Wait("the end of the call", daemontest.NoCall)
+	kitchen.Wait("end of the call", daemontest.NoCall)
 	browser.wait("end of the call", includes(summaryText, "Call ended: you hung up."))
 	if reports := stopCollecting(); len(reports) > 0 {
 		t.Errorf("got errors on the page: %q", reports)
@@ -250,7 +250,7 @@ func TestPage_sevenTabs(t *testing.T) {
 	kitchen.Wait("privacy", func(s api.Status) bool { return s.Privacy })
 	tabs[1].wait("button pressed", `document.getElementById('privacy').getAttribute('aria-pressed') === 'true'`)
 	tabs[1].do(chromedp.Click(chromedp.CSS("#privacy")))
-	kitchen.Wait("no privacy", func(s api.Status) bool { return !s.Privacy })
+	kitchen.Wait("end of privacy", func(s api.Status) bool { return !s.Privacy })
 
 	tabs[2].open("about:blank")
 	seventh.awaitMotion("the picture, once another tab is closed")
@@ -309,7 +309,7 @@ func TestPage_hiddenRequestsNothing(t *testing.T) {
 	hide := `Object.defineProperty(document, 'hidden', {value: %v, configurable: true});
 		document.dispatchEvent(new Event('visibilitychange')); true`
 	eval[bool](browser, fmt.Sprintf(hide, true))
-	kitchen.Wait("no viewer", func(s api.Status) bool { return len(s.Viewers) == 0 })
+	kitchen.Wait("end of the viewers", func(s api.Status) bool { return len(s.Viewers) == 0 })
 	eval[bool](browser, fmt.Sprintf(hide, false))
 	browser.awaitMotion("new frames")
 }
@@ -364,7 +364,7 @@ func TestPage_tabOrder(t *testing.T) {
 	button := `[...document.querySelectorAll('button')].find(b => b.getAttribute('aria-label') === 'Call workshop')`
 	eval[bool](browser, button+`.focus(); true`)
 	browser.press(kb.Enter) // for the button, not for a message
-	kitchen.Wait("a call", daemontest.Seeing)
+	kitchen.Wait("call", daemontest.Seeing)
 	browser.awaitMotion("workshop's frame")
 
 	for eval[bool](browser, `document.activeElement !== document.body`) { // to the end of the page

@@ -16,8 +16,8 @@
 //   - The page survives a restart of the daemon.
 //   - Up to maxPages pages work at the same time. One more reports why it does
 //     not.
-//   - Connections that are idle or do not know the secret keep nobody out: they
-//     make room for new ones.
+//   - Connections that are idle or do not know the secret make room for new
+//     ones.
 //
 // Goroutines: the watcher, the HTTP server with its connections, one for each
 // feed that is requested, and for each page one that sends events and one for

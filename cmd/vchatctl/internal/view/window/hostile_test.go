@@ -106,7 +106,7 @@ func message(kind byte, n uint16, length uint32, fill byte) []byte {
 	return b
 }
 
-// No server makes this program panic, allocate without limit, or wait for ever.
+// No server makes this program panic, allocate without limit, or wait forever.
 func TestOpen_hostileServer(t *testing.T) {
 	after := func(setup []byte, reply func(n uint16, request []byte) []byte) func(net.Conn) {
 		return func(c net.Conn) {
