@@ -102,6 +102,7 @@ func (d *Daemon) callChanged(c call.Call) {
 	switch c.State {
 	case call.Resuming:
 		s.hasFrames = false
+		s.quiet = !s.interruptions.Allow()
 		if s.link != nil {
 			d.leaseCamera(s)
 		}
@@ -119,7 +120,9 @@ func (d *Daemon) callChanged(c call.Call) {
 			delete(d.sessions, c.Peer)
 		}
 	}
-	log.Info("call")
+	if c.State == call.Ended || s == nil || !s.quiet {
+		log.Info("call")
+	}
 	d.publishCall(c)
 	notify(d.statusDirty)
 	notify(d.statsDirty)

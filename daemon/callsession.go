@@ -3,6 +3,8 @@ package daemon
 import (
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"vchat/daemon/api"
 	"vchat/daemon/call"
 	"vchat/daemon/frame"
@@ -24,9 +26,22 @@ type callSession struct {
 
 	peerCamera      *wire.State // nil until the peer reports it
 	peerCameraSince time.Time   // begin of that state, on our clock
+
+	interruptions *rate.Limiter // logged ones
+	quiet         bool          // the last interruption is not logged
 }
 
-func newCallSession() *callSession { return &callSession{hub: frame.NewHub(), chat: newChat()} }
+// Of a call that is interrupted all the time, the log has the first
+// interruptions, then one an hour.
+const (
+	interruptionBurst = 10
+	interruptionPause = time.Hour
+)
+
+func newCallSession() *callSession {
+	return &callSession{hub: frame.NewHub(), chat: newChat(),
+		interruptions: rate.NewLimiter(rate.Every(interruptionPause), interruptionBurst)}
+}
 
 // attachLink sends our frames to an active call over its present link, and
 // stops sending in any other state.
@@ -83,7 +98,9 @@ func (d *Daemon) feedOf(l *link.Link, f *frame.Meta) *frame.Hub {
 	if !s.hasFrames && !f.Card {
 		s.hasFrames = true
 		d.publishCall(c)
-		d.log.Info("first frame received", "peer", c.Peer, "call_id", wire.CallID(c.ID))
+		if !s.quiet {
+			d.log.Info("first frame received", "peer", c.Peer, "call_id", wire.CallID(c.ID))
+		}
 	}
 	return s.hub
 }

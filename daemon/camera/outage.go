@@ -59,28 +59,49 @@ func (s *supervisor) reportFault(err error) {
 		begun = now
 	}
 	s.outage = outage{cause: c, reason: err.Error(), logged: s.outage.logged, begun: begun, since: now, nextCard: now}
-	if s.worthLogging(c, now) {
+	if s.faultQuota(c).allow(now) {
 		s.logFault()
 	}
 	s.refreshCard()
 }
 
-// worthLogging reports whether to log a fault. Some cameras and commands fail
-// again after a few frames, all the time: the log gets faultLogBurst lines of
-// each cause, then one per faultLogPause until the camera was healthy.
-func (s *supervisor) worthLogging(c *cause, now time.Time) bool {
-	l := s.faultLogs[c]
-	if l == nil || s.healthyAt.After(l.since) {
-		l = &faultLog{since: now, limiter: rate.NewLimiter(rate.Every(faultLogPause), faultLogBurst)}
-		s.faultLogs[c] = l
-	}
-	return l.limiter.AllowN(now, 1)
+// lineQuota limits the log lines of one kind. Some cameras and commands fail
+// all the time, and work in between: the log gets quotaBurst lines, then one
+// per quotaPause.
+type lineQuota struct {
+	limiter *rate.Limiter
+	omitted int // since the last line
 }
 
-// faultLog limits the log lines of one cause.
-type faultLog struct {
-	since   time.Time
-	limiter *rate.Limiter
+func newLineQuota() *lineQuota {
+	return &lineQuota{limiter: rate.NewLimiter(rate.Every(quotaPause), quotaBurst)}
+}
+
+// allow reports whether to log now, and counts if not.
+func (q *lineQuota) allow(now time.Time) bool {
+	if q.limiter.AllowN(now, 1) {
+		return true
+	}
+	q.omitted++
+	return false
+}
+
+// addOmitted adds the number of omitted lines, if any, to the attributes of
+// one.
+func (q *lineQuota) addOmitted(attrs []any) []any {
+	if q.omitted > 0 {
+		attrs = append(attrs, "omitted", q.omitted)
+	}
+	q.omitted = 0
+	return attrs
+}
+
+// faultQuota returns the quota of a cause.
+func (s *supervisor) faultQuota(c *cause) *lineQuota {
+	if s.faultQuotas[c] == nil {
+		s.faultQuotas[c] = newLineQuota()
+	}
+	return s.faultQuotas[c]
 }
 
 // logDevice returns the camera for the log.
@@ -93,14 +114,22 @@ func (s *supervisor) logFault() {
 	if o.cause.routine {
 		level = slog.LevelInfo
 	}
-	s.log.Log(s.ctx, level, "camera lost", "device", s.logDevice(), "cause", o.cause.name, "err", o.reason)
+	attrs := []any{"device", s.logDevice(), "cause", o.cause.name, "err", o.reason}
+	s.log.Log(s.ctx, level, "camera lost", s.faultQuota(o.cause).addOmitted(attrs)...)
 	o.logged = true
 }
 
+// logStep logs a step of the recovery, if the outage was logged.
+func (s *supervisor) logStep(level slog.Level, text string, attrs ...any) {
+	if s.outage.logged {
+		s.log.Log(s.ctx, level, text, attrs...)
+	}
+}
+
 const (
-	faultLogBurst    = 3
-	faultLogPause    = 10 * time.Minute
-	lastingFaultTime = 30 * time.Second // an outage of this length is logged in any case
+	quotaBurst       = 10
+	quotaPause       = time.Hour
+	lastingFaultTime = 5 * time.Minute // an outage of this length is logged in any case
 )
 
 // showStarting makes an outage one of a camera that is starting: its node is
@@ -133,6 +162,7 @@ func (s *supervisor) refreshCard() {
 	}
 	lost := o.cause.state == Lost || o.cause.state == Failed
 	if lost && !o.logged && time.Since(o.begun) >= lastingFaultTime {
+		s.faultQuota(o.cause).omitted-- // this one
 		s.logFault()
 	}
 	if o.card == nil {

@@ -3,6 +3,7 @@ package camera
 import (
 	"cmp"
 	"errors"
+	"log/slog"
 	"time"
 
 	"vchat/v4l2"
@@ -15,6 +16,7 @@ type recovery struct {
 	reopened   bool      // step 2, the camera
 	resets     int       // step 3, the USB device
 	resetAt    time.Time // of the last reset
+	resetErr   string    // of the last reset that failed
 	slowStarts int       // opened, but no first frame in time
 }
 
@@ -39,7 +41,7 @@ func (s *supervisor) restartStream(src source) error {
 		return err
 	}
 	s.counters.countRestart()
-	s.log.Info("camera stream restarted", "device", logDevice(src.info().device))
+	s.logStep(slog.LevelInfo, "camera stream restarted", "device", logDevice(src.info().device))
 	return nil
 }
 
@@ -54,7 +56,7 @@ func (s *supervisor) escalate(err error) {
 	r := &s.recovery
 	if !r.reopened {
 		r.restarted, r.reopened = true, true
-		s.log.Info("camera reopening", "device", s.logDevice())
+		s.logStep(slog.LevelInfo, "camera reopening", "device", s.logDevice())
 		return
 	}
 	interval := min(minResetInterval<<min(r.resets, 10), maxResetInterval)
@@ -77,10 +79,13 @@ func (s *supervisor) escalate(err error) {
 		done <- err
 	}()
 	if err := await(s, done); err != nil {
-		s.log.Warn("camera USB reset failed", "device", device, "err", err)
+		if text := err.Error(); text != r.resetErr { // a device without the right fails every time
+			r.resetErr = text
+			s.logStep(slog.LevelWarn, "camera USB reset failed", "device", device, "err", err)
+		}
 		return
 	}
 	s.counters.countUSBReset()
 	s.backoff = 0 // the camera returns soon
-	s.log.Info("camera USB device reset", "device", device)
+	s.logStep(slog.LevelInfo, "camera USB device reset", "device", device)
 }

@@ -296,15 +296,15 @@ func TestExec_flapping(t *testing.T) {
 	defer r.stop()
 	rd := r.Hub().Subscribe()
 	defer rd.Close()
-	for range 6 {
+	for range quotaBurst + 3 {
 		r.frame(rd)
 		r.card(rd)
 	}
 	log := r.log.String()
-	if n := strings.Count(log, "camera lost"); n != faultLogBurst {
-		t.Errorf("got %d lines of camera lost, want %d:\n%s", n, faultLogBurst, log)
+	if n := strings.Count(log, "camera lost"); n != quotaBurst {
+		t.Errorf("got %d lines of camera lost, want %d:\n%s", n, quotaBurst, log)
 	}
-	if n := strings.Count(log, "camera recovered"); n > faultLogBurst {
-		t.Errorf("got %d lines of camera recovered, want at most %d:\n%s", n, faultLogBurst, log)
+	if n := strings.Count(log, "camera recovered"); n > quotaBurst {
+		t.Errorf("got %d lines of camera recovered, want at most %d:\n%s", n, quotaBurst, log)
 	}
 }

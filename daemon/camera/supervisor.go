@@ -35,8 +35,7 @@ type supervisor struct {
 	size         [2]int    // of the frames, and so of the cards
 	outage       outage
 	recovery     recovery
-	faultLogs    map[*cause]*faultLog
-	healthyAt    time.Time // the last time that frames had arrived for healthyAfter
+	faultQuotas  map[*cause]*lineQuota
 	warnings     warnings
 	failures     int           // failed tries since the camera was healthy
 	backoff      int           // failed tries since then or since the last device event
@@ -46,7 +45,7 @@ type supervisor struct {
 }
 
 func newSupervisor(c *Camera) *supervisor {
-	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour), faultLogs: map[*cause]*faultLog{}}
+	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour), faultQuotas: map[*cause]*lineQuota{}, warnings: newWarnings()}
 	s.timer.Stop()
 	return s
 }
@@ -282,7 +281,7 @@ func (s *supervisor) read(src source) error {
 				first = newest
 			}
 			if newest.Sub(first) >= healthyAfter {
-				s.failures, s.backoff, s.recovery, s.healthyAt = 0, 0, recovery{}, newest
+				s.failures, s.backoff, s.recovery = 0, 0, recovery{}
 				s.checkRate(src)
 			}
 			if limit = frameTimeout(&intervals); !intervals.known() {

@@ -20,11 +20,16 @@ type warnings struct {
 	loggedAt [warningCount]time.Time
 
 	lowRate     string    // the warning about the frame rate; "": none
+	lowLogged   bool      // lowRate
 	lowRateFPS  float64   // the rate in lowRate
 	nextCheck   time.Time // of the rate
 	lastCheck   time.Time
 	brokenSoFar uint64 // broken frames until lastCheck
+
+	openQuota, lowQuota *lineQuota // of logged and lowRate
 }
+
+func newWarnings() warnings { return warnings{openQuota: newLineQuota(), lowQuota: newLineQuota()} }
 
 // warningID is a kind of warning that a source sets while it is open.
 type warningID int
@@ -37,10 +42,10 @@ const (
 
 const (
 	rateCheckInterval = 5 * time.Second
-	lowRateShare      = 0.8              // of the promised rate; a lower one is a warning
-	rateChangeShare   = 0.2              // of lowRateFPS; a larger change updates the warning
-	wrongRateFactor   = 1.2              // of the promised rate; a higher one shows that the promise is wrong
-	warningLogPause   = 10 * time.Minute // between two log lines of the same kind
+	lowRateShare      = 0.8       // of the promised rate; a lower one is a warning
+	rateChangeShare   = 0.2       // of lowRateFPS; a larger change updates the warning
+	wrongRateFactor   = 1.2       // of the promised rate; a higher one shows that the promise is wrong
+	warningLogPause   = time.Hour // between two log lines of the same kind
 )
 
 // setWarnings takes the warnings of a source and logs new ones.
@@ -55,7 +60,7 @@ func (s *supervisor) setWarnings(info sourceInfo) {
 			w.rate = err.Error()
 		}
 	}
-	if !slices.Equal(w.atOpen, w.logged) {
+	if !slices.Equal(w.atOpen, w.logged) && w.openQuota.allow(time.Now()) { // auto may alternate between two cameras
 		w.logged = w.atOpen
 		for _, text := range w.atOpen {
 			s.log.Warn("camera differs from its configuration", "device", s.logDevice(), "err", text)
@@ -117,8 +122,11 @@ func (s *supervisor) checkRate(src source) {
 	}
 	switch {
 	case low && !warned: // the log does not follow the rate, which changes all the time
-		s.log.Warn("camera frame rate low", "device", s.logDevice(), "err", w.lowRate)
-	case !low:
+		if w.lowLogged = w.lowQuota.allow(now); w.lowLogged {
+			attrs := []any{"device", s.logDevice(), "err", w.lowRate}
+			s.log.Warn("camera frame rate low", w.lowQuota.addOmitted(attrs)...)
+		}
+	case !low && w.lowLogged:
 		s.log.Info("camera frame rate recovered", "device", logDevice(info.device))
 	}
 	s.publishWarnings()

@@ -97,7 +97,8 @@ func (p *peer) activate(l *Link) bool {
 	p.noteInstance()
 	p.removePending(l)
 	p.linkCount++
-	p.lastErr, p.logged, p.mismatch = nil, nil, mismatch{}
+	p.lastErr, p.mismatch = nil, mismatch{}
+	isNew := p.outage.end(time.Now())
 	switch p.book.lastRemote = l.Remote(); {
 	case !l.dialled:
 	case p.book.isFound(l.Remote()):
@@ -113,8 +114,10 @@ func (p *peer) activate(l *Link) bool {
 		old.end(errReplaced)
 	}
 	p.wakeDialer()
-	p.links.cfg.Log.Info("link up", "peer", p.Name, "address", l.Remote(), "dialled_by", l.dialledBy(),
-		"software", l.theirs.Software)
+	if isNew {
+		p.links.cfg.Log.Info("link up", "peer", p.Name, "address", l.Remote(), "dialled_by", l.dialledBy(),
+			"software", l.theirs.Software)
+	}
 	p.links.cfg.Handler.Up(l)
 	return true
 }

@@ -93,8 +93,14 @@ func (p *peer) keepDialling() {
 	defer d.stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	lasting := time.NewTimer(0)
+	defer lasting.Stop()
 	for {
 		timer.Stop()
+		lasting.Stop()
+		if wait, ok := p.untilLasting(); ok {
+			lasting.Reset(max(wait, time.Millisecond))
+		}
 		if due, ok := d.due(); ok {
 			timer.Reset(time.Until(due))
 		}
@@ -103,6 +109,8 @@ func (p *peer) keepDialling() {
 			d.start()
 		case r := <-d.results:
 			d.onResult(r)
+		case <-lasting.C:
+			p.logLasting()
 		case <-p.wake:
 		case <-p.ctx.Done():
 			return

@@ -32,6 +32,7 @@ type device struct {
 	links   *link.Links
 	handler link.Handler // nil: itself
 	config  func(*link.Config)
+	end     func() // ends Run
 
 	mu             sync.Mutex
 	wanted         link.Wanted
@@ -147,14 +148,15 @@ func (tn *testNet) run(d *device) {
 	done := make(chan error, 1)
 	go func() { done <- d.links.Run(ctx) }()
 	var once sync.Once
-	tn.stop = append(tn.stop, func() {
+	d.end = func() {
 		once.Do(func() {
 			cancel()
 			if err := <-done; err != nil {
 				tn.t.Errorf("%s: Run: %v", d.name, err)
 			}
 		})
-	})
+	}
+	tn.stop = append(tn.stop, d.end)
 }
 
 func (tn *testNet) close() {

@@ -51,7 +51,7 @@ type peer struct {
 	refusedAt    time.Time // when lastErr was permanent
 	mismatch     mismatch
 	failedAt     time.Time
-	logged       map[string]bool // by logKey, since the last link
+	outage       outageLog
 }
 
 // Status describes the link to a peer.
@@ -75,7 +75,8 @@ func newPeer(ls *Links, p Peer) *peer {
 	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address}, links: ls,
 		wake: make(chan struct{}, 1), switching: new(sync.Mutex), limits: newLimits(),
 		probes: probes{turn: make(chan struct{}, 1)},
-		pause:  newBackoff(100*time.Millisecond, 2*time.Second)}
+		pause:  newBackoff(100*time.Millisecond, 2*time.Second),
+		outage: newOutageLog()}
 }
 
 func (p *peer) link() *Link {
@@ -231,21 +232,10 @@ func (p *peer) onFailure(err error) {
 	if isPermanent(err) {
 		p.refusedAt = time.Now()
 	}
-	key := logKey(err)
-	isNew := !p.logged[key] && len(p.logged) < maxLogged
-	if isNew {
-		if p.logged == nil {
-			p.logged = map[string]bool{}
-		}
-		p.logged[key] = true
-	}
+	isNew, omitted := p.outage.add(logKey(err), time.Now(), p.failedAt)
 	p.mu.Unlock()
 	if isNew {
-		level := slog.LevelWarn
-		if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeShutdown {
-			level = slog.LevelInfo
-		}
-		p.links.cfg.Log.Log(p.ctx, level, "link down", append([]any{"peer", p.Name, "err", err}, hints(err)...)...)
+		p.logDown(err, omitted)
 	}
 	if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeSelfCall {
 		p.links.twin.set("by " + p.Name) // logged above
@@ -253,6 +243,45 @@ func (p *peer) onFailure(err error) {
 	if isPermanent(err) {
 		p.links.cfg.Handler.Refused(p.Name, err)
 	}
+}
+
+// logDown logs why there is no link, and how many links up and down were not
+// logged before.
+func (p *peer) logDown(err error, omitted int) {
+	level := slog.LevelWarn
+	if bye := (*ByeError)(nil); errors.As(err, &bye) && bye.Code == wire.CodeShutdown {
+		level = slog.LevelInfo
+	}
+	attrs := append([]any{"peer", p.Name, "err", err}, hints(err)...)
+	if omitted > 0 {
+		attrs = append(attrs, "omitted", omitted)
+	}
+	p.links.cfg.Log.Log(p.ctx, level, "link down", attrs...)
+}
+
+// logLasting logs an outage that has become a lasting one.
+func (p *peer) logLasting() {
+	p.mu.Lock()
+	err := p.lastErr
+	if p.current != nil || err == nil {
+		p.mu.Unlock()
+		return
+	}
+	isNew, omitted := p.outage.add(logKey(err), time.Now(), p.failedAt)
+	p.mu.Unlock()
+	if isNew {
+		p.logDown(err, omitted)
+	}
+}
+
+// untilLasting returns when to call logLasting, if at all.
+func (p *peer) untilLasting() (time.Duration, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current != nil || p.lastErr == nil || !p.outage.isSilent() {
+		return 0, false
+	}
+	return time.Until(p.failedAt.Add(lastingOutage)), true
 }
 
 // hints returns what a user can do about a key that has changed, for the log.
@@ -265,6 +294,3 @@ func hints(err error) []any {
 	}
 	return nil
 }
-
-// maxLogged limits the log lines of one outage.
-const maxLogged = 8

@@ -30,8 +30,8 @@ const (
 
 	// Lines of the log in an hour.
 	linesPerOrigin = 4
-	linesPerGroup  = 64
-	linesInAll     = 512 // for each of the internet and the local networks
+	linesPerGroup  = 16
+	linesInAll     = 64 // for each of the internet and the local networks
 	lineInterval   = time.Hour
 )
 

@@ -92,3 +92,35 @@ func TestRefusals_linesOfTheHome(t *testing.T) {
 		t.Error("a device of the home: got no line in the log")
 	}
 }
+
+// TestRefusals_day counts the lines in a day of knocking.
+func TestRefusals_day(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		knock func(n int) Refusal
+		lines int // at most
+	}{
+		{"one device", func(int) Refusal { return stranger(1, "203.0.113.7") }, 1},
+		{"64 devices in turns", func(n int) Refusal { return stranger(n%maxRefusals, fmt.Sprintf("192.0.%d.7", n%64)) }, 64},
+		{"a new key each time", func(n int) Refusal { return stranger(n, "203.0.113.7") }, 24 * linesPerOrigin},
+		{"a new key of a /16 each time", func(n int) Refusal {
+			return stranger(n, fmt.Sprintf("203.0.%d.%d", n/100%250, n%100))
+		}, 24 * linesPerGroup},
+		{"the whole internet", func(n int) Refusal {
+			return stranger(n, fmt.Sprintf("%d.%d.0.7", 20+n%90, n/90%250))
+		}, 24 * linesInAll},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var r refusals
+			start, lines := time.Unix(0, 0), 0
+			for at := time.Duration(0); at < 24*time.Hour; at += 2 * time.Second {
+				if r.add(tt.knock(int(at/(2*time.Second))), start.Add(at)) {
+					lines++
+				}
+			}
+			if lines == 0 || lines > tt.lines {
+				t.Errorf("got %d lines in a day, want 1 to %d", lines, tt.lines)
+			}
+		})
+	}
+}

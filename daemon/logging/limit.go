@@ -12,8 +12,8 @@ import (
 // The quota of lines per peer: a known peer must not be able to fill the
 // journal.
 const (
-	peerLineBurst = 60               // lines at once
-	peerLineEvery = 10 * time.Second // after that, between two lines
+	peerLineBurst = 60          // lines at once
+	peerLineEvery = time.Minute // after that, between two lines
 )
 
 // LimitPeers returns a handler that limits the records below slog.LevelError

@@ -168,9 +168,7 @@ func TestVivid_faults(t *testing.T) {
 		"inject_vidioc_reqbufs_error", "inject_vidioc_qbuf_error", "inject_vidioc_streamon_error",
 	} {
 		t.Run(control, func(t *testing.T) {
-			// The log names three faults of one cause, and then one only after
-			// 5 s of frames.
-			time.Sleep(6 * time.Second)
+			time.Sleep(6 * time.Second) // until the camera counts as healthy
 			sh(t, alice.ctl("hangup"))
 			alice.await(t, "a closed camera", func(st deviceStatus) bool { return st.Camera.State == "idle" })
 			before, cursor := alice.status(t), alice.journalCursor(t)
