@@ -17,10 +17,10 @@ import (
 	"strings"
 )
 
-// Acquaintance is a secret that two devices share once each has the public key
-// of the other. With it a device proves in its ClientHello, before any costly
-// computation, that it is one that the other knows. It authenticates nothing:
-// that is what the handshake is for. See section 1 of PROTOCOL.md.
+// Acquaintance is a key that two devices share. With it a device proves in its
+// ClientHello, before any costly computation, that it is one that the other
+// knows. It authenticates nothing: that is what the handshake is for. See
+// section 1 of PROTOCOL.md.
 type Acquaintance struct{ key [sha256.Size]byte }
 
 // Nonce makes each proof another one.
@@ -28,11 +28,23 @@ type Nonce [8]byte
 
 const (
 	acquaintanceInfo = "vchat acquaintance 1"
+	introductionInfo = "vchat introduction 1"
 	proofPrefix      = "vchat-known/"
 	proofSize        = 16 // bytes of the MAC
 )
 
-// Acquaint returns what this device shares with the device of a public key.
+// Introduce returns what two devices share that have only the id of each other.
+// Ids are no secrets, but a stranger does not know which ids belong together.
+func Introduce(client, server ID) Acquaintance {
+	key, err := hkdf.Key(sha256.New, slices.Concat(client[:], server[:]), nil, introductionInfo, sha256.Size)
+	if err != nil {
+		panic(err) // only for a size that HKDF cannot give
+	}
+	return Acquaintance{[sha256.Size]byte(key)}
+}
+
+// Acquaint returns what this device shares with the device of a public key:
+// a secret.
 func (i *Identity) Acquaint(peer ed25519.PublicKey) (Acquaintance, error) {
 	private, err := ecdh.X25519().NewPrivateKey(montgomeryPrivate(i.key))
 	if err != nil {

@@ -62,6 +62,21 @@ func TestAcquaint_vector(t *testing.T) {
 	}
 }
 
+func TestIntroduce_vector(t *testing.T) {
+	v := knownVector(t)
+	client, server := ID(v("client_id")), ID(v("server_id"))
+	shared := Introduce(client, server)
+	if !bytes.Equal(shared.key[:], v("introduction_key")) {
+		t.Errorf("got key %x, want %x", shared.key, v("introduction_key"))
+	}
+	if got, want := shared.proof(Nonce(v("nonce")), client, server), v("introduction_protocol"); got != string(want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if Introduce(server, client) == shared {
+		t.Error("got the same key in the other direction")
+	}
+}
+
 func TestAcquaint_badKeys(t *testing.T) {
 	device := mustNew(t)
 	one := make([]byte, ed25519.PublicKeySize) // y = 1, the neutral element

@@ -10,10 +10,11 @@ import (
 	"vchat/daemon/identity"
 )
 
-// acquaintances are the peers whose public key is known: from a link, or from
-// one before the last restart. Such a peer proves in its ClientHello who it is,
-// and then waits in a queue of its own: no other device keeps it out, not even
-// by a flood from its own address. It is safe for concurrent use.
+// acquaintances are the peers. A peer whose public key is known, from a link or
+// from one before the last restart, proves in its ClientHello who it is, and
+// waits apart from all others: no stranger keeps it out, not even with a flood
+// from its own address. A peer that had no link yet proves that it knows both
+// ids, and waits apart from those that do not. It is safe for concurrent use.
 type acquaintances struct {
 	own *identity.Identity
 
@@ -22,12 +23,22 @@ type acquaintances struct {
 }
 
 type acquaintance struct {
-	key ed25519.PublicKey
+	introduction identity.Acquaintance // of the peer, when it dials
+	key          ed25519.PublicKey     // nil: unknown
 	// shared is computed when it is needed: that of many peers would delay the
-	// start.
+	// start. It is nil if key is.
 	shared func() (identity.Acquaintance, error)
 	used   []identity.Nonce // lately, oldest first
 }
+
+// proof is what a ClientHello proves about the device that sent it.
+type proof int
+
+const (
+	proofOfNothing proof = iota
+	proofOfIDs           // it knows the ids of this device and of a peer
+	proofOfPeer          // it is a peer
+)
 
 // maxNonces is how many used nonces of a peer are remembered. A device on the
 // path that repeats a recorded ClientHello gains at most one place with it
@@ -44,25 +55,35 @@ func newAcquaintances(own *identity.Identity, keys []ed25519.PublicKey) *acquain
 	return a
 }
 
+// add returns what is kept of a device. The caller holds mu.
+func (a *acquaintances) add(id identity.ID) *acquaintance {
+	if a.peers[id] == nil {
+		a.peers[id] = &acquaintance{introduction: identity.Introduce(id, a.own.ID())}
+	}
+	return a.peers[id]
+}
+
+// configure sets the ids of the peers. It forgets all other devices.
+func (a *acquaintances) configure(peers map[identity.ID]*peer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.peers, func(id identity.ID, _ *acquaintance) bool { return peers[id] == nil })
+	for id := range peers {
+		a.add(id)
+	}
+}
+
 // learn reports whether key, of the device id, is new.
 func (a *acquaintances) learn(id identity.ID, key ed25519.PublicKey) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.peers[id] != nil {
+	if x := a.peers[id]; x != nil && x.key != nil {
 		return false
 	}
+	x := a.add(id)
 	key = slices.Clone(key)
-	a.peers[id] = &acquaintance{key: key, shared: sync.OnceValues(func() (identity.Acquaintance, error) {
-		return a.own.Acquaint(key)
-	})}
+	x.key, x.shared = key, sync.OnceValues(func() (identity.Acquaintance, error) { return a.own.Acquaint(key) })
 	return true
-}
-
-// retain forgets the devices that are no peers.
-func (a *acquaintances) retain(isPeer func(identity.ID) bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	maps.DeleteFunc(a.peers, func(id identity.ID, _ *acquaintance) bool { return !isPeer(id) })
 }
 
 // keys returns the public keys in the order of the ids.
@@ -71,7 +92,9 @@ func (a *acquaintances) keys() []ed25519.PublicKey {
 	defer a.mu.Unlock()
 	var all []ed25519.PublicKey
 	for _, id := range slices.SortedFunc(maps.Keys(a.peers), identity.ID.Compare) {
-		all = append(all, a.peers[id].key)
+		if key := a.peers[id].key; key != nil {
+			all = append(all, key)
+		}
 	}
 	return all
 }
@@ -80,37 +103,52 @@ func (a *acquaintances) keys() []ed25519.PublicKey {
 func (a *acquaintances) clientConfig(peer identity.ID) *tls.Config {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if x := a.peers[peer]; x != nil {
-		if shared, err := x.shared(); err == nil {
-			return a.own.ClientConfigFor(peer, &shared)
+	shared := identity.Introduce(a.own.ID(), peer)
+	if x := a.peers[peer]; x != nil && x.key != nil {
+		if of, err := x.shared(); err == nil {
+			shared = of
 		}
 	}
-	return a.own.ClientConfig()
+	return a.own.ClientConfigFor(peer, &shared)
 }
 
-// proves reports whether the protocols of a ClientHello contain a proof of a
-// peer that was not used before. It costs one MAC for each peer.
-func (a *acquaintances) proves(protocols []string) bool {
-	nonce, proof, ok := identity.ProofNonce(protocols)
+// proven returns what the protocols of a ClientHello prove. A repeated proof is
+// worth nothing. It costs two MACs for each peer.
+func (a *acquaintances) proven(protocols []string) proof {
+	nonce, text, ok := identity.ProofNonce(protocols)
 	if !ok {
-		return false
+		return proofOfNothing
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, x := range a.peers {
-		shared, err := x.shared()
-		if err != nil || !a.own.Proves(&shared, id, nonce, proof) {
+		got := proofOfNothing
+		switch {
+		case x.isFrom(a.own, id, nonce, text):
+			got = proofOfPeer
+		case a.own.Proves(&x.introduction, id, nonce, text):
+			got = proofOfIDs
+		default:
 			continue
 		}
 		if slices.Contains(x.used, nonce) {
-			return false
+			return proofOfNothing
 		}
 		if x.used = append(x.used, nonce); len(x.used) > maxNonces {
 			x.used = slices.Delete(x.used, 0, 1)
 		}
-		return true
+		return got
 	}
-	return false
+	return proofOfNothing
+}
+
+// isFrom reports whether a proof is one of the peer id, and not of its ids only.
+func (x *acquaintance) isFrom(own *identity.Identity, id identity.ID, nonce identity.Nonce, proof string) bool {
+	if x.key == nil {
+		return false
+	}
+	shared, err := x.shared()
+	return err == nil && own.Proves(&shared, id, nonce, proof)
 }
 
 // learnKey keeps the public key of a peer, and passes on all of them if it is

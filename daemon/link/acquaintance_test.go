@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
-	"slices"
 	"testing"
 
 	"vchat/daemon/identity"
@@ -31,43 +30,55 @@ func TestAcquaintances(t *testing.T) {
 	mallory, malloryKey := newIdentity(t)
 	atAlice := newAcquaintances(alice, []ed25519.PublicKey{bobKey, nil, make([]byte, 32)})
 	atBob := newAcquaintances(bob, nil)
-	if got := atBob.clientConfig(alice.ID()).NextProtos; !slices.Equal(got, []string{identity.ALPN}) {
-		t.Errorf("before a link: got protocols %q", got)
+	prove := func(a *acquaintances) []string { return a.clientConfig(alice.ID()).NextProtos }
+	if got := atAlice.proven(prove(atBob)); got != proofOfIDs {
+		t.Errorf("before a link: got proof %v, want one of the ids", got)
 	}
 	if !atBob.learn(alice.ID(), aliceKey) || atBob.learn(alice.ID(), aliceKey) {
 		t.Error("learn: want true once")
 	}
-	hello := atBob.clientConfig(alice.ID()).NextProtos
-	if !atAlice.proves(hello) {
-		t.Error("a peer's proof is refused")
+	hello := prove(atBob)
+	if got := atAlice.proven(hello); got != proofOfPeer {
+		t.Errorf("after a link: got proof %v, want one of the peer", got)
 	}
-	if atAlice.proves(hello) {
-		t.Error("a repeated proof counts")
+	if got := atAlice.proven(hello); got != proofOfNothing {
+		t.Errorf("repeated: got proof %v, want none", got)
 	}
 	for range maxNonces - 1 {
-		if !atAlice.proves(atBob.clientConfig(alice.ID()).NextProtos) {
-			t.Fatal("a new proof is refused")
+		if got := atAlice.proven(prove(atBob)); got != proofOfPeer {
+			t.Fatalf("next: got proof %v, want one of the peer", got)
 		}
 	}
-	if atAlice.proves(hello) {
-		t.Errorf("a proof repeated after %d others counts", maxNonces-1)
+	if got := atAlice.proven(hello); got != proofOfNothing {
+		t.Errorf("repeated after %d others: got proof %v, want none", maxNonces-1, got)
 	}
 	if n := len(atAlice.peers[bob.ID()].used); n != maxNonces {
 		t.Errorf("got %d nonces, want %d", n, maxNonces)
 	}
-	// A device that knows both ids and public keys still has no proof.
+	// Both ids and public keys are not enough to be bob.
 	atMallory := newAcquaintances(mallory, []ed25519.PublicKey{aliceKey, bobKey})
-	if atAlice.proves(atMallory.clientConfig(alice.ID()).NextProtos) {
-		t.Error("a stranger's proof counts")
+	if got := atAlice.proven(prove(atMallory)); got != proofOfNothing {
+		t.Errorf("stranger: got proof %v, want none", got)
 	}
 	atAlice.learn(mallory.ID(), malloryKey)
-	atAlice.retain(func(id identity.ID) bool { return id != bob.ID() })
-	if atAlice.proves(atBob.clientConfig(alice.ID()).NextProtos) {
-		t.Error("the proof of a removed peer counts")
+	carol, _ := newIdentity(t)
+	atAlice.configure(map[identity.ID]*peer{mallory.ID(): {}, carol.ID(): {}})
+	if got := atAlice.proven(prove(atBob)); got != proofOfNothing {
+		t.Errorf("removed peer: got proof %v, want none", got)
 	}
-	if got := atAlice.keys(); !slices.ContainsFunc(got,
-		func(k ed25519.PublicKey) bool { return k.Equal(malloryKey) }) ||
-		slices.ContainsFunc(got, func(k ed25519.PublicKey) bool { return k.Equal(bobKey) }) {
+	if got := atAlice.proven(prove(atMallory)); got != proofOfPeer {
+		t.Errorf("peer: got proof %v, want one of the peer", got)
+	}
+	if got := atAlice.proven(prove(newAcquaintances(carol, nil))); got != proofOfIDs {
+		t.Errorf("new peer: got proof %v, want one of the ids", got)
+	}
+	// An introduction is no proof in the other direction.
+	atCarol := newAcquaintances(carol, nil)
+	atCarol.configure(map[identity.ID]*peer{alice.ID(): {}})
+	if got := atCarol.proven(prove(newAcquaintances(carol, nil))); got != proofOfNothing {
+		t.Errorf("proof for another device: got %v, want none", got)
+	}
+	if got := atAlice.keys(); len(got) != 1 || !got[0].Equal(malloryKey) {
 		t.Errorf("got keys %x", got)
 	}
 }
@@ -100,7 +111,7 @@ func TestLinks_sendsProof(t *testing.T) {
 	if err := tls.Server(c, config).Handshake(); err != nil {
 		t.Error(err)
 	}
-	if atBob := newAcquaintances(bob, []ed25519.PublicKey{aliceKey}); !atBob.proves(protocols) {
+	if atBob := newAcquaintances(bob, []ed25519.PublicKey{aliceKey}); atBob.proven(protocols) != proofOfPeer {
 		t.Errorf("got protocols %q, want a proof", protocols)
 	}
 	stop()

@@ -21,8 +21,9 @@ import (
 //
 // Each of the three rooms is bounded. Strangers cannot keep a peer out, because
 //
-//   - a peer that has had a link proves so in its ClientHello, and then has
-//     rooms and turns that strangers do not have (acquaintance.go),
+//   - a peer proves in its ClientHello that it had a link, or knows both ids,
+//     and then has rooms and turns that strangers do not have
+//     (acquaintance.go),
 //   - addresses of which a peer is known have rooms and turns of their own,
 //   - a full waiting room evicts at random in the most crowded group of
 //     origins: one house or provider prefix only displaces itself. A peer sends
@@ -34,10 +35,10 @@ import (
 //   - who has had a turn stays for maxHandshaking divided by the rate of turns:
 //     half a second at least, for the round trip.
 const (
-	maxWaiting     = 96  // in each lane
-	maxHandshaking = 192 // the same
-	maxRefused     = 32  // the same
-	maxServed      = 768 // connections in the rooms, and evicted ones whose goroutine has not ended
+	maxWaiting     = 96   // in each lane
+	maxHandshaking = 192  // the same
+	maxRefused     = 32   // the same
+	maxServed      = 1024 // connections in the rooms, and evicted ones whose goroutine has not ended
 
 	handshakeShare = 0.2 // of a core, for each lane
 	maxTurnRate    = 400 // a second
@@ -72,8 +73,8 @@ func (v *visitor) from() origin { return v.origin }
 // room is a bounded set of visitors, sorted by origin.
 type room []*visitor
 
-// lane is what either strangers, or known addresses, or peers with a proof have
-// for themselves.
+// lane is what either strangers, or known addresses, or connections with one
+// kind of proof have for themselves.
 type lane struct {
 	waiting, handshaking, refused room
 	turns                         *rate.Limiter
@@ -84,7 +85,7 @@ type lane struct {
 type admission struct {
 	mu               sync.Mutex
 	strangers, known lane
-	proven           lane
+	proven           [2]lane             // for proofOfIDs and proofOfPeer
 	peers            map[string][]origin // where each peer came from, or is configured; newest first
 	wasted           map[origin]time.Time
 	timer            *time.Timer // gives the next turns; nil: nobody waits for one
@@ -106,7 +107,8 @@ type Visitors struct {
 // lane.
 func newAdmission(turnRate float64) *admission {
 	newLane := func() lane { return lane{turns: rate.NewLimiter(rate.Limit(turnRate), turnBurst)} }
-	return &admission{strangers: newLane(), known: newLane(), proven: newLane(),
+	return &admission{strangers: newLane(), known: newLane(),
+		proven: [...]lane{newLane(), newLane()},
 		peers:  map[string][]origin{},
 		wasted: map[origin]time.Time{}, random: rand.IntN}
 }
@@ -135,28 +137,29 @@ func (a *admission) enter(v *visitor) time.Duration {
 	if a.isKnown(v.origin) {
 		v.lane = &a.known
 	}
-	a.move(v, &v.lane.waiting)
-	if len(v.lane.waiting) > maxWaiting {
-		crowd := mostCrowded(v.lane.waiting)
-		a.evict(crowd[a.random(len(crowd))])
-	}
+	a.wait(v)
 	if len(v.lane.waiting) > maxWaiting/2 {
 		return crowdedHelloTimeout
 	}
 	return handshakeTimeout
 }
 
+// wait moves v to the waiting room of its lane. The caller holds mu.
+func (a *admission) wait(v *visitor) {
+	a.move(v, &v.lane.waiting)
+	if len(v.lane.waiting) > maxWaiting {
+		a.evictFrom(v.lane.waiting)
+	}
+}
+
 // await waits until v may begin its handshake. It returns false if v was
-// evicted. isProven is whether it has proved to be a peer.
-func (a *admission) await(v *visitor, isProven bool) bool {
+// evicted.
+func (a *admission) await(v *visitor, proven proof) bool {
 	a.mu.Lock()
 	v.ready = true
-	if isProven && v.room != nil {
-		v.lane = &a.proven
-		a.move(v, &v.lane.waiting)
-		if len(v.lane.waiting) > maxWaiting {
-			a.evict(oldest(v.lane.waiting))
-		}
+	if proven != proofOfNothing && v.room != nil {
+		v.lane = &a.proven[proven-proofOfIDs]
+		a.wait(v)
 	}
 	a.giveTurns(time.Now())
 	a.mu.Unlock()
@@ -187,7 +190,9 @@ func (a *admission) giveTurns(now time.Time) {
 	}
 }
 
-func (a *admission) lanes() [3]*lane { return [...]*lane{&a.strangers, &a.known, &a.proven} }
+func (a *admission) lanes() [4]*lane {
+	return [...]*lane{&a.strangers, &a.known, &a.proven[0], &a.proven[1]}
+}
 
 // giveTurns reports whether there are more that wait for a turn.
 func (l *lane) giveTurns(a *admission, now time.Time) bool {
@@ -282,12 +287,18 @@ func (a *admission) shed() {
 	for range shedBatch {
 		for _, r := range []room{a.strangers.waiting, a.strangers.handshaking, a.known.waiting} {
 			if len(r) > 0 {
-				crowd := mostCrowded(r)
-				a.evict(crowd[a.random(len(crowd))])
+				a.evictFrom(r)
 				break
 			}
 		}
 	}
+}
+
+// evictFrom closes a random visitor of the most crowded origins. The caller
+// holds mu.
+func (a *admission) evictFrom(r room) {
+	crowd := mostCrowded(r)
+	a.evict(crowd[a.random(len(crowd))])
 }
 
 // evict closes a visitor. The caller holds mu.

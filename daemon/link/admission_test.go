@@ -51,7 +51,7 @@ type flood struct {
 	hello bool               // the strangers send a ClientHello, and then nothing
 	peer  origin
 	known bool          // the address of the peer is known
-	proof bool          // the peer proves that it is one
+	proof proof         // of the peer
 	rtt   time.Duration // of the peer
 	least int           // links; 0: floodTries
 }
@@ -99,7 +99,7 @@ func (f flood) strangers(a *admission, work *sync.WaitGroup, over chan struct{})
 		work.Go(func() {
 			defer left.Stop()
 			defer a.leave(v)
-			if f.hello && a.await(v, false) {
+			if f.hello && a.await(v, proofOfNothing) {
 				left.Reset(handshakeTimeout)
 			}
 			select {
@@ -185,13 +185,14 @@ func TestAdmission_flood(t *testing.T) {
 		{"an IPv6 /32", flood{from: spread(at("2001:db8::"), 16), peer: at("2001:db9::")}},
 		// The peer has the same chance as each stranger.
 		{"anywhere", flood{from: anywhere(), peer: at("198.51.100.1"), least: 1}},
+		{"anywhere, with a proof of ids", flood{from: anywhere(), peer: at("198.51.100.1"), proof: proofOfIDs}},
 		{"anywhere, known", flood{from: anywhere(), peer: at("198.51.100.1"), known: true}},
 		{"the address of the peer, known", flood{from: func(int) origin { return at("198.51.100.1") },
-			peer: at("198.51.100.1"), known: true, proof: true}},
+			peer: at("198.51.100.1"), known: true, proof: proofOfPeer}},
 		{"the address of the peer", flood{from: func(int) origin { return at("198.51.100.1") },
-			peer: at("198.51.100.1"), proof: true}},
+			peer: at("198.51.100.1"), proof: proofOfPeer}},
 		{"the /64 of the peer, known", flood{from: func(int) origin { return at("2001:db8:5::9") },
-			peer: at("2001:db8:5::1"), known: true, proof: true}},
+			peer: at("2001:db8:5::1"), known: true, proof: proofOfPeer}},
 		{"the local network", flood{from: spread(at("10.0.0.0"), 0), peer: at("10.9.9.9")}},
 	} {
 		for _, hello := range []bool{false, true} {

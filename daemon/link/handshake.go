@@ -68,7 +68,7 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 func (ls *Links) serverConfig(raw net.Conn, v *visitor) *tls.Config {
 	c := ls.cfg.Identity.ServerConfig()
 	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !ls.admission.await(v, ls.acquaintances.proves(hello.SupportedProtos)) {
+		if !ls.admission.await(v, ls.acquaintances.proven(hello.SupportedProtos)) {
 			return nil, errEvicted
 		}
 		_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))

@@ -265,7 +265,7 @@ func (ls *Links) Configure(name string, peers []Peer) {
 			p.stop(errForgotten)
 		}
 	}
-	ls.acquaintances.retain(func(id identity.ID) bool { return ls.byID[id] != nil })
+	ls.acquaintances.configure(ls.byID)
 	// Last: a replaced peer must end before its successor of the same name has
 	// events.
 	for _, p := range ls.peers {
