@@ -14,6 +14,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -308,6 +309,9 @@ func (r *relay) forward(ctx context.Context, near net.Conn) {
 	}
 	defer far.Close()
 	defer context.AfterFunc(ctx, func() { _, _ = near.Close(), far.Close() })()
+	if err := passWaiting(far, near); err != nil {
+		return
+	}
 	var work sync.WaitGroup
 	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
 		work.Go(func() {
@@ -316,6 +320,20 @@ func (r *relay) forward(ctx context.Context, near net.Conn) {
 		})
 	}
 	work.Wait()
+}
+
+// passWaiting copies what has arrived already: the near end sent it with the
+// last packet of TCP's handshake.
+func passWaiting(to, from net.Conn) error {
+	b := make([]byte, 16<<10)
+	_ = from.SetReadDeadline(time.Now().Add(time.Millisecond))
+	n, err := from.Read(b)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	_ = from.SetReadDeadline(time.Time{})
+	_, err = to.Write(b[:n])
+	return err
 }
 
 // late copies what arrives, delay later.
