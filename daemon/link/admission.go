@@ -2,6 +2,7 @@ package link
 
 import (
 	"cmp"
+	"context"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -153,8 +154,8 @@ func (a *admission) wait(v *visitor) {
 }
 
 // await waits until v may begin its handshake. It returns false if v was
-// evicted.
-func (a *admission) await(v *visitor, proven proof) bool {
+// evicted, or ctx has ended.
+func (a *admission) await(ctx context.Context, v *visitor, proven proof) bool {
 	a.mu.Lock()
 	v.ready = true
 	if proven != proofOfNothing && v.room != nil {
@@ -167,6 +168,8 @@ func (a *admission) await(v *visitor, proven proof) bool {
 	case <-v.turn:
 		return true
 	case <-v.gone:
+		return false
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -2,10 +2,12 @@ package link
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,7 +101,7 @@ func (f flood) strangers(a *admission, work *sync.WaitGroup, over chan struct{})
 		work.Go(func() {
 			defer left.Stop()
 			defer a.leave(v)
-			if f.hello && a.await(v, proofOfNothing) {
+			if f.hello && a.await(context.Background(), v, proofOfNothing) {
 				left.Reset(handshakeTimeout)
 			}
 			select {
@@ -125,7 +127,7 @@ func (f flood) linksWithin(a *admission, work *sync.WaitGroup, limit time.Durati
 			a.enter(v)
 			defer a.leave(v)
 			time.Sleep(time.Millisecond) // until its goroutine has read the ClientHello
-			if !a.await(v, f.proof) {
+			if !a.await(context.Background(), v, f.proof) {
 				return
 			}
 			select {
@@ -212,4 +214,32 @@ func TestAdmission_flood(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A device that stops does not wait until each visitor has had its turn.
+func TestAdmission_stop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdmission(minTurnRate)
+		ctx, stop := context.WithCancel(t.Context())
+		var turns, none atomic.Int32
+		for range maxWaiting {
+			go func() {
+				v := newVisitor(at("203.0.113.7"), func() {})
+				defer a.leave(v)
+				a.enter(v)
+				if a.await(ctx, v, proofOfNothing) {
+					turns.Add(1)
+				} else {
+					none.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		stop()
+		synctest.Wait()
+		if turns.Load() != turnBurst || none.Load() != maxWaiting-turnBurst {
+			t.Errorf("got %d turns, and %d ends without; want %d and %d", turns.Load(), none.Load(), turnBurst,
+				maxWaiting-turnBurst)
+		}
+	})
 }

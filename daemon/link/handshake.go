@@ -34,7 +34,7 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 	defer raw.Close()
 	// Without ctx, for which crypto/tls would start a goroutine: closing raw
 	// ends the handshake, too.
-	conn, err := transport.Server(context.Background(), raw, ls.serverConfig(raw, v))
+	conn, err := transport.Server(context.Background(), raw, ls.serverConfig(ctx, raw, v))
 	if err != nil {
 		ls.cfg.Log.Debug("TLS handshake failed", "from", raw.RemoteAddr(), "err", err)
 		return
@@ -65,10 +65,10 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 
 // serverConfig returns the TLS configuration for v. crypto/tls calls
 // GetConfigForClient between the ClientHello and the first computation.
-func (ls *Links) serverConfig(raw net.Conn, v *visitor) *tls.Config {
+func (ls *Links) serverConfig(ctx context.Context, raw net.Conn, v *visitor) *tls.Config {
 	c := ls.cfg.Identity.ServerConfig()
 	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !ls.admission.await(v, ls.acquaintances.proven(hello.SupportedProtos)) {
+		if !ls.admission.await(ctx, v, ls.acquaintances.proven(hello.SupportedProtos)) {
 			return nil, errEvicted
 		}
 		_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
