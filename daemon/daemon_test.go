@@ -23,7 +23,7 @@ import (
 	"vchat/daemon/sandbox"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m, sandbox.Main, hooks.Main) }
+func TestMain(m *testing.M) { leaktest.Main(m, sandbox.Main, hooks.Main, strangersMain) }
 
 // two returns alice and bob, who know each other. Alice dials. They are not
 // started yet.
