@@ -142,7 +142,8 @@ func (a *acquaintances) proven(protocols []string) proof {
 	return proofOfNothing
 }
 
-// isFrom reports whether a proof is one of the peer id, and not of its ids only.
+// isFrom reports whether a proof was made with the secret that the device id
+// shares with this one.
 func (x *acquaintance) isFrom(own *identity.Identity, id identity.ID, nonce identity.Nonce, proof string) bool {
 	if x.key == nil {
 		return false
