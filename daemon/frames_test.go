@@ -67,8 +67,10 @@ func TestFrames_readableByLibjpeg(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if full := source.Frame(nil, st); len(f.Data) != len(full) {
-			t.Errorf("frame %d: got %d bytes, want %d", f.Seq, len(f.Data), len(full))
+		// On a loaded machine a frame may come with a lower quality. 0xFFC4 is
+		// DHT.
+		if full := source.Frame(nil, st); len(f.Data) > len(full) || !bytes.Contains(f.Data, []byte{0xff, 0xc4}) {
+			t.Errorf("frame %d: got %d bytes, want at most %d, with tables", f.Seq, len(f.Data), len(full))
 		}
 		cmd := exec.Command(djpeg, "-pnm", "-outfile", os.DevNull)
 		cmd.Stdin = bytes.NewReader(f.Data)
