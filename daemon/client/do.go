@@ -12,7 +12,8 @@ import (
 	"vchat/daemon/api"
 )
 
-// Answer is the body of an answer as it comes. Close ends the request.
+// Answer is the body of an answer as it comes, of any length. Close must be
+// called. It may be called while another goroutine reads: that Read fails.
 type Answer struct {
 	ContentType string
 
@@ -23,8 +24,9 @@ type Answer struct {
 }
 
 // Do sends any request of the API and returns its answer. The target is a path
-// with an optional query. The error is an *api.Error if the daemon refused the
-// request.
+// with an optional query, and an empty body is none. The error is an *api.Error
+// if the daemon refused the request, or wraps ErrUnreachable, ErrPermission,
+// ErrUntrusted or ErrProtocol. The end of ctx ends the answer, too.
 func (c *Client) Do(ctx context.Context, method, target string, body []byte) (*Answer, error) {
 	u, err := url.ParseRequestURI(target)
 	if err != nil || u.Host != "" {
@@ -49,7 +51,8 @@ func (c *Client) Do(ctx context.Context, method, target string, body []byte) (*A
 	return &Answer{res.Header.Get("Content-Type"), c, ctx, cancel, res.Body}, nil
 }
 
-// Read reads the body. It returns io.EOF at its end.
+// Read reads the body. It returns io.EOF at its end. Other errors are those of
+// Do.
 func (a *Answer) Read(b []byte) (int, error) {
 	n, err := a.body.Read(b)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -58,7 +61,7 @@ func (a *Answer) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the answer.
+// Close ends the request and the answer.
 func (a *Answer) Close() {
 	a.cancel()
 	a.body.Close()

@@ -27,7 +27,8 @@ import (
 )
 
 // Listener accepts connections within the limit. The server's ConnState must be
-// Listener.ConnState, and its ConnContext WithConn.
+// Listener.ConnState, and its ConnContext WithConn. It is safe for concurrent
+// use.
 type Listener struct {
 	net.Listener
 	max   int
@@ -45,8 +46,9 @@ type Listener struct {
 	idle    map[string]int // idle connections by owner
 }
 
-// New returns a listener for at most limit connections. The function admit
-// returns the owner of a new connection, or reports false to close it.
+// New returns a listener for at most limit connections, at least one. The
+// function admit returns the owner of a new connection, or reports false to
+// close it. It must not wait: no other connection is accepted in that time.
 func New(l net.Listener, limit int, admit func(net.Conn) (owner string, ok bool)) *Listener {
 	return &Listener{Listener: l, max: limit, admit: admit, handlers: make(chan struct{}, 2*limit),
 		closing: make(chan struct{}), open: make(map[*Conn]struct{}, limit), idle: map[string]int{}}
@@ -59,7 +61,7 @@ func ByAddress(c net.Conn) (owner string, ok bool) {
 	return host, true
 }
 
-// Conn is an accepted connection.
+// Conn is an accepted connection. Its methods are safe for concurrent use.
 type Conn struct {
 	net.Conn
 	listener *Listener

@@ -98,7 +98,7 @@ func New(cfg Config) *Discovery {
 		started: rate.Sometimes{First: 3, Interval: time.Minute}}
 }
 
-// Configure changes the settings.
+// Configure changes the settings. It does not wait for Run to follow.
 func (d *Discovery) Configure(s Settings) {
 	d.table.setKnown(s.Known)
 	d.mu.Lock()
@@ -117,7 +117,8 @@ func notify(c chan<- struct{}) {
 	}
 }
 
-// Devices returns the devices that announce themselves now, sorted by name.
+// Devices returns the devices that announce themselves now, sorted by name:
+// the known ones, and at most 64 others.
 func (d *Discovery) Devices() []Device { return d.table.list() }
 
 // By returns what does the work now.

@@ -20,10 +20,12 @@ import (
 	"vchat/daemon/smallfile"
 )
 
-// FileName is the name of the file in the state directory.
+// FileName is the name of the file in the state directory that keeps the
+// readers, with the hashes of their tokens.
 const FileName = "readers.json"
 
-// MaxReaders is the largest number of readers.
+// MaxReaders is the largest number of readers. Each request compares its token
+// with all of them.
 const MaxReaders = 64
 
 const (

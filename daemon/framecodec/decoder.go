@@ -143,11 +143,12 @@ func (d *Decoder) setBase(f *frame.Frame) {
 	d.base, d.refreshPending = f, false
 }
 
-// MaxPixels is the largest frame that is accepted: 7680x4320. A viewer needs
-// four bytes for each pixel, whatever the size of the data.
+// MaxPixels is the number of pixels of the largest frame that is accepted:
+// 7680x4320 (8K UHD). A viewer needs four bytes for each, 127 MiB, whatever the
+// size of the data.
 const MaxPixels = 7680 * 4320
 
-// TooLarge reports whether a frame has too many pixels.
+// TooLarge reports whether a frame has more than MaxPixels, by its header.
 func TooLarge(m *wire.Frame) bool { return int64(m.Width)*int64(m.Height) > MaxPixels }
 
 // Accept reports whether the data of a decoded frame matches its format and

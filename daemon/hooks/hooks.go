@@ -142,7 +142,7 @@ func (h *Hooks) Configure(cfg Config) {
 	}
 }
 
-// Publish queues the hooks for an event.
+// Publish queues the hooks for an event. It never waits.
 func (h *Hooks) Publish(e api.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -23,7 +23,7 @@ import (
 // section 1 of PROTOCOL.md.
 type Acquaintance struct{ key [sha256.Size]byte }
 
-// Nonce makes each proof another one.
+// Nonce is the random part of a proof, by which each proof differs.
 type Nonce [8]byte
 
 const (
@@ -43,8 +43,9 @@ func Introduce(client, server ID) Acquaintance {
 	return Acquaintance{[sha256.Size]byte(key)}
 }
 
-// Acquaint returns what this device shares with the device of a public key:
-// a secret.
+// Acquaint returns what this device shares with the device of a public key: a
+// secret. It fails for a key that is no point of the curve, or one of small
+// order. It computes an X25519 exchange: callers keep the result.
 func (i *Identity) Acquaint(peer ed25519.PublicKey) (Acquaintance, error) {
 	private, err := ecdh.X25519().NewPrivateKey(montgomeryPrivate(i.key))
 	if err != nil {
@@ -120,7 +121,8 @@ func ProofNonce(protocols []string) (nonce Nonce, proof string, ok bool) {
 	return nonce, proof, ok
 }
 
-// Proves reports whether a proof is that of the client for this device.
+// Proves reports whether a proof is that of the client for this device. It does
+// not notice a repeated one: callers remember nonces.
 func (i *Identity) Proves(a *Acquaintance, client ID, nonce Nonce, proof string) bool {
 	return hmac.Equal([]byte(proof), []byte(a.proof(nonce, client, i.id)))
 }

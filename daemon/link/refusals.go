@@ -15,7 +15,7 @@ type Refusal struct {
 	Name    string // as the device calls itself; unauthenticated
 	Address string // of the last connection
 	Peer    string // the peer that the device seems to be, with another key; may be empty
-	Count   int    // connections
+	Count   int    // connections since First
 	First   time.Time
 	Last    time.Time
 

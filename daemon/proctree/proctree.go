@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Tree is a command with its processes.
+// Tree is a command with its processes. Run calls Ended and Tick.
 type Tree struct {
 	Main  int                   // process id of the command
 	Grace time.Duration         // between SIGTERM and SIGKILL
@@ -86,8 +86,8 @@ func (t *Tree) reap() bool {
 	}
 }
 
-// Kill kills a process that does not end its tree by itself, after all others
-// of the tree.
+// Kill kills a runner that does not end its tree by itself, after all others of
+// the tree. It does not wait for their ends.
 func Kill(root int) {
 	for range killRounds {
 		if signalAll(root, unix.SIGKILL) == 0 {

@@ -68,7 +68,7 @@ const (
 	maxMessage = 512                      // bytes from a runner
 )
 
-// ErrUnavailable is returned by Start if there is no sandbox.
+// ErrUnavailable is wrapped by the error of Start if there is no sandbox.
 var ErrUnavailable = errors.New("camera command not started: nothing here can keep it away from this device's key")
 
 // An ExitError is how a command ended that did not exit with 0.
@@ -84,7 +84,8 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("exit status %d", e.Code)
 }
 
-// Command is a command in its sandbox. Stop must be called, then Close.
+// Command is a command in its sandbox. Stop must be called, then Close, by one
+// goroutine.
 type Command struct {
 	Stdout, Stderr *os.File // read ends of pipes. The caller closes them
 
@@ -93,8 +94,10 @@ type Command struct {
 }
 
 // Start starts command by /bin/sh. hidden are the absolute paths that it must
-// not reach; those that do not exist are skipped. It fails with ErrUnavailable
-// if there is no sandbox. The program's main must call Main first.
+// not reach; those that do not exist are skipped. Start fails with
+// ErrUnavailable if there is no sandbox, with E2BIG for a command of 128 KiB or
+// more, and after 10 s without an answer of the runner. The program's main must
+// call Main first.
 func Start(command string, hidden []string) (*Command, error) {
 	return start(socketPath, command, hidden)
 }

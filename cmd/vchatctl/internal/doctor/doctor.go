@@ -101,7 +101,7 @@ type check struct {
 	run     func(*facts, context.Context) []Finding
 }
 
-// checks has causes before effects: who begins at the top mends most.
+// checks has causes before effects: the first problem often explains others.
 var checks = []check{
 	{"vchatd", (*facts).checkService},
 	{"config", (*facts).checkConfig},
@@ -115,8 +115,9 @@ var checks = []check{
 	{"peer", (*facts).checkPeers},
 }
 
-// Run checks this device. It ends early with ctx. The socket is the path of the
-// control socket of d.
+// Run checks this device, in ten seconds at most. It ends early with ctx: what
+// is not checked by then is a finding. The socket is the path of the control
+// socket of d.
 func Run(ctx context.Context, s *System, d Daemon, socket string) Result {
 	ctx, cancel := context.WithTimeout(ctx, totalTimeout)
 	defer cancel()

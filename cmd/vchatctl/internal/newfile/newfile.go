@@ -27,7 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Errors of Create and Publish.
+// Errors of Create and Publish, for errors.Is.
 var (
 	ErrExists  = errors.New("file already exists")
 	ErrLink    = errors.New("symbolic link in a folder that other users can write to")
@@ -38,6 +38,8 @@ var (
 const maxLinks = 40
 
 // File is a file that is being written. Until Publish it has a temporary name.
+// Close must be called, also after Publish. Its methods must not be called
+// concurrently.
 type File struct {
 	*os.File
 	Regular bool // false: a device or a pipe, written in place
@@ -112,7 +114,8 @@ func (f *File) createTemp(dir *os.File) error {
 	}
 }
 
-// Save writes the data to a new file, and to the disk, and publishes it.
+// Save writes the data to a new file, and to the disk, and publishes it. Errors
+// are those of the system and of Publish.
 func (f *File) Save(data []byte) error {
 	_, err := f.Write(data)
 	if err == nil && f.Regular {
@@ -128,7 +131,9 @@ func (f *File) Save(data []byte) error {
 	return f.Publish()
 }
 
-// Publish gives the file its name. Later calls do nothing.
+// Publish gives the file its name. Later calls do nothing. Errors: ErrExists
+// for a file that has appeared since Create, unless it may be replaced, and
+// those of the system.
 func (f *File) Publish() error {
 	if f.temp == "" {
 		return nil
