@@ -81,7 +81,7 @@ func colorAt(px render.Pixels, x, y int) string {
 // publish until then.
 func (s *screen) await(t *testing.T, want string, publish func()) {
 	t.Helper()
-	timeout, got := time.After(10*time.Second), ""
+	timeout, got := time.After(30*time.Second), ""
 	for {
 		select {
 		case px := <-s.shown:

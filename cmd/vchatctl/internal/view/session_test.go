@@ -81,7 +81,7 @@ func (r *rig) inCall(state api.CallState) api.Call {
 // awaitFrame publishes frames of a feed until the session has one.
 func (r *rig) awaitFrame(feed, data string) *Frame {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
 	defer cancel()
 	for seq := uint64(1); ; seq++ {
 		r.device.Publish(feed, seq, false, []byte(data))
@@ -135,7 +135,7 @@ func (r *rig) awaitEnd() error {
 	select {
 	case <-r.Context().Done():
 		return r.Err()
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		r.t.Fatal("the session does not end")
 		return nil
 	}
@@ -326,7 +326,7 @@ func TestSession_Press(t *testing.T) {
 		t.Error("no picture-in-picture after p")
 	}
 	r.device.Publish(api.Self, 1, false, []byte("own"))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if p, err := r.PIP().Next(ctx); err != nil || string(p.Data) != "own" {
 		t.Errorf("picture-in-picture: got %+v, %v", p, err)

@@ -41,7 +41,7 @@ func serve(t *testing.T, feed string) *rig {
 	t.Helper()
 	d := controltest.New()
 	r := &rig{t: t, device: d, server: start(t, controltest.Start(t, d), feed), http: &http.Client{
-		Timeout:       10 * time.Second,
+		Timeout:       30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	t.Cleanup(r.http.CloseIdleConnections)
