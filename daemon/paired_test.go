@@ -156,7 +156,7 @@ func TestChangePeer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	alice.Wait("a link to bob", linked("bob"))
+	alice.Wait("link to bob", linked("bob"))
 	change := func(peer string, r api.PeerChange) api.Peer {
 		t.Helper()
 		p, err := bob.Client.ChangePeer(ctx(t), peer, r)
@@ -169,7 +169,7 @@ func TestChangePeer(t *testing.T) {
 		t.Errorf("got %+v, want automatic answers and the old address", p)
 	}
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
-	s := alice.Wait("an answer without a user", daemontest.Seeing)
+	s := alice.Wait("answer without a user", daemontest.Seeing)
 	before := peerNamed(s, "bob").Link.Reconnects
 	p := change(alice.ID.String(), api.PeerChange{MaxBitrate: new(7.5), Address: new("localhost")})
 	if p.MaxBitrate != 7.5 || p.Address != "localhost:7450" || !p.AutoAnswer {
@@ -183,7 +183,7 @@ func TestChangePeer(t *testing.T) {
 		t.Errorf("renamed in a call: got %v, want %s", err, api.Conflict)
 	}
 	must(t)(alice.Client.Hangup(ctx(t), ""))
-	bob.Wait("the end of the call", daemontest.NoCall)
+	bob.Wait("end of the call", daemontest.NoCall)
 	if p := change("alice", api.PeerChange{Name: new("al")}); p.Name != "al" || p.MaxBitrate != 7.5 {
 		t.Errorf("got %+v, want the name al and the rest as before", p)
 	}
@@ -195,7 +195,7 @@ func TestChangePeer(t *testing.T) {
 		t.Errorf("after a restart: got %+v, want the settings as before", p)
 	}
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
-	alice.Wait("an answer after the restart", daemontest.Seeing)
+	alice.Wait("answer after the restart", daemontest.Seeing)
 }
 
 func TestChangePeer_refused(t *testing.T) {

@@ -276,13 +276,13 @@ func TestStrangers(t *testing.T) {
 			linked := func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp }
 			end := startStrangers(t, tt.name, kitchen.Config.Listen, "any")
 			workshop.Start()
-			workshop.Wait("a link of a peer never seen", linked)
+			workshop.Wait("link from a peer that was never seen", linked)
 			workshop.Stop()
 			end()
 
 			end = startStrangers(t, tt.name, kitchen.Config.Listen, "127.0.0.1") // the peer's
 			workshop.Start()
-			workshop.Wait("a link from the strangers' address", linked)
+			workshop.Wait("link from the strangers' address", linked)
 			end()
 		})
 	}
