@@ -17,6 +17,7 @@ var (
 	ErrBusy       = errors.New("camera in use")
 	ErrPermission = errors.New("permission denied")
 	ErrNotReady   = errors.New("camera not ready") // also ErrPermission: udev has not set the group of a new node yet
+	ErrNoGroup    = errors.New("camera of root")   // also ErrPermission: the node is root's, as before udev, or without it
 	ErrNoSpace    = errors.New("not enough USB bandwidth")
 	ErrNoFormat   = errors.New("no usable frame format")
 	ErrNotCamera  = errors.New("not a camera")
@@ -63,6 +64,7 @@ type cameraError struct {
 	op      string // the call that failed
 	errno   error  // of that call; nil: no call failed
 	young   bool   // the node is new: ErrNotReady, too
+	noGroup bool   // the node's group is root: ErrNoGroup, too
 }
 
 func (f *cameraError) Error() string {
@@ -79,6 +81,9 @@ func (f *cameraError) Unwrap() []error {
 	}
 	if f.young {
 		all = append(all, ErrNotReady)
+	}
+	if f.noGroup {
+		all = append(all, ErrNoGroup)
 	}
 	return all
 }
@@ -100,6 +105,8 @@ func diagnose(k Kernel, d Device, op string, errno error) error {
 		f.young = k.Age(d.Node) < udevDelay
 		if g := k.Group(d.Node); g != "" {
 			f.message += fmt.Sprintf("; add this user to the group %q", g)
+		} else {
+			f.noGroup = true
 		}
 	case errors.Is(errno, unix.EBUSY):
 		f.kind, f.message = ErrBusy, "camera in use by another program"

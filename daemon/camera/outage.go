@@ -2,6 +2,7 @@ package camera
 
 import (
 	"cmp"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"vchat/daemon/frame"
 	"vchat/daemon/testcard"
+	"vchat/v4l2"
 )
 
 // outage is a time without frames, and its card.
@@ -40,7 +42,7 @@ func (s *supervisor) endOutage(f *frame.Frame) {
 func (s *supervisor) reportFault(err error) {
 	c := classify(err, s.outage.cause)
 	switch {
-	case c == causeStarting:
+	case c == causeStarting, s.isLate(c, err):
 		s.showStarting()
 		return
 	case s.transient(c):
@@ -132,8 +134,8 @@ const (
 	lastingFaultTime = 5 * time.Minute // an outage of this length is logged in any case
 )
 
-// showStarting makes an outage one of a camera that is starting: its node is
-// new, and udev has not set its group yet.
+// showStarting makes an outage one of a camera that is starting: udev has not
+// set the group of its node yet, or the system is still looking for cameras.
 func (s *supervisor) showStarting() {
 	o, now := &s.outage, time.Now()
 	if o.cause == causeStarting {
@@ -144,6 +146,25 @@ func (s *supervisor) showStarting() {
 	}
 	*o = outage{cause: causeStarting, logged: o.logged, begun: o.begun, since: now, nextCard: now}
 	s.status.setState(Opening, "", "")
+}
+
+// lateTime is how long a camera may be late at boot. Then vchatd is often
+// earlier than the USB bus, and than udev, which gives nodes to their group.
+const lateTime = 10 * time.Second
+
+// isLate reports whether a fault can mean that the system is still starting: no
+// camera just after the start, or one that still belongs to root. The age of
+// its node does not tell: the kernel makes nodes long before udev runs.
+func (s *supervisor) isLate(c *cause, err error) bool {
+	now := time.Now()
+	if !errors.Is(err, v4l2.ErrNoGroup) {
+		s.noGroupSince = time.Time{}
+		return c == causeNotFound && s.outage.cause == causeStarting && now.Sub(s.started) < lateTime
+	}
+	if s.noGroupSince.IsZero() {
+		s.noGroupSince = now
+	}
+	return c == causeNoPermission && now.Sub(s.noGroupSince) < lateTime
 }
 
 // transient reports whether a fault is part of a camera's return: a USB reset

@@ -26,6 +26,7 @@ const (
 type supervisor struct {
 	*Camera
 	ctx          context.Context
+	started      time.Time // of Run
 	cfg          Config
 	configured   int       // version of cfg
 	device       string    // that is open or was open last; "" if the last open failed
@@ -34,6 +35,7 @@ type supervisor struct {
 	seqOffset    uint64    // feed's sequence number minus the source's
 	size         [2]int    // of the frames, and so of the cards
 	outage       outage
+	noGroupSince time.Time // since when the node belongs to root; zero: it does not
 	recovery     recovery
 	faultQuotas  map[*cause]*lineQuota
 	warnings     warnings
@@ -45,7 +47,7 @@ type supervisor struct {
 }
 
 func newSupervisor(c *Camera) *supervisor {
-	s := &supervisor{Camera: c, timer: time.NewTimer(time.Hour), faultQuotas: map[*cause]*lineQuota{}, warnings: newWarnings()}
+	s := &supervisor{Camera: c, started: time.Now(), timer: time.NewTimer(time.Hour), faultQuotas: map[*cause]*lineQuota{}, warnings: newWarnings()}
 	s.timer.Stop()
 	return s
 }

@@ -80,6 +80,7 @@ type Faults struct {
 	QueueBuffer error  // result of QBUF
 
 	Open         error  // result of open: EACCES, EBUSY
+	NoGroup      bool   // the node belongs to root, as before udev has seen it
 	VanishAtOpen bool   // open unplugs the camera
 	Reset        error  // result of USBDEVFS_RESET
 	ResetHeals   bool   // a reset ends Freeze

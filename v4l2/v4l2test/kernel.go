@@ -189,8 +189,13 @@ func (k *Kernel) Age(path string) time.Duration {
 	return k.Now() - n.made
 }
 
-// Group returns "video".
-func (k *Kernel) Group(string) string { return "video" }
+// Group returns "video", or "" while Faults.NoGroup is set.
+func (k *Kernel) Group(path string) string {
+	if n, err := k.lookup(path); err == nil && n.cam.Faults().NoGroup {
+		return ""
+	}
+	return "video"
+}
 
 func (k *Kernel) lookup(path string) (*node, error) {
 	k.mu.Lock()
