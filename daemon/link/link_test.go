@@ -119,6 +119,13 @@ func (tn *testNet) device(name string) *device {
 // start runs a device that listens under its name and knows these peers. If
 // dials is true, the address of a peer is its name.
 func (tn *testNet) start(d *device, dials bool, peers ...*device) {
+	tn.prepare(d, dials, peers...)
+	d.links.ListenOn(tn.net.Listen(d.name))
+	tn.run(d)
+}
+
+// prepare is start without listening and running.
+func (tn *testNet) prepare(d *device, dials bool, peers ...*device) {
 	handler := d.handler
 	if handler == nil {
 		handler = d
@@ -138,8 +145,6 @@ func (tn *testNet) start(d *device, dials bool, peers ...*device) {
 		known = append(known, k)
 	}
 	d.links.Configure(d.name, known)
-	d.links.ListenOn(tn.net.Listen(d.name))
-	tn.run(d)
 }
 
 // run runs the links of a device until the end of the test.

@@ -123,8 +123,8 @@ const (
 	WantsAll                   // there is a viewer
 )
 
-// Config configures Links. Pairing, Keys, OnKeys, Dial, Lookup, Network and
-// Listening are optional.
+// Config configures Links. Pairing, Keys, OnKeys, Listen, Dial, Lookup, Network
+// and Listening are optional.
 type Config struct {
 	Identity *identity.Identity
 	Name     string // of this device, for the hello
@@ -144,6 +144,8 @@ type Config struct {
 	// OnKeys is called with the public keys of all peers whenever there is a
 	// new one; nil: they are forgotten at the end of the run.
 	OnKeys func([]ed25519.PublicKey)
+	// Listen listens on an address; nil: net.Listen.
+	Listen func(network, address string) (net.Listener, error)
 	// Dial connects to "IP:port"; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup returns the addresses of a host in one family, or an error if
@@ -187,6 +189,9 @@ type Links struct {
 func New(cfg Config) *Links {
 	if cfg.Dial == nil {
 		cfg.Dial = new(net.Dialer).DialContext
+	}
+	if cfg.Listen == nil {
+		cfg.Listen = net.Listen
 	}
 	if cfg.Lookup == nil {
 		cfg.Lookup = resolve.Lookup

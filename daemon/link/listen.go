@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"vchat/daemon/resolve"
 )
 
@@ -20,7 +22,7 @@ const listenRetry = 5 * time.Second
 // address yet, Listen returns nil: Run tries again, and ListenError has the
 // reason.
 func (ls *Links) Listen(address string) error {
-	l, err := listen(address)
+	l, err := ls.listen(address)
 	switch {
 	case err == nil:
 		ls.ListenOn(l)
@@ -35,12 +37,12 @@ func (ls *Links) Listen(address string) error {
 	return nil
 }
 
-func listen(address string) (l net.Listener, err error) {
+func (ls *Links) listen(address string) (l net.Listener, err error) {
 	if host, _, splitErr := net.SplitHostPort(address); splitErr == nil {
 		err = resolve.CheckZone(host)
 	}
 	if err == nil {
-		l, err = net.Listen("tcp", address)
+		l, err = ls.cfg.Listen("tcp", address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen for peers on %s: %w", address, err)
@@ -83,12 +85,13 @@ func (ls *Links) ListenError() error {
 // to be none, or ctx ends. Errors are those that waiting does not correct.
 func (ls *Links) awaitListener(ctx context.Context) (net.Listener, error) {
 	ls.mu.Lock()
-	l, address := ls.listener, ls.lateAddress
+	l, address, before := ls.listener, ls.lateAddress, ls.listenErr
 	ls.mu.Unlock()
 	if l != nil || address == "" {
 		return l, nil
 	}
 	pause := newBackoff(500*time.Millisecond, listenRetry)
+	log := rate.Sometimes{First: 4, Interval: time.Hour}
 	for {
 		select {
 		case <-time.After(pause.next()):
@@ -96,7 +99,7 @@ func (ls *Links) awaitListener(ctx context.Context) (net.Listener, error) {
 		case <-ctx.Done():
 			return nil, nil
 		}
-		l, err := listen(address)
+		l, err := ls.listen(address)
 		if err == nil {
 			ls.ListenOn(l)
 			ls.cfg.Log.Info("listening for peers", "addr", l.Addr())
@@ -109,6 +112,10 @@ func (ls *Links) awaitListener(ctx context.Context) (net.Listener, error) {
 		if !isLate(err) && !errors.Is(err, syscall.EADDRINUSE) {
 			return nil, err
 		}
+		if isLate(err) != isLate(before) { // another cause
+			log.Do(func() { ls.cfg.Log.Warn("not listening for peers yet", "err", err) })
+		}
+		before = err
 		ls.mu.Lock()
 		ls.listenErr = err
 		ls.mu.Unlock()
