@@ -45,8 +45,17 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vchatctl",
 		Short: "Video calls between devices",
-		Long: `vchatctl controls vchatd, the daemon for video calls between devices. It also shows the
-daemon's camera and its peers. Data goes to standard output, messages go to standard error.
+		Long: `vchatctl controls vchatd, the daemon for video calls between devices:
+
+  vchatctl camera       list the cameras
+  vchatctl view self    show the picture of this device; q quits
+  vchatctl pair --wait  wait for another device, on which you run vchatctl pair NAME or ADDRESS
+  vchatctl call PEER    call it; there, vchatctl answer answers
+  vchatctl view         show the picture of the other device
+  vchatctl hangup       end the call
+  vchatctl status       show all of this device, and what is wrong
+
+Data goes to standard output, messages go to standard error. man vchat describes the whole.
 
 ` + exitCodes,
 		SilenceErrors:     true,

@@ -56,8 +56,11 @@ const exitCodes = `   0  stopped on request
 `
 
 const (
-	aboutDaemon = `The daemon reads FILE. SIGHUP makes it read FILE again, SIGTERM and SIGINT stop it.`
-	aboutCheck  = `It prints "FILE: ok", or a line FILE:LINE:COLUMN: MESSAGE for each fault. FILE is
+	aboutDaemon = `An installed package runs the daemon as the service vchatd: systemctl status vchatd. vchatctl
+controls it: vchatctl --help. man vchat describes the whole.
+
+The daemon reads FILE. SIGHUP makes it read FILE again, SIGTERM and SIGINT stop it.`
+	aboutCheck = `It prints "FILE: ok", or a line FILE:LINE:COLUMN: MESSAGE for each fault. FILE is
 ` + defaultConfig + ` unless given.`
 	aboutDemo = `Both devices, alice and bob, run in this process with a test pattern as their camera. alice calls
 bob, who answers by himself. The command prints how to watch them. The exit code is 0 if frames
