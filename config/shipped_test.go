@@ -15,6 +15,9 @@ const shipped = "../packaging/vchat.yaml"
 // example matches the "#" of examples. Comments have one blank after it.
 var example = regexp.MustCompile(`(?m)^#($|[^ #\n]|  )`)
 
+// open matches the "#" of defaults that are commented out.
+var open = regexp.MustCompile(`(?m)^( +)#([a-z])`)
+
 // uncommentExamples returns the shipped file with its examples in effect.
 func uncommentExamples(t *testing.T) []byte {
 	t.Helper()
@@ -22,13 +25,18 @@ func uncommentExamples(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return example.ReplaceAll(b, []byte("$1"))
+	return open.ReplaceAll(example.ReplaceAll(b, []byte("$1")), []byte("$1$2"))
 }
 
 func TestShippedFile_default(t *testing.T) {
 	got, err := Load(shipped)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, key := range []string{"device", "size", "fps"} {
+		if line := got.Line("camera", key); line > 0 {
+			t.Errorf("%s:%d: sets %s, so that no user can choose it", shipped, line, key)
+		}
 	}
 	want := Default()
 	want.File = shipped
@@ -43,6 +51,9 @@ func TestShippedFile_examples(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
+	if got.Line("camera", "fps") == 0 || got.Line("camera", "device") == 0 {
+		t.Error("packaging/vchat.yaml has no lines of what camera use chooses")
+	}
 	want.Name = "kitchen"
 	want.Peers["workshop"] = Peer{Name: "workshop", Address: "workshop.local:7450", ID: workshopID}
 	want.Hooks = Hooks{

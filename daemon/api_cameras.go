@@ -84,17 +84,20 @@ func (d *Daemon) Controls(ctx context.Context, device string) (api.Controls, err
 }
 
 // SetControls sets controls of a camera. Those of the configured camera also
-// apply when it is opened again, until the daemon ends.
+// apply when it is opened again, and after a restart.
 func (d *Daemon) SetControls(ctx context.Context, r api.ControlsRequest) (api.Controls, error) {
 	s, err := d.inspector.Set(ctx, r.Device, r.Controls)
 	for _, c := range s.Changes {
 		d.log.Info("camera control set", "device", s.Path, "control", c.After.Name, "value", c.Requested)
 	}
+	notSaved := d.keepControls(s)
 	if err != nil {
 		return api.Controls{}, cameraError(err)
 	}
 	v := controlsView(s)
-	v.Kept = s.Own
+	if v.Kept = s.Own; v.Kept {
+		v.NotSaved = notSaved
+	}
 	return v, nil
 }
 
@@ -147,7 +150,7 @@ func cameraError(err error) error {
 }
 
 // cameraView returns the API's view of our camera. It reads the camera's name
-// from sysfs, without opening the camera.
+// from sysfs, without opening the camera. The caller does not hold mu.
 func (d *Daemon) cameraView(s camera.Status) api.Camera {
 	v := api.Camera{
 		Device: s.Device, State: api.CameraState(s.State), Reason: s.Reason, Since: s.Since, SinceMS: sinceMS(s.Since),
@@ -156,7 +159,7 @@ func (d *Daemon) cameraView(s camera.Status) api.Camera {
 		Restarted: s.Restarted, Reopened: s.Reopened, USBResets: s.USBResets, Warnings: s.Warnings, Rotate: s.Rotate,
 	}
 	name, missing := d.camera.Label(s.Device)
-	v.Name = name
+	v.Name, v.Choice = name, d.cameraChoice()
 	if s.State == camera.Idle && v.Reason == "" {
 		v.Reason = missing
 	}

@@ -38,7 +38,7 @@ func startWithKernel(t *testing.T, kernel *v4l2test.Kernel, change func(*config.
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := cameraConfig(cfg, cfg)
+	own := cameraConfig(d.cfg, cfg, d.cameraStore)
 	own.Kernel = kernel
 	d.camera = camera.New(own, d.log)
 	d.inspector = camera.NewInspector(d.camera)

@@ -41,6 +41,7 @@ import (
 	"vchat/daemon/api"
 	"vchat/daemon/call"
 	"vchat/daemon/camera"
+	"vchat/daemon/camerastore"
 	"vchat/daemon/configfile"
 	"vchat/daemon/control"
 	"vchat/daemon/discovery"
@@ -115,10 +116,12 @@ type Daemon struct {
 	fileConfig *config.Config // as loaded, without the paired peers
 	store      *peerstore.Store
 
+	cameraStore *camerastore.Store // of what users have chosen; configMu serialises changes
+
 	pairings pairings
 
 	mu            sync.Mutex
-	cfg           *config.Config            // fileConfig and the paired peers
+	cfg           *config.Config            // fileConfig, the paired peers and the chosen camera
 	paired        map[string]peerstore.Peer // the paired ones of cfg.Peers, by name there
 	calls         *call.Calls
 	deadlineTimer *time.Timer             // for the next deadline of calls; nil until there is one
@@ -152,7 +155,12 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	case created:
 		log.Info("new key created", "dir", cfg.StateDir, "id", id.ID())
 	}
+	cameraStore := camerastore.Open(cfg.StateDir)
+	if p := cameraStore.Problem(); p != "" {
+		log.Warn(p)
+	}
 	merged, paired := withPaired(cfg, store.List(), id.ID())
+	chooseCamera(merged, cameraStore.Choice())
 	peers, err := linkPeers(merged, id.ID())
 	if err != nil {
 		return nil, err
@@ -168,20 +176,21 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 
 		devicesDirty: make(chan struct{}, 1),
 
-		fileConfig: cfg,
-		store:      store,
-		cfg:        merged,
-		paired:     paired,
-		calls:      call.New(callConfig(merged)),
-		up:         map[string]*link.Link{},
-		sessions:   map[string]*callSession{},
-		viewers:    map[*viewer]struct{}{},
-		encodings:  map[*frame.Hub]*encoding{},
+		fileConfig:  cfg,
+		store:       store,
+		cameraStore: cameraStore,
+		cfg:         merged,
+		paired:      paired,
+		calls:       call.New(callConfig(merged)),
+		up:          map[string]*link.Link{},
+		sessions:    map[string]*callSession{},
+		viewers:     map[*viewer]struct{}{},
+		encodings:   map[*frame.Hub]*encoding{},
 	}
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}
-	d.camera = camera.New(cameraConfig(cfg, cfg), log)
+	d.camera = camera.New(cameraConfig(merged, cfg, cameraStore), log)
 	d.inspector = camera.NewInspector(d.camera)
 	d.links = link.New(link.Config{
 		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),

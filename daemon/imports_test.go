@@ -55,7 +55,8 @@ var importRules = map[string]struct {
 	"v4l2/v4l2test":      {[]string{"v4l2", "v4l2/internal/uapi"}, "a simulated kernel"},
 
 	"daemon": {[]string{
-		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/configfile", "daemon/control",
+		"config", "daemon/api", "daemon/call", "daemon/camera", "daemon/camerastore", "daemon/configfile",
+		"daemon/control",
 		"daemon/discovery",
 		"daemon/feeds",
 		"daemon/frame", "daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics",
@@ -68,6 +69,9 @@ var importRules = map[string]struct {
 	"daemon/camera": {[]string{
 		"daemon/frame", "daemon/mjpeg", "daemon/sandbox", "daemon/testcard", "v4l2",
 	}, "it makes frames and does not know who reads them"},
+	"daemon/camerastore": {[]string{
+		"config", "daemon/smallfile",
+	}, "it keeps what was chosen and does not know cameras"},
 	"daemon/client": {[]string{
 		"daemon/api",
 	}, "vchatctl must not contain the daemon"},

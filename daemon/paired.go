@@ -66,6 +66,14 @@ func freeName(name string, taken map[string]bool) string {
 	return free
 }
 
+// withStores returns the configuration with the paired peers, which it also
+// returns, and the chosen camera.
+func (d *Daemon) withStores(cfg *config.Config) (*config.Config, map[string]peerstore.Peer) {
+	merged, paired := withPaired(cfg, d.store.List(), d.ID())
+	chooseCamera(merged, d.cameraStore.Choice())
+	return merged, paired
+}
+
 // AddPeer keeps a peer made by pairing and begins to connect to it. What runs
 // continues. Errors: ErrKnownPeer; peerstore.ErrNameTaken, also for a name in
 // the configuration; or those of peerstore.Store.Put. After an error nothing is
@@ -77,7 +85,7 @@ func (d *Daemon) AddPeer(name string, id identity.ID, address string) (api.Peer,
 		return api.Peer{}, err
 	}
 	d.log.Info("peer paired", "peer", name, "id", id, "address", address)
-	d.applyPaired(fmt.Sprintf("peer %s paired", name))
+	d.applyStores(fmt.Sprintf("peer %s paired", name))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.peerView(name), nil
@@ -120,7 +128,7 @@ func (d *Daemon) ChangePeer(peer string, r api.PeerChange) (api.Peer, error) {
 		}
 		d.log.Info("peer changed", "peer", changed.Name, "before", name, "id", changed.ID, "address", changed.Address,
 			"auto_answer", changed.AutoAnswer, "max_bitrate", changed.MaxBitrate)
-		d.applyPaired(fmt.Sprintf("peer %s changed", changed.Name))
+		d.applyStores(fmt.Sprintf("peer %s changed", changed.Name))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -203,7 +211,7 @@ func (d *Daemon) Unpair(peer string) (api.Peer, error) {
 		return api.Peer{}, &api.Error{Kind: api.Internal, Message: fmt.Sprintf("peer %s not forgotten: %v", name, err)}
 	}
 	d.log.Info("peer unpaired", "peer", name, "id", stored.ID)
-	d.applyPaired(fmt.Sprintf("peer %s unpaired", name))
+	d.applyStores(fmt.Sprintf("peer %s unpaired", name))
 	if err != nil {
 		return api.Peer{}, &api.Error{Kind: api.Internal, Message: fmt.Sprintf("peer %s: %v", name, err)}
 	}
@@ -226,10 +234,10 @@ func (d *Daemon) nameOf(peer string) string {
 	return peer
 }
 
-// applyPaired makes the present paired peers effective and publishes a text
-// about the change. The caller holds configMu.
-func (d *Daemon) applyPaired(text string) {
-	merged, paired := withPaired(d.fileConfig, d.store.List(), d.ID())
+// applyStores makes the present paired peers and the chosen camera effective,
+// and publishes a text about the change. The caller holds configMu.
+func (d *Daemon) applyStores(text string) {
+	merged, paired := d.withStores(d.fileConfig)
 	peers, err := linkPeers(merged, d.ID())
 	if err != nil { // impossible: the file was accepted, and withPaired adds valid ids
 		d.log.Error("paired peers not applied", "err", err)
@@ -241,15 +249,20 @@ func (d *Daemon) applyPaired(text string) {
 	d.mu.Unlock()
 	d.links.Configure(merged.Name, peers) // without mu: it calls back
 	d.configureDiscovery()
+	d.camera.Reconfigure(cameraConfig(merged, d.startConfig, d.cameraStore))
 	d.events.Publish(api.Event{Event: api.EventConfig, Text: text})
 	notify(d.statusDirty)
 }
 
-// storeProblems returns what is wrong with the files of paired peers.
+// storeProblems returns what is wrong with the files of paired peers and of the
+// camera.
 func (d *Daemon) storeProblems() []api.Problem {
 	var all []api.Problem
 	for _, p := range d.store.Problems() {
 		all = append(all, api.Problem{Subject: "state", Message: p, Hint: "pair with that device again"})
+	}
+	if p := d.cameraStore.Problem(); p != "" {
+		all = append(all, api.Problem{Subject: "state", Message: p, Hint: "choose again: vchatctl camera use DEVICE"})
 	}
 	return all
 }

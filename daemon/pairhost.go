@@ -386,7 +386,7 @@ func (h *pairHost) Keep() error {
 	}
 	if h.attempt.request.Wait {
 		h.applied = true
-		d.applyPaired(fmt.Sprintf("peer %s paired", v.Peer))
+		d.applyStores(fmt.Sprintf("peer %s paired", v.Peer))
 	}
 	return nil
 }
@@ -401,7 +401,7 @@ func (h *pairHost) Undo() {
 	h.undo()
 	h.undo = nil
 	if h.applied {
-		h.d.applyPaired("pairing undone")
+		h.d.applyStores("pairing undone")
 	}
 }
 
@@ -416,5 +416,5 @@ func (d *Daemon) finishPairing(h *pairHost) {
 	}
 	d.configMu.Lock()
 	defer d.configMu.Unlock()
-	d.applyPaired(fmt.Sprintf("peer %s paired", v.Peer))
+	d.applyStores(fmt.Sprintf("peer %s paired", v.Peer))
 }

@@ -145,7 +145,7 @@ func (r *refusedConfig) problems() []api.Problem {
 func (d *Daemon) configure(cfg *config.Config) error {
 	d.configMu.Lock()
 	defer d.configMu.Unlock()
-	merged, paired := withPaired(cfg, d.store.List(), d.ID())
+	merged, paired := d.withStores(cfg)
 	peers, err := linkPeers(merged, d.ID())
 	if err != nil {
 		return err
@@ -170,7 +170,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	// Without mu: both call back with what they change.
 	d.links.Configure(cfg.Name, peers)
 	d.configureDiscovery()
-	d.camera.Reconfigure(cameraConfig(cfg, d.startConfig))
+	d.camera.Reconfigure(cameraConfig(merged, d.startConfig, d.cameraStore))
 	d.hooks.Configure(hooksConfig(cfg, d.startConfig))
 	d.metrics.Listen(cfg.Metrics)
 	d.feeds.Listen(cfg.Feeds)

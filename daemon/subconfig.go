@@ -6,6 +6,7 @@ import (
 	"vchat/config"
 	"vchat/daemon/call"
 	"vchat/daemon/camera"
+	"vchat/daemon/camerastore"
 	"vchat/daemon/hooks"
 	"vchat/daemon/identity"
 	"vchat/daemon/link"
@@ -16,11 +17,11 @@ import (
 
 // cameraConfig also takes the configuration of the start: the paths in it apply
 // until the end.
-func cameraConfig(cfg, start *config.Config) camera.Config {
+func cameraConfig(cfg, start *config.Config, store *camerastore.Store) camera.Config {
 	c := cfg.Camera
 	return camera.Config{
 		Device: c.Device, Width: c.Size.Width, Height: c.Size.Height, FPS: c.FPS, Format: c.Format, Raw: c.Raw,
-		Controls: c.Controls, Rotate: c.Rotate, USBReset: c.USBReset, Name: cfg.Name,
+		Controls: c.Controls, Saved: store.Controls(), Rotate: c.Rotate, USBReset: c.USBReset, Name: cfg.Name,
 		Hidden: []string{start.StateDir, start.Control.Socket},
 	}
 }

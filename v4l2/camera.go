@@ -19,6 +19,10 @@ type Config struct {
 	Format             PixelFormat       // tried first; 0: MJPEG. Then MJPEG, YUYV, NV12, GREY
 	Controls           map[string]string // values by v4l2-ctl's control names; failures are in Warnings
 	Buffers            int               // 1 to 32; 0: 4
+
+	// ControlsOf has more values, by the StableName of the camera that is
+	// opened. Controls wins. A control that the camera lacks is no warning.
+	ControlsOf map[string]map[string]string
 }
 
 // Mode is the mode that the driver reports after negotiation.

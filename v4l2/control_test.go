@@ -229,6 +229,28 @@ func TestOpen_controls(t *testing.T) {
 	}
 }
 
+// Values kept for a camera are set on that camera only, where Controls has
+// none. One that the camera lacks is no news at each open.
+func TestOpen_controlsOf(t *testing.T) {
+	for id, x := range map[string]struct{ brightness, exposure int32 }{"good": {7, 1}, "": {10, 1}} {
+		k := v4l2test.New()
+		cam := k.Plug(v4l2test.Device{Controls: allControls, ID: id})
+		c, err := v4l2.Open(v4l2.Config{Kernel: k, Device: "/dev/video0",
+			Controls: map[string]string{"auto_exposure": "1"},
+			ControlsOf: map[string]map[string]string{"/dev/v4l/by-id/good": {
+				"brightness": "7", "auto_exposure": "3", "shine": "1",
+			}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, e := cam.Control("brightness"), cam.Control("auto_exposure"); b != x.brightness || e != x.exposure {
+			t.Errorf("%q: got brightness %d and auto_exposure %d, want %d and %d", id, b, e, x.brightness, x.exposure)
+		}
+		wantWarnings(t, c, nil)
+		c.Close()
+	}
+}
+
 func TestLowRateReason(t *testing.T) {
 	inBubble(t, func(t *testing.T, k *v4l2test.Kernel, cam *v4l2test.Camera) {
 		c := mustOpen(t, v4l2.Config{Kernel: k})

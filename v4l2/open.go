@@ -74,7 +74,7 @@ func (c *Camera) configure(cfg Config) ([]webcam.FrameSize, error) {
 	var sizes []webcam.FrameSize
 	err = c.negotiate(p, cfg)
 	if err == nil {
-		c.setControls(cfg.Controls)
+		c.setControls(cfg)
 		sizes = probeSizes(c.handle, p, c.fourcc)
 	}
 	return sizes, errors.Join(err, p.Close())

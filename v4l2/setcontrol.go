@@ -50,11 +50,21 @@ const (
 )
 
 // setControls sets the controls of Config. Failures become warnings.
-func (c *Camera) setControls(want map[string]string) {
+func (c *Camera) setControls(cfg Config) {
 	s := setter{kernel: c.kernel, device: c.device, handle: c.handle}
-	for name, value := range want {
+	for name, value := range cfg.Controls {
 		if err := s.add(name, value); err != nil {
 			c.warnings = append(c.warnings, err)
+		}
+	}
+	if len(cfg.ControlsOf) > 0 {
+		for name, value := range cfg.ControlsOf[StableName(c.kernel, c.device)] {
+			if _, set := cfg.Controls[name]; set {
+				continue
+			}
+			if err := s.add(name, value); err != nil && !errors.Is(err, ErrNoControl) {
+				c.warnings = append(c.warnings, err)
+			}
 		}
 	}
 	// Switches first: cameras reject an exposure time while automatic exposure

@@ -88,6 +88,10 @@ func isPipelineNode(label string) bool {
 		func(s string) bool { return strings.HasPrefix(label, s) })
 }
 
+// StableName returns the name of a camera under /dev/v4l/by-id, which survives
+// a replug and a restart; its node if it has none.
+func StableName(k Kernel, d Device) string { return cmp.Or(orLinux(k).ByID()[d.Node], d.Node) }
+
 // NodeOf returns the node that a path or link leads to; "" if there is none. It
 // does not open the node.
 func NodeOf(k Kernel, path string) string {

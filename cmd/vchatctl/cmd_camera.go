@@ -14,10 +14,11 @@ import (
 
 func (a *app) cameraCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "camera [list|formats|controls|set NAME=VALUE…]",
-		Short: "List cameras, show their formats, get and set their controls",
-		Long: `List the cameras of this device (list, the default), show the formats or controls of one, or set
-its controls. No command interrupts the camera or a call.`,
+		Use:   "camera [list|formats|controls|set NAME=VALUE…|use DEVICE]",
+		Short: "List cameras, choose one, show formats, get and set controls",
+		Long: `List the cameras of this device (list, the default), show the formats or controls of one, set its
+controls, or choose the camera to use. Only use interrupts the picture, for a moment; no command
+interrupts a call.`,
 		Args: argCount(0, 0),
 		RunE: a.cameraList,
 	}
@@ -41,6 +42,7 @@ its controls. No command interrupts the camera or a call.`,
 			write: writeControls,
 		}),
 		a.cameraSetCmd(),
+		a.cameraUseCmd(),
 	)
 	return cmd
 }
@@ -85,11 +87,16 @@ func (a *app) cameraList(cmd *cobra.Command, _ []string) error {
 	case len(all.Cameras) == 0:
 		a.noticef("no camera is connected; ls /dev/video* shows the kernel's devices")
 	}
-	return a.print(all, func(w io.Writer) { writeCameras(w, all) })
+	choice := ""
+	if s, err := a.client().Status(cmd.Context()); err == nil {
+		choice = choiceText(s.Camera.Choice)
+	}
+	return a.print(all, func(w io.Writer) { writeCameras(w, all, choice) })
 }
 
-// writeCameras writes a line for each camera and, below it, its details.
-func writeCameras(w io.Writer, all api.Cameras) {
+// writeCameras writes a line for each camera and, below it, its details. choice
+// says who has chosen the one that is used here.
+func writeCameras(w io.Writer, all api.Cameras, choice string) {
 	var rows strings.Builder
 	table(&rows, func(w io.Writer) {
 		for _, c := range all.Cameras {
@@ -115,6 +122,9 @@ func writeCameras(w io.Writer, all api.Cameras) {
 		}
 		if driver := join(" at ", c.Driver, c.Bus); driver != "" {
 			fmt.Fprintf(w, "    %s\n", driver)
+		}
+		if c.Used && choice != "" {
+			fmt.Fprintf(w, "    %s\n", choice)
 		}
 		if c.Reason != "" {
 			fmt.Fprintf(w, "    %s\n", c.Reason)

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,9 +18,9 @@ func (a *app) cameraSetCmd() *cobra.Command {
 		Use:   "set NAME=VALUE…",
 		Short: "Set a camera's controls, also while it streams",
 		Long: `Set a camera's controls. The command controls lists the names. A value is a number, on, off, or
-a menu entry, as in power_line_frequency=50hz. It takes effect at once. It lasts until vchatd
-stops or reads another value from its configuration file, even if the camera is replugged. For a
-permanent setting, use camera.controls in that file.`,
+a menu entry, as in power_line_frequency=50hz. It takes effect at once. For the camera that this
+device uses, it is set again whenever the camera is opened, also after a restart, unless the
+configuration file has a value under camera.controls: then it lasts until vchatd stops.`,
 		Args: argCount(1, anyNumber),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			want, err := parseSettings(args)
@@ -34,9 +31,8 @@ permanent setting, use camera.controls in that file.`,
 			if err != nil {
 				return err
 			}
-			if settings := yamlSettings(c, want); c.Kept && settings != "" {
-				a.noticef("hint: set until vchatd stops; to keep it, add this line under camera in /etc/vchat.yaml:\n"+
-					"  controls: {%s}", settings)
+			if c.NotSaved != "" {
+				a.logf("set until vchatd stops: %s", c.NotSaved)
 			}
 			return a.print(c, func(w io.Writer) { writeChanges(w, c) })
 		},
@@ -84,24 +80,6 @@ func writeChanges(w io.Writer, all api.Controls) {
 		}
 		fmt.Fprintf(w, "%s: %s → %s\n", c.Name, valueText(c, change.From), valueText(c, change.To))
 	}
-}
-
-// yamlSettings returns the settings in the form of camera.controls. It leaves
-// out buttons: the configuration would press them each time the camera opens.
-func yamlSettings(all api.Controls, want map[string]string) string {
-	plainYAML := regexp.MustCompile(`^[-A-Za-z0-9][A-Za-z0-9_.]*( [A-Za-z0-9_.]+)*$`) // needs no quotes
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		if slices.ContainsFunc(all.Controls, func(c api.Control) bool { return c.Name == name && c.Type == "button" }) {
-			continue
-		}
-		value := want[name]
-		if !plainYAML.MatchString(value) {
-			value = strconv.Quote(value)
-		}
-		lines = append(lines, name+": "+value)
-	}
-	return strings.Join(lines, ", ")
 }
 
 // completeControls completes control names and, after the =, their values.

@@ -263,6 +263,9 @@ func writeCamera(w io.Writer, s api.Status, color colors) {
 	}
 	state = join(": ", color.camera(s, state), why)
 	fmt.Fprintf(w, "camera\t%s\n", join("  ", device, state, join(" ", c.Format, c.Size), rate))
+	if c.Choice.By == api.ChosenByUser {
+		fmt.Fprintf(w, "\t%s\n", choiceText(c.Choice))
+	}
 	for _, r := range c.Warnings {
 		fmt.Fprintf(w, "\t%s %s\n", color.yellow("!"), strings.TrimPrefix(r, c.Device+" "))
 	}

@@ -216,6 +216,8 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		})
 	case "refuse-camera": // KIND MESSAGE [HINT]: the daemon refuses camera and privacy requests
 		d.FailCameras(&api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: strings.Join(args[3:], " ")})
+	case "accept-camera": // the daemon accepts them again
+		d.FailCameras(nil)
 	case "refuse-reload": // MESSAGE HINT: the daemon refuses to reload
 		d.RefuseReload(&api.Error{Kind: api.BadConfig, Message: args[1], Hint: args[2]})
 	case "camera": // STATE REASON

@@ -35,6 +35,7 @@ const (
 	PathReader    = "/v1/readers/"        // DELETE + a reader's name: Reader, which is forgotten
 	PathPrivacy   = "/v1/privacy"         // GET: Privacy; PUT PrivacyRequest: Privacy
 	PathCameras   = "/v1/cameras"         // GET: Cameras
+	PathCamera    = "/v1/camera"          // PUT CameraRequest: CameraChoice
 	PathFormats   = "/v1/camera/formats"  // GET: Formats
 	PathControls  = "/v1/camera/controls" // GET: Controls; POST ControlsRequest: Controls
 )

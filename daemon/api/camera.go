@@ -31,6 +31,36 @@ type CameraInfo struct {
 	InUseBy []string    `json:"in_use_by,omitempty"`
 }
 
+// CameraRequest chooses the camera of this device.
+type CameraRequest struct {
+	// Device is a path under /dev, test for the test card, or auto for the
+	// first usable camera.
+	Device string `json:"device"`
+	Size   string `json:"size,omitempty"` // as 1280x720; absent: that of the configuration
+	FPS    int    `json:"fps,omitempty"`  // 1 to 240; absent: that of the configuration
+}
+
+// Chooser says who has chosen the camera.
+type Chooser string
+
+// Those who choose the camera.
+const (
+	ChosenByConfig Chooser = "config"  // the configuration file, under camera.device
+	ChosenByUser   Chooser = "user"    // PathCamera; vchatd keeps it in its state directory
+	ChosenByNobody Chooser = "default" // the first usable camera
+)
+
+// CameraChoice is the camera that is configured or chosen, and its mode.
+type CameraChoice struct {
+	By     Chooser `json:"by"`
+	Device string  `json:"device"`         // auto, test, a path, file:PATH or exec:COMMAND
+	Name   string  `json:"name,omitempty"` // as the driver reports it; only in the answer of PathCamera
+	Size   string  `json:"size"`           // requested, as 1280x720
+	FPS    int     `json:"fps"`            // requested
+	File   string  `json:"file,omitempty"` // the configuration file; only for ChosenByConfig
+	Line   int     `json:"line,omitempty"` // of camera.device there
+}
+
 // Formats lists the frame formats of a camera, in the driver's order.
 type Formats struct {
 	Device  string   `json:"device"`
@@ -67,6 +97,9 @@ type Controls struct {
 	Controls []Control       `json:"controls"`
 	Changed  []ControlChange `json:"changed,omitempty"` // the controls that the request set, in its order
 	Kept     bool            `json:"kept,omitempty"`    // set again whenever the daemon opens the camera
+	// NotSaved is why Kept ends with the daemon, for one of the controls.
+	// Absent: it does not.
+	NotSaved string `json:"not_saved,omitempty"`
 }
 
 // Control is a control of a camera.

@@ -150,6 +150,11 @@
 //	    {"cameras":[{"path":"/dev/video0",…"used":true,"state":"streaming"},…
 //	     ],"privacy":true}
 //
+//	PUT /v1/camera
+//	    curl --unix-socket $S -X PUT -d '{"device":"/dev/video0"}' \
+//	        http://vchat/v1/camera
+//	    {"by":"user","device":"/dev/v4l/by-id/…","size":"1280x720","fps":30}
+//
 //	GET /v1/camera/formats
 //	    curl --unix-socket $S \
 //	        http://vchat/v1/camera/formats?device=/dev/video0

@@ -99,6 +99,7 @@ type Camera struct {
 	Restarted uint64            `json:"restarted"`          // stream restarts because of silence
 	USBResets uint64            `json:"usb_resets"`         // resets of the USB device, as if it were unplugged
 	Warnings  []string          `json:"warnings,omitempty"` // settings that the open camera does not support
+	Choice    CameraChoice      `json:"choice"`             // who has chosen the device, and what
 }
 
 // CallState is the state of a call.

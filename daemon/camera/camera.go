@@ -69,14 +69,18 @@ type Config struct {
 	Format             string            // auto | mjpeg | yuyv | nv12 | grey; "": auto
 	Raw                string            // encoding of raw frames: jpeg | lz4 (lossless); "": jpeg
 	Controls           map[string]string // V4L2 controls to set at each open
-	Rotate             int               // clockwise degrees for viewers; the frames themselves are not rotated
-	USBReset           bool              // allow the reset of a USB camera that stays frozen
-	Hidden             []string          // absolute paths that an exec: command must not reach
-	Name               string            // of this device, for the cards
-	Kernel             v4l2.Kernel       // nil: Linux
+	// Saved are controls that were set by hand before the start, by the stable
+	// name of the camera. Controls wins.
+	Saved    map[string]map[string]string
+	Rotate   int         // clockwise degrees for viewers; the frames themselves are not rotated
+	USBReset bool        // allow the reset of a USB camera that stays frozen
+	Hidden   []string    // absolute paths that an exec: command must not reach
+	Name     string      // of this device, for the cards
+	Kernel   v4l2.Kernel // nil: Linux
 }
 
-// equal reports whether the camera can stay open. Rotate only concerns viewers.
+// equal reports whether the camera can stay open. Rotate only concerns viewers,
+// and Saved the next open.
 func (c Config) equal(d Config) bool {
 	return c.Device == d.Device && c.Width == d.Width && c.Height == d.Height && c.FPS == d.FPS &&
 		c.Format == d.Format && c.Raw == d.Raw && c.USBReset == d.USBReset && c.Name == d.Name &&
@@ -151,14 +155,16 @@ func (c *Camera) Hub() *frame.Hub { return c.hub }
 // listener does not delay the camera.
 func (c *Camera) Changed() <-chan struct{} { return c.status.changed }
 
-// Reconfigure applies cfg at once. The camera is reopened, unless cfg is equal
-// or differs only in Rotate. A control set by hand is dropped if cfg changes
-// its value. All of them are dropped if cfg changes the Device.
+// Reconfigure applies cfg at once, except for Kernel. The camera is reopened,
+// unless cfg is equal or differs only in Rotate and Saved. A control set by
+// hand is dropped if cfg changes its value. All of them are dropped if cfg
+// changes the Device.
 func (c *Camera) Reconfigure(cfg Config) {
 	cfg = cfg.withDefaults()
 	c.mu.Lock()
-	same := c.cfg.equal(cfg)
-	c.cfg.Rotate = cfg.Rotate
+	cfg.Kernel = c.cfg.Kernel
+	same, moved := c.cfg.equal(cfg), c.cfg.Device != cfg.Device
+	c.cfg.Rotate, c.cfg.Saved = cfg.Rotate, cfg.Saved
 	if !same {
 		maps.DeleteFunc(c.manualControls, func(name, _ string) bool {
 			return c.cfg.Device != cfg.Device || c.cfg.Controls[name] != cfg.Controls[name]
@@ -170,7 +176,12 @@ func (c *Camera) Reconfigure(cfg Config) {
 		c.version++
 	}
 	c.mu.Unlock()
-	c.status.set(func(st *Status) { st.Rotate = cfg.Rotate })
+	c.status.set(func(st *Status) {
+		st.Rotate = cfg.Rotate
+		if moved && st.State == Idle { // else the supervisor closes the other camera first
+			*st = Status{Device: cfg.Device, State: Idle, Privacy: st.Privacy, Since: st.Since, Rotate: st.Rotate}
+		}
+	})
 	if !same {
 		c.wakeSupervisor()
 	}

@@ -184,12 +184,22 @@ func (q *Inspector) Set(ctx context.Context, device string, values map[string]st
 	return q.set(ctx, device, values)
 }
 
+// Find returns the camera at a path, by the name that survives a restart.
+// Errors: those of package v4l2, ErrBadPath, or ErrPrivacy.
+func (q *Inspector) Find(ctx context.Context, path string) (DeviceInfo, error) {
+	return query(ctx, q, true, func() (DeviceInfo, error) {
+		d, _, k, err := q.find(path)
+		return DeviceInfo{v4l2.StableName(k, d), d.Card}, err
+	})
+}
+
 // Settings is the result of [Inspector.Set].
 type Settings struct {
 	DeviceInfo
 	Controls []Control // all of the camera
 	Changes  []Change  // made by this call
 	Own      bool      // the own camera: the changes are set again at each open
+	Stable   string    // name of the camera that survives a restart
 }
 
 func (q *Inspector) set(ctx context.Context, device string, values map[string]string) (Settings, error) {
@@ -198,7 +208,7 @@ func (q *Inspector) set(ctx context.Context, device string, values map[string]st
 		if err != nil {
 			return s, err
 		}
-		s.DeviceInfo, s.Own = DeviceInfo{d.Path, d.Card}, own
+		s.DeviceInfo, s.Own, s.Stable = DeviceInfo{d.Path, d.Card}, own, v4l2.StableName(k, d)
 		if len(values) > 0 {
 			s.Changes, err = v4l2.SetControls(k, d.Path, values)
 			if own {

@@ -41,7 +41,7 @@ const (
 func openV4L2(e sourceEnv) (*v4l2Source, error) {
 	cam, err := v4l2.Open(v4l2.Config{
 		Kernel: e.cfg.Kernel, Device: e.cfg.Device, Width: e.cfg.Width, Height: e.cfg.Height, FPS: e.cfg.FPS,
-		Format: formats[e.cfg.Format], Controls: e.cfg.Controls,
+		Format: formats[e.cfg.Format], Controls: e.cfg.Controls, ControlsOf: e.cfg.Saved,
 	})
 	if err != nil {
 		return nil, err

@@ -234,6 +234,11 @@ func (c *Client) Cameras(ctx context.Context) (api.Cameras, error) {
 	return request[api.Cameras](ctx, c, "GET", api.PathCameras, nil)
 }
 
+// UseCamera makes a camera that of the device.
+func (c *Client) UseCamera(ctx context.Context, r api.CameraRequest) (api.CameraChoice, error) {
+	return request[api.CameraChoice](ctx, c, "PUT", api.PathCamera, r)
+}
+
 // Formats returns the frame formats of a camera. The device is a path under
 // /dev, or "" for the configured camera.
 func (c *Client) Formats(ctx context.Context, device string) (api.Formats, error) {

@@ -74,6 +74,8 @@ type Backend interface {
 	Formats(ctx context.Context, device string) (api.Formats, error)
 	Controls(ctx context.Context, device string) (api.Controls, error)
 	SetControls(context.Context, api.ControlsRequest) (api.Controls, error)
+	// UseCamera makes a camera that of this device.
+	UseCamera(context.Context, api.CameraRequest) (api.CameraChoice, error)
 
 	// Subscribe opens a stream of events, usually Events.Subscribe. The server
 	// closes it.

@@ -90,6 +90,8 @@ var operations = map[string]operation{
 		query: api.QueryDevice, answer: api.Controls{}},
 	"POST /v1/camera/controls": {id: "setControls", summary: "Set controls of a camera", right: admin,
 		request: api.ControlsRequest{}, answer: api.Controls{}},
+	"PUT /v1/camera": {id: "useCamera", summary: "Choose the camera", right: admin, request: api.CameraRequest{},
+		answer: api.CameraChoice{}},
 	"GET /v1/rights": {id: "getRights", summary: "What this client may do", right: watch,
 		answer: api.Rights{}},
 	"POST /v1/pair/accept": {id: "acceptPairing",

@@ -42,6 +42,7 @@ var wantRights = map[string]right{
 	"POST /v1/peers/{peer}/probe": rightCall,
 	"PUT /v1/privacy":             rightCall,
 	"POST /v1/camera/controls":    rightAdmin,
+	"PUT /v1/camera":              rightAdmin,
 	"DELETE /v1/peers/{peer}":     rightAdmin,
 	"PATCH /v1/peers/{peer}":      rightAdmin,
 	"POST /v1/reload":             rightAdmin,

@@ -94,6 +94,11 @@ var routes = []route{
 	{"GET", api.PathPrivacy, rightWatch, (*Server).privacy},
 	{"PUT", api.PathPrivacy, rightCall, (*Server).setPrivacy},
 	{"GET", api.PathCameras, rightWatch, (*Server).cameras},
+	{"PUT", api.PathCamera, rightAdmin, func(s *Server, w http.ResponseWriter, r *http.Request) error {
+		return command(s, w, r, func(req api.CameraRequest) (api.CameraChoice, error) {
+			return s.backend.UseCamera(r.Context(), req)
+		})
+	}},
 	{"GET", api.PathFormats, rightWatch, (*Server).formats},
 	{"GET", api.PathControls, rightWatch, (*Server).controls},
 	{"POST", api.PathControls, rightAdmin, (*Server).setControls},

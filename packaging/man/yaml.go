@@ -15,9 +15,12 @@ type setting struct {
 
 var yamlKey = regexp.MustCompile(`^( *)([a-z_]+):(?: (.*))?$`)
 
+var openDefault = regexp.MustCompile(`^( +)#([a-z])`)
+
 // settings returns the introduction of an annotated file and its keys. A
 // comment explains the key below it. A "#" with no blank after it begins lines
-// that are commented out; they end with an empty line.
+// that are commented out; they end with an empty line. In an indented line it
+// comments out a default.
 func settings(file string) (intro string, all []setting) {
 	var about []string
 	var path []string
@@ -36,6 +39,7 @@ func settings(file string) (intro string, all []setting) {
 		if example {
 			line = strings.TrimPrefix(line, "#")
 		}
+		line = openDefault.ReplaceAllString(line, "$1$2")
 		if comment, ok := strings.CutPrefix(strings.TrimSpace(line), "#"); ok {
 			about = append(about, strings.TrimPrefix(comment, " "))
 			continue

@@ -48,7 +48,8 @@ func New() *Device {
 			Name: "kitchen", ID: "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE-FFFFF-GGGGG-HHHHH-IIIII-JJJJJ-KKKKK-LLLLL",
 			Version: api.Version, UptimeMS: 7_384_000, Listen: "[::]:7450",
 			Camera: api.Camera{Device: "/dev/video0", State: api.CameraStreaming, Since: now, Format: "mjpeg",
-				Size: "1280x720", FPS: 29.9, Frames: 1234},
+				Size: "1280x720", FPS: 29.9, Frames: 1234,
+				Choice: api.CameraChoice{By: api.ChosenByNobody, Device: "auto", Size: "1280x720", FPS: 30}},
 			Peers: []api.Peer{
 				{Name: "attic", Address: "attic.local:7450", ID: "ATTIC", Source: api.SourcePaired,
 					Link: api.Link{State: api.LinkDown, Reason: "connection refused"}},

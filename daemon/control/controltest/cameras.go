@@ -1,6 +1,7 @@
 package controltest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -50,6 +51,26 @@ func (d *Device) Cameras(context.Context) (api.Cameras, error) {
 		{Path: "/dev/video2", Node: "/dev/video2", Name: "Pretend", Driver: "uvcvideo", Bus: "usb-1",
 			Formats: []string{"YUYV"}, InUseBy: []string{"cheese (pid 812)"}},
 	}, Privacy: d.Privacy()}, d.cameraError()
+}
+
+// UseCamera implements control.Backend. The stable name of /dev/video2 is
+// /dev/v4l/by-id/pretend, and there is no other camera but /dev/video0.
+func (d *Device) UseCamera(_ context.Context, r api.CameraRequest) (api.CameraChoice, error) {
+	d.record("use %s %s %d", r.Device, r.Size, r.FPS)
+	if err := d.cameraError(); err != nil {
+		return api.CameraChoice{}, err
+	}
+	c := api.CameraChoice{By: api.ChosenByUser, Device: r.Device, Size: cmp.Or(r.Size, "1280x720"), FPS: cmp.Or(r.FPS, 30)}
+	switch r.Device {
+	case "auto":
+		c.By = api.ChosenByNobody
+	case "/dev/video0":
+		c.Device, c.Name = "/dev/v4l/by-id/c270", "HD Webcam C270"
+	case "/dev/video2":
+		c.Device, c.Name = "/dev/v4l/by-id/pretend", "Pretend"
+	}
+	d.Update(func(s *api.Status) { s.Camera.Choice = c })
+	return c, nil
 }
 
 // Formats implements control.Backend.
