@@ -90,7 +90,19 @@ func cmdRefused(ts *testscript.TestScript, _ bool, args []string) {
 func cmdHeld(ts *testscript.TestScript, _ bool, _ []string) {
 	p := programOf(ts)
 	ts.Check(p.cmd.Process.Signal(unix.Signal(0)))
-	if n := strings.Count(p.stderr.String(), "\n"); n != 1 {
+	lines := func() int { return strings.Count(p.stderr.String(), "\n") }
+	for end := time.Now().Add(daemontest.Timeout); lines() == 0 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := lines(); n != 1 {
 		ts.Fatalf("got %d lines, want 1:\n%s", n, p.stderr.String())
 	}
+}
+
+// cmdCrashes is "crashes". It leaves what a vchatd leaves that has crashed too
+// often.
+func cmdCrashes(ts *testscript.TestScript, _ bool, _ []string) {
+	var now unix.Timespec
+	ts.Check(unix.ClockGettime(unix.CLOCK_BOOTTIME, &now))
+	ts.Check(os.WriteFile(ts.Getenv("RUN")+"/restarts", []byte("0 "+strconv.FormatInt(now.Nano(), 10)), 0o600))
 }

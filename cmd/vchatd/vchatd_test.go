@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"inherit": cmdInherit,
 			"refused": cmdRefused,
 			"held":    cmdHeld,
+			"crashes": cmdCrashes,
 			"ownpeer": cmdOwnPeer,
 		},
 	})
@@ -224,7 +225,8 @@ func cmdOwnPeer(ts *testscript.TestScript, _ bool, args []string) {
 
 // cmdSignal is "signal NAME". It sends INT, TERM or HUP to the program.
 func cmdSignal(ts *testscript.TestScript, _ bool, args []string) {
-	number := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
+	number := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP,
+		"KILL": syscall.SIGKILL}[args[0]]
 	ts.Check(programOf(ts).cmd.Process.Signal(number))
 }
 

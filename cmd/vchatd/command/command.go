@@ -136,7 +136,11 @@ func serve(path string, stderr io.Writer) int {
 	if s.log = logging.New(stderr, s.level); s.inJournal {
 		s.log = logging.NewJournal(s.level, "vchatd", syscall.Stderr)
 	}
-	return s.run(ctx, stderr)
+	code := s.run(ctx, stderr)
+	if code == exitDone || code == exitConfig {
+		forgetRestarts()
+	}
+	return code
 }
 
 // exitCode returns the exit code for an error of package daemon.

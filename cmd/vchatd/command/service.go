@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 // What happens when it cannot start:
 //
 //	configuration, key, state ── exit 78: systemd does not restart it
+//	crashes all the time      ── waits: see restarts.go
 //	port or socket in use     ── exit 69; restarted by systemd, it waits for
 //	                             them and tries again, with longer pauses
 //
@@ -50,6 +50,9 @@ func (s *service) run(ctx context.Context, stderr io.Writer) int {
 	var err error
 	if s.socket, err = daemon.InheritedSocket(); err != nil {
 		return s.fail(ctx, err)
+	}
+	if !s.awaitRestart(ctx) {
+		return exitDone
 	}
 	file := configfile.New(s.path, daemon.OwnID)
 	cfg, refused, err := file.Start()
@@ -171,17 +174,8 @@ const (
 	markAge  = time.Minute // RestartSec=, and a slow and busy board
 )
 
-// markPath returns "" without systemd.
-func markPath() string {
-	dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
-	if dir == "" || os.Getenv("NOTIFY_SOCKET") == "" {
-		return ""
-	}
-	return filepath.Join(dir, markName)
-}
-
 func (s *service) markUnavailable() {
-	if path := markPath(); path != "" {
+	if path := runtimePath(markName); path != "" {
 		_ = os.WriteFile(path, nil, 0o600)
 	}
 }
@@ -189,7 +183,7 @@ func (s *service) markUnavailable() {
 // wasUnavailable reports whether the process before this one has just failed,
 // and removes its mark.
 func (s *service) wasUnavailable() bool {
-	path := markPath()
+	path := runtimePath(markName)
 	if path == "" {
 		return false
 	}
