@@ -30,7 +30,7 @@ func Process(t *Text, started time.Time) {
 		t.Metric("process_max_fds", Gauge, "Maximum number of open file descriptors.").Add(float64(limit.Cur))
 	}
 	t.Metric("process_start_time_seconds", Gauge, "Start time, in seconds since 1970.").
-		Add(float64(started.UnixMilli()) / 1e3)
+		Add(float64(startTime(started.Round(0), time.Since(started), time.Now().Round(0)).UnixMilli()) / 1e3)
 	t.Metric("go_goroutines", Gauge, "Goroutines.").Add(float64(runtime.NumGoroutine()))
 	t.Metric("go_info", Gauge, "The version of Go.").Add(1, "version", runtime.Version())
 }
@@ -44,4 +44,16 @@ func residentPages() (int, bool) {
 	}
 	n, err := strconv.Atoi(string(fields[1]))
 	return n, err == nil
+}
+
+// startTime returns the start of a process by the present wall clock: that of a
+// board without a battery says 1970 until it gets the time from the network. A
+// difference of less than a second comes from the measurement; another value
+// would look like a restart.
+func startTime(started time.Time, uptime time.Duration, now time.Time) time.Time {
+	start := now.Add(-uptime)
+	if start.Sub(started).Abs() < time.Second {
+		return started
+	}
+	return start.Round(time.Second)
 }

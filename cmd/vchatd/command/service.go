@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -176,7 +177,7 @@ const (
 
 func (s *service) markUnavailable() {
 	if path := runtimePath(markName); path != "" {
-		_ = os.WriteFile(path, nil, 0o600)
+		_ = os.WriteFile(path, []byte(strconv.FormatInt(int64(bootTime()), 10)), 0o600)
 	}
 }
 
@@ -187,11 +188,12 @@ func (s *service) wasUnavailable() bool {
 	if path == "" {
 		return false
 	}
-	info, err := os.Lstat(path)
-	_ = os.Remove(path)
-	age := time.Duration(0)
-	if err == nil {
-		age = time.Since(info.ModTime())
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false
 	}
+	_ = os.Remove(path)
+	at, err := strconv.ParseInt(string(text), 10, 64)
+	age := bootTime() - time.Duration(at) // not by the wall clock: that of a board without a battery jumps
 	return err == nil && age >= 0 && age < markAge
 }
