@@ -30,7 +30,7 @@ func TestMan(t *testing.T) {
 	flags(p, root.NonInheritedFlags())
 	p.Section("Commands")
 	for _, c := range root.Commands() {
-		command(p, c)
+		pageCommand(p, c)
 	}
 	p.Section("Exit status")
 	for line := range strings.SplitSeq(exitCodes, "\n") {
@@ -44,8 +44,8 @@ func TestMan(t *testing.T) {
 	man.Check(t, "vchatctl.1", p)
 }
 
-// command adds a command and those below it.
-func command(p *man.Page, c *cobra.Command) {
+// pageCommand adds a command and those below it.
+func pageCommand(p *man.Page, c *cobra.Command) {
 	if c.Name() == "help" || c.Hidden {
 		return
 	}
@@ -60,7 +60,7 @@ func command(p *man.Page, c *cobra.Command) {
 	p.Text(text)
 	flags(p, c.NonInheritedFlags())
 	for _, sub := range c.Commands() {
-		command(p, sub)
+		pageCommand(p, sub)
 	}
 }
 
