@@ -90,7 +90,7 @@ type Daemon struct {
 	camera    *camera.Camera
 	inspector *camera.Inspector
 	links     *link.Links
-	discovery *discovery.Discovery
+	discovery finder
 	control   *control.Server
 	metrics   *metrics.Server
 	feeds     *feeds.Server

@@ -17,6 +17,16 @@ import (
 	"vchat/daemon/identity"
 )
 
+// finder finds devices on the local network: a *discovery.Discovery, or one of
+// a test.
+type finder interface {
+	Configure(discovery.Settings)
+	Run(context.Context) error
+	Devices() []discovery.Device
+	By() discovery.By
+	On() bool
+}
+
 // publishPause bounds how often the devices on the network are read: others can
 // change them as often as they like.
 const publishPause = 250 * time.Millisecond
@@ -124,7 +134,7 @@ func (d *Daemon) discoveryView() *api.Discovery {
 // id; nil if there is none. Two devices may claim one name. With a dot or a
 // colon it is an address: no device can take the name of a host.
 func (d *Daemon) seenAs(name string) (*api.Device, error) {
-	if strings.ContainsAny(name, ".:") {
+	if name == "" || strings.ContainsAny(name, ".:") {
 		return nil, nil
 	}
 	id, err := identity.ParseID(name)

@@ -55,7 +55,7 @@ CODE, or pair --refuse, in another process. They also answer a pairing that runs
 				}
 			}
 			if modes != 1 {
-				return usagef("usage: %s", cmd.UseLine())
+				return usagef("usage: vchatctl %s", cmd.Use)
 			}
 			if cmd.Flags().Changed("timeout") && (timeout < time.Second || timeout > time.Hour) {
 				return usagef("--timeout must be from 1s to 1h, got %v", timeout)

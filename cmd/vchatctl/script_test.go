@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -218,6 +219,15 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		d.FailCameras(&api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: strings.Join(args[3:], " ")})
 	case "accept-camera": // the daemon accepts them again
 		d.FailCameras(nil)
+	case "seen": // NAME ADDRESS [PEER]: a device announces itself on the network
+		d.Update(func(s *api.Status) {
+			if s.Discovery == nil {
+				s.Discovery = &api.Discovery{By: "avahi"}
+			}
+			x := api.Device{ID: strings.ToUpper(args[1]) + "-…", Name: args[1], Addresses: args[2:3], SinceMS: 130_000,
+				Peer: strings.Join(args[3:], "")}
+			s.Discovery.Devices = append(slices.Clone(s.Discovery.Devices), x)
+		})
 	case "refuse-reload": // MESSAGE HINT: the daemon refuses to reload
 		d.RefuseReload(&api.Error{Kind: api.BadConfig, Message: args[1], Hint: args[2]})
 	case "camera": // STATE REASON

@@ -9,12 +9,18 @@ import (
 
 // Pair implements control.Backend. Another device, named cellar, is there at
 // once. The pairing waits for ConfirmPairing, and the other user confirms too.
-// The name of the device at the address taken is that of another peer.
+// The name of the device at the address taken is that of another peer. The
+// address may be the name of a device on the network.
 func (d *Device) Pair(ctx context.Context, r api.PairRequest, report func(api.Event)) error {
 	d.record("pair %s %s%s", r.Address, r.Name, autoAnswer(r.AutoAnswer))
 	v := api.Pairing{State: api.PairingWaiting, Address: r.Address, AutoAnswer: r.AutoAnswer}
 	if !r.Wait {
 		v.State = api.PairingDialling
+	}
+	for _, x := range d.Devices() {
+		if r.Address == x.Name {
+			v.Address = x.Addresses[0]
+		}
 	}
 	d.pair(ctx, v, report)
 	return nil
