@@ -190,17 +190,24 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	if level != nil {
 		level.Set(cfg.Log.Level)
 	}
-	d.camera = camera.New(cameraConfig(merged, cfg, cameraStore), log)
+	d.makeParts(peers)
+	return d, nil
+}
+
+// makeParts makes what Run runs.
+func (d *Daemon) makeParts(peers []link.Peer) {
+	cfg, log := d.startConfig, d.log
+	d.camera = camera.New(cameraConfig(d.cfg, cfg, d.cameraStore), log)
 	d.inspector = camera.NewInspector(d.camera)
 	d.links = link.New(link.Config{
-		Identity: id, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),
+		Identity: d.identity, Name: cfg.Name, Software: "vchat " + Version, Instance: instance(cfg.StateDir),
 		Handler: (*linkHandler)(d), Log: log,
 		Network: netwatch.Watch, Pairing: d.servePairing, Listening: func() { notify(d.statusDirty) },
 		Keys: loadPeerKeys(cfg.StateDir), OnKeys: keepPeerKeys(cfg.StateDir, log),
 	})
 	d.links.Configure(cfg.Name, peers)
 	d.discovery = discovery.New(discovery.Config{
-		ID: id.ID(), Version: int(wire.VersionMax), Log: log, Changed: func() { notify(d.devicesDirty) },
+		ID: d.ID(), Version: int(wire.VersionMax), Log: log, Changed: func() { notify(d.devicesDirty) },
 		Network: netwatch.Watch,
 	})
 	d.events = control.NewEvents(d.Status)
@@ -214,7 +221,6 @@ func New(cfg *config.Config, log *slog.Logger, level *slog.LevelVar) (*Daemon, e
 	d.metrics.Listen(cfg.Metrics)
 	d.feeds = feeds.New(d, cfg.StateDir, log)
 	d.feeds.Listen(cfg.Feeds)
-	return d, nil
 }
 
 // ID returns the fingerprint of this device's key.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -107,25 +108,8 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, seen 
 	if err := addOrigins(ctx, l, strings.Split(from, ","), []string{peer}); err != nil {
 		return r, err
 	}
-	dir, err := os.MkdirTemp(v.dir, "strangers-")
+	near, far, caller, err := v.strangerDevices(ctx)
 	if err != nil {
-		return r, err
-	}
-	near, err := v.newDevice(ctx, dir, cameraName)
-	if err != nil {
-		return r, err
-	}
-	far, err := v.newDevice(ctx, dir, peerName)
-	if err != nil {
-		return r, err
-	}
-	caller, err := v.newDevice(ctx, dir, "caller")
-	if err != nil {
-		return r, err
-	}
-	more := fmt.Sprintf(", size: %s, fps: %d}\npeers:\n  %s: {id: %s}\n  caller: {id: %s, auto_answer: true}\n",
-		v.size, v.fps, peerName, far.id, caller.id)
-	if err := near.configure(v.camera, ":"+devicePort, more); err != nil {
 		return r, err
 	}
 	server, c, err := v.run(ctx, near, l.server, v.wrap)
@@ -134,24 +118,16 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, seen 
 	}
 	defer c.Close()
 	defer server.stop()
-	peers := "}\npeers:\n  %s: {address: %q, id: %s}\n"
-	direct := fmt.Sprintf(peers, cameraName, serverAddr+":"+devicePort, near.id)
-	if err := caller.configure(noCamera, "", direct); err != nil {
-		return r, err
-	}
 	call, err := v.call(ctx, caller, l.client)
 	if err != nil {
 		return r, err
 	}
 	defer call.stop()
-	if err := far.configure(noCamera, "", fmt.Sprintf(peers, cameraName, "127.0.0.1:7451", near.id)); err != nil {
-		return r, err
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return r, err
 	}
-	relay, err := start(v.dir, l.client, nil, self, "relay", "127.0.0.1:7451", devicePort, peer, rtt.String())
+	relay, err := start(v.dir, l.client, nil, self, "relay", relayAddr, devicePort, peer, rtt.String())
 	if err != nil {
 		return r, err
 	}
@@ -172,7 +148,43 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, seen 
 	}
 	calls := client.New(caller.socket())
 	defer calls.Close()
-	before, err := usageOf(server.pid)
+	return v.measureStrangers(ctx, server.pid, c, calls, func() (time.Duration, error) {
+		return v.linkTime(ctx, far, l.client)
+	})
+}
+
+// relayAddr is where the known peer dials the device: its connections come from
+// an address of their own.
+const relayAddr = "127.0.0.1:7451"
+
+// strangerDevices makes the device with the camera, a known peer that dials it
+// by relayAddr, and a peer that calls it.
+func (v vchat) strangerDevices(ctx context.Context) (near, far, caller device, err error) {
+	dir, err := os.MkdirTemp(v.dir, "strangers-")
+	if err != nil {
+		return near, far, caller, err
+	}
+	for d, name := range map[*device]string{&near: cameraName, &far: peerName, &caller: "caller"} {
+		if *d, err = v.newDevice(ctx, dir, name); err != nil {
+			return near, far, caller, err
+		}
+	}
+	more := fmt.Sprintf(", size: %s, fps: %d}\npeers:\n  %s: {id: %s}\n  caller: {id: %s, auto_answer: true}\n",
+		v.size, v.fps, peerName, far.id, caller.id)
+	peer := func(address string) string {
+		return fmt.Sprintf("}\npeers:\n  %s: {address: %q, id: %s}\n", cameraName, address, near.id)
+	}
+	return near, far, caller, errors.Join(near.configure(v.camera, ":"+devicePort, more),
+		far.configure(noCamera, "", peer(relayAddr)),
+		caller.configure(noCamera, "", peer(serverAddr+":"+devicePort)))
+}
+
+// measureStrangers measures the device, a process with the client c, while the
+// known peer links again and again: linkTime returns how long that takes. calls
+// is the client of the peer in a call.
+func (v vchat) measureStrangers(ctx context.Context, pid int, c, calls *client.Client,
+	linkTime func() (time.Duration, error)) (r strangersResult, err error) {
+	before, err := usageOf(pid)
 	if err != nil {
 		return r, err
 	}
@@ -183,7 +195,7 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, seen 
 	began, tries := time.Now(), v.tries()
 	r.fps = math.Inf(1)
 	for range tries {
-		took, err := v.linkTime(ctx, far, l.client)
+		took, err := linkTime()
 		if err != nil {
 			return r, err
 		}
@@ -196,7 +208,7 @@ func (v vchat) withStrangers(ctx context.Context, kind, from, peer string, seen 
 			r.fps = 0
 		}
 	}
-	after, err := usageOf(server.pid)
+	after, err := usageOf(pid)
 	if err != nil {
 		return r, err
 	}
