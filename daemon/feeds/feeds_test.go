@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,10 +31,10 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 // fakeDevice is the device of controltest with privacy.
 type fakeDevice struct {
 	*controltest.Device
-	privacy bool
+	privacy atomic.Bool
 }
 
-func (d *fakeDevice) Privacy() bool { return d.privacy }
+func (d *fakeDevice) Privacy() bool { return d.privacy.Load() }
 
 func (d *fakeDevice) WatchFor(feed, _ string) (control.Viewer, error) { return d.Watch(feed) }
 
@@ -164,7 +165,7 @@ func TestServer_privacy(t *testing.T) {
 	r := newRig(t)
 	token := r.token("obs")
 	r.device.Publish(api.Self, 1, false, []byte("frame"))
-	r.device.privacy = true
+	r.device.privacy.Store(true)
 	res := r.get("GET", "/self.jpg?token="+token, nil)
 	b, _ := io.ReadAll(res.Body)
 	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(b), "privacy is on") {
@@ -428,7 +429,7 @@ func FuzzRequest(f *testing.F) {
 		server, client := net.Pipe()
 		defer server.Close()
 		defer client.Close()
-		_ = client.SetDeadline(time.Now().Add(5 * time.Second))
+		_ = client.SetDeadline(time.Now().Add(time.Minute))
 		l := connlimit.New(onceListener{server}, 1, func(net.Conn) (string, bool) { return "", true })
 		conn, err := l.Accept()
 		if err != nil {

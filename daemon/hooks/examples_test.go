@@ -3,14 +3,17 @@ package hooks
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -168,12 +171,7 @@ func TestExample_mqtt(t *testing.T) {
 	needTool(t, "mosquitto", "mosquitto")
 	needTool(t, "mosquitto_pub", "mosquitto-clients")
 	needTool(t, "mosquitto_sub", "mosquitto-clients")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	port := freePort(t)
 	background := func(name string, args ...string) io.Reader {
 		t.Helper()
 		cmd := exec.Command(name, args...)
@@ -233,6 +231,24 @@ func TestExample_mqtt(t *testing.T) {
 	}
 	if strings.Contains(r.log.String(), "hook failed") {
 		t.Error("a hook failed")
+	}
+}
+
+// freePort returns a port that was free a moment ago. It is below the range for
+// outgoing connections, of which other tests open thousands.
+func freePort(t *testing.T) string {
+	t.Helper()
+	for {
+		port := strconv.Itoa(20000 + rand.N(12000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		return port
 	}
 }
 

@@ -41,18 +41,18 @@ func autoAnswer(on bool) string {
 }
 
 func (d *Device) pair(ctx context.Context, v api.Pairing, report func(api.Event)) {
-	tell := func() {
+	show := func() {
 		shown := v
 		d.SetPairing(&shown)
 		report(api.Event{Time: time.Now(), Event: api.EventPairing, Pairing: &shown})
 	}
-	tell()
+	show()
 	v.State, v.Claimed, v.ID, v.Code, v.Peer = api.PairingComparing, "cellar", "CCCCC-DDDDD-EEEEE", "482 913", "cellar"
 	if v.Address == "taken" {
 		v.Peer, v.Suggested = "", "cellar-2"
 		v.NameError = &api.Error{Kind: api.BadValue, Message: "another peer is named cellar"}
 	}
-	tell()
+	show()
 	select {
 	case <-d.confirmed:
 		v.State = api.PairingPaired
@@ -63,7 +63,7 @@ func (d *Device) pair(ctx context.Context, v api.Pairing, report func(api.Event)
 		v.State = api.PairingFailed
 		v.Error = &api.Error{Kind: api.PeerIdentity, Message: "pairing refused here; nothing was kept"}
 	}
-	tell()
+	show()
 }
 
 // SetPairing sets the pairing, and publishes it as an event. One that has ended

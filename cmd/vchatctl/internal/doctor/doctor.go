@@ -162,9 +162,9 @@ func gather(ctx context.Context, s *System, d Daemon, socket string) *facts {
 	f := &facts{System: s, daemon: d, socket: socket}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	told := make(chan struct{})
+	answered := make(chan struct{})
 	go func() {
-		defer close(told)
+		defer close(answered)
 		f.units, f.unitErr = systemdUnits(ctx, s)
 	}()
 	if f.status, f.err = d.Status(ctx); f.err == nil {
@@ -172,7 +172,7 @@ func gather(ctx context.Context, s *System, d Daemon, socket string) *facts {
 			f.diagnosis = &v
 		}
 	}
-	<-told // ends with ctx
+	<-answered // ends with ctx
 	return f
 }
 

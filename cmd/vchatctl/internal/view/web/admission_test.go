@@ -136,7 +136,8 @@ func TestAdmission_otherUser(t *testing.T) {
 func TestAdmission_flood(t *testing.T) {
 	r := serve(t, "")
 	_, port, _ := net.SplitHostPort(r.server.listener.Addr().String())
-	script := fmt.Sprintf("for i in $(seq 200); do exec {f}<>/dev/tcp/127.0.0.1/%s; done; echo ready; sleep 60", port)
+	script := fmt.Sprintf("for i in $(seq 200); do exec {f}<>/dev/tcp/127.0.0.1/%s; done; echo ready; "+
+		"exec sleep 60", port)
 	flood := asNobody(t, "bash", "-c", script)
 	out, err := flood.StdoutPipe()
 	if err != nil {
