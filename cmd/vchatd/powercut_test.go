@@ -33,11 +33,12 @@ const everyCall = "VCHAT_KILL_EVERY_CALL"
 
 // box is a device whose disk is below root. All else is in run.
 type box struct {
-	t    *testing.T
-	root string // var/vchat in it is the state directory
-	run  string // short enough for a socket
-	more string // lines of the configuration
-	name string // of the device
+	t      *testing.T
+	root   string // var/vchat in it is the state directory
+	run    string // short enough for a socket
+	more   string // lines of the configuration
+	name   string // of the device
+	camera string // lines of the configuration
 	// faulty adds a fault to the configuration of start.
 	faulty bool
 }
@@ -53,7 +54,7 @@ func newBox(t *testing.T) *box {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(run) })
-	b := &box{t: t, root: root, run: run, name: "box"}
+	b := &box{t: t, root: root, run: run, name: "box", camera: "camera: {device: test, size: 16x16, fps: 1}\n"}
 	b.restore(powercut.Tree{".": {Dir: true, Mode: 0o700}, "var": {Dir: true, Mode: 0o755}})
 	return b
 }
@@ -89,8 +90,8 @@ func (b *box) tree() powercut.Tree {
 // command returns vchatd with arguments and the configuration of the box.
 func (b *box) command(args ...string) (path string, argv, env []string) {
 	b.t.Helper()
-	text := fmt.Sprintf("name: %s\nlisten: \"\"\ncamera: {device: test, size: 16x16, fps: 1}\n"+
-		"control: {socket: %q, group: \"\"}\nstate_dir: %q\n%s", b.name, b.socket(), b.stateDir(), b.more)
+	text := fmt.Sprintf("name: %s\nlisten: \"\"\n"+
+		"control: {socket: %q, group: \"\"}\nstate_dir: %q\n%s", b.name, b.socket(), b.stateDir(), b.camera+b.more)
 	if err := os.WriteFile(b.configPath(), []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
 	}
@@ -110,6 +111,7 @@ type outcome struct {
 	Privacy  bool
 	Calls    int
 	Peers    int
+	Settings settings
 	Problems []api.Problem // but those of links: no peer answers here
 	Log      string
 	Err      error // it does not start
@@ -133,7 +135,7 @@ func (b *box) start() (o outcome) {
 	s, err := b.status(ended)
 	problems := slices.DeleteFunc(s.Problems, func(p api.Problem) bool { return p.Subject == "link" })
 	o = outcome{ID: s.ID, Name: s.Name, Privacy: s.Privacy, Calls: len(s.Calls), Peers: len(s.Peers),
-		Problems: problems, Err: err}
+		Settings: settingsOf(s), Problems: problems, Err: err}
 	if _, exited := errors.AsType[*exec.ExitError](err); !exited {
 		_ = cmd.Process.Kill()
 		<-ended
@@ -332,7 +334,7 @@ func stories() []story {
 			return ""
 		},
 	}
-	return []story{firstStart, newID, privacy, calls(), paired(), unpaired(), lastGood()}
+	return []story{firstStart, newID, privacy, calls(), paired(), changed(), unpaired(), lastGood()}
 }
 
 // calls is the story of a call, whose state vchatd saves soon, not at once.
@@ -406,6 +408,57 @@ func paired() story {
 				{0, "no peer or bob", oldOrNewPeers},
 				{len(tr.Ops()), "bob", countPeers(1)},
 			}
+		},
+	}
+}
+
+// settings are what users have set without the configuration.
+type settings struct {
+	AutoAnswer bool // of all peers
+	Camera     string
+}
+
+func settingsOf(s api.Status) settings {
+	v := settings{AutoAnswer: len(s.Peers) > 0, Camera: s.Camera.Choice.Device}
+	for _, p := range s.Peers {
+		v.AutoAnswer = v.AutoAnswer && p.AutoAnswer
+	}
+	return v
+}
+
+// changed is the story of settings that are changed without the configuration.
+func changed() story {
+	has := func(all ...settings) func(outcome, powercut.Tree) bool {
+		return func(o outcome, _ powercut.Tree) bool {
+			return slices.Contains(all, o.Settings) && o.Peers == 1 && len(o.Problems) == 0
+		}
+	}
+	before, answers, both := settings{false, "auto"}, settings{true, "auto"}, settings{true, "test"}
+	return story{
+		name: "settings changed",
+		prepare: func(b *box) {
+			withKey(b)
+			b.camera = ""
+			if _, err := peerstore.Open(b.stateDir()).Put(peerstore.Peer{Name: "bob", ID: identity.ID{1}}); err != nil {
+				b.t.Fatal(err)
+			}
+		},
+		record: func(b *box, killAt int) (*powercut.Tracer, []promise) {
+			p := []promise{{0, "no setting", has(before)}}
+			tr := session(b, killAt, func(c *client.Client, _ api.Status, tr *powercut.Tracer) {
+				p = append(p, promise{len(tr.Ops()), "automatic answers or not", has(before, answers)})
+				_, err := c.ChangePeer(b.t.Context(), "bob", api.PeerChange{AutoAnswer: new(true)})
+				if err != nil && killAt == 0 {
+					b.t.Fatal(err)
+				}
+				p = append(p, promise{len(tr.Ops()), "automatic answers, and either camera", has(answers, both)})
+				_, err = c.UseCamera(b.t.Context(), api.CameraRequest{Device: "test"})
+				if err != nil && killAt == 0 {
+					b.t.Fatal(err)
+				}
+				p = append(p, promise{len(tr.Ops()), "automatic answers and the test card", has(both)})
+			})
+			return tr, p
 		},
 	}
 }
