@@ -23,6 +23,7 @@ import (
 //	      └─ address ── dials until the other ─┤
 //	                    device waits           │
 //	AcceptPairing ───── that device reveals ───┘
+//	         and that one, if both dial each other: see mayReveal
 //	every state ──▶ failed: the client is gone, refused, lost, timed out
 //
 // While there is none, the request of another device is refused, and it dials
@@ -47,18 +48,22 @@ type pairings struct {
 
 // pairAttempt is one pairing. Its changing fields are guarded by pairings.mu.
 type pairAttempt struct {
-	request api.PairRequest
-	name    string               // wanted for the other device; "" for the one that it claims
-	only    string               // id of the device that it waits for; "": any
-	ctx     context.Context      // ends with the client, or when the pairing is refused before there is a code
-	cancel  context.CancelFunc   //
-	updates chan api.Pairing     // every state, for the client; never full
-	result  chan error           // of the session of a responder that has revealed its nonce
-	view    api.Pairing          // the present state
-	answers chan<- pairing.Event // of the session with a code; nil until then
-	claimed bool                 // a responder has revealed its nonce
-	seen    *api.Device          // the request is its name; nil: an address
-	keep    string               // address to keep for calls; "": none
+	request  api.PairRequest
+	name     string               // wanted for the other device; "" for the one that it claims
+	only     string               // id of the device that it waits for; "": any
+	ctx      context.Context      // ends with the client, or when the pairing is refused before there is a code
+	cancel   context.CancelFunc   //
+	updates  chan api.Pairing     // every state, for the client; never full
+	result   chan error           // of the session of a responder that has revealed its nonce
+	view     api.Pairing          // the present state
+	answers  chan<- pairing.Event // of the session with a code; nil until then
+	claimed  bool                 // a responder has revealed its nonce
+	dialled  identity.ID          // of the device at the address; zero: not reached yet
+	asking   bool                 // a session as initiator runs, or was the last one
+	revealed chan struct{}        // closed with claimed, by a responder
+	yielded  *pairHost            // a responder's session for which it does not dial; nil: none
+	seen     *api.Device          // the request is its name; nil: an address
+	keep     string               // address to keep for calls; "": none
 }
 
 // view returns the pairing in progress, the request of another device, or nil.
@@ -192,7 +197,8 @@ func (d *Daemon) acceptPairing(ctx context.Context, r api.PairAccept) (*pairAtte
 const askAgainHint = "begin again on the other device: vchatctl pair ADDRESS, with the address of this one"
 
 func newPairAttempt(r api.PairRequest) *pairAttempt {
-	return &pairAttempt{request: r, name: r.Name, updates: make(chan api.Pairing, 16), result: make(chan error, 1)}
+	return &pairAttempt{request: r, name: r.Name, updates: make(chan api.Pairing, 16), result: make(chan error, 1),
+		revealed: make(chan struct{})}
 }
 
 // checkWantedName checks a name for the other device; "" is none.
@@ -252,7 +258,11 @@ func (d *Daemon) runPairing(p *pairAttempt) error {
 		timeout = time.Duration(p.request.TimeoutMS) * time.Millisecond
 	}
 	if !p.request.Wait {
-		return d.dialForPairing(p, timeout)
+		err := d.dialForPairing(p, timeout)
+		if p.close(&d.pairings) {
+			return <-p.result
+		}
+		return err
 	}
 	t := time.NewTimer(timeout)
 	defer t.Stop()
@@ -262,14 +272,8 @@ func (d *Daemon) runPairing(p *pairAttempt) error {
 	case <-t.C:
 	case <-p.ctx.Done():
 	}
-	d.pairings.mu.Lock()
-	claimed := p.claimed
-	if !claimed {
-		p.claimed = true // too late for others
-	}
-	d.pairings.mu.Unlock()
 	switch {
-	case claimed: // the session ends by itself, and with p.ctx
+	case p.close(&d.pairings): // the session ends by itself, and with p.ctx
 		return <-p.result
 	case p.ctx.Err() != nil:
 		return &pairing.EndError{Reason: pairing.Cancelled}
@@ -280,6 +284,15 @@ func (d *Daemon) runPairing(p *pairAttempt) error {
 	}
 	return &api.Error{Kind: api.PeerNoAnswer, Message: fmt.Sprintf("no device asked for a pairing within %v", timeout),
 		Hint: "run on the other device: vchatctl pair ADDRESS, with the address of this one"}
+}
+
+// close makes it too late for a responder's session to begin. It reports
+// whether there is one, which sends its result.
+func (p *pairAttempt) close(ps *pairings) (claimed bool) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	claimed, p.claimed = p.claimed, true
+	return claimed
 }
 
 // endPairing publishes and returns the result.
@@ -484,7 +497,7 @@ func refusedByPeer(end *pairing.EndError) *api.Error {
 			Hint: "accept it on the screen of the other device, or run there: vchatctl pair --wait"}
 	case pairing.Busy:
 		return &api.Error{Kind: api.PeerBusy, Message: "the other device is pairing with another one",
-			Hint: "if it runs vchatctl pair ADDRESS, run vchatctl pair --wait on one of the two instead"}
+			Hint: "if it does not end, run there: vchatctl pair --refuse"}
 	case pairing.Refused:
 		return &api.Error{Kind: api.PeerDeclined, Message: "the other side refused; nothing was kept"}
 	case pairing.Cancelled:

@@ -510,3 +510,31 @@ func TestPair_autoAnswer(t *testing.T) {
 		t.Error("the other device answers automatically, too")
 	}
 }
+
+// Two devices that dial each other pair: one of them becomes the responder.
+func TestPair_bothDial(t *testing.T) {
+	kitchen, workshop := strangers(t)
+	requests := []pairRequest{
+		pair(t, kitchen, api.PairRequest{Address: workshop.Config.Listen}),
+		pair(t, workshop, api.PairRequest{Address: kitchen.Config.Listen, AutoAnswer: true}),
+	}
+	code := requests[0].until(api.PairingComparing).Code
+	if other := requests[1].until(api.PairingComparing).Code; other != code {
+		t.Errorf("got codes %q and %q, want the same", code, other)
+	}
+	for _, d := range []*daemontest.Device{kitchen, workshop} {
+		if _, err := d.Client.ConfirmPairing(ctx(t), api.PairConfirm{Code: code}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range requests {
+		r.until(api.PairingPaired)
+	}
+	s := kitchen.Wait("a link", linked("workshop"))
+	if p := peerNamed(s, "workshop"); p.Address != workshop.Config.Listen || p.AutoAnswer {
+		t.Errorf("got %+v, want the address that was dialled", p)
+	}
+	if p := peerNamed(workshop.Status(), "kitchen"); p.Address != kitchen.Config.Listen || !p.AutoAnswer {
+		t.Errorf("got %+v, want the address that was dialled, and automatic answers", p)
+	}
+}

@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
 	"strings"
@@ -38,6 +40,7 @@ type pairHost struct {
 	claimed         string // name of the other device
 	undo            func() // what Undo does; nil: nothing
 	applied         bool   // the kept peer is effective
+	initiator       bool
 }
 
 // servePairing serves a connection of another device that wants to pair.
@@ -54,6 +57,7 @@ func (d *Daemon) servePairing(ctx context.Context, conn *transport.Conn, id iden
 		})
 	}
 	err := d.pairOn(ctx, conn, h, false)
+	d.pairings.unyield(h)
 	if h.attempt != nil {
 		h.attempt.result <- err
 	}
@@ -101,18 +105,25 @@ func (d *Daemon) dialForPairing(p *pairAttempt, timeout time.Duration) error {
 		if !ok {
 			return err
 		}
+		d.pairings.endAsking(p)
 		end, _ := errors.AsType[*pairing.EndError](err)
-		if end != nil && end.ByPeer && (end.Reason == pairing.NotWaiting || end.Reason == pairing.Busy) {
+		yields := errors.Is(err, errYielded)
+		if yields || end != nil && end.ByPeer && (end.Reason == pairing.NotWaiting || end.Reason == pairing.Busy) {
 			failures = 0
 		} else if failures++; end != nil || failures == pairFailures {
 			return again.error
 		}
-		if time.Now().Add(pairRetry).After(until) {
+		pause := pairRetry + mathrand.N(pairRetry/4) // two devices that dial each other must not meet each time
+		if !yields && time.Now().Add(pause).After(until) {
 			return again.error
 		}
-		d.showRetry(p, end, pairError(again.error, ""))
+		if !yields {
+			d.showRetry(p, end, pairError(again.error, ""))
+		}
 		select {
-		case <-time.After(pairRetry):
+		case <-time.After(pause):
+		case <-p.revealed:
+			return nil
 		case <-p.ctx.Done():
 		}
 	}
@@ -160,8 +171,40 @@ func (d *Daemon) dialOnceForPairing(p *pairAttempt) error {
 	conn.SetHandshakeDeadline(time.Now().Add(pairDeadline))
 	stop := context.AfterFunc(ctx, func() { conn.SetFinalDeadline(time.Now().Add(cancelTimeout)) })
 	defer stop()
-	h := &pairHost{d: d, attempt: p, id: id, address: address, answers: make(chan pairing.Event, 1)}
+	if !d.pairings.beginAsking(p, id) {
+		return &repeatable{errYielded}
+	}
+	h := &pairHost{d: d, attempt: p, id: id, address: address, answers: make(chan pairing.Event, 1), initiator: true}
 	return d.pairOn(ctx, conn, h, true)
+}
+
+// errYielded means that the other device dials too, and its session goes on.
+var errYielded = errors.New("the other device dials this one")
+
+// beginAsking records the device at the address. It reports whether this device
+// may begin a session as initiator there.
+func (ps *pairings) beginAsking(p *pairAttempt, id identity.ID) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p.dialled = id
+	p.asking = p.yielded == nil && !p.claimed
+	return p.asking
+}
+
+// endAsking is called after a session that may be repeated.
+func (ps *pairings) endAsking(p *pairAttempt) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	p.asking = false
+}
+
+// unyield is called after a responder's session.
+func (ps *pairings) unyield(h *pairHost) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p := ps.current; p != nil && p.yielded == h {
+		p.yielded = nil
+	}
 }
 
 // noProtocolAlert is how crypto/tls reports the alert of a server that does not
@@ -219,9 +262,12 @@ func (h *pairHost) Admit(name string) pairing.Reason {
 	ps := &h.d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	reason := ps.mayReveal(h.id)
-	if reason == pairing.NotWaiting {
+	reason := ps.mayReveal(h)
+	switch {
+	case reason == pairing.NotWaiting:
 		reason = h.d.onRequest(h, disturb)
+	case reason == 0 && !ps.current.request.Wait:
+		ps.current.yielded = h
 	}
 	if reason != 0 {
 		h.refused()
@@ -230,15 +276,26 @@ func (h *pairHost) Admit(name string) pairing.Reason {
 }
 
 // mayReveal returns why a responder cannot continue with the device; 0: it can.
-// The caller holds mu.
-func (ps *pairings) mayReveal(id identity.ID) pairing.Reason {
+// If both devices dial each other, the one with the larger id continues as
+// responder (PROTOCOL.md, section 13). The caller holds mu.
+func (ps *pairings) mayReveal(h *pairHost) pairing.Reason {
 	switch p := ps.current; {
 	case p == nil:
 		return pairing.NotWaiting
-	case !p.request.Wait || p.claimed || p.ctx.Err() != nil || p.only != "" && p.only != id.String():
+	case p.claimed || p.ctx.Err() != nil || p.only != "" && p.only != h.id.String():
+		return pairing.Busy
+	case !p.request.Wait && !p.yields(h):
 		return pairing.Busy
 	}
 	return 0
+}
+
+// yields reports whether a device that dials becomes the responder of the
+// device that it dials. A session as initiator excludes that. The caller holds
+// pairings.mu.
+func (p *pairAttempt) yields(h *pairHost) bool {
+	own := h.d.ID()
+	return p.dialled == h.id && bytes.Compare(h.id[:], own[:]) < 0 && !p.asking && (p.yielded == nil || p.yielded == h)
 }
 
 // onRequest handles a request while this device does not wait for one, and
@@ -321,12 +378,13 @@ func (h *pairHost) Reveal() pairing.Reason {
 	ps := &h.d.pairings
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
-	if reason := ps.mayReveal(h.id); reason != 0 {
+	if reason := ps.mayReveal(h); reason != 0 {
 		h.refused()
 		return reason
 	}
 	h.attempt = ps.current
 	h.attempt.claimed = true
+	close(h.attempt.revealed)
 	h.passed()
 	return 0
 }
@@ -384,7 +442,7 @@ func (h *pairHost) Keep() error {
 			d.log.Error("peer of a failed pairing not forgotten", "peer", v.Peer, "id", h.id, "err", err)
 		}
 	}
-	if h.attempt.request.Wait {
+	if !h.initiator {
 		h.applied = true
 		d.applyStores(fmt.Sprintf("peer %s paired", v.Peer))
 	}
