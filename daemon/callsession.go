@@ -29,18 +29,22 @@ type callSession struct {
 
 	interruptions *rate.Limiter // logged ones
 	quiet         bool          // the last interruption is not logged
+
+	qualityLines   *rate.Limiter // changes of the quality that are logged
+	qualityOmitted int           // changes since the last one
 }
 
-// Of a call that is interrupted all the time, the log has the first
-// interruptions, then one an hour.
+// Of a call that is interrupted all the time, or whose quality changes all the
+// time, the log has the first times, then one an hour.
 const (
-	interruptionBurst = 10
-	interruptionPause = time.Hour
+	sessionLineBurst = 10
+	sessionLinePause = time.Hour
 )
 
 func newCallSession() *callSession {
 	return &callSession{hub: frame.NewHub(), chat: newChat(),
-		interruptions: rate.NewLimiter(rate.Every(interruptionPause), interruptionBurst)}
+		interruptions: rate.NewLimiter(rate.Every(sessionLinePause), sessionLineBurst),
+		qualityLines:  rate.NewLimiter(rate.Every(sessionLinePause), sessionLineBurst)}
 }
 
 // attachLink sends our frames to an active call over its present link, and

@@ -152,10 +152,23 @@ func (h *linkHandler) Quality(l *link.Link) {
 		return
 	}
 	if out := d.callView(c).Sending; out != nil {
-		d.log.Info("send quality changed", "peer", c.Peer, "call_id", wire.CallID(c.ID),
-			"quality", out.Quality, "cause", out.Reason)
+		d.logQuality(s, c, out)
 	}
 	d.publishCall(c)
+}
+
+// logQuality logs a change of the quality of sent frames. The caller holds mu.
+func (d *Daemon) logQuality(s *callSession, c call.Call, out *api.Sending) {
+	if !s.qualityLines.Allow() {
+		s.qualityOmitted++
+		return
+	}
+	attrs := []any{"peer", c.Peer, "call_id", wire.CallID(c.ID), "quality", out.Quality, "cause", out.Reason}
+	if s.qualityOmitted > 0 {
+		attrs = append(attrs, "omitted", s.qualityOmitted)
+		s.qualityOmitted = 0
+	}
+	d.log.Info("send quality changed", attrs...)
 }
 
 func (d *Daemon) publishLink(peer string) {

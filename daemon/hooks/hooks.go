@@ -35,6 +35,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"vchat/daemon/api"
 )
 
@@ -87,7 +89,15 @@ type Hooks struct {
 	outputs    map[Kind]*output
 	dropLogged map[Kind]time.Time // when a full queue was logged
 	faults     map[Kind]fault     // of the last run
+	faultLines map[Kind]*rate.Limiter
 }
+
+// A hook that fails now and then, all the time, has the first faults in the
+// log, then one an hour.
+const (
+	faultLineBurst = 10
+	faultLinePause = time.Hour
+)
 
 // job is one run of a hook.
 type job struct {
@@ -118,7 +128,7 @@ func New(log *slog.Logger) *Hooks {
 	return &Hooks{
 		log: log, timeout: Timeout, changed: make(chan struct{}, 1), calls: newTracker(),
 		running: map[*job]context.CancelFunc{}, outputs: map[Kind]*output{},
-		dropLogged: map[Kind]time.Time{}, faults: map[Kind]fault{},
+		dropLogged: map[Kind]time.Time{}, faults: map[Kind]fault{}, faultLines: map[Kind]*rate.Limiter{},
 	}
 }
 
@@ -276,8 +286,11 @@ func (h *Hooks) output(kind Kind) *output {
 func (h *Hooks) setFault(kind Kind, f fault) {
 	old, had := h.faults[kind]
 	h.faults[kind] = f
+	if h.faultLines[kind] == nil {
+		h.faultLines[kind] = rate.NewLimiter(rate.Every(faultLinePause), faultLineBurst)
+	}
 	switch {
-	case had && old == f:
+	case had && old == f, !h.faultLines[kind].Allow():
 	case f.kind == faultRun:
 		h.log.Warn("hook failed", "hook", kind, "err", f.text)
 	default:
