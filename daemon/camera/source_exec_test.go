@@ -268,13 +268,14 @@ func TestExec_rateLimit(t *testing.T) {
 	}
 }
 
-// A command that ends after each frame does not fill the log.
-// A command that needs longer than firstFrameTimeout must not be restarted for
-// ever.
+// A command that needs longer than firstFrameTimeout must not be restarted
+// forever.
 func TestExec_slowStart(t *testing.T) {
 	t.Parallel()
 	seconds := (firstFrameTimeout + time.Second).Seconds()
-	device := fmt.Sprintf("exec:sleep %v; while cat %s; do sleep 0.1; done", seconds, film(t, 1))
+	// The first start gives no frame at all. The next one has twice the time.
+	device := fmt.Sprintf("exec:mkdir %s/started && sleep 600; sleep %v; while cat %s; do sleep 0.1; done",
+		publicdir.New(t), seconds, film(t, 1))
 	r := run(t, nil, Config{Device: device})
 	defer r.stop()
 	rd := r.Hub().Subscribe()
@@ -290,6 +291,7 @@ func TestExec_slowStart(t *testing.T) {
 	}
 }
 
+// A command that ends after each frame does not fill the log.
 func TestExec_flapping(t *testing.T) {
 	name := film(t, 1)
 	r := run(t, nil, Config{Device: "exec:echo hello >&2; cat " + name})

@@ -13,7 +13,7 @@ import (
 )
 
 // Under systemd, a vchatd that crashes is started again after half a second, so
-// that calls resume. One that crashes at every start would do so for ever: it
+// that calls resume. One that crashes at every start would do so forever: it
 // would write a million lines a day, and keep a small board busy. So vchatd
 // counts its starts, in a file that a reboot and an orderly end remove. The
 // first restartBurst starts are at once, then one is per restartPause.
