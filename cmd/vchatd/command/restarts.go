@@ -23,7 +23,7 @@ const (
 	restartsName = "restarts"
 )
 
-var errRestarts = errors.New("vchatd has ended unexpectedly again and again: journalctl -u vchatd says why")
+var errRestarts = errors.New("too many crashes: see journalctl -u vchatd")
 
 // restarts is the number of starts that may be at once, at a time since the
 // boot: the wall clock of a board without a battery jumps.
@@ -73,7 +73,8 @@ func (s *service) awaitRestart(ctx context.Context) bool {
 	if pause <= 0 {
 		return true
 	}
-	s.log.Error("vchatd waits before its next start", "for", pause.Round(time.Second), "err", errRestarts)
+	pause = max(pause.Round(time.Second), time.Second)
+	s.log.Error("vchatd waits before its next start", "for", pause, "err", errRestarts)
 	return s.wait(ctx, errRestarts, pause)
 }
 
