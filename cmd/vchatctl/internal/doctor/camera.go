@@ -28,7 +28,7 @@ const (
 	maxHolders = 3
 
 	noCamera     = "no camera is connected" // as vchatd says it
-	noCameraHint = "plug one in; a Pi camera module needs an exec: camera, see packaging/doc/cameras.md"
+	noCameraHint = "plug one in; a Pi camera module needs an exec: camera, see /usr/share/doc/vchat/cameras.md"
 )
 
 // checkCamera reports whether the camera works, and measures what it delivers.
