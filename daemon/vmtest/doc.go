@@ -16,11 +16,12 @@
 //     screenshots.
 //   - VCHAT_RELEASE is a folder with the packages of packaging/release.sh.
 //     Without it, TestPackage runs that script.
+//   - VCHAT_VM_POWERCUTS=1 runs TestPowerCuts, too.
 //   - VCHAT_TEST_SEED repeats a test with random delays.
 //
 // Guarantees:
 //   - The disk does not change: the machine writes to a temporary overlay.
-//   - The machine has no network card.
+//   - The machine has no network card, but for TestPowerCuts.
 //   - It ends with the test process, even if that is killed.
 //
 // Two devices, alice and bob, run in the guest, each in a network namespace. A
@@ -52,7 +53,9 @@
 // with a constant: emulation is about seven times slower than the host.
 //
 // TestPackage installs the Debian package in a second machine, whose disk is a
-// copy that survives a reboot.
+// copy that survives a reboot. TestPowerCuts does so, too, with the commands of
+// the README. That machine has a cable to the first one, and loses its power:
+// the emulator is killed, and what the file system had not written is lost.
 //
 // TestScreen loads the drivers of two display adapters. It checks their output
 // by screenshots of the emulator (QMP) and presses keys of its keyboard. The

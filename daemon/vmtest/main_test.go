@@ -53,7 +53,11 @@ func runTests(m *testing.M) (int, error) {
 	defer cancel()
 	start := time.Now()
 	console := filepath.Join(shareDir, "console.log")
-	if machine, err = boot(ctx, hardware{imageDir: imageDir, shareDir: shareDir, console: console}); err != nil {
+	h := hardware{imageDir: imageDir, shareDir: shareDir, console: console}
+	if powerCuts() {
+		h.card, _ = cards(shareDir)
+	}
+	if machine, err = boot(ctx, h); err != nil {
 		return 1, err
 	}
 	defer machine.close()

@@ -72,6 +72,15 @@ func (p *packageTest) reboot(t *testing.T) {
 // version and the next one in /mnt/host/packages.
 func startPackageTest(t *testing.T) *packageTest {
 	t.Helper()
+	p := newPackageTest(t)
+	p.boot(t)
+	t.Cleanup(func() { p.close() })
+	return p
+}
+
+// newPackageTest is startPackageTest without the boot.
+func newPackageTest(t *testing.T) *packageTest {
+	t.Helper()
 	packages := filepath.Join(shareDir, "packages")
 	release := os.Getenv("VCHAT_RELEASE")
 	if release == "" {
@@ -80,16 +89,14 @@ func startPackageTest(t *testing.T) *packageTest {
 	}
 	// The next version: its number, its configuration file.
 	runHost(t,
-		"set -e; mkdir -p "+packages+"; cp "+release+"/vchat_*_amd64.deb "+packages+"/vchat.deb; cd "+t.TempDir()+
-			"; dpkg-deb -R "+packages+"/vchat.deb new; sed -i 's/^Version: .*/&+next/' new/DEBIAN/control; "+
+		"set -e; mkdir -p "+packages+"; cp "+release+"/vchat_*_amd64.deb "+packages+"; cp "+release+
+			"/vchat_*_amd64.deb "+packages+"/vchat.deb; cd "+t.TempDir()+"; dpkg-deb -R "+packages+
+			"/vchat.deb new; sed -i 's/^Version: .*/&+next/' new/DEBIAN/control; "+
 			"echo '# next' >>new/etc/vchat.yaml; dpkg-deb -Zgzip -z1 --root-owner-group -b new "+packages+"/next.deb")
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	runHost(t, "cp --sparse=always "+filepath.Join(imageDir, "disk.img")+" "+disk)
-	p := &packageTest{hardware: hardware{imageDir: imageDir, shareDir: shareDir, disk: disk,
+	return &packageTest{hardware: hardware{imageDir: imageDir, shareDir: shareDir, disk: disk,
 		console: filepath.Join(shareDir, "package-console.log")}}
-	p.boot(t)
-	t.Cleanup(func() { p.close() })
-	return p
 }
 
 func runHost(t *testing.T, script string) {

@@ -4,6 +4,7 @@ package vmtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,25 @@ type hardware struct {
 	shareDir string // the host's directory
 	console  string // file
 	disk     string // file to which the machine writes; "": the image's, which stays as it is
+	card     card
+	clock    string // date at the boot, as 2000-01-01; "": today
+}
+
+// A card is a network card at one end of a cable. The zero value is none.
+type card struct {
+	mac         string
+	here, there string // sockets of both ends
+}
+
+// args returns qemu's options for the card.
+func (c card) args() []string {
+	if c == (card{}) {
+		return nil
+	}
+	return []string{
+		"-netdev", "dgram,id=cable,local.type=unix,local.path=" + c.here + ",remote.type=unix,remote.path=" + c.there,
+		"-device", "virtio-net-pci,netdev=cable,romfile=,mac=" + c.mac,
+	}
 }
 
 // drive returns qemu's description of the disk.
@@ -125,7 +145,7 @@ var kernelOptions = []string{
 }
 
 func (h hardware) qemuArgs() []string {
-	return []string{
+	return append([]string{
 		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512",
 		"-cpu", "max", // with AES instructions: faster than AES in emulated Go code
 		"-smp", "2", "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot",
@@ -142,7 +162,8 @@ func (h hardware) qemuArgs() []string {
 		// memory out.
 		"-device", "virtio-gpu-pci,id=" + virtioDisplay + ",xres=1280,yres=800",
 		"-device", "bochs-display,id=" + bochsDisplay + ",xres=1024,yres=768",
-	}
+		"-rtc", "base=" + cmp.Or(h.clock, "utc"),
+	}, h.card.args()...)
 }
 
 // streamPair returns two connected sockets. Close of the first ends its Read.
@@ -158,7 +179,7 @@ func streamPair() (local, remote *os.File, err error) {
 }
 
 // commandTimeout limits a command in the guest.
-const commandTimeout = 90 * time.Second
+const commandTimeout = 3 * time.Minute
 
 // shell runs a script by bash in the guest, as root, with stdin as its input.
 // It returns the output. An error contains the error output.
