@@ -149,6 +149,7 @@ var devices = slices.Concat([]step{
 	{on: "kitchen", line: "vchatctl doctor --json", as: "vchatctl doctor --json; [ $? -le 1 ]", want: `^\{`},
 	{on: "kitchen", line: "vchatctl doctor --report", as: "vchatctl doctor --report; [ $? -le 1 ]", want: "camera"},
 	{on: "kitchen", line: "vchatd check-config", as: "vchatd check-config --config vchat.yaml"},
+	{on: "workshop", line: "vchatctl peer kitchen --address 192.168.1.30"},
 })
 
 const (
@@ -174,7 +175,8 @@ func paired(line string) []step {
 // source are the lines for developers. TMP is a folder in place of /tmp.
 var source = []step{
 	// README.md and CONTRIBUTING.md
-	{line: "go run ./cmd/vchatd demo", want: `sees [1-9][0-9]\.\d fps`, keys: ctrlC, exit: 130},
+	// go ends with 1 after Ctrl-C.
+	{line: "go run ./cmd/vchatd demo", want: `sees [1-9][0-9]\.\d fps`, keys: ctrlC, exit: 1},
 	{line: "go build -o /tmp/ ./cmd/vchatd ./cmd/vchatctl", as: "go build -o TMP/ ./cmd/vchatd ./cmd/vchatctl"},
 	{line: "vchatd demo", as: "TMP/vchatd demo --for 2s"},
 	{line: "go run ./cmd/vchatd demo --dir /tmp/demo &", as: "go run ./cmd/vchatd demo --dir TMP/demo",
@@ -187,7 +189,7 @@ var source = []step{
 	{line: "curl --unix-socket /tmp/demo/alice.sock http://vchat/v1/feeds/bob.jpg >frame.jpg",
 		as: "curl --unix-socket TMP/demo/alice.sock http://vchat/v1/feeds/bob.jpg >TMP/frame.jpg", tool: "curl"},
 	{line: "go run ./cmd/vchatd demo --dir /tmp/demo &", as: "go run ./cmd/vchatd demo --dir TMP/demo",
-		keys: ctrlC, exit: 130},
+		keys: ctrlC, exit: 1},
 	{line: "go doc ./daemon", want: "package daemon"},
 
 	// integration.md, benchmarks.md, size.md, soak.md
