@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 // addPeer is a program of TestMain. It keeps a paired peer in a state
 // directory.
 func addPeer() {
-	if _, err := peerstore.Open(os.Args[1]).Put(peerstore.Peer{Name: "bob", ID: identity.ID{1}, Address: "192.0.2.1:7450"}); err != nil {
+	bob := peerstore.Peer{Name: "bob", ID: identity.ID{1}, Address: "192.0.2.1:7450"}
+	if _, err := peerstore.Open(os.Args[1]).Put(bob); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -47,7 +47,8 @@ type supervisor struct {
 }
 
 func newSupervisor(c *Camera) *supervisor {
-	s := &supervisor{Camera: c, started: time.Now(), timer: time.NewTimer(time.Hour), faultQuotas: map[*cause]*lineQuota{}, warnings: newWarnings()}
+	s := &supervisor{Camera: c, started: time.Now(), timer: time.NewTimer(time.Hour),
+		faultQuotas: map[*cause]*lineQuota{}, warnings: newWarnings()}
 	s.timer.Stop()
 	return s
 }

@@ -104,7 +104,8 @@ func TestListen_late(t *testing.T) {
 				alice, address := tn.startLate(tt.err)
 				advance(time.Hour)
 				if alice.links.Addr() != nil || !errors.Is(alice.links.ListenError(), tt.err) {
-					t.Errorf("got address %v and error %v, want %v", alice.links.Addr(), alice.links.ListenError(), tt.err)
+					t.Errorf("got address %v and error %v, want %v", alice.links.Addr(), alice.links.ListenError(),
+						tt.err)
 				}
 				if n := strings.Count(tn.logged(), "not listening for peers yet"); n != 1 {
 					t.Errorf("got %d lines in an hour, want 1:\n%s", n, tn.logged())

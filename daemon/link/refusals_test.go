@@ -101,7 +101,9 @@ func TestRefusals_day(t *testing.T) {
 		lines int // at most
 	}{
 		{"one device", func(int) Refusal { return stranger(1, "203.0.113.7") }, 1},
-		{"64 devices in turns", func(n int) Refusal { return stranger(n%maxRefusals, fmt.Sprintf("192.0.%d.7", n%64)) }, 64},
+		{"64 devices in turns", func(n int) Refusal {
+			return stranger(n%maxRefusals, fmt.Sprintf("192.0.%d.7", n%maxRefusals))
+		}, maxRefusals},
 		{"a new key each time", func(n int) Refusal { return stranger(n, "203.0.113.7") }, 24 * linesPerOrigin},
 		{"a new key of a /16 each time", func(n int) Refusal {
 			return stranger(n, fmt.Sprintf("203.0.%d.%d", n/100%250, n%100))

@@ -50,8 +50,8 @@ func (r *restarts) take(now time.Duration) (pause time.Duration) {
 // from the future.
 func parseRestarts(text string, now time.Duration) restarts {
 	var r restarts
-	if n, err := fmt.Sscanf(text, "%f %d", &r.left, &r.at); n != 2 || err != nil || r.at < 0 || r.at > now+restartPause ||
-		!(r.left >= 0 && r.left <= restartBurst) {
+	_, err := fmt.Sscanf(text, "%f %d", &r.left, &r.at)
+	if err != nil || r.at < 0 || r.at > now+restartPause || !(r.left >= 0 && r.left <= restartBurst) {
 		return restarts{restartBurst, now}
 	}
 	return r
