@@ -106,6 +106,7 @@ type deviceStatus struct {
 		Warnings                    []string
 	}
 	Privacy bool
+	Pairing struct{ State, Code string } // zero if there is none
 	Calls   []struct {
 		Peer, State string
 		PeerCamera  struct{ State, Reason string } `json:"peer_camera"`

@@ -38,6 +38,16 @@ func TestScreen(t *testing.T) {
 			return frame.isShown(now) && !equal(before, now)
 		})
 	})
+	t.Run("pairing", func(t *testing.T) {
+		before := whiteAtTop(screenshot(t, virtioDisplay))
+		line := func(now image.Image) bool { return frame.isShown(now) && whiteAtTop(now) > before+1000 }
+		ask(t)
+		awaitScreen(t, virtioDisplay, "the question above the frame", line)
+		press(t, "y")
+		alice.await(t, "a code", func(st deviceStatus) bool { return st.Pairing.State == "comparing" })
+		awaitScreen(t, virtioDisplay, "the code above the frame", line)
+		confirm(t)
+	})
 	t.Run("switch consoles", func(t *testing.T) {
 		press(t, "ctrl", "alt", "f2")
 		awaitScreen(t, virtioDisplay, "text", isConsole)
@@ -97,6 +107,14 @@ func TestScreen(t *testing.T) {
 		sh(t, setConnector(virtioConnector, "detect")+"; "+setConnector(bochsConnector, "off"))
 		awaitScreen(t, virtioDisplay, "a notice", isNotice)
 		sh(t, setConnector(bochsConnector, "detect"))
+		idle := screenshot(t, virtioDisplay)
+		ask(t)
+		awaitScreen(t, virtioDisplay, "the question", func(now image.Image) bool {
+			return isNotice(now) && !equal(idle, now)
+		})
+		press(t, "n")
+		alice.await(t, "no question", func(st deviceStatus) bool { return st.Pairing.State == "" })
+		eventually(t, waitTimeout, "grep -q 'refused' /tmp/asker.out")
 		pid := strings.TrimSpace(sh(t, "systemctl show -P MainPID vchat-view"))
 		sh(t, "kill -9 "+pid)
 		eventually(t, waitTimeout, "test $(systemctl show -P MainPID vchat-view) != "+pid+" && "+hasScreen)
@@ -104,6 +122,34 @@ func TestScreen(t *testing.T) {
 		eventually(t, waitTimeout, "test $(kbdinfo -C /dev/tty1 getmode) = text")
 		awaitScreen(t, virtioDisplay, "text", isConsole)
 	})
+}
+
+// ask lets bob's device ask alice's for a pairing, until the end of the test.
+func ask(t *testing.T) {
+	t.Helper()
+	writeFile(t, bob.config, "name: bob\ncamera: {device: test, size: 320x240, fps: 1}\ndiscovery: false\n"+
+		"state_dir: "+bob.stateDir+"\ncontrol: {socket: "+bob.socket+"}\n")
+	sh(t, "systemctl start "+bob.unit)
+	t.Cleanup(func() { cleanUp(t, "systemctl stop asker 2>/dev/null || true; systemctl stop "+bob.unit) })
+	eventually(t, waitTimeout, bob.ctl("id"))
+	sh(t, "systemd-run --quiet --collect --uid=tester --unit=asker -p StandardOutput=truncate:/tmp/asker.out "+
+		"-p StandardError=truncate:/tmp/asker.out vchatctl --socket "+bob.socket+" pair 10.7.0.1")
+	alice.await(t, "a device that asks", func(st deviceStatus) bool { return st.Pairing.State == "requested" })
+	time.Sleep(2 * time.Second) // the viewer ignores keys that are pressed as the question appears
+}
+
+// confirm confirms the pairing with the key of alice's viewer, and on bob's
+// device if both show one code.
+func confirm(t *testing.T) {
+	t.Helper()
+	time.Sleep(2 * time.Second)
+	press(t, "y")
+	eventually(t, waitTimeout, "grep -q '^code' /tmp/asker.out")
+	code := strings.TrimPrefix(strings.TrimSpace(sh(t, "grep '^code' /tmp/asker.out")), "code ")
+	alice.await(t, "the same code", func(st deviceStatus) bool { return st.Pairing.Code == code })
+	sh(t, bob.ctl("pair --confirm '"+code+"'"))
+	eventually(t, waitTimeout, "grep -q 'paired with' /tmp/asker.out && "+alice.ctl("peers")+" | grep -q bob")
+	sh(t, alice.ctl("unpair bob")+"; "+bob.ctl("unpair alice")+"; systemctl stop "+bob.unit)
 }
 
 // startTestCard starts alice's daemon with the test pattern as its camera.
@@ -264,6 +310,20 @@ func (p reference) isShown(screen image.Image) bool {
 		}
 	}
 	return equal*100 >= pixels*85
+}
+
+// whiteAtTop returns the number of white pixels in the upper sixth, where a
+// line of text appears above a frame.
+func whiteAtTop(screen image.Image) (n int) {
+	s := screen.Bounds()
+	for y := range s.Dy() / 6 {
+		for x := range s.Dx() {
+			if r, g, b, _ := screen.At(x, y).RGBA(); min(r, g, b) > 0xf000 {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func similarColor(a, b color.Color) bool {
