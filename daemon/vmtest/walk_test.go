@@ -173,6 +173,7 @@ func (p *packageTest) walk(t *testing.T) {
 	if list := kitchen.run(t, r.next(t, "vchatctl camera")); !strings.Contains(list, "/dev/video0") {
 		t.Errorf("cameras: got %s, want /dev/video0", list)
 	}
+	kitchen.run(t, strings.ReplaceAll(r.next(t, "vchatctl camera use /dev/video2"), "/dev/video2", "/dev/video0"))
 	self := kitchen.open(t, r.next(t, "vchatctl view self"))
 	self.eventually(t, `grep -aq 'fps' `+self.out)
 	self.write(t, "q")
