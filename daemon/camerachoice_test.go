@@ -82,7 +82,8 @@ func TestUseCamera(t *testing.T) {
 		if _, err := c.UseCamera(t.Context(), api.CameraRequest{Device: "test"}); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := c.Status(t.Context()); err != nil || s.Camera.Device != "test" || s.Camera.State != api.CameraIdle {
+		if s, err := c.Status(t.Context()); err != nil || s.Camera.Device != "test" ||
+			s.Camera.State != api.CameraIdle {
 			t.Errorf("got %+v, %v; want test, idle", s.Camera, err)
 		}
 	})
@@ -167,7 +168,8 @@ func TestUseCamera_file(t *testing.T) {
 			t.Errorf("%+v: got %v, want %s with %s", r, err, api.Conflict, want)
 		}
 	}
-	if v, err := c.UseCamera(t.Context(), api.CameraRequest{Device: cam.Node(), Size: "640x480", FPS: 10}); err != nil ||
+	if v, err := c.UseCamera(t.Context(), api.CameraRequest{Device: cam.Node(), Size: "640x480",
+		FPS: 10}); err != nil ||
 		v.By != api.ChosenByConfig || v.FPS != 10 {
 		t.Errorf("what the file says, with another rate: got %+v, %v", v, err)
 	}

@@ -178,7 +178,8 @@ func TestDiscovery_peerIsFound(t *testing.T) {
 		t.Fatalf("got %+v, %v; want two devices", all, err)
 	}
 	peer, other := all.Devices[0], all.Devices[1]
-	if peer.Peer != "robert" || peer.Name != "bob" || len(peer.Addresses) != 1 || peer.Addresses[0] != bob.Addr().String() {
+	if peer.Peer != "robert" || peer.Name != "bob" || len(peer.Addresses) != 1 ||
+		peer.Addresses[0] != bob.Addr().String() {
 		t.Errorf("got %+v, want bob as robert with his address", peer)
 	}
 	if other.Peer != "" || other.Name != "stranger" || other.ID != stranger.ID.String() {

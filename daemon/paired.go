@@ -155,7 +155,8 @@ func (d *Daemon) changed(name string, p peerstore.Peer, r api.PeerChange) (peers
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, inCall := d.calls.Get(name); inCall { // the call, its feed and its viewers have the name
-		return p, &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("peer %s is in a call and cannot be renamed", name),
+		return p, &api.Error{Kind: api.Conflict, Message: fmt.Sprintf("peer %s is in a call and cannot be renamed",
+			name),
 			Hint: "rename it after the call; its other settings can be changed now"}
 	}
 	for other := range d.cfg.Peers {

@@ -236,7 +236,8 @@ func TestChangePeer_refused(t *testing.T) {
 			t.Errorf("got %+v, want it as before: %+v", p, before[i])
 		}
 	}
-	if p, err := alice.Client.ChangePeer(ctx(t), "bob", api.PeerChange{Name: new("Bob")}); err != nil || p.Name != "Bob" {
+	if p, err := alice.Client.ChangePeer(ctx(t), "bob", api.PeerChange{Name: new("Bob")}); err != nil ||
+		p.Name != "Bob" {
 		t.Errorf("renamed to another case: got %+v, %v", p, err)
 	}
 }

@@ -17,7 +17,7 @@ var (
 	ErrBusy       = errors.New("camera in use")
 	ErrPermission = errors.New("permission denied")
 	ErrNotReady   = errors.New("camera not ready") // also ErrPermission: udev has not set the group of a new node yet
-	ErrNoGroup    = errors.New("camera of root")   // also ErrPermission: the node is root's, as before udev, or without it
+	ErrNoGroup    = errors.New("camera of root")   // also ErrPermission: the node is root's, as before udev
 	ErrNoSpace    = errors.New("not enough USB bandwidth")
 	ErrNoFormat   = errors.New("no usable frame format")
 	ErrNotCamera  = errors.New("not a camera")

@@ -97,7 +97,8 @@ func (a *app) acceptPairing(ctx context.Context, req api.PairRequest) error {
 			Hint: "run on the other device: vchatctl pair ADDRESS, with the address of this one"}
 	}
 	return a.pair(ctx, req, func(ctx context.Context) (*client.Events, error) {
-		return a.client().AcceptPairing(ctx, api.PairAccept{ID: s.Pairing.ID, Name: req.Name, AutoAnswer: req.AutoAnswer})
+		return a.client().AcceptPairing(ctx, api.PairAccept{ID: s.Pairing.ID, Name: req.Name,
+			AutoAnswer: req.AutoAnswer})
 	})
 }
 
@@ -122,7 +123,9 @@ type pairDialogue struct {
 
 // pair pairs with another device, which begin begins. The end of ctx cancels it
 // on both devices.
-func (a *app) pair(ctx context.Context, req api.PairRequest, begin func(context.Context) (*client.Events, error)) error {
+func (a *app) pair(
+	ctx context.Context, req api.PairRequest, begin func(context.Context) (*client.Events, error),
+) error {
 	stream, err := begin(ctx)
 	if err != nil {
 		return err

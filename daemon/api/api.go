@@ -14,7 +14,7 @@ const DefaultSocket = "/run/vchat/control.sock"
 const (
 	PathStatus    = "/v1/status"          // GET: Status
 	PathPeers     = "/v1/peers"           // GET: Peers
-	PathPeer      = "/v1/peers/"          // + a peer's name or id; PATCH PeerChange: Peer; DELETE: Peer, which is forgotten
+	PathPeer      = "/v1/peers/"          // + a peer's name or id; PATCH PeerChange: Peer; DELETE: the forgotten Peer
 	PathDiagnosis = "/v1/diagnosis"       // GET: Diagnosis
 	PathPair      = "/v1/pair"            // POST PairRequest: EventPairing a line, the last one paired or failed
 	PathAccept    = "/v1/pair/accept"     // POST PairAccept: as PathPair

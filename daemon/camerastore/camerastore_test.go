@@ -136,11 +136,14 @@ func TestOpen_damaged(t *testing.T) {
 		"device":       func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/dev/zero", p)) },
 		"garbage":      func(p string) error { return os.WriteFile(p, []byte("\x00\xff\x00"), 0o600) },
 		"next version": func(p string) error { return os.WriteFile(p, []byte(`{"version":2}`), 0o600) },
-		"a command":    func(p string) error { return os.WriteFile(p, []byte(`{"version":1,"device":"exec:id"}`), 0o600) },
-		"a size":       func(p string) error { return os.WriteFile(p, []byte(`{"version":1,"size":"1x1"}`), 0o600) },
-		"a rate":       func(p string) error { return os.WriteFile(p, []byte(`{"version":1,"fps":1e9}`), 0o600) },
+		"a command": func(p string) error {
+			return os.WriteFile(p, []byte(`{"version":1,"device":"exec:id"}`), 0o600)
+		},
+		"a size": func(p string) error { return os.WriteFile(p, []byte(`{"version":1,"size":"1x1"}`), 0o600) },
+		"a rate": func(p string) error { return os.WriteFile(p, []byte(`{"version":1,"fps":1e9}`), 0o600) },
 		"a control": func(p string) error {
-			return os.WriteFile(p, []byte(`{"version":1,"controls":[{"camera":"/dev/video0","values":{"A":"1"}}]}`), 0o600)
+			return os.WriteFile(p, []byte(`{"version":1,"controls":[{"camera":"/dev/video0","values":{"A":"1"}}]}`),
+				0o600)
 		},
 		"many cameras": func(p string) error {
 			return os.WriteFile(p, []byte(`{"version":1,"controls":[{}`+strings.Repeat(",{}", 16)+`]}`), 0o600)
@@ -158,7 +161,8 @@ func TestOpen_damaged(t *testing.T) {
 			s := camerastore.Open(dir)
 			if s.Choice() != (camerastore.Choice{}) || len(s.Controls()) > 0 ||
 				!strings.HasSuffix(s.Problem(), "the file is kept as "+path+".corrupt") {
-				t.Errorf("got %+v, %v, %q; want nothing, and the name of the file", s.Choice(), s.Controls(), s.Problem())
+				t.Errorf("got %+v, %v, %q; want nothing, and the name of the file", s.Choice(), s.Controls(),
+					s.Problem())
 			}
 			if err := s.Choose(chosen); err != nil {
 				t.Fatal(err)
@@ -224,7 +228,8 @@ func FuzzFile(f *testing.F) {
 		if err := s.KeepControls("/dev/video0", map[string]string{"gain": "1"}); err != nil {
 			return // full
 		}
-		if s = camerastore.Open(dir); s.Problem() != "" || s.Choice() != c || s.Controls()["/dev/video0"]["gain"] != "1" {
+		if s = camerastore.Open(dir); s.Problem() != "" || s.Choice() != c ||
+			s.Controls()["/dev/video0"]["gain"] != "1" {
 			t.Fatalf("written again: got %+v, %v, %q", s.Choice(), s.Controls(), s.Problem())
 		}
 	})

@@ -87,7 +87,8 @@ func TestPut_refused(t *testing.T) {
 		}
 	}
 	for _, limit := range []float64{-1, 100_001, math.NaN(), math.Inf(1)} {
-		if _, err := s.Put(peerstore.Peer{Name: "carol", ID: id(2), MaxBitrate: limit}); !errors.Is(err, peerstore.ErrInvalid) {
+		if _, err := s.Put(peerstore.Peer{Name: "carol", ID: id(2), MaxBitrate: limit}); !errors.Is(err,
+			peerstore.ErrInvalid) {
 			t.Errorf("limit of %v: got %v, want ErrInvalid", limit, err)
 		}
 	}
@@ -129,7 +130,8 @@ func TestPut_notWritable(t *testing.T) {
 	if _, err := s.Put(peerstore.Peer{Name: "carol", ID: id(2)}); !errors.Is(err, unix.EROFS) {
 		t.Errorf("Put: got %v, want EROFS", err)
 	}
-	if _, err := s.Put(peerstore.Peer{Name: "robert", ID: id(1), AutoAnswer: true, MaxBitrate: 2.5}); !errors.Is(err, unix.EROFS) {
+	if _, err := s.Put(peerstore.Peer{Name: "robert", ID: id(1), AutoAnswer: true, MaxBitrate: 2.5}); !errors.Is(err,
+		unix.EROFS) {
 		t.Errorf("Put of a known id: got %v, want EROFS", err)
 	}
 	if _, err := s.Remove("bob"); !errors.Is(err, unix.EROFS) {
@@ -161,13 +163,16 @@ func TestOpen_damaged(t *testing.T) {
 			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"self"}`, id(1)), 0o600)
 		},
 		"bad limit": func(p string) error {
-			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","max_bitrate":-1}`, id(1)), 0o600)
+			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","max_bitrate":-1}`, id(1)),
+				0o600)
 		},
 		"huge limit": func(p string) error {
-			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","max_bitrate":1e999}`, id(1)), 0o600)
+			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","max_bitrate":1e999}`, id(1)),
+				0o600)
 		},
 		"no switch": func(p string) error {
-			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","auto_answer":"no"}`, id(1)), 0o600)
+			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"bob","auto_answer":"no"}`, id(1)),
+				0o600)
 		},
 		"other name": func(p string) error {
 			return os.WriteFile(p, fmt.Appendf(nil, `{"version":1,"id":%q,"name":"ALICE"}`, id(1)), 0o600)

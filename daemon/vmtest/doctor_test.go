@@ -41,6 +41,7 @@ func TestDoctor(t *testing.T) {
 	doctor(t, "", "!    vchatd: stopped\n     sudo systemctl enable --now vchatd",
 		"ok   config: "+alice.config+" has no fault", "ok   camera /dev/video")
 	writeFile(t, alice.config, "nam: alice\n")
-	sh(t, "rm -f "+alice.stateDir+"/last-good.yaml; systemctl start vchatd.socket; "+alice.ctl("status")+" || true; "+stop)
+	sh(t, "rm -f "+alice.stateDir+"/last-good.yaml; systemctl start vchatd.socket; "+alice.ctl("status")+
+		" || true; "+stop)
 	doctor(t, "", "!    vchatd: stopped", "!    config: "+alice.config+":1:1: ")
 }

@@ -88,12 +88,14 @@ func cuts() []cut {
 			there:  []string{"VCHAT_SOCKET=/run/shed/control.sock; " + pairing("--wait", "kitchen")},
 			repair: user("vchatctl unpair shed") + " || true"},
 		{name: "while calls begin and end", mayEnd: true,
-			here:  []string{user("vchatctl hangup") + " || true; " + user("vchatctl call workshop --no-wait") + "; sleep 1"},
+			here: []string{user("vchatctl hangup") + " || true; " + user("vchatctl call workshop --no-wait") +
+				"; sleep 1"},
 			there: []string{"VCHAT_SOCKET=" + workshop.socket + "; " + user("vchatctl answer") + " || sleep 0.1"}},
 		{name: "of both devices", both: true},
 		{name: "with a clock that starts in the past", clock: "2000-01-01"},
 		{name: "twice", again: true},
-		{name: "while readers are added", here: []string{user("vchatctl feeds add cam"), user("vchatctl feeds remove cam")},
+		{name: "while readers are added", here: []string{user("vchatctl feeds add cam"),
+			user("vchatctl feeds remove cam")},
 			repair: user("vchatctl feeds remove cam") + " || true"},
 	}
 }
@@ -155,7 +157,8 @@ control: {socket: /run/shed/control.sock, group: tester, admin_group: tester}
 	before := p.doctor(t)
 	for _, c := range all {
 		if !t.Run(c.name, func(t *testing.T) { p.cutPower(t, c, random) }) {
-			t.Fatalf("log of the kitchen:\n%s", p.sh(t, "journalctl --no-pager -b -u vchatd -u vchatd.socket | tail -n 60"))
+			t.Fatalf("log of the kitchen:\n%s", p.sh(t,
+				"journalctl --no-pager -b -u vchatd -u vchatd.socket | tail -n 60"))
 		}
 	}
 	for _, line := range p.doctor(t) {

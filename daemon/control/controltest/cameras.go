@@ -60,7 +60,8 @@ func (d *Device) UseCamera(_ context.Context, r api.CameraRequest) (api.CameraCh
 	if err := d.cameraError(); err != nil {
 		return api.CameraChoice{}, err
 	}
-	c := api.CameraChoice{By: api.ChosenByUser, Device: r.Device, Size: cmp.Or(r.Size, "1280x720"), FPS: cmp.Or(r.FPS, 30)}
+	c := api.CameraChoice{By: api.ChosenByUser, Device: r.Device, Size: cmp.Or(r.Size, "1280x720"), FPS: cmp.Or(r.FPS,
+		30)}
 	switch r.Device {
 	case "auto":
 		c.By = api.ChosenByNobody
