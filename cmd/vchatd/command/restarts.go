@@ -18,7 +18,7 @@ import (
 // counts its starts, in a file that a reboot and an orderly end remove. The
 // first restartBurst starts are at once, then one is per restartPause.
 const (
-	restartBurst = 20
+	restartBurst = 240 // a device that is killed again and again stays usable
 	restartPause = time.Minute
 	restartsName = "restarts"
 )
