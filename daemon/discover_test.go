@@ -259,7 +259,7 @@ func TestPair_byName(t *testing.T) {
 	}
 }
 
-// Somebody else at the address that a device has announced is not paired.
+// Another device at the address that a device has announced is not paired.
 func TestPair_byNameOfAnother(t *testing.T) {
 	kitchen, workshop := startOnNetwork(t, "kitchen", nil), startOnNetwork(t, "workshop", nil)
 	x := workshop.announced(t, "attic")

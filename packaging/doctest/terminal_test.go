@@ -16,7 +16,7 @@ import (
 // patience is how long a step may take. It is far more than any takes.
 const patience = 2 * time.Minute
 
-// A step is a command line that somebody types, and what they then see and do.
+// A step is a command line that a user types, and what they then see and do.
 type step struct {
 	on   string // the device, in a session of two
 	line string // as in a document; "" if no document has it
