@@ -94,8 +94,8 @@ func TestReplug(t *testing.T) {
 			break
 		}
 	}
-	// Memory that the Go runtime has not returned yet is no leak: it does within
-	// a minute.
+	// Memory that the Go runtime has not returned yet is no leak. It does so
+	// within a minute.
 	for end := time.Now().Add(time.Minute); after.ResidentKB > before.ResidentKB+4096 && time.Now().Before(end); {
 		time.Sleep(time.Second)
 		after = alice.footprint(t)
