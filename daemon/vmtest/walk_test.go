@@ -102,7 +102,7 @@ func (d place) open(t *testing.T, command string) terminal {
 	t.Helper()
 	name := "/tmp/" + regexp.MustCompile(`\W+`).ReplaceAllString(command, "-")
 	term := terminal{d, name + ".in", name + ".out"}
-	d.sh(t, fmt.Sprintf("rm -f %s %s; mkfifo -m 666 %[1]s; setsid %s <>%[1]s >/dev/null 2>&1 &", term.in, term.out,
+	d.sh(t, fmt.Sprintf("rm -f %s %s; mkfifo -m 666 %[1]s; setsid %[3]s <>%[1]s >/dev/null 2>&1 &", term.in, term.out,
 		user(`script -qefc "stty cols 80 rows 24; `+command+`" `+term.out)))
 	return term
 }
