@@ -187,10 +187,10 @@ func (p *packageTest) walk(t *testing.T) {
 	if there, here := wait.await(t, digits), pair.await(t, digits); there != here {
 		t.Errorf("digits: got %s here and %s there, want the same", here, there)
 	}
-	for _, term := range []terminal{wait, pair} {
-		term.write(t, `y\n`)
-		term.await(t, `paired with \([a-z]*\)`)
-	}
+	wait.write(t, `y\n`)
+	pair.write(t, `y\n`)
+	wait.await(t, `paired with \([a-z]*\)`)
+	pair.await(t, `paired with \([a-z]*\)`)
 	step("paired")
 
 	p.call(t, r.next(t, "vchatctl call workshop"), r.next(t, "vchatctl answer"))
