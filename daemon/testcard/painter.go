@@ -40,6 +40,8 @@ type painter struct {
 	l         layout
 	cx, cy, r float64 // of the circle, in pixels
 	labels    []label
+	in        band    // that line shows
+	line      []color // inside, by column, without the shade of a row
 }
 
 // label is a line of text at a position.
@@ -88,12 +90,31 @@ func (p *painter) label(text string, b band, middle, height float64) {
 func (p *painter) draw(dst *image.RGBA) {
 	for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
 		b := p.band(y / 16)
+		p.enter(b)
+		row := dst.Pix[dst.PixOffset(0, y):]
 		for x := range dst.Rect.Max.X {
-			dst.SetRGBA(x, y, p.at(x, y, b).rgba())
+			c := p.at(x, y, b).rgba()
+			row[4*x], row[4*x+1], row[4*x+2], row[4*x+3] = c.R, c.G, c.B, c.A
 		}
 	}
 	for _, t := range p.labels {
 		t.draw(dst)
+	}
+}
+
+// enter computes the line of a band. A pattern is painted when the camera is
+// opened: each cosine less lets a call begin earlier.
+func (p *painter) enter(b band) {
+	if b == p.in && p.line != nil {
+		return
+	}
+	p.in, p.line = b, make([]color, 16*p.l.cols+16)
+	for x := range p.line {
+		u := float64(x) / float64(p.l.width)
+		if p.l.diameter > 0 {
+			u = (float64(x) - p.cx + p.r) / (2 * p.r)
+		}
+		p.line[x] = inside(b, u, x)
 	}
 }
 
@@ -111,23 +132,25 @@ func (p *painter) band(row int) band {
 	return band{kind: capBand}
 }
 
-// at returns the colour of pixel x, y, which is in band b.
+// at returns the colour of pixel x, y, which is in band b, the one entered.
 func (p *painter) at(x, y int, b band) color {
 	if b.kind == trackBand {
 		return runnerAt(-runnerLength, y-16*b.top, b.rows)
 	}
 	if p.l.diameter == 0 {
-		return inside(b, float64(x)/float64(p.l.width), x, y)
+		return p.inside(x, y)
 	}
-	distance := math.Hypot(float64(x)+0.5-p.cx, float64(y)+0.5-p.cy)
-	const ring = 3 // pixels
+	dx, dy := float64(x)+0.5-p.cx, float64(y)+0.5-p.cy
+	square := dx*dx + dy*dy // of the distance from the centre
+	const ring = 3          // pixels
 	switch {
-	case distance < p.r-ring-1:
-		return inside(b, (float64(x)-p.cx+p.r)/(2*p.r), x, y)
-	case distance > p.r+1:
+	case square < (p.r-ring-1)*(p.r-ring-1):
+		return p.inside(x, y)
+	case square > (p.r+1)*(p.r+1):
 		return p.outside(x, y)
 	}
-	c := inside(b, (float64(x)-p.cx+p.r)/(2*p.r), x, y).blend(white, min(max(distance-(p.r-ring), 0), 1))
+	distance := math.Sqrt(square)
+	c := p.inside(x, y).blend(white, min(max(distance-(p.r-ring), 0), 1))
 	return c.blend(p.outside(x, y), min(max(distance-p.r+1, 0), 1))
 }
 
@@ -148,9 +171,10 @@ func (p *painter) outside(x, y int) color {
 		return black
 	}
 	r := min(float64(h)*0.11, float64(w)*0.5-p.r*0.8)
-	dx := math.Min(float64(x), float64(w-1-x)) - r - 1.6*border
-	dy := math.Min(float64(y), float64(h-1-y)) - r - 1.6*border
-	if d := math.Hypot(dx, dy); d < r {
+	dx := float64(min(x, w-1-x)) - r - 1.6*border
+	dy := float64(min(y, h-1-y)) - r - 1.6*border
+	if square := dx*dx + dy*dy; square < r*r {
+		d := math.Sqrt(square)
 		return grey(128 + 95*math.Cos(0.5*math.Pi*d*d/(2*r))*min(1, (r-d)/2))
 	}
 	c := slate.blend(black, 0.5*float64(y)/float64(h))
@@ -179,8 +203,19 @@ var bars = [...]color{
 // gratings are periods in pixels.
 var gratings = [...]int{12, 8, 6, 4, 3, 2}
 
-// inside returns the colour of a band at u, 0 to 1 from left to right.
-func inside(b band, u float64, x, y int) color {
+// inside returns the colour of pixel x, y of the band entered.
+func (p *painter) inside(x, y int) color {
+	c := p.line[x]
+	if p.in.kind == rainbowBand {
+		v := float64(y-16*p.in.top) / float64(16*max(p.in.rows, 1))
+		c = c.blend(black, 0.25+0.6*v)
+	}
+	return c
+}
+
+// inside returns the colour of a band at u, 0 to 1 from left to right, which is
+// column x.
+func inside(b band, u float64, x int) color {
 	u = min(max(u, 0), 0.9999)
 	switch b.kind {
 	case capBand:
@@ -193,9 +228,8 @@ func inside(b band, u float64, x, y int) color {
 	case stepsBand:
 		return grey(math.Floor(u*11) * 25.5)
 	case rainbowBand:
-		v := float64(y-16*b.top) / float64(16*max(b.rows, 1))
 		hue := func(shift float64) float64 { return 110 + 90*math.Cos(2*math.Pi*(u-shift)) }
-		return color{hue(0), hue(1. / 3), hue(2. / 3)}.blend(black, 0.25+0.6*v)
+		return color{hue(0), hue(1. / 3), hue(2. / 3)}
 	}
 	return black
 }
@@ -250,9 +284,13 @@ func runnerAt(dx, y, rows int) color {
 func paintRunner(enc *mjpeg.Encoder, track band) *tiles {
 	n := runnerTile(1<<30) + 1
 	return paint(enc, 16*n, 16*track.rows, func(dst *image.RGBA) {
+		line := make([]imagecolor.RGBA, n+15) // the pixels of all tiles, each once
 		for y := dst.Rect.Min.Y; y < dst.Rect.Max.Y; y++ {
+			for i := range line {
+				line[i] = runnerAt(i-runnerLength-15, y, track.rows).rgba()
+			}
 			for x := range 16 * n {
-				dst.SetRGBA(x, y, runnerAt(x/16-runnerLength-15+x%16, y, track.rows).rgba())
+				dst.SetRGBA(x, y, line[x/16+x%16])
 			}
 		}
 	})
