@@ -77,13 +77,12 @@ func (e *Encoder) Encode(f *frame.Frame, budget int, now time.Duration) (enc Enc
 		return enc, err
 	}
 	if budget > 0 && len(enc.Data) > budget {
-		var halved bool
-		if enc.Data, halved, err = e.fitter.fit(enc.Data, budget, now); err != nil {
+		var eighths int
+		if enc.Data, eighths, err = e.fitter.fit(enc.Data, budget, now); err != nil {
 			return enc, err
 		}
-		if halved {
-			h.Width, h.Height = (h.Width+1)/2, (h.Height+1)/2
-		}
+		// Rounded up, as mjpeg does.
+		h.Width, h.Height = uint16((f.Width*eighths+7)/8), uint16((f.Height*eighths+7)/8)
 	}
 	h.Size = len(enc.Data)
 	return enc, nil

@@ -12,13 +12,12 @@ import (
 )
 
 // fakeRequantise returns a requantiseFunc that cuts a frame to the limit, but
-// not below 10 KB. At half the width and height all sizes are a quarter.
+// not below 10 KB. At half the width and height all sizes are a quarter, at
+// three eighths a seventh.
 func fakeRequantise(err error) requantiseFunc {
-	return func(dst, src []byte, _ mjpeg.Info, limit int, half bool) ([]byte, float64, error) {
+	return func(dst, src []byte, _ mjpeg.Info, limit, eighths int) ([]byte, float64, error) {
 		full, least := len(src), 10_000
-		if half {
-			full, least = full/4, least/4
-		}
+		full, least = full*eighths*eighths/64, least*eighths*eighths/64
 		n := min(full, max(least, limit))
 		return append(dst, src[:n]...), float64(full) / float64(n) / 2, err
 	}
@@ -39,31 +38,38 @@ func TestFitter_qualityThenSize(t *testing.T) {
 	data := testJPEG(t)
 	q := fitter{requantise: fakeRequantise(nil)}
 	for _, step := range []struct { // each step continues from the previous one
-		name   string
-		at     time.Duration // seconds
-		budget int
-		size   int
-		halved bool
+		name    string
+		at      time.Duration // seconds
+		budget  int
+		size    int
+		eighths int
 	}{
-		{"coarser", 1, 30_000, 30_000, false},
-		{"as coarse as allowed", 2, 17_000, 17_000, false},
-		{"half the size", 3, 14_000, 14_000, true},
-		{"half the size, coarser", 4, 5_000, 5_000, true},
-		{"as small as possible", 5, 1_000, 2_500, true},
-		{"half the size, larger budget", 6, 18_000, 18_000, true},
-		{"1.4 times the budget that was too small", 7, 21_000, 21_000, false},
-		{"half the size again", 8, 12_000, 12_000, true},
-		{"retried in vain", 20, 12_000, 12_000, true},
-		{"retried at the limit", 23, 16_700, 16_700, true},
-		{"finer, but just retried", 24, 16_790, 16_790, true},
-		{"finer", 26, 20_000, 20_000, false},
+		{"coarser", 1, 30_000, 30_000, 8},
+		{"as coarse as allowed", 2, 17_000, 17_000, 8},
+		{"half the size", 3, 14_000, 14_000, 4},
+		{"half the size, coarser", 4, 5_000, 5_000, 4},
+		{"three eighths", 5, 4_000, 4_000, 3},
+		{"as small as possible", 6, 1_000, 1_406, 3},
+		{"three eighths, larger budget", 7, 5_000, 5_000, 3},
+		{"1.4 times the budget that was too small for half", 8, 6_000, 6_000, 4},
+		{"half the size, larger budget", 9, 18_000, 18_000, 4},
+		{"1.4 times the budget that was too small", 9, 21_000, 21_000, 8},
+		{"half the size again", 10, 12_000, 12_000, 4},
+		{"retried in vain", 20, 12_000, 12_000, 4},
+		{"retried at the limit", 23, 16_700, 16_700, 4},
+		{"finer, but just retried", 24, 16_790, 16_790, 4},
+		{"finer", 26, 20_000, 20_000, 8},
+		{"both smaller sizes are skipped", 27, 3_000, 3_000, 3},
+		{"the scene got simpler", 40, 4_190, 4_190, 3},
+		{"half the size after a retry", 45, 5_000, 5_000, 4},
+		{"and all of it at once", 46, 30_000, 30_000, 8},
 	} {
-		out, halved, err := q.fit(data, step.budget, step.at*time.Second)
+		out, eighths, err := q.fit(data, step.budget, step.at*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(out) != step.size || halved != step.halved {
-			t.Errorf("%s: got %d bytes, halved %v; want %d, %v", step.name, len(out), halved, step.size, step.halved)
+		if len(out) != step.size || eighths != step.eighths {
+			t.Errorf("%s: got %d bytes at %d/8; want %d at %d/8", step.name, len(out), eighths, step.size, step.eighths)
 		}
 	}
 }
@@ -71,8 +77,8 @@ func TestFitter_qualityThenSize(t *testing.T) {
 func TestFitter_irreducible(t *testing.T) {
 	data := testJPEG(t)
 	q := fitter{requantise: fakeRequantise(fmt.Errorf("%w: progressive", mjpeg.ErrUnsupported))}
-	if out, halved, err := q.fit(data, 1000, 0); err != nil || &out[0] != &data[0] || halved {
-		t.Errorf("got other data, halved %v, %v; want the frame itself", halved, err)
+	if out, eighths, err := q.fit(data, 1000, 0); err != nil || &out[0] != &data[0] || eighths != 8 {
+		t.Errorf("got other data at %d/8, %v; want the frame itself", eighths, err)
 	}
 }
 

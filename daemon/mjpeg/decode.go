@@ -27,6 +27,10 @@ type Planes struct {
 // It is for one goroutine at a time. It keeps its memory, so it allocates only
 // for a frame larger than all before.
 type Decoder struct {
+	// Deblock softens the edges between the blocks of coarsely quantised frames
+	// at full size. It does not change finer ones.
+	Deblock bool
+
 	header     header
 	acDecoders [4]acDecoder
 	comps      [4]componentPlane
@@ -80,6 +84,9 @@ func (d *Decoder) Decode(b []byte, scale int) (*Planes, error) {
 		return nil, err
 	}
 	missing, total := d.decodeScans(b, size)
+	if d.Deblock && size == 8 {
+		d.deblock()
+	}
 	d.convertColors()
 	if missing > 0 {
 		return &d.planes, fmt.Errorf("%w: %d of %d MCUs", ErrTruncated, missing, total)

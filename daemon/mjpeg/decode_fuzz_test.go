@@ -145,6 +145,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(slices.Concat(tiledFrame(f)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d Decoder
+		soft := Decoder{Deblock: true}
 		if d.header.parse(b) == nil && int64(d.header.width)*int64(d.header.height) > 1<<18 {
 			return
 		}
@@ -162,6 +163,9 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("at 1/%d: got %v, and at a smaller size %v", scale, err, missing)
 			}
 			missing = err
+			if _, err := soft.Decode(b, scale); (err == nil) != (missing == nil) {
+				t.Fatalf("at 1/%d: got %v, and %v without blocks", scale, missing, err)
+			}
 			dst := make([]byte, 4*p.W*p.H)
 			p.PutBGRX(dst, 4*p.W)
 			p.PutRGB565(dst, 2*p.W)

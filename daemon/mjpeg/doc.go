@@ -3,7 +3,7 @@
 //
 //	camera buffer    ── Check ──▶ Info ── Complete ──▶ complete JPEG
 //	file, pipe       ── Splitter ──▶ frames with their Info
-//	baseline JPEG    ── Requantiser ──▶ fewer bytes, or half the size
+//	baseline JPEG    ── Requantiser ──▶ fewer bytes, or a smaller size
 //	YUYV, NV12, grey ── Encoder ──▶ baseline JPEG: 4:2:2, 4:2:0, Y only
 //	baseline JPEG    ── Decoder ──▶ Planes, 1/1 to 1/8 ── Put… ──▶ pixels
 //

@@ -18,7 +18,7 @@ func (r *Requantiser) estimateLen(s Scale) int {
 	r.tokens.reset()
 	sampledChunks, allChunks := 0, len(r.coefs.chunks)
 	for i, c := range r.coefs.chunks {
-		if allChunks >= minSampledChunks && !inSample(i) {
+		if r.sampled() && !inSample(i) {
 			continue
 		}
 		for j := range c.pred {
@@ -36,39 +36,55 @@ func (r *Requantiser) estimateLen(s Scale) int {
 	return n
 }
 
+// sampled reports whether estimates are those of a sample.
+func (r *Requantiser) sampled() bool { return len(r.coefs.chunks) >= minSampledChunks }
+
 // minFill is the share of the limit, in per cent, that is good enough. The next
 // finer scale takes two to four per cent more.
-const minFill = 96
+func (r *Requantiser) minFill() int {
+	if r.sampled() {
+		return 96
+	}
+	return 98
+}
+
+// coarsest returns the coarsest scale of AppendWithin.
+func (r *Requantiser) coarsest() Scale {
+	if r.shrunk {
+		return MaxShrunkScale
+	}
+	return MaxScale
+}
 
 // findScale returns the finest scale with an estimated length of at most limit
 // bytes, or one that nearly takes as much. It starts at the previous frame's
 // scale, which is usually close: while the scene stays, one estimate is enough.
 func (r *Requantiser) findScale(limit int) Scale {
 	r.estimates = [MaxScale + 1]int{}
-	fits, tooLarge := MaxScale+1, Scale(-1)
-	s := min(max(r.lastScale, 0), MaxScale)
+	fits, tooLarge := r.coarsest()+1, Scale(-1)
+	s := min(max(r.lastScale, 0), r.coarsest())
 	for step := Scale(1); tooLarge+1 < fits; step *= 2 {
 		if n := r.estimateLen(s); n <= limit {
 			fits = s
-			if n >= limit*minFill/100 || s == r.lastScale && float64(n)*r.finerRatio > float64(limit) {
+			if n >= limit*r.minFill()/100 || s == r.lastScale && float64(n)*r.finerRatio > float64(limit) {
 				break
 			}
 		} else {
 			tooLarge = s
 		}
 		switch {
-		case fits > MaxScale: // all too large so far
-			s = min(s+step, MaxScale)
+		case fits > r.coarsest(): // all too large so far
+			s = min(s+step, r.coarsest())
 		case tooLarge < 0:
 			s = max(s-step, 0)
 		default:
 			s = (fits + tooLarge) / 2
 		}
 		if s == tooLarge {
-			break // at MaxScale
+			break // at the coarsest
 		}
 	}
-	s = min(fits, MaxScale)
+	s = min(fits, r.coarsest())
 	if s > 0 && r.estimates[s-1] > limit {
 		r.finerRatio = float64(r.estimates[s-1]) / float64(r.estimates[s])
 	} else if s != r.lastScale {
@@ -79,7 +95,8 @@ func (r *Requantiser) findScale(limit int) Scale {
 
 // AppendWithin appends the loaded frame to dst at the finest scale that fits
 // limit bytes, and returns the scale. It uses at least 90 % of limit where
-// possible. At MaxScale the frame may exceed limit; Halve helps then.
+// possible. At MaxScale the frame may exceed limit; Shrink helps then. After
+// Shrink that scale is MaxShrunkScale.
 //
 // Scales are tried on an eighth of a large frame, and on all of a small one.
 // The first one is the previous frame's, so it takes little longer than Append
@@ -91,11 +108,14 @@ func (r *Requantiser) AppendWithin(dst []byte, limit int) ([]byte, Scale) {
 	if r.sizeCorrection == 0 {
 		r.sizeCorrection = 1.01 // for stuffed zeros
 	}
-	begin, tooLarge := len(dst), Scale(-1)
+	begin, tooLarge, target := len(dst), Scale(-1), limit
+	if r.sampled() {
+		target = limit * 99 / 100
+	}
 	for tries := 1; ; tries++ {
-		s := max(r.findScale(limit*99/100), tooLarge+1)
+		s := max(r.findScale(target), tooLarge+1)
 		if tries > 3 {
-			s = min(s+Scale(2*tries), MaxScale)
+			s = min(s+Scale(2*tries), r.coarsest())
 		}
 		estimate := r.estimateLen(s)
 		dst = r.Append(dst[:begin], s)
@@ -103,9 +123,8 @@ func (r *Requantiser) AppendWithin(dst []byte, limit int) ([]byte, Scale) {
 		over := r.headerLen()
 		r.sizeCorrection *= min(max(float64(size-over)/float64(max(estimate-over, 1)), 0.5), 2)
 		r.lastScale = s
-		exact := len(r.coefs.chunks) < minSampledChunks
-		good := size <= limit && (exact || s == 0 || size >= limit*9/10 || tries > 1)
-		if good || s == MaxScale {
+		good := size <= limit && (!r.sampled() || s == 0 || size >= limit*9/10 || tries > 1)
+		if good || s == r.coarsest() {
 			return dst, s
 		}
 		if size > limit {

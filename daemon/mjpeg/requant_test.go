@@ -266,7 +266,7 @@ func TestLoad_invalidFrame(t *testing.T) {
 			if err := r.Load(c.b, Info{End: len(c.b)}); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
-			r.Halve()
+			r.Shrink(4)
 			if b := r.Append(nil, 50); len(b) != 0 {
 				t.Errorf("got %d bytes of an invalid frame, want none", len(b))
 			}
@@ -287,8 +287,11 @@ func TestRequantise_allocations(t *testing.T) {
 			mustLoad(t, &r, all[name])
 			dst = r.Append(dst[:0], 80)
 			dst, _ = r.AppendWithin(dst[:0], 2000)
-			r.Halve()
+			r.Shrink(4)
 			dst = r.Append(dst[:0], 60)
+			mustLoad(t, &r, all[name])
+			r.Shrink(3)
+			dst, _ = r.AppendWithin(dst[:0], 500)
 		}
 	}
 	run()
@@ -328,9 +331,13 @@ func TestRequantise_libjpeg(t *testing.T) {
 			}
 			read(r.Append(nil, 70))
 			read(r.Append(nil, MaxScale))
-			r.Halve()
+			r.Shrink(4)
 			if p := read(r.Append(nil, 60)); !strings.HasPrefix(p[2:], "\n42 31\n") {
 				t.Errorf("halved: got %q, want 42x31", p[:10])
+			}
+			r.Shrink(3)
+			if p := read(r.Append(nil, 90)); !strings.HasPrefix(p[2:], "\n16 12\n") {
+				t.Errorf("three eighths of that: got %q, want 16x12", p[:10])
 			}
 		})
 	}
@@ -375,11 +382,12 @@ func FuzzRequantise(f *testing.F) {
 					}
 				}
 			}
-			if out, s := r.AppendWithin(nil, len(b)/2); len(out) > len(b)/2 && s != MaxScale {
+			if out, s := r.AppendWithin(nil, len(b)/2); len(out) > len(b)/2 && s != r.coarsest() {
 				t.Fatalf("got %d bytes at scale %d, want at most %d", len(out), s, len(b)/2)
 			}
-			r.Halve()
-			w, h = (w+1)/2, (h+1)/2
+			n := 4 - int(scale)%2
+			r.Shrink(n)
+			w, h = (w*n+7)/8, (h*n+7)/8
 			if gw, gh := r.Size(); gw != w || gh != h {
 				t.Fatalf("got %dx%d, want %dx%d", gw, gh, w, h)
 			}

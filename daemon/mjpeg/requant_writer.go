@@ -41,14 +41,20 @@ func (r *Requantiser) appendFrame(b []byte) []byte {
 	return r.appendData(b)
 }
 
-// headerLen returns the approximate length of the frame without entropy-coded
-// data, in bytes.
+// headerLen returns the length of the frame without entropy-coded data, in
+// bytes.
 func (r *Requantiser) headerLen() int {
-	n := 40 + len(r.header.metadata) + 3*5*r.geometry.n + 69*r.tablePairs()
-	for i := range 2 * r.tablePairs() {
-		n += 17 + r.tables[i].n
+	n := r.geometry.n
+	length := 2 + len(r.header.metadata) + (10 + 3*n) + 4 + (8 + 2*n) + 2
+	for i := range n {
+		if !slices.Contains(r.dstSteps[:i], r.dstSteps[i]) {
+			length += 69
+		}
 	}
-	return n
+	for i := range 2 * r.tablePairs() {
+		length += 17 + r.tables[i].n
+	}
+	return length
 }
 
 // setCodes fills r.codes with the code of each symbol of the four tables:
