@@ -74,6 +74,16 @@ func (f *cameraError) Error() string {
 	return fmt.Sprintf("%s: %s (%s: %v)", f.device, f.message, f.op, f.errno)
 }
 
+// Message returns an error of this package for people: what happened, without
+// the camera, the system call and its errno. It returns "" for other errors.
+func Message(err error) string {
+	var f *cameraError
+	if errors.As(err, &f) {
+		return f.message
+	}
+	return ""
+}
+
 func (f *cameraError) Unwrap() []error {
 	all := []error{f.kind}
 	if f.errno != nil {
@@ -109,9 +119,9 @@ func diagnose(k Kernel, d Device, op string, errno error) error {
 			f.noGroup = true
 		}
 	case errors.Is(errno, unix.EBUSY):
-		f.kind, f.message = ErrBusy, "camera in use by another program"
+		f.kind, f.message = ErrBusy, "the camera is in use by another program"
 		if h := k.Holders(d.Node); len(h) > 0 {
-			f.message = "camera in use by " + strings.Join(h, ", ")
+			f.message = "the camera is in use by " + strings.Join(h, ", ")
 		}
 	case errors.Is(errno, unix.ENOSPC):
 		f.kind = ErrNoSpace
@@ -120,7 +130,7 @@ func diagnose(k Kernel, d Device, op string, errno error) error {
 		errors.Is(errno, unix.ENOSYS): // qemu-user returns ENOSYS for every V4L2 ioctl
 		f.kind, f.message = ErrNotCamera, "not a camera"
 	default:
-		f.kind, f.message = ErrFailed, "camera does not work; unplug it and plug it in again"
+		f.kind, f.message = ErrFailed, "the camera does not work; unplug it and plug it in again"
 	}
 	return f
 }
@@ -133,7 +143,7 @@ func lostError(d Device, op string, errno error) error {
 		return errno
 	}
 	return &cameraError{device: d.Path, kind: ErrUnplugged, op: op, errno: errno,
-		message: "camera unplugged or crashed"}
+		message: "the camera was unplugged or crashed"}
 }
 
 // invalidAnswer returns the error for an impossible value from the driver.

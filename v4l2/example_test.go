@@ -86,7 +86,7 @@ func ExampleClassify() {
 	fmt.Println(errors.Is(err, v4l2.ErrBusy), errors.Is(err, unix.EBUSY))
 	fmt.Println(v4l2.Classify(err) == v4l2.RetryLoudly)
 	// Output:
-	// /dev/video0: camera in use by vlc (S_FMT: device or resource busy)
+	// /dev/video0: the camera is in use by vlc (S_FMT: device or resource busy)
 	// true true
 	// true
 }
