@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
+
+	"vchat/daemon/socks"
 )
 
 // mustBe returns the error for a text without the required form.
@@ -54,6 +56,10 @@ func CheckMaxBitrate(v float64) error {
 	}
 	return nil
 }
+
+// CheckPeerProxy returns an error, with what is allowed, if url cannot be the
+// proxy of a peer. It does not repeat the URL, which may have a password.
+func CheckPeerProxy(url string) error { return proxyURL(url) }
 
 const maxBitrate = 100_000 // Mbit/s
 
@@ -212,6 +218,34 @@ func peerAddress(s string) error {
 	if err != nil || !portNumber(port) || !hostName(host) {
 		return mustBe(s, "HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, "+
 			`such as workshop.local:7450 or "[fe80::1%eth0]:7450"`)
+	}
+	return needsZone(host, port)
+}
+
+func relayAddress(s string) error {
+	host, port, err := splitAddress(s)
+	if err != nil && !strings.ContainsAny(s, ":[]") && hostName(s) {
+		return fmt.Errorf("must include a port, such as %s:4001, not only %s", s, quote(s))
+	}
+	if err != nil || !portNumber(port) || !hostName(host) {
+		return mustBe(s, "HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, "+
+			`such as vps.example.org:4001 or "[2001:db8::7]:4001"`)
+	}
+	return needsZone(host, port)
+}
+
+// proxyURL checks the URL of a SOCKS5 proxy. Its error does not repeat the URL:
+// that has a password.
+func proxyURL(s string) error {
+	const form = "must be socks5://HOST:PORT or socks5://USER:PASSWORD@HOST:PORT, " +
+		`such as "socks5://127.0.0.1:9050"`
+	p, err := socks.Parse(s)
+	if err != nil {
+		return errors.New(form)
+	}
+	host, port, err := splitAddress(p.Address())
+	if err != nil || !portNumber(port) || !hostName(host) {
+		return errors.New(form)
 	}
 	return needsZone(host, port)
 }

@@ -54,6 +54,9 @@ type Config struct {
 	Hooks     Hooks
 	Log       Log
 
+	Relay      []string // HOST:PORT of transit relays, at most 8, all different
+	RelayProxy string   // socks5://[USER:PASSWORD@]HOST:PORT for all relays; "" = none
+
 	lines map[string]int // of the keys that the file sets, by their full path
 }
 
@@ -99,6 +102,7 @@ type Peer struct {
 	Name       string // 1 to 32 of a-z A-Z 0-9 . _ -; the key in Config.Peers
 	Address    string // HOST:PORT; "" if the peer connects to this device
 	ID         string // twelve groups of five characters of A-Z 2-7, with hyphens
+	Proxy      string // socks5://[USER:PASSWORD@]HOST:PORT by which Address is dialled; "" = none
 	AutoAnswer bool
 	MaxBitrate float64 // of sent video, Mbit/s, 0 to 100000; 0 = no limit but the link's capacity
 }

@@ -102,6 +102,16 @@ func TestParse(t *testing.T) {
 			c.Peers["B.c_d-e"] = Peer{Name: "B.c_d-e", ID: atticID}
 		})},
 
+		{"relay: []", Default()},
+		{"relay: ", Default()},
+		{"relay: \"\"\nrelay_proxy: \"\"", Default()},
+		{"relay: vps.example.org:4001", set(func(c *Config) { c.Relay = []string{"vps.example.org:4001"} })},
+		{"relay: [a:1, \"[2001:db8::7]:4001\"]\nrelay_proxy: socks5://[::1]:9050", set(func(c *Config) {
+			c.Relay, c.RelayProxy = []string{"a:1", "[2001:db8::7]:4001"}, "socks5://[::1]:9050"
+		})},
+		{peerHeader + "proxy: socks5://u:p@tor.local:9050\n    address: abcdefgh.onion:7450",
+			peer(Peer{Address: "abcdefgh.onion:7450", Proxy: "socks5://u:p@tor.local:9050"})},
+
 		{"calls: {max: 16, ring_timeout: 1m30s, resume_for: 0s, do_not_disturb: true}", set(func(c *Config) {
 			c.Calls = Calls{16, 90 * time.Second, 0, true}
 		})},
@@ -238,17 +248,17 @@ func TestDefault_name(t *testing.T) {
 	}
 }
 
-// All packages may import config, so it imports no other package of vchat than
-// the one that opens files.
+// All packages may import config, so it imports no other packages of vchat than
+// the leaves that open files and parse the URL of a proxy.
 func TestImports(t *testing.T) {
 	pkg, err := build.ImportDir(".", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if i := slices.IndexFunc(pkg.Imports, func(s string) bool {
-		return strings.HasPrefix(s, "vchat/") && s != "vchat/daemon/smallfile"
+		return strings.HasPrefix(s, "vchat/") && s != "vchat/daemon/smallfile" && s != "vchat/daemon/socks"
 	}); i >= 0 {
-		t.Errorf("got import %s, want none of vchat but daemon/smallfile", pkg.Imports[i])
+		t.Errorf("got import %s, want none of vchat but daemon/smallfile and daemon/socks", pkg.Imports[i])
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Frequent parts of messages.
 const (
-	topKeys = `valid keys: name, listen, camera, peers, calls, discovery, control, ` +
+	topKeys = `valid keys: name, listen, camera, peers, relay, relay_proxy, calls, discovery, control, ` +
 		`metrics, feeds, state_dir, hooks, log`
 	listenForm = `must be HOST:PORT or :PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
 		`such as ":7450" or "[::1]:7450", not `
@@ -18,6 +18,9 @@ const (
 		`such as "127.0.0.1:7451", not `
 	addressForm = `must be HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
 		`such as workshop.local:7450 or "[fe80::1%eth0]:7450", not `
+	relayForm = `must be HOST:PORT with a port from 1 to 65535 and an IPv6 address in brackets, ` +
+		`such as vps.example.org:4001 or "[2001:db8::7]:4001", not `
+	proxyForm    = `must be socks5://HOST:PORT or socks5://USER:PASSWORD@HOST:PORT, such as "socks5://127.0.0.1:9050"`
 	deviceForm   = `must be auto, an absolute path such as /dev/video0, test, file:PATH or exec:COMMAND, not `
 	sizeForm     = `must be WIDTHxHEIGHT such as 1280x720, both even and from 16 to 8192, not `
 	peerNameForm = `a peer name must be 1 to 32 characters of a-z A-Z 0-9 . _ - ` +
@@ -192,6 +195,26 @@ var badFiles = []struct {
 		}},
 	{peerHeader + "auto_answer: y\n", lines{`4:18: peers.a.auto_answer must be true or false, not "y"`}},
 	{peerHeader + "auto_answer: \"on\"\n", lines{`4:18: peers.a.auto_answer must be true or false, not the text "on"`}},
+	// Relays and proxies.
+	{"relay: {a: b}\n", lines{`1:8: relay must be a list of HOST:PORT, such as ["vps.example.org:4001"], not a map`}},
+	{"relay: vps.example.org\n",
+		lines{`1:8: relay must include a port, such as vps.example.org:4001, not only "vps.example.org"`}},
+	{"relay: [\"a:0\", 'b:x', c:1, [d], 2001:db8::7:4001, \"\"]\n", lines{
+		`1:9: relay ` + relayForm + `"a:0"`, `1:16: relay ` + relayForm + `"b:x"`,
+		`1:28: relay must be text, not a list`, `1:33: relay ` + relayForm + `"2001:db8::7:4001"`,
+		`1:51: relay ` + relayForm + `""`,
+	}},
+	{"relay:\n- a:1\n- b:1\n- A:1\n", lines{`4:3: relay has "A:1" twice: first in line 2`}},
+	{"relay: [a:1, a:2, a:3, a:4, a:5, a:6, a:7, a:8, a:9]\n", lines{`1:49: relay must have at most 8 relays, not 9`}},
+	{"relay: [\"[fe80::1]:4001\"]\n", lines{`1:9: relay must name the network interface: fe80::1 needs a zone, ` +
+		`such as "[fe80::1%eth0]:4001"`}},
+	{"relay_proxy: http://127.0.0.1:3128\n", lines{`1:14: relay_proxy ` + proxyForm}},
+	{"relay_proxy: [a]\n", lines{`1:14: relay_proxy must be text, not a list`}},
+	// The password is not repeated.
+	{peerHeader + "proxy: socks5://user:secret@127.0.0.1\n", lines{`4:12: peers.a.proxy ` + proxyForm}},
+	{peerHeader + "proxy: socks5://user:secret@127.0.0.1:0\n", lines{`4:12: peers.a.proxy ` + proxyForm}},
+	{peerHeader + "proxy: \"socks5://user:sec\\nret@127.0.0.1:1\"\n", lines{`4:12: peers.a.proxy ` + proxyForm}},
+
 	{peerHeader + "max_bitrate: -1\n",
 		lines{`4:18: peers.a.max_bitrate must be a number from 0 to 100000 (Mbit/s), not "-1"`}},
 	{peerHeader + "max_bitrate: .inf\n",

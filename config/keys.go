@@ -22,6 +22,8 @@ func (r *reader) keys(c *Config) []key {
 		{name: "listen", set: r.string(&c.Listen, optional(listenAddress(`":7450" or "[::1]:7450"`)))},
 		{name: "camera", keys: r.cameraKeys(&c.Camera)},
 		{name: "peers", set: r.peers(c.Peers)},
+		{name: "relay", set: r.relays(&c.Relay)},
+		{name: "relay_proxy", set: r.proxy(&c.RelayProxy)},
 		{name: "calls", keys: []key{
 			{name: "max", set: r.integer(&c.Calls.Max, 1, 16)},
 			{name: "ring_timeout", set: r.duration(&c.Calls.RingTimeout, time.Second, time.Hour)},
@@ -71,6 +73,7 @@ func (r *reader) cameraKeys(c *Camera) []key {
 func (r *reader) peerKeys(p *Peer) []key {
 	return []key{
 		{name: "address", set: r.string(&p.Address, optional(peerAddress))},
+		{name: "proxy", set: r.proxy(&p.Proxy)},
 		{name: "id", set: r.id(&p.ID)},
 		{name: "auto_answer", set: r.boolean(&p.AutoAnswer)},
 		{name: "max_bitrate", set: r.decimal(&p.MaxBitrate, maxBitrate, "Mbit/s")},

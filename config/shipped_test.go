@@ -55,6 +55,7 @@ func TestShippedFile_examples(t *testing.T) {
 		t.Error("packaging/vchat.yaml has no lines of what camera use chooses")
 	}
 	want.Name = "kitchen"
+	want.Relay = []string{"vps.example.org:4001"}
 	want.Peers["workshop"] = Peer{Name: "workshop", Address: "workshop.local:7450", ID: workshopID}
 	want.Hooks = Hooks{
 		Ring:        []string{"/usr/bin/aplay", "-q", "/usr/share/sounds/alsa/Front_Center.wav"},

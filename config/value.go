@@ -119,6 +119,61 @@ func formatDuration(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
+// maxRelays bounds the connections that wait at relays, which are one for each
+// relay and peer.
+const maxRelays = 8
+
+// relays reads a list of addresses, or one.
+func (r *reader) relays(dst *[]string) func(string, *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		items := []*yaml.Node{n}
+		switch {
+		case n.Kind == yaml.SequenceNode:
+			items = n.Content
+		case n.Kind != yaml.ScalarNode:
+			r.fault(n, "%s must be a list of HOST:PORT, such as [\"vps.example.org:4001\"], not %s", path, describe(n))
+			return
+		case n.Value == "":
+			return // none
+		}
+		if len(items) > maxRelays {
+			r.fault(items[maxRelays], "%s must have at most %d relays, not %d", path, maxRelays, len(items))
+			return
+		}
+		first := map[string]int{}
+		for _, item := range items {
+			before := len(r.faults)
+			var address string
+			r.string(&address, relayAddress)(path, item)
+			if len(r.faults) > before {
+				continue
+			}
+			if line, twice := first[strings.ToLower(address)]; twice {
+				r.fault(item, "%s has %s twice: first in line %d", path, quote(address), line)
+				continue
+			}
+			first[strings.ToLower(address)] = item.Line
+			*dst = append(*dst, address)
+		}
+	}
+}
+
+// proxy reads the URL of a proxy. Its faults do not repeat the text, which may
+// have a password.
+func (r *reader) proxy(dst *string) func(string, *yaml.Node) {
+	return func(path string, n *yaml.Node) {
+		if n.Kind != yaml.ScalarNode {
+			r.fault(n, "%s must be text, not %s", path, describe(n))
+			return
+		}
+		if err := optional(proxyURL)(n.Value); err != nil {
+			r.fault(n, "%s %v", path, err)
+			return
+		}
+		*dst = n.Value
+	}
+}
+
 // size reads WIDTHxHEIGHT.
 func (r *reader) size(dst *Size) func(string, *yaml.Node) {
 	return func(path string, n *yaml.Node) {

@@ -70,6 +70,15 @@ func CheckZone(host string) error {
 	return fmt.Errorf("%w: %s", ErrNoInterface, a.Zone())
 }
 
+// ErrOnion means that a name is one of Tor, which only a proxy resolves.
+var ErrOnion = errors.New("names in .onion need a proxy")
+
+// isOnion reports whether host is a name of Tor. It is not looked up (RFC 7686,
+// section 2): the query would tell others which service is called.
+func isOnion(host string) bool {
+	return strings.HasSuffix(strings.ToLower(strings.TrimSuffix(host, ".")), ".onion")
+}
+
 // isLinkLocal reports whether an address needs a zone.
 func isLinkLocal(a netip.Addr) bool {
 	return a.Is6() && !a.Is4In6() &&
@@ -79,7 +88,7 @@ func isLinkLocal(a netip.Addr) bool {
 // Addresses resolves address, "host:port", to addresses to dial, each
 // "IP:port". An address without a host name is returned unchanged, and so is a
 // malformed one: the dialer reports what is wrong with it. Errors come from
-// CheckZone and from lookup.
+// CheckZone and from lookup, or are ErrOnion.
 func Addresses(ctx context.Context, lookup LookupFunc, address string) ([]string, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || host == "" {
@@ -90,6 +99,9 @@ func Addresses(ctx context.Context, lookup LookupFunc, address string) ([]string
 			return nil, fmt.Errorf("connect to %s: %w", address, err)
 		}
 		return []string{address}, nil
+	}
+	if isOnion(host) {
+		return nil, fmt.Errorf("resolve %s: %w", address, ErrOnion)
 	}
 	v6, v4, err := bothFamilies(ctx, lookup, host)
 	if len(v6)+len(v4) == 0 {

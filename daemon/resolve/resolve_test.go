@@ -138,3 +138,16 @@ func TestIDNAProfile(t *testing.T) {
 		t.Errorf("got %v, want a DNSError of xn--bro-hoa.invalid", err)
 	}
 }
+
+// Only a proxy knows names of Tor: they are not looked up.
+func TestAddresses_onion(t *testing.T) {
+	lookup := func(context.Context, string, bool) ([]netip.Addr, error) {
+		t.Error("the name was looked up")
+		return nil, nil
+	}
+	for _, address := range []string{"abcdef.onion:7450", "sub.ABCDEF.Onion:7450", "abcdef.onion.:7450"} {
+		if got, err := Addresses(t.Context(), lookup, address); !errors.Is(err, ErrOnion) {
+			t.Errorf("%s: got %v, %v, want ErrOnion", address, got, err)
+		}
+	}
+}
