@@ -36,34 +36,40 @@ const (
 // Introduce returns what two devices share that have only the id of each other.
 // Ids are no secrets, but a stranger does not know which ids belong together.
 func Introduce(client, server ID) Acquaintance {
-	key, err := hkdf.Key(sha256.New, slices.Concat(client[:], server[:]), nil, introductionInfo, sha256.Size)
-	if err != nil {
-		panic(err) // only for a size that HKDF cannot give
-	}
-	return Acquaintance{[sha256.Size]byte(key)}
+	return Acquaintance{[sha256.Size]byte(mustHKDF(slices.Concat(client[:], server[:]), introductionInfo, sha256.Size))}
 }
 
 // Acquaint returns what this device shares with the device of a public key: a
 // secret. It fails for a key that is no point of the curve, or one of small
 // order. It computes an X25519 exchange: callers keep the result.
 func (i *Identity) Acquaint(peer ed25519.PublicKey) (Acquaintance, error) {
-	private, err := ecdh.X25519().NewPrivateKey(montgomeryPrivate(i.key))
+	key, err := i.sharedKey(peer, acquaintanceInfo)
 	if err != nil {
 		return Acquaintance{}, fmt.Errorf("acquaint: %w", err)
+	}
+	return Acquaintance{key}, nil
+}
+
+// sharedKey returns a secret of this device and that of a public key: another
+// one for each info. It computes an X25519 exchange.
+func (i *Identity) sharedKey(peer ed25519.PublicKey, info string) (key [sha256.Size]byte, err error) {
+	private, err := ecdh.X25519().NewPrivateKey(montgomeryPrivate(i.key))
+	if err != nil {
+		return key, fmt.Errorf("own key: %w", err)
 	}
 	public, err := montgomeryPublic(peer)
 	if err != nil {
-		return Acquaintance{}, fmt.Errorf("acquaint: %w", err)
+		return key, err
 	}
 	secret, err := private.ECDH(public) // refuses points of small order
 	if err != nil {
-		return Acquaintance{}, fmt.Errorf("acquaint: %w", err)
+		return key, fmt.Errorf("public key of the peer: %w", err)
 	}
-	key, err := hkdf.Key(sha256.New, secret, nil, acquaintanceInfo, sha256.Size)
+	b, err := hkdf.Key(sha256.New, secret, nil, info, sha256.Size)
 	if err != nil {
-		return Acquaintance{}, fmt.Errorf("acquaint: %w", err)
+		return key, err
 	}
-	return Acquaintance{[sha256.Size]byte(key)}, nil
+	return [sha256.Size]byte(b), nil
 }
 
 // montgomeryPrivate returns the X25519 key of an Ed25519 key: both use the same

@@ -10,11 +10,17 @@ import (
 	"testing"
 )
 
-// knownVector returns testdata/vectors/known.txt, which an independent
-// implementation of PROTOCOL.md has made.
+// knownVector returns testdata/vectors/known.txt.
 func knownVector(t testing.TB) func(string) []byte {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors/known.txt")
+	return vector(t, "known.txt")
+}
+
+// vector returns a file of testdata/vectors, which an independent
+// implementation of PROTOCOL.md has made.
+func vector(t testing.TB, file string) func(string) []byte {
+	t.Helper()
+	text, err := os.ReadFile("testdata/vectors/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
