@@ -44,7 +44,7 @@
 //   - No common clock is needed: times of the receiver are only compared with
 //     each other.
 //   - No feedback, even from a broken or hostile receiver, can stop the frames
-//     for longer than a second or overflow a sum.
+//     for longer than a second, or five by a relay, or overflow a sum.
 //   - Nothing is allocated per frame.
 //
 // All instants are durations on one monotonic clock of the caller's choice. A
@@ -112,6 +112,10 @@ const minLossRTT = 5 * time.Millisecond
 // the path yet: the first frames are sent in full size.
 func New(s Socket) *Controller { return &Controller{socket: s} }
 
+// NewRelayed is New for a path by a relay. The relay acknowledges megabytes at
+// once, so only feedback shows what has arrived.
+func NewRelayed(s Socket) *Controller { return &Controller{socket: s, window: window{relayed: true}} }
+
 // SetMaxRate sets max_bitrate, in bytes a second; 0: no limit.
 func (c *Controller) SetMaxRate(bytesPerSecond float64) { c.bitrateCap.rate = bytesPerSecond }
 
@@ -173,7 +177,11 @@ func (c *Controller) OnSent(now time.Duration, f SentFrame) {
 func (c *Controller) OnFeedback(now time.Duration, f *wire.Feedback) {
 	var info TCPInfo
 	if c.constrained || c.window.baseRTT.value() > minLossRTT {
-		if info = c.socket.TCPInfo(); info.hasStaleMinRTT(c.window.baseRTT.value()) {
+		info = c.socket.TCPInfo()
+		if c.window.relayed {
+			info.MinRTT = 0 // to the relay only
+		}
+		if info.hasStaleMinRTT(c.window.baseRTT.value()) {
 			info = TCPInfo{}
 		} else {
 			c.window.loss.onRetransmitted(info.Retransmitted, now)

@@ -19,6 +19,8 @@ type simPath struct {
 	loss       float64                             // of packets of 1448 bytes; each costs a round trip
 	backDelay  func(t time.Duration) time.Duration // of feedback, on top of all
 	notReading func(t time.Duration) bool          // the receiver reads nothing
+	relayed    bool                                // a relay has acknowledged all that the bottleneck has not
+	direct     bool                                // with relayed: the Controller does not know of the relay
 	bbr        *simBBR                             // how the kernel paces; nil: no pacing
 }
 
@@ -86,6 +88,14 @@ func (s *simulation) ResetBBR() {
 }
 
 func (s *simulation) Unacked() (bytes int) {
+	if s.path.relayed {
+		return 0
+	}
+	return s.queued()
+}
+
+// queued returns the bytes before the bottleneck.
+func (s *simulation) queued() (bytes int) {
 	for _, f := range s.sending {
 		bytes += f.unpassed
 	}
@@ -105,6 +115,9 @@ func (s *simulation) Unsent() int {
 func simulate(p simPath, until time.Duration) []arrival {
 	s := &simulation{path: p, random: rand.New(rand.NewPCG(1, 2)), tokens: float64(p.bucket)}
 	s.control = New(s)
+	if p.relayed && !p.direct {
+		s.control = NewRelayed(s)
+	}
 	interval := time.Second / simFPS
 	seq, nextFrame := uint64(0), time.Duration(0)
 	for ; s.now < until; s.now += simStep {

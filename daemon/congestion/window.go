@@ -29,6 +29,8 @@ type window struct {
 	lastArrival time.Duration // of a frame's last byte, on the receiver's clock
 	hasArrival  bool
 
+	relayed bool // what the kernel has sent may wait in a relay
+
 	encodeTime time.Duration // smoothed; a frame is taken this much earlier
 }
 
@@ -64,6 +66,9 @@ const (
 	// the peer's kernel has acknowledged everything. After that one frame is
 	// sent, in case the feedback never comes.
 	feedbackTimeout = time.Second
+	// relayedTimeout is the same by a relay, where acknowledgements say nothing
+	// and a frame may be on its way for that long.
+	relayedTimeout = 5 * time.Second
 	// queueFraction: the next frame is sent a quarter of the frame interval
 	// before the previous one should leave the bottleneck, so that the link
 	// never runs dry.
@@ -157,7 +162,10 @@ func (w *window) canSend(now, interval time.Duration, cost secondsPerByte, k Soc
 	}
 	oldest, last := w.at(0), w.at(w.n-1)
 	timeout := oldest.sentAt + feedbackTimeout
-	if now >= timeout && k.Unacked() > 0 {
+	switch {
+	case w.relayed:
+		timeout = oldest.sentAt + relayedTimeout
+	case now >= timeout && k.Unacked() > 0:
 		timeout = now + feedbackTimeout // the link is slow; the receiver is not silent
 	}
 	feedbackDue := oldest.endsAt + w.srtt + 2*w.rttvar + interval/2
@@ -184,6 +192,9 @@ func (w *window) canSend(now, interval time.Duration, cost secondsPerByte, k Soc
 // a packet that was lost at random. Then little is in flight; on a full link
 // much is. Frames that are sent meanwhile wait in the peer's kernel.
 func (w *window) recovering(k Socket, cost secondsPerByte, queue time.Duration) bool {
+	if w.relayed {
+		return false // the loss is on the way to the relay; the queue may be behind it
+	}
 	i := k.TCPInfo()
 	return i.Recovering && !w.loss.congestionBurst(i) && cost.of(i.InFlight) < w.baseRTT.value()+queue
 }
