@@ -62,6 +62,7 @@ type Probe struct {
 	Link      LinkState `json:"link"`                // up: there was a link already, and nothing was dialled
 	Addresses []string  `json:"addresses,omitempty"` // IP addresses that were dialled
 	Remote    string    `json:"remote,omitempty"`    // address of the peer; absent if it was not reached
+	Incoming  bool      `json:"incoming,omitempty"`  // the peer has dialled: it does not listen on Remote's port
 	Software  string    `json:"software,omitempty"`  // program and version of the peer
 	Protocol  int       `json:"protocol,omitempty"`  // version of the protocol between the two devices
 	Failed    ProbeStep `json:"failed,omitempty"`    // absent: the peer was reached

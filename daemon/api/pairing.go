@@ -83,4 +83,5 @@ type PeerChange struct {
 	Address    *string  `json:"address,omitempty"`     // HOST or HOST:PORT; "" = this device does not dial it
 	AutoAnswer *bool    `json:"auto_answer,omitempty"` // answer its calls automatically
 	MaxBitrate *float64 `json:"max_bitrate,omitempty"` // limit of the video sent to it, in Mbit/s; 0 = none
+	Proxy      *string  `json:"proxy,omitempty"`       // socks5://[USER:PASSWORD@]HOST:PORT for Address; "" = none
 }

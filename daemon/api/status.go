@@ -17,11 +17,18 @@ type Status struct {
 	Viewers      []Viewer  `json:"viewers"`
 	Feeds        *Feeds    `json:"feeds,omitempty"` // absent if there are none for other programs
 	Strangers    Strangers `json:"strangers"`
+	Relays       []Relay   `json:"relays,omitempty"`  // as configured; absent if there are none
 	Refused      []Refused `json:"refused,omitempty"` // unknown devices, refused last first; at most 8
 	Pairing      *Pairing  `json:"pairing,omitempty"` // absent if there is none
 	// Discovery is absent if it is switched off.
 	Discovery *Discovery `json:"discovery,omitempty"`
 	Problems  []Problem  `json:"problems,omitempty"` // absent if all is well
+}
+
+// Relay is a relay by which peers are reached that have no better path.
+type Relay struct {
+	Address string `json:"address"`          // HOST:PORT
+	Reason  string `json:"reason,omitempty"` // why it cannot be used; absent if it can
 }
 
 // Strangers counts connections to this device whose key is no peer's, or not
@@ -162,7 +169,7 @@ type Call struct {
 	Answered   time.Time   `json:"answered,omitzero"` // absent until then
 	Direction  Direction   `json:"direction"`
 	Reason     Reason      `json:"reason,omitempty"`      // once ended
-	ReasonText string      `json:"reason_text,omitempty"` // once ended: the reason in words
+	ReasonText string      `json:"reason_text,omitempty"` // once ended: who did what, as "bob hung up"
 	EndedBy    Side        `json:"ended_by,omitempty"`    // once ended
 	HasFrames  bool        `json:"has_frames"`            // a frame of the peer has arrived in this call
 	PeerCamera *PeerCamera `json:"peer_camera,omitempty"` // absent until the peer reports it
@@ -191,6 +198,16 @@ const (
 	LinkDown LinkState = "down"
 )
 
+// Path is how a link reaches a peer.
+type Path string
+
+// The paths.
+const (
+	PathDirect Path = "direct" // the two devices are connected
+	PathProxy  Path = "proxy"  // this device has dialled the peer through its proxy
+	PathRelay  Path = "relay"  // both devices are connected to a relay
+)
+
 // Link is the connection to one peer.
 type Link struct {
 	State    LinkState `json:"state"`
@@ -201,18 +218,24 @@ type Link struct {
 	// ClockOffsetMS is the peer's CLOCK_MONOTONIC minus ours, from the
 	// heartbeat with RTTMinMS. Its error is at most half of RTTMinMS.
 	ClockOffsetMS float64 `json:"clock_offset_ms"`
-	Reconnects    uint64  `json:"reconnects"`       // how often it came back
+	Reconnects    uint64  `json:"reconnects"`       // how often it came back; of a call: during the call
 	SentBytes     uint64  `json:"sent_bytes"`       // of all links to the peer since the start, TLS included
 	ReceivedBytes uint64  `json:"received_bytes"`   // likewise
-	Remote        string  `json:"remote,omitempty"` // address of the peer
-	Reason        string  `json:"reason,omitempty"` // why it is down
+	Remote        string  `json:"remote,omitempty"` // address of the peer, or of the relay
+	// Path is how the link reaches the peer; absent while it is down.
+	Path  Path   `json:"path,omitempty"`
+	Relay string `json:"relay,omitempty"` // HOST:PORT; only for PathRelay
+	// DirectReason is why there is no direct link instead of one by a relay;
+	// absent if none was tried, because no address is known.
+	DirectReason string `json:"direct_reason,omitempty"`
+	Reason       string `json:"reason,omitempty"` // why it is down
 	// KeyMismatch is set if it is down because of a key: only people can change
 	// that.
 	KeyMismatch *KeyMismatch `json:"key_mismatch,omitempty"`
 }
 
 // Sending is the video sent to the peer of a call. The counters start at 0 with
-// the link.
+// the call.
 type Sending struct {
 	FPS     float64 `json:"fps"`
 	MbitS   float64 `json:"mbit_s"`
@@ -238,7 +261,7 @@ const (
 )
 
 // Received is the peer's report on the frames sent to it. The counters start at
-// 0 with the link.
+// 0 with the call.
 type Received struct {
 	Frames    uint64    `json:"frames"`     // arrived
 	Lost      uint64    `json:"lost"`       // gaps in the sequence
@@ -247,7 +270,7 @@ type Received struct {
 }
 
 // Receiving is the video received from the peer of a call. The counters start
-// at 0 with the link.
+// at 0 with the call.
 type Receiving struct {
 	FPS        float64   `json:"fps"`
 	MbitS      float64   `json:"mbit_s"`
@@ -279,6 +302,7 @@ const (
 type Peer struct {
 	Name       string    `json:"name"`
 	Address    string    `json:"address,omitempty"`
+	Proxy      string    `json:"proxy,omitempty"` // HOST:PORT of the proxy for Address, without credentials
 	ID         string    `json:"id,omitempty"`
 	AutoAnswer bool      `json:"auto_answer"`
 	MaxBitrate float64   `json:"max_bitrate,omitempty"` // limit of the video sent to it, in Mbit/s; absent: none
