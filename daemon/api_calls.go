@@ -63,7 +63,7 @@ func (d *Daemon) command(peer string, ev call.Event) (api.Call, error) {
 	if _, isDial := ev.(call.Dial); isDial && d.up[peer] == nil {
 		// The link is already known to fail: the call's end can then say why.
 		if linkErr := d.links.Status(peer).Err; linkErr != nil {
-			_, _ = d.step(call.LinkDown{Peer: peer, Err: linkErr})
+			_, _ = d.step(call.LinkDown{Peer: peer, Err: inWords(peer, linkErr)})
 			changed = append(changed, d.refuseAtOnce(peer)...)
 		}
 	}
@@ -76,7 +76,7 @@ func (d *Daemon) command(peer string, ev call.Event) (api.Call, error) {
 // holds mu.
 func (d *Daemon) refuseAtOnce(peer string) (ended []call.Call) {
 	if err := d.links.RefusedLately(peer); err != nil {
-		text := wire.Sanitize(err.Error(), wire.MaxReason)
+		text := wire.Sanitize(linkReason(peer, err), wire.MaxReason)
 		ended, _ = d.step(call.Refused{Peer: peer, WrongIdentity: true, Text: text})
 	}
 	return ended

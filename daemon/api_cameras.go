@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"vchat/daemon/api"
 	"vchat/daemon/camera"
@@ -146,7 +145,7 @@ func cameraError(err error) error {
 	case errors.Is(err, camera.ErrNotV4L2):
 		hint = "list the cameras with vchatctl camera list and select one with --device"
 	}
-	return &api.Error{Kind: kind, Message: fmt.Sprint(err), Hint: hint}
+	return &api.Error{Kind: kind, Message: camera.Text(err), Hint: hint}
 }
 
 // cameraView returns the API's view of our camera. It reads the camera's name

@@ -94,6 +94,7 @@ func (d *Daemon) callChanged(c call.Call) {
 	s := d.sessions[c.Peer]
 	if s == nil && c.State != call.Ended {
 		s = newCallSession()
+		s.told = c.Restarts > 0 // before the restart
 		d.sessions[c.Peer] = s
 	}
 	log := d.log.With("peer", c.Peer, "state", c.State, "direction", c.Direction, "call_id", wire.CallID(c.ID))
@@ -107,23 +108,29 @@ func (d *Daemon) callChanged(c call.Call) {
 			d.leaseCamera(s)
 		}
 	case call.Ended:
-		log = log.With("reason", c.Reason.Key(), "by", c.EndedBy)
-		if c.Text != "" {
-			log = log.With("text", c.Text)
-		}
+		log = log.With("reason", c.Reason.Key(), "by", c.EndedBy, "text", c.EndText())
 		// A call that was refused at once has no session. If there is one, it
 		// belongs to another call with the same peer.
 		if s != nil && !live {
 			d.showOn(s, nil)
 			s.lease.release()
-			s.hub.End(errors.New(c.Reason.String()))
+			s.hub.End(errors.New(c.EndText()))
 			delete(d.sessions, c.Peer)
 		}
 	}
 	if c.State == call.Ended || s == nil || !s.quiet {
 		log.Info("call")
 	}
-	d.publishCall(c)
+	kind := api.EventCall
+	if c.State == call.Active && s != nil {
+		if s.told {
+			kind = api.EventResumed
+		} else {
+			s.comebacks = uint64(d.links.Status(c.Peer).Reconnects)
+		}
+		s.told = true
+	}
+	d.publishCall(kind, c)
 	notify(d.statusDirty)
 	notify(d.statsDirty)
 	tune.Notify()

@@ -18,7 +18,11 @@ import (
 type callSession struct {
 	hub       *frame.Hub  // the peer's feed
 	link      *link.Link  // that our frames are sent to; nil: none
+	past      link.Counts // of the links before, during this call
+	base      link.Counts // of link, before this call
+	comebacks uint64      // of the links to the peer, before this call was answered
 	lease     cameraLease // keeps the camera open while the link is lost
+	told      bool        // that the call is active
 	hasFrames bool        // a frame has arrived since the call became active
 	lastSeq   uint64      // of the newest frame received
 	chat      chat
@@ -64,10 +68,12 @@ func (d *Daemon) showOn(s *callSession, l *link.Link) {
 	}
 	if s.link != nil {
 		s.link.Show(nil)
+		s.past = s.counts()
 		s.chat.linkLost(time.Now())
 	}
 	s.link = l
 	if l != nil {
+		s.base = l.StartCounts()
 		l.Send(wireState(d.camera.Status()))
 		l.Show(d.camera.Hub())
 		s.chat.resend(l)
@@ -75,11 +81,20 @@ func (d *Daemon) showOn(s *callSession, l *link.Link) {
 	}
 }
 
+// counts returns the frames of the call, which may have had several links.
+func (s *callSession) counts() link.Counts {
+	if s.link == nil {
+		return s.past
+	}
+	return s.past.Plus(s.link.Counts().Minus(s.base))
+}
+
 // activeSession returns the session and the call that are active over link l,
-// or nil. The caller holds mu.
+// or over the one that has replaced it while l drains; or nil. The caller holds
+// mu.
 func (d *Daemon) activeSession(l *link.Link) (*callSession, call.Call) {
 	c, ok := d.calls.Get(l.Peer())
-	if !ok || c.State != call.Active || d.up[l.Peer()] != l {
+	if !ok || c.State != call.Active || d.up[l.Peer()] != l && !l.Draining() {
 		return nil, call.Call{}
 	}
 	return d.sessions[l.Peer()], c
@@ -87,12 +102,13 @@ func (d *Daemon) activeSession(l *link.Link) (*callSession, call.Call) {
 
 // feedOf returns the hub for a frame from link l, or nil if the frame is
 // unwanted. A replacement link starts with the newest frame again: feedOf
-// drops such a duplicate. The first frame of a call is an event; cards are not.
+// drops such a duplicate, and older frames of a link that drains. The first
+// frame of a call is an event; cards are not.
 func (d *Daemon) feedOf(l *link.Link, f *frame.Meta) *frame.Hub {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s, c := d.activeSession(l)
-	if s == nil || f.Seq == s.lastSeq {
+	if s == nil || f.Seq == s.lastSeq || l.Draining() && f.Seq < s.lastSeq {
 		return nil
 	}
 	s.lastSeq = f.Seq
@@ -101,7 +117,7 @@ func (d *Daemon) feedOf(l *link.Link, f *frame.Meta) *frame.Hub {
 	}
 	if !s.hasFrames && !f.Card {
 		s.hasFrames = true
-		d.publishCall(c)
+		d.publishCall(api.EventFirstFrame, c)
 		if !s.quiet {
 			d.log.Info("first frame received", "peer", c.Peer, "call_id", wire.CallID(c.ID))
 		}
@@ -110,9 +126,9 @@ func (d *Daemon) feedOf(l *link.Link, f *frame.Meta) *frame.Hub {
 }
 
 // publishCall publishes the present state of a call as an event.
-func (d *Daemon) publishCall(c call.Call) {
+func (d *Daemon) publishCall(kind api.EventKind, c call.Call) {
 	view := d.callView(c)
-	d.publish(api.Event{Event: api.EventCall, Peer: c.Peer, Call: &view})
+	d.publish(api.Event{Event: kind, Peer: c.Peer, Call: &view})
 }
 
 // publish publishes an event that may have hooks, too.

@@ -103,14 +103,15 @@ func TestUseCamera_refused(t *testing.T) {
 		{api.CameraRequest{Device: "file:/etc/passwd"}, api.BadValue, "auto, test or a path under /dev"},
 		{api.CameraRequest{Device: "/dev/../etc/passwd"}, api.BadValue, "auto, test or a path under /dev"},
 		{api.CameraRequest{Device: "/dev/a\x1b[2J"}, api.BadValue, "auto, test or a path under /dev"},
-		{api.CameraRequest{Device: "/dev/video9"}, api.CameraUnavailable, "no such camera"},
+		{api.CameraRequest{Device: "/dev/video9"}, api.CameraUnavailable, "/dev/video9: no such camera"},
 		{api.CameraRequest{Device: goodPath, Size: "1x1"}, api.BadValue, "the size must be"},
 		{api.CameraRequest{Device: goodPath, FPS: 300}, api.BadValue, "from 1 to 240"},
 		{api.CameraRequest{Device: "auto", FPS: -1}, api.BadValue, "from 1 to 240"},
 	} {
 		_, err := c.UseCamera(t.Context(), tt.r)
-		if kind, message := refusal(err); kind != tt.kind || !strings.Contains(message, tt.part) {
-			t.Errorf("%+v: got %v, want %s with %q", tt.r, err, tt.kind, tt.part)
+		if kind, message := refusal(err); kind != tt.kind || !strings.Contains(message, tt.part) ||
+			strings.Contains(message, "stat /dev") {
+			t.Errorf("%+v: got %v, want %s with %q, and no system call", tt.r, err, tt.kind, tt.part)
 		}
 	}
 	if s, err := c.Status(t.Context()); err != nil || s.Camera.Choice.Device != "auto" {

@@ -205,6 +205,7 @@ func (d *Daemon) makeParts(peers []link.Peer) {
 		Network: netwatch.Watch, Pairing: d.servePairing, Listening: func() { notify(d.statusDirty) },
 		Keys: loadPeerKeys(cfg.StateDir), OnKeys: keepPeerKeys(cfg.StateDir, log),
 	})
+	d.configureRelays(cfg)
 	d.links.Configure(cfg.Name, peers)
 	d.discovery = discovery.New(discovery.Config{
 		ID: d.ID(), Version: int(wire.VersionMax), Log: log, Changed: func() { notify(d.devicesDirty) },

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -56,15 +57,23 @@ func (d *Daemon) Probe(ctx context.Context, peer string) (api.Probe, error) {
 	}
 	p := d.links.Probe(ctx, peer)
 	v := api.Probe{
-		Peer: peer, Link: api.LinkDown, Addresses: p.Addresses, Remote: p.Remote, Software: p.Software,
+		Peer: peer, Link: api.LinkDown, Addresses: p.Addresses, Remote: p.Remote, Incoming: p.Incoming,
+		Software: p.Software,
 		Protocol: p.Version,
 	}
 	if p.Up {
 		v.Link = api.LinkUp
 	}
 	if p.Err != nil {
-		v.Failed, v.Reason, v.Hint = probeSteps[p.Failed], p.Err.Error(), linkHint(p.Err)
+		v.Failed, v.Reason, v.Hint = probeSteps[p.Failed], p.Err.Error(), linkHint(peer, p.Err)
 		v.KeyMismatch = d.keyMismatch(p.Err)
+		switch {
+		case len(d.links.Relays()) == 0, p.Failed > link.StepConnect, v.Hint != "" && p.Failed == link.StepConnect:
+		case errors.Is(p.Err, link.ErrNotAtRelay):
+			v.Hint = absentHint
+		default:
+			v.Hint = hintOfRelay(p.Err)
+		}
 	}
 	return v, nil
 }

@@ -11,7 +11,7 @@ import (
 
 // systemMessages are the words of the kernel and the resolver in
 // troubleshooting.md, which no file of ours contains.
-var systemMessages = []string{"connection refused", "no route to host", "i/o timeout", "no such host"}
+var systemMessages = []string{"connection refused", "no route to host", "no such host"}
 
 // The messages in troubleshooting.md are those of the programs, so that users
 // find them by searching.
@@ -27,17 +27,43 @@ func TestTroubleshooting_quotesTheMessages(t *testing.T) {
 	}
 	for _, row := range rows {
 		for _, message := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(row[1], -1) {
-			for part := range strings.SplitSeq(message[1], "…") {
-				part = strings.Trim(part, ": ")
-				for _, s := range systemMessages {
-					part = strings.TrimSuffix(part, s)
-				}
-				// An error that wraps another is in two places.
-				for piece := range strings.SplitSeq(part, ": ") {
-					if !strings.Contains(code, piece) {
-						t.Errorf("%q: no program has the words %q", message[1], piece)
-					}
-				}
+			checkQuoted(t, message[1], code)
+		}
+	}
+}
+
+// So are those in the table of README.md.
+func TestReadme_quotesTheMessages(t *testing.T) {
+	doc, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(doc), "| on the screen | what to do |\n| --- | --- |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")
+	if !found || len(rows) < 4 {
+		t.Fatalf("got %d rows of messages (table found: %v), want at least 4", len(rows), found)
+	}
+	code := nonTestCode(t)
+	for _, row := range rows {
+		message, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " |")
+		checkQuoted(t, message, code)
+	}
+}
+
+// checkQuoted checks that a message, in which … stands for any text, has the
+// words of the code.
+func checkQuoted(t *testing.T, message, code string) {
+	t.Helper()
+	for part := range strings.SplitSeq(message, "…") {
+		part = strings.Trim(part, ": ")
+		for _, s := range systemMessages {
+			part = strings.TrimSuffix(part, s)
+		}
+		// An error that wraps another is in two places.
+		for piece := range strings.SplitSeq(part, ": ") {
+			if !strings.Contains(code, piece) {
+				t.Errorf("%q: no program has the words %q", message, piece)
 			}
 		}
 	}

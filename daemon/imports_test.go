@@ -38,8 +38,9 @@ var importRules = map[string]struct {
 	"cmd/vchatctl/internal/view/...": {[]string{
 		"cmd/vchatctl/internal/...", "daemon/api", "daemon/client", "daemon/mjpeg",
 	}, "display code stays on the client's side"},
+	"cmd/vchatctl/internal/view/look": {nil, "leaf: the design, for viewers of all kinds"},
 	"cmd/vchatctl/internal/view/render": {[]string{
-		"daemon/mjpeg",
+		"cmd/vchatctl/internal/view/look", "daemon/mjpeg",
 	}, "it draws frames and text and does not know sessions"},
 	"cmd/vchatd": {[]string{"cmd/vchatd/command"}, "a program is its command"},
 	"cmd/vchatd/command": {[]string{
@@ -49,7 +50,9 @@ var importRules = map[string]struct {
 
 	"packaging/man": {nil, "for tests: the manual pages"},
 
-	"config":             {[]string{"daemon/smallfile"}, "it parses the file and does not apply it"},
+	"config": {[]string{
+		"daemon/smallfile", "daemon/socks",
+	}, "it parses the file and does not apply it"},
 	"v4l2":               {[]string{"v4l2/internal/uapi"}, "leaf: cameras, nothing of calls"},
 	"v4l2/internal/uapi": {nil, "leaf: the kernel's structs and ioctls"},
 	"v4l2/v4l2test":      {[]string{"v4l2", "v4l2/internal/uapi"}, "a simulated kernel"},
@@ -62,7 +65,7 @@ var importRules = map[string]struct {
 		"daemon/frame", "daemon/hooks", "daemon/identity", "daemon/link", "daemon/logging", "daemon/metrics",
 		"daemon/mjpeg",
 		"daemon/netwatch", "daemon/pairing", "daemon/peerstore", "daemon/resolve", "daemon/smallfile",
-		"daemon/transport", "daemon/tune", "daemon/wire",
+		"daemon/socks", "daemon/transport", "daemon/tune", "daemon/wire",
 	}, "it wires the others together, except the client and the test packages"},
 	"daemon/api":  {nil, "leaf: what programs on both sides of the socket import"},
 	"daemon/call": {nil, "leaf: pure decisions"},
@@ -107,8 +110,8 @@ var importRules = map[string]struct {
 	}, "it runs commands on events and does not know where these come from"},
 	"daemon/identity": {[]string{"daemon/smallfile"}, "keys and ids"},
 	"daemon/link": {[]string{
-		"daemon/congestion", "daemon/frame", "daemon/framecodec", "daemon/identity", "daemon/resolve",
-		"daemon/transport", "daemon/wire",
+		"daemon/congestion", "daemon/frame", "daemon/framecodec", "daemon/identity", "daemon/relay", "daemon/resolve",
+		"daemon/socks", "daemon/transport", "daemon/wire",
 	}, "it carries and does not decide"},
 	"daemon/localhttp": {[]string{"daemon/connlimit"}, "a server; it does not know what it serves"},
 	"daemon/logging":   {nil, "leaf: format and rate of log lines"},
@@ -117,6 +120,7 @@ var importRules = map[string]struct {
 	}, "a text format and its page"},
 	"daemon/metrics/metricstest": {nil, "for tests"},
 	"daemon/mjpeg":               {nil, "leaf"},
+	"daemon/natlab":              {nil, "documentation of its tests, which are the only code"},
 	"daemon/netwatch":            {nil, "leaf: reports changes of the network"},
 	"daemon/pairing": {[]string{
 		"daemon/identity",
@@ -124,11 +128,14 @@ var importRules = map[string]struct {
 	"daemon/peerstore": {[]string{
 		"config", "daemon/identity", "daemon/smallfile",
 	}, "it keeps paired peers and does not know links"},
-	"daemon/resolve":   {nil, "leaf: names to addresses"},
-	"daemon/proctree":  {nil, "leaf: a command with its processes"},
-	"daemon/sandbox":   {[]string{"daemon/proctree"}, "a command apart from the daemon"},
-	"daemon/smallfile": {nil, "leaf: files"},
-	"daemon/soak":      {nil, "documentation of its tests, which are the only code"},
+	"daemon/relay":           {nil, "leaf: one connection to a relay"},
+	"daemon/relay/relaytest": {nil, "for tests"},
+	"daemon/resolve":         {nil, "leaf: names to addresses"},
+	"daemon/proctree":        {nil, "leaf: a command with its processes"},
+	"daemon/sandbox":         {[]string{"daemon/proctree"}, "a command apart from the daemon"},
+	"daemon/smallfile":       {nil, "leaf: files"},
+	"daemon/socks":           {nil, "leaf: a connection through a proxy"},
+	"daemon/soak":            {nil, "documentation of its tests, which are the only code"},
 	"daemon/testcard": {[]string{
 		"daemon/mjpeg",
 	}, "it draws images and does not know cameras or readers"},

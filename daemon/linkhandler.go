@@ -39,12 +39,12 @@ func (h *linkHandler) Down(l *link.Link, err error) {
 	}
 	if c, ok := d.calls.Get(l.Peer()); ok && !l.Supports(wire.FeatureResume) {
 		_, _ = d.step(call.GotEnd{
-			Peer: c.Peer, ID: c.ID, Reason: call.LostTooLong, Text: "the peer cannot resume calls",
+			Peer: c.Peer, ID: c.ID, Reason: call.LostTooLong, Text: c.Peer + " cannot resume calls",
 		})
 	}
 	delete(d.up, l.Peer())
 	d.publishLink(l.Peer())
-	_, _ = d.step(call.LinkDown{Peer: l.Peer(), Err: err})
+	_, _ = d.step(call.LinkDown{Peer: l.Peer(), Err: inWords(l.Peer(), err)})
 }
 
 // Refused ends a call with a peer that no retry can reach.
@@ -53,13 +53,14 @@ func (h *linkHandler) Refused(peer string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	wrong := errors.Is(err, link.ErrWrongIdentity) || errors.Is(err, link.ErrRefused)
-	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Sanitize(err.Error(), wire.MaxReason)})
+	_, _ = d.step(call.Refused{Peer: peer, WrongIdentity: wrong, Text: wire.Sanitize(linkReason(peer, err),
+		wire.MaxReason)})
 	// A call that resumes continues to wait: the address may have been given to
 	// another device. But its state shows the mismatch.
 	s := d.sessions[peer]
 	if c, ok := d.calls.Get(peer); ok && s != nil && s.refused != err.Error() {
 		s.refused = err.Error()
-		d.publishCall(c)
+		d.publishCall(api.EventCall, c)
 	}
 }
 
@@ -107,7 +108,7 @@ func (d *Daemon) receiveState(l *link.Link, m *wire.State) {
 	if before != nil && before.Camera == m.Camera && before.Reason == m.Reason && before.Rotate == m.Rotate {
 		return
 	}
-	d.publishCall(c)
+	d.publish(api.Event{Event: api.EventPeerCamera, Peer: c.Peer, PeerCamera: s.peerCameraView()})
 }
 
 // Wants implements link.Handler: only the frames of an active call are wanted.
@@ -154,7 +155,7 @@ func (h *linkHandler) Quality(l *link.Link) {
 	if out := d.callView(c).Sending; out != nil {
 		d.logQuality(s, c, out)
 	}
-	d.publishCall(c)
+	d.publishCall(api.EventStats, c)
 }
 
 // logQuality logs a change of the quality of sent frames. The caller holds mu.

@@ -8,7 +8,7 @@ import (
 )
 
 // writeCallMetrics writes the metrics of the calls. Frame counters restart at
-// zero with each link, as PromQL's rate() expects.
+// zero with each call, as PromQL's rate() expects.
 func writeCallMetrics(t *metrics.Text, calls []api.Call, now time.Time) {
 	state := t.Metric("vchat_call_state", metrics.Gauge, "1 for the current state of the call, 0 for the others.")
 	for _, c := range calls {

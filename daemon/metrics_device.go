@@ -27,6 +27,7 @@ func writeMetrics(t *metrics.Text, s api.Status, now time.Time) {
 	writeStrangerMetrics(t, s.Strangers)
 	writeCameraMetrics(t, s.Camera)
 	writeLinkMetrics(t, s.Peers)
+	writeRelayMetrics(t, s.Relays)
 	writeCallMetrics(t, s.Calls, now)
 	writeViewerMetrics(t, s.Viewers)
 }
@@ -86,6 +87,19 @@ func writeLinkMetrics(t *metrics.Text, peers []api.Peer) {
 				metric.Add(m.value(p.Link), "peer", p.Name)
 			}
 		}
+	}
+	path := t.Metric("vchat_link_path", metrics.Gauge, "1 for the path of the link to the peer, 0 for the others.")
+	for _, p := range peers {
+		for _, x := range []api.Path{api.PathDirect, api.PathProxy, api.PathRelay} {
+			path.Add(truth(p.Link.Path == x), "peer", p.Name, "path", string(x))
+		}
+	}
+}
+
+func writeRelayMetrics(t *metrics.Text, relays []api.Relay) {
+	usable := t.Metric("vchat_relay_usable", metrics.Gauge, "1 while the relay can be used.")
+	for _, r := range relays {
+		usable.Add(truth(r.Reason == ""), "relay", r.Address)
 	}
 }
 

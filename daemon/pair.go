@@ -493,15 +493,15 @@ func pairError(err error, address string) *api.Error {
 func refusedByPeer(end *pairing.EndError) *api.Error {
 	switch end.Reason {
 	case pairing.NotWaiting:
-		return &api.Error{Kind: api.PeerNoAnswer, Message: "nobody accepted there; nothing was kept",
+		return &api.Error{Kind: api.PeerNoAnswer, Message: "the other device did not accept; nothing was kept",
 			Hint: "accept it on the screen of the other device, or run there: vchatctl pair --wait"}
 	case pairing.Busy:
 		return &api.Error{Kind: api.PeerBusy, Message: "the other device is pairing with another one",
 			Hint: "if it does not end, run there: vchatctl pair --refuse"}
 	case pairing.Refused:
-		return &api.Error{Kind: api.PeerDeclined, Message: "the other side refused; nothing was kept"}
+		return &api.Error{Kind: api.PeerDeclined, Message: "the other device refused; nothing was kept"}
 	case pairing.Cancelled:
-		return &api.Error{Kind: api.PeerDeclined, Message: "the other side cancelled; nothing was kept"}
+		return &api.Error{Kind: api.PeerDeclined, Message: "the other device cancelled; nothing was kept"}
 	case pairing.TimedOut:
 		return &api.Error{Kind: api.PeerNoAnswer, Message: "not confirmed on both devices in time; nothing was kept",
 			Hint: "pair again"}

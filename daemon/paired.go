@@ -37,6 +37,7 @@ func withPaired(cfg *config.Config, stored []peerstore.Peer, own identity.ID) (
 		paired[name] = p
 		both.Peers[name] = config.Peer{
 			Name: name, Address: p.Address, ID: p.ID.String(), AutoAnswer: p.AutoAnswer, MaxBitrate: p.MaxBitrate,
+			Proxy: p.Proxy,
 		}
 	}
 	var clashing []peerstore.Peer // last, so that no other peer is renamed
@@ -127,7 +128,7 @@ func (d *Daemon) ChangePeer(peer string, r api.PeerChange) (api.Peer, error) {
 			return api.Peer{}, changeError(name, err)
 		}
 		d.log.Info("peer changed", "peer", changed.Name, "before", name, "id", changed.ID, "address", changed.Address,
-			"auto_answer", changed.AutoAnswer, "max_bitrate", changed.MaxBitrate)
+			"auto_answer", changed.AutoAnswer, "max_bitrate", changed.MaxBitrate, "proxy", changed.Proxy != "")
 		d.applyStores(fmt.Sprintf("peer %s changed", changed.Name))
 	}
 	d.mu.Lock()
@@ -144,6 +145,9 @@ func (d *Daemon) changed(name string, p peerstore.Peer, r api.PeerChange) (peers
 	}
 	if r.MaxBitrate != nil {
 		p.MaxBitrate = *r.MaxBitrate
+	}
+	if r.Proxy != nil {
+		p.Proxy = *r.Proxy
 	}
 	if r.Address != nil {
 		p.Address = withPort(*r.Address)

@@ -171,7 +171,11 @@ func TestChangePeer(t *testing.T) {
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
 	s := alice.Wait("answer without a user", daemontest.Seeing)
 	before := peerNamed(s, "bob").Link.Reconnects
-	p := change(alice.ID.String(), api.PeerChange{MaxBitrate: new(7.5), Address: new("localhost")})
+	p := change(alice.ID.String(), api.PeerChange{MaxBitrate: new(7.5), Address: new("localhost"),
+		Proxy: new("socks5://tor:secret@127.0.0.1:9050")})
+	if p.Proxy != "127.0.0.1:9050" {
+		t.Errorf("got the proxy %q, want its address without the password", p.Proxy)
+	}
 	if p.MaxBitrate != 7.5 || p.Address != "localhost:7450" || !p.AutoAnswer {
 		t.Errorf("got %+v, want the limit, the address with a port, and automatic answers", p)
 	}
@@ -191,8 +195,11 @@ func TestChangePeer(t *testing.T) {
 	bob.Stop()
 	bob.Start()
 	p = peerNamed(bob.Status(), "al")
-	if !p.AutoAnswer || p.MaxBitrate != 7.5 || p.Address != "" || p.Added.IsZero() {
+	if !p.AutoAnswer || p.MaxBitrate != 7.5 || p.Proxy != "127.0.0.1:9050" || p.Address != "" || p.Added.IsZero() {
 		t.Errorf("after a restart: got %+v, want the settings as before", p)
+	}
+	if p := change("al", api.PeerChange{Proxy: new("")}); p.Proxy != "" {
+		t.Errorf("got the proxy %q, want none", p.Proxy)
 	}
 	must(t)(alice.Client.Call(ctx(t), api.CallRequest{Peer: "bob"}))
 	alice.Wait("answer after the restart", daemontest.Seeing)
@@ -224,6 +231,8 @@ func TestChangePeer_refused(t *testing.T) {
 		{"bob", api.PeerChange{Name: new("")}, api.BadValue},
 		{"bob", api.PeerChange{Address: new("bob:0")}, api.BadValue},
 		{"bob", api.PeerChange{Address: new("b\nb")}, api.BadValue},
+		{"bob", api.PeerChange{Proxy: new("http://127.0.0.1:9050")}, api.BadValue},
+		{"bob", api.PeerChange{Proxy: new("socks5://127.0.0.1")}, api.BadValue},
 		{"bob", api.PeerChange{MaxBitrate: new(-1.0)}, api.BadValue},
 		{"bob", api.PeerChange{AutoAnswer: new(true), MaxBitrate: new(1e9)}, api.BadValue},
 	} {
@@ -232,7 +241,8 @@ func TestChangePeer_refused(t *testing.T) {
 		}
 	}
 	for i, p := range alice.Status().Peers {
-		if p.AutoAnswer || p.Name != before[i].Name || p.Address != before[i].Address || p.MaxBitrate != 0 {
+		if p.AutoAnswer || p.Name != before[i].Name || p.Address != before[i].Address ||
+			p.MaxBitrate != 0 || p.Proxy != "" {
 			t.Errorf("got %+v, want it as before: %+v", p, before[i])
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"vchat/daemon/api"
 	"vchat/daemon/identity"
+	"vchat/daemon/link"
 	"vchat/daemon/pairing"
 	"vchat/daemon/resolve"
 	"vchat/daemon/transport"
@@ -135,7 +136,7 @@ func (d *Daemon) showRetry(p *pairAttempt, end *pairing.EndError, why *api.Error
 	defer d.pairings.mu.Unlock()
 	v, reason := p.view, why.Message+"; "+why.Hint
 	if end != nil && end.Reason == pairing.NotWaiting {
-		reason = "waiting until somebody accepts there; " + why.Hint
+		reason = "waiting until the other device accepts; " + why.Hint
 	}
 	if v.Reason != reason {
 		v.Reason = reason
@@ -159,7 +160,7 @@ func (d *Daemon) dialOnceForPairing(p *pairAttempt) error {
 		return fmt.Errorf("%s does not support pairing: update vchat there", address)
 	}
 	if err != nil {
-		return &repeatable{fmt.Errorf("TLS handshake with %s: %w", address, err)}
+		return &repeatable{link.HandshakeError(address, err)}
 	}
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err != nil {
@@ -241,14 +242,14 @@ func dialFirst(ctx context.Context, address string) (net.Conn, error) {
 	defer cancel()
 	addresses, err := resolve.Addresses(lookup, resolve.Lookup, address)
 	for _, a := range addresses {
-		dialer := net.Dialer{Timeout: pairDialTimeout}
+		dialling, cancel := context.WithTimeout(ctx, pairDialTimeout)
 		var conn net.Conn
-		if conn, err = dialer.DialContext(ctx, "tcp", a); err == nil {
+		conn, err = transport.Dial(dialling, "tcp", a)
+		cancel()
+		if err == nil {
 			return conn, nil
 		}
-		if op, ok := errors.AsType[*net.OpError](err); ok {
-			err = fmt.Errorf("connect to %s: %w", address, op.Err)
-		}
+		err = link.DialError(address, err)
 	}
 	return nil, err
 }

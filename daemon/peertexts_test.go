@@ -61,8 +61,8 @@ func TestPeerTexts(t *testing.T) {
 	m.expect(wire.TypeAccept)
 	m.send(&wire.Text{ID: 1, Text: attack}, &wire.State{Camera: wire.CameraLost, Reason: attack})
 	checkClean(t, "text", next(func(ev api.Event) bool { return ev.Event == api.EventText }).Text)
-	ev := next(func(ev api.Event) bool { return ev.Call != nil && ev.Call.PeerCamera != nil })
-	checkClean(t, "camera of the peer", ev.Call.PeerCamera.Reason)
+	ev := next(func(ev api.Event) bool { return ev.PeerCamera != nil })
+	checkClean(t, "camera of the peer", ev.PeerCamera.Reason)
 	status, err := json.Marshal(alice.Status())
 	if err != nil {
 		t.Fatal(err)

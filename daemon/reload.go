@@ -168,6 +168,7 @@ func (d *Daemon) configure(cfg *config.Config) error {
 	_, _ = d.step(call.Configure{Config: callConfig(merged)})
 	d.mu.Unlock()
 	// Without mu: both call back with what they change.
+	d.configureRelays(cfg)
 	d.links.Configure(cfg.Name, peers)
 	d.configureDiscovery()
 	d.camera.Reconfigure(cameraConfig(merged, d.startConfig, d.cameraStore))

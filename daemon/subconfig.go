@@ -10,6 +10,7 @@ import (
 	"vchat/daemon/hooks"
 	"vchat/daemon/identity"
 	"vchat/daemon/link"
+	"vchat/daemon/socks"
 )
 
 // The functions below return the part of the configuration that a package
@@ -51,6 +52,26 @@ func hooksConfig(cfg, start *config.Config) hooks.Config {
 	}
 }
 
+// proxyOf parses the URL of a proxy; nil for "".
+func proxyOf(url string) (*socks.Proxy, error) {
+	if url == "" {
+		return nil, nil
+	}
+	return socks.Parse(url)
+}
+
+// configureRelays sets the relays of the links. The URL was checked with the
+// file.
+func (d *Daemon) configureRelays(cfg *config.Config) {
+	proxy, err := proxyOf(cfg.RelayProxy)
+	if err != nil {
+		d.log.Error("relays not used", "err", fmt.Errorf("parse relay_proxy: %w", err))
+		d.links.SetRelays(nil, nil)
+		return
+	}
+	d.links.SetRelays(cfg.Relay, proxy)
+}
+
 // linkPeers refuses a peer with the id of this device: each would dial itself.
 func linkPeers(cfg *config.Config, own identity.ID) ([]link.Peer, error) {
 	var peers []link.Peer
@@ -62,7 +83,11 @@ func linkPeers(cfg *config.Config, own identity.ID) ([]link.Peer, error) {
 		if id == own {
 			return nil, fmt.Errorf("peer %s has %s", name, config.OwnIDText)
 		}
-		peers = append(peers, link.Peer{Name: name, Address: p.Address, ID: id, MaxBitrate: p.MaxBitrate})
+		proxy, err := proxyOf(p.Proxy)
+		if err != nil {
+			return nil, fmt.Errorf("parse proxy of peer %s: %w", name, err)
+		}
+		peers = append(peers, link.Peer{Name: name, Address: p.Address, ID: id, MaxBitrate: p.MaxBitrate, Proxy: proxy})
 	}
 	return peers, nil
 }

@@ -132,33 +132,25 @@ const (
 	WrongIdentity Reason = 129 // the key at the peer's address is not the peer's
 )
 
-var reasons = map[Reason]struct{ key, words string }{
-	HungUp:        {"hung_up", "hung up"},
-	Declined:      {"declined", "declined"},
-	Busy:          {"busy", "busy"},
-	NoAnswer:      {"no_answer", "no answer"},
-	DoNotDisturb:  {"do_not_disturb", "do not disturb"},
-	Cancelled:     {"cancelled", "cancelled"},
-	UnknownCall:   {"unknown_call", "the peer no longer has the call"},
-	LostTooLong:   {"lost_too_long", "the connection was lost for too long"},
-	Failed:        {"failed", "failed"},
-	Unreachable:   {"unreachable", "unreachable"},
-	WrongIdentity: {"wrong_identity", "peer key mismatch"},
-}
-
-// String returns the reason in words.
-func (r Reason) String() string {
-	if known, ok := reasons[r]; ok {
-		return known.words
-	}
-	return fmt.Sprintf("ended (reason %d)", uint8(r))
+var reasonKeys = map[Reason]string{
+	HungUp:        "hung_up",
+	Declined:      "declined",
+	Busy:          "busy",
+	NoAnswer:      "no_answer",
+	DoNotDisturb:  "do_not_disturb",
+	Cancelled:     "cancelled",
+	UnknownCall:   "unknown_call",
+	LostTooLong:   "lost_too_long",
+	Failed:        "failed",
+	Unreachable:   "unreachable",
+	WrongIdentity: "wrong_identity",
 }
 
 // Key returns the reason for programs, in snake_case: the value of the control
-// API, or "reason_N" for an unknown reason N.
+// API, or "reason_N" for an unknown reason N. Call.EndText has it in words.
 func (r Reason) Key() string {
-	if known, ok := reasons[r]; ok {
-		return known.key
+	if key, ok := reasonKeys[r]; ok {
+		return key
 	}
 	return fmt.Sprintf("reason_%d", uint8(r))
 }

@@ -38,10 +38,4 @@ func TestReason(t *testing.T) {
 			}
 		})
 	}
-	if got := Reason(77).String(); got != "ended (reason 77)" {
-		t.Errorf("unknown reason: got %q, want %q", got, "ended (reason 77)")
-	}
-	if got := NoAnswer.String(); got != "no answer" {
-		t.Errorf("NoAnswer: got %q, want %q", got, "no answer")
-	}
 }

@@ -145,7 +145,7 @@ func (c *Calls) configure(cfg Config, now time.Time) {
 	c.cfg = cfg.normalized()
 	for i := len(c.calls) - 1; i >= 0; i-- {
 		if l := c.calls[i]; !c.cfg.Known[l.Peer] {
-			c.end(l, hangupReason(l), Local, "peer removed from the configuration", now)
+			c.end(l, hangupReason(l), Local, "no longer paired", now)
 		}
 	}
 	for peer := range c.ended {

@@ -91,7 +91,7 @@ func (c *Calls) ring(peer string, id ID, now time.Time) {
 // the End is lost and Invite comes again, the answer may be different.
 func (c *Calls) refuse(l *live, reason Reason, now time.Time) {
 	c.sendEnd(l.Peer, end{id: l.ID, reason: reason})
-	c.countUnanswered(l.Peer, 0, refusedCount, now)
+	c.countUnanswered(l.Peer, refusedCount, now)
 	l.stopTimers()
 	l.Reason, l.EndedBy = reason, Local
 	c.enter(l, Ended, now)

@@ -13,22 +13,21 @@ import (
 //	unanswered calls   1    2    3     4 and more
 //	pause              0    2 s  10 s  60 s
 //
-// A rejected call counts as the second at least. A call that was refused
-// because of the limit of calls, or because nobody wants to be disturbed,
-// counts at most as the third: it has disturbed nobody. An automatically
-// answered call counts if the user hangs up before minTalk; if the peer does,
-// only beyond freeShort of them. The count begins again when the user answers
-// that peer or calls it, after an automatically answered call of minTalk, and
-// after forgetAfter without a call.
+// So a person whose call was declined can try again at once. A call that was
+// refused because of the limit of calls, or by do_not_disturb, counts at most
+// as the third: it did not ring. An automatically answered call counts if the
+// user hangs up before minTalk; if the peer does, only beyond freeShort of
+// them. The count begins again when the user answers that peer or calls it,
+// after an automatically answered call of minTalk, and after forgetAfter
+// without a call.
 
 var pauses = [...]time.Duration{0, 2 * time.Second, 10 * time.Second, time.Minute}
 
 const (
-	rejectedCount = 2                // a rejected call counts at least as this one
-	refusedCount  = 3                // a refused call counts at most as this one
-	minTalk       = 10 * time.Second // an automatically answered call that was meant
-	freeShort     = 10               // shorter ones that do not count
-	forgetAfter   = 10 * time.Minute
+	refusedCount = 3                // a refused call counts at most as this one
+	minTalk      = 10 * time.Second // an automatically answered call that was meant
+	freeShort    = 10               // shorter ones that do not count
+	forgetAfter  = 10 * time.Minute
 )
 
 // unanswered counts the calls of a peer that nobody answered.
@@ -56,18 +55,14 @@ func (c *Calls) countEnded(l *live, reason Reason, by Side, now time.Time) {
 			return
 		}
 	}
-	least := 0
-	if reason == Declined && by == Local {
-		least = rejectedCount
-	}
-	c.countUnanswered(l.Peer, least, len(pauses), now)
+	c.countUnanswered(l.Peer, len(pauses), now)
 }
 
-// countUnanswered counts a call, which is at least and at most one of these.
-// The count does not decrease.
-func (c *Calls) countUnanswered(peer string, least, most int, now time.Time) {
+// countUnanswered counts a call, which is at most one of these. The count does
+// not decrease.
+func (c *Calls) countUnanswered(peer string, most int, now time.Time) {
 	u := c.unanswered[peer]
-	u.count = max(u.count, min(max(u.count+1, least), most))
+	u.count = max(u.count, min(u.count+1, most))
 	u.until, u.reported = now.Add(pauses[u.count-1]), false
 	c.unanswered[peer] = u
 }

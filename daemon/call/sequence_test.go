@@ -349,7 +349,7 @@ func TestPause(t *testing.T) {
 	})
 	t.Run("text for the caller", func(t *testing.T) {
 		d := start(t, config())
-		d.do(invite(), Reject{})
+		d.do(invite(), Reject{}, invite(), Reject{})
 		d.now = d.now.Add(500 * time.Millisecond)
 		actions, _ := d.Step(invite(), d.now)
 		want := Send{"bob", SendEnd, id(n), Busy, "called too often; try again in 2 s"}
@@ -359,9 +359,11 @@ func TestPause(t *testing.T) {
 	})
 	t.Run("rejected", func(t *testing.T) {
 		d := start(t, config())
-		d.do(invite(), Reject{})
-		d.expect(d.do(invite()), "send end 02 busy, paused 2s")
-		d.expect(d.after(2*time.Second, invite()), rings())
+		for _, pause := range []time.Duration{0, 2 * time.Second, 10 * time.Second, time.Minute} {
+			d.expect(d.after(pause, invite()), rings())
+			d.do(Reject{})
+		}
+		d.expect(d.do(invite()), "send end 05 busy, paused 1m0s")
 	})
 	t.Run("another call instead of the ringing one", func(t *testing.T) {
 		d := start(t, config())
@@ -371,7 +373,7 @@ func TestPause(t *testing.T) {
 	})
 	t.Run("another peer rings meanwhile", func(t *testing.T) {
 		d := start(t, config())
-		d.do(invite(), Reject{}, invite())
+		d.do(invite(), Reject{}, invite(), Reject{}, invite())
 		d.expect(d.do(GotInvite{"carol", id(200)}), "send carol ringing c8, incoming carol c8")
 	})
 	for name, forget := range map[string][]Event{

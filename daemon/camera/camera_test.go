@@ -229,8 +229,8 @@ func TestNoFrames_restartThenReopen(t *testing.T) {
 		name, reason string
 		fault        func(*v4l2test.Faults)
 	}{
-		{"frozen", "camera sends no frames", func(f *v4l2test.Faults) { f.Freeze = true }},
-		{"all broken", "camera sends only broken frames", func(f *v4l2test.Faults) { f.Truncate = 1 }},
+		{"frozen", "the camera sends no frames", func(f *v4l2test.Faults) { f.Freeze = true }},
+		{"all broken", "the camera sends only broken frames", func(f *v4l2test.Faults) { f.Truncate = 1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"vchat/daemon/sandbox"
@@ -27,7 +28,7 @@ const (
 
 // The causes: name, headline, state, routine, longest pause.
 var (
-	causePrivacy      = &cause{"privacy", "Privacy", Idle, true, longPause}
+	causePrivacy      = &cause{"privacy", "Camera turned off", Idle, true, longPause}
 	causeStarting     = &cause{"starting", "Camera is starting", Opening, true, longPause}
 	causeUnplugged    = &cause{"unplugged", "Camera unplugged", Lost, true, shortPause}
 	causeNotFound     = &cause{"not found", "No camera found", Lost, true, shortPause}
@@ -48,11 +49,11 @@ var (
 var (
 	errTimeout       = errors.New("no frame in time")
 	errWoken         = errors.New("woken while waiting for a frame")
-	errNoFrames      = errors.New("camera sends no frames")
-	errBrokenFrames  = errors.New("camera sends only broken frames")
+	errNoFrames      = errors.New("the camera sends no frames")
+	errBrokenFrames  = errors.New("the camera sends only broken frames")
 	errNoJPEG        = errors.New("no JPEG frame found")
 	errBrokenFile    = errors.New("only broken frames found")
-	errCommand       = errors.New("camera command stopped")
+	errCommand       = errors.New("the camera command stopped")
 	errUnknownDevice = errors.New("must be auto, /dev/…, test, file:PATH or exec:COMMAND")
 )
 
@@ -98,6 +99,21 @@ func classify(err error, before *cause) *cause {
 	return causeDriver // any other errno, such as EIO of an ioctl
 }
 
+// explain returns an error for people: the card and the status show it, beside
+// the name of the camera. The log has the errno, too.
+func explain(err error) string {
+	var p *fs.PathError
+	switch text := v4l2.Message(err); {
+	case text != "":
+		return text
+	case errors.As(err, &p) && errors.Is(err, fs.ErrNotExist):
+		return "there is no file " + p.Path
+	case errors.As(err, &p) && errors.Is(err, fs.ErrPermission):
+		return "vchatd may not read the file " + p.Path
+	}
+	return err.Error()
+}
+
 func isPathError(err error) bool {
 	var p *fs.PathError
 	return errors.As(err, &p)
@@ -114,4 +130,14 @@ func (c *cause) pause(tries int, watched bool) time.Duration {
 	d := min(100*time.Millisecond<<min(tries, 10), limit)
 	d = d*3/4 + time.Duration(rand.Int64N(int64(d)/2))
 	return min(d, limit)
+}
+
+// Text returns an error of this package for people: with the camera, but
+// without the system call and its errno.
+func Text(err error) string {
+	text, m := err.Error(), v4l2.Message(err)
+	if before, _, found := strings.Cut(text, m); found && m != "" {
+		return before + m
+	}
+	return text
 }

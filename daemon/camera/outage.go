@@ -17,6 +17,7 @@ import (
 type outage struct {
 	cause    *cause    // nil: no outage
 	reason   string    // a sentence for the card and the status
+	err      string    // for the log
 	logged   bool      // as "camera lost"
 	begun    time.Time // of the outage
 	since    time.Time // of this cause
@@ -48,19 +49,20 @@ func (s *supervisor) reportFault(err error) {
 	case s.transient(c):
 		return
 	case c == s.outage.cause: // the text may change: another program may use the camera by now
-		if text := err.Error(); text != s.outage.reason && classify(err, nil) == c {
-			s.outage.reason, s.outage.card = text, nil
+		if text := explain(err); text != s.outage.reason && classify(err, nil) == c {
+			s.outage.reason, s.outage.err, s.outage.card = text, err.Error(), nil
 			s.status.setState(c.state, c.headline, text)
 		}
 		return
 	}
-	s.status.setState(c.state, c.headline, err.Error())
+	s.status.setState(c.state, c.headline, explain(err))
 	now := time.Now()
 	begun := s.outage.begun
 	if s.outage.cause == nil {
 		begun = now
 	}
-	s.outage = outage{cause: c, reason: err.Error(), logged: s.outage.logged, begun: begun, since: now, nextCard: now}
+	s.outage = outage{cause: c, reason: explain(err), err: err.Error(), logged: s.outage.logged, begun: begun,
+		since: now, nextCard: now}
 	if s.faultQuota(c).allow(now) {
 		s.logFault()
 	}
@@ -116,7 +118,7 @@ func (s *supervisor) logFault() {
 	if o.cause.routine {
 		level = slog.LevelInfo
 	}
-	attrs := []any{"device", s.logDevice(), "cause", o.cause.name, "err", o.reason}
+	attrs := []any{"device", s.logDevice(), "cause", o.cause.name, "err", o.err}
 	s.log.Log(s.ctx, level, "camera lost", s.faultQuota(o.cause).addOmitted(attrs)...)
 	o.logged = true
 }

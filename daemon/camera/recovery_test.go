@@ -27,7 +27,7 @@ func TestUSBReset(t *testing.T) {
 		{"frozen forever", true, func(f *v4l2test.Faults) { f.Freeze = true },
 			false, -1, "camera USB device reset"},
 		{"not allowed by the configuration", false, func(f *v4l2test.Faults) { f.Freeze, f.ResetHeals = true, true },
-			false, 0, "camera sends no frames"},
+			false, 0, "the camera sends no frames"},
 		{"not allowed by the system", true, func(f *v4l2test.Faults) { f.Freeze, f.Reset = true, unix.EACCES },
 			false, 0, "udev rule"},
 		{"driver error", true, func(f *v4l2test.Faults) { f.StreamOn = unix.EIO },

@@ -50,6 +50,7 @@ type sourceEnv struct {
 	pool     *frame.Pool
 	counters *counters
 	messages *messageLog             // of exec sources; nil in tests
+	patterns *patternCache           // of the test camera
 	warn     func(warningID, string) // see supervisor.warn; nil in tests
 }
 

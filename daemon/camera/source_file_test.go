@@ -74,7 +74,7 @@ func TestFile_errors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, content, reason string }{
-		{"missing", "", "no such file"},
+		{"missing", "", "there is no file"},
 		{"text", "not a film", "no JPEG frame"},
 		{"cut", string(good[:500]), "only broken frames"},
 		{"empty", "\x00", "no JPEG frame"},

@@ -16,8 +16,24 @@ type patternSource struct {
 	seq     uint64 // of the newest frame; 0 before the first
 }
 
+// patternCache keeps the newest pattern. To paint one takes up to a second on
+// a small device, which would delay the first frame of each call.
+type patternCache struct {
+	name               string
+	width, height, fps int
+	pattern            *testcard.Pattern
+}
+
+func (c *patternCache) get(cfg Config) *testcard.Pattern {
+	if c.pattern == nil || c.name != cfg.Name || c.width != cfg.Width || c.height != cfg.Height || c.fps != cfg.FPS {
+		*c = patternCache{cfg.Name, cfg.Width, cfg.Height, cfg.FPS,
+			testcard.New(cfg.Name, cfg.Width, cfg.Height, cfg.FPS)}
+	}
+	return c.pattern
+}
+
 func openPattern(e sourceEnv) *patternSource {
-	pattern := testcard.New(e.cfg.Name, e.cfg.Width, e.cfg.Height, e.cfg.FPS)
+	pattern := e.patterns.get(e.cfg)
 	// The pace starts after the painting.
 	return &patternSource{sourceEnv: e, pace: newPacer(e.cfg.FPS), pattern: pattern}
 }

@@ -52,7 +52,7 @@ func TestPattern_allocations(t *testing.T) {
 		defer rd.Close()
 		s := newSupervisor(c)
 		s.cfg, _ = c.config()
-		src := openPattern(sourceEnv{cfg: s.cfg, pool: c.pool, counters: &c.counters})
+		src := openPattern(sourceEnv{cfg: s.cfg, pool: c.pool, counters: &c.counters, patterns: &s.patterns})
 		s.opened(src.info())
 		one := func() {
 			f, err := src.next(time.Second)
@@ -81,5 +81,23 @@ func BenchmarkTestCamera720p(b *testing.B) {
 		f.Data = t.AppendFrame(f.Data[:0], n, frame.Now(), time.Now())
 		b.SetBytes(int64(len(f.Data)))
 		hub.Publish(f)
+	}
+}
+
+// A call does not wait for the painting of a pattern that was shown before.
+func TestPatternCache(t *testing.T) {
+	var c patternCache
+	cfg := Config{Name: "kitchen", Width: 64, Height: 48, FPS: 30}
+	first := c.get(cfg)
+	if c.get(cfg) != first {
+		t.Error("the same pattern was painted again")
+	}
+	for _, other := range []Config{
+		{Name: "cottage", Width: 64, Height: 48, FPS: 30}, {Name: "kitchen", Width: 80, Height: 48, FPS: 30},
+		{Name: "kitchen", Width: 64, Height: 64, FPS: 30}, {Name: "kitchen", Width: 64, Height: 48, FPS: 10},
+	} {
+		if before := c.pattern; c.get(other) == before {
+			t.Errorf("%+v: got the pattern before", other)
+		}
 	}
 }

@@ -279,16 +279,15 @@ func jpegFrame(pool *frame.Pool, b []byte, info mjpeg.Info) *frame.Frame {
 }
 
 func (v *v4l2Source) noFramesError() error {
-	path := v.cam.Device().Path
 	if v.broken > 0 && v.defect == defectWrongSize && !sizeOK(v.badSize[0], v.badSize[1]) {
-		return fmt.Errorf("%s: %w: %d in a row, the last one of %dx%d, and at most %dx%d is possible",
-			path, errBrokenFrames, v.broken, v.badSize[0], v.badSize[1], maxSide, maxSide)
+		return fmt.Errorf("%w: %d in a row, the last one of %dx%d, and at most %dx%d is possible",
+			errBrokenFrames, v.broken, v.badSize[0], v.badSize[1], maxSide, maxSide)
 	}
 	if v.broken > 0 {
-		return fmt.Errorf("%s: %w: %d in a row, the last one %s",
-			path, errBrokenFrames, v.broken, defectNames[v.defect])
+		return fmt.Errorf("%w: %d in a row, the last one %s",
+			errBrokenFrames, v.broken, defectNames[v.defect])
 	}
-	return fmt.Errorf("%s: %w", path, errNoFrames)
+	return errNoFrames
 }
 
 func (v *v4l2Source) restart() error {

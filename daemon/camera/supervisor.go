@@ -1,6 +1,7 @@
 package camera
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -39,6 +40,7 @@ type supervisor struct {
 	recovery     recovery
 	faultQuotas  map[*cause]*lineQuota
 	warnings     warnings
+	patterns     patternCache
 	failures     int           // failed tries since the camera was healthy
 	backoff      int           // failed tries since then or since the last device event
 	fullSizeWait time.Duration // of a stream at a reduced size, before the next try of the full one
@@ -123,7 +125,8 @@ func (s *supervisor) showPrivacyCard() {
 	now := time.Now()
 	if s.outage.cause != causePrivacy {
 		s.hub.Forget() // a new reader must not get the last frame
-		s.outage = outage{cause: causePrivacy, reason: "camera turned off", begun: now, since: now, nextCard: now}
+		reason := cmp.Or(s.cfg.Name, "this device") + " has turned the camera off"
+		s.outage = outage{cause: causePrivacy, reason: reason, begun: now, since: now, nextCard: now}
 		s.status.set(func(st *Status) { st.State, st.Headline, st.Reason, st.Warnings = Idle, "", "", nil })
 	}
 	s.refreshCard()
@@ -201,7 +204,7 @@ func (s *supervisor) open() (source, error) {
 	}
 	cfg, _ := s.config() // not s.cfg: controls may have been set by hand since start
 	env := sourceEnv{cfg: cfg, log: s.log, pool: s.pool, counters: &s.counters,
-		messages: &s.messages, warn: s.setWarning}
+		messages: &s.messages, patterns: &s.patterns, warn: s.setWarning}
 	opened := make(chan result, 1)
 	go func() {
 		src, err := env.open()

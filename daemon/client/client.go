@@ -411,13 +411,25 @@ func (c *Client) classify(ctx context.Context, err error) error {
 	case errors.Is(err, ErrUntrusted):
 		return err
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: connect to %s (%w)", ErrPermission, c.socket, err)
+		return connectError{"not permitted to use " + c.socket, ErrPermission, err}
 	case errors.Is(err, syscall.EINVAL): // the path does not fit into struct sockaddr_un
-		return fmt.Errorf("%w: socket path %s is longer than 107 bytes (%w)", ErrUnreachable, c.socket, err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: connection to %s closed (%w)", ErrUnreachable, c.socket, err)
+		return connectError{"the path of the socket is longer than 107 bytes: " + c.socket, ErrUnreachable, err}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return connectError{"vchatd closed the connection to " + c.socket, ErrUnreachable, err}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nothing listens on %s (%w)", ErrUnreachable, c.socket, err)
+		return connectError{"vchatd is not running: nothing listens on " + c.socket, ErrUnreachable, err}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, syscall.EAGAIN):
+		return connectError{"vchatd does not answer on " + c.socket, ErrUnreachable, err}
 	}
-	return fmt.Errorf("%w: %s (%w)", ErrUnreachable, c.socket, err)
+	return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.socket, err)
 }
+
+// connectError says what happened in plain words, and keeps the cause for
+// errors.Is.
+type connectError struct {
+	text        string
+	kind, cause error
+}
+
+func (e connectError) Error() string   { return e.text }
+func (e connectError) Unwrap() []error { return []error{e.kind, e.cause} }

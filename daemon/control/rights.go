@@ -63,7 +63,7 @@ func lookupGroups(cfg Config, log *slog.Logger) groups {
 	find := func(name string) int {
 		gid, err := groupID(name)
 		if err != nil {
-			log.Info("group of the control socket not found", "group", name, "err", err)
+			log.Info("group of the control socket not found", "group", name)
 		}
 		return gid
 	}

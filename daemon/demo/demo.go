@@ -133,7 +133,7 @@ In another terminal:
   export VCHAT_SOCKET=%s
   vchatctl status
   vchatctl view bob                    show bob's camera; q quits
-  vchatctl view bob | ffplay -f mjpeg -
+  vchatctl view bob --to pipe --format mkv | mpv --profile=low-latency --untimed --cache=no -
   vchatctl snapshot bob frame.jpg
   vchatctl hangup
 
@@ -169,7 +169,7 @@ func watch(ctx context.Context, o Options, alice, bob *daemon.Daemon) error {
 		line := "no call: vchatctl call bob"
 		if a, b := receiving(alice), receiving(bob); a != nil && b != nil {
 			fromBob, fromAlice = *a, *b
-			flowed = a.FPS > 0 && b.FPS > 0
+			flowed = flowed || a.FPS > 0 && b.FPS > 0
 			line = "alice sees " + statsLine(a) + ", bob sees " + statsLine(b)
 		} else if s := alice.Status(); len(s.Calls) > 0 {
 			line = fmt.Sprintf("alice's call to bob: %s", s.Calls[0].State)

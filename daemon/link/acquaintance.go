@@ -28,7 +28,8 @@ type acquaintance struct {
 	// shared is computed when it is needed: that of many peers would delay the
 	// start. It is nil if key is.
 	shared func() (identity.Acquaintance, error)
-	used   []identity.Nonce // lately, oldest first
+	token  func() (identity.RelayToken, error) // likewise
+	used   []identity.Nonce                    // lately, oldest first
 }
 
 // proof is what a ClientHello proves about the device that sent it.
@@ -83,7 +84,30 @@ func (a *acquaintances) learn(id identity.ID, key ed25519.PublicKey) bool {
 	x := a.add(id)
 	key = slices.Clone(key)
 	x.key, x.shared = key, sync.OnceValues(func() (identity.Acquaintance, error) { return a.own.Acquaint(key) })
+	x.token = sync.OnceValues(func() (identity.RelayToken, error) { return a.own.RelayToken(key) })
 	return true
+}
+
+// isKnown reports whether the public key of a peer is known.
+func (a *acquaintances) isKnown(id identity.ID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	x := a.peers[id]
+	return x != nil && x.key != nil
+}
+
+// relayToken returns the token of a peer whose public key is known.
+func (a *acquaintances) relayToken(id identity.ID) (identity.RelayToken, error) {
+	a.mu.Lock()
+	var token func() (identity.RelayToken, error)
+	if x := a.peers[id]; x != nil {
+		token = x.token
+	}
+	a.mu.Unlock()
+	if token == nil {
+		return identity.RelayToken{}, errNoPeer
+	}
+	return token()
 }
 
 // keys returns the public keys in the order of the ids.

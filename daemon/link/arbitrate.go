@@ -15,6 +15,8 @@ import (
 // sides dial at once:
 //
 //	no link, or a stale one ── nominate the new one: its hello has arrived
+//	link on a worse path    ── nominate the new one (path.go)
+//	link on a better path   ── close the new one
 //	link younger than 1 s   ── close the new one: both sides have dialled
 //	otherwise               ── ping both, nominate the first that answers
 //
@@ -29,7 +31,9 @@ func (p *peer) arbitrate(l *Link) error {
 	switch {
 	case current == nil, current.ctx.Err() != nil, current.conn.Stale():
 		return p.nominate(l)
-	case time.Since(current.since) < simultaneousDial:
+	case l.route.path < current.route.path:
+		return p.nominate(l)
+	case l.route.path > current.route.path, time.Since(current.since) < simultaneousDial:
 		return errReplaced
 	}
 	p.waitForNomination(l)
@@ -99,24 +103,41 @@ func (p *peer) activate(l *Link) bool {
 	p.linkCount++
 	p.lastErr, p.mismatch = nil, mismatch{}
 	isNew := p.outage.end(time.Now())
-	switch p.book.lastRemote = l.Remote(); {
+	isMove := old != nil && old.route.path != l.route.path
+	if isMove && l.route.path < old.route.path && old.ctx.Err() == nil {
+		l.previous, l.before = old, old
+	}
+	switch {
+	case l.route.path != PathDirect:
 	case !l.dialled:
+		p.book.lastRemote = l.Remote()
 	case p.book.isFound(l.Remote()):
-		p.book.foundGood = l.Remote()
+		p.book.foundGood, p.book.lastRemote = l.Remote(), l.Remote()
 	default:
-		p.book.lastGood = l.Remote()
+		p.book.lastGood, p.book.lastRemote = l.Remote(), l.Remote()
+	}
+	if l.route.path == PathDirect {
+		p.directErr = nil
 	}
 	l.nominated = true
 	p.mu.Unlock()
 	l.stopNominationTimer()
-	p.links.admission.know(p.Name, originOf(l.conn.RemoteAddr()))
+	if l.route.path == PathDirect { // that of a relay or proxy is the address of strangers, too
+		p.links.admission.know(p.Name, originOf(l.conn.RemoteAddr()))
+	}
 	if old != nil {
+		old.draining.Store(l.previous == old)
 		old.end(errReplaced)
 	}
 	p.wakeDialer()
-	if isNew {
-		p.links.cfg.Log.Info("link up", "peer", p.Name, "address", l.Remote(), "dialled_by", l.dialledBy(),
-			"software", l.theirs.Software)
+	switch {
+	case isNew:
+		p.links.cfg.Log.Info("link up", append([]any{"peer", p.Name}, l.logAttrs()...)...)
+	case isMove:
+		p.moves.Do(func() {
+			p.links.cfg.Log.Info("link moved", append([]any{"peer", p.Name, "from", old.route.path},
+				l.logAttrs()...)...)
+		})
 	}
 	p.links.cfg.Handler.Up(l)
 	return true

@@ -3,7 +3,6 @@ package link
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
@@ -11,6 +10,16 @@ import (
 	"time"
 
 	"vchat/daemon/resolve"
+	"vchat/daemon/socks"
+)
+
+// proxyTimeout is how long a connection by a proxy may take: Tor looks for the
+// peer first.
+const (
+	proxyTimeout = 20 * time.Second
+	// proxyMargin is how much earlier than its attempt a connection by a proxy
+	// gives up. Its error says what the proxy does; the attempt's does not.
+	proxyMargin = 500 * time.Millisecond
 )
 
 // attempt dials the addresses of a peer as Happy Eyeballs does (RFC 8305). Its
@@ -21,6 +30,7 @@ type attempt struct {
 	full       bool          // resolves the name, and waits long enough for slow networks
 	greeted    func(*Link)   // if not nil, called for each connection that has exchanged hellos
 	address    string        // as configured; may be empty
+	proxy      *socks.Proxy  // by which address is dialled; nil: none
 	untried    []string      // best first
 	found      []string      // tried after those, see found.go
 	tried      []string
@@ -41,6 +51,9 @@ func (a *attempt) run(ctx context.Context) error {
 	if a.full {
 		timeout = 2 * handshakeTimeout // one of them for the name
 	}
+	if a.proxy != nil {
+		timeout = proxyTimeout + proxyMargin
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	done := make(chan struct{})
@@ -55,7 +68,7 @@ func (a *attempt) run(ctx context.Context) error {
 	onHello := sync.OnceFunc(func() { close(connected) })
 	hello := (<-chan struct{})(connected)
 	var resolved <-chan resolution
-	if a.full && a.address != "" {
+	if a.full && a.address != "" && a.proxy == nil {
 		resolved = a.resolve(ctx)
 	}
 	next := time.NewTimer(0)
@@ -100,7 +113,7 @@ func (a *attempt) run(ctx context.Context) error {
 			hello, resolved, a.untried, a.found = nil, nil, nil, nil
 		case <-ctx.Done():
 			if running > 0 || resolved != nil || a.address == "" {
-				a.onError(&stepError{a.step(), fmt.Errorf("connect to %s: %w", a.where(), classify(ctx.Err()))})
+				a.onError(&stepError{a.step(), DialError(a.where(), ctx.Err())})
 			}
 			return a.result()
 		}
@@ -195,16 +208,22 @@ func (a *attempt) connect(ctx context.Context, address string, isFound bool, onH
 	if !isFound && address != a.address {
 		name = a.address + " (" + address + ")"
 	}
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
-	conn, err := a.peer.links.cfg.Dial(ctx, "tcp", address)
-	if err != nil {
-		if op := (*net.OpError)(nil); errors.As(err, &op) {
-			err = op.Err // OpError repeats the address
+	timeout, via := handshakeTimeout, route{}
+	dial := func(ctx context.Context) (net.Conn, error) { return a.peer.links.cfg.Dial(ctx, "tcp", address) }
+	if a.proxy != nil && !isFound {
+		timeout, via = proxyTimeout, route{PathProxy, address}
+		if end, ok := ctx.Deadline(); ok {
+			timeout = min(timeout, time.Until(end)-proxyMargin)
 		}
-		return &stepError{StepConnect, fmt.Errorf("connect to %s: %w", name, err)}
+		dial = func(ctx context.Context) (net.Conn, error) { return a.proxy.Dial(ctx, a.peer.links.cfg.Dial, address) }
 	}
-	return a.peer.links.serveDialled(ctx, a.peer, name, isFound, conn, func(l *Link) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, err := dial(ctx)
+	if err != nil {
+		return &stepError{StepConnect, DialError(name, err)}
+	}
+	return a.peer.links.serveDialled(ctx, a.peer, name, isFound, via, conn, func(l *Link) {
 		done()
 		onHello()
 		if a.greeted != nil {

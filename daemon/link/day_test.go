@@ -33,7 +33,7 @@ func TestDay(t *testing.T) {
 		{"unplugged", func(tn *testNet, _, _ *device) {
 			tn.net.Stall(true)
 			time.Sleep(day)
-		}, 4, []string{"peer is silent"}},
+		}, 4, []string{"no answer"}},
 		{"gone for half a minute every minute", func(tn *testNet, alice, bob *device) {
 			for end := time.Now().Add(day); time.Now().Before(end); {
 				bob.end()

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 // How often a peer is dialled:
 //
 //	a live link, or no address ── not at all; see found.go for announced ones
+//	a live link by a relay     ── one attempt at a time, every few seconds
 //	no link, no call           ── one attempt at a time, pauses of 0.1 to 2 s
 //	no link or a stale one,
 //	during a call              ── a new attempt every aggressiveInterval
@@ -76,6 +78,8 @@ func (p *peer) urgency() (urgency, time.Time) {
 		return dialSingle, earliest
 	case p.current == nil || p.current.conn.Stale():
 		return dialAggressive, earliest
+	case p.current.route.path == PathRelay:
+		return dialSingle, earliest
 	}
 	return dialNone, time.Time{}
 }
@@ -146,7 +150,8 @@ func (d *dialer) start() {
 		d.ctx, d.cancel = context.WithCancel(p.ctx)
 		d.firstStart = d.lastStart
 	}
-	a := p.newAttempt(&d.connecting, d.started%fullEvery == 0 || !p.inCall.Load())
+	need, _ := p.urgency()
+	a := p.newAttempt(&d.connecting, d.started%fullEvery == 0 || need != dialAggressive)
 	p.mu.Lock()
 	neighbour := p.book.lastRemote
 	p.mu.Unlock()
@@ -172,9 +177,13 @@ func (d *dialer) start() {
 func (p *peer) newAttempt(connecting *atomic.Int32, full bool) attempt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return attempt{peer: p, connecting: connecting, full: full,
-		address: p.book.configured, untried: p.book.candidates(),
+	a := attempt{peer: p, connecting: connecting, full: full,
+		address: p.book.configured, proxy: p.book.proxy, untried: p.book.candidates(),
 		found: p.book.foundCandidates(time.Now(), full, p.inCall.Load())}
+	if a.proxy != nil && !full {
+		a.untried = nil // a circuit of Tor takes seconds
+	}
+	return a
 }
 
 // stop ends the attempts under way. Arbitration decides about connections that
@@ -197,9 +206,14 @@ func (d *dialer) onResult(r result) {
 	p.onFailure(r.err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if r.err != nil && !errors.Is(r.err, errReplaced) {
+		p.directErr = r.err
+	}
 	switch {
 	case isPermanent(r.err):
 		p.retryAt = time.Now().Add(permanentRetry/2 + rand.N(permanentRetry/2))
+	case p.current != nil:
+		p.retryAt = time.Now().Add(upgradePause/2 + rand.N(upgradePause/2))
 	case !p.inCall.Load():
 		p.retryAt = time.Now().Add(p.pause.next())
 		d.started = 0 // without a call each attempt is a full one

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"vchat/daemon/socks"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
@@ -18,7 +19,7 @@ var (
 	ErrWrongIdentity = errors.New("peer key mismatch")
 	// ErrRefused means that the peer does not accept this device; the text has
 	// the reason.
-	ErrRefused = errors.New("refused by peer")
+	ErrRefused = errors.New("refused by the other device")
 	// ErrDead means that the peer was silent for too long.
 	ErrDead = transport.ErrDead
 	// ErrSlow means that the peer does not read what is sent to it.
@@ -30,13 +31,16 @@ var (
 	ErrTwin = errors.New("another device has this device's id")
 
 	errEvicted   = errors.New("evicted: too many connections")
-	errTwin      = errors.New("another device with the id of this peer has the call")
+	errTwin      = errors.New("another device with the same id has the call")
 	errTooOften  = errors.New("peer connects too often")
 	errReplaced  = errors.New("replaced by another connection")
 	errForgotten = errors.New("peer removed from the configuration")
 	errRenamed   = errors.New("peer renamed in the configuration")
-	errShutdown  = errors.New("device is shutting down")
+	errShutdown  = errors.New(ShutdownText)
 )
+
+// ShutdownText is the text of the Bye of a device that shuts down.
+const ShutdownText = "device is shutting down"
 
 // ByeError is the Bye with which the peer ended the connection. It matches
 // ErrRefused and wire.ErrVersion by its code.
@@ -44,9 +48,9 @@ type ByeError struct{ wire.Bye }
 
 func (e *ByeError) Error() string {
 	if e.Text == "" {
-		return fmt.Sprintf("closed by peer: %v", e.Code)
+		return fmt.Sprintf("closed by the other device: %v", e.Code)
 	}
-	return "closed by peer: " + e.Text
+	return "closed by the other device: " + e.Text
 }
 
 // Is reports whether the Bye's code stands for target.
@@ -77,13 +81,44 @@ func classify(err error) error {
 	case errors.Is(err, ErrDead), errors.Is(err, ErrSlow):
 		return err
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("no answer within %v: %w", handshakeTimeout, err)
+		return plainError{"no answer in time", err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded)
+		return plainError{"no answer", os.ErrDeadlineExceeded}
 	case transport.IsClosed(err):
-		return fmt.Errorf("%w: %w", ErrClosed, err)
+		return plainError{ErrClosed.Error(), errors.Join(ErrClosed, err)}
 	}
 	return err
+}
+
+// plainError has the words for people, and keeps the cause for errors.Is. The
+// text of net.OpError has the ports of both ends, which differ each time.
+type plainError struct {
+	text  string
+	cause error
+}
+
+func (e plainError) Error() string { return e.text }
+func (e plainError) Unwrap() error { return e.cause }
+
+// DialError returns why an address was not reached, in words for people:
+// without what repeats the address, and without the name of the system call.
+func DialError(name string, err error) error {
+	if errors.Is(err, socks.ErrProxy) || errors.Is(err, socks.ErrTarget) {
+		return err // it has those words
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err
+	}
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) && error(call) == err {
+		err = call.Err
+	}
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		return plainError{"no answer from " + name, errors.Join(os.ErrDeadlineExceeded, err)}
+	}
+	if transport.IsClosed(err) {
+		return plainError{name + " closed the connection", errors.Join(ErrClosed, err)}
+	}
+	return fmt.Errorf("connect to %s: %w", name, err)
 }
 
 // logKey returns the kind of an error. It leaves out what differs between
@@ -92,6 +127,9 @@ func logKey(err error) string {
 	var bye *ByeError
 	if errors.As(err, &bye) {
 		return bye.Code.String()
+	}
+	if errors.Is(err, socks.ErrProxy) || errors.Is(err, socks.ErrTarget) {
+		return err.Error()
 	}
 	for _, e := range []error{ErrWrongIdentity, ErrDead, ErrSlow, ErrClosed, wire.ErrProtocol, errNotFoundThere} {
 		if errors.Is(err, e) {
@@ -110,6 +148,24 @@ func logKey(err error) string {
 		return "name not resolved"
 	}
 	return err.Error()
+}
+
+// HandshakeError returns why the TLS handshake with an address failed, in words
+// for people.
+func HandshakeError(name string, err error) error {
+	if timeout := net.Error(nil); transport.IsClosed(err) || errors.As(err, &timeout) && timeout.Timeout() {
+		return DialError(name, err)
+	}
+	return fmt.Errorf("TLS handshake with %s: %w", name, err)
+}
+
+// writeError returns why a write to the peer failed. That the connection has
+// ended says enough.
+func (l *Link) writeError(what string, err error) error {
+	if err = classify(err); errors.Is(err, ErrClosed) || errors.Is(err, ErrSlow) {
+		return err
+	}
+	return fmt.Errorf("%s to %s: %w", what, l.Peer(), err)
 }
 
 // goodbye returns the Bye to send before a connection is closed because of err;

@@ -23,9 +23,20 @@ var features = []string{wire.FeatureJPEG, wire.FeatureYUYV, wire.FeatureLZ4, wir
 // closed at once, a reset would destroy the Bye.
 const refusalTimeout = time.Second
 
-// serveAccepted serves a connection that admission has let in. It spends little
-// on a connection before the key turns out to be a peer's.
-func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
+// arrival is an accepted connection that admission has let in, or one that a
+// relay has joined with ours.
+type arrival struct {
+	raw     net.Conn
+	visitor *visitor
+	route   route
+	expects *peer  // by a relay: the peer that we wait for there; nil: any
+	onHello func() // called when the hellos are exchanged
+}
+
+// serveAccepted serves an accepted connection to its end, and returns why it
+// has ended. It spends little on it before the key turns out to be a peer's.
+func (ls *Links) serveAccepted(ctx context.Context, a arrival) error {
+	raw, v := a.raw, a.visitor
 	leave := sync.OnceFunc(func() { <-ls.served })
 	defer leave()
 	defer ls.admission.leave(v)
@@ -34,44 +45,51 @@ func (ls *Links) serveAccepted(ctx context.Context, raw net.Conn, v *visitor) {
 	defer raw.Close()
 	// Without ctx, for which crypto/tls would start a goroutine: closing raw
 	// ends the handshake, too.
-	conn, err := transport.Server(context.Background(), raw, ls.serverConfig(ctx, raw, v))
+	conn, err := transport.Server(context.Background(), raw, ls.serverConfig(ctx, a))
 	if err != nil {
 		ls.cfg.Log.Debug("TLS handshake failed", "from", raw.RemoteAddr(), "err", err)
-		return
+		return fmt.Errorf("TLS handshake: %w", classify(err))
 	}
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err == nil {
 		if conn.ConnectionState().NegotiatedProtocol == identity.PairingALPN {
-			if ls.cfg.Pairing != nil {
+			if ls.cfg.Pairing != nil && a.expects == nil {
 				ls.cfg.Pairing(ctx, conn, id,
 					func() { ls.admission.refuse(v) },
 					func() { ls.admission.pass(v); leave() })
 			}
-			return
+			return errNoPeer
 		}
-		if p := ls.peerByID(id); p != nil && id != ls.cfg.Identity.ID() {
+		p := ls.peerByID(id)
+		if p != nil && id != ls.cfg.Identity.ID() && (a.expects == nil || a.expects == p) {
 			p.greeting.enter(raw)
 			defer p.greeting.leave(raw)
 			ls.admission.pass(v)
 			leave()
-			_ = ls.serve(p, conn, false, func(*Link) { p.greeting.leave(raw); stop() })
-			return
+			return ls.serve(p, conn, false, a.route, func(*Link) {
+				p.greeting.leave(raw)
+				stop()
+				a.onHello()
+			})
 		}
 		ls.admission.refuse(v)
-		err = ls.refuse(conn, id)
+		if err = ls.refuse(conn, id); err == nil {
+			err = errNoPeer
+		}
 	}
 	ls.cfg.Log.Debug("connection refused", "from", raw.RemoteAddr(), "err", err)
+	return err
 }
 
-// serverConfig returns the TLS configuration for v. crypto/tls calls
+// serverConfig returns the TLS configuration for a. crypto/tls calls
 // GetConfigForClient between the ClientHello and the first computation.
-func (ls *Links) serverConfig(ctx context.Context, raw net.Conn, v *visitor) *tls.Config {
+func (ls *Links) serverConfig(ctx context.Context, a arrival) *tls.Config {
 	c := ls.cfg.Identity.ServerConfig()
 	c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !ls.admission.await(ctx, v, ls.acquaintances.proven(hello.SupportedProtos)) {
+		if !ls.admission.await(ctx, a.visitor, ls.acquaintances.proven(hello.SupportedProtos)) {
 			return nil, errEvicted
 		}
-		_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
+		_ = a.raw.SetDeadline(time.Now().Add(a.route.handshakeTimeout()))
 		return nil, nil
 	}
 	return c
@@ -156,21 +174,26 @@ func discard(conn *transport.Conn) { _, _ = io.CopyN(io.Discard, conn, wire.MaxC
 
 // serveDialled serves a connection that we made to p. ctx ends it only until
 // the hellos are exchanged: after that, the peer may have nominated it already.
-func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, isFound bool, raw net.Conn,
+func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, isFound bool, via route, raw net.Conn,
 	onHello func(*Link)) error {
 	defer raw.Close()
 	stop := context.AfterFunc(p.ctx, func() { _ = raw.Close() })
 	defer stop()
-	_ = raw.SetDeadline(time.Now().Add(handshakeTimeout))
+	_ = raw.SetDeadline(time.Now().Add(via.handshakeTimeout()))
 	conn, err := transport.Client(ctx, raw, ls.acquaintances.clientConfig(p.ID))
 	if err != nil {
-		return &stepError{StepTLS, fmt.Errorf("TLS handshake with %s: %w", address, classify(err))}
+		if via.path == PathProxy && transport.IsClosed(err) {
+			// So says ssh -D that it does not reach the address.
+			return &stepError{StepConnect, plainError{"the proxy closed the connection to " + address,
+				errors.Join(ErrClosed, err)}}
+		}
+		return &stepError{StepTLS, HandshakeError(address, err)}
 	}
 	id, err := identity.PeerID(conn.ConnectionState())
 	if err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	if isFound && id != p.ID {
+	if (isFound || via.path == PathRelay) && id != p.ID {
 		return fmt.Errorf("%s: device with id %s", address, id)
 	}
 	if id == ls.cfg.Identity.ID() && id != p.ID {
@@ -186,13 +209,13 @@ func (ls *Links) serveDialled(ctx context.Context, p *peer, address string, isFo
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	return ls.serve(p, conn, true, func(l *Link) { stop(); onHello(l) })
+	return ls.serve(p, conn, true, via, func(l *Link) { stop(); onHello(l) })
 }
 
 // serve exchanges hellos with an authenticated peer, calls onHello, and runs
 // the link to its end.
-func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func(*Link)) error {
-	l, err := ls.exchangeHellos(p, conn, dialled)
+func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, via route, onHello func(*Link)) error {
+	l, err := ls.exchangeHellos(p, conn, dialled, via)
 	if err != nil {
 		if !dialled { // for a dialled one, the attempt reports it
 			p.onFailure(err)
@@ -206,13 +229,13 @@ func (ls *Links) serve(p *peer, conn *transport.Conn, dialled bool, onHello func
 
 // exchangeHellos sends our hello and receives that of p. Where p has a link
 // already, it may be a twin that has dialled; then our hello waits for theirs.
-func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*Link, error) {
+func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool, via route) (*Link, error) {
 	if !dialled && !p.limits.connects.Allow() {
 		_ = sendBye(conn, wire.Bye{Code: wire.CodeTooMany, Text: "you connect too often"})
 		return nil, errTooOften
 	}
 	ours := ls.hello()
-	conn.SetHandshakeDeadline(time.Now().Add(handshakeTimeout))
+	conn.SetHandshakeDeadline(time.Now().Add(via.handshakeTimeout()))
 	current := p.link()
 	second := current != nil && !dialled
 	if !second {
@@ -247,7 +270,7 @@ func (ls *Links) exchangeHellos(p *peer, conn *transport.Conn, dialled bool) (*L
 				return nil, err
 			}
 		}
-		return newLink(p, conn, in, pace, ours, theirs, dialled), nil
+		return newLink(p, conn, in, pace, ours, theirs, dialled, via), nil
 	}
 	err = fmt.Errorf("%w: first message has type %d, want a hello", wire.ErrProtocol, m.Type())
 	_ = sendByeAndWait(conn, *goodbye(err))

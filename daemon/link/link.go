@@ -33,9 +33,18 @@ type Link struct {
 	theirs   wire.Hello
 	features []string // that both devices support
 	dialled  bool     // by this device
+	route    route
 	since    time.Time
 
 	clockBase time.Duration // frame.Now at since
+
+	// A better link has replaced this one: frames on the way are still
+	// received.
+	draining atomic.Bool
+	drained  chan struct{} // closed when the reader has ended
+	sentSeq  atomic.Uint64 // of the last frame that was sent
+	before   *Link         // likewise previous, for the sender
+	previous *Link         // a worse link that this one has replaced; set with nominated
 
 	nominated       bool        // set before the Handler gets anything
 	nominationTimer *time.Timer // ends the link if it is not nominated in time; nil if we nominate at once
@@ -58,10 +67,12 @@ type Link struct {
 
 func newLink(
 	p *peer, c *transport.Conn, in *wire.Reader, pace *pacedReader, ours, theirs wire.Hello, dialled bool,
+	via route,
 ) *Link {
 	l := &Link{
 		peer: p, conn: c, in: in, pace: pace,
 		theirs: theirs, features: wire.CommonFeatures(ours, theirs), dialled: dialled,
+		route: via, drained: make(chan struct{}),
 		since: time.Now(), clockBase: frame.Now(), decoder: framecodec.NewDecoder(in, p.links.frames),
 		out: make(chan wire.Message, sendQueue), pong: make(chan *wire.Pong, 1), source: make(chan *frame.Hub, 1),
 		feedbackDue: make(chan struct{}, 1), feedbackReceived: make(chan struct{}, 1), pingNow: make(chan struct{}, 1),
@@ -73,8 +84,21 @@ func newLink(
 // Peer returns the name of the peer.
 func (l *Link) Peer() string { return l.peer.Name }
 
-// Remote returns the network address of the peer.
-func (l *Link) Remote() string { return l.conn.RemoteAddr().String() }
+// Remote returns the network address of the peer; HOST:PORT of the relay for a
+// link by a relay, and that of the peer as configured for one by a proxy.
+func (l *Link) Remote() string {
+	if l.route.remote != "" {
+		return l.route.remote
+	}
+	return l.conn.RemoteAddr().String()
+}
+
+// Path returns how the link reaches the peer.
+func (l *Link) Path() Path { return l.route.path }
+
+// Draining reports whether a better link has replaced this one. Frames that
+// were on the way still arrive.
+func (l *Link) Draining() bool { return l.draining.Load() }
 
 // Supports reports whether both devices support a feature, for example
 // wire.FeatureText.
@@ -131,7 +155,13 @@ func (l *Link) probe() {
 // run serves the link until the link or ctx ends, and returns why.
 func (l *Link) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { l.end(endCause(ctx)) })()
-	defer context.AfterFunc(l.ctx, func() { l.conn.SetFinalDeadline(time.Now().Add(goodbyeTimeout)) })()
+	defer context.AfterFunc(l.ctx, func() {
+		timeout := goodbyeTimeout
+		if l.Draining() {
+			timeout = drainTimeout
+		}
+		l.conn.SetFinalDeadline(time.Now().Add(timeout))
+	})()
 	l.conn.Start(transport.Options{
 		Counters:        &l.peer.counters,
 		LivenessTimeout: l.peer.livenessTimeout,
@@ -146,6 +176,7 @@ func (l *Link) run(ctx context.Context) error {
 		l.end(err)
 	}
 	l.end(l.read())
+	close(l.drained)
 	err := context.Cause(l.ctx)
 	if goodbye(err) != nil {
 		// Closing with unread data resets the connection, and the Bye is lost.
@@ -153,7 +184,8 @@ func (l *Link) run(ctx context.Context) error {
 		_, _ = io.CopyN(io.Discard, l.pace, maxDiscard)
 		<-senderEnded
 	}
-	if errors.Is(err, ErrDead) || errors.Is(err, errReplaced) {
+	// What a relay has not read yet of an aborted connection is lost.
+	if errors.Is(err, ErrDead) || errors.Is(err, errReplaced) && !l.Draining() {
 		l.conn.Abort()
 	}
 	_ = l.conn.Close()

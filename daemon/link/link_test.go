@@ -263,10 +263,12 @@ func TestLinks_silenceEndsLink(t *testing.T) {
 		for _, d := range []*device{alice, bob} {
 			if len(d.down) == 0 || !errors.Is(d.down[len(d.down)-1], link.ErrDead) {
 				t.Errorf("%s, 3 s into the silence: got Down with %v, want ErrDead", d.name, d.down)
+			} else if got, want := d.down[len(d.down)-1].Error(), "no answer for 2.5s"; got != want {
+				t.Errorf("%s: got Down with %q, want %q", d.name, got, want)
 			}
 		}
 		advance(time.Minute)
-		if n := strings.Count(tn.logged(), "peer is silent"); n > 2 {
+		if n := strings.Count(tn.logged(), "no answer"); n > 2 {
 			t.Errorf("got %d log lines about the silence, want at most 2", n)
 		}
 		tn.net.Stall(false)

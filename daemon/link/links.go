@@ -62,6 +62,7 @@ import (
 	"vchat/daemon/frame"
 	"vchat/daemon/identity"
 	"vchat/daemon/resolve"
+	"vchat/daemon/socks"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
@@ -81,6 +82,7 @@ type Peer struct {
 	Name    string
 	Address string // host:port, or empty
 	ID      identity.ID
+	Proxy   *socks.Proxy // by which Address is dialled; nil: none
 
 	MaxBitrate float64 // of the video that is sent to it, in Mbit/s; 0: no limit
 }
@@ -146,7 +148,7 @@ type Config struct {
 	OnKeys func([]ed25519.PublicKey)
 	// Listen listens on an address; nil: net.Listen.
 	Listen func(network, address string) (net.Listener, error)
-	// Dial connects to "IP:port"; nil: net.Dialer.
+	// Dial connects to "IP:port"; nil: transport.Dial.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Lookup returns the addresses of a host in one family, or an error if
 	// there are none; nil: resolve.Lookup.
@@ -177,6 +179,9 @@ type Links struct {
 	peers map[string]*peer
 	byID  map[identity.ID]*peer
 
+	relays     []*relayServer
+	relayProxy *socks.Proxy
+
 	listener    net.Listener
 	lateAddress string // of a listener that Run opens; ""
 	listenErr   error  // why it is not open yet
@@ -188,7 +193,7 @@ type Links struct {
 // New returns Links without peers.
 func New(cfg Config) *Links {
 	if cfg.Dial == nil {
-		cfg.Dial = new(net.Dialer).DialContext
+		cfg.Dial = transport.Dial
 	}
 	if cfg.Listen == nil {
 		cfg.Listen = net.Listen
@@ -254,7 +259,7 @@ func (ls *Links) Configure(name string, peers []Peer) {
 			p.callInstance = before.instanceOfCall()
 			if before.ID == want.ID {
 				p = before
-				p.setAddress(want.Address)
+				p.setAddress(want.Address, want.Proxy)
 			}
 		}
 		p.setMaxBitrate(want.MaxBitrate)
@@ -286,6 +291,7 @@ func (ls *Links) start(p *peer) {
 	p.ctx, p.cancel = context.WithCancelCause(ls.ctx)
 	if !ls.over {
 		ls.work.Go(p.keepDialling)
+		p.startWaiters()
 	}
 }
 
@@ -369,10 +375,10 @@ func (ls *Links) admit(ctx context.Context, conn net.Conn) {
 	_ = conn.SetDeadline(time.Now().Add(timeout))
 	if timeout == crowdedHelloTimeout {
 		ls.crowded.Do(func() {
-			ls.cfg.Log.Warn("many connections of strangers; some are closed early", "one_from", conn.RemoteAddr())
+			ls.cfg.Log.Warn("many new connections at once; some are closed early", "one_from", conn.RemoteAddr())
 		})
 	}
-	ls.work.Go(func() { ls.serveAccepted(ctx, conn, v) })
+	ls.work.Go(func() { _ = ls.serveAccepted(ctx, arrival{raw: conn, visitor: v, onHello: func() {}}) })
 }
 
 // abort closes a connection with a reset, so that the kernel keeps nothing of

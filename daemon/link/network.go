@@ -40,6 +40,9 @@ func (ls *Links) onNetworkChange() {
 	notify(ls.networkChanged)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	for _, s := range ls.relays {
+		s.onNetworkChange()
+	}
 	for _, p := range ls.peers {
 		p.onNetworkChange()
 	}

@@ -9,7 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"vchat/daemon/identity"
+	"vchat/daemon/socks"
 	"vchat/daemon/transport"
 	"vchat/daemon/wire"
 )
@@ -37,6 +40,9 @@ type peer struct {
 
 	probes probes
 
+	waitersMu sync.Mutex // taken last
+	waiters   []*relayWaiter
+
 	mu           sync.Mutex
 	book         addressBook
 	callInstance uint64        // of the device in the present call; 0: there is none, or it is not known
@@ -45,10 +51,12 @@ type peer struct {
 	raceStart    time.Duration // frame.Now when current and pending were pinged
 	linkCount    int           // links since the start
 	pause        *backoff
-	retryAt      time.Time // no attempt before
-	foundAt      time.Time // when a found address last ended the pause
-	lastErr      error     // why there is no link now
-	refusedAt    time.Time // when lastErr was permanent
+	retryAt      time.Time      // no attempt before
+	foundAt      time.Time      // when a found address last ended the pause
+	lastErr      error          // why there is no link now
+	directErr    error          // why the last attempt at the addresses has failed, if there is no direct link
+	moves        rate.Sometimes // logs that a link has moved
+	refusedAt    time.Time      // when lastErr was permanent
 	mismatch     mismatch
 	failedAt     time.Time
 	outage       outageLog
@@ -66,17 +74,20 @@ type Status struct {
 	Sent       uint64        // bytes since the start, including TLS
 	Received   uint64        // the same
 	Software   string        // the peer's program and version
+	Path       Path          // of the link, if it is up
+	Remote     string        // likewise, see Link.Remote
+	DirectErr  error         // why there is no direct link, if an address is known and was tried; or nil
 	Twin       string        // address of another device with the peer's key, seen lately; or empty
 	Sending    Sending
 	Receiving  Receiving
 }
 
 func newPeer(ls *Links, p Peer) *peer {
-	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address}, links: ls,
+	return &peer{Name: p.Name, ID: p.ID, book: addressBook{configured: p.Address, proxy: p.Proxy}, links: ls,
 		wake: make(chan struct{}, 1), switching: new(sync.Mutex), limits: newLimits(),
 		probes: probes{turn: make(chan struct{}, 1)},
 		pause:  newBackoff(100*time.Millisecond, 2*time.Second),
-		outage: newOutageLog()}
+		outage: newOutageLog(), moves: rate.Sometimes{First: 10, Interval: time.Hour}}
 }
 
 func (p *peer) link() *Link {
@@ -88,11 +99,15 @@ func (p *peer) link() *Link {
 func (p *peer) status() Status {
 	p.mu.Lock()
 	l, s := p.current, Status{Reconnects: max(0, p.linkCount-1), Err: p.whyDown(), Since: p.failedAt,
-		Sent: p.counters.Out.Load(), Received: p.counters.In.Load()}
+		Sent: p.counters.Out.Load(), Received: p.counters.In.Load(), DirectErr: p.directErr}
+	if l == nil {
+		s.Err = p.whyNotByRelayEither(s.Err)
+	}
 	p.mu.Unlock()
 	s.Twin = p.twin.get()
 	if l != nil {
 		s.Up, s.Since, s.Err = true, l.since, nil
+		s.Path, s.Remote = l.route.path, l.Remote()
 		s.RTT, s.RTTMin, s.Offset = l.clock.estimate()
 		s.Software = l.theirs.Software
 		s.Sending, s.Receiving = l.sent.sending(), l.received.receiving()
@@ -135,16 +150,22 @@ func (p *peer) onNetworkChange() {
 		l.probe()
 	}
 	p.dialNow()
+	p.refreshWaiters()
 }
 
-func (p *peer) wakeDialer() { notify(p.wake) }
+// wakeDialer makes the dialer and the waiters check the state.
+func (p *peer) wakeDialer() {
+	notify(p.wake)
+	p.wakeWaiters()
+}
 
 // setAddress changes the address of the next attempt. A link stays up.
-func (p *peer) setAddress(address string) {
+func (p *peer) setAddress(address string, proxy *socks.Proxy) {
 	p.mu.Lock()
-	changed := p.book.configured != address
+	changed := p.book.configured != address || !p.book.proxy.Equal(proxy)
 	if changed {
-		p.book = addressBook{configured: address, found: p.book.found, foundGood: p.book.foundGood}
+		p.directErr = nil
+		p.book = addressBook{configured: address, proxy: proxy, found: p.book.found, foundGood: p.book.foundGood}
 	}
 	p.mu.Unlock()
 	if changed {

@@ -53,6 +53,7 @@ type Probe struct {
 	Up        bool     // there was a link, and nothing was dialled
 	Addresses []string // "IP:port", those that were dialled
 	Remote    string   // address of the peer; "" if it was not reached
+	Incoming  bool     // the peer has dialled
 	Software  string   // the peer's program and version
 	Version   int      // of the protocol between the two devices
 	Err       error    // nil: the peer was reached
@@ -60,13 +61,14 @@ type Probe struct {
 }
 
 const (
-	probeTimeout = handshakeTimeout + time.Second // one of them for the name
-	probeMemory  = time.Second                    // how long a result counts for the next who asks
+	probeTimeout      = handshakeTimeout + time.Second   // one of them for the name
+	probeProxyTimeout = handshakeTimeout + 3*time.Second // Tor looks for the peer first
+	probeMemory       = time.Second                      // how long a result counts for the next who asks
 )
 
 var (
 	errNoPeer    = errors.New("no such peer")
-	errNoAddress = errors.New("no address is known: the peer must connect to this device")
+	errNoAddress = errors.New("no address is known: the other device must connect to this one")
 )
 
 // probes makes the probes of one peer take turns, and keeps the last result.
@@ -79,7 +81,8 @@ type probes struct {
 // Probe tries once to reach a peer and reports how far it gets. It dials as for
 // a link, and a connection that succeeds becomes the link. It dials nothing if
 // there is a link, or if the last probe ended less than a second ago. It
-// returns within six seconds after its turn, or when ctx ends.
+// returns within six seconds after its turn, eight by a proxy, or when ctx
+// ends.
 func (ls *Links) Probe(ctx context.Context, name string) Probe {
 	ls.mu.Lock()
 	p := ls.peers[name]
@@ -118,13 +121,20 @@ func (p *peer) probe(ctx context.Context) Probe {
 
 // reach makes one attempt, apart from those of the dialer.
 func (p *peer) reach(ctx context.Context) Probe {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
 	a := p.newAttempt(new(atomic.Int32), true)
+	timeout := probeTimeout
+	if a.proxy != nil {
+		timeout = probeProxyTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	p.mu.Lock()
 	a.found = p.book.foundAll()
 	p.mu.Unlock()
 	if a.address == "" && len(a.untried)+len(a.found) == 0 {
+		if err := p.whyNotByRelay(); err != nil {
+			return Probe{Err: err, Failed: StepAddress}
+		}
 		return Probe{Err: errNoAddress, Failed: StepAddress}
 	}
 	reached := make(chan *Link, 1)
@@ -137,6 +147,9 @@ func (p *peer) reach(ctx context.Context) Probe {
 	}
 	err := a.run(ctx)
 	r := Probe{Err: err, Failed: stepOf(err)}
+	if err != nil {
+		r.Err = p.whyNotByRelayEither(err)
+	}
 	select {
 	case l := <-reached:
 		r = p.probed(l)
@@ -149,5 +162,5 @@ func (p *peer) reach(ctx context.Context) Probe {
 // probed returns what is known from the hello of a peer.
 func (p *peer) probed(l *Link) Probe {
 	version, _ := wire.Agree(p.links.hello(), l.theirs) // l exists, so they agree
-	return Probe{Remote: l.Remote(), Software: l.theirs.Software, Version: int(version)}
+	return Probe{Remote: l.Remote(), Incoming: !l.dialled, Software: l.theirs.Software, Version: int(version)}
 }

@@ -14,7 +14,7 @@ import (
 func (l *Link) read() error {
 	for {
 		m, err := l.in.Next()
-		if l.ctx.Err() != nil {
+		if l.ctx.Err() != nil && !l.Draining() {
 			return nil
 		}
 		if err != nil {
@@ -29,7 +29,11 @@ func (l *Link) read() error {
 // receive handles one message. An error ends the link.
 func (l *Link) receive(m wire.Message) error {
 	if f, ok := m.(*wire.Frame); ok && l.nominated {
+		l.awaitPrevious()
 		return l.receiveFrame(f)
+	}
+	if _, ok := m.(*wire.Bye); !ok && l.Draining() {
+		return nil
 	}
 	_ = l.peer.limits.control.Wait(l.ctx) // fails only when ctx ends
 	now := frame.Now()
@@ -45,13 +49,16 @@ func (l *Link) receive(m wire.Message) error {
 		l.clock.onPong(m, now)
 		return l.peer.onPong(l, m.T1)
 	case *wire.Bye:
+		if m.Code == wire.CodeReplaced {
+			l.awaitSuccessor()
+		}
 		return &ByeError{*m}
 	case *wire.Hello:
 		return fmt.Errorf("%w: second hello", wire.ErrProtocol)
 	case *wire.Nominate:
 		switch {
 		case l.isArbiter():
-			return fmt.Errorf("%w: the peer is not the arbiter, but has sent a nomination", wire.ErrProtocol)
+			return fmt.Errorf("%w: a nomination from a device that is not the arbiter", wire.ErrProtocol)
 		case !l.nominated:
 			l.peer.onNominated(l)
 		}

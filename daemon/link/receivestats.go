@@ -33,6 +33,15 @@ type receiveStats struct {
 	arrived  time.Duration // when it did
 	captured time.Duration // when it was, on our clock
 	broken   uint64
+	newCall  bool // no frame since startCall
+}
+
+// startCall makes the next frame the first one of a call: the camera may have
+// taken frames since the call before, which were sent to nobody.
+func (r *receiveStats) startCall() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newCall = true
 }
 
 // isNewer reports whether seq is above that of every good frame so far.
@@ -47,9 +56,10 @@ func (r *receiveStats) onFrame(f *frame.Meta, size int) {
 	r.meter.Add(f.Arrived, f.Arrived-f.Captured, size, f.Width, f.Height)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.feedback.Frames > 0 && f.Seq > r.seq+1 && f.Arrived-r.arrived < maxLossGap {
+	if !r.newCall && r.feedback.Frames > 0 && f.Seq > r.seq+1 && f.Arrived-r.arrived < maxLossGap {
 		r.feedback.Lost += f.Seq - r.seq - 1
 	}
+	r.newCall = false
 	r.feedback.Frames++
 	r.feedback.Bytes += uint64(size)
 	r.seq, r.arrived, r.captured = f.Seq, f.Arrived, f.Captured

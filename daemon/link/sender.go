@@ -46,7 +46,11 @@ type sender struct {
 const feedbackInterval = 20 * time.Millisecond
 
 func newSender(l *Link) *sender {
-	s := &sender{link: l, control: congestion.New(l.conn), encoder: framecodec.NewEncoder(l.features),
+	control := congestion.New
+	if l.route.path == PathRelay {
+		control = congestion.NewRelayed
+	}
+	s := &sender{link: l, control: control(l.conn), encoder: framecodec.NewEncoder(l.features),
 		retry: time.NewTimer(0), feedbackTimer: time.NewTimer(0)}
 	s.retry.Stop()
 	s.feedbackTimer.Stop()
@@ -63,7 +67,7 @@ func (s *sender) close() {
 func (s *sender) run() error {
 	l := s.link
 	defer s.close()
-	ping := time.NewTimer(l.peer.pingInterval())
+	ping := time.NewTimer(0) // the round trip is known from the start
 	defer ping.Stop()
 	for l.ctx.Err() == nil {
 		var err error
@@ -131,6 +135,11 @@ func (s *sender) sendFrame() error {
 	}
 	defer f.Release()
 	s.countDrops()
+	// The controller sends one frame until its first Feedback: not one that the
+	// peer has got by the link before.
+	if before := s.link.before; before != nil && f.Seq == before.sentSeq.Load() {
+		return nil
+	}
 	if s.link.sent.refresh.Swap(false) {
 		s.encoder.Reset()
 	}
@@ -161,8 +170,9 @@ func (s *sender) sendFrame() error {
 		Budget: budget, Raw: f.Format != frame.JPEG, Card: f.Card, EncodeTime: now - began})
 	quality := s.qualityOf(f, &enc, budget, reason)
 	if err := s.writeFrame(&enc); err != nil {
-		return fmt.Errorf("write a frame to %s: %w", s.link.Peer(), classify(err))
+		return s.link.writeError("write a frame", err)
 	}
+	s.link.sentSeq.Store(f.Seq)
 	s.encoder.OnSent(&enc.Header, f)
 	s.link.sent.onSent(&enc.Header, quality, s.drops)
 	if s.quality.changed(quality, now) {
@@ -232,7 +242,7 @@ func (s *sender) sendMessage(m wire.Message) error {
 		return fmt.Errorf("encode message: %w", err)
 	}
 	if _, err := s.link.conn.Write(s.buf); err != nil {
-		return fmt.Errorf("write to %s: %w", s.link.Peer(), classify(err))
+		return s.link.writeError("write", err)
 	}
 	return nil
 }

@@ -29,7 +29,8 @@ type Drops struct {
 	Broken     uint64 // it had to be reduced, but is damaged
 }
 
-func (d Drops) total() uint64 { return d.Link + d.MaxBitrate + d.TooBig + d.Broken }
+// Total returns the sum.
+func (d Drops) Total() uint64 { return d.Link + d.MaxBitrate + d.TooBig + d.Broken }
 
 // sendStats counts the frames that are sent. The sender and, for
 // feedback, the reading goroutine write it; any goroutine may read it.
@@ -83,7 +84,7 @@ func (s *sendStats) sending() Sending {
 	out := Sending{Rate: s.meter.Rate(now), Remote: s.remote.Rate(now)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out.Frames, out.Drops, out.Dropped, out.Feedback = s.frames, s.drops, s.drops.total(), s.feedback
+	out.Frames, out.Drops, out.Dropped, out.Feedback = s.frames, s.drops, s.drops.Total(), s.feedback
 	out.Reduced, out.Why = s.quality.reduced, s.quality.String()
 	return out
 }

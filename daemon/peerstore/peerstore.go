@@ -61,6 +61,7 @@ type Peer struct {
 
 	AutoAnswer bool    // answer its calls automatically
 	MaxBitrate float64 // of the video sent to it, in Mbit/s; 0: no limit
+	Proxy      string  // URL of the SOCKS5 proxy by which Address is dialled, with its password; "": none
 }
 
 // Store holds the paired peers of a device.
@@ -190,6 +191,11 @@ func (p Peer) check() error {
 	if err := config.CheckMaxBitrate(p.MaxBitrate); err != nil {
 		return fmt.Errorf("%w: the limit of the bit rate %w", ErrInvalid, err)
 	}
+	if p.Proxy != "" {
+		if err := config.CheckPeerProxy(p.Proxy); err != nil {
+			return fmt.Errorf("%w: the proxy %w", ErrInvalid, err)
+		}
+	}
 	if p.Address == "" {
 		return nil
 	}
@@ -207,12 +213,14 @@ type saved struct {
 	Address    string    `json:"address,omitempty"`
 	AutoAnswer bool      `json:"auto_answer,omitempty"`
 	MaxBitrate float64   `json:"max_bitrate,omitempty"`
+	Proxy      string    `json:"proxy,omitempty"`
 	Added      time.Time `json:"added"`
 }
 
 // marshal returns the content of the file of a peer.
 func (p Peer) marshal() ([]byte, error) {
-	b, err := json.Marshal(saved{version, p.Name, p.ID.String(), p.Address, p.AutoAnswer, p.MaxBitrate, p.Added})
+	b, err := json.Marshal(saved{version, p.Name, p.ID.String(), p.Address, p.AutoAnswer, p.MaxBitrate,
+		p.Proxy, p.Added})
 	return append(b, '\n'), err
 }
 
@@ -318,7 +326,7 @@ func (s *Store) read(id identity.ID) (Peer, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return Peer{}, fmt.Errorf("%w: %s: %w", errContent, path, err)
 	}
-	p := Peer{f.Name, id, f.Address, f.Added, f.AutoAnswer, f.MaxBitrate}
+	p := Peer{f.Name, id, f.Address, f.Added, f.AutoAnswer, f.MaxBitrate, f.Proxy}
 	switch {
 	case f.Version != version:
 		return Peer{}, fmt.Errorf("%w: %s: version %d, want %d", errContent, path, f.Version, version)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"vchat/daemon/client"
+	"vchat/daemon/mjpeg"
 	"vchat/daemon/vmtest/testframe"
 )
 
@@ -111,8 +112,9 @@ func (c *checker) reduced(jpg []byte, st testframe.Stamp) error {
 			return err
 		}
 	}
-	scale := width / max(got.Bounds().Dx(), 1)
-	if scale < 1 || got.Bounds().Dx()*scale != width || got.Bounds().Dy()*scale != height {
+	eighths := got.Bounds().Dx() * 8 / width
+	want := image.Pt(width*eighths/8, height*eighths/8)
+	if eighths != 8 && eighths != 4 && eighths != 3 || got.Bounds().Size() != want {
 		return fmt.Errorf("reduced to %v", got.Bounds().Size())
 	}
 	// In two stills the bar is at two places, and the darker one differs by
@@ -120,14 +122,13 @@ func (c *checker) reduced(jpg []byte, st testframe.Stamp) error {
 	const block = 10
 	for y := 0; y < height; y += block {
 		for x := 0; x < width; x += block {
-			sum, n := 0, 0
-			for dy := 0; dy < block; dy += scale {
-				for dx := 0; dx < block; dx += scale {
-					sum += luma(got, (x+dx)/scale, (y+dy)/scale) - luma(*still, x+dx, y+dy)
-					n++
+			sum := 0
+			for dy := range block {
+				for dx := range block {
+					sum += luma(got, (2*(x+dx)+1)*eighths/16, (2*(y+dy)+1)*eighths/16) - luma(*still, x+dx, y+dy)
 				}
 			}
-			if mean := sum / n; mean > 50 || mean < -50 {
+			if mean := sum / (block * block); mean > 50 || mean < -50 {
 				return fmt.Errorf("reduced to %v, %d bytes: another image at %d,%d: brighter by %d",
 					got.Bounds().Size(), len(jpg), x, y, mean)
 			}
@@ -250,5 +251,37 @@ func TestChecker(t *testing.T) {
 				t.Errorf("got defects %s, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// The checker knows each still at all sizes and scales, and takes none for
+// another.
+func TestChecker_reduced(t *testing.T) {
+	c := newChecker(1)
+	var r mjpeg.Requantiser
+	for variant := range uint32(testframe.Variants) {
+		frame := c.source.Frame(nil, testframe.Stamp{Camera: 1, Sequence: variant, Time: 5})
+		info, err := mjpeg.Check(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, eighths := range []int{8, 4, 3} {
+			for _, scale := range []mjpeg.Scale{16, 80, mjpeg.MaxShrunkScale} {
+				if err := r.Load(frame, info); err != nil {
+					t.Fatal(err)
+				}
+				if eighths < 8 {
+					r.Shrink(eighths)
+				}
+				small := r.Append(nil, scale)
+				for as := range uint32(testframe.Variants) {
+					st := testframe.Stamp{Camera: 1, Sequence: as, Time: 5}
+					c.sent = c.source.Frame(nil, st)
+					if err := c.reduced(small, st); (err == nil) != (as == variant) {
+						t.Errorf("still %d as %d, %d/8 of the size, scale %d: got %v", variant, as, eighths, scale, err)
+					}
+				}
+			}
+		}
 	}
 }

@@ -225,5 +225,17 @@ func (l *liveness) explain(err, meaning error, limit time.Duration) error {
 	if !l.started || l.final {
 		return err
 	}
-	return fmt.Errorf("%w for %v: %w", meaning, limit, err)
+	return &limitError{meaning, limit, err}
 }
+
+// limitError is the end of a connection by a deadline of liveness. Its text
+// leaves out the addresses and "i/o timeout" of cause: people read it in
+// status and events.
+type limitError struct {
+	meaning error
+	limit   time.Duration
+	cause   error
+}
+
+func (e *limitError) Error() string   { return fmt.Sprintf("%v for %v", e.meaning, e.limit) }
+func (e *limitError) Unwrap() []error { return []error{e.meaning, e.cause} }

@@ -60,10 +60,10 @@ var errLongHandshake = fmt.Errorf("TLS handshake of more than %d bytes", maxHand
 
 var (
 	// ErrDead is returned by Read after a silence of DeadTimeout.
-	ErrDead = errors.New("peer is silent")
+	ErrDead = errors.New("no answer")
 	// ErrSlow is returned by Write when the kernel accepts nothing for
 	// WriteTimeout.
-	ErrSlow = errors.New("peer does not read")
+	ErrSlow = errors.New("nothing sent is read")
 )
 
 // IsClosed reports whether err means that either end has closed or reset the

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -192,6 +193,9 @@ func (d *Device) ChangePeer(peer string, r api.PeerChange) (api.Peer, error) {
 	set(&p.Address, r.Address)
 	set(&p.AutoAnswer, r.AutoAnswer)
 	set(&p.MaxBitrate, r.MaxBitrate)
+	if r.Proxy != nil {
+		p.Proxy = strings.TrimPrefix(*r.Proxy, "socks5://")
+	}
 	d.Update(func(s *api.Status) {
 		s.Peers = slices.Clone(s.Peers)
 		s.Peers[slices.IndexFunc(s.Peers, func(p api.Peer) bool { return p.Name == peer })] = p
@@ -287,7 +291,7 @@ func (d *Device) Say(r api.MessageRequest) (api.Message, error) {
 			return api.Message{Peer: c.Peer, Text: r.Text}, nil
 		}
 	}
-	return api.Message{}, &api.Error{Kind: api.NoSuchCall, Message: "no active call"}
+	return api.Message{}, &api.Error{Kind: api.NoSuchCall, Message: "you are not in a call"}
 }
 
 func (d *Device) toCall(what, peer string, to api.CallState, why api.Reason) (api.Call, error) {
