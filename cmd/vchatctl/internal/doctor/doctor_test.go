@@ -269,6 +269,9 @@ func TestRun_finding(t *testing.T) {
 		{"unknown name", failed(api.ProbeResolve, "resolve attic.local:7450: no such host"),
 			"problem peer attic: its address is not found: resolve attic.local:7450: no such host | " +
 				"use its IP address"},
+		{"onion", failed(api.ProbeResolve, "resolve abc.onion:7450: names in .onion need a proxy"),
+			"problem peer attic: its address is not found: resolve abc.onion:7450: names in .onion need a proxy | " +
+				"install Tor, then"},
 		{"refused", failed(api.ProbeConnect, "connect: connection refused"),
 			"problem peer attic: it cannot be reached: connect: connection refused | start vchatd there"},
 		{"timeout", failed(api.ProbeConnect, "i/o timeout"),

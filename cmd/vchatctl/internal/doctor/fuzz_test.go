@@ -43,6 +43,9 @@ func FuzzHide(f *testing.F) {
 	f.Add("peer ", "Anna's Pi", "")
 	f.Add("\"", "ÄÖÜß", "\"")
 	f.Add("x", "peer-1", "-")
+	f.Add("\"", "\"0000aaÄ", "\"")
+	f.Add("/run/vchat/", "attic", "/key")
+	f.Add("my-", "attic", ".yaml")
 	f.Fuzz(func(t *testing.T, before, secret, after string) {
 		secret = strings.TrimSpace(secret)
 		if utf8.RuneCountInString(secret) < minAnywhere || !utf8.ValidString(secret) || len(secret) > 100 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -79,6 +80,9 @@ func peerFinding(p api.Peer, probe api.Probe, err error) Finding {
 	}
 	if probe.Failed == "" {
 		x.Message = reached(p, probe)
+		if p.Link.Path == api.PathRelay {
+			x.Level, x.Message, x.Hint = Note, relayed(p, x.Message), relayHint
+		}
 		return x
 	}
 	x.Level, x.Message, x.Hint = Problem, unreachable(probe), probe.Hint
@@ -94,7 +98,13 @@ func peerFinding(p api.Peer, probe api.Probe, err error) Finding {
 // reached describes a peer that answers.
 func reached(p api.Peer, probe api.Probe) string {
 	parts := []string{"reachable"}
-	if probe.Remote != "" {
+	switch host, _, err := net.SplitHostPort(probe.Remote); {
+	case p.Link.State == api.LinkUp && p.Link.Path == api.PathRelay: // whoever has dialled
+		parts[0] += " via relay " + p.Link.Relay
+	case probe.Remote == "":
+	case probe.Incoming && err == nil: // its port is the one of this connection
+		parts[0] = "connected from " + host
+	default:
 		parts[0] += " at " + probe.Remote
 	}
 	if probe.Software != "" {
@@ -105,9 +115,28 @@ func reached(p api.Peer, probe api.Probe) string {
 	}
 	if l := p.Link; l.State == api.LinkUp && l.RTTMinMS > 0 {
 		parts = append(parts, fmt.Sprintf("round trip %.1f ms", l.RTTMS),
-			fmt.Sprintf("clock offset %.1f ± %.1f ms", l.ClockOffsetMS, l.RTTMinMS/2))
+			fmt.Sprintf("clock offset %.1f ± %.1f ms", noMinusZero(l.ClockOffsetMS), l.RTTMinMS/2))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// noMinusZero returns v, or 0 if v is shown as -0.0.
+func noMinusZero(v float64) float64 {
+	if v > -0.05 && v < 0 {
+		return 0
+	}
+	return v
+}
+
+const relayHint = "nothing to do if both are behind NAT; a direct link, if one becomes possible, is used by itself"
+
+// relayed says why the only way to a peer is a relay.
+func relayed(p api.Peer, message string) string {
+	why := "no address of it is known"
+	if p.Link.DirectReason != "" {
+		why = p.Link.DirectReason
+	}
+	return fmt.Sprintf("%s: no route to each other except the relay: %s", message, why)
 }
 
 // unreachable returns which step has failed, and why.
@@ -133,6 +162,9 @@ func stepHint(p api.Probe) string {
 	case api.ProbeAddress:
 		return "nothing to do if it calls this device; else put its address under peers"
 	case api.ProbeResolve:
+		if strings.Contains(p.Reason, ".onion") {
+			return "install Tor, then: vchatctl peer PEER --proxy socks5://127.0.0.1:9050"
+		}
 		return "use its IP address, or let avahi-daemon run on both devices for a name in .local"
 	case api.ProbeConnect:
 		if strings.Contains(p.Reason, "refused") {

@@ -169,8 +169,45 @@ func (s secrets) hide(text string) string {
 			before, text = r, text[size:]
 			continue
 		}
+		public := placeholder == text[:n]
+		n = s.extend(values, text, n)
+		if public {
+			placeholder = s.hideKnown(values, text[:n])
+		}
 		out.WriteString(placeholder)
 		before, text = ' ', text[n:]
+	}
+	return out.String()
+}
+
+// extend returns n, or the end of a value that begins before n and ends behind
+// it: without its beginning it would not be found.
+func (s secrets) extend(values []string, text string, n int) int {
+	for i := 1; i < n; i++ {
+		size, _ := s.match(values, text[i:], false)
+		n = max(n, i+size)
+	}
+	return n
+}
+
+// hideKnown returns a public path or name without the values that stand in it.
+func (s secrets) hideKnown(values []string, text string) string {
+	var out strings.Builder
+	for _, public := range publicPaths {
+		if rest, ok := strings.CutPrefix(text, public); ok {
+			out.WriteString(public)
+			text = rest
+			break
+		}
+	}
+	for text != "" {
+		n, placeholder := s.match(values, text, false)
+		if n == 0 {
+			_, n = utf8.DecodeRuneInString(text)
+			placeholder = text[:n]
+		}
+		out.WriteString(placeholder)
+		text = text[n:]
 	}
 	return out.String()
 }

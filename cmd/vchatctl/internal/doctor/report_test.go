@@ -128,7 +128,7 @@ func hasWord(text, name string) bool {
 // The same value has the same placeholder, and what helps stays.
 func TestHide(t *testing.T) {
 	s := secrets{}
-	for i, name := range []string{"attic", "attic2", "Zoë", "ab"} {
+	for i, name := range []string{"attic", "attic2", "Zoë", "ab", `"quote`} {
 		s.add(name, fmt.Sprintf("peer-%d", i+1))
 	}
 	for _, tt := range []struct{ text, want string }{
@@ -149,6 +149,9 @@ func TestHide(t *testing.T) {
 		{"wlx00c0caabcdef, wlan0, DE-AD-BE-EF-00-01", "wifi…, wlan0, MAC"},
 		{"vchatd.service runs vchat 0.1.0; see bert.example.org", "vchatd.service runs vchat 0.1.0; see HOST"},
 		{"sudo systemctl enable --now vchatd", "sudo systemctl enable --now vchatd"},
+		{`connect to ""quote: closed`, `connect to "…": closed`}, // the form takes the beginning of the name
+		{"/var/lib/vchat-attic/key, /run/vchat/attic2, my-attic.yaml",
+			"/var/lib/vchat-peer-1/key, /run/vchat/peer-2, my-peer-1.yaml"},
 	} {
 		if got := s.hide(tt.text); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
