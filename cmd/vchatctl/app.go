@@ -24,8 +24,9 @@ type app struct {
 
 	socket  string
 	json    bool
-	console string // --tty of view; "" means the console the program runs on
-	started bool   // cobra has accepted the command line
+	console string        // --tty of view; "" means the console the program runs on
+	idle    time.Duration // --idle of view
+	started bool          // cobra has accepted the command line
 
 	conn *client.Client
 }
@@ -55,7 +56,9 @@ func (a *app) root() *cobra.Command {
   vchatctl hangup       end the call
   vchatctl status       show all of this device, and what is wrong
 
-Data goes to standard output, messages go to standard error. man vchat describes the whole.
+Data goes to standard output, messages go to standard error. With --json each message is one line
+of JSON: {"error": {"kind": "…", "message": "…", "hint": "…"}} or {"remark": "…"}. man vchat
+describes the whole.
 
 ` + exitCodes,
 		SilenceErrors:     true,
@@ -69,8 +72,10 @@ Data goes to standard output, messages go to standard error. man vchat describes
 						api.Version)
 				})
 			}
-			cmd.SetOut(a.stderr)
-			_ = cmd.Usage()
+			if !a.json {
+				cmd.SetOut(a.stderr)
+				_ = cmd.Usage()
+			}
 			return usagef("missing command")
 		},
 	}
@@ -102,7 +107,9 @@ func helpCmd() *cobra.Command {
 			var names []string
 			if of, rest, err := cmd.Root().Find(args); err == nil && len(rest) == 0 {
 				for _, c := range of.Commands() {
-					names = append(names, c.Name())
+					if !c.Hidden {
+						names = append(names, c.Name())
+					}
 				}
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp

@@ -12,7 +12,7 @@ import (
 // callAction describes a command that does one thing to an existing call.
 type callAction struct {
 	use, short  string
-	noCall      string // the error without such a call: "no active call"
+	noCall      string // the error without such a call: "you are not in a call"
 	preposition string // between noCall and the peer: "with"
 	do          func(*client.Client, context.Context, string) (api.Call, error)
 }

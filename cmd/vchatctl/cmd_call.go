@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/pipe"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -80,7 +80,7 @@ func (a *app) call(ctx context.Context, req api.CallRequest, showView bool, to s
 		return err
 	}
 	t := &callTracker{events: events, call: placed}
-	line := newProgressLine(a.stderr, req.Peer)
+	line := newProgressLine(a.stderr, req.Peer, a.json)
 	ready := t.hasFrames
 	if showView { // a viewer shows the card of a peer that sends no frames
 		ready = t.isAnswered
@@ -122,7 +122,7 @@ func (a *app) placeCall(ctx context.Context, req api.CallRequest) (api.Call, err
 // viewCall shows the peer until the call, the viewer or ctx ends. It hangs up
 // if the call has not ended.
 func (a *app) viewCall(ctx context.Context, opt view.Options, to string) error {
-	ended, err := a.view(ctx, opt, to)
+	ended, err := a.view(ctx, opt, to, pipe.MJPEG)
 	if !ended {
 		a.hangUp(opt.Feed)
 	}
@@ -192,8 +192,11 @@ func (t *callTracker) next() error {
 			return err
 		}
 		switch {
-		case e.Event == api.EventCall && e.Call != nil && t.isThisCall(*e.Call):
+		case e.Call != nil && e.Event != api.EventStats && t.isThisCall(*e.Call):
 			t.call = *e.Call
+			return nil
+		case e.Event == api.EventPeerCamera && e.PeerCamera != nil && e.Peer == t.call.Peer:
+			t.call.PeerCamera = e.PeerCamera
 			return nil
 		case e.Event == api.EventState && e.Status != nil:
 			// Events were lost. The call is in the state, or has ended for a
@@ -249,28 +252,20 @@ func peerPrivacyError(c api.Call) error {
 
 // callEndedError returns the error of a call that has ended.
 func callEndedError(c api.Call) error {
-	e := &api.Error{Kind: api.Internal, Message: "call with " + c.Peer + " ended"}
-	// ReasonText is the reason in words, then optionally ": " and a detail.
-	// Only the detail is used where the message below has better words.
-	_, detail, _ := strings.Cut(c.ReasonText, ": ")
+	e := &api.Error{Kind: api.Internal, Message: view.EndText(&c)}
 	switch c.Reason {
 	case api.ReasonUnreachable:
 		e.Kind, e.Hint = api.PeerUnreachable, "check that the device is on; see vchatctl peers"
-		e.Message = join(": ", "cannot reach "+c.Peer, detail)
 	case api.ReasonLostTooLong:
-		e.Kind, e.Message = api.PeerUnreachable, "the connection to "+c.Peer+" was lost for too long"
+		e.Kind = api.PeerUnreachable
 	case api.ReasonBusy:
-		e.Kind, e.Message = api.PeerBusy, c.Peer+" is in another call"
+		e.Kind = api.PeerBusy
 	case api.ReasonDeclined:
-		e.Kind, e.Message = api.PeerDeclined, c.Peer+" declined the call"
-	case api.ReasonNoAnswer:
-		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" did not answer"
-	case api.ReasonDoNotDisturb:
-		e.Kind, e.Message = api.PeerNoAnswer, c.Peer+" has turned on do not disturb"
+		e.Kind = api.PeerDeclined
+	case api.ReasonNoAnswer, api.ReasonDoNotDisturb:
+		e.Kind = api.PeerNoAnswer
 	case api.ReasonWrongIdentity:
-		return mismatchError(c.Peer, c.KeyMismatch, detail)
-	default:
-		e.Message = join(": ", e.Message, c.ReasonText)
+		return mismatchError(c.Peer, c.KeyMismatch, e.Message)
 	}
 	return e
 }
@@ -278,10 +273,13 @@ func callEndedError(c api.Call) error {
 // mismatchError returns the error of a call that a key prevents. m may be nil;
 // reason is then all that is known.
 func mismatchError(peer string, m *api.KeyMismatch, reason string) *api.Error {
-	e := &api.Error{Kind: api.PeerIdentity, Message: join(": ", peer+": peer key mismatch", reason),
+	e := &api.Error{Kind: api.PeerIdentity, Message: reason,
 		Hint: "pair again (vchatctl pair), or put each device's id (vchatctl id) under peers on the other"}
 	if m != nil {
-		e.Message = peer + ": " + mismatchText(m, reason)
+		e.Message = mismatchText(peer, m, reason)
+		if m.RefusedBy == api.SideLocal {
+			e.Message = peer + ": " + e.Message
+		}
 	}
 	if m != nil && m.RefusedBy == api.SideLocal {
 		e.Hint = "if " + peer + " was installed anew, pair again (vchatctl pair), or compare the new id with " +
@@ -292,9 +290,9 @@ func mismatchError(peer string, m *api.KeyMismatch, reason string) *api.Error {
 }
 
 // mismatchText explains a mismatch of keys, with each id on a line of its own.
-func mismatchText(m *api.KeyMismatch, reason string) string {
+func mismatchText(peer string, m *api.KeyMismatch, reason string) string {
 	if m.RefusedBy == api.SideRemote {
-		return "the peer refuses this device's key\n  this device  " + m.Got + "\n  " + reason
+		return peer + " refuses this device's key\n  this device  " + m.Got + "\n  " + reason
 	}
 	return join(" at ", "peer key mismatch", m.Address) + "\n  expected  " + m.Expected + "\n  got       " + m.Got
 }

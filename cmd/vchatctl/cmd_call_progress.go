@@ -14,9 +14,11 @@ import (
 
 // progressLine shows the states of a call. On a terminal with escape sequences
 // it redraws one line on each step and each second; elsewhere it prints a line
-// for each step.
+// for each step. With --json it shows nothing: an error is all that is printed
+// there.
 type progressLine struct {
 	out     *os.File
+	silent  bool
 	redraws bool // out is a terminal with escape sequences
 
 	mu    sync.Mutex
@@ -31,10 +33,11 @@ type progressLine struct {
 // maxProgressSteps bounds the line; a link that comes and goes adds many steps.
 const maxProgressSteps = 4
 
-func newProgressLine(out *os.File, peer string) *progressLine {
+func newProgressLine(out *os.File, peer string, silent bool) *progressLine {
 	l := &progressLine{
 		out:     out,
-		redraws: term.IsTerminal(int(out.Fd())) && plainReason() == "",
+		silent:  silent,
+		redraws: !silent && term.IsTerminal(int(out.Fd())) && plainReason() == "",
 		peer:    peer,
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
@@ -76,7 +79,7 @@ func (l *progressLine) step(c api.Call) {
 	l.steps, l.since = append(l.steps, step), time.Now()
 	if l.redraws {
 		l.draw(false)
-	} else {
+	} else if !l.silent {
 		fmt.Fprintf(l.out, "vchatctl: %s: %s\n", l.peer, step)
 	}
 }

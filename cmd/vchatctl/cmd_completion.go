@@ -12,10 +12,12 @@ func (a *app) completionCmd() *cobra.Command {
 		Short: "Print a shell completion script",
 		Long: `Print a script that completes commands and peers. To load it into the current shell:
 
-  bash, zsh  source <(vchatctl completion bash)
-  fish       vchatctl completion fish | source
+  bash  source <(vchatctl completion bash)
+  zsh   autoload -Uz compinit && compinit
+        source <(vchatctl completion zsh)
+  fish  vchatctl completion fish | source
 
-To load it into every shell, add that line to ~/.bashrc, ~/.zshrc (after compinit) or
+To load it into every shell, add these lines to ~/.bashrc, ~/.zshrc or
 ~/.config/fish/config.fish.`,
 		Args:      argCount(1, 1),
 		ValidArgs: []string{"bash", "zsh", "fish"},

@@ -10,7 +10,7 @@ func (a *app) hangupCmd() *cobra.Command {
 	return a.callActionCmd(callAction{
 		use:         "hangup [PEER]",
 		short:       "End a call",
-		noCall:      "no active call",
+		noCall:      "you are not in a call",
 		preposition: "with",
 		do:          (*client.Client).Hangup,
 	})

@@ -31,7 +31,7 @@ func (a *app) pairCmd() *cobra.Command {
 other, with the address of the first: HOST or HOST:PORT, or its name if the first is on the local
 network (vchatctl peers lists those). Both show the same six digits. Confirm on both devices only if
 the digits are the same: then each device is a peer of the other, and either can call. If they
-differ, somebody is between the two devices.
+differ, another device is between the two.
 
 pair --accept, in place of --wait, accepts the device whose request status or events shows, and
 no other. A window, screen, terminal or page of view shows the request too: the key y accepts it.

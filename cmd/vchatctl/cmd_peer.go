@@ -13,8 +13,8 @@ import (
 
 func (a *app) peerCmd() *cobra.Command {
 	var (
-		autoAnswer, rename, address string
-		maxBitrate                  float64
+		autoAnswer, rename, address, proxy string
+		maxBitrate                         float64
 	)
 	cmd := &cobra.Command{
 		Use:   "peer PEER",
@@ -51,6 +51,14 @@ The settings of a peer in the configuration file are changed there; the command 
 			if flags.Changed("address") {
 				change.Address = &address
 			}
+			if flags.Changed("proxy") {
+				if proxy == "none" {
+					proxy = ""
+				} else if !strings.HasPrefix(proxy, "socks5://") {
+					return usagef("--proxy must be socks5://HOST:PORT or none")
+				}
+				change.Proxy = &proxy
+			}
 			if change == (api.PeerChange{}) {
 				return a.showPeer(cmd, args[0])
 			}
@@ -65,6 +73,10 @@ The settings of a peer in the configuration file are changed there; the command 
 	cmd.Flags().Float64Var(&maxBitrate, "max-bitrate", 0, "limit of the video sent to it, in Mbit/s; 0 = none")
 	cmd.Flags().StringVar(&rename, "rename", "", "another name for it here")
 	cmd.Flags().StringVar(&address, "address", "", "where it is dialled, HOST or HOST:PORT; \"\" = not dialled")
+	cmd.Flags().StringVar(&proxy, "proxy", "",
+		"SOCKS5 proxy by which its address is dialled, socks5://HOST:PORT; none = no proxy")
+	_ = cmd.RegisterFlagCompletionFunc("proxy", cobra.FixedCompletions([]string{"none", "socks5://"},
+		noFiles|cobra.ShellCompDirectiveNoSpace))
 	_ = cmd.RegisterFlagCompletionFunc("auto-answer", cobra.FixedCompletions([]string{"on", "off"}, noFiles))
 	for _, name := range []string{"max-bitrate", "rename", "address"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(nil, noFiles))
@@ -115,7 +127,8 @@ func writePeer(w io.Writer, p api.Peer) {
 	}
 	table(w, func(w io.Writer) {
 		for _, line := range [][2]string{
-			{"name", p.Name}, {"id", p.ID}, {"address", p.Address}, {"auto-answer", onOff(p.AutoAnswer)},
+			{"name", p.Name}, {"id", p.ID}, {"address", p.Address}, {"proxy", p.Proxy},
+			{"auto-answer", onOff(p.AutoAnswer)},
 			{"max-bitrate", limit}, {"link", join("  ", linkText(&p.Link), p.Link.Reason)}, {"from", source},
 		} {
 			if line[1] != "" {

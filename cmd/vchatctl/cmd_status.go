@@ -18,16 +18,21 @@ import (
 const watchInterval = time.Second
 
 func (a *app) statusCmd() *cobra.Command {
-	var watch bool
+	var watch, noWait bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show this device's camera, calls, peers, viewers and problems",
-		Args:  argCount(0, 0),
+		Long: `Show this device's camera, calls, peers, viewers and problems. With --watch the command runs until
+stopped, and waits for vchatd if that does not run or is restarted, as vchatctl events does.`,
+		Args: argCount(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := a.readerContext(cmd.Context())
 			defer stop()
 			if watch {
-				return a.watchStatus(ctx)
+				return a.watchStatus(ctx, noWait)
+			}
+			if noWait {
+				return usagef("--no-wait requires --watch")
 			}
 			s, err := a.client().Status(ctx)
 			if err != nil {
@@ -37,31 +42,39 @@ func (a *app) statusCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "repeat every second")
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "with --watch: exit if vchatd does not run, and when it stops")
 	return cmd
 }
 
-// watchStatus prints the status each second. On a terminal with escape
-// sequences it redraws in place, and keeps the last status while the daemon is
-// down.
-func (a *app) watchStatus(ctx context.Context) error {
+// watchStatus prints the status each second, across restarts of the daemon. On
+// a terminal with escape sequences it redraws in place, and keeps the last
+// status while the daemon is down.
+func (a *app) watchStatus(ctx context.Context, noWait bool) error {
 	inPlace, last := a.onTerminal() && !a.json, ""
 	if reason := plainReason(); inPlace && reason != "" {
 		inPlace = false
 		a.logf("%s: each status is printed below the one before", reason)
 	}
+	wait := &daemonWait{app: a, never: noWait, quiet: inPlace}
 	for {
-		s, statusErr := a.client().Status(ctx)
-		if statusErr != nil && (!inPlace || last == "" || ctx.Err() != nil) {
-			return statusErr
-		}
-		err := a.print(s, func(w io.Writer) {
-			var b strings.Builder
-			if statusErr == nil {
-				writeStatus(&b, s, a.colors())
-				last = b.String()
+		s, err := a.client().Status(ctx)
+		if err != nil {
+			if err = wait.again(ctx, err); err != nil {
+				return err
 			}
 			if inPlace {
-				a.redraw(w, last, statusErr)
+				if err := a.print(nil, func(w io.Writer) { a.redraw(w, last, wait.text()) }); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		wait.ok()
+		err = a.print(s, func(w io.Writer) {
+			var b strings.Builder
+			writeStatus(&b, s, a.colors())
+			if last = b.String(); inPlace {
+				a.redraw(w, last, "")
 			} else {
 				io.WriteString(w, last)
 			}
@@ -78,10 +91,10 @@ func (a *app) watchStatus(ctx context.Context) error {
 }
 
 // redraw overwrites its last output without clearing the screen first, which
-// would flicker. With an error it shows the error above the last status.
-func (a *app) redraw(w io.Writer, text string, statusErr error) {
-	if statusErr != nil {
-		text = a.colors().red(fmt.Sprintf("vchatctl: %v; last status:", statusErr)) + "\n\n" + text
+// would flicker. It shows a problem above the last status.
+func (a *app) redraw(w io.Writer, text, problem string) {
+	if problem != "" {
+		text = a.colors().red(problem) + "\n\n" + text
 	}
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if _, height, err := term.GetSize(int(a.stdout.Fd())); err == nil && height > 1 && len(lines) >= height {
@@ -223,7 +236,7 @@ func problemText(s api.Status, p api.Problem) string {
 	for _, peer := range s.Peers {
 		if m := peer.Link.KeyMismatch; m != nil && peer.Name == p.Peer {
 			if before, _, found := strings.Cut(p.Message, peer.Link.Reason); found {
-				return before + mismatchText(m, peer.Link.Reason)
+				return before + mismatchText(peer.Name, m, peer.Link.Reason)
 			}
 		}
 	}
@@ -290,9 +303,12 @@ func brokenBy(by map[string]uint64) string {
 }
 
 func writeCall(w io.Writer, c api.Call, reason func(string) string, color colors) {
-	direction := "outgoing"
-	if c.Direction == api.DirectionIn {
-		direction = "incoming"
+	direction := ""
+	if c.State == api.CallActive || c.State == api.CallResuming { // the other states say it
+		direction = "outgoing"
+		if c.Direction == api.DirectionIn {
+			direction = "incoming"
+		}
 	}
 	state := fmt.Sprintf("%s for %s", color.call(c.State), durationText(time.Duration(c.SinceMS)*time.Millisecond))
 	fmt.Fprintf(w, "call\t%s\n", join("  ", c.Peer, state, direction))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,9 @@ configuration file is removed there.`,
 			if err != nil {
 				return err
 			}
-			return a.print(p, func(io.Writer) {})
+			return a.print(p, func(w io.Writer) {
+				fmt.Fprintf(w, "unpaired from %s; to pair again: vchatctl pair\n", p.Name)
+			})
 		},
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // openScreen opens the monitor in place of the console.
 func (a *app) openScreen() (view.Display, error) {
-	d, err := screen.Open(screen.Options{Console: a.console, Stdin: a.stdin, Log: func(message string) {
+	d, err := screen.Open(screen.Options{Console: a.console, Stdin: a.stdin, Idle: a.idle, Log: func(message string) {
 		a.logf("%s", message) // for the journal: there may be no monitor
 	}})
 	if errors.Is(err, screen.ErrNoConsole) {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"vchat/cmd/vchatctl/internal/view/web"
@@ -23,9 +26,10 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 		return err
 	}
 	var warn sync.Once
-	s, err := web.Listen(a.client(), web.Options{Feed: feed, Port: port, Refused: func(by error) {
-		warn.Do(func() { a.logf("page: refused a connection of %v; only your own programs can open the page", by) })
-	}})
+	s, err := web.Listen(a.client(), web.Options{Feed: feed, Port: port, Command: webCommand(feed, port),
+		Refused: func(by error) {
+			warn.Do(func() { a.logf("page: refused a connection of %v; only your own programs can open the page", by) })
+		}})
 	if err != nil {
 		return err
 	}
@@ -43,4 +47,16 @@ func (a *app) viewWeb(ctx context.Context, feed string, port int) error {
 		a.noticef("serving the page until Ctrl-C")
 	}
 	return s.Serve(ctx)
+}
+
+// webCommand returns the command that starts the page of a feed.
+func webCommand(feed string, port int) string {
+	command := []string{"vchatctl", "view", "--to", toWeb}
+	if feed != "" {
+		command = slices.Insert(command, 2, feed)
+	}
+	if port != 0 {
+		command = append(command, "--port", strconv.Itoa(port))
+	}
+	return strings.Join(command, " ")
 }

@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -115,25 +120,58 @@ func exitCodeForKind(k api.Kind) int {
 }
 
 // hint returns what the user can do about an error of a command, or "".
-func hint(command string, err error) string {
+func (a *app) hint(command string, err error) string {
 	var refused *api.Error
 	switch {
 	case errors.As(err, &refused):
 		return refused.Hint
 	case errors.Is(err, client.ErrPermission):
-		return "join the socket's group (sudo usermod -aG vchat $USER), then log in again"
+		return groupHint(a.socket)
 	case errors.Is(err, client.ErrUntrusted):
 		return "vchatd runs as root, as vchat or as yourself; check --socket and $VCHAT_SOCKET"
 	case errors.Is(err, client.ErrUnreachable):
-		return "check that vchatd is running: systemctl status vchatd; use --socket for another socket"
+		return startHint(a.socket, err)
 	case isPlainTerminal(err):
-		return "use --to pipe: vchatctl view --to pipe | ffplay -f mjpeg -"
+		return "use --to pipe: " + pipeRecipe
 	case errors.Is(err, window.ErrNoDisplay), errors.Is(err, window.ErrNoVisual):
 		return "use --to terminal, or ssh -X if you are connected by ssh"
-	case errors.As(err, &usageError{}):
+	case errors.As(err, &usageError{}) && !saysWhatToDo(err):
 		return "see " + command + " --help"
 	}
 	return ""
+}
+
+// saysWhatToDo reports whether the text of an error ends with what to use, as
+// in "a.mkv already exists; use --force to replace it". The help adds nothing.
+func saysWhatToDo(err error) bool { return strings.Contains(err.Error(), "; use ") }
+
+// startHint returns what a user does when the vchatd of a socket is not
+// reached.
+func startHint(socket string, err error) string {
+	hangs := !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
+	switch {
+	case hangs && socket == api.DefaultSocket:
+		return "sudo systemctl restart vchatd; see also: journalctl -u vchatd"
+	case hangs:
+		return "restart the vchatd of this socket"
+	case socket == api.DefaultSocket:
+		return "sudo systemctl start vchatd; if it stops again: vchatctl doctor"
+	}
+	return "start the vchatd of this socket, or correct --socket and $VCHAT_SOCKET"
+}
+
+// groupHint returns what a user does who may not connect to a socket.
+func groupHint(socket string) string {
+	group := "vchat"
+	if info, err := os.Stat(socket); err == nil {
+		st := info.Sys().(*syscall.Stat_t)
+		g, err := user.LookupGroupId(strconv.Itoa(int(st.Gid)))
+		if err != nil || g.Gid == "0" || info.Mode()&0o060 == 0 {
+			return "use sudo"
+		}
+		group = g.Name
+	}
+	return fmt.Sprintf("join the group %s (sudo usermod -aG %s $USER), then log in again; or use sudo", group, group)
 }
 
 // finish prints the error of a command, with a hint, and returns the exit code.
@@ -142,15 +180,69 @@ func (a *app) finish(command string, err error) int {
 		err = usageError{err} // cobra rejected the command line
 	}
 	code := exitCode(err)
-	if code != exitSuccess && code != exitInterrupted && !errors.Is(err, errToldAlready) {
-		// cobra appends similar commands to the error about an unknown one.
-		text, similar, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
-		a.logf("error: %s", text)
-		if names := strings.Fields(similar); len(names) > 0 {
-			a.logf("hint: did you mean %s?", strings.Join(names, " or "))
-		} else if h := hint(command, err); h != "" {
-			a.logf("hint: %s", h)
-		}
+	if code == exitSuccess || code == exitInterrupted && !a.json || errors.Is(err, errToldAlready) {
+		return code
+	}
+	// cobra appends similar commands to the error about an unknown one.
+	text, similar, _ := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if code == exitInterrupted {
+		text = errInterrupted.Error()
+	}
+	h := a.hint(command, err)
+	if names := strings.Fields(similar); len(names) > 0 {
+		h = "did you mean " + strings.Join(names, " or ") + "?"
+	}
+	if a.json {
+		b, _ := json.Marshal(api.ErrorBody{Error: &api.Error{Kind: errorKind(err, code), Message: text, Hint: h}})
+		fmt.Fprintf(a.stderr, "%s\n", b)
+		return code
+	}
+	a.logf("error: %s", text)
+	if h != "" {
+		a.logf("hint: %s", h)
 	}
 	return code
+}
+
+// The kinds of errors of this program, beside those of the daemon.
+const (
+	kindUsage    api.Kind = "usage"
+	kindNoDaemon api.Kind = "no_daemon" // vchatd cannot be reached
+	kindFailed   api.Kind = "failed"
+
+	kindInterrupted api.Kind = "interrupted" // by a signal
+)
+
+// errorKind returns the kind of an error for --json.
+func errorKind(err error, code int) api.Kind {
+	if refused := refusal(err); refused != nil {
+		return refused.Kind
+	}
+	switch code {
+	case exitUsage:
+		return kindUsage
+	case exitNoDaemon:
+		return kindNoDaemon
+	case exitPermission:
+		return api.NotPermitted
+	case exitCamera:
+		return api.CameraUnavailable
+	case exitInterrupted:
+		return kindInterrupted
+	}
+	return kindFailed
+}
+
+// wantsJSON reports whether the command line asks for JSON. It answers for a
+// command line with an error, too, where cobra stops at the first one.
+func wantsJSON(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
+	}
+	return false
 }

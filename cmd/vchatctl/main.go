@@ -78,5 +78,6 @@ func run() int {
 	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
 	defer a.close()
 	cmd, err := a.root().ExecuteContextC(ctx)
+	a.json = a.json || wantsJSON(os.Args[1:])
 	return a.finish(cmd.CommandPath(), err)
 }

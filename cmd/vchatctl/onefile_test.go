@@ -10,7 +10,7 @@ import (
 )
 
 // maxInstalled is the size of the programs that a small device has room for.
-const maxInstalled = 16 << 20
+const maxInstalled = 18 << 20
 
 // One file with both programs is what the package installs.
 func TestOneFile(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -41,8 +43,18 @@ func (a *app) noticef(format string, args ...any) {
 	}
 }
 
-// logf prints a message to standard error.
+// remark is a message beside the result, with --json.
+type remark struct {
+	Remark string `json:"remark"`
+}
+
+// logf prints a message to standard error, with --json as a line of JSON.
 func (a *app) logf(format string, args ...any) {
+	if a.json {
+		b, _ := json.Marshal(remark{fmt.Sprintf(format, args...)})
+		fmt.Fprintf(a.stderr, "%s\n", b)
+		return
+	}
 	io.WriteString(a.stderr, textFor(a.stderr, printable(fmt.Sprintf("vchatctl: "+format+"\n", args...))))
 }
 
@@ -100,22 +112,31 @@ func durationText(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours())/24)
 }
 
+// decimals formats a number with n decimals, and without the sign of a zero.
+func decimals(v float64, n int) string {
+	text := strconv.FormatFloat(v, 'f', n, 64)
+	if strings.Trim(text, "-0.") == "" {
+		return strings.TrimPrefix(text, "-")
+	}
+	return text
+}
+
 // millisText formats milliseconds.
 func millisText(v float64) string {
 	if v < 10 {
-		return fmt.Sprintf("%.1f ms", v)
+		return decimals(v, 1) + " ms"
 	}
-	return fmt.Sprintf("%.0f ms", v)
+	return decimals(v, 0) + " ms"
 }
 
-func fpsText(v float64) string { return fmt.Sprintf("%.1f fps", v) }
+func fpsText(v float64) string { return decimals(v, 1) + " fps" }
 
 // bitrateText formats Mbit/s, in kbit/s below 1 Mbit/s.
 func bitrateText(v float64) string {
 	if v < 0.9995 {
-		return fmt.Sprintf("%.0f kbit/s", v*1000)
+		return decimals(v*1000, 0) + " kbit/s"
 	}
-	return fmt.Sprintf("%.1f Mbit/s", v)
+	return decimals(v, 1) + " Mbit/s"
 }
 
 func linkText(l *api.Link) string {
@@ -123,7 +144,18 @@ func linkText(l *api.Link) string {
 	if l.State == api.LinkUp && l.RTTMS > 0 {
 		rtt = millisText(l.RTTMS)
 	}
-	return join("  ", string(l.State), rtt, countText(l.Reconnects, "× reconnected"))
+	up, gap := string(l.State), "  "
+	switch l.Path {
+	case api.PathRelay:
+		host, _, err := net.SplitHostPort(l.Relay)
+		if err != nil {
+			host = l.Relay
+		}
+		up, gap = join(", ", up, "via relay "+host), ", "
+	case api.PathProxy:
+		up, gap = join(", ", up, "via proxy"), ", "
+	}
+	return join("  ", join(gap, up, rtt), countText(l.Reconnects, "× reconnected"))
 }
 
 func onOff(on bool) string {

@@ -12,14 +12,23 @@ import (
 // plainReason returns why the terminal must get no escape sequences, or "" if
 // it may get them.
 func plainReason() string {
+	if reason := dumbReason(); reason != "" {
+		return reason
+	}
+	if !utf8Locale() {
+		return "the locale is not UTF-8"
+	}
+	return ""
+}
+
+// dumbReason returns why the terminal knows no escape sequences, or "" if it
+// does.
+func dumbReason() string {
 	switch name := os.Getenv("TERM"); name {
 	case "":
 		return "TERM is not set"
 	case "dumb", "unknown":
 		return "TERM is " + name
-	}
-	if !utf8Locale() {
-		return "the locale is not UTF-8"
 	}
 	return ""
 }

@@ -187,7 +187,7 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		d.onCallStates(api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), ReasonText: text})
 	case "call-refused": // SIDE: calls end because a key is not the expected one
 		d.onCallStates(api.Call{State: api.CallEnded, Reason: api.ReasonWrongIdentity,
-			ReasonText: "peer key mismatch: the reason", KeyMismatch: keyMismatch(args[1])})
+			ReasonText: "workshop: peer key mismatch: the reason", KeyMismatch: keyMismatch(args[1])})
 	case "call-waits-refused": // SIDE: there is a call that waits to resume, and then its peer has another key
 		call.State = api.CallResuming
 		d.SetCall(call)
@@ -210,7 +210,8 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 			api.Call{State: api.CallActive, PeerCamera: &api.PeerCamera{State: "privacy"}})
 	case "call-answered-ends": // REASON: calls are answered, frames arrive, and the peer ends the call
 		d.onCallStates(api.Call{State: api.CallActive, HasFrames: true},
-			api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.SideRemote})
+			api.Call{State: api.CallEnded, Reason: api.Reason(args[1]), EndedBy: api.SideRemote,
+				ReasonText: "workshop hung up"})
 	case "refuse-call": // KIND MESSAGE: the daemon refuses calls
 		d.OnCall(func(api.CallRequest) (api.Call, error) {
 			return api.Call{}, &api.Error{Kind: api.Kind(args[1]), Message: args[2], Hint: "a hint"}
@@ -260,6 +261,15 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(d.serve())
 	case "call-flaps": // the call alternates between two states; each event is sent twice
 		d.wg.Go(func() { d.publishCall(call) })
+	case "call-resumes": // the call resumes again and again, as the daemon says it
+		d.wg.Go(func() {
+			d.publishEvery(func(n int) {
+				c := call
+				c.State = []api.CallState{api.CallResuming, api.CallActive}[n%2]
+				event := []api.EventKind{api.EventCall, api.EventResumed}[n%2]
+				d.Events.Publish(api.Event{Event: event, Peer: c.Peer, Call: &c})
+			})
+		})
 	case "chat": // both sides of the call send messages
 		d.wg.Go(d.publishChat)
 	case "asked": // REQUEST: wait until the device was asked for this

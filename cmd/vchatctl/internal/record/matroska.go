@@ -55,6 +55,8 @@ const (
 	cueInterval   = 5000 // ms; the cues of a week then fit into memory
 	seekHeadSize  = 96   // bytes reserved; it takes up to 65
 	trackNumber   = 1
+
+	muxer = "vchat " + api.Version
 )
 
 type ebmlHead struct {
@@ -149,16 +151,13 @@ func (m *matroska) writeHeader(out *bytes.Buffer, first *client.Frame) error {
 	if err != nil {
 		return fmt.Errorf("the first frame: %w", err)
 	}
-	var e ebmlHead
-	e.EBML.Version, e.EBML.ReadVersion, e.EBML.MaxID, e.EBML.MaxSize = 1, 1, 4, 8
-	e.EBML.Type, e.EBML.TypeVersion, e.EBML.TypeRead = "matroska", 4, 2
-	err = marshal(out, &e)
+	err = writeHead(out)
 	m.segment = int64(out.Len())
 	m.seekHead = m.segment
 	out.Write(voidElement(seekHeadSize))
 
 	var i info
-	i.Info.Scale, i.Info.Muxer, i.Info.Writer = 1e6, "vchat "+api.Version, "vchatctl record"
+	i.Info.Scale, i.Info.Muxer, i.Info.Writer = 1e6, muxer, "vchatctl record"
 	i.Info.Date = first.Captured
 	m.info = int64(out.Len())
 	if err == nil {
@@ -167,20 +166,34 @@ func (m *matroska) writeHeader(out *bytes.Buffer, first *client.Frame) error {
 	m.tracks = int64(out.Len())
 	m.duration = m.tracks - 8
 
+	if err == nil {
+		err = writeTracks(out, h, first.Rotate)
+	}
+	return err
+}
+
+// writeHead writes the start of a file, up to the content of the Segment.
+func writeHead(out *bytes.Buffer) error {
+	var e ebmlHead
+	e.EBML.Version, e.EBML.ReadVersion, e.EBML.MaxID, e.EBML.MaxSize = 1, 1, 4, 8
+	e.EBML.Type, e.EBML.TypeVersion, e.EBML.TypeRead = "matroska", 4, 2
+	return marshal(out, &e)
+}
+
+// writeTracks writes the Tracks for frames that are shown turned by rotate
+// degrees clockwise.
+func writeTracks(out *bytes.Buffer, h mjpeg.Info, rotate int) error {
 	var t tracks
 	entry := &t.Tracks.Entry
 	entry.Number, entry.UID, entry.Type, entry.Codec = trackNumber, 1, 1, "V_MJPEG"
 	entry.Video.Interlaced = 2 // progressive
 	entry.Video.Width, entry.Video.Height = uint64(h.Width), uint64(h.Height)
-	if first.Rotate != 0 {
+	if rotate != 0 {
 		// Counterclockwise, from -180 to 180. With EXIF in the frames as well,
 		// some players would rotate them twice.
-		entry.Video.Projection = &projection{Roll: float64((540-first.Rotate)%360 - 180)}
+		entry.Video.Projection = &projection{Roll: float64((540-rotate)%360 - 180)}
 	}
-	if err == nil {
-		err = marshal(out, &t)
-	}
-	return err
+	return marshal(out, &t)
 }
 
 // finish writes the duration and the index. Without them, players have to scan

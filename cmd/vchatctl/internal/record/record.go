@@ -96,10 +96,7 @@ func (r *Recording) Add(f *client.Frame) error {
 	if r.failed {
 		return os.ErrClosed
 	}
-	captured := f.Monotonic
-	if captured == 0 { // an older daemon
-		captured = time.Duration(f.Captured.UnixNano())
-	}
+	captured := captureTime(f)
 	if r.Totals.Frames+r.Totals.Cards == 0 {
 		r.start = captured
 	}
@@ -122,6 +119,14 @@ func (r *Recording) Add(f *client.Frame) error {
 	}
 	r.count(f, at)
 	return nil
+}
+
+// captureTime returns when a frame was captured. Only differences count.
+func captureTime(f *client.Frame) time.Duration {
+	if f.Monotonic != 0 {
+		return f.Monotonic
+	}
+	return time.Duration(f.Captured.UnixNano()) // an older daemon
 }
 
 func (r *Recording) count(f *client.Frame, at time.Duration) {

@@ -38,13 +38,14 @@ type decodeLoop struct {
 	errAt   time.Time // when that frame was received
 }
 
-// newDecodeLoop starts decoding for a place of w by h pixels. Its goroutine
-// defers recoverPanic.
-func newDecodeLoop(ctx context.Context, n *Newest, w, h int, recoverPanic func()) *decodeLoop {
+// newDecodeLoop starts decoding for a place of w by h pixels. With raw, the
+// blocks of coarse frames stay as they are. Its goroutine defers recoverPanic.
+func newDecodeLoop(ctx context.Context, n *Newest, w, h int, raw bool, recoverPanic func()) *decodeLoop {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &decodeLoop{newest: n, free: make(chan *decoded, 2), ready: make(chan *decoded, 1), cancel: cancel}
-	l.free <- &decoded{}
-	l.free <- &decoded{}
+	for range cap(l.free) {
+		l.free <- &decoded{decoder: mjpeg.Decoder{Deblock: !raw}}
+	}
 	l.setSize(w, h)
 	l.wg.Go(func() {
 		defer recoverPanic()

@@ -6,8 +6,12 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"io"
 	"testing"
 	"time"
+
+	"vchat/daemon/client"
+	"vchat/daemon/mjpeg"
 )
 
 // encoded returns a JPEG of w by h pixels.
@@ -73,5 +77,49 @@ func BenchmarkDecode(b *testing.B) {
 	d := &decoded{}
 	for b.Loop() {
 		d.decode(p, 1280, 720)
+	}
+}
+
+// oneFrame is a source of one frame.
+type oneFrame struct {
+	data []byte
+	sent bool
+}
+
+func (s *oneFrame) Next() (client.Frame, error) {
+	if s.sent {
+		return client.Frame{}, io.EOF
+	}
+	s.sent = true
+	return client.Frame{Data: s.data}, nil
+}
+
+func TestDecodeLoop_raw(t *testing.T) {
+	var coarse bytes.Buffer
+	m := image.NewGray(image.Rect(0, 0, 64, 64))
+	for i := range m.Pix {
+		m.Pix[i] = uint8(2*(i%64) + i/64)
+	}
+	if err := jpeg.Encode(&coarse, m, &jpeg.Options{Quality: 10}); err != nil {
+		t.Fatal(err)
+	}
+	frame := func(raw bool) []byte {
+		n := ReadNewest(&oneFrame{data: coarse.Bytes()})
+		defer n.Wait()
+		l := newDecodeLoop(t.Context(), n, 64, 64, raw, func() {})
+		defer l.close()
+		l.show(<-l.ready)
+		return l.frame().Planes.Y
+	}
+	var d mjpeg.Decoder
+	want, err := d.Decode(coarse.Bytes(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(frame(true), want.Y) {
+		t.Error("got a filtered frame with raw, want it as sent")
+	}
+	if bytes.Equal(frame(false), want.Y) {
+		t.Error("got a frame as sent without raw, want its blocks softened")
 	}
 }

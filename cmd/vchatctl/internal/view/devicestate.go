@@ -37,13 +37,26 @@ func (d *deviceState) apply(e api.Event) {
 			s.Pairing = nil
 		}
 		d.pairingSince = time.Now()
-	case e.Event == api.EventCall && e.Call != nil:
+	case e.Call != nil && e.Event != api.EventStats:
 		d.applyCall(*e.Call)
+	case e.Event == api.EventPeerCamera && e.PeerCamera != nil:
+		s.Calls = slices.Clone(s.Calls)
+		for i := range s.Calls {
+			if s.Calls[i].Peer == e.Peer {
+				s.Calls[i].PeerCamera = e.PeerCamera
+			}
+		}
 	case e.Event == api.EventLink && e.Link != nil:
 		s.Calls = slices.Clone(s.Calls)
 		for i := range s.Calls {
 			if s.Calls[i].Peer == e.Peer {
 				s.Calls[i].Link = e.Link
+			}
+		}
+		s.Peers = slices.Clone(s.Peers)
+		for i := range s.Peers {
+			if s.Peers[i].Name == e.Peer {
+				s.Peers[i].Link = *e.Link
 			}
 		}
 	case e.Event == api.EventCamera && e.Camera != nil:

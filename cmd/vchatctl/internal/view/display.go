@@ -32,22 +32,53 @@ type Display interface {
 
 // Input is one action of the user.
 type Input struct {
-	Key     Key  // KeyNone if Resized
-	Rune    rune // for KeyRune
-	Resized bool // resized or uncovered: paint everything again
+	Key     Key     // KeyNone if Resized, or for a pointer
+	Rune    rune    // for KeyRune
+	Text    string  // for KeyPaste
+	Resized bool    // resized or uncovered: paint everything again
+	Pointer Pointer // PointerNone for all other input
 }
+
+// Pointer is what a mouse or a finger did.
+type Pointer struct {
+	Kind   PointerKind
+	X, Y   int  // in pixels of the memory that Next returned last
+	Touch  bool // a finger: it does not move before it presses
+	Clicks int  // for PointerPress: 2 for the second of a double click; else 1
+}
+
+// PointerKind is what a pointer did.
+type PointerKind int
+
+// The kinds. A display sends at most the newest of several moves.
+const (
+	PointerNone    PointerKind = iota
+	PointerMove                // without or with a button pressed
+	PointerPress               // the main button, or a finger
+	PointerRelease             // likewise
+	PointerLeave               // it left the display; X and Y are undefined
+)
 
 // Key is a key that was pressed.
 type Key int
 
 // The keys that viewers know.
 const (
-	KeyNone Key = iota
-	KeyRune     // a character: Input.Rune
+	KeyNone  Key = iota
+	KeyRune      // a character: Input.Rune
+	KeyPaste     // a pasted text, without line feeds: Input.Text
 	KeyEnter
 	KeyEscape
 	KeyBackspace
 	KeyInterrupt // Ctrl-C, or the window's close button
+	KeyF11
+	KeyCtrlQ
+	KeyTab
+	KeyBackTab // Shift-Tab
+	KeyLeft
+	KeyRight
+	KeyUp
+	KeyDown
 )
 
 // A Fullscreener is a Display that can cover the whole screen.

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"vchat/cmd/vchatctl/internal/view/look"
 	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/api"
 	"vchat/daemon/mjpeg"
@@ -17,6 +20,8 @@ const (
 	staleAfter     = time.Second     // age from which a frame is dimmed
 	staleCardAfter = 3 * time.Second // the same for cards, which come once a second
 	lineDuration   = 12 * time.Second
+	endedDuration  = 5 * time.Second // how long an idle viewer shows the end of a call
+	missedDuration = 12 * time.Hour  // how long it shows that a call was missed
 	maxLines       = 4
 	statsInterval  = time.Second
 )
@@ -63,37 +68,62 @@ func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
 	feed, since := s.feed.current()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := render.Overlay{Title: feed, PIP: s.pip != nil && feed != api.Self}
+	o := render.Overlay{Title: feed, PIP: s.pip != nil && feed != api.Self, PIPAt: s.pipAt, State: s.state(feed)}
 	if o.Title == "" {
 		o.Title = "vchat"
 	}
 	if p.Received.Before(since) {
 		p.Received = time.Time{} // it belongs to another feed
 	}
+	s.picture = feed != "" && !p.Received.IsZero() && !p.Card
 	o.PIPStale = pip.stale(now)
+	if o.PIP && pip.Card {
+		o.PIPText = "No picture"
+		if s.device.status.Privacy {
+			o.PIPText = look.CameraOff.Word()
+		}
+	}
 	reason := func() string { return cmp.Or(p.decodeReason(now, since), s.device.staleReason(feed, now)) }
 	switch {
 	case feed == "":
-		o.Blank, o.Notice = true, s.idleNotice(now)
+		o.Blank = true
+		s.idle(&o, now)
 	case p.Received.IsZero():
 		o.Blank, o.Notice = true, reason()
+		o.Name = peerName(feed)
+	case p.Card:
+		// An image of texts, too small to read on a small display. The reason
+		// says the same.
+		o.Blank, o.Name = true, peerName(feed)
+		o.Notice = cmp.Or(reason(), NoPicture(feed))
 	case p.stale(now):
-		o.Stale, o.Headline, o.Notice = true, formatAge(p.age(now))+" old", reason()
+		o.Stale, o.Age, o.Notice = true, "this picture is "+formatAge(p.age(now))+" old", reason()
+	}
+	if o.Notice != "" && (o.State == look.Reconnecting || o.State == look.CameraOff) {
+		o.Headline = o.State.Word()
 	}
 	if peer := s.device.caller(); peer != "" {
-		calling, keys := peer+" is calling", "a answer · d decline"
+		calling, keys := peer+" is calling", cmp.Or(CallsDenied(s.rights), "a answer · d decline")
 		if feed == "" {
-			o.Headline, o.Notice = calling, keys
+			o.Name, o.Headline, o.Notice, o.ShowKeys = peer, calling, keys, true
+			o.Clock, o.Peers, o.Waiting, o.Controls, o.Fade = "", nil, 0, nil, 0
 		} else {
 			o.Banner = calling + ": " + keys
 		}
+	}
+	if feed != api.Self && s.device.daemonUp && (s.device.status.Privacy || s.callAnswered()) {
+		o.Unseen = unseenReason(&s.device.status, now)
+	}
+	if s.controlsShown(now) {
+		s.addControls(&o, feed, now)
 	}
 	s.addPairing(&o, feed == "" && s.device.caller() == "")
 	if s.showStats {
 		o.Info = s.statsLine(now, p)
 	}
 	if s.typing {
-		o.Typing = "message: " + string(s.typed) + "_"
+		o.Typed = string(s.typed)
+		o.Typing, o.Ready, o.ShowKeys = "message: "+o.Typed+"_", s.readyMessages(), true
 	}
 	for _, l := range s.lines {
 		if now.Sub(l.at) < lineDuration {
@@ -101,6 +131,141 @@ func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
 		}
 	}
 	return o
+}
+
+// unseenReason returns why the peer of a call does not see this device, or "".
+func unseenReason(status *api.Status, now time.Time) string {
+	switch {
+	case status.Privacy:
+		return "your camera is off"
+	case status.Camera.State != api.CameraLost && status.Camera.State != api.CameraFailed:
+		return ""
+	}
+	text := LocalReason(status).At(now)
+	if what, ok := strings.CutPrefix(text, ourCamera); ok {
+		return "your camera " + what
+	}
+	return "your camera: " + text
+}
+
+// sentence returns a text that begins with a capital letter, unless it begins
+// with the name of a peer or of a program.
+func (s *Session) sentence(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.device.status.Peers {
+		if strings.HasPrefix(text, p.Name) {
+			return text
+		}
+	}
+	first, n := utf8.DecodeRuneInString(text)
+	if n == 0 || strings.HasPrefix(text, "vchat") {
+		return text
+	}
+	return string(unicode.ToUpper(first)) + text[n:]
+}
+
+// idle shows what a session without a feed waits for: a call that is being
+// made, that has just ended, or any call. The caller holds s.mu.
+func (s *Session) idle(o *render.Overlay, now time.Time) {
+	call := s.shownCall("")
+	o.Notice = s.idleNotice(now)
+	switch {
+	case !s.device.daemonUp:
+		o.Headline = "No connection to vchatd"
+	case call != nil && !answered(call.State):
+		o.Name, o.Waiting = call.Peer, 1+int(now.UnixMilli()/400%3)
+	case call != nil:
+		o.Name = call.Peer
+	case s.endShown(now):
+		o.State, o.Headline, o.Notice = look.Ended, look.Ended.Word(), CardText(s.ended)
+		o.Name = s.ended.Peer
+		if missed(s.ended) {
+			o.Headline = "Missed call"
+		}
+	default:
+		o.Name, o.Clock = s.device.status.Name, now.Local().Format("15:04")
+		o.Peers, o.PeerPage = s.peers(now), s.peerPage
+		o.Controls, o.Fade = s.controls(now), render.Hidden // so that a peer does not move when it is touched
+	}
+}
+
+// addControls shows the controls and, in a call, whom it is with and for how
+// long. The caller holds s.mu.
+func (s *Session) addControls(o *render.Overlay, feed string, now time.Time) {
+	o.Controls, o.Fade = s.controls(now), s.fade(now)
+	o.ShowKeys = o.ShowKeys || now.Before(s.keysUntil) || s.showHelp
+	if s.showHelp {
+		o.Help = s.helpKeys()
+	}
+	o.Caption = s.captionOf(feed, now)
+}
+
+// caption returns the peer and the duration of the call that is shown, or "".
+func (s *Session) caption(now time.Time) string {
+	feed, _ := s.feed.current()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.captionOf(feed, now)
+}
+
+// captionOf returns the caption of a feed. The caller holds s.mu.
+func (s *Session) captionOf(feed string, now time.Time) string {
+	c := s.device.call(feed)
+	switch {
+	case c == nil || !answered(c.State):
+		return ""
+	case c.Answered.IsZero():
+		return c.Peer
+	}
+	return c.Peer + " · " + formatDuration(now.Sub(c.Answered))
+}
+
+// helpKeys returns the keys that the display has. The caller holds s.mu.
+func (s *Session) helpKeys() []render.Key {
+	if !s.noFullscreen {
+		return helpKeys
+	}
+	return slices.DeleteFunc(slices.Clone(helpKeys), func(k render.Key) bool {
+		return k.Key == look.ActionFullscreen.Key()
+	})
+}
+
+// helpKeys are all keys.
+var helpKeys = []render.Key{
+	{Key: "a", Text: "answer"}, {Key: "d", Text: "decline"}, {Key: "h", Text: "hang up"}, {Key: "1 to 9", Text: "call"},
+	{Key: "c", Text: "camera off or on"}, {Key: "Enter", Text: "write a message"}, {Key: "s", Text: "save the picture"},
+	{Key: "p", Text: "my picture"}, {Key: "← ↑ → ↓", Text: "move my picture"}, {Key: "Tab", Text: "next control"},
+	{Key: "f", Text: "full screen"}, {Key: "i", Text: "statistics"}, {Key: "y, n", Text: "answer a pairing"},
+	{Key: "?", Text: "hide the keys"}, {Key: "q", Text: "quit"},
+}
+
+// formatDuration formats the duration of a call as 3:07 or 1:02:03.
+func formatDuration(d time.Duration) string {
+	s := int(max(d, 0).Seconds())
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// state returns what the viewer shows. The caller holds s.mu.
+func (s *Session) state(feed string) look.State {
+	switch call := s.shownCall(feed); {
+	case !s.device.daemonUp:
+		return look.Problem
+	case call == nil && s.device.caller() != "":
+		return look.Ringing
+	case call == nil:
+		return look.Idle
+	case !answered(call.State):
+		return look.Calling
+	case call.State == api.CallResuming || call.Link != nil && call.Link.State == api.LinkDown:
+		return look.Reconnecting
+	case call.PeerCamera != nil && call.PeerCamera.State == "privacy":
+		return look.CameraOff
+	}
+	return look.InCall
 }
 
 // addPairing shows a pairing that waits for a user: in the middle of an idle
@@ -112,6 +277,7 @@ func (s *Session) addPairing(o *render.Overlay, idle bool) {
 	case !ok || !s.device.daemonUp:
 	case idle:
 		o.Headline, o.Notice = cmp.Or(p.Code, p.Title), join(p.Text, p.keys())
+		o.Name, o.Clock, o.Peers, o.Waiting = "", "", nil, 0
 	case p.Code != "":
 		o.Pairing, o.Code = join(p.Text, p.keys()), p.Code
 	default:
@@ -134,7 +300,25 @@ func (s *Session) idleNotice(now time.Time) string {
 			return s.device.staleReason(c.Peer, now)
 		}
 	}
-	return "waiting for calls"
+	if s.ended != nil && missed(s.ended) && now.Sub(s.endedAt) < missedDuration {
+		return "missed call from " + s.ended.Peer + " at " + s.endedAt.Local().Format("15:04")
+	}
+	return cmp.Or(CallsDenied(s.rights), "waiting for calls")
+}
+
+// missed reports whether a call that has ended came in and was not answered,
+// though nobody here declined it.
+func missed(c *api.Call) bool {
+	return c.Direction == api.DirectionIn && c.Answered.IsZero() &&
+		(c.Reason == api.ReasonCancelled || c.Reason == api.ReasonNoAnswer)
+}
+
+// peerName returns the peer of a feed, or "" for this device's own.
+func peerName(feed string) string {
+	if feed == api.Self {
+		return ""
+	}
+	return feed
 }
 
 // statsLine returns frames per second, age, bit rate and size of the frames.

@@ -6,9 +6,9 @@ import (
 	"vchat/daemon/api"
 )
 
-// OnOwnClock replaces the times Since in a status that was just received by
-// times of this program's monotonic clock. Ages computed from them stay right
-// when the clock is set, for example by NTP from 1970 to the present.
+// OnOwnClock replaces the times Since and Answered in a status that was just
+// received by times of this program's monotonic clock. Ages computed from them
+// stay right when the clock is set, for example by NTP from 1970.
 func OnOwnClock(s *api.Status, received time.Time) {
 	setSince(&s.Camera.Since, s.Camera.SinceMS, received)
 	for i := range s.Calls {
@@ -30,13 +30,20 @@ func setTimes(e *api.Event, received time.Time) {
 	if e.Link != nil {
 		setSince(&e.Link.Since, e.Link.SinceMS, received)
 	}
+	if e.PeerCamera != nil {
+		setSince(&e.PeerCamera.Since, e.PeerCamera.SinceMS, received)
+	}
 	if e.Camera != nil {
 		setSince(&e.Camera.Since, e.Camera.SinceMS, received)
 	}
 }
 
 func setCallTimes(c *api.Call, received time.Time) {
+	untilSince := c.Since.Sub(c.Answered)
 	setSince(&c.Since, c.SinceMS, received)
+	if !c.Since.IsZero() && !c.Answered.IsZero() {
+		c.Answered = c.Since.Add(-untilSince)
+	}
 	if c.Link != nil {
 		setSince(&c.Link.Since, c.Link.SinceMS, received)
 	}

@@ -16,6 +16,7 @@ func TestOnOwnClock(t *testing.T) {
 	newCall := func() *api.Call {
 		return &api.Call{
 			Peer: "workshop", State: api.CallActive, Since: at1970, SinceMS: ago.Milliseconds(), Link: new(link),
+			Answered:   at1970.Add(-time.Second),
 			PeerCamera: &api.PeerCamera{State: "lost", Since: at1970, SinceMS: ago.Milliseconds()},
 		}
 	}
@@ -28,6 +29,10 @@ func TestOnOwnClock(t *testing.T) {
 	checkCall := func(c *api.Call) {
 		t.Helper()
 		check("call", c.Since)
+		check("answer of the call", c.Answered)
+		if got := c.Since.Sub(c.Answered); got != time.Second {
+			t.Errorf("got the answer %v before the state, want 1 s", got)
+		}
 		check("link of the call", c.Link.Since)
 		check("camera of the peer", c.PeerCamera.Since)
 	}
@@ -44,7 +49,7 @@ func TestOnOwnClock(t *testing.T) {
 	check("link", d.status.Calls[0].Link.Since)
 	d.apply(api.Event{Event: api.EventCall, Call: newCall()})
 	checkCall(&d.status.Calls[0])
-	if got := d.staleReason("workshop", time.Now()); got != "connection lost 2 min ago; reconnecting" {
+	if got := d.staleReason("workshop", time.Now()); got != "connection to workshop lost 2 min ago; reconnecting" {
 		t.Errorf("got %q, want 2 min", got)
 	}
 

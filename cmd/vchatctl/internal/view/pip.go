@@ -13,21 +13,44 @@ type pip struct {
 	feed   *feed
 }
 
-// togglePIP shows or hides the picture-in-picture.
+// togglePIP shows or hides the picture-in-picture. It can be shown in a call
+// only, but the wish outlasts the call.
 func (s *Session) togglePIP() {
 	s.mu.Lock()
+	refused := !s.showOwn && !s.callAnswered()
+	s.showOwn = !s.showOwn && !refused
+	s.mu.Unlock()
+	if refused {
+		s.addLine("no call: your own picture is shown in a call")
+	}
+	s.updatePIP()
+}
+
+// updatePIP opens or closes this device's feed. Without a call it is closed,
+// and so is the camera: a viewer that waits for calls must not keep it on.
+func (s *Session) updatePIP() {
+	s.mu.Lock()
 	old := s.pip
-	s.pip = nil
-	if old == nil && s.ctx.Err() == nil {
+	switch {
+	case !s.showOwn || !s.callAnswered():
+		s.pip = nil
+	case old == nil && s.ctx.Err() == nil:
 		ctx, cancel := context.WithCancel(s.ctx)
 		f := newFeed(ctx, s.client, func() string { return api.Self }, true)
 		s.pip = &pip{newest: ReadNewest(f), cancel: cancel, feed: f}
+		fallthrough
+	default:
+		old = nil
 	}
 	s.mu.Unlock()
 	if old != nil {
 		old.close()
 	}
 }
+
+// callAnswered reports whether there is an answered call, as far as is known:
+// after a restart the daemon may not have it any more. The caller holds s.mu.
+func (s *Session) callAnswered() bool { return s.device.daemonUp && s.device.connectedPeer() != "" }
 
 func (p *pip) close() {
 	p.cancel()

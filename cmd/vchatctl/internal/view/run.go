@@ -17,8 +17,9 @@ const (
 // Run shows a session on a display until either ends. It returns the error of
 // the display, or that of Session.Err. It closes neither of them.
 //
-//	keys ─▶ goroutine ─▶ Session.Press
+//	keys, clicks ─▶ goroutine ─▶ Session.Press, Session.Do
 //	feed ─▶ decodeLoop (a goroutine) ─▶ run: Next ─▶ paint ─▶ Show
+//	characters without a font ─▶ FindFonts (a goroutine) ─▶ paint
 func Run(ctx context.Context, s *Session, d Display) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -28,6 +29,10 @@ func Run(ctx context.Context, s *Session, d Display) error {
 		repaint: make(chan struct{}, 1),
 	}
 	v.textDisplay, _ = d.(TextDisplay)
+	_, canFullscreen := d.(Fullscreener)
+	s.mu.Lock()
+	s.noFullscreen = !canFullscreen
+	s.mu.Unlock()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
@@ -35,6 +40,18 @@ func Run(ctx context.Context, s *Session, d Display) error {
 		defer cancel()
 		defer s.recoverPanic()
 		v.readInput(ctx)
+	})
+	if d, ok := d.(StateDisplay); ok {
+		wg.Go(func() {
+			defer cancel()
+			defer s.recoverPanic()
+			tellState(ctx, s, d)
+		})
+	}
+	wg.Go(func() {
+		defer cancel()
+		defer s.recoverPanic()
+		v.painter.FindFonts(ctx, func() { notify(v.repaint) })
 	})
 	err := v.run(ctx)
 	v.stop()
@@ -62,9 +79,11 @@ type viewer struct {
 	pipSource  *Newest
 	pipShownAt time.Time
 
-	repaint          chan struct{} // paint everything again
-	toggleFullscreen atomic.Bool
-	displayGone      atomic.Bool
+	repaint     chan struct{} // paint everything again
+	displayGone atomic.Bool
+
+	pressed   render.Target // of the control that a pointer holds; owned by readInput
+	onControl bool          // the last press was on a control; likewise
 }
 
 // readInput passes on keys until the display is gone.
@@ -79,10 +98,10 @@ func (v *viewer) readInput(ctx context.Context) {
 			if in.Resized {
 				notify(v.repaint)
 			}
-			if in.Key != KeyNone && v.session.Press(in) {
-				v.toggleFullscreen.Store(true)
-				notify(v.repaint)
+			if in.Key != KeyNone {
+				v.session.Press(in)
 			}
+			v.point(in.Pointer)
 		case <-ctx.Done():
 			return
 		}
@@ -99,16 +118,16 @@ func (v *viewer) run(ctx context.Context) error {
 		ready      chan *decoded // nil until the size of the display is known
 	)
 	for {
-		if v.toggleFullscreen.Swap(false) {
+		if want := v.session.Fullscreen(); want != fullscreen {
+			fullscreen = want
 			if f, ok := v.display.(Fullscreener); ok {
-				fullscreen = !fullscreen
 				if err := f.SetFullscreen(fullscreen); err != nil {
 					v.session.addLine(err.Error())
 				}
 			}
 		}
 		newPIP := v.updatePIP(ctx)
-		overlay := v.session.Overlay(time.Now(), v.main.displayed(), v.pip.displayed())
+		overlay := v.overlay()
 		if dirty || newPIP || !overlay.Equal(&last) {
 			if err := v.paint(ctx, &last); err != nil {
 				return err
@@ -130,6 +149,22 @@ func (v *viewer) run(ctx context.Context) error {
 	}
 }
 
+// overlay returns what to show besides the frames. A display of texts always
+// has room for whom the call is with.
+func (v *viewer) overlay() render.Overlay {
+	now := time.Now()
+	o := v.session.Overlay(now, v.main.displayed(), v.pip.displayed())
+	if v.textDisplay != nil {
+		if o.Fade == render.Hidden {
+			o.Controls = nil
+		}
+		o.Fade, o.Caption = 0, v.session.caption(now)
+		return o
+	}
+	o.Notice, o.Age, o.Unseen = v.session.sentence(o.Notice), v.session.sentence(o.Age), v.session.sentence(o.Unseen)
+	return o
+}
+
 // paint waits for the display, paints, and stores what it painted in last.
 func (v *viewer) paint(ctx context.Context, last *render.Overlay) error {
 	px, err := v.display.Next(ctx)
@@ -140,14 +175,14 @@ func (v *viewer) paint(ctx context.Context, last *render.Overlay) error {
 		v.aspect = v.textDisplay.Aspect()
 	}
 	if v.main == nil {
-		v.main = newDecodeLoop(ctx, v.session.Newest(), px.W, px.H, v.session.recoverPanic)
+		v.main = newDecodeLoop(ctx, v.session.Newest(), px.W, px.H, v.session.opt.Raw, v.session.recoverPanic)
 	}
 	v.main.setSize(px.W, px.H)
 	if v.pip != nil {
 		v.pip.setSize(px.W/render.PIPDivisor, px.H/render.PIPDivisor)
 	}
 	v.main.poll()
-	overlay := v.session.Overlay(time.Now(), v.main.displayed(), v.pip.displayed())
+	overlay := v.overlay()
 	var pipFrame *render.Frame
 	if v.pip != nil && overlay.PIP {
 		pipFrame = v.pip.frame()
@@ -170,7 +205,7 @@ func (v *viewer) updatePIP(ctx context.Context) bool {
 		}
 		v.pipSource = n
 		if n != nil {
-			v.pip = newDecodeLoop(ctx, n, 1, 1, v.session.recoverPanic)
+			v.pip = newDecodeLoop(ctx, n, 1, 1, v.session.opt.Raw, v.session.recoverPanic)
 		}
 	}
 	if v.pip == nil || time.Since(v.pipShownAt) < pipInterval || !v.pip.poll() {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
 )
@@ -29,7 +30,7 @@ type EndedError struct {
 	Call api.Call // as it ended; State is "" if that is not known
 }
 
-func (e *EndedError) Error() string { return "the feed of " + e.Feed + " has ended" }
+func (e *EndedError) Error() string { return "the call with " + e.Feed + " has ended" }
 
 // Options say what a session shows.
 type Options struct {
@@ -37,6 +38,7 @@ type Options struct {
 	Follow         bool   // wait for calls and for the daemon without a limit
 	SwitchToCaller bool   // without Follow: show the peer when its call is answered
 	ShowStats      bool   // from the start
+	Raw            bool   // show the blocks of coarse frames as they were sent
 
 	// RestartTimeout is how long to wait for a stopped daemon without Follow.
 	// 0 means 30 seconds.
@@ -68,9 +70,24 @@ type Session struct {
 	stats     frameStats
 	typing    bool
 	typed     []rune
+	readyKey  rune       // the key that chose the ready message in typed; 0: none
 	pip       *pip       // nil: hidden
+	showOwn   bool       // show the picture-in-picture while there is a call
 	rights    api.Rights // zero: unknown
 	pairKeyAt time.Time  // the last answer to a pairing
+
+	fullscreen   bool
+	noFullscreen bool // the display cannot
+	showHelp     bool
+	focus        render.Target // of the control that has the keyboard's focus; zero: none
+	focusGiven   time.Time     // when a caller gave the focus to ActionAnswer
+	awakeUntil   time.Time     // until then the controls of a call are shown
+	keysUntil    time.Time     // until then they show their keys
+	pipAt        render.Corner
+	peerPage     int       // how often the user asked for other peers
+	picture      bool      // a frame of the feed is shown
+	ended        *api.Call // the last call that was shown; nil: none, or long ago
+	endedAt      time.Time
 }
 
 // Start starts a session. Without Options.Follow it first opens the feed, and
@@ -89,6 +106,8 @@ func Start(ctx context.Context, c *client.Client, opt Options) (*Session, error)
 			return nil, err
 		}
 	}
+	s.keysUntil = time.Now().Add(controlsDuration)
+	s.awakeUntil = s.keysUntil
 	s.newest = ReadNewest(source{s})
 	s.goGuarded(s.readEvents)
 	s.goGuarded(func() {
@@ -169,8 +188,20 @@ func (s source) Next() (client.Frame, error) {
 
 // callEnded shows why a call ended, or ends the session with it.
 func (s *Session) callEnded(c api.Call) {
-	if s.opt.Follow && (c.EndedBy != api.SideLocal || c.Reason != api.ReasonHungUp) {
-		s.addLine(fmt.Sprintf("call with %s ended: %s", c.Peer, cmp.Or(c.ReasonText, string(c.Reason))))
+	s.mu.Lock()
+	idle := s.shownCall("") == nil
+	if idle {
+		s.ended, s.endedAt = &c, time.Now()
+		s.typing = false // nobody would get the message
+		s.focus = render.Target{}
+	}
+	s.mu.Unlock()
+	if s.opt.Follow && !idle {
+		text := CardText(&c)
+		if !c.Answered.IsZero() { // else it is not taken for the end of the call that is shown
+			text = "call ended: " + text
+		}
+		s.addLine(text)
 	}
 	s.mu.Lock()
 	ended := !s.opt.Follow && s.feedName == c.Peer && s.device.call(c.Peer) == nil
@@ -228,6 +259,7 @@ func (s *Session) readEvents() {
 		s.mu.Lock()
 		s.device.setDaemonUp(false)
 		s.mu.Unlock()
+		s.updatePIP()
 		notify(s.changed)
 		select {
 		case <-time.After(retryInterval):
@@ -266,7 +298,9 @@ func (s *Session) readEventStream(events *client.Events) error {
 		s.mu.Lock()
 		_, pairing := NewPairing(s.device.status.Pairing, s.rights)
 		s.device.setDaemonUp(true)
+		caller := s.device.caller()
 		s.device.apply(e)
+		s.focusAnswer(caller)
 		s.mu.Unlock()
 		if pairing && e.Pairing != nil {
 			s.pairingEnded(e.Pairing)
@@ -281,7 +315,24 @@ func (s *Session) readEventStream(events *client.Events) error {
 			}
 			s.addLine(fmt.Sprintf("%s: %s", sender, e.Text))
 		}
+		if e.Event == api.EventConfig {
+			s.refreshPeers()
+		}
 		s.feed.recheck()
+		s.updatePIP()
 		notify(s.changed)
 	}
+}
+
+// refreshPeers reads the name and the peers again: a new configuration may have
+// others, and no event says which.
+func (s *Session) refreshPeers() {
+	status, err := s.client.Status(s.ctx)
+	if err != nil {
+		return // the stream ends too, or the peers stay as they were
+	}
+	OnOwnClock(&status, time.Now())
+	s.mu.Lock()
+	s.device.status.Name, s.device.status.Peers = status.Name, status.Peers
+	s.mu.Unlock()
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"vchat/cmd/vchatctl/internal/view/look"
 	"vchat/cmd/vchatctl/internal/view/render"
 	"vchat/daemon/api"
 	"vchat/daemon/client"
@@ -76,6 +77,15 @@ func (r *rig) inCall(state api.CallState) api.Call {
 	}
 	r.device.SetCall(c)
 	return c
+}
+
+// viewCall shows a call with workshop, of whose feed there is one frame.
+func (r *rig) viewCall(frame string) {
+	r.t.Helper()
+	r.inCall(api.CallActive)
+	r.start(Options{Feed: "workshop"})
+	r.awaitFrame("workshop", frame)
+	r.awaitText("no picture", notice)
 }
 
 // awaitFrame publishes frames of a feed until the session has one.
@@ -159,10 +169,7 @@ func (r *rig) press(text string) {
 
 func TestSession_survivesRestartOfDaemon(t *testing.T) {
 	r := newRig(t)
-	r.inCall(api.CallActive)
-	r.start(Options{Feed: "workshop"})
-	r.awaitFrame("workshop", "before")
-	r.awaitText("no picture", notice)
+	r.viewCall("before")
 	r.stop()
 	r.awaitText("vchatd stopped", notice)
 	r.serve()
@@ -216,10 +223,7 @@ func TestSession_endsWithItsCall(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
-			r.inCall(api.CallActive)
-			r.start(Options{Feed: "workshop"})
-			r.awaitFrame("workshop", "frame")
-			r.awaitText("no picture", notice)
+			r.viewCall("frame")
 			tt.end(r)
 			var ended *EndedError
 			err := r.awaitEnd()
@@ -258,10 +262,9 @@ func TestSession_followsCalls(t *testing.T) {
 		r.awaitCommand("answer workshop")
 		r.awaitFrame("workshop", "frame")
 		c := r.inCall(api.CallActive)
-		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.ReasonHungUp, "hung up", api.SideRemote
+		c.State, c.Reason, c.ReasonText, c.EndedBy = api.CallEnded, api.ReasonHungUp, "workshop hung up", api.SideRemote
 		r.device.SetCall(c)
-		r.awaitText("waiting for calls", notice)
-		r.awaitText("call with workshop ended: hung up", lines)
+		r.awaitText("Call ended|workshop hung up", notice)
 	}
 	r.press("q")
 	if err := r.awaitEnd(); err != nil {
@@ -282,10 +285,7 @@ func TestSession_switchesToCaller(t *testing.T) {
 func TestSession_Press(t *testing.T) {
 	t.Chdir(t.TempDir())
 	r := newRig(t)
-	r.inCall(api.CallActive)
-	r.start(Options{Feed: "workshop"})
-	r.awaitFrame("workshop", "a frame")
-	r.awaitText("no picture", notice)
+	r.viewCall("a frame")
 
 	// Keys belong to the message until it is sent or discarded.
 	r.press("\nhq\x1b")
@@ -294,8 +294,13 @@ func TestSession_Press(t *testing.T) {
 	r.awaitCommand("say workshop Grüße an älle")
 	r.press("\n  \n")
 
-	if r.Press(Input{Key: KeyRune, Rune: 'x'}) || !r.Press(Input{Key: KeyRune, Rune: 'f'}) {
-		t.Error("x: got full screen, or f: got no full screen")
+	for _, tt := range []struct {
+		keys string
+		want bool
+	}{{"x", false}, {"f", true}, {"f", false}, {"f", true}, {"\x1b", false}, {"\x1b", false}} {
+		if r.press(tt.keys); r.Fullscreen() != tt.want {
+			t.Errorf("key %q: got full screen %v, want %v", tt.keys, r.Fullscreen(), tt.want)
+		}
 	}
 	r.press("i")
 	r.awaitText("fps · ", func(o render.Overlay) string { return o.Info })
@@ -350,6 +355,100 @@ func TestSession_Press(t *testing.T) {
 	}
 }
 
+// A pasted text becomes part of a message, up to its limit, and nothing else.
+func TestSession_paste(t *testing.T) {
+	r := newRig(t)
+	r.viewCall("a frame")
+	r.press("\nsee ")
+	r.Press(Input{Key: KeyPaste, Text: "日本 " + strings.Repeat("h", 2000)})
+	r.press("\n")
+	r.awaitCommand("say workshop see 日本 " + strings.Repeat("h", maxTyped-len("see 12 ")))
+}
+
+// Ready messages are chosen with a digit, by the focus or by a touch; a longer
+// text replaces the choice.
+func TestSession_readyMessages(t *testing.T) {
+	r := newRig(t)
+	r.viewCall("a frame")
+	typing := func() string { return r.overlay().Typing }
+	for _, tt := range []struct {
+		keys, typing string
+		offered      bool
+	}{
+		{"\n", "message: _", true}, {"2", "message: No_", true}, {"\b", "message: _", true},
+		{"5", "message: One moment_", true}, {" ", "message: 5 _", false}, {"3", "message: 5 3_", false},
+		{"\b\b\b", "message: _", true}, {"7", "message: 7_", false}, {"\b4", "message: On my way_", true},
+	} {
+		if r.press(tt.keys); typing() != tt.typing || len(r.overlay().Ready) > 0 != tt.offered {
+			t.Errorf("keys %q: got %q, %d offered; want %q, offered %v",
+				tt.keys, typing(), len(r.overlay().Ready), tt.typing, tt.offered)
+		}
+	}
+	r.press("\n")
+	r.awaitCommand("say workshop On my way")
+
+	r.press("\n")
+	for range 3 {
+		r.Press(Input{Key: KeyTab})
+	}
+	r.press("\n") // the third one has the focus
+	r.awaitCommand("say workshop Thank you")
+
+	r.press("\n")
+	r.Do(look.ActionYes)
+	r.awaitCommand("say workshop Yes")
+	if typing() != "" {
+		t.Errorf("after a ready message: got %q, want nothing typed", typing())
+	}
+	r.Do(look.ActionNo) // nobody writes
+	r.Press(Input{Key: KeyPaste, Text: "q"})
+	if r.Err() != nil || typing() != "" {
+		t.Errorf("pasted without a message being written: got %q, %v; want nothing", typing(), r.Err())
+	}
+	r.press("\n")
+	r.Press(Input{Key: KeyBackTab})
+	r.Press(Input{Key: KeyBackTab})
+	r.press("\n") // Discard has the focus
+	if typing() != "" {
+		t.Errorf("discarded: got %q, want nothing typed", typing())
+	}
+	r.press("\n")
+	r.Press(Input{Key: KeyTab})
+	r.press("x\n") // typing takes the focus away
+	r.awaitCommand("say workshop x")
+	if got := r.device.Commands(); slices.Contains(got, "say workshop No") {
+		t.Errorf("got commands %q, want nothing sent while nobody writes", got)
+	}
+}
+
+// There is nobody to write to before a call is answered.
+func TestSession_Press_nobodyToWriteTo(t *testing.T) {
+	r := newRig(t)
+	r.start(Options{Follow: true})
+	r.awaitText("waiting for calls", notice)
+	expectNone := func(state string) {
+		t.Helper()
+		r.Press(Input{Key: KeyEscape})
+		r.Press(Input{Key: KeyEnter})
+		r.Do(ActionMessage)
+		if got := r.overlay().Typing; got != "" {
+			t.Errorf("%s: got %q, want no message", state, got)
+		}
+	}
+	expectNone("idle")
+	r.ring()
+	r.awaitText("workshop is calling", notice)
+	expectNone("ringing")
+	r.inCall(api.CallRinging)
+	r.awaitText("workshop", func(o render.Overlay) string { return o.Name })
+	expectNone("calling")
+	r.inCall(api.CallActive)
+	r.awaitText("no picture", notice)
+	if r.Do(ActionMessage); r.overlay().Typing == "" {
+		t.Error("in a call: got no message, want one")
+	}
+}
+
 func TestSession_Press_interrupt(t *testing.T) {
 	r := newRig(t)
 	r.start(Options{Feed: api.Self})
@@ -369,5 +468,69 @@ func TestSession_panicEndsIt(t *testing.T) {
 	}
 	if text := err.Error(); !strings.Contains(text, "oh") || !strings.Contains(text, "session_test.go") {
 		t.Errorf("got %v, want the panic and its stack", err)
+	}
+}
+
+// The camera must not stay on when the call is over, or when the daemon has
+// restarted without it. What the user wants holds for the next call.
+func TestSession_ownPictureEndsWithCall(t *testing.T) {
+	r := newRig(t)
+	r.start(Options{Follow: true})
+	r.awaitText("waiting for calls", notice)
+	r.press("p")
+	r.awaitText("no call: your own picture is shown in a call", lines)
+	if r.PIP() != nil {
+		t.Fatal("own picture without a call")
+	}
+	awaitPIP := func(want bool) {
+		t.Helper()
+		for range 3000 {
+			if (r.PIP() != nil) == want && r.overlay().PIP == want {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("own picture: got %v, want %v", !want, want)
+	}
+	c := r.inCall(api.CallActive)
+	r.awaitFrame("workshop", "frame")
+	r.press("p")
+	awaitPIP(true)
+	end := func() {
+		c.State, c.Reason = api.CallEnded, api.ReasonHungUp
+		r.device.SetCall(c)
+	}
+	end()
+	awaitPIP(false)
+	c = r.inCall(api.CallActive)
+	awaitPIP(true)
+	r.stop()
+	awaitPIP(false)
+	end()
+	r.serve()
+	r.awaitText("waiting for calls", notice)
+	awaitPIP(false)
+	c = r.inCall(api.CallActive)
+	awaitPIP(true)
+	r.press("p")
+	awaitPIP(false)
+	end()
+	r.awaitText("waiting for calls", notice)
+	c = r.inCall(api.CallActive)
+	r.awaitFrame("workshop", "another frame")
+	awaitPIP(false)
+}
+
+// A second call that was not answered does not end the call that is shown.
+func TestSession_secondCallerEnds(t *testing.T) {
+	r := newRig(t)
+	r.inCall(api.CallActive)
+	r.start(Options{Follow: true})
+	r.awaitText("no picture", notice)
+	r.device.SetCall(api.Call{ID: "9", Peer: "garden", State: api.CallEnded, Direction: api.DirectionIn,
+		Reason: api.ReasonBusy, ReasonText: "garden called during another call"})
+	r.awaitText("garden called", lines)
+	if got := lines(r.overlay()); got != "garden called during another call" {
+		t.Errorf("got %q, want no word of a call that has ended", got)
 	}
 }

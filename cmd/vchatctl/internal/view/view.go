@@ -3,7 +3,7 @@
 //
 //	vchatd ─ frames ─▶ feed ─▶ Newest ─▶ decodeLoop ─▶ render ─▶ Display
 //	       ─ events ─▶ Session (deviceState) ─▶ Overlay ─▲          │
-//	       ◀ commands ─ Session.Press ◀───────── keys ◀─────────────┘
+//	       ◀ commands ─ Session.Do ◀────── keys, clicks ◀───────────┘
 //
 // A pipe reads Newest itself and writes to an Output.
 //

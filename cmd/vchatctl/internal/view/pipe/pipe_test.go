@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"slices"
 	"testing"
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/client"
 	"vchat/daemon/daemontest/leaktest"
+	"vchat/daemon/mjpeg"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -45,7 +49,7 @@ func TestCopy(t *testing.T) {
 	frames := src.frames
 	n := view.ReadNewest(src)
 	done := make(chan error, 1)
-	go func() { done <- Copy(t.Context(), w, n) }()
+	go func() { done <- Copy(t.Context(), w, n, MJPEG, t.Logf) }()
 	for i, want := range frames {
 		src.token <- struct{}{}
 		got := make([]byte, len(want))
@@ -76,7 +80,7 @@ func TestCopy_jfif(t *testing.T) {
 	src.token <- struct{}{}
 	close(src.token)
 	n := view.ReadNewest(src)
-	if err := Copy(t.Context(), w, n); err != nil {
+	if err := Copy(t.Context(), w, n, MJPEG, t.Logf); err != nil {
 		t.Fatal(err)
 	}
 	n.Wait()
@@ -122,7 +126,7 @@ func TestCopy_ends(t *testing.T) {
 			defer cancel(nil)
 			n := view.ReadNewest(src)
 			done := make(chan error, 1)
-			go func() { done <- Copy(ctx, w, n) }()
+			go func() { done <- Copy(ctx, w, n, MJPEG, t.Logf) }()
 			tt.run(src, r, cancel)
 			if err := <-done; !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
@@ -132,5 +136,139 @@ func TestCopy_ends(t *testing.T) {
 			}
 			n.Wait()
 		})
+	}
+}
+
+// A reader that has stopped gets the frame that was being written, and then
+// only the newest one.
+func TestCopy_stoppedReader(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	src := &frameSource{token: make(chan struct{}), end: io.EOF}
+	for i := range 100 {
+		src.frames = append(src.frames, bytes.Repeat([]byte{byte(i)}, os.Getpagesize()*3/4))
+	}
+	size := len(src.frames[0])
+	n := view.ReadNewest(src)
+	done := make(chan error, 1)
+	go func() { done <- Copy(t.Context(), w, n, MJPEG, t.Logf) }()
+	for range 100 {
+		src.token <- struct{}{}
+	}
+	for frames, _ := n.Totals(); frames < 100; frames, _ = n.Totals() {
+		runtime.Gosched()
+	}
+	got := make(chan []byte, 1)
+	go func() {
+		all, _ := io.ReadAll(r)
+		got <- all
+	}()
+	close(src.token)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	w.Close()
+	n.Wait()
+	all := <-got
+	if len(all) > 4*size || len(all)%size != 0 || all[len(all)-1] != 99 {
+		t.Errorf("got %d frames, the last is %d; want at most 4, and the newest", len(all)/size, all[len(all)-1])
+	}
+}
+
+// A turned camera is turned in the player, too.
+func TestCopy_rotation(t *testing.T) {
+	frame, err := mjpeg.NewEncoder(50).EncodeGrey(nil, make([]byte, 16*16), 16, 16, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		format Format
+		want   string
+		note   string
+	}{
+		{MJPEG, "Exif\x00\x00",
+			"frames are turned by 90 degrees; if ffplay does not turn them, add -vf transpose=1"},
+		{Matroska, "\x76\x75", // ProjectionPoseRoll
+			"frames are turned by 90 degrees; if mpv does not turn them, add --video-rotate=90"},
+	} {
+		t.Run(string(tt.format), func(t *testing.T) {
+			for _, rotate := range []int{0, 90} {
+				r, w, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				n := view.ReadNewest(&turnedFrame{data: frame, rotate: rotate})
+				var notes []string
+				logf := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+				if err := Copy(t.Context(), w, n, tt.format, logf); err != nil {
+					t.Fatal(err)
+				}
+				n.Wait()
+				w.Close()
+				got, err := io.ReadAll(r)
+				if err != nil || len(got) == 0 || bytes.Contains(got, []byte(tt.want)) != (rotate != 0) {
+					t.Errorf("rotated by %d: got %q, %v", rotate, got, err)
+				}
+				var want []string
+				if rotate != 0 {
+					want = []string{tt.note}
+				}
+				if !slices.Equal(notes, want) {
+					t.Errorf("rotated by %d: got notes %q, want %q", rotate, notes, want)
+				}
+			}
+		})
+	}
+}
+
+// turnedFrame returns one frame.
+type turnedFrame struct {
+	data   []byte
+	rotate int
+}
+
+func (s *turnedFrame) Next() (client.Frame, error) {
+	data := s.data
+	if s.data = nil; data == nil {
+		return client.Frame{}, io.EOF
+	}
+	return client.Frame{Data: data, Rotate: s.rotate, Monotonic: 1}, nil
+}
+
+// A rotation is told once, and again when it changes: by `--follow` to another
+// camera, or by a reload.
+func TestRotation_change(t *testing.T) {
+	const again = "; start the player again"
+	for _, tt := range []struct {
+		format  Format
+		degrees []int
+		want    []string
+	}{
+		{MJPEG, []int{0, 0}, []string{"", ""}},
+		{MJPEG, []int{180, 180, 270, 0, 0}, []string{
+			"frames are turned by 180 degrees; if ffplay does not turn them, add -vf hflip,vflip", "",
+			"frames are turned by 270 degrees; if ffplay does not turn them, add -vf transpose=2",
+			"frames are no longer turned", "",
+		}},
+		{Matroska, []int{270, 270, 180, 0, 270}, []string{
+			"frames are turned by 270 degrees; if mpv does not turn them, add --video-rotate=270", "",
+			"frames are turned by 180 degrees" + again,
+			"frames are no longer turned" + again,
+			"frames are turned by 270 degrees; if mpv does not turn them, add --video-rotate=270",
+		}},
+		{Matroska, []int{0, 90, 0}, []string{
+			"", "frames are turned by 90 degrees" + again, "frames are no longer turned",
+		}},
+	} {
+		r := rotation{format: tt.format}
+		for i, degrees := range tt.degrees {
+			if got := r.change(degrees); got != tt.want[i] {
+				t.Errorf("%s, %v, frame %d: got %q, want %q", tt.format, tt.degrees, i, got, tt.want[i])
+			}
+		}
 	}
 }

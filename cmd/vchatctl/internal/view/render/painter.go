@@ -5,6 +5,8 @@ import (
 	"image"
 	"runtime"
 	"sync"
+
+	"vchat/cmd/vchatctl/internal/view/look"
 )
 
 // Painter paints frames and an overlay. It is not safe for concurrent use. It
@@ -15,42 +17,62 @@ type Painter struct {
 	main         layer
 	pip          layer
 	layers       []*layer // bottom to top
-	lines        []textLine
+	pipFrame     shape    // behind the picture-in-picture; rect is empty without one
+	shapes       []shape  // above the layers, bottom to top
+	blocks       []textBlock
+	kept         []Control
+	masks        *masks
+	layout       layout
 	bands        []band
+	behind       uint32 // the color where there is no frame
+
+	hitsMu sync.Mutex
+	hits   []hit // the controls that were painted last
+
+	newHits []hit // those that are being painted
 }
 
 // band is the working memory of a goroutine that paints some of the rows.
 type band struct {
 	row     []byte
+	under   []byte // what shows at the round corners of the picture-in-picture
 	scalers [2]rowScaler
 }
 
 // NewPainter returns a painter. Each goroutine of Paint defers recoverPanic.
 func NewPainter(recoverPanic func()) *Painter {
-	return &Painter{text: newTextRenderer(), recoverPanic: recoverPanic}
+	return &Painter{text: newTextRenderer(), masks: newMasks(), recoverPanic: recoverPanic}
 }
 
 // minBandRows is how many rows make starting a goroutine worthwhile.
 const minBandRows = 64
 
-// Paint fills px. It shows main in the middle, pip in the lower right corner
-// and, if drawText is set, the texts of o. Either frame may be nil. A pixel of
-// the display is aspect times as high as it is wide.
+// Paint fills px. It shows main in the middle, pip mirrored in a corner where
+// it covers no text and, if drawText is set, the texts of o. Either frame may
+// be nil. A pixel of the display is aspect times as high as it is wide.
 func (p *Painter) Paint(px Pixels, main, pip *Frame, aspect float64, o *Overlay, drawText bool) {
 	if px.W < 1 || px.H < 1 {
 		return
 	}
-	p.layers, p.lines = p.layers[:0], p.lines[:0]
+	p.layers, p.shapes = p.layers[:0], p.shapes[:0]
+	p.behind, p.pipFrame = 0, shape{}
+	p.text.refresh()
 	if main != nil && !o.Blank {
 		w, h := uprightSize(main)
 		p.addLayer(&p.main, main, fit(w, h, image.Rect(0, 0, px.W, px.H), aspect), o.Stale)
 	}
+	size := image.Point{}
 	if pip != nil {
 		w, h := uprightSize(pip)
-		p.addLayer(&p.pip, pip, pipRect(w, h, px, aspect), o.PIPStale)
+		size = pipSize(w, h, px, aspect)
 	}
-	if drawText {
-		p.layoutText(px, o)
+	if !drawText { // the display shows the texts itself
+		o = &Overlay{PIPAt: o.PIPAt, PIPStale: o.PIPStale, PIPText: o.PIPText}
+	} else if o.Blank {
+		p.behind = uint32(look.Background)
+	}
+	if r := p.layoutOverlay(px, o, len(p.layers) > 0, size); pip != nil && o.PIPText == "" {
+		p.addLayer(&p.pip, pip, r, o.PIPStale)
 	}
 	n := max(1, min(runtime.GOMAXPROCS(0), px.H/minBandRows))
 	for len(p.bands) < n {
@@ -125,20 +147,32 @@ func (p *Painter) paintRows(px Pixels, b *band, y0, y1 int) {
 			covered = r.Min.X == 0 && r.Max.X == px.W && y >= r.Min.Y && y < r.Max.Y
 		}
 		if !covered {
-			clear(row)
+			fill(row, p.behind)
 		}
 		for i, l := range p.layers {
+			if l == &p.pip {
+				p.pipFrame.blend(row, y)
+			}
 			if y < l.rect.Min.Y || y >= l.rect.Max.Y {
 				continue
 			}
 			part := row[4*l.rect.Min.X : 4*l.rect.Max.X]
+			if l == &p.pip {
+				b.under = append(b.under[:0], part...)
+			}
 			b.scalers[i].row(l, y-l.rect.Min.Y, part)
+			if l == &p.pip {
+				mirror(part) // as in a mirror: people look at their own picture
+			}
 			if l.stale {
 				dim(part)
 			}
+			if l == &p.pip {
+				l.round(part, b.under, y)
+			}
 		}
-		for i := range p.lines {
-			p.lines[i].blend(row, y)
+		for i := range p.shapes {
+			p.shapes[i].blend(row, y)
 		}
 		if !inPlace {
 			convertRow(px.Pix[y*px.Stride:], row, px.Format)
@@ -152,13 +186,16 @@ func (p *Painter) inPlace(px Pixels, y int) bool {
 	if px.Format != BGRX {
 		return false
 	}
+	if y >= p.pipFrame.rect.Min.Y && y < p.pipFrame.rect.Max.Y {
+		return false
+	}
 	for i, l := range p.layers {
 		if l.stale || i > 0 && y >= l.rect.Min.Y && y < l.rect.Max.Y {
 			return false
 		}
 	}
-	for i := range p.lines {
-		if r := p.lines[i].background; y >= r.Min.Y && y < r.Max.Y {
+	for i := range p.shapes {
+		if r := p.shapes[i].rect; y >= r.Min.Y && y < r.Max.Y {
 			return false
 		}
 	}
@@ -176,13 +213,55 @@ func (p *Painter) unscaledRows(px Pixels, y, y1 int) int {
 		return 0
 	}
 	end := min(y1, rect.Max.Y)
+	if !p.pipFrame.rect.Empty() {
+		end = endBefore(p.pipFrame.rect, y, end)
+	}
 	for _, l := range p.layers[1:] {
 		end = endBefore(l.rect, y, end)
 	}
-	for i := range p.lines {
-		end = endBefore(p.lines[i].background, y, end)
+	for i := range p.shapes {
+		end = endBefore(p.shapes[i].rect, y, end)
 	}
 	return max(0, end-y)
+}
+
+// fill fills a row with a color.
+func fill(row []byte, c uint32) {
+	if c == 0 {
+		clear(row)
+		return
+	}
+	for i := 0; i+4 <= len(row); i += 4 {
+		binary.LittleEndian.PutUint32(row[i:], c)
+	}
+}
+
+// round gives a row of a layer round corners, outside of which shows under.
+func (l *layer) round(part, under []byte, y int) {
+	if l.corner == nil {
+		return
+	}
+	r := l.corner.Rect.Dx()
+	line := min(y-l.rect.Min.Y, l.rect.Max.Y-1-y)
+	if line >= r {
+		return
+	}
+	for i, alpha := range l.corner.Pix[line*l.corner.Stride:][:r] {
+		for _, at := range [...]int{4 * i, len(part) - 4*(i+1)} {
+			c := binary.LittleEndian.Uint32(part[at:])
+			copy(part[at:at+4], under[at:])
+			blendPixel(part[at:], c, uint32(alpha))
+		}
+	}
+}
+
+// mirror reverses the pixels of a row.
+func mirror(row []byte) {
+	for i, j := 0, len(row)-4; i < j; i, j = i+4, j-4 {
+		a, b := binary.LittleEndian.Uint32(row[i:]), binary.LittleEndian.Uint32(row[j:])
+		binary.LittleEndian.PutUint32(row[i:], b)
+		binary.LittleEndian.PutUint32(row[j:], a)
+	}
 }
 
 // endBefore shortens the rows from y to end so that they do not touch r.

@@ -195,13 +195,16 @@ func TestPaint_staleFrameIsDimmed(t *testing.T) {
 
 func TestPaint_pictureInPicture(t *testing.T) {
 	main := decodedFor(t, encoded(t, 64, 48, solid(color.RGBA{255, 0, 0, 255})), 0, 400, 300)
-	own := decodedFor(t, encoded(t, 64, 48, solid(color.RGBA{0, 255, 0, 255})), 0, 100, 75)
+	halves := func(x, _ int) color.Color {
+		return [...]color.Color{color.RGBA{0, 255, 0, 255}, color.RGBA{0, 0, 255, 255}}[x/32]
+	}
+	own := decodedFor(t, encoded(t, 64, 48, halves), 0, 100, 75)
 	px := pixels(400, 300, BGRX, 0)
 	NewPainter(noRecover).Paint(px, main, own, 1, &Overlay{PIP: true}, true)
 	for _, tt := range []struct {
 		x, y int
 		want string
-	}{{200, 100, "R"}, {395, 298, "R"}, {340, 250, "G"}, {280, 250, "R"}, {340, 200, "R"}} {
+	}{{200, 100, "R"}, {397, 298, "R"}, {310, 250, "B"}, {380, 250, "G"}, {280, 250, "R"}, {340, 200, "R"}} {
 		if got := colorAt(px, tt.x, tt.y); got != tt.want {
 			t.Errorf("at %d,%d: got %s, want %s", tt.x, tt.y, got, tt.want)
 		}
@@ -218,10 +221,10 @@ func TestPaint_placesText(t *testing.T) {
 	}{
 		{"notice", Overlay{Notice: "camera lost 4 s ago"}, image.Rect(180, 200, 460, 280)},
 		{"headline", Overlay{Headline: "4 s old", Notice: "why"}, image.Rect(240, 180, 400, 300)},
-		{"banner", Overlay{Banner: "kitchen is calling"}, image.Rect(180, 0, 460, 60)},
-		{"statistics", Overlay{Info: "30 fps"}, image.Rect(0, 0, 100, 60)},
-		{"lines", Overlay{Lines: []string{"kitchen: Grüße"}, Typing: "message: _"}, image.Rect(0, 400, 200, 480)},
-		{"too many messages", Overlay{Lines: slices.Repeat([]string{"x"}, 100)}, image.Rect(0, 230, 60, 480)},
+		{"banner", Overlay{Banner: "kitchen is calling"}, image.Rect(180, 0, 460, 70)},
+		{"statistics", Overlay{Info: "30 fps"}, image.Rect(0, 0, 110, 60)},
+		{"lines", Overlay{Lines: []string{"kitchen: Grüße"}, Typing: "message: _"}, image.Rect(0, 360, 640, 480)},
+		{"too many messages", Overlay{Lines: slices.Repeat([]string{"x"}, 100)}, image.Rect(0, 230, 50, 480)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			px := pixels(640, 480, BGRX, 0)

@@ -8,9 +8,12 @@
 //   - A frame keeps its aspect ratio.
 //   - Every pixel is written, so old contents of the memory do not show.
 //   - It writes nothing between the end of a row and the next stride.
+//   - Any text and any font file costs bounded time and memory. A broken font
+//     shows nothing, or something wrong.
 //
 // Goroutines: Paint splits the rows into bands, one goroutine each, and returns
-// when all of them have finished.
+// when all of them have finished. FindFonts reads fonts in a goroutine of the
+// caller, so that Paint does not wait for files.
 package render
 
 import "vchat/daemon/mjpeg"

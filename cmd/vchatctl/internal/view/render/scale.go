@@ -12,18 +12,21 @@ import (
 //
 //	planes ─▶ source lines ─▶ scaled to the layer's width ─▶ blended to a row
 //
-// set converts the whole frame first if it is rotated, or at least twice as
-// large as its place.
+// An enlarger does that for a frame that is smaller than its place and not
+// rotated. set converts the whole frame first if it is rotated, or at least
+// twice as large as its place.
 type layer struct {
 	rect    image.Rectangle // on the display
 	stale   bool            // dim it
+	corner  *image.Alpha    // the upper left one, if they are round
 	planes  *mjpeg.Planes   // the source; nil if it is pix
 	pix     []byte          // the source as BGRX, w by h pixels
 	w, h    int             // size of the source
 	scratch []byte
 
-	columns []columnSample // one for each column of rect
-	scaling [2]int         // source and target width of columns
+	enlargement enlargement    // if the frame is smaller than rect
+	columns     []columnSample // otherwise: one for each column of rect
+	scaling     [2]int         // source and target width of columns
 }
 
 // set prepares the layer to show a frame at rect.
@@ -31,6 +34,10 @@ func (l *layer) set(p *mjpeg.Planes, rotate int, rect image.Rectangle) {
 	l.rect, l.planes, l.w, l.h = rect, p, p.W, p.H
 	if rotate != 0 || l.w >= 2*rect.Dx() || l.h >= 2*rect.Dy() {
 		l.convert(rotate)
+	}
+	if l.enlarged() {
+		l.enlargement.set(l.planes, rect.Dx())
+		return
 	}
 	if l.scaling == [2]int{l.w, rect.Dx()} {
 		return
@@ -51,8 +58,12 @@ func (l *layer) unscaled() bool {
 // samplePos returns where the middle of pixel x of m lies among n source
 // pixels: between pixels i and i+1, the latter weighted with weight/256. Pixel
 // i+1 exists unless n is 1.
-func samplePos(x, m, n int) (i, weight int) {
-	p := max(0, (256*int64(2*x+1)*int64(n)-256*int64(m))/int64(2*m)) // large frames overflow 32 bits
+func samplePos(x, m, n int) (i, weight int) { return between(int64(2*x+1)*int64(n), int64(2*m), n) }
+
+// between does the same for the position num/den, counted from the left edge of
+// the first pixel. Large frames need 64 bits.
+func between(num, den int64, n int) (i, weight int) {
+	p := max(0, (256*num-128*den)/den)
 	i, weight = int(p>>8), int(p&255)
 	if i >= n-1 {
 		return max(0, n-2), 256
@@ -151,16 +162,25 @@ type rowScaler struct {
 	rawLines int    // … and how many
 
 	part mjpeg.Planes // scratch: some lines of the source
+
+	enlarger enlarger
 }
 
 // rawLinesPerCall is how many source lines are converted at a time.
 const rawLinesPerCall = 16
 
 // reset drops cached lines: they belong to an older frame.
-func (s *rowScaler) reset() { s.scaledLine, s.rawLines = [2]int{-1, -1}, 0 }
+func (s *rowScaler) reset() {
+	s.scaledLine, s.rawLines = [2]int{-1, -1}, 0
+	s.enlarger.reset()
+}
 
 // row writes row y of a layer, counted from its top, to dst.
 func (s *rowScaler) row(l *layer, y int, dst []byte) {
+	if l.enlarged() {
+		s.enlarger.row(l, y, dst)
+		return
+	}
 	i, weight := samplePos(y, l.rect.Dy(), l.h)
 	if weight == 0 || l.h == 1 {
 		copy(dst, s.scaledSource(l, i))
@@ -232,8 +252,8 @@ const byteLanes = 0x00FF00FF00FF00FF
 // are the weight of the pixel to the right, out of 256.
 type columnSample uint32
 
-// scaleLine scales a line. It computes a<<8 + (b-a)*weight for the four
-// channels of a pixel at once.
+// scaleLine scales a line. It computes a<<8 + (b-a)*weight, rounded, for the
+// four channels of a pixel at once.
 func scaleLine(dst, src []byte, columns []columnSample) {
 	if len(src) < 8 { // a single pixel
 		for i := range columns {
@@ -245,7 +265,7 @@ func scaleLine(dst, src []byte, columns []columnSample) {
 		v := binary.LittleEndian.Uint64((*[8]byte)(src[s>>9:])[:])
 		even, odd := v&byteLanes, v>>8&byteLanes
 		a, b := even&(1<<32-1)|odd<<32, even>>32|odd&^(1<<32-1)
-		a = (a<<8 + (b-a)*uint64(s&511)) >> 8 & byteLanes
+		a = (a<<8 + (b-a)*uint64(s&511) + 128*laneOnes) >> 8 & byteLanes
 		binary.LittleEndian.PutUint32((*[4]byte)(dst[4*i:])[:], uint32(a)|uint32(a>>24))
 	}
 }
@@ -258,12 +278,12 @@ func blendLines(dst, a, b []byte, weight uint64) {
 	for i := 0; i < n; i += 8 {
 		p, q := binary.LittleEndian.Uint64((*[8]byte)(a[i:])[:]), binary.LittleEndian.Uint64((*[8]byte)(b[i:])[:])
 		even, odd := p&byteLanes, p>>8&byteLanes
-		even = (even<<8 + (q&byteLanes-even)*weight) >> 8 & byteLanes
-		odd = (odd<<8 + (q>>8&byteLanes-odd)*weight) &^ byteLanes
+		even = (even<<8 + (q&byteLanes-even)*weight + 128*laneOnes) >> 8 & byteLanes
+		odd = (odd<<8 + (q>>8&byteLanes-odd)*weight + 128*laneOnes) &^ byteLanes
 		binary.LittleEndian.PutUint64((*[8]byte)(dst[i:])[:], even|odd)
 	}
 	for i := n; i < len(dst); i++ {
-		dst[i] = byte((uint64(a[i])*(256-weight) + uint64(b[i])*weight) >> 8)
+		dst[i] = byte((uint64(a[i])*(256-weight) + uint64(b[i])*weight + 128) >> 8)
 	}
 }
 

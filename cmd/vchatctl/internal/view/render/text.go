@@ -1,99 +1,87 @@
 package render
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"strings"
+	"sync"
+	"unicode"
 
-	"golang.org/x/image/font"
+	"github.com/go-text/typesetting/bidi"
+	"github.com/go-text/typesetting/font"
+	"github.com/go-text/typesetting/harfbuzz"
+	"github.com/go-text/typesetting/segmenter"
+	"github.com/go-text/typesetting/shaping"
 	"golang.org/x/image/font/gofont/gobold"
-	"golang.org/x/image/font/opentype"
-	"golang.org/x/image/font/sfnt"
-	"golang.org/x/image/math/fixed"
+	"golang.org/x/image/font/gofont/goregular"
+	"golang.org/x/text/unicode/norm"
 )
 
 // textRenderer renders lines of text. It caches them between two calls of
 // evict, because most text stays the same for many frames.
+//
+// It renders in the Go fonts, which have Latin, Greek and Cyrillic, and other
+// characters in the fonts of the system:
+//
+//	text ─▶ clean ─▶ shape: direction, script, font, glyphs ─▶ wrap ─▶ draw
 type textRenderer struct {
-	font  *opentype.Font
-	faces map[int]font.Face // by pixels per em
-	buf   sfnt.Buffer
+	bundled [2]*font.Face // regular and bold
+	system  *systemFonts
+	faces   map[*font.Font]*font.Face // of the system
 
+	shaper    shaping.HarfbuzzShaper
+	runs      shaping.Segmenter
+	paragraph bidi.Paragraph
+	breaks    segmenter.Segmenter
+
+	version          uint64 // of system: that of the caches
 	lines, usedLines map[lineKey]*image.Alpha
-	wraps, usedWraps map[wrapKey][]string
+	wraps, usedWraps map[wrapKey]wrapped
+}
+
+// textStyle is the size and the weight of text.
+type textStyle struct {
+	em   int // pixels per em
+	bold bool
 }
 
 type lineKey struct {
 	text string
-	em   int
+	textStyle
 }
 
-type wrapKey struct {
-	text      string
-	em, width int
-}
-
-// maxFaces bounds the cache: resizing a window goes through many font sizes.
-const maxFaces = 8
-
-// newTextRenderer renders in Go Bold, which has Latin, Greek and Cyrillic.
-// Other letters become '?'.
 func newTextRenderer() *textRenderer {
-	f, err := opentype.Parse(gobold.TTF)
-	if err != nil {
-		panic(fmt.Errorf("render: parse the embedded font: %w", err)) // a constant, like the pattern of MustCompile
-	}
-	return &textRenderer{
-		font: f, faces: map[int]font.Face{},
+	r := &textRenderer{
+		system: newSystemFonts(), faces: map[*font.Font]*font.Face{},
 		lines: map[lineKey]*image.Alpha{}, usedLines: map[lineKey]*image.Alpha{},
-		wraps: map[wrapKey][]string{}, usedWraps: map[wrapKey][]string{},
+		wraps: map[wrapKey]wrapped{}, usedWraps: map[wrapKey]wrapped{},
 	}
+	for i, f := range bundledFonts() {
+		r.bundled[i] = font.NewFace(f)
+	}
+	return r
 }
 
-func (r *textRenderer) face(em int) font.Face {
-	if f := r.faces[em]; f != nil {
-		return f
-	}
-	if len(r.faces) >= maxFaces {
-		clear(r.faces)
-	}
-	f, err := opentype.NewFace(r.font, &opentype.FaceOptions{Size: float64(em), DPI: 72, Hinting: font.HintingFull})
-	if err != nil {
-		panic(fmt.Errorf("render: scale the embedded font: %w", err))
-	}
-	r.faces[em] = f
-	return f
-}
-
-// replaceMissing replaces runes that have no glyph in the font.
-func (r *textRenderer) replaceMissing(text string) string {
-	return strings.Map(func(c rune) rune {
-		if i, err := r.font.GlyphIndex(&r.buf, c); err != nil || i == 0 {
-			return '?'
+// bundledFonts are the Go fonts: regular and bold.
+var bundledFonts = sync.OnceValue(func() (fonts [2]*font.Font) {
+	for i, data := range [...][]byte{goregular.TTF, gobold.TTF} {
+		f, err := font.ParseTTF(bytes.NewReader(data))
+		if err != nil {
+			panic(fmt.Errorf("render: parse the embedded font: %w", err)) // a constant, like the pattern of MustCompile
 		}
-		return c
-	}, text)
-}
-
-// line returns the mask of a line of text, em pixels per em.
-func (r *textRenderer) line(text string, em int) *image.Alpha {
-	key := lineKey{text, em}
-	m := r.lines[key]
-	if m == nil {
-		m = r.draw(r.replaceMissing(text), em)
-		r.lines[key] = m
+		fonts[i] = f.Font
 	}
-	r.usedLines[key] = m
-	return m
-}
+	return fonts
+})
 
-func (r *textRenderer) draw(text string, em int) *image.Alpha {
-	f := r.face(em)
-	ascent, descent := f.Metrics().Ascent, f.Metrics().Descent
-	m := image.NewAlpha(image.Rect(0, 0, max(1, font.MeasureString(f, text).Ceil()), (ascent + descent).Ceil()))
-	d := font.Drawer{Dst: m, Src: image.Opaque, Face: f, Dot: fixed.Point26_6{Y: ascent}}
-	d.DrawString(text)
-	return m
+// refresh drops cached text if other fonts were found since.
+func (r *textRenderer) refresh() {
+	if v := r.system.version.Load(); v != r.version {
+		r.version = v
+		clear(r.lines)
+		clear(r.wraps)
+	}
 }
 
 // evict drops cached text that was not used since the last call.
@@ -104,52 +92,87 @@ func (r *textRenderer) evict() {
 	clear(r.usedWraps)
 }
 
-// wrap splits a text between words into lines of at most width pixels. It also
-// splits wider words. The result is cached: a message may have 2000 letters and
-// is laid out for each frame.
-func (r *textRenderer) wrap(text string, em, width int) []string {
-	key := wrapKey{text, em, width}
-	lines, ok := r.wraps[key]
-	if !ok {
-		lines = r.split(text, em, width)
-		r.wraps[key] = lines
+// line returns the mask of a line of text.
+func (r *textRenderer) line(text string, style textStyle) *image.Alpha {
+	key := lineKey{text, style}
+	m := r.lines[key]
+	if m == nil {
+		m = r.draw(r.shape(r.clean(text), style), style)
+		r.lines[key] = m
 	}
-	r.usedWraps[key] = lines
-	return lines
+	r.usedLines[key] = m
+	return m
 }
 
-func (r *textRenderer) split(text string, em, width int) []string {
-	f := r.face(em)
-	var lines []string
-	for _, word := range strings.Fields(text) {
-		word = r.replaceMissing(word)
-		last := len(lines) - 1
-		if last >= 0 && prefixLen(f, lines[last]+" "+word, width) == len(lines[last])+1+len(word) {
-			lines[last] += " " + word
+// searching stands for characters whose font is being looked for.
+const searching = "…"
+
+// clean returns a text with only characters that can be drawn. It replaces an
+// emoji that no font has by its name, and other characters by a note that names
+// their script, which is what somebody has to install a font for.
+func (r *textRenderer) clean(text string) string {
+	plain := true
+	for _, c := range text {
+		plain = plain && c >= ' ' && c < 0x7f
+	}
+	if plain {
+		return text
+	}
+	var b strings.Builder
+	joined := false // the character before is a joiner after an emoji
+	missing := ""   // the script of the characters before, if it has no font
+	noted := ""     // the last script with a note: one is enough
+	last := rune(0) // the last character written as it is
+	for _, c := range norm.NFC.String(text) {
+		if harfbuzz.IsDefaultIgnorable(c) || c == keycap {
+			joined = joined || c == zeroWidthJoiner && !unicode.In(last, unicode.L, unicode.M)
+			if missing == "" && isControl(c, last) {
+				b.WriteRune(c)
+			}
 			continue
 		}
-		for word != "" {
-			n := prefixLen(f, word, width)
-			lines, word = append(lines, word[:n]), word[n:]
+		drawn, known := r.has(c)
+		if missing != "" && (unicode.IsSpace(c) || isMark(c) ||
+			!drawn && !isEmoji(c) && (!known || scriptOf(c) == missing)) {
+			continue
 		}
+		if missing != "" {
+			b.WriteByte(' ')
+		}
+		missing, last = "", c
+		switch {
+		case unicode.IsSpace(c):
+			b.WriteByte(' ')
+		case isEmoji(c) && joined: // part of the emoji before
+		case drawn:
+			b.WriteRune(c)
+		case isEmoji(c):
+			b.WriteString(emojiName(c))
+		case !known:
+			missing = searching
+			b.WriteString(searching)
+		case isMark(c):
+		default:
+			if missing = scriptOf(c); missing != "" && missing != noted {
+				b.WriteString("[no font for " + missing + "]")
+				noted = missing
+			} else {
+				b.WriteByte('?')
+			}
+		}
+		joined = false
 	}
-	return lines
+	return b.String()
 }
 
-// prefixLen returns the length in bytes of the longest prefix that is at most
-// width pixels wide, but at least one rune. Its cost depends on the prefix, not
-// on the length of the text.
-func prefixLen(f font.Face, text string, width int) int {
-	prefixWidth, previous := fixed.Int26_6(0), rune(0)
-	for i, c := range text {
-		if i > 0 {
-			prefixWidth += f.Kern(previous, c)
-		}
-		advance, _ := f.GlyphAdvance(c)
-		if prefixWidth += advance; i > 0 && prefixWidth.Ceil() > width {
-			return i
-		}
-		previous = c
+// has reports whether a font has a character, and whether that is known yet.
+func (r *textRenderer) has(c rune) (drawn, known bool) {
+	if unicode.IsSpace(c) || unicode.IsControl(c) {
+		return false, true
 	}
-	return len(text)
+	if _, ok := r.bundled[0].NominalGlyph(c); ok {
+		return true, true
+	}
+	f, known := r.system.find(c)
+	return f != nil, known
 }

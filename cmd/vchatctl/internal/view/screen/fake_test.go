@@ -29,6 +29,9 @@ type fakeKernel struct {
 	noUevents bool
 	mappings  int
 	files     int
+	idle      time.Duration // Options.Idle
+	devices   map[string]*fakeInput
+	inputUps  chan struct{} // made in the test's bubble
 }
 
 // fakeCard has one CRTC and one encoder for each connector.
@@ -146,11 +149,11 @@ func (k *fakeKernel) open(path string) (card, error) {
 	return f, nil
 }
 
-func (k *fakeKernel) hotplugs() (<-chan struct{}, func()) {
+func (k *fakeKernel) hotplugs() (<-chan struct{}, <-chan struct{}, func()) {
 	if k.noUevents {
-		return nil, func() {}
+		return nil, nil, func() {}
 	}
-	return k.plugs, func() {}
+	return k.plugs, k.inputUps, func() {}
 }
 
 // fakeFile implements card.
@@ -226,6 +229,9 @@ func (f *fakeFile) setCRTC(set uapi.CRTC, connectors []uint32) error {
 	switch {
 	case c.master != f:
 		return unix.EACCES
+	case set.FB == 0 && set.ModeValid == 0 && len(connectors) == 0: // off
+		*c.crtcs[set.ID-30] = set
+		return nil
 	case c.memory[set.FB] == nil && set.FB != textFB:
 		return unix.ENOENT
 	case len(connectors) != 1:
@@ -279,7 +285,7 @@ func (f *fakeFile) flip(p *uapi.PageFlip) error {
 		return unix.EACCES
 	case f.pending:
 		return unix.EBUSY
-	case c.memory[p.FB] == nil || p.Flags != uapi.PageFlipEvent:
+	case c.memory[p.FB] == nil || p.Flags != uapi.PageFlipEvent || c.crtcs[p.CRTC-30].FB == 0:
 		return unix.EINVAL
 	}
 	f.pending = true

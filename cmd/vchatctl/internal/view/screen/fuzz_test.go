@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"vchat/cmd/vchatctl/internal/view"
@@ -77,6 +78,55 @@ func FuzzChooseMode(f *testing.F) {
 				sameAspect(m, got) {
 				t.Fatalf("got %dx%d, want %dx%d", got.HDisplay, got.VDisplay, m.HDisplay, m.VDisplay)
 			}
+		}
+	})
+}
+
+// FuzzPointerDecoder decodes the events of an input device, in two reads. Each
+// report has places within the device, and after any events and the loss of
+// some, a touch works.
+func FuzzPointerDecoder(f *testing.F) {
+	f.Add(events(finger(0, 7, 100, 100), finger(1, 8, 600, 350), lift(0), lift(1)), 30, byte(touchScreen), true)
+	f.Add(events(abs(uapi.AbsX, 5), abs(uapi.AbsY, -5), btn(uapi.BtnTouch, 1), syn(), btn(uapi.BtnTouch, 0), syn()),
+		7, byte(touchScreen), false)
+	f.Add(events(rel(uapi.RelX, 1<<31-1), rel(uapi.RelX, 1), btn(uapi.BtnLeft, 2), syn()), 0, byte(mouse), false)
+	f.Add(events(abs(uapi.AbsMTSlot, -1), abs(uapi.AbsMTTrackingID, 3), abs(uapi.AbsMTSlot, 1<<30), syn(),
+		event(uapi.EvSyn, uapi.SynDropped, 0)), 24, byte(touchpad), true)
+	f.Fuzz(func(t *testing.T, b []byte, cut int, kind byte, multi bool) {
+		cut = min(max(cut, 0), len(b))
+		d := newPointerDecoder(deviceKind(kind)%(touchpad+1), multi)
+		d.x, d.y = uapi.AbsInfo{Min: 100, Max: 1100}, uapi.AbsInfo{Min: -5, Max: -5}
+		reports := 0
+		now := time.Unix(0, 0)
+		check := func(r report) {
+			reports++
+			most := 1.0
+			if d.kind == mouse {
+				most = 1 << 14
+			}
+			if !(r.x >= -most && r.x <= most && r.y >= -most && r.y <= most) {
+				t.Fatalf("got place %v,%v", r.x, r.y)
+			}
+		}
+		d.decode(b[:cut], now, check)
+		d.decode(b[cut:], now, check)
+		if reports > len(b)/eventSize || len(d.partial) >= eventSize {
+			t.Fatalf("got %d reports of %d bytes, %d left", reports, len(b), len(d.partial))
+		}
+		if d.kind != touchScreen {
+			return
+		}
+		d.decode(make([]byte, eventSize-len(d.partial)), now, check)
+		d.decode(events(event(uapi.EvSyn, uapi.SynDropped, 0), syn()), now, check)
+		d.sync(0, []int32{-1}, nil)
+		var got []report
+		touch := events(abs(uapi.AbsX, 600), btn(uapi.BtnTouch, 1), syn())
+		if multi {
+			touch = finger(0, 7, 600, 1)
+		}
+		d.decode(touch, now, func(r report) { got = append(got, r) })
+		if len(got) != 1 || !got[0].press || got[0].x != 0.5 {
+			t.Fatalf("a touch: got %+v", got)
 		}
 	})
 }

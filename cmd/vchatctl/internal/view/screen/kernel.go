@@ -14,10 +14,24 @@ type kernel interface {
 	cards() ([]string, error) // paths, in order
 	open(path string) (card, error)
 
-	// hotplugs returns a channel that receives when a monitor may have been
-	// plugged in or out, until stop is called. It is nil if the kernel sends no
-	// such events.
-	hotplugs() (c <-chan struct{}, stop func())
+	inputs() ([]string, error) // paths
+	openInput(path string) (inputDevice, error)
+
+	// hotplugs returns channels that receive when a monitor or an input device
+	// may have been plugged in or out, until stop is called. They are nil if
+	// the kernel sends no such events.
+	hotplugs() (monitors, inputs <-chan struct{}, stop func())
+}
+
+// inputDevice is an open input device, with one method per ioctl. Errors are
+// unix.Errno.
+type inputDevice interface {
+	capabilities() (capabilities, error)
+	axis(code uint16) (uapi.AbsInfo, error)
+	slots(code uint16, values []int32) error
+	calibration() calibration
+	read([]byte) (int, error) // blocks until an event or close
+	close() error
 }
 
 // card is an open card, with one method per ioctl. Errors are unix.Errno. The

@@ -12,15 +12,17 @@ type keyDecoder struct{ rest []byte }
 
 // decode calls send for each key in b. The console sends all bytes of a key at
 // once, so an ESC at the end of b is the key Escape. It skips other escape
-// sequences, such as those of arrows and F1.
+// sequences, such as that of F1.
 func (d *keyDecoder) decode(b []byte, send func(view.Input)) {
 	b = append(d.rest, b...)
 	for len(b) > 0 {
 		switch c := b[0]; {
 		case c == 0x1b:
 			n := escapeLen(b)
-			if n == 1 {
+			if key := escapeKeys[string(b[1:n])]; n == 1 {
 				send(view.Input{Key: view.KeyEscape})
+			} else if key != view.KeyNone {
+				send(view.Input{Key: key})
 			}
 			b = b[n:]
 			continue
@@ -30,6 +32,10 @@ func (d *keyDecoder) decode(b []byte, send func(view.Input)) {
 			send(view.Input{Key: view.KeyBackspace})
 		case c == 0x03:
 			send(view.Input{Key: view.KeyInterrupt})
+		case c == 0x11:
+			send(view.Input{Key: view.KeyCtrlQ})
+		case c == '\t':
+			send(view.Input{Key: view.KeyTab})
 		case c >= 0x20 && c < 0x7f:
 			send(view.Input{Key: view.KeyRune, Rune: rune(c)})
 		case c >= 0x80:
@@ -47,6 +53,15 @@ func (d *keyDecoder) decode(b []byte, send func(view.Input)) {
 		b = b[1:]
 	}
 	d.rest = d.rest[:0]
+}
+
+// escapeKeys are the keys of the console that send an escape sequence, without
+// its ESC (console_codes(4)). The keypad sends ESC O in application mode.
+var escapeKeys = map[string]view.Key{
+	"[A": view.KeyUp, "[B": view.KeyDown, "[C": view.KeyRight, "[D": view.KeyLeft,
+	"OA": view.KeyUp, "OB": view.KeyDown, "OC": view.KeyRight, "OD": view.KeyLeft,
+	"[Z": view.KeyBackTab, "\t": view.KeyBackTab, // Shift-Tab, and as a keymap without it sends it
+	"[23~": view.KeyF11,
 }
 
 // escapeLen returns the length of the escape sequence at the start of b, 1 for

@@ -33,19 +33,19 @@ func (linux) open(path string) (card, error) {
 }
 
 // hotplugs receives uevents from the kernel, so that it needs no udev.
-func (linux) hotplugs() (<-chan struct{}, func()) {
+func (linux) hotplugs() (<-chan struct{}, <-chan struct{}, func()) {
 	const kernelGroup = 1 // multicast group of the kernel; 2 is that of udev
 	const socketType = unix.SOCK_DGRAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
 	fd, err := unix.Socket(unix.AF_NETLINK, socketType, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
-		return nil, func() {}
+		return nil, nil, func() {}
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: kernelGroup}); err != nil {
 		unix.Close(fd)
-		return nil, func() {}
+		return nil, nil, func() {}
 	}
 	socket := os.NewFile(uintptr(fd), "uevents")
-	events := make(chan struct{}, 1)
+	monitors, inputs := make(chan struct{}, 1), make(chan struct{}, 1)
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		buf := make([]byte, 8<<10)
@@ -56,14 +56,14 @@ func (linux) hotplugs() (<-chan struct{}, func()) {
 				return
 			}
 			if lost || bytes.Contains(buf[:n], []byte("\x00SUBSYSTEM=drm\x00")) {
-				select {
-				case events <- struct{}{}:
-				default:
-				}
+				wake(monitors)
+			}
+			if lost || bytes.Contains(buf[:n], []byte("\x00SUBSYSTEM=input\x00")) {
+				wake(inputs)
 			}
 		}
 	})
-	return events, func() {
+	return monitors, inputs, func() {
 		socket.Close()
 		reading.Wait()
 	}

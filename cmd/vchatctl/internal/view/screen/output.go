@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -181,6 +182,19 @@ func (o *output) nextBuffer() render.Pixels {
 	o.painting = 1 - o.front
 	b := &o.buffers[o.painting]
 	return render.Pixels{Pix: b.mem, Stride: int(b.Pitch), W: int(b.Width), H: int(b.Height), Format: o.format}
+}
+
+// drawCursor draws the pointer over the painted frame.
+func (o *output) drawCursor(c *cursor) {
+	b := &o.buffers[o.painting]
+	c.draw(render.Pixels{Pix: b.mem, Stride: int(b.Pitch), W: int(b.Width), H: int(b.Height), Format: o.format},
+		time.Now())
+}
+
+// turnOff turns the monitor off. setMode turns it on again.
+func (o *output) turnOff() error {
+	o.flipping = 0
+	return o.card.setCRTC(uapi.CRTC{ID: o.target.crtc}, nil)
 }
 
 // releaseBuffer takes the buffer back from the painter. It unmaps the buffer if

@@ -7,7 +7,8 @@
 //   - Frames do not tear: there are two buffers and a flip at the refresh.
 //   - A switch to another console (Ctrl-Alt-F2) is never delayed; the frame is
 //     back after the return.
-//   - Monitors can be unplugged and plugged in at any time.
+//   - Monitors, mice and touch screens can be unplugged and plugged in at any
+//     time. No input device can delay the rest.
 //   - The console is restored after any end of the program: a second process,
 //     the guard, outlives it.
 //   - Memory from Next belongs to the painter until Show, even if the output is
@@ -21,14 +22,18 @@
 //	               ▲                      │
 //	               └──acquireSignal── (away) ◀──releaseSignal── from either
 //
-// Goroutines: the watcher, which alone opens and closes outputs; readKeys,
-// which reads the console; readEvents, one per output; and the reader of
-// uevents. Close waits for all of them.
+// With Options.Idle, (shown) has a twin in which the monitor is off: (dark). A
+// key, a touch or a call ends it.
 //
-// Rights: those of a login on the console, and the group video for
-// /dev/dri/card*. It does not use logind: the first process to open a card is
-// its master, and this package closes the card on each switch to another
-// console.
+// Goroutines: the watcher, which alone opens and closes outputs and input
+// devices; readKeys, which reads the console; readEvents, one per output;
+// readPointer, one per mouse or touch screen; and the reader of uevents. Close
+// waits for all of them.
+//
+// Rights: those of a login on the console, the group video for /dev/dri/card*,
+// and for mice and touch screens the group input. It does not use logind: the
+// first process to open a card is its master, and this package closes the card
+// and the input devices on each switch to another console.
 package screen
 
 import (
@@ -54,12 +59,16 @@ type Options struct {
 	Console string // /dev/ttyN; "": the console on Stdin, else the controlling terminal
 	Stdin   *os.File
 
+	// Idle is how long the monitor stays on while view.DisplayState is not Busy
+	// and nobody uses a key or a touch. 0: always.
+	Idle time.Duration
+
 	// Log receives the reason why nothing is shown, once per change. It may be
 	// nil, and must not block.
 	Log func(message string)
 }
 
-// Screen implements view.Display.
+// Screen implements view.Display and view.StateDisplay.
 type Screen struct {
 	kernel  kernel
 	console console
@@ -72,14 +81,24 @@ type Screen struct {
 	activity chan struct{} // wakes Next; capacity 1
 	faults   chan fault    // for the watcher; capacity 1
 
+	cursorMoved chan struct{}          // for the watcher; capacity 1
+	used        chan struct{}          // somebody uses the screen; for the watcher; capacity 1
+	states      chan view.DisplayState // for the watcher
+	idle        time.Duration
+
 	mu       sync.Mutex
 	out      *output // nil: nothing is shown
 	painting *output // the output whose buffer the painter has, or nil
+	cursor   cursor
+	dark     bool // the monitor of out is off
 	ended    bool
 	err      error // why it ended; nil after Close
 }
 
-var _ view.Display = (*Screen)(nil)
+var (
+	_ view.Display      = (*Screen)(nil)
+	_ view.StateDisplay = (*Screen)(nil)
+)
 
 // fault is an error of an output, for the watcher.
 type fault struct {
@@ -94,19 +113,21 @@ func Open(opt Options) (*Screen, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(linux{}, c, opt.Log)
+	return open(linux{}, c, opt.Idle, opt.Log)
 }
 
 // open takes ownership of c.
-func open(k kernel, c console, log func(string)) (*Screen, error) {
+func open(k kernel, c console, idle time.Duration, log func(string)) (*Screen, error) {
 	if log == nil {
 		log = func(string) {}
 	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	done := make(chan struct{})
 	s := &Screen{kernel: k, console: c, log: log, stop: stop, done: done,
-		input: make(chan view.Input, 32), activity: make(chan struct{}, 1), faults: make(chan fault, 1)}
-	w := watcher{Screen: s}
+		input: make(chan view.Input, 32), activity: make(chan struct{}, 1), faults: make(chan fault, 1),
+		cursorMoved: make(chan struct{}, 1), used: make(chan struct{}, 1), states: make(chan view.DisplayState),
+		idle: idle}
+	w := newWatcher(s)
 	if err := w.start(); err != nil {
 		stop(nil)
 		return nil, errors.Join(err, c.close())
@@ -139,7 +160,13 @@ func (s *Screen) readKeys() error {
 		if err != nil {
 			return consoleError("read keys", err)
 		}
+		s.mu.Lock()
+		wasDark := s.wakeMonitor()
+		s.mu.Unlock()
 		d.decode(buf[:n], func(in view.Input) {
+			if wasDark && in.Key != view.KeyInterrupt {
+				return // a key in the dark only wakes
+			}
 			select {
 			case s.input <- in:
 			default:
@@ -148,9 +175,12 @@ func (s *Screen) readKeys() error {
 	}
 }
 
-func (s *Screen) notify() {
+func (s *Screen) notify() { wake(s.activity) }
+
+// wake wakes the reader of a channel of capacity 1.
+func wake(c chan<- struct{}) {
 	select {
-	case s.activity <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -236,6 +266,11 @@ func (s *Screen) Show() error {
 		return nil
 	}
 	s.painting = nil
+	if s.dark {
+		o.releaseBuffer()
+		return nil
+	}
+	o.drawCursor(&s.cursor)
 	if err := o.show(); err != nil {
 		select {
 		case s.faults <- fault{o, err}:

@@ -32,9 +32,10 @@ type testScreen struct {
 func runTest(t *testing.T, k *fakeKernel, test func(*testScreen)) {
 	faketime.Test(t, func(t *testing.T) {
 		r := &testScreen{t: t, kernel: k, console: newFakeConsole()}
-		k.plugs = make(chan struct{}, 1)
+		k.plugs, k.inputUps = make(chan struct{}, 1), make(chan struct{}, 1)
 		var err error
-		if r.Screen, err = open(k, r.console, func(m string) { r.logged = append(r.logged, m) }); err != nil {
+		log := func(m string) { r.logged = append(r.logged, m) }
+		if r.Screen, err = open(k, r.console, r.kernel.idle, log); err != nil {
 			t.Fatal(err)
 		}
 		test(r)
@@ -189,7 +190,7 @@ func TestScreen_startsAway(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		r := &testScreen{t: t, kernel: k, console: newFakeConsole()}
 		r.console.away, k.plugs = true, make(chan struct{}, 1)
-		r.Screen, _ = open(k, r.console, nil)
+		r.Screen, _ = open(k, r.console, 0, nil)
 		synctest.Wait()
 		if c.master != nil {
 			t.Error("the card was opened while away")
@@ -322,7 +323,7 @@ func TestOpen_errors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k, con := newFakeKernel(tt.cards()...), newFakeConsole()
-			_, err := open(k, con, nil)
+			_, err := open(k, con, 0, nil)
 			if !errors.Is(err, tt.want) || !con.closed {
 				t.Errorf("got %v, console closed %v; want %v, true", err, con.closed, tt.want)
 			}

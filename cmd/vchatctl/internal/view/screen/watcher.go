@@ -15,13 +15,28 @@ type watcher struct {
 	away     bool   // another console is on the screen
 	reported string // the last reason that was logged, or ""
 	retry    *time.Timer
+
+	pointers pointers
+	scan     *time.Timer   // looks for input devices again
+	delay    time.Duration // of scan
+	fade     *time.Timer   // repaints the cursor while it fades
+	state    view.DisplayState
+	unused   *time.Timer // nobody has used the screen for Options.Idle
+}
+
+func newWatcher(s *Screen) *watcher {
+	w := &watcher{Screen: s}
+	w.pointers = pointers{screen: s, devices: map[string]*pointerDevice{}, ended: make(chan struct{}, 1)}
+	for _, t := range []**time.Timer{&w.retry, &w.scan, &w.fade, &w.unused} {
+		*t = time.NewTimer(time.Hour)
+		(*t).Stop()
+	}
+	return w
 }
 
 // start opens the output for the first time. Its errors end the program, except
 // for a missing monitor.
 func (w *watcher) start() error {
-	w.retry = time.NewTimer(0)
-	w.retry.Stop()
 	active, err := w.console.active()
 	if err != nil {
 		return consoleError("read active console", err)
@@ -32,6 +47,7 @@ func (w *watcher) start() error {
 	if err := w.openOutput(); err != nil && !errors.Is(err, errNoMonitor) {
 		return err
 	}
+	w.scanSoon()
 	return nil
 }
 
@@ -40,8 +56,9 @@ func (w *watcher) openOutput() error {
 	w.retry.Stop()
 	w.mu.Lock()
 	o, err := openOutput(w.kernel)
-	w.out = o
+	w.out, w.dark = o, false
 	w.mu.Unlock()
+	w.awaitIdle()
 	if err != nil {
 		w.reportOnce(err)
 		w.retry.Reset(retryInterval)
@@ -59,7 +76,7 @@ func (w *watcher) closeOutput() {
 	defer w.mu.Unlock()
 	if w.out != nil {
 		w.out.close()
-		w.out = nil
+		w.out, w.dark = nil, false
 	}
 	w.notify() // Next must not wait for the flip of this output
 }
@@ -74,10 +91,12 @@ func (w *watcher) reportOnce(err error) {
 }
 
 func (w *watcher) run(ctx context.Context) {
-	hotplug, stopHotplug := w.kernel.hotplugs()
+	hotplug, inputs, stopHotplug := w.kernel.hotplugs()
 	defer stopHotplug()
 	defer w.console.endReading()
 	defer w.closeOutput()
+	defer w.pointers.close()
+	defer w.stopTimers()
 	for {
 		var readErr <-chan error
 		if w.out != nil { // only this goroutine changes it
@@ -101,7 +120,62 @@ func (w *watcher) run(ctx context.Context) {
 			w.monitorChanged(ctx)
 		case <-w.retry.C:
 			w.reopen(ctx)
+		case <-inputs:
+			w.scanSoon()
+		case <-w.pointers.ended:
+			w.delay = scanDelay
+			w.scan.Reset(w.delay)
+		case <-w.scan.C:
+			w.scanAgain()
+		case <-w.cursorMoved:
+			w.fade.Reset(cursorTimeout - cursorFade)
+		case <-w.fade.C:
+			w.fadeCursor()
+		case w.state = <-w.states:
+			w.useMonitor(ctx)
+		case <-w.used:
+			w.useMonitor(ctx)
+		case <-w.unused.C:
+			w.darken()
 		}
+	}
+}
+
+func (w *watcher) stopTimers() {
+	for _, t := range [...]*time.Timer{w.retry, w.scan, w.fade, w.unused} {
+		t.Stop()
+	}
+}
+
+// scanSoon looks for input devices, unless another console has them, and again
+// when udev is done with them.
+func (w *watcher) scanSoon() {
+	w.delay = scanDelay
+	w.scan.Reset(w.delay)
+	if !w.away {
+		w.pointers.scan()
+	}
+}
+
+// scanAgain looks for input devices a last time, or until there is permission.
+func (w *watcher) scanAgain() {
+	switch denied := !w.away && w.pointers.scan(); {
+	case denied && w.delay < maxScanDelay:
+		w.delay *= 2
+		w.scan.Reset(w.delay)
+	case denied:
+		w.pointers.reportDenied()
+	}
+}
+
+// fadeCursor asks for repaints until the pointer is gone.
+func (w *watcher) fadeCursor() {
+	w.mu.Lock()
+	visible := w.cursor.opacity(time.Now()) > 0
+	w.mu.Unlock()
+	w.sendPointer(view.Input{Resized: true})
+	if visible {
+		w.fade.Reset(cursorStep)
 	}
 }
 
@@ -110,6 +184,7 @@ func (w *watcher) consoleSwitched(ctx context.Context, sig os.Signal) error {
 	w.closeOutput()
 	if sig == releaseSignal {
 		w.away = true
+		w.pointers.close()
 		return consoleError("leave", w.console.leave())
 	}
 	w.away = false
@@ -117,6 +192,7 @@ func (w *watcher) consoleSwitched(ctx context.Context, sig os.Signal) error {
 		return consoleError("return", err)
 	}
 	w.reopen(ctx)
+	w.scanSoon()
 	return nil
 }
 

@@ -10,8 +10,10 @@ import (
 
 // cell is the content of one cell of the terminal.
 type cell struct {
-	char   rune // 0: empty, the frame below shows through
-	fg, bg rgb  // for halfBlock: the upper and the lower pixel
+	char    rune // 0: empty, the frame below shows through
+	fg, bg  rgb  // for halfBlock: the upper and the lower pixel
+	bold    bool
+	reverse bool // for NoColors
 }
 
 const (
@@ -19,18 +21,14 @@ const (
 	wideTail  = -1  // the right half of a wide character
 )
 
-var (
-	white  = rgb{255, 255, 255}
-	black  = rgb{0, 0, 0}
-	silver = rgb{192, 192, 192}
-)
-
 // cells holds the present and the next content of the terminal.
 type cells struct {
 	cols, rows int
 	next       []cell
 	shown      []cell // empty: unknown
-	trueColor  bool
+	colors     Colors
+	ascii      bool // characters beyond ASCII cannot be shown
+	light      bool // the terminal writes dark on light
 }
 
 func (c *cells) resize(cols, rows int) {
@@ -46,24 +44,53 @@ func (c *cells) resize(cols, rows int) {
 // reset empties the next content.
 func (c *cells) reset() { clear(c.next) }
 
-// drawFrame draws a frame with two pixels in each cell.
+// shades are characters of increasing brightness, for terminals without colors
+// that write light on dark.
+const shades = " .:-=+*#%@"
+
+// drawFrame draws a frame with two pixels in each cell. Without the half block
+// or colors, a cell shows their mean.
 func (c *cells) drawFrame(px render.Pixels) {
 	for row := range px.H / 2 {
 		upper, lower := px.Pix[2*row*px.Stride:], px.Pix[(2*row+1)*px.Stride:]
 		for col := range px.W {
 			u, l := upper[4*col:4*col+3], lower[4*col:4*col+3]
-			c.next[row*c.cols+col] = cell{halfBlock, rgb{u[0], u[1], u[2]}, rgb{l[0], l[1], l[2]}}
+			next := cell{char: halfBlock, fg: rgb{u[0], u[1], u[2]}, bg: rgb{l[0], l[1], l[2]}}
+			if c.ascii || c.colors == NoColors {
+				next = cell{char: ' ', bg: mean(next.fg, next.bg)}
+			}
+			if c.colors == NoColors {
+				next = cell{char: c.shade(next.bg)}
+			}
+			c.next[row*c.cols+col] = next
 		}
 	}
 }
 
-// drawText draws a line of text and cuts it off at the end of the row.
-func (c *cells) drawText(row, col int, text string, fg, bg rgb) {
+// shade returns a character of about the brightness of a color.
+func (c *cells) shade(p rgb) rune {
+	i := brightness(p) * len(shades) / 256
+	if c.light { // there a blank is the brightest
+		i = len(shades) - 1 - i
+	}
+	return rune(shades[i])
+}
+
+// drawLine draws a line of text and cuts it off at the end of the row.
+func (c *cells) drawLine(row, col int, l textLine) {
 	if row < 0 || row >= c.rows {
 		return
 	}
+	if c.colors == Palette16 { // the nearest colors would all be black
+		switch l.bg {
+		case surface:
+			l.bg = ansi[4]
+		case accept:
+			l.bg = ansi[2]
+		}
+	}
 	line := c.next[row*c.cols : (row+1)*c.cols]
-	for _, r := range text {
+	for _, r := range c.plain(l.text) {
 		w := runeWidth(r)
 		if w == 0 || r < ' ' { // combining and control characters have no cell
 			continue
@@ -71,19 +98,24 @@ func (c *cells) drawText(row, col int, text string, fg, bg rgb) {
 		if col < 0 || col+w > c.cols {
 			return
 		}
-		line[col] = cell{r, fg, bg}
+		next := cell{r, l.fg, l.bg, l.bold, l.reverse && c.colors == NoColors}
+		line[col] = next
 		if w == 2 {
-			line[col+1] = cell{wideTail, fg, bg}
+			next.char = wideTail
+			line[col+1] = next
 		}
 		col += w
 	}
 }
 
-// drawCentered draws lines below each other, centered on row middle.
-func (c *cells) drawCentered(lines []string, middle int, fg, bg rgb) {
+// drawCentered draws lines below each other from row first on.
+func (c *cells) drawCentered(lines []textLine, first int) {
 	for i, l := range lines {
-		l = " " + l + " "
-		c.drawText(middle-len(lines)/2+i, max(0, (c.cols-textWidth(l))/2), l, fg, bg)
+		if l.text == "" {
+			continue
+		}
+		l.text = " " + l.text + " "
+		c.drawLine(first+i, max(0, (c.cols-textWidth(l.text))/2), l)
 	}
 }
 
@@ -93,7 +125,7 @@ func (c *cells) writeChanges(w *bytes.Buffer) {
 	if all {
 		c.shown = append(c.shown[:0], c.next...)
 	}
-	pen := pen{w: w, trueColor: c.trueColor}
+	pen := pen{w: w, colors: c.colors}
 	cursor := -1 // its present cell
 	for i := range c.next {
 		next := c.next[i]
@@ -122,18 +154,19 @@ func (c *cells) looksEqual(a, b cell) bool {
 	if a == b || a.char == 0 {
 		return true
 	}
-	if !c.trueColor {
-		return paletteIndex(a.fg) == paletteIndex(b.fg) && paletteIndex(a.bg) == paletteIndex(b.bg)
+	if c.colors != TrueColor {
+		return a.bold == b.bold && a.reverse == b.reverse && c.colors.index(a.fg) == c.colors.index(b.fg) &&
+			c.colors.index(a.bg) == c.colors.index(b.bg)
 	}
-	return a.char == halfBlock && similar(a.fg, b.fg) && similar(a.bg, b.bg)
+	return (a.char == halfBlock || a.char == ' ') && similar(a.fg, b.fg) && similar(a.bg, b.bg)
 }
 
 // pen writes characters and sets a color only where it changes.
 type pen struct {
-	w         *bytes.Buffer
-	trueColor bool
-	active    bool // fg and bg are set
-	fg, bg    rgb
+	w      *bytes.Buffer
+	colors Colors
+	active bool // what last has is set
+	last   cell
 }
 
 func (p *pen) write(c cell) {
@@ -142,18 +175,27 @@ func (p *pen) write(c cell) {
 		p.w.WriteByte(' ')
 		return
 	}
-	if !p.active || !p.sameColor(c.fg, p.fg) {
-		setColor(p.w, 38, c.fg, p.trueColor)
+	if p.last.bold && !c.bold || p.last.reverse && !c.reverse {
+		p.reset() // a VT100 cannot end only one of them
 	}
-	if !p.active || !p.sameColor(c.bg, p.bg) {
-		setColor(p.w, 48, c.bg, p.trueColor)
+	if c.bold && !p.last.bold {
+		p.w.WriteString("\x1b[1m")
 	}
-	p.active, p.fg, p.bg = true, c.fg, c.bg
+	if c.reverse && !p.last.reverse {
+		p.w.WriteString("\x1b[7m")
+	}
+	if !p.active || !p.sameColor(c.fg, p.last.fg) {
+		p.colors.set(p.w, 38, c.fg)
+	}
+	if !p.active || !p.sameColor(c.bg, p.last.bg) {
+		p.colors.set(p.w, 48, c.bg)
+	}
+	p.active, p.last = true, c
 	p.w.WriteRune(c.char)
 }
 
 func (p *pen) sameColor(a, b rgb) bool {
-	return a == b || !p.trueColor && paletteIndex(a) == paletteIndex(b)
+	return a == b || p.colors != TrueColor && p.colors.index(a) == p.colors.index(b)
 }
 
 // reset restores the default colors.
@@ -161,7 +203,7 @@ func (p *pen) reset() {
 	if p.active {
 		p.w.WriteString("\x1b[0m")
 	}
-	p.active = false
+	p.active, p.last = false, cell{}
 }
 
 func moveTo(w *bytes.Buffer, row, col int) {
@@ -169,20 +211,6 @@ func moveTo(w *bytes.Buffer, row, col int) {
 	b = append(strconv.AppendInt(b, int64(row+1), 10), ';')
 	b = append(strconv.AppendInt(b, int64(col+1), 10), 'H')
 	w.Write(b)
-}
-
-// setColor sets the foreground (38) or background (48) color.
-func setColor(w *bytes.Buffer, sgr int64, p rgb, trueColor bool) {
-	b := append(w.AvailableBuffer(), "\x1b["...)
-	b = strconv.AppendInt(b, sgr, 10)
-	if trueColor {
-		for _, v := range [...]uint8{2, p.r, p.g, p.b} {
-			b = strconv.AppendUint(append(b, ';'), uint64(v), 10)
-		}
-	} else {
-		b = strconv.AppendUint(append(b, ";5;"...), uint64(paletteIndex(p)), 10)
-	}
-	w.Write(append(b, 'm'))
 }
 
 // wrap splits a text between words into lines of at most width columns. It also

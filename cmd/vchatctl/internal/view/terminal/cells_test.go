@@ -2,10 +2,12 @@ package terminal
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"vchat/cmd/vchatctl/internal/view/look"
 	"vchat/cmd/vchatctl/internal/view/render"
 )
 
@@ -28,11 +30,11 @@ func TestCells_writeChanges(t *testing.T) {
 		want   string
 	}
 	for _, tt := range []struct {
-		name      string
-		trueColor bool
-		steps     []step
+		name   string
+		colors Colors
+		steps  []step
 	}{
-		{"24 bits", true, []step{
+		{"24 bits", TrueColor, []step{
 			{first, "ab", "\x1b[1;1H\x1b[38;2;255;0;0m\x1b[48;2;0;0;255m▀▀\x1b[38;2;8;8;8m▀" +
 				"\x1b[2;1H\x1b[38;2;255;255;255m\x1b[48;2;0;0;0mab\x1b[0m "},
 			{first, "ab", ""},
@@ -42,20 +44,20 @@ func TestCells_writeChanges(t *testing.T) {
 			{[]rgb{red, blue, dark, blue, blue, blue}, "日", "\x1b[2;1H\x1b[38;2;255;255;255m\x1b[48;2;0;0;0m日\x1b[0m"},
 			{[]rgb{red, blue, dark, blue, blue, blue}, "x", "\x1b[2;1H\x1b[38;2;255;255;255m\x1b[48;2;0;0;0mx\x1b[0m "},
 		}},
-		{"256 colors", false, []step{
+		{"256 colors", Palette256, []step{
 			{first, "", "\x1b[1;1H\x1b[38;5;196m\x1b[48;5;21m▀▀\x1b[38;5;232m▀\x1b[2;1H\x1b[0m   "},
 			{[]rgb{{250, 3, 3}, red, dark, blue, blue, blue}, "", ""}, // the same in the palette
 			{[]rgb{blue, {3, 3, 250}, dark, red, red, blue}, "", "\x1b[1;1H\x1b[38;5;21m\x1b[48;5;196m▀▀\x1b[0m"},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := cells{trueColor: tt.trueColor}
+			c := cells{colors: tt.colors}
 			c.resize(3, 2)
 			for i, s := range tt.steps {
 				var b bytes.Buffer
 				c.reset()
 				c.drawFrame(pixels(3, s.pixels...))
-				c.drawText(1, 0, s.text, white, black)
+				c.drawLine(1, 0, textLine{text: s.text, fg: white})
 				c.writeChanges(&b)
 				if diff := cmp.Diff(s.want, b.String()); diff != "" {
 					t.Errorf("step %d (-want +got):\n%s", i, diff)
@@ -87,7 +89,7 @@ func (c *cells) text() []string {
 }
 
 func BenchmarkCells_writeChanges(b *testing.B) {
-	c := cells{trueColor: true}
+	c := cells{colors: TrueColor}
 	c.resize(80, 24)
 	px := pixels(80, make([]rgb, 80*46)...)
 	var w bytes.Buffer
@@ -104,4 +106,26 @@ func BenchmarkCells_writeChanges(b *testing.B) {
 		c.writeChanges(&w)
 	}
 	b.ReportMetric(float64(w.Len()), "bytes/frame")
+}
+
+// A VT100 has no colors, but what can be pressed stands out. It cannot end bold
+// or reverse alone.
+func TestCells_monochrome(t *testing.T) {
+	c := cells{colors: NoColors, ascii: true}
+	c.resize(20, 5)
+	c.drawFrame(pixels(20, make([]rgb, 20*8)...))
+	for i := range c.next {
+		c.next[i].char = '@'
+	}
+	c.drawOverlay(&render.Overlay{Title: "bob", Lines: []string{"bob: hi"}, Controls: []render.Control{
+		{Target: render.Target{Action: look.ActionHangUp}, Label: "Hang up", Key: "h", Style: render.StyleDecline}}})
+	var out bytes.Buffer
+	c.writeChanges(&out)
+	if got := out.String(); !strings.Contains(got, "\x1b[1m\x1b[7m Hang up (h) \x1b[0m") ||
+		!strings.Contains(got, "\x1b[7m bob") {
+		t.Errorf("got %q, want the control and the status line in reverse", got)
+	}
+	if got, want := c.text()[2], pad(" bob: hi", 20); got != want {
+		t.Errorf("got row %q, want %q: the frame would look like a part of the message", got, want)
+	}
 }

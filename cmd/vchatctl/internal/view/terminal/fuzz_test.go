@@ -38,8 +38,8 @@ func FuzzText(f *testing.F) {
 		var c cells
 		c.resize(int(cols), int(rows))
 		c.reset()
-		c.drawCentered(lines, int(rows)/2, white, black)
-		c.drawText(0, 0, text, white, black)
+		c.drawCentered(c.appendWrapped(nil, text, textLine{}), int(rows)/2)
+		c.drawLine(0, 0, textLine{text: text})
 		var out bytes.Buffer
 		c.writeChanges(&out)
 		rest := ownSequences.ReplaceAllString(out.String(), "")

@@ -14,6 +14,7 @@ import (
 func TestParser(t *testing.T) {
 	typed := func(r rune) token { return token{key: view.Input{Key: view.KeyRune, Rune: r}} }
 	pressed := func(k view.Key) token { return token{key: view.Input{Key: k}} }
+	pasted := func(s string) token { return token{key: view.Input{Key: view.KeyPaste, Text: s}} }
 	backspace := pressed(view.KeyBackspace)
 	for text, want := range map[string][]token{
 		"q":             {typed('q')},
@@ -27,15 +28,34 @@ func TestParser(t *testing.T) {
 		"abc\x1b[0nq": {
 			typed('a'), typed('b'), typed('c'), {reply: replyStatus}, typed('q'),
 		},
-		"\x1b[12;40Rq":                           {typed('q')},                         // another reply
-		"\x1b[A\x1bq":                            nil,                                  // an arrow and Alt-Q
-		"\x1bOPq":                                {typed('q')},                         // F1
-		"\x1b[[A\x1b[[Dq":                        {typed('q')},                         // F1 and F4 of Linux
-		"\x1b\x1b[0n":                            {typed('['), typed('0'), typed('n')}, // Alt-Escape, then text
-		"\x1b[?62;22c":                           {{reply: replyAttributes}},
-		"\x1b_Gi=31;OK\x1b\\\x1b[?62c":           {{reply: replyGraphicsOK}, {reply: replyAttributes}},
-		"\x1b_Gi=1;ENOSPC:no\x1b\\q":             {{reply: replyGraphicsFailed}, typed('q')},
-		"\x1b]0;title\x07q":                      {typed('q')},
+		"\x1b[12;40Rq":      {typed('q')},                                 // another reply
+		"\x1b[A\x1bOD\x1bq": {pressed(view.KeyUp), pressed(view.KeyLeft)}, // and Alt-Q
+		"\t\x1b[Z\x11": {
+			pressed(view.KeyTab), pressed(view.KeyBackTab), pressed(view.KeyCtrlQ),
+		},
+		"\x1bOPq":                            {typed('q')}, // F1
+		"\x1b[[A\x1b[[Dq":                    {typed('q')}, // F1 and F4 of Linux
+		"\x1b\x1b[0nq":                       {pressed(view.KeyEscape), {reply: replyStatus}, typed('q')},
+		"\x1bO\x1b[0nq":                      {{reply: replyStatus}, typed('q')}, // Alt-O
+		"\x1b[\x1b[0nq":                      {{reply: replyStatus}, typed('q')}, // Alt-[
+		"\x1bX\x1b[0nq":                      {{reply: replyStatus}, typed('q')}, // Alt-X
+		"\x1b[?62;22c":                       {{reply: replyAttributes}},
+		"\x1b_Gi=31;OK\x1b\\\x1b[?62c":       {{reply: replyGraphicsOK}, {reply: replyAttributes}},
+		"\x1b_Gi=1;ENOSPC:no\x1b\\q":         {{reply: replyGraphicsFailed}, typed('q')},
+		"\x1b]0;title\x07q":                  {typed('q')},
+		"\x1b]11;rgb:ffff/ffff/dddd\x1b\\q":  {{reply: replyLight}, typed('q')},
+		"\x1b]11;rgb:1c/1c/1c\x07q":          {{reply: replyDark}, typed('q')},
+		"\x1b]11;rgb:f/f/f\x07":              {{reply: replyLight}},
+		"\x1b]11;rgb:x/y/z\x07\x1b]11;?\x07": nil,
+		"\x1aq":                              {{suspend: true}, typed('q')},
+		// A line feed in a pasted text is no Enter, and a q does not quit.
+		"\x1b[200~quit\r\nnow 日\x1b[201~h": {pasted("quit  now 日"), typed('h')},
+		"\x1b[200~a\x1b[0nb\x1b[201~":      {{reply: replyStatus}, pasted("ab")},
+		"\x1b[200~a\x03":                   {pressed(view.KeyInterrupt)},
+		"\x1b[201~q":                       {typed('q')},
+		"\x1b[200~" + strings.Repeat("x", 2000) + pasteEnd: {
+			pasted(strings.Repeat("x", maxPaste)),
+		},
 		"\x1b[" + strings.Repeat("1;", 31) + "q": {typed('q')}, // longer than any sequence
 	} {
 		t.Run(strconv.Quote(text), func(t *testing.T) {
@@ -51,6 +71,15 @@ func TestParser(t *testing.T) {
 			}
 		})
 	}
+	t.Run("paste without an end", func(t *testing.T) {
+		var p parser
+		for _, b := range []byte(pasteStart + "tea") {
+			p.feed(b)
+		}
+		if got, ok := p.flush(); p.timeout() != 0 || !ok || got != pasted("tea") {
+			t.Errorf("got %v, %v; want the text", got, ok)
+		}
+	})
 	t.Run("Escape alone", func(t *testing.T) {
 		var p parser
 		p.feed(0x1b)
@@ -91,7 +120,7 @@ func FuzzParser(f *testing.F) {
 		tokens := 0
 		for _, c := range b {
 			got, ok := p.feed(c)
-			if len(p.pending) > maxSequence || ok && len(p.pending) > 0 {
+			if len(p.pending) > maxSequence || ok && len(p.pending) > 0 && string(p.pending) != "\x1b" {
 				t.Fatalf("got %d pending bytes, token %v", len(p.pending), ok)
 			}
 			if ok {

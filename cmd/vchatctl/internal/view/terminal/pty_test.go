@@ -18,8 +18,9 @@ const statusOK = "\x1b[0n"
 // fakeTerminal is a terminal for tests. It keeps what was written to it.
 type fakeTerminal struct {
 	master, slave *os.File
-	replies       bool // to queries
-	kitty         bool // supports graphics
+	replies       bool   // to queries
+	kitty         bool   // supports graphics
+	background    string // the reply to queryBackground
 
 	output syncbuffer.Buffer
 	done   chan struct{}
@@ -54,6 +55,9 @@ func (p *fakeTerminal) read() {
 		for ; p.replies && attributeReplies < attributeQueries; attributeReplies++ {
 			if p.kitty {
 				p.send("\x1b_Gi=31;OK\x1b\\")
+			}
+			if strings.Contains(p.text(), queryBackground) {
+				p.send(p.background)
 			}
 			p.send("\x1b[?62;22c")
 		}

@@ -3,7 +3,8 @@
 //
 // Terminals with the kitty graphics protocol show frames. Others show two
 // pixels in each cell by the upper half block, in 24-bit color or in the
-// nearest of 256 colors.
+// nearest of 256 or 16 colors. Where the locale is not UTF-8, a cell is a blank
+// with a background, and without colors a character of about the brightness.
 //
 //	Next ─▶ paint ─▶ Show ─▶ changed cells ─▶ queryStatus ─▶ terminal
 //	 ▲                                                         │
@@ -31,6 +32,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,10 +47,24 @@ const (
 	slowReplyTimeout = 20 * time.Second       // for one that has: a frame may take this long over a modem
 )
 
+// inputLen is how many keys wait: a terminal without bracketed paste sends a
+// pasted message at once.
+const inputLen = 1024
+
+// An update that takes longer than slowUpdate shows that the connection is
+// slow; a large one that takes less than fastUpdate, that it is not.
+const (
+	slowUpdate  = time.Second
+	fastUpdate  = 200 * time.Millisecond
+	largeUpdate = 4096 // bytes
+)
+
 // Options describe the terminal.
 type Options struct {
-	TrueColor bool // 24-bit color; else 256 colors
-	Remote    bool // over a network: compress frames
+	Colors Colors // how many it has
+	ASCII  bool   // its locale has no other characters
+	Remote bool   // over a network: compress frames
+	Light  bool   // dark on light, if the terminal does not say so itself
 }
 
 // Terminal is a terminal that shows frames.
@@ -59,6 +75,9 @@ type Terminal struct {
 	done  chan struct{} // closed, like input, when the terminal is gone or closed
 	wg    sync.WaitGroup
 	once  sync.Once // for Close
+
+	repaint  atomic.Bool // the terminal no longer shows what was written
+	replyDue atomic.Bool // to queryStatus
 
 	mu     sync.Mutex
 	closed bool // input and done are closed
@@ -80,22 +99,25 @@ type Terminal struct {
 // is a terminal, too.
 func Open(ctx context.Context, in, out *os.File, opt Options) (*Terminal, error) {
 	t := &Terminal{
-		opt: opt, input: make(chan view.Input, 16), done: make(chan struct{}), replies: make(chan reply, 16),
+		opt: opt, input: make(chan view.Input, inputLen), done: make(chan struct{}), replies: make(chan reply, 16),
 		kitty: kitty{compress: opt.Remote},
 	}
-	t.cells.trueColor = opt.TrueColor
+	t.cells.colors, t.cells.ascii, t.cells.light = opt.Colors, opt.ASCII, opt.Light
 	var err error
 	if t.tty, err = open(ctx, in, out, t.handleToken, t.markGone); err != nil {
 		return nil, fmt.Errorf("prepare terminal: %w", err)
 	}
-	resized := make(chan os.Signal, 1)
-	signal.Notify(resized, unix.SIGWINCH)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGWINCH, unix.SIGCONT)
+	if canSuspend() { // else the kernel ignores it
+		signal.Notify(signals, unix.SIGTSTP)
+	}
 	t.wg.Go(func() {
-		defer signal.Stop(resized)
+		defer signal.Stop(signals)
 		for {
 			select {
-			case <-resized:
-				t.send(view.Input{Resized: true})
+			case s := <-signals:
+				t.handleSignal(s)
 			case <-t.done:
 				return
 			}
@@ -105,12 +127,36 @@ func Open(ctx context.Context, in, out *os.File, opt Options) (*Terminal, error)
 	return t, nil
 }
 
-// detect queries whether the terminal supports graphics.
+// handleSignal handles a new size, and lets the user suspend the viewer like
+// other programs.
+func (t *Terminal) handleSignal(s os.Signal) {
+	switch s {
+	case unix.SIGTSTP:
+		t.tty.suspend(func() bool { return !t.replyDue.Load() })
+	case unix.SIGCONT:
+		t.tty.resume()
+	default:
+		t.send(view.Input{Resized: true})
+		return
+	}
+	select {
+	case t.replies <- replyStatus: // the shell may have got it
+	default:
+	}
+	t.handleToken(token{key: view.Input{Resized: true}})
+}
+
+// detect queries whether the terminal supports graphics and, if that matters,
+// whether it writes dark on light.
 func (t *Terminal) detect(ctx context.Context) {
 	if !t.tty.canReply {
 		return
 	}
-	if t.tty.write([]byte(queryGraphics+queryAttributes+clearScreen)) != nil {
+	queries := queryGraphics
+	if t.opt.Colors == NoColors {
+		queries += queryBackground
+	}
+	if t.tty.write([]byte(queries+queryAttributes+clearScreen)) != nil {
 		return // the next write returns the error
 	}
 	timeout := time.After(detectTimeout)
@@ -120,6 +166,8 @@ func (t *Terminal) detect(ctx context.Context) {
 			switch r {
 			case replyGraphicsOK:
 				t.graphics = true
+			case replyLight, replyDark:
+				t.cells.light = r == replyLight
 			case replyAttributes:
 				t.replied = true
 				return
@@ -137,9 +185,19 @@ func (t *Terminal) detect(ctx context.Context) {
 // handleToken passes on input of the terminal. It never blocks: it drops input
 // that comes faster than it is read.
 func (t *Terminal) handleToken(token token) {
+	if token.suspend { // as the terminal does it outside of raw mode
+		_ = unix.Kill(0, unix.SIGTSTP)
+		return
+	}
 	if token.reply == noReply {
+		if token.key.Resized {
+			t.repaint.Store(true)
+		}
 		t.send(token.key)
 		return
+	}
+	if token.reply == replyStatus {
+		t.replyDue.Store(false)
 	}
 	select {
 	case t.replies <- token.reply:
@@ -212,11 +270,29 @@ func (t *Terminal) drainReply() {
 func (t *Terminal) handleReply(r reply) {
 	switch r {
 	case replyStatus:
+		if !t.queriedAt.IsZero() {
+			t.adaptColors(time.Since(t.queriedAt))
+		}
 		t.queriedAt, t.replied, t.silent = time.Time{}, true, false
 	case replyGraphicsOK, replyGraphicsFailed:
 		// A late reply to queryGraphics, or the terminal rejects a frame.
 		t.graphics = r == replyGraphicsOK
 		t.cells.shown = t.cells.shown[:0]
+	case replyLight, replyDark:
+		t.cells.light = r == replyLight
+		t.cells.shown = t.cells.shown[:0]
+	}
+}
+
+// adaptColors picks the colors for a terminal that took so long for the last
+// update. In 256 colors a frame has half of the bytes.
+func (t *Terminal) adaptColors(took time.Duration) {
+	switch {
+	case t.opt.Colors != TrueColor:
+	case took > slowUpdate:
+		t.cells.colors = Palette256
+	case took < fastUpdate && t.buf.Len() > largeUpdate:
+		t.cells.colors = TrueColor
 	}
 }
 
@@ -239,7 +315,7 @@ func (t *Terminal) Next(ctx context.Context) (render.Pixels, error) {
 		return render.Pixels{}, fmt.Errorf("read terminal size: %w", err)
 	}
 	t.buf.Reset()
-	if g != t.grid || len(t.cells.shown) == 0 {
+	if t.repaint.Swap(false) || g != t.grid || len(t.cells.shown) == 0 {
 		t.grid = g
 		t.cells.resize(g.cols, g.rows)
 		t.buf.WriteString(clearScreen)
@@ -319,6 +395,7 @@ func (t *Terminal) Show() error {
 	if t.tty.canReply && !t.silent {
 		t.buf.WriteString(queryStatus)
 		t.queriedAt = time.Now()
+		t.replyDue.Store(true)
 	}
 	err := t.tty.write(t.buf.Bytes())
 	switch {

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 // openTerminal takes over a terminal for the time of a test.
 func openTerminal(t *testing.T, ctx context.Context, p *fakeTerminal) *Terminal {
 	t.Helper()
-	d, err := Open(ctx, p.slave, p.slave, Options{TrueColor: true})
+	d, err := Open(ctx, p.slave, p.slave, Options{Colors: TrueColor})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,6 +183,110 @@ func TestTerminal_Show_stoppedOutput(t *testing.T) {
 		}
 	}
 	t.Error("Show never failed")
+}
+
+// A suspended viewer gives the terminal back, and repaints it afterwards.
+func TestTerminal_suspend(t *testing.T) {
+	p := newFakeTerminal(t, true, false)
+	before := p.settings(t)
+	d := openTerminal(t, t.Context(), p)
+	if err := show(t, t.Context(), d, 10, render.Overlay{}); err != nil {
+		t.Fatal(err)
+	}
+	stopped := false
+	d.tty.stop = func() {
+		stopped = true
+		p.await(t, leaveScreen)
+		if diff := cmp.Diff(before, p.settings(t)); diff != "" {
+			t.Errorf("settings while stopped (-want +got):\n%s", diff)
+		}
+	}
+	d.handleSignal(unix.SIGTSTP)
+	if !stopped || p.settings(t) == before {
+		t.Errorf("stopped: %v; got the old settings: %v", stopped, p.settings(t) == before)
+	}
+	if in := <-d.Input(); !in.Resized {
+		t.Errorf("got %+v, want Resized", in)
+	}
+	if err := show(t, t.Context(), d, 10, render.Overlay{}); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, leaveScreen+enterScreen)
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	_, after, _ := strings.Cut(p.text(), leaveScreen)
+	if n := strings.Count(after, "▀"); n != 40*11 {
+		t.Errorf("got %d cells of the frame repainted, want %d", n, 40*11)
+	}
+}
+
+// Ctrl-L repaints what other programs have overwritten.
+func TestTerminal_repaint(t *testing.T) {
+	p := newFakeTerminal(t, true, false)
+	d := openTerminal(t, t.Context(), p)
+	for want, title := range []string{"workshop", "kitchen"} {
+		if err := show(t, t.Context(), d, 10, render.Overlay{Title: title}); err != nil {
+			t.Fatal(err)
+		}
+		p.await(t, " "+title)
+		p.send("\x0c")
+		if in := <-d.Input(); !in.Resized {
+			t.Errorf("got %+v, want Resized", in)
+		}
+		if n := strings.Count(p.text(), clearScreen); n != want+2 { // one is that of detect
+			t.Errorf("got %d times a cleared screen, want %d", n, want+2)
+		}
+	}
+}
+
+// Without colors, bright is a blank where the terminal writes dark on light.
+func TestTerminal_background(t *testing.T) {
+	for _, tt := range []struct {
+		reply string
+		light bool // by COLORFGBG
+		want  string
+	}{
+		{"\x1b]11;rgb:ffff/ffff/ffff\x1b\\", false, strings.Repeat(" ", 40)},
+		{"\x1b]11;rgb:0000/0000/0000\x1b\\", true, strings.Repeat("@", 40)},
+		{"", true, strings.Repeat(" ", 40)},
+		{"", false, strings.Repeat("@", 40)},
+	} {
+		t.Run(fmt.Sprintf("%q %v", tt.reply, tt.light), func(t *testing.T) {
+			p := newFakeTerminal(t, true, false)
+			p.background = tt.reply
+			d, err := Open(t.Context(), p.slave, p.slave, Options{Colors: NoColors, Light: tt.light})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			if err := show(t, t.Context(), d, 255, render.Overlay{}); err != nil {
+				t.Fatal(err)
+			}
+			p.await(t, "\x1b[11;1H"+tt.want)
+		})
+	}
+}
+
+// A slow connection gets half of the bytes until it is fast again.
+func TestTerminal_adaptColors(t *testing.T) {
+	d := Terminal{opt: Options{Colors: TrueColor}, cells: cells{colors: TrueColor}}
+	for i, tt := range []struct {
+		took  time.Duration
+		bytes int
+		want  Colors
+	}{
+		{time.Second / 2, 50_000, TrueColor}, {2 * time.Second, 50_000, Palette256},
+		{10 * time.Millisecond, 100, Palette256}, // it says nothing about the rate
+		{time.Second / 2, 25_000, Palette256}, {50 * time.Millisecond, 25_000, TrueColor},
+	} {
+		d.buf.Reset()
+		d.buf.Write(make([]byte, tt.bytes))
+		d.adaptColors(tt.took)
+		if d.cells.colors != tt.want {
+			t.Errorf("step %d: got colors %v, want %v", i, d.cells.colors, tt.want)
+		}
+	}
 }
 
 func TestTerminal_hangup(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -15,13 +16,15 @@ import (
 
 // Control sequences of ECMA-48 and DEC's private modes, documented by xterm.
 const (
-	enterScreen     = "\x1b[?1049h\x1b[?25l\x1b[2J" // alternate screen, no cursor
-	leaveScreen     = "\x1b[0m\x1b[?25h\x1b[?1049l" // main screen, cursor
+	enterScreen     = "\x1b[?1049h" + setModes + "\x1b[2J"     // alternate screen
+	leaveScreen     = "\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l" // main screen, cursor
+	setModes        = "\x1b[?25l\x1b[?2004h"                   // no cursor, bracketed paste
 	clearScreen     = "\x1b[0m\x1b[2J"
 	beginSync       = "\x1b[?2026h" // begin synchronized update
 	endSync         = "\x1b[?2026l" // show the update
 	queryStatus     = "\x1b[5n"     // device status report
-	queryAttributes = "\x1b[c"      // primary device attributes; every terminal that replies at all replies to it
+	queryBackground = "\x1b]11;?\x1b\\"
+	queryAttributes = "\x1b[c" // primary device attributes; every terminal that replies at all replies to it
 )
 
 const (
@@ -49,7 +52,10 @@ type tty struct {
 
 	onToken func(token)
 	onGone  func()
+	stop    func() // stops this process; it returns when the process goes on
 
+	writing sync.Mutex // for out, and for the modes of the terminal
+	closed  bool
 	saved   *term.State
 	wakeR   *os.File
 	wakeW   *os.File
@@ -58,7 +64,7 @@ type tty struct {
 
 // open takes over a terminal. A goroutine calls onToken and onGone until close.
 func open(ctx context.Context, in, out *os.File, onToken func(token), onGone func()) (*tty, error) {
-	t := &tty{in: in, tty: out, onToken: onToken, onGone: onGone}
+	t := &tty{in: in, tty: out, onToken: onToken, onGone: onGone, stop: stopProcess}
 	if term.IsTerminal(int(in.Fd())) {
 		var err error
 		if t.wakeR, t.wakeW, err = os.Pipe(); err != nil {
@@ -81,6 +87,10 @@ func open(ctx context.Context, in, out *os.File, onToken func(token), onGone fun
 
 // close writes last and restores the terminal.
 func (t *tty) close(last string) error {
+	t.out.Finish(closeTimeout) // before the lock: it ends a write that waits
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	t.closed = true
 	var errs []error
 	if t.saved != nil {
 		t.wakeW.Close()
@@ -92,7 +102,6 @@ func (t *tty) close(last string) error {
 			errs = append(errs, err)
 		}
 	}
-	t.out.Finish(closeTimeout)
 	if _, err := t.out.WriteString(last + leaveScreen); err != nil && !errors.Is(err, unix.EIO) {
 		errs = append(errs, err)
 	}
@@ -103,12 +112,68 @@ func (t *tty) close(last string) error {
 // write writes b as a synchronized update, which a terminal that supports it
 // shows at once.
 func (t *tty) write(b []byte) error {
+	t.writing.Lock()
+	defer t.writing.Unlock()
 	for _, piece := range [...][]byte{[]byte(beginSync), b, []byte(endSync)} {
 		if _, err := t.out.Write(piece); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// suspend gives the terminal back while the process is stopped. First it waits
+// until replied reports that no reply is due: the shell would take it for
+// input.
+func (t *tty) suspend(replied func() bool) {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	if t.closed {
+		return
+	}
+	for deadline := time.Now().Add(closeTimeout); !replied() && time.Now().Before(deadline); {
+		time.Sleep(escapeTimeout / 5)
+	}
+	_, _ = t.out.WriteString(leaveScreen) // the next write returns the error
+	if t.saved != nil {
+		_ = term.Restore(int(t.in.Fd()), t.saved)
+	}
+	t.stop()
+	t.setRaw()
+	_, _ = t.out.WriteString(enterScreen)
+}
+
+// resume sets the modes again after the process was stopped from outside: the
+// shell has changed them.
+func (t *tty) resume() {
+	t.writing.Lock()
+	defer t.writing.Unlock()
+	if !t.closed {
+		t.setRaw()
+		_, _ = t.out.WriteString(setModes)
+	}
+}
+
+func (t *tty) setRaw() {
+	if t.saved != nil {
+		_, _ = term.MakeRaw(int(t.in.Fd())) // the next read returns the error
+	}
+}
+
+// stopProcess stops this process. SIGTSTP cannot do that: once it was notified,
+// Go has no default action for it.
+func stopProcess() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// Sent to this thread, the signal arrives before Tgkill returns.
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+}
+
+// canSuspend reports whether a shell can continue this process: it leads the
+// session, and this process is not in its group.
+func canSuspend() bool {
+	sid, err := unix.Getsid(0)
+	return err == nil && sid != unix.Getpgrp()
 }
 
 func (t *tty) size() (grid, error) {

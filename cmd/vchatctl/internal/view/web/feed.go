@@ -66,6 +66,10 @@ func (fs *feeds) next(ctx context.Context, name string, after uint64) (*frame, e
 	}
 }
 
+// prepare opens a feed that is about to be requested: its first frame is then
+// there with the request.
+func (fs *feeds) prepare(name string) { fs.release(fs.acquire(name)) }
+
 func (fs *feeds) wait(ctx context.Context, name string, after uint64) (*frame, error) {
 	f := fs.acquire(name)
 	defer fs.release(f)

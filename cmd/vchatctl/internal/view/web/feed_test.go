@@ -1,12 +1,15 @@
 package web
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/net/websocket"
+
+	"vchat/daemon/api"
 )
 
 // awaitReaders waits until a feed of the device has this many readers.
@@ -100,20 +103,80 @@ func TestFrame_cancel(t *testing.T) {
 	r.awaitReaders("workshop", 0)
 }
 
+// A page in a call gets its first frame with its first state, unless it is
+// hidden. The feed is open since the page has been loaded.
+func TestLive_pushesFirstFrame(t *testing.T) {
+	r := serve(t, "")
+	r.device.SetCall(api.Call{ID: "1", Peer: "workshop", State: api.CallActive, Since: time.Now()})
+	r.awaitStatus()
+	hidden := r.openPage("0&push=0")
+	hidden.awaitState("a call", func(s state) bool { return s.Call == "active" })
+	if n := r.device.Feed("workshop").Readers(); n != 0 {
+		t.Errorf("a hidden page: got %d readers, want none", n)
+	}
+	r.text(r.do("GET", "", "", nil))
+	r.awaitReaders("workshop", 1)
+	p := r.openPage("0&push=1")
+	var first stateMessage
+	if err := json.Unmarshal(p.next("state"), &first); err != nil {
+		t.Fatal(err)
+	}
+	if first.Pushes != "workshop" {
+		t.Errorf("got a push of %q, want workshop", first.Pushes)
+	}
+	r.device.Publish("workshop", 7, false, []byte("seven"))
+	if got := p.answer(pushed); got.jpeg != "seven" || got.Sequence != 7 {
+		t.Errorf("got %+v, want frame 7", got)
+	}
+	// A page that has become hidden cancels it.
+	r.awaitReaders("workshop", 0)
+	p = r.openPage("0&push=1")
+	r.awaitReaders("workshop", 1)
+	p.send(request{ID: pushed, Cancel: true})
+	r.awaitReaders("workshop", 0)
+}
+
+// The camera of this device is not opened unasked.
+func TestLive_pushesNoOwnFrame(t *testing.T) {
+	r := serve(t, "")
+	r.awaitStatus()
+	r.text(r.do("GET", "", "", nil))
+	p := r.openPage("0&push=1")
+	var first stateMessage
+	if err := json.Unmarshal(p.next("state"), &first); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.device.Feed(api.Self).Readers(); first.Pushes != "" || n != 0 {
+		t.Errorf("got a push of %q and %d readers, want none", first.Pushes, n)
+	}
+}
+
+// Answering a call opens the feed of the peer before the page requests it.
+func TestCommands_answerOpensFeed(t *testing.T) {
+	r := serve(t, "")
+	r.device.SetCall(api.Call{ID: "7", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn})
+	if res := r.do("POST", "answer", `{"peer": "workshop"}`, nil); res.StatusCode != 204 {
+		t.Fatalf("got %d", res.StatusCode)
+	}
+	r.awaitReaders("workshop", 1)
+	r.awaitReaders("workshop", 0)
+}
+
 // The connection of a page that does what no page does is closed.
 func TestLive_wrongRequests(t *testing.T) {
 	r := serve(t, "")
 	r.awaitStatus()
-	many := make([]string, 0, maxRequests+1)
-	for id := range maxRequests + 1 {
+	many := make([]string, 0, maxRequests+2)
+	for id := range maxRequests + 2 {
 		many = append(many, fmt.Sprintf(`{"id": %d, "feed": "workshop", "after": 0}`, id))
 	}
 	for name, messages := range map[string][]string{
 		"no JSON":           {"frame"},
 		"negative number":   {`{"id": 1, "feed": "workshop", "after": -1}`},
 		"number as text":    {`{"id": 1, "feed": "workshop", "after": "1"}`},
-		"same id":           {many[0], many[0]},
-		"too many requests": many,
+		"same id":           {many[1], many[1]},
+		"id of the server":  {many[0]},
+		"too many requests": many[1:],
 		"too long":          {`{"id": 1, "feed": "` + strings.Repeat("a", maxBody) + `"}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"fmt"
 	"mime"
 	"net/http"
@@ -13,19 +15,30 @@ import (
 	"vchat/daemon/connlimit"
 )
 
-// policy limits the page to what this server serves.
-const policy = "default-src 'none'; img-src 'self' blob:; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+// policyWith limits the page to what this server serves, and to the style and
+// the scripts in it.
+func policyWith(style string, scripts ...string) string {
+	hash := func(text string) string {
+		sum := sha256.Sum256([]byte(text))
+		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	var allowed []string
+	for _, script := range scripts {
+		allowed = append(allowed, hash(script))
+	}
+	return "default-src 'none'; img-src 'self' blob:; script-src " + strings.Join(allowed, " ") + "; style-src " +
+		hash(style) +
+		"; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+}
 
 // policyFor returns the policy of a page on a host. Firefox and Safari did not
 // always count a WebSocket as 'self'.
 func policyFor(host string) string {
-	return strings.Replace(policy, "connect-src 'self'", "connect-src 'self' ws://"+host, 1)
+	return strings.Replace(newDocument().policy, "connect-src 'self'", "connect-src 'self' ws://"+host, 1)
 }
 
 // headers are set on every response, including errors.
 var headers = map[string]string{
-	"Content-Security-Policy":      policy,
 	"X-Content-Type-Options":       "nosniff",
 	"X-Frame-Options":              "DENY",
 	"Referrer-Policy":              "no-referrer",
@@ -49,6 +62,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		if r.ContentLength != 0 {
 			_ = rc.SetReadDeadline(time.Now().Add(headerTimeout)) // readBody clears it
 		}
+		w.Header().Set("Content-Security-Policy", newDocument().policy)
 		if !s.hosts[strings.ToLower(r.Host)] {
 			forbid(w, "Open this page at %s. With ssh -L, use the same port.", s.listener.Addr())
 			return

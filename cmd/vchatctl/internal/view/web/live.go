@@ -16,6 +16,10 @@ import (
 	"vchat/daemon/client"
 )
 
+// pushed is the id of the request that the server makes for a page, so that the
+// first frame comes with the first state.
+const pushed = 0
+
 const (
 	maxPages          = 6                // open at the same time
 	maxRequests       = 8                // for frames, in progress on one page; it makes three
@@ -29,7 +33,7 @@ const tooManyPages = "Too many open pages: close one."
 // request is a message of the page. It asks for the newest frame of a feed, or
 // cancels that request.
 type request struct {
-	ID     int64  `json:"id"`
+	ID     int64  `json:"id"` // from 1
 	Feed   string `json:"feed,omitempty"`
 	After  uint64 `json:"after"` // wait for a frame with a higher number
 	Cancel bool   `json:"cancel,omitempty"`
@@ -42,6 +46,9 @@ type (
 		Type  string          `json:"type"` // state
 		Now   int64           `json:"now"`  // by the server's clock; see serverTime
 		State json.RawMessage `json:"state"`
+		// Pushes is the feed whose frame follows as the answer to request
+		// pushed, which the page has not made.
+		Pushes string `json:"pushes,omitempty"`
 	}
 	// chatMessage has a chat message, once.
 	chatMessage struct {
@@ -101,6 +108,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 	}
 	// Without the parameter, the page gets all messages.
 	after, _ := strconv.ParseInt(r.FormValue("after"), 10, 64)
+	push := r.FormValue("push") == "1"
 	s.pages.Add(1)
 	defer s.pages.Done()
 	websocket.Server{Handler: func(c *websocket.Conn) {
@@ -109,14 +117,15 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) {
 			_ = p.sendJSON(refusedMessage{"refused", tooManyPages}) // fails only if the page has gone
 			_ = c.Close()
 		} else {
-			p.serve(r.Context(), after)
+			p.serve(r.Context(), after, push)
 		}
 		s.openPages.Add(-1)
 	}}.ServeHTTP(w, r)
 }
 
-// serve serves the page until it has gone or ctx ends.
-func (p *livePage) serve(ctx context.Context, after int64) {
+// serve serves the page until it has gone or ctx ends. With push, the page gets
+// its first frame unasked.
+func (p *livePage) serve(ctx context.Context, after int64, push bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer p.wg.Wait()
 	defer cancel()
@@ -124,7 +133,7 @@ func (p *livePage) serve(ctx context.Context, after int64) {
 	p.socket.MaxPayloadBytes = maxBody
 	p.wg.Go(func() {
 		defer cancel()
-		p.sendEvents(ctx, after)
+		p.sendEvents(ctx, after, push)
 	})
 	for {
 		var text string
@@ -132,7 +141,7 @@ func (p *livePage) serve(ctx context.Context, after int64) {
 			return
 		}
 		var r request
-		if err := json.Unmarshal([]byte(text), &r); err != nil || !p.handle(ctx, r) {
+		if err := json.Unmarshal([]byte(text), &r); err != nil || r.ID == pushed && !r.Cancel || !p.handle(ctx, r) {
 			return
 		}
 	}
@@ -197,7 +206,7 @@ func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // sendEvents sends the state after each change, and each message once. After a
 // lost connection a page gets the messages that it has missed.
-func (p *livePage) sendEvents(ctx context.Context, after int64) {
+func (p *livePage) sendEvents(ctx context.Context, after int64, push bool) {
 	tick := time.NewTicker(keepAliveInterval)
 	defer tick.Stop()
 	sent := ""
@@ -206,7 +215,14 @@ func (p *livePage) sendEvents(ctx context.Context, after int64) {
 		state, messages, changed := p.server.watcher.current(after)
 		if string(state) != sent {
 			sent = string(state)
-			err = p.sendJSON(stateMessage{"state", serverTime(time.Now()), state})
+			m := stateMessage{"state", serverTime(time.Now()), state, ""}
+			if push {
+				m.Pushes, push = p.server.watcher.openFeed(), false
+			}
+			err = p.sendJSON(m)
+			if m.Pushes != "" {
+				p.handle(ctx, request{ID: pushed, Feed: m.Pushes})
+			}
 		}
 		for _, m := range messages {
 			err = errors.Join(err, p.sendJSON(chatMessage{"chat", m.number, time.Since(m.received).Milliseconds(), m}))

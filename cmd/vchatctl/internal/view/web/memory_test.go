@@ -34,7 +34,7 @@ func TestPage_memory(t *testing.T) {
 		frames = append(frames, b.Bytes())
 	}
 	b := newChromium(t)
-	r := serve(t, "")
+	r := serve(t, api.Self)
 	b.open(r.server.URL())
 	r.awaitReaders(api.Self, 1)
 	begin := browserMemory(t)

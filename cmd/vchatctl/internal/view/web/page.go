@@ -1,53 +1,139 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"embed"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"vchat/cmd/vchatctl/internal/view"
+	"vchat/cmd/vchatctl/internal/view/look"
 	"vchat/daemon/api"
 )
 
 //go:embed static
 var static embed.FS
 
-// files are the static files of the page, by path.
-var files = map[string]struct{ name, contentType string }{
-	"/{$}":      {"page.html", "text/html; charset=utf-8"},
-	"/page.css": {"page.css", "text/css; charset=utf-8"},
-	"/page.js":  {"page.js", "text/javascript; charset=utf-8"},
-	"/frame.js": {"frame.js", "text/javascript; charset=utf-8"},
-	"/live.js":  {"live.js", "text/javascript; charset=utf-8"},
-	"/icon.svg": {"icon.svg", "image/svg+xml"},
+// scripts are the scripts of the page, in the order in which they run. live.js
+// runs before them, as soon as the browser has read it.
+var scripts = [...]string{"frame.js", "ring.js", "page.js"}
+
+// document is the page with its style and its scripts. A browser gets all of it
+// with one request on one connection, which is what the time to the first frame
+// depends on, above all through ssh -L.
+type document struct {
+	body   []byte
+	policy string // its Content-Security-Policy
+}
+
+// newDocument returns the page, with the colors and icons that all viewers
+// share.
+var newDocument = sync.OnceValue(func() document {
+	style := look.CSS() + "\n" + contents("page.css")
+	var script strings.Builder
+	for _, name := range scripts {
+		script.WriteString(contents(name))
+	}
+	connection := contents("live.js")
+	body := contents("page.html")
+	for mark, part := range map[string]string{
+		"<!-- icons -->": sprite(), "<!-- style -->": style,
+		"<!-- connection -->": connection, "<!-- scripts -->": script.String(),
+	} {
+		body = strings.Replace(body, mark, part, 1)
+	}
+	return document{[]byte(body), policyWith(style, connection, script.String())}
+})
+
+// contents returns a static file.
+func contents(name string) string {
+	body, err := static.ReadFile("static/" + name)
+	if err != nil {
+		panic(err) // the files are embedded
+	}
+	return string(body)
+}
+
+// compress returns a file as gzip: the page opens sooner through ssh -L.
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // a valid level
+	_, _ = w.Write(body)                                  // a buffer takes everything
+	_ = w.Close()
+	return b.Bytes()
+}
+
+// serveFile returns a handler that responds with a file.
+func serveFile(body []byte, contentType string) http.HandlerFunc {
+	packed := compress(body)
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.Header().Set("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed)
+			return
+		}
+		_, _ = w.Write(body)
+	}
+}
+
+// acceptsGzip reports whether a browser takes gzip, as all do.
+func acceptsGzip(r *http.Request) bool {
+	for _, coding := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
+		name, params, _ := strings.Cut(strings.TrimSpace(coding), ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			return !strings.HasPrefix(strings.ReplaceAll(params, " ", ""), "q=0")
+		}
+	}
+	return false
+}
+
+// sprite returns the icons as symbols for <use href="#icon-NAME">.
+func sprite() string {
+	var b strings.Builder
+	for i := look.IconNone + 1; i.Path() != ""; i++ {
+		fmt.Fprintf(&b, `<symbol id="icon-%v" viewBox="0 0 %d %d"><path d="%s"/></symbol>`, i,
+			look.IconGrid, look.IconGrid,
+			i.Path())
+	}
+	return b.String()
 }
 
 // routes returns the handler of the page. Nothing else of the control socket is
 // available to it.
 func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
-	for path, f := range files {
-		body, err := static.ReadFile("static/" + f.name)
-		if err != nil {
-			panic(err) // the files are embedded
+	page := serveFile(newDocument().body, "text/html; charset=utf-8")
+	m.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if feed := s.watcher.openFeed(); feed != "" && feed != api.Self {
+			s.feeds.prepare(feed)
 		}
-		m.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", f.contentType)
-			_, _ = w.Write(body)
-		})
-	}
+		page(w, r)
+	})
+	m.HandleFunc("GET /icon.svg", serveFile([]byte(contents("icon.svg")), "image/svg+xml"))
 	m.HandleFunc("GET /live", s.live)
 	m.HandleFunc("GET /snapshot/{feed}", s.snapshot)
 	m.HandleFunc("POST /call", command(func(ctx context.Context, r api.PeerRequest) error {
 		_, err := s.client.Call(ctx, api.CallRequest{Peer: r.Peer})
 		return err
 	}))
-	m.HandleFunc("POST /answer", onCall(s.client.Answer))
+	m.HandleFunc("POST /answer", onCall(func(ctx context.Context, peer string) (api.Call, error) {
+		c, err := s.client.Answer(ctx, peer)
+		if err == nil {
+			s.feeds.prepare(c.Peer)
+		}
+		return c, err
+	}))
 	m.HandleFunc("POST /decline", onCall(s.client.Reject))
 	m.HandleFunc("POST /hangup", onCall(s.client.Hangup))
 	m.HandleFunc("POST /say", command(func(ctx context.Context, r api.MessageRequest) error {

@@ -2,30 +2,61 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"vchat/cmd/vchatctl/internal/view"
 	"vchat/daemon/api"
+	"vchat/daemon/client"
 )
 
 // state is what the page shows besides the frames. The page shows all texts as
 // plain text, never as HTML.
 type state struct {
 	Name     string  `json:"name"`      // of this device
+	Mode     mode    `json:"mode"`      // what the page looks like
 	Feed     string  `json:"feed"`      // in the large frame: api.Self or a peer
-	Title    string  `json:"title"`     // of the large frame
+	Asked    bool    `json:"asked"`     // the user has named Feed: it may open this device's camera
+	Title    string  `json:"title"`     // of the page
 	Live     bool    `json:"live"`      // the feed can be requested
 	Summary  string  `json:"summary"`   // calls, privacy and problems, as sentences
 	Reason   *reason `json:"reason"`    // why there is no new frame; null: unknown
-	Call     string  `json:"call"`      // state of the call with Feed; "": none
+	Own      string  `json:"own"`       // why this device's camera gives no frames; "": it does, or may
+	Peer     string  `json:"peer"`      // of the call that is shown; "": none
+	Call     string  `json:"call"`      // state of that call
+	Answered *int64  `json:"answered"`  // when it was, by the server's clock; null: it is not
 	Privacy  bool    `json:"privacy"`   // of this device
 	DaemonUp bool    `json:"daemon_up"` // vchatd answers
+	Denied   string  `json:"denied"`    // why this user may not act in calls; "": may
+	Command  string  `json:"command"`   // what starts this page
+	Ended    *ended  `json:"ended"`     // the call that ended last; null: none
 	Ringing  []ring  `json:"ringing"`   // incoming calls
 	Peers    []peer  `json:"peers"`
 
 	Pairing *pairing `json:"pairing"` // that waits for a user; null: none
+}
+
+// mode is a look.State that the page lays itself out for.
+type mode string
+
+// The modes. The page shows the end of a call in modeIdle for some seconds.
+const (
+	modeIdle         mode = "idle"
+	modeCalling      mode = "calling"
+	modeRinging      mode = "ringing"
+	modeInCall       mode = "in-call"
+	modeReconnecting mode = "reconnecting"
+	modeCameraOff    mode = "camera-off"
+	modeProblem      mode = "problem"
+)
+
+// ended is a call that has ended.
+type ended struct {
+	Peer string `json:"peer"`
+	Text string `json:"text"` // why, as a sentence
+	At   int64  `json:"at"`   // by the server's clock; see serverTime
 }
 
 // pairing is a view.Pairing, and what the page sends back with an answer.
@@ -82,6 +113,7 @@ type ring struct {
 type peer struct {
 	Name   string `json:"name"`
 	Status string `json:"status"`         // of the connection or the call, as text
+	Up     bool   `json:"up"`             // reachable
 	Call   string `json:"call,omitempty"` // state of the call
 }
 
@@ -95,47 +127,97 @@ type deviceInfo struct {
 	daemonErr    error      // why the daemon does not answer; nil: it does
 	daemonLostAt time.Time  // when daemonErr occurred
 	lastCall     *api.Call  // the call that ended last
+	lastCallAt   time.Time  // when it did
+
+	command string // what starts this page
 }
 
 // newState returns the state of a device for the page.
 func newState(d *deviceInfo) state {
 	feed := d.selectFeed()
 	s := state{
-		Name: d.status.Name, Feed: feed, Title: feed, Privacy: d.status.Privacy, DaemonUp: d.daemonErr == nil,
+		Name: d.status.Name, Mode: modeIdle, Feed: feed, Asked: d.requestedFeed == feed, Title: feed,
+		Privacy: d.status.Privacy, DaemonUp: d.daemonErr == nil, Denied: view.CallsDenied(d.rights), Command: d.command,
 		Ringing: []ring{}, Peers: []peer{},
 	}
 	if feed == api.Self {
 		s.Title = cmp.Or(d.status.Name, "this device")
 	}
 	if d.daemonErr != nil {
-		s.Summary = "vchatd does not answer. Trying again."
-		s.Reason = newReason(view.DaemonStopped(d.daemonLostAt))
+		s.Mode = modeProblem
+		s.Summary, s.Reason = daemonProblem(d)
 		return s
 	}
 	for _, c := range d.status.Calls {
 		if c.State == api.CallIncoming {
 			s.Ringing = append(s.Ringing, ring{c.Peer})
+			s.Mode = modeRinging
 		}
 	}
 	s.Pairing = newPairing(&d.status, d.rights)
 	for _, p := range d.status.Peers {
-		entry := peer{Name: p.Name, Status: linkText(&p.Link)}
+		entry := peer{Name: p.Name, Status: linkText(&p.Link), Up: p.Link.State == api.LinkUp}
 		if c := callWith(&d.status, p.Name); c != nil {
 			entry.Call, entry.Status = string(c.State), callText(c)
 		}
 		s.Peers = append(s.Peers, entry)
 	}
-	call := callWith(&d.status, feed)
+	call := d.shownCall(feed)
 	if call != nil {
-		s.Call = string(call.State)
+		s.Mode, s.Peer, s.Call, s.Title = callMode(call), call.Peer, string(call.State), call.Peer
+		if answered(call) && !call.Answered.IsZero() {
+			s.Answered = new(serverTime(call.Answered))
+		}
+	}
+	if c := d.lastCall; c != nil && (c.Reason != api.ReasonDoNotDisturb || c.EndedBy == api.SideRemote) {
+		s.Ended = &ended{Peer: c.Peer, Text: "Call ended: " + view.CardText(c) + ".", At: serverTime(d.lastCallAt)}
+	}
+	if cameraDown(d.status.Camera.State) {
+		s.Own = view.LocalReason(&d.status).Text
 	}
 	s.Summary = summary(d, feed, call)
 	if feed == api.Self {
 		s.Live, s.Reason = true, newReason(view.LocalReason(&d.status))
 	} else {
-		s.Live, s.Reason = call != nil && answered(call), newReason(view.PeerReason(feed, call))
+		with := callWith(&d.status, feed)
+		s.Live, s.Reason = with != nil && answered(with), newReason(view.PeerReason(feed, with))
 	}
 	return s
+}
+
+// shownCall returns the call that the page shows, or nil. It is no incoming
+// one: these have a place of their own.
+func (d *deviceInfo) shownCall(feed string) *api.Call {
+	for i := range d.status.Calls {
+		c := &d.status.Calls[i]
+		if c.State != api.CallIncoming && (c.Peer == feed || feed == api.Self) {
+			return c
+		}
+	}
+	return nil
+}
+
+// callMode returns how to show a call that is not an incoming one.
+func callMode(c *api.Call) mode {
+	switch {
+	case !answered(c):
+		return modeCalling
+	case c.State == api.CallResuming, c.Link != nil && c.Link.State == api.LinkDown:
+		return modeReconnecting
+	case c.PeerCamera != nil && c.PeerCamera.State == "privacy":
+		return modeCameraOff
+	}
+	return modeInCall
+}
+
+// daemonProblem returns why the daemon does not answer, as a sentence and as a
+// reason.
+func daemonProblem(d *deviceInfo) (string, *reason) {
+	if errors.Is(d.daemonErr, client.ErrPermission) {
+		const text = "You may not use vchatd"
+		return text + ".", &reason{Text: text}
+	}
+	return "vchatd does not answer. Trying again.", newReason(view.DaemonStopped(d.daemonLostAt))
 }
 
 // selectFeed returns the feed for the large frame. With several calls it keeps
@@ -184,7 +266,7 @@ func summary(d *deviceInfo, feed string, call *api.Call) string {
 			text += " with " + feed
 		}
 		if d.lastCall != nil && (feed == api.Self || d.lastCall.Peer == feed) {
-			text = "Call ended: " + endText(d.lastCall)
+			text = "Call ended: " + view.CardText(d.lastCall)
 		}
 		sentences = append(sentences, text)
 	}
@@ -224,55 +306,11 @@ func callText(c *api.Call) string {
 	return c.Peer + ": " + string(c.State)
 }
 
-// endText returns why a call ended.
-func endText(c *api.Call) string {
-	_, detail, found := strings.Cut(c.ReasonText, ": ")
-	if found {
-		detail = " (" + detail + ")"
-	}
-	switch c.Reason {
-	case api.ReasonHungUp:
-		if c.EndedBy == api.SideLocal {
-			return "you hung up"
-		}
-		return c.Peer + " hung up"
-	case api.ReasonDeclined:
-		if c.EndedBy == api.SideLocal {
-			return "you declined"
-		}
-		return c.Peer + " declined"
-	case api.ReasonBusy:
-		return c.Peer + " is in another call"
-	case api.ReasonNoAnswer:
-		if c.Direction == api.DirectionIn {
-			return "missed call from " + c.Peer
-		}
-		return c.Peer + " did not answer"
-	case api.ReasonDoNotDisturb:
-		return c.Peer + " does not want to be disturbed"
-	case api.ReasonCancelled:
-		if c.Direction == api.DirectionIn {
-			return c.Peer + " stopped calling"
-		}
-		return "you stopped calling"
-	case api.ReasonLostTooLong:
-		return "the connection to " + c.Peer + " was lost for too long"
-	case api.ReasonUnreachable:
-		return c.Peer + " cannot be reached" + detail
-	case api.ReasonWrongIdentity:
-		return "the key of " + c.Peer + " does not match" + detail
-	}
-	return cmp.Or(c.ReasonText, string(c.Reason))
-}
-
 func linkText(l *api.Link) string {
-	switch {
-	case l.State == api.LinkUp:
+	if l.State == api.LinkUp {
 		return "reachable"
-	case l.Reason == "":
-		return "not reachable"
 	}
-	return "not reachable: " + l.Reason
+	return "not reachable"
 }
 
 func cameraDown(s api.CameraState) bool { return s == api.CameraLost || s == api.CameraFailed }

@@ -39,8 +39,9 @@ type watcher struct {
 	changed   chan struct{} // closed, and replaced, on a change
 }
 
-func newWatcher(c *client.Client, feed string) *watcher {
-	return &watcher{client: c, device: deviceInfo{requestedFeed: feed}, changed: make(chan struct{})}
+func newWatcher(c *client.Client, o Options) *watcher {
+	return &watcher{client: c, device: deviceInfo{requestedFeed: o.Feed, command: o.Command},
+		changed: make(chan struct{})}
 }
 
 // run follows the daemon, across its restarts, until ctx ends.
@@ -104,7 +105,7 @@ func (w *watcher) apply(e api.Event, s api.Status) {
 	w.device.daemonErr = nil
 	switch {
 	case e.Event == api.EventCall && e.Call != nil && e.Call.State == api.CallEnded:
-		w.device.lastCall = e.Call
+		w.device.lastCall, w.device.lastCallAt = e.Call, time.Now()
 	case e.Event == api.EventText:
 		w.addMessage(message{received: time.Now(), Peer: e.Peer, Mine: e.From == api.SideLocal, Text: e.Text})
 	}
@@ -144,6 +145,20 @@ func (w *watcher) hasFeed(feed string) bool {
 		}
 	}
 	return false
+}
+
+// openFeed returns the feed that a page shows at once, or "". It is no feed of
+// this device's camera, unless the user has named it.
+func (w *watcher) openFeed() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.hasStatus || w.device.daemonErr != nil {
+		return ""
+	}
+	if s := newState(&w.device); s.Live && (s.Feed != api.Self || s.Asked) {
+		return s.Feed
+	}
+	return ""
 }
 
 // current returns the state as JSON, the messages after a number, and a channel

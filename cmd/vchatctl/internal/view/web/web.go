@@ -57,6 +57,9 @@ const (
 type Options struct {
 	Feed string // to show: api.Self or a peer; "": the peer of the call, or else api.Self
 	Port int    // on loopback; 0: any free port
+	// Command is what starts this page. The page shows it once nobody serves it
+	// any more.
+	Command string
 	// Refused, if not nil, is called for each refused connection, with a noun
 	// phrase that says whose it is.
 	Refused func(error)
@@ -86,7 +89,7 @@ func Listen(c *client.Client, o Options) (*Server, error) {
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 	s := &Server{
 		client: c, secret: randomPath(), hosts: map[string]bool{},
-		watcher: newWatcher(c, o.Feed), feeds: newFeeds(c),
+		watcher: newWatcher(c, o), feeds: newFeeds(c),
 	}
 	for _, name := range []string{"127.0.0.1", "localhost", "::1"} {
 		s.hosts[net.JoinHostPort(name, port)] = true

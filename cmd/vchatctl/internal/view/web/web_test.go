@@ -168,11 +168,14 @@ func TestGuard(t *testing.T) {
 				t.Errorf("got %d %s, want %d", res.StatusCode, body, tt.want)
 			}
 			for name, want := range headers {
-				got := res.Header.Get(name)
-				got = strings.Replace(got, " ws://"+res.Request.Host, "", 1) // in the policy; see policyFor
-				if got != want {
+				if got := res.Header.Get(name); got != want {
 					t.Errorf("%s: got %q, want %q", name, got, want)
 				}
+			}
+			policy := res.Header.Get("Content-Security-Policy")
+			policy = strings.Replace(policy, " ws://"+res.Request.Host, "", 1) // see policyFor
+			if policy != newDocument().policy || strings.Contains(policy, "unsafe") {
+				t.Errorf("got policy %q, want %q", policy, newDocument().policy)
 			}
 		})
 	}
@@ -191,7 +194,7 @@ func TestSecret(t *testing.T) {
 
 // The policy forbids all of this; the files must not even try.
 func TestStatic_loadsNothingElse(t *testing.T) {
-	for _, name := range []string{"page.html", "page.css", "page.js", "frame.js", "live.js", "icon.svg"} {
+	for _, name := range []string{"page.html", "page.css", "page.js", "frame.js", "live.js", "ring.js", "icon.svg"} {
 		body, err := static.ReadFile("static/" + name)
 		if err != nil {
 			t.Fatal(err)

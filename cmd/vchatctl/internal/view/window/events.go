@@ -41,6 +41,16 @@ func (w *Window) listen() {
 			if in, ok := w.keys.input(e.Detail, e.State); ok {
 				w.sendInput(in)
 			}
+		case xproto.MotionNotifyEvent:
+			w.pointerMoved(view.Pointer{Kind: view.PointerMove, X: int(e.EventX), Y: int(e.EventY)})
+		case xproto.ButtonPressEvent:
+			w.button(view.PointerPress, e)
+		case xproto.ButtonReleaseEvent:
+			w.button(view.PointerRelease, xproto.ButtonPressEvent(e))
+		case xproto.LeaveNotifyEvent:
+			if e.Mode == xproto.NotifyModeNormal { // else a grab, such as that of a pressed button
+				w.sendInput(view.Input{Pointer: view.Pointer{Kind: view.PointerLeave}})
+			}
 		case xproto.MappingNotifyEvent:
 			_ = w.keys.load(w.conn, w.setup) // on an error, keep the old map
 		}
@@ -57,8 +67,12 @@ func (w *Window) notify() {
 
 // sendInput sends user input to the viewer without blocking: the viewer may
 // wait for an event from this goroutine. If the channel is full, a key is
-// dropped. A close or repaint request replaces the oldest input.
+// dropped. A close or repaint request replaces the oldest input. Moves leave
+// most of the channel free for the rest.
 func (w *Window) sendInput(in view.Input) {
+	if in.Pointer.Kind == view.PointerMove && len(w.input) > cap(w.input)/4 {
+		return
+	}
 	select {
 	case w.input <- in:
 		return

@@ -3,25 +3,19 @@ package window
 import (
 	"slices"
 
-	"github.com/jezek/xgb/screensaver"
 	"github.com/jezek/xgb/xproto"
 )
 
 // geometry is the place and size of a window, in pixels of the root window.
 type geometry struct{ x, y, width, height int }
 
-// SetFullscreen makes the window fill the screen and hides the pointer, or
-// restores both. It asks the window manager; without one that supports it, it
-// sets the window's geometry. The error is ErrGone or nil.
+// SetFullscreen makes the window fill the screen, or restores its size. It asks
+// the window manager; without one that supports it, it sets the window's
+// geometry. The error is ErrGone or nil.
 func (w *Window) SetFullscreen(on bool) error {
 	if w.isGone() {
 		return ErrGone
 	}
-	cursor := xproto.Cursor(xproto.CursorNone) // the parent's cursor
-	if on {
-		cursor = w.blankCursor
-	}
-	xproto.ChangeWindowAttributes(w.conn, w.id, xproto.CwCursor, []uint32{uint32(cursor)})
 	switch {
 	case w.windowed == nil && w.managerSupportsFullscreen():
 		w.requestFullscreen(on)
@@ -86,40 +80,4 @@ func (w *Window) setGeometry(g geometry) {
 		xproto.ConfigWindowX|xproto.ConfigWindowY|
 			xproto.ConfigWindowWidth|xproto.ConfigWindowHeight|xproto.ConfigWindowStackMode,
 		[]uint32{uint32(int32(g.x)), uint32(int32(g.y)), uint32(g.width), uint32(g.height), xproto.StackModeAbove})
-}
-
-// newBlankCursor creates a cursor without visible pixels.
-func (w *Window) newBlankCursor() (xproto.Cursor, error) {
-	cursor, err := xproto.NewCursorId(w.conn)
-	if err != nil {
-		return 0, err
-	}
-	pixmap, err := xproto.NewPixmapId(w.conn)
-	if err != nil {
-		return 0, err
-	}
-	gc, err := xproto.NewGcontextId(w.conn)
-	if err != nil {
-		return 0, err
-	}
-	xproto.CreatePixmap(w.conn, 1, pixmap, xproto.Drawable(w.id), 1, 1)
-	xproto.CreateGC(w.conn, gc, xproto.Drawable(pixmap), xproto.GcForeground, []uint32{0})
-	xproto.PolyFillRectangle(w.conn, xproto.Drawable(pixmap), gc, []xproto.Rectangle{{Width: 1, Height: 1}})
-	xproto.CreateCursor(w.conn, cursor, pixmap, pixmap, 0, 0, 0, 0, 0, 0, 0, 0)
-	xproto.FreeGC(w.conn, gc)
-	xproto.FreePixmap(w.conn, pixmap)
-	return cursor, nil
-}
-
-// suspendScreenSaver keeps the screen on while the connection is open: the
-// viewer of a call may touch no key for long. It has no effect on a desktop
-// that blanks the screen with a timer of its own.
-func (w *Window) suspendScreenSaver() {
-	if screensaver.Init(w.conn) != nil {
-		return
-	}
-	v, err := screensaver.QueryVersion(w.conn, 1, 1).Reply()
-	if err == nil && (v.ServerMajorVersion > 1 || v.ServerMinorVersion >= 1) { // Suspend is new in 1.1
-		screensaver.Suspend(w.conn, 1)
-	}
 }

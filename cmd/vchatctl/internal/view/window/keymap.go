@@ -12,14 +12,25 @@ import (
 // Keysyms of keysymdef.h with a meaning here that are not characters.
 const (
 	symBackspace   = 0xff08
+	symTab         = 0xff09
 	symReturn      = 0xff0d
 	symEscape      = 0xff1b
+	symLeft        = 0xff51
+	symUp          = 0xff52
+	symRight       = 0xff53
+	symDown        = 0xff54
 	symModeSwitch  = 0xff7e
 	symNumLock     = 0xff7f
 	symKeypadFirst = 0xff80
 	symKeypadEnter = 0xff8d
+	symKeypadLeft  = 0xff96
+	symKeypadUp    = 0xff97
+	symKeypadRight = 0xff98
+	symKeypadDown  = 0xff99
 	symKeypadLast  = 0xffbd
+	symF11         = 0xffc8
 	symLevel3      = 0xfe03 // AltGr
+	symBackTab     = 0xfe20 // Shift-Tab of XKB
 	symUnicode     = 0x01000000
 )
 
@@ -81,8 +92,13 @@ func (m *keymap) at(code xproto.Keycode, column int) xproto.Keysym {
 // returns false for keys without a meaning here.
 func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 	if state&xproto.ModMaskControl != 0 {
-		s := m.at(code, 0)
-		return view.Input{Key: view.KeyInterrupt}, s == 'c' || s == 'C'
+		switch m.letter(code) {
+		case 'c':
+			return view.Input{Key: view.KeyInterrupt}, true
+		case 'q':
+			return view.Input{Key: view.KeyCtrlQ}, true
+		}
+		return view.Input{}, false
 	}
 	sym := m.sym(code, state)
 	switch sym {
@@ -101,6 +117,10 @@ func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 	if others := uint16(xproto.ModMask1|xproto.ModMask4) &^ (m.level3 | m.numLock | m.modeSwitch); state&others != 0 {
 		return view.Input{}, false
 	}
+	if key := viewKey(sym, state); key != view.KeyNone {
+		m.dead = 0
+		return view.Input{Key: key}, true
+	}
 	r := character(sym)
 	switch dead := m.dead; {
 	case isDead(sym):
@@ -113,6 +133,41 @@ func (m *keymap) input(code xproto.Keycode, state uint16) (view.Input, bool) {
 		r, m.dead = accented(dead, r), 0
 	}
 	return view.Input{Key: view.KeyRune, Rune: r}, r != 0
+}
+
+// viewKey returns the key with a keysym that is no character, or KeyNone.
+func viewKey(sym xproto.Keysym, state uint16) view.Key {
+	switch sym {
+	case symTab:
+		if state&xproto.ModMaskShift != 0 {
+			return view.KeyBackTab
+		}
+		return view.KeyTab
+	case symBackTab:
+		return view.KeyBackTab
+	case symLeft, symKeypadLeft:
+		return view.KeyLeft
+	case symRight, symKeypadRight:
+		return view.KeyRight
+	case symUp, symKeypadUp:
+		return view.KeyUp
+	case symDown, symKeypadDown:
+		return view.KeyDown
+	case symF11:
+		return view.KeyF11
+	}
+	return view.KeyNone
+}
+
+// letter returns the Latin letter on a key in any of its columns, in lower
+// case, or 0. A Russian or Greek keyboard has them in another group.
+func (m *keymap) letter(code xproto.Keycode) rune {
+	for column := range m.columns {
+		if r := character(m.at(code, column)); r < unicode.MaxASCII && unicode.IsLetter(r) {
+			return unicode.ToLower(r)
+		}
+	}
+	return 0
 }
 
 // sym returns the keysym of a key from its columns. In the core protocol

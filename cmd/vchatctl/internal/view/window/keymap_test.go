@@ -14,19 +14,25 @@ import (
 var keyboard = keymap{
 	first: 8, columns: 7, level3: xproto.ModMask5, numLock: xproto.ModMask2,
 	syms: slices.Concat(
-		[]xproto.Keysym{'q', 'Q', 'q', 'Q', '@', 0x7d9, 0},           // 8: German
-		[]xproto.Keysym{'a', 0, 0, 0, 0, 0, 0},                       // 9: lower case only
-		[]xproto.Keysym{0xff9c, 0xffb1, 0xff9c, 0xffb1, 0, 0, 0},     // 10: KP_End, KP_1
-		[]xproto.Keysym{'c', 'C', 0x6d3, 0x6f3, 0, 0, 0},             // 11: English and Russian
-		[]xproto.Keysym{'1', '!', '1', '!', 0, 0, 0},                 // 12
-		[]xproto.Keysym{0xf6, 0xd6, 0xf6, 0xd6, 0x10020ac, 0, 0},     // 13: ö
-		[]xproto.Keysym{0xff0d, 0, 0xff0d, 0, 0, 0, 0},               // 14: Return
-		[]xproto.Keysym{0xff8d, 0, 0xff8d, 0, 0, 0, 0},               // 15: KP_Enter
-		[]xproto.Keysym{0xff1b, 0, 0xff1b, 0, 0, 0, 0},               // 16: Escape
-		[]xproto.Keysym{0xff08, 0xff08, 0xff08, 0xff08, 0, 0, 0},     // 17: BackSpace
-		[]xproto.Keysym{0xffe1, 0, 0xffe1, 0, 0, 0, 0},               // 18: Shift_L
-		[]xproto.Keysym{0xffaf, 0xffaf, 0xffaf, 0xffaf, 0, 0, 0},     // 19: KP_Divide
-		[]xproto.Keysym{0x1b3, 0x1a3, 0x1b3, 0x1a3, 0x20ac, 0, 0, 0}, // 20: ł, and the legacy keysym EuroSign
+		[]xproto.Keysym{'q', 'Q', 'q', 'Q', '@', 0x7d9, 0},        // 8: German
+		[]xproto.Keysym{'a', 0, 0, 0, 0, 0, 0},                    // 9: lower case only
+		[]xproto.Keysym{0xff9c, 0xffb1, 0xff9c, 0xffb1, 0, 0, 0},  // 10: KP_End, KP_1
+		[]xproto.Keysym{'c', 'C', 0x6d3, 0x6f3, 0, 0, 0},          // 11: English and Russian
+		[]xproto.Keysym{'1', '!', '1', '!', 0, 0, 0},              // 12
+		[]xproto.Keysym{0xf6, 0xd6, 0xf6, 0xd6, 0x10020ac, 0, 0},  // 13: ö
+		[]xproto.Keysym{0xff0d, 0, 0xff0d, 0, 0, 0, 0},            // 14: Return
+		[]xproto.Keysym{0xff8d, 0, 0xff8d, 0, 0, 0, 0},            // 15: KP_Enter
+		[]xproto.Keysym{0xff1b, 0, 0xff1b, 0, 0, 0, 0},            // 16: Escape
+		[]xproto.Keysym{0xff08, 0xff08, 0xff08, 0xff08, 0, 0, 0},  // 17: BackSpace
+		[]xproto.Keysym{0xffe1, 0, 0xffe1, 0, 0, 0, 0},            // 18: Shift_L
+		[]xproto.Keysym{0xffaf, 0xffaf, 0xffaf, 0xffaf, 0, 0, 0},  // 19: KP_Divide
+		[]xproto.Keysym{0x1b3, 0x1a3, 0x1b3, 0x1a3, 0x20ac, 0, 0}, // 20: ł, and the legacy keysym EuroSign
+		[]xproto.Keysym{0xff09, 0xfe20, 0xff09, 0xfe20, 0, 0, 0},  // 21: Tab and ISO_Left_Tab
+		[]xproto.Keysym{0xff51, 0, 0xff51, 0, 0, 0, 0},            // 22: Left
+		[]xproto.Keysym{0xff98, 0xffb6, 0xff98, 0xffb6, 0, 0, 0},  // 23: KP_Right, KP_6
+		[]xproto.Keysym{0xffc8, 0, 0xffc8, 0, 0, 0, 0},            // 24: F11
+		[]xproto.Keysym{0x6ca, 0x6ea, 'q', 'Q', 0, 0, 0},          // 25: Russian and English
+		[]xproto.Keysym{0xff09, 0, 0, 0, 0, 0, 0},                 // 26: Tab without XKB
 	),
 }
 
@@ -46,7 +52,8 @@ func TestKeymap_input(t *testing.T) {
 	}{
 		{8, 0, char('q')}, {8, shift, char('Q')}, {8, lock, char('Q')}, {8, lock | shift, char('q')},
 		{8, num, char('q')}, {8, altGr, char('@')}, {8, altGr | shift, char('Ω')}, {8, second, char('q')},
-		{8, alt, view.Input{}}, {8, logo, view.Input{}}, {8, control, view.Input{}},
+		{8, alt, view.Input{}}, {8, logo, view.Input{}}, {8, control, key(view.KeyCtrlQ)},
+		{9, control, view.Input{}},
 		{9, shift, char('A')}, {9, altGr, char('a')}, {9, second, char('a')},
 		{10, 0, view.Input{}}, {10, num, char('1')}, {10, num | shift, view.Input{}}, {10, shift, char('1')},
 		{11, 0, char('c')}, {11, second, char('с')}, {11, second | shift, char('С')},
@@ -62,7 +69,12 @@ func TestKeymap_input(t *testing.T) {
 		{19, 0, char('/')},
 		{20, 0, char('ł')}, {20, shift, char('Ł')}, {20, altGr, char('€')},
 		{7, 0, view.Input{}},
-		{21, 0, view.Input{}},
+		{21, 0, key(view.KeyTab)}, {21, shift, key(view.KeyBackTab)}, {21, alt, view.Input{}},
+		{22, 0, key(view.KeyLeft)}, {23, 0, key(view.KeyRight)}, {23, num, char('6')},
+		{24, 0, key(view.KeyF11)}, {24, alt, view.Input{}},
+		{25, 0, char('й')}, {25, control, key(view.KeyCtrlQ)},
+		{26, shift, key(view.KeyBackTab)},
+		{27, 0, view.Input{}},
 		{255, 0, view.Input{}},
 	} {
 		t.Run(fmt.Sprintf("key %d modifiers %#x", c.code, c.state), func(t *testing.T) {

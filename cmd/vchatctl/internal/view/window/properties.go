@@ -13,7 +13,7 @@ import (
 // PutImage.
 type atoms struct {
 	protocols, deleteWindow, clientMachine   xproto.Atom
-	utf8, name, pid                          xproto.Atom
+	utf8, name, pid, icon                    xproto.Atom
 	state, fullscreen, supported, supporting xproto.Atom
 	shown                                    xproto.Atom
 }
@@ -29,6 +29,7 @@ func (a *atoms) intern(conn *xgb.Conn) error {
 		{&a.utf8, "UTF8_STRING"},
 		{&a.name, "_NET_WM_NAME"},
 		{&a.pid, "_NET_WM_PID"},
+		{&a.icon, "_NET_WM_ICON"},
 		{&a.state, "_NET_WM_STATE"},
 		{&a.fullscreen, "_NET_WM_STATE_FULLSCREEN"},
 		{&a.supported, "_NET_SUPPORTED"},
@@ -47,11 +48,11 @@ func (a *atoms) intern(conn *xgb.Conn) error {
 // setProperties sets the properties that the window manager reads.
 func (w *Window) setProperties(title string) {
 	host, _ := os.Hostname()
-	w.setProperty8(xproto.AtomWmName, xproto.AtomString, latin1(title))
-	w.setProperty8(w.atoms.name, w.atoms.utf8, title)
+	w.setTitle(title)
 	w.setProperty8(xproto.AtomWmClass, xproto.AtomString, "vchat\x00Vchat\x00")
 	w.setProperty8(w.atoms.clientMachine, xproto.AtomString, latin1(host))
 	w.setProperty32(w.atoms.pid, xproto.AtomCardinal, uint32(os.Getpid()))
+	w.setProperty32(w.atoms.icon, xproto.AtomCardinal, icon()...)
 	w.setProperty32(w.atoms.protocols, xproto.AtomAtom, uint32(w.atoms.deleteWindow))
 	// StaticGravity: setGeometry places the window itself, not the frame that
 	// the window manager adds (ICCCM 4.1.2.3).
@@ -59,8 +60,7 @@ func (w *Window) setProperties(title string) {
 	hints := make([]uint32, 18)
 	hints[0], hints[17] = winGravity, xproto.GravityStatic
 	w.setProperty32(xproto.AtomWmNormalHints, xproto.AtomWmSizeHints, hints...)
-	const inputHint, normalState = 1, 1
-	w.setProperty32(xproto.AtomWmHints, xproto.AtomWmHints, inputHint, 1, normalState, 0, 0, 0, 0, 0, 0)
+	w.setHints(false)
 }
 
 // latin1 converts s to the encoding of a STRING property (ICCCM 2.7.1).

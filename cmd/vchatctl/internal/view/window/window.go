@@ -22,8 +22,13 @@
 //
 // A buffer is free ──Next, Show──▶ busy ──completion event──▶ free.
 //
-// Goroutines: listen handles the server's events and ends with the connection;
-// Close waits for it. The goroutines of xgb end with the connection too.
+// A finger on a touch screen is a pointer: the X server tells it as one to a
+// program that does not ask for touches, so this needs no XInput 2. Second
+// fingers mean nothing here.
+//
+// Goroutines: listen handles the server's events, and showPointer hides a
+// pointer that rests. Both end with the connection; Close waits for them. The
+// goroutines of xgb end with the connection too.
 package window
 
 import (
@@ -61,7 +66,7 @@ type Options struct {
 	noShm bool // use PutImage
 }
 
-// Window implements view.Display and view.Fullscreener.
+// Window implements view.Display, view.Fullscreener and view.StateDisplay.
 type Window struct {
 	conn     *xgb.Conn
 	socket   net.Conn
@@ -80,10 +85,16 @@ type Window struct {
 	// Owned by the goroutine of view.Run.
 	painted     render.Pixels
 	painting    *buffer       // the buffer that Next returned; nil after Show
-	blankCursor xproto.Cursor // hides the pointer in full screen
+	blankCursor xproto.Cursor // hides the pointer
 	windowed    *geometry     // before full screen, if this package set it
 
-	keys keymap // owned by listen
+	state       view.DisplayState // owned by the caller of SetState
+	screenSaver bool              // the server can suspend it
+
+	keys    keymap            // owned by listen
+	clicks  view.ClickCounter // likewise
+	pointed chan struct{}     // wakes showPointer; capacity 1
+	hiding  sync.WaitGroup    // showPointer
 
 	mu       sync.Mutex
 	width    int
@@ -107,6 +118,7 @@ func Open(ctx context.Context, o Options) (*Window, error) {
 		conn: conn, socket: socket,
 		input:    make(chan view.Input, 64),
 		activity: make(chan struct{}, 1),
+		pointed:  make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		noShm:    o.noShm,
 	}
@@ -114,6 +126,7 @@ func Open(ctx context.Context, o Options) (*Window, error) {
 	w.stop = context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Now().Add(closeTimeout)) })
 	err = w.open(o)
 	go w.listen()
+	w.hiding.Go(w.showPointer)
 	if err != nil {
 		w.Close()
 		if ctx.Err() != nil {
@@ -147,8 +160,9 @@ func (w *Window) open(o Options) (err error) {
 	if !w.noShm {
 		w.noShm = !w.canShareMemory()
 	}
+	w.screenSaver = w.canSuspendScreenSaver()
+	w.state.Title = o.Title
 	w.setProperties(o.Title)
-	w.suspendScreenSaver()
 	if err := xproto.MapWindowChecked(w.conn, w.id).Check(); err != nil {
 		return w.openError("map window", err)
 	}
@@ -191,6 +205,8 @@ func (w *Window) create() error {
 		xproto.CwBackPixel|xproto.CwBorderPixel|xproto.CwBitGravity|xproto.CwEventMask|xproto.CwColormap,
 		[]uint32{0, 0, xproto.GravityNorthWest,
 			xproto.EventMaskKeyPress | xproto.EventMaskExposure |
+				xproto.EventMaskButtonPress | xproto.EventMaskButtonRelease |
+				xproto.EventMaskPointerMotion | xproto.EventMaskLeaveWindow |
 				xproto.EventMaskStructureNotify | xproto.EventMaskVisibilityChange,
 			uint32(colormap)}).Check()
 	if err != nil {
@@ -306,6 +322,7 @@ func (w *Window) Close() error {
 		_ = w.socket.SetDeadline(time.Now().Add(closeTimeout))
 		w.conn.Close()
 		<-w.done
+		w.hiding.Wait()
 		for i := range w.buffers {
 			w.buffers[i].release()
 		}
@@ -325,4 +342,5 @@ func (w *Window) isGone() bool {
 var (
 	_ view.Display      = (*Window)(nil)
 	_ view.Fullscreener = (*Window)(nil)
+	_ view.StateDisplay = (*Window)(nil)
 )

@@ -29,12 +29,13 @@ function rotated(bitmap, degrees) {
 }
 
 // A View requests a frame only when it can show it.
-export class View {
-  constructor(canvas, request, { minInterval = 0, pipelined = false } = {}) {
+class View {
+  constructor(canvas, request, { minInterval = 0, pipelined = false, onChange = () => {} } = {}) {
     this.canvas = canvas;
     this.request = request; // as Live.request
     this.minInterval = minInterval; // ms between two frames
     this.pipelined = pipelined; // request the next frame while one arrives: a long round trip then costs no frames
+    this.onChange = onChange; // called with the first frame, and when cards begin or end
     this.context = canvas.getContext('bitmaprenderer', { alpha: false }); // shows a bitmap without copying it
     this.feed = null;
     this.clear();
@@ -92,7 +93,7 @@ export class View {
         }
         // Count the whole round trip as age: a frame may look older, never newer.
         const captured = p.received - p.age_ms - Math.max(0, p.received - p.requested - p.waited_ms);
-        const bitmap = await createImageBitmap(new Blob([p.jpeg], { type: 'image/jpeg' })).catch(() => null);
+        const bitmap = await (p.bitmap ?? decode(p.jpeg));
         if (signal.aborted) return;
         if (bitmap) this.draw(bitmap, p, captured);
         else this.failed = performance.now();
@@ -113,11 +114,13 @@ export class View {
     if (c.width !== bitmap.width || c.height !== bitmap.height) [c.width, c.height] = [bitmap.width, bitmap.height];
     this.context.transferFromImageBitmap(bitmap);
     if (this.sequence !== null && p.sequence > this.sequence + 1) this.lost += p.sequence - this.sequence - 1;
+    const changed = this.captured === null || this.card !== Boolean(p.card);
     Object.assign(this, { failed: -Infinity, captured, sequence: p.sequence, card: Boolean(p.card), size });
     this.delay = performance.now() - captured;
     this.recent.push([performance.now(), p.jpeg.length]);
     while (this.recent[0][0] < performance.now() - statsWindow) this.recent.shift();
     if (!this.isStale()) c.classList.remove('stale'); // now, not with the next tick
+    if (changed) this.onChange();
   }
 
   // stats returns the line of statistics.

@@ -5,8 +5,9 @@ import (
 	"unsafe"
 )
 
-// The numbers come from a C compiler with drm/drm.h, drm/drm_mode.h, linux/vt.h
-// and linux/kd.h. They are the same on 32-bit and 64-bit machines.
+// The numbers come from a C compiler with drm/drm.h, drm/drm_mode.h,
+// linux/vt.h, linux/kd.h and linux/input.h. They are the same on 32-bit and
+// 64-bit machines, but for those of struct input_event.
 func TestLayout(t *testing.T) {
 	var (
 		r cardRes
@@ -19,7 +20,12 @@ func TestLayout(t *testing.T) {
 		p PageFlip
 		v Event
 		w VTMode
+		i InputEvent
+		a AbsInfo
 	)
+	// Its time has two longs, on 32-bit machines also in a program whose time_t
+	// has 64 bits.
+	eventTime := 2 * unsafe.Sizeof(uintptr(0))
 	for _, x := range []struct {
 		name      string
 		got, want uintptr
@@ -70,6 +76,16 @@ func TestLayout(t *testing.T) {
 		{"vt_mode.relsig", unsafe.Offsetof(w.RelSig), 2},
 		{"vt_mode.acqsig", unsafe.Offsetof(w.AcqSig), 4},
 		{"sizeof vt_stat", unsafe.Sizeof(vtStat{}), 6},
+		{"sizeof input_event", unsafe.Sizeof(i), eventTime + 8},
+		{"input_event.type", unsafe.Offsetof(i.Type), eventTime},
+		{"input_event.code", unsafe.Offsetof(i.Code), eventTime + 2},
+		{"input_event.value", unsafe.Offsetof(i.Value), eventTime + 4},
+		{"sizeof input_absinfo", unsafe.Sizeof(a), 24},
+		{"input_absinfo.minimum", unsafe.Offsetof(a.Min), 4},
+		{"input_absinfo.maximum", unsafe.Offsetof(a.Max), 8},
+		{"input_absinfo.fuzz", unsafe.Offsetof(a.Fuzz), 12},
+		{"input_absinfo.flat", unsafe.Offsetof(a.Flat), 16},
+		{"input_absinfo.resolution", unsafe.Offsetof(a.Resolution), 20},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			if x.got != x.want {
@@ -103,6 +119,14 @@ func TestIoctlNumbers(t *testing.T) {
 		{"VT_GETSTATE", vtGetState, 0x5603},
 		{"VT_RELDISP", vtRelDisp, 0x5605},
 		{"TIOCGDEV", tiocgDev, 0x80045432},
+		{"EVIOCGPROP(4)", inputProps(4), 0x80044509},
+		{"EVIOCGBIT(EV_KEY, 96)", inputBits(EvKey, 96), 0x80604521},
+		{"EVIOCGBIT(EV_REL, 2)", inputBits(EvRel, 2), 0x80024522},
+		{"EVIOCGBIT(EV_ABS, 8)", inputBits(EvAbs, 8), 0x80084523},
+		{"EVIOCGABS(ABS_X)", inputAbs(AbsX), 0x80184540},
+		{"EVIOCGABS(ABS_MT_SLOT)", inputAbs(AbsMTSlot), 0x8018456f},
+		{"EVIOCGABS(ABS_MT_TRACKING_ID)", inputAbs(AbsMTTrackingID), 0x80184579},
+		{"EVIOCGMTSLOTS(132)", inputSlots(132), 0x8084450a},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			if x.got != x.want {

@@ -1,11 +1,12 @@
 // Package uapi has the structures and ioctls of the Linux interfaces for
-// displays (drm/drm.h, drm/drm_mode.h) and virtual consoles (linux/vt.h,
-// linux/kd.h) that package screen needs. It has no state.
+// displays (drm/drm.h, drm/drm_mode.h), virtual consoles (linux/vt.h,
+// linux/kd.h) and input devices (linux/input.h) that package screen needs. It
+// has no state.
 //
 // Guarantees:
 //   - Each structure has the size and offsets of the C one on amd64, arm64 and
-//     32-bit arm. They are the same on all three; a test compares them with the
-//     output of a C compiler.
+//     32-bit arm. They are the same on all three, but for struct input_event; a
+//     test compares them with the output of a C compiler.
 //   - Each error is the kernel's unix.Errno.
 package uapi
 
