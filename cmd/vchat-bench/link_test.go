@@ -16,13 +16,16 @@ func received(t *testing.T, from, to *namespace, addr string, n int) (came int) 
 	t.Helper()
 	var in net.PacketConn
 	var out net.Conn
-	err := errors.Join(
-		to.do(func() (err error) { in, err = net.ListenPacket("udp4", addr+":7450"); return err }),
-		from.do(func() (err error) { out, err = net.Dial("udp4", addr+":7450"); return err }))
-	if err != nil {
+	// Not a fixed port: a child that has not executed its program yet keeps a
+	// closed socket of its parent open, and with it the port.
+	if err := to.do(func() (err error) { in, err = net.ListenPacket("udp4", addr+":0"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	defer in.Close()
+	dial := func() (err error) { out, err = net.Dial("udp4", in.LocalAddr().String()); return err }
+	if err := from.do(dial); err != nil {
+		t.Fatal(err)
+	}
 	defer out.Close()
 	b := make([]byte, 2000)
 	for range n {
