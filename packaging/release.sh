@@ -122,6 +122,9 @@ add_shared() {
 	add packaging/vchat.sysusers usr/lib/sysusers.d/vchat.conf
 	if [ -e packaging/vchat.tmpfiles ]; then add packaging/vchat.tmpfiles usr/lib/tmpfiles.d/vchat.conf; fi
 	add packaging/60-vchat.rules usr/lib/udev/rules.d/60-vchat.rules
+	add packaging/vchat.desktop usr/share/applications/vchat.desktop
+	add cmd/vchatctl/internal/view/web/static/icon.svg usr/share/icons/hicolor/scalable/apps/vchat.svg
+	add cmd/vchatctl/internal/view/window/icon.png usr/share/icons/hicolor/48x48/apps/vchat.png
 	for page in packaging/man/*.[1578]; do
 		if [ -e "$page" ]; then add_gz "$page" "usr/share/man/man${page##*.}/${page##*/}.gz"; fi
 	done

@@ -27,7 +27,7 @@ out=${FOLDER:-$scratch/release}
 # install_tools installs the Debian packages that are missing.
 install_tools() {
 	local package missing=()
-	for package in arch-test lintian mandoc mmdebstrap qemu-user-static; do
+	for package in arch-test desktop-file-utils lintian mandoc mmdebstrap qemu-user-static; do
 		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
@@ -39,12 +39,13 @@ install_tools() {
 package() { echo "$out"/vchat_*_"$1".deb; } # ARCH
 
 # check_lint has lintian find no error, with no override but the one for static
-# programs, and mandoc no fault in the man pages.
+# programs, mandoc no fault in the man pages, and the desktop entry is valid.
 check_lint() {
 	local page
 	[ "$(grep -v '^#' packaging/deb/lintian-overrides)" = 'vchat: statically-linked-binary' ] || fail 'another lintian override'
 	lintian --allow-root --fail-on error --tag-display-limit 0 "$out"/*.deb
 	dpkg-deb -x "$(package amd64)" "$scratch/lint"
+	desktop-file-validate "$scratch/lint/usr/share/applications/vchat.desktop"
 	while read -r page; do
 		zcat "$page" | mandoc -Tlint -Wwarning || fail "mandoc finds faults in ${page##*/}"
 	done < <(find "$scratch/lint/usr/share/man" -name '*.gz' 2>/dev/null)
@@ -72,7 +73,7 @@ check_size() {
 		dpkg-deb -x "$(package "$arch")" "$dir"
 		bytes=$(find "$dir/usr/bin" -type f -exec cat {} + | wc -c)
 		printf '%-6s programs %s bytes, package %s bytes\n' "$arch" "$bytes" "$(stat -c %s "$(package "$arch")")"
-		[ "$bytes" -le 16777216 ] || fail "the programs have more than 16 MB"
+		[ "$bytes" -le 18874368 ] || fail "the programs have more than 18 MiB"
 	done
 }
 

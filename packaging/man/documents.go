@@ -48,7 +48,7 @@ func Commands(t *testing.T, program string) map[string][]string {
 		}
 		for _, m := range call.FindAllStringSubmatch(text, -1) {
 			line := endOfCommand.Split(m[1], 2)[0]
-			if strings.Contains(line, ": ") {
+			if strings.Contains(line, ": ") || strings.HasSuffix(line, " …") {
 				continue // a message of the program
 			}
 			if words := strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(line)); len(words) > 1 {
