@@ -29,7 +29,7 @@ func TestActivation(t *testing.T) {
 	t.Run("a stop of both is one", func(t *testing.T) {
 		sh(t, "systemctl stop vchatd.socket vchatd")
 		out := sh(t, status+" 2>&1 && exit 1; echo code $?")
-		if !containsAll(out, "code 3", "nothing listens on", "systemctl status vchatd") {
+		if !containsAll(out, "code 3", "vchatd is not running", "systemctl start vchatd") {
 			t.Errorf("got %s\nwant exit code 3 and a hint", out)
 		}
 		sh(t, active("vchatd", "inactive")+"; systemctl start vchatd; "+active("vchatd.socket", "active")+"; "+status)
@@ -101,7 +101,7 @@ func TestActivation(t *testing.T) {
 				"rm /etc/systemd/system/vchatd.service.d/x.conf; systemctl daemon-reload; systemctl restart vchatd")
 		})
 		out := sh(t, "timeout 60 "+status+" 2>&1 && exit 1; echo code $?")
-		if !containsAll(out, "code 3", "systemctl status vchatd") {
+		if !containsAll(out, "code 3", "closed the connection", "journalctl -u vchatd") {
 			t.Errorf("got %s\nwant exit code 3 and a hint", out)
 		}
 		eventually(t, waitTimeout, active("vchatd.socket", "failed"))

@@ -59,5 +59,6 @@
 //
 // TestScreen loads the drivers of two display adapters. It checks their output
 // by screenshots of the emulator (QMP) and presses keys of its keyboard. The
-// viewer runs on console 1 of the guest.
+// viewer runs on console 1 of the guest. TestTouch does so with touch screens
+// and a mouse that inputsim makes with the kernel's uinput driver.
 package vmtest

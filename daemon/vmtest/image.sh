@@ -18,11 +18,12 @@ dir=${VCHAT_VM_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/vchat-vm}
 
 # v4l-utils: checks the camera without code of this project.
 # kbd: chvt, which switches consoles.
-packages=systemd,systemd-sysv,udev,dbus,iproute2,kmod,kbd,procps,nftables,v4l-utils
+# magic-wormhole-transit-relay: the relay of packaging/examples.
+packages=systemd,systemd-sysv,udev,dbus,iproute2,kmod,kbd,procps,nftables,v4l-utils,magic-wormhole-transit-relay
 # The image gets only these modules and those they need. All modules of a Debian
 # kernel have 400 MB.
 modules="virtio_pci virtio_blk virtio_rng virtio_console ext4 9p 9pnet_virtio uvcvideo vivid vhci-hcd veth
-  nf_tables nft_ct nft_reject_inet sch_netem sch_tbf virtio-gpu bochs"
+  nf_tables nft_ct nft_reject_inet sch_netem sch_tbf virtio-gpu bochs evdev uinput"
 
 log() { printf '%(%H:%M:%S)T image: %s\n' -1 "$*"; }
 fail() { printf 'image.sh: %s\n' "$*" >&2; exit 1; }

@@ -96,7 +96,7 @@ func buildImage() (string, error) {
 func fillShareDir() error {
 	return errors.Join(
 		os.CopyFS(filepath.Join(shareDir, "guest"), os.DirFS("guest")),
-		buildInto(shareDir, "./agent/vmagent", "./uvcsim", "./framecheck"))
+		buildInto(shareDir, "./agent/vmagent", "./uvcsim", "./inputsim", "./framecheck"))
 }
 
 func buildInto(dir string, packages ...string) error {

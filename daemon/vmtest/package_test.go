@@ -200,7 +200,8 @@ func TestPackage(t *testing.T) {
 func (p *packageTest) upgradeInCall(t *testing.T, upgrade, active string) {
 	const state = "systemctl show -P MainPID vchatd; stat -c %Y.%y /etc/vchat.yaml"
 	before := p.sh(t, state)
-	p.sh(t, "("+bobCtl+`events --json | while read -r line; do echo "$(date +%s%3N) $line"; done) >/tmp/events 2>&1 & `+
+	p.sh(t, "("+bobCtl+
+		`events --json --no-wait | while read -r line; do echo "$(date +%s%3N) $line"; done) >/tmp/events 2>&1 & `+
 		"sleep 2")
 	p.sh(t, upgrade)
 	p.eventually(t, active)

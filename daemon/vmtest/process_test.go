@@ -12,16 +12,19 @@ import (
 // A footprint is the kernel's data of a daemon's process.
 type footprint struct {
 	PID, Descriptors, Threads int
-	ResidentKB                int
+	Mappings                  int // of camera buffers
+	AnonymousKB               int // resident memory that maps no file or camera buffer
 	Switches                  int // context switches of all threads; each wakeup is one
 }
 
 func (d device) footprint(t *testing.T) (f footprint) {
 	t.Helper()
 	out := sh(t, fmt.Sprintf(`p=$(systemctl show -P MainPID %s); cd /proc/$p
-		echo $p $(ls fd | wc -l) $(awk '/^Threads/ { print $2 }' status) $(awk '/^VmRSS/ { print $2 }' status) \
+		echo $p $(ls fd | wc -l) $(awk '/^Threads/ { print $2 }' status) \
+			$(grep -c /dev/video maps) $(awk '/^RssAnon/ { print $2 }' status) \
 			$(awk '/ctxt_switches/ { n += $2 } END { print n }' task/*/status)`, d.unit))
-	if _, err := fmt.Sscan(out, &f.PID, &f.Descriptors, &f.Threads, &f.ResidentKB, &f.Switches); err != nil {
+	_, err := fmt.Sscan(out, &f.PID, &f.Descriptors, &f.Threads, &f.Mappings, &f.AnonymousKB, &f.Switches)
+	if err != nil {
 		t.Fatalf("decode footprint %q: %v", out, err)
 	}
 	return f

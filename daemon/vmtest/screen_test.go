@@ -352,15 +352,18 @@ func isConsole(screen image.Image) bool {
 }
 
 // isNotice reports whether a screenshot shows a notice of the viewer without a
-// frame: text in the middle, but none at the top, where a console has its text.
+// frame: most of it has the viewer's background, which a console does not have.
 func isNotice(screen image.Image) bool {
-	type subImager interface {
-		SubImage(image.Rectangle) image.Image
+	s := screen.Bounds()
+	n := 0
+	for y := range s.Dy() {
+		for x := range s.Dx() {
+			if screen.At(x, y) == (color.RGBA{0x10, 0x14, 0x18, 0xff}) {
+				n++
+			}
+		}
 	}
-	s, ok := screen.(subImager)
-	top := screen.Bounds()
-	top.Max.Y = top.Dy() / 3
-	return isConsole(screen) && ok && !isConsole(s.SubImage(top))
+	return n > s.Dx()*s.Dy()/2
 }
 
 func equal(a, b image.Image) bool {

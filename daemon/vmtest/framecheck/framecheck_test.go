@@ -33,17 +33,18 @@ func card(t *testing.T) []byte {
 }
 
 // reencode returns the image of jpg in fewer bytes, with the stamp of stamped.
-// With half, it has half the width and height.
-func reencode(t *testing.T, jpg, stamped []byte, half bool) []byte {
+// It has so many eighths of the width and height.
+func reencode(t *testing.T, jpg, stamped []byte, eighths int) []byte {
 	t.Helper()
 	m, err := jpeg.Decode(bytes.NewReader(jpg))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if half {
-		small := image.NewYCbCr(image.Rect(0, 0, m.Bounds().Dx()/2, m.Bounds().Dy()/2), image.YCbCrSubsampleRatio420)
+	if eighths < 8 {
+		size := m.Bounds().Size().Mul(eighths).Div(8)
+		small := image.NewYCbCr(image.Rectangle{Max: size}, image.YCbCrSubsampleRatio420)
 		for i := range small.Y {
-			small.Y[i] = uint8(luma(m, i%small.YStride*2, i/small.YStride*2))
+			small.Y[i] = uint8(luma(m, (2*(i%small.YStride)+1)*4/eighths, (2*(i/small.YStride)+1)*4/eighths))
 		}
 		for i := range small.Cb {
 			small.Cb[i], small.Cr[i] = 128, 128
@@ -119,9 +120,10 @@ func TestChecker(t *testing.T) {
 	altered[len(altered)-20] ^= 1
 	otherTables := frame(1, 3)
 	otherTables[bytes.Index(otherTables, []byte("\xff\xc4"))+10] ^= 1
-	reduced := reencode(t, frame(1, 3), frame(1, 3), false)
-	halved := reencode(t, frame(1, 3), frame(1, 3), true)
-	otherReduced := reencode(t, frame(1, 5), frame(1, 3), false)
+	reduced := reencode(t, frame(1, 3), frame(1, 3), 8)
+	halved := reencode(t, frame(1, 3), frame(1, 3), 4)
+	small := reencode(t, frame(1, 3), frame(1, 3), 3)
+	otherReduced := reencode(t, frame(1, 5), frame(1, 3), 8)
 	bare := testframe.WithoutTables(frame(1, 3))
 	jfif := "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 	withJFIF := append([]byte(jfif), frame(1, 3)[2:]...)
@@ -141,6 +143,7 @@ func TestChecker(t *testing.T) {
 		{"other tables", [][]byte{otherTables}, report{Frames: 1, Completed: 1, First: 3, Last: 3}},
 		{"reduced", [][]byte{reduced}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
 		{"reduced to half the size", [][]byte{halved}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
+		{"reduced to three eighths", [][]byte{small}, report{Frames: 1, Reduced: 1, First: 3, Last: 3}},
 		{"reduced, of another still", [][]byte{otherReduced}, report{Frames: 1, Altered: 1, First: 3, Last: 3}},
 		{"no tables", [][]byte{bare}, report{Frames: 1, Bare: 1, First: 3, Last: 3}},
 		{"another camera", [][]byte{frame(2, 3)}, report{Frames: 1, Foreign: 1}},

@@ -23,7 +23,7 @@ const (
 )
 
 // isReduced reports whether jpg is c.sent with reduced quality: the same image
-// in fewer bytes, perhaps at half the width and height.
+// in fewer bytes, perhaps smaller.
 func (c *checker) isReduced(jpg []byte, st testframe.Stamp) bool {
 	if len(jpg) >= len(c.sent) {
 		return false
@@ -45,19 +45,26 @@ func (c *checker) isReduced(jpg []byte, st testframe.Stamp) bool {
 }
 
 // similar reports whether two images have a similar brightness on a grid. got
-// may have half the size of want.
+// may have a half or three eighths of want's width and height.
 func similar(got, want image.Image) bool {
-	size, scale := want.Bounds().Size(), 1
-	if got.Bounds().Dx() < size.X {
-		scale = 2
+	size := want.Bounds().Size()
+	for _, eighths := range []int{8, 4, 3} {
+		if got.Bounds().Size() == image.Pt((size.X*eighths+7)/8, (size.Y*eighths+7)/8) {
+			return similarAt(got, want, eighths)
+		}
 	}
-	if d := got.Bounds().Size().Mul(scale); d.X < size.X || d.Y < size.Y || d.X > size.X+1 || d.Y > size.Y+1 {
-		return false
-	}
-	wrong, n := 0, 0
+	return false
+}
+
+// similarAt is similar for so many eighths of the size. It compares the middle
+// of got's pixels.
+func similarAt(got, want image.Image, eighths int) bool {
+	size, wrong, n := want.Bounds().Size(), 0, 0
 	for y := gridStep / 2; y < size.Y; y += gridStep {
 		for x := gridStep / 2; x < size.X; x += gridStep {
-			a, b := luma(got, x/scale, y/scale), luma(want, x, y)
+			gx, gy := x*eighths/8, y*eighths/8
+			wx, wy := min((2*gx+1)*4/eighths, size.X-1), min((2*gy+1)*4/eighths, size.Y-1)
+			a, b := luma(got, gx, gy), luma(want, wx, wy)
 			if n++; max(a-b, b-a) > maxLumaError {
 				wrong++
 			}

@@ -3,7 +3,7 @@
 # the cameras.
 set -euo pipefail
 here=/mnt/host
-install -m755 -t /usr/local/bin $here/uvcsim $here/framecheck
+install -m755 -t /usr/local/bin $here/uvcsim $here/inputsim $here/framecheck
 install -m644 -t /etc/systemd/system $here/guest/uvcsim@.service
 modprobe vhci-hcd
 systemctl daemon-reload
