@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"vchat/config"
 	"vchat/daemon"
@@ -80,16 +80,29 @@ func New(t testing.TB, name string) *Device {
 // FreeAddress returns an address on loopback that was free a moment ago, for a
 // device that keeps its address across restarts. The port is below the range
 // for outgoing connections, of which other tests open thousands.
+//
+// It binds the address and never listens there: a child that has not executed
+// its program yet keeps a closed socket of its parent open. A listening one
+// would keep the device from listening.
 func FreeAddress() (string, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil { // as net.Listen does
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
 	for {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.N(12000)))
-		if errors.Is(err, syscall.EADDRINUSE) {
+		a := unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 20000 + rand.N(12000)}
+		err := unix.Bind(fd, &a)
+		if errors.Is(err, unix.EADDRINUSE) {
 			continue
 		}
 		if err != nil {
 			return "", fmt.Errorf("find a free port: %w", err)
 		}
-		return l.Addr().String(), l.Close()
+		return fmt.Sprintf("127.0.0.1:%d", a.Port), nil
 	}
 }
 
