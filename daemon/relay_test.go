@@ -176,6 +176,14 @@ func TestRelay_debian(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // Python starts slowly
+			if c, err := net.Dial("tcp", address); err == nil {
+				_ = c.Close()
+				break
+			} else if time.Now().After(deadline) {
+				t.Fatalf("the relay does not listen within 1 min: %v", err)
+			}
+		}
 		return sync.OnceFunc(func() { cancel(); _ = cmd.Wait() })
 	}
 	stop := start()
