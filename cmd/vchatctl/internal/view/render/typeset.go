@@ -242,6 +242,9 @@ func (r *textRenderer) draw(s *shaped, style textStyle) *image.Alpha {
 	runs := make([][]outline, 0, len(s.runs))
 	for _, run := range s.visual() {
 		outlines := glyphOutlines(&run, style.em, pen)
+		if style.bold && run.Face != r.bundled[1] {
+			outlines = embolden(outlines, style.em)
+		}
 		for i := range run.Glyphs {
 			pen += advance(&run.Glyphs[i], style.em)
 		}
@@ -286,6 +289,20 @@ func glyphOutlines(run *glyphRun, em int, pen fixed.Int26_6) []outline {
 	}
 	return outlines
 }
+
+// embolden makes outlines of a regular font bold: it adds each of them once
+// more, a little to the right. A bold font of the system may not exist.
+func embolden(outlines []outline, em int) []outline {
+	for _, o := range outlines {
+		o.x += float32(em) / boldDivisor
+		outlines = append(outlines, o)
+	}
+	return outlines
+}
+
+// boldDivisor is the size of text divided by the width that embolden adds: less
+// than the strokes of a regular font have, so that both outlines overlap.
+const boldDivisor = 24
 
 // glyphSegments returns the outline of a glyph, in units of the font. It
 // reports whether the font can draw it: fonts of colored bitmaps cannot.

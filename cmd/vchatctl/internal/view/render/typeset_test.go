@@ -57,6 +57,20 @@ func TestShape_spoofedOrder(t *testing.T) {
 	}
 }
 
+// Fonts of the system have one weight: bold text is drawn with wider strokes.
+func TestDraw_bold(t *testing.T) {
+	r := withFont(t, "日")
+	ink := func(bold bool) (sum int) {
+		for _, alpha := range r.line("日日", textStyle{48, bold}).Pix {
+			sum += int(alpha)
+		}
+		return sum
+	}
+	if regular, bold := ink(false), ink(true); bold < regular*11/10 {
+		t.Errorf("got %d of ink, want more than the %d of regular text", bold, regular)
+	}
+}
+
 func TestWrap_direction(t *testing.T) {
 	r := withFont(t, "אבגד")
 	lines := r.wrap("אבגד אבגד abcd abcd אבגד", text20, 70, 0)
