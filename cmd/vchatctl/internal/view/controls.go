@@ -176,7 +176,7 @@ func (s *Session) controls(now time.Time) []render.Control {
 	} else if feed == "" && s.endShown(now) && s.canCall(s.ended.Peer) {
 		c := s.callControl(s.ended.Peer)
 		c.Label, c.Style = "Call again", render.StyleAccept
-		if missed(s.ended) {
+		if s.ended.Direction == api.DirectionIn && s.ended.Answered.IsZero() {
 			c.Label = "Call back"
 		}
 		list = append(list, c)

@@ -103,12 +103,13 @@ func (s *Session) Overlay(now time.Time, p, pip DisplayedFrame) render.Overlay {
 		o.Headline = o.State.Word()
 	}
 	if peer := s.device.caller(); peer != "" {
-		calling, keys := peer+" is calling", cmp.Or(CallsDenied(s.rights), "a answer · d decline")
+		calling, denied := peer+" is calling", CallsDenied(s.rights)
+		o.ShowKeys = denied == ""
 		if feed == "" {
-			o.Name, o.Headline, o.Notice, o.ShowKeys = peer, calling, keys, true
+			o.State, o.Name, o.Headline, o.Notice = look.Ringing, peer, calling, denied
 			o.Clock, o.Peers, o.Waiting, o.Controls, o.Fade = "", nil, 0, nil, 0
 		} else {
-			o.Banner = calling + ": " + keys
+			o.Banner = join(calling, denied)
 		}
 	}
 	if feed != api.Self && s.device.daemonUp && (s.device.status.Privacy || s.callAnswered()) {

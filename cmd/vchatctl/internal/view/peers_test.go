@@ -230,6 +230,21 @@ func TestSession_callAgain(t *testing.T) {
 	t.Error("Tab does not reach it")
 }
 
+// After a call that this device declined, the control calls back.
+func TestSession_callBack(t *testing.T) {
+	r := newRig(t)
+	r.idle(Options{})
+	c := api.Call{ID: "1", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn}
+	r.device.SetCall(c)
+	r.awaitText("workshop is calling", notice)
+	c.State, c.Reason, c.ReasonText = api.CallEnded, api.ReasonDeclined, "you declined workshop's call"
+	r.device.SetCall(c)
+	r.awaitText("Call ended", notice)
+	r.awaitText("[Call back]", func(o render.Overlay) string {
+		return fmt.Sprintf("[%s]", o.Controls[len(o.Controls)-1].Label)
+	})
+}
+
 // The focus of a control does not outlast its call: the key Enter must not hang
 // up the next one.
 func TestSession_focusEndsWithCall(t *testing.T) {

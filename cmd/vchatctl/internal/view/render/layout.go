@@ -187,6 +187,7 @@ func (l *layout) cardBlocks(o *Overlay, area image.Rectangle) []textBlock {
 	if ringing {
 		add(textBlock{o.State.Word(), look.Title, false, look.Muted, 1, 0})
 		add(textBlock{o.Name, look.Display, true, look.Text, 3, 1})
+		add(textBlock{o.Notice, look.Body, false, look.Text, 3, 1})
 	} else {
 		color := look.Text
 		if o.State == look.Problem {

@@ -223,3 +223,24 @@ func TestLayout_messageBesidePeers(t *testing.T) {
 		}
 	}
 }
+
+// A long name is shown whole where there is room, if need be without the word
+// beside it: the color says the same.
+func TestLayout_longName(t *testing.T) {
+	name := "workshop-in-the-old-barn-no-0042"
+	for _, size := range displays[1:] {
+		t.Run(fmt.Sprintf("%dx%d", size.X, size.Y), func(t *testing.T) {
+			p := NewPainter(noRecover)
+			px := pixels(size.X, size.Y, BGRX, 0)
+			o := Overlay{Blank: true, State: look.Idle, Name: "kitchen", Clock: "14:03",
+				Peers: []Peer{{Name: name, CanCall: true, Reachable: true}}}
+			p.Paint(px, nil, nil, 1, &o, true)
+			for _, m := range p.layout.shapes {
+				if m.mask != nil && m.mask == p.text.lines[lineKey{name, textStyle{look.Body.Em(size.X, size.Y), false}}] {
+					return
+				}
+			}
+			t.Error("the name is shortened")
+		})
+	}
+}

@@ -29,7 +29,8 @@ func (l *layout) arrangePeers(o *Overlay, area image.Rectangle, texts int) (list
 	if o.Peers[0].CanCall || len(o.Peers)*list.row > area.Dy()-texts { // then there is a control for the others
 		list.row = max(minTouch, lineHeight(em)*3/2) + l.step
 	}
-	width := min(area.Dx(), 24*em)
+	wanted := l.peersWidth(o.Peers, em)
+	width := min(area.Dx(), wanted)
 	x := (area.Min.X + area.Max.X - width) / 2
 	list.area = image.Rect(x, area.Min.Y, x+width, area.Max.Y)
 	list.gap = max(2*l.step, em)
@@ -43,9 +44,19 @@ func (l *layout) arrangePeers(o *Overlay, area image.Rectangle, texts int) (list
 	list.beside = true
 	list.rows = min(len(o.Peers), (area.Dy()+l.step)/list.row)
 	middle := (area.Min.X + area.Max.X) / 2
-	width = min(area.Max.X-middle, 24*em)
+	width = min(area.Max.X-middle, wanted)
 	list.area = image.Rect(middle, area.Min.Y, middle+width, area.Max.Y)
 	return list, 0
+}
+
+// peersWidth returns the width of a list in which every name has room, within
+// limits.
+func (l *layout) peersWidth(peers []Peer, em int) int {
+	widest := 0
+	for i := range peers {
+		widest = max(widest, l.text.line(peers[i].Name, textStyle{em, false}).Rect.Dx())
+	}
+	return min(max(24*em, widest+11*em), 36*em)
 }
 
 // page returns the peers to show, and whether there are others.
@@ -105,7 +116,7 @@ func (l *layout) peer(p *Peer, r image.Rectangle, o *Overlay) {
 		left += pad
 	}
 	l.placed = append(l.placed, r)
-	middle, dot := (r.Min.Y+r.Max.Y)/2, max(5, l.step)
+	middle, dot := (r.Min.Y+r.Max.Y)/2, max(6, 3*l.step/2)
 	color, state := look.Muted, "not reachable"
 	if p.Reachable {
 		color, state = look.Reachable, "reachable"
@@ -114,7 +125,8 @@ func (l *layout) peer(p *Peer, r image.Rectangle, o *Overlay) {
 	left += dot + pad
 	small := textStyle{look.Caption.Em(l.px.W, l.px.H), false}
 	m := l.text.line(state, small)
-	if right-left-m.Rect.Dx() >= 6*style.em { // else the color says it
+	name := l.text.line(p.Name, style).Rect.Dx()
+	if right-left-m.Rect.Dx()-pad >= max(5*style.em, name) { // else the color says it
 		right -= m.Rect.Dx()
 		l.addMask(l.px, m, image.Pt(right, middle-m.Rect.Dy()/2), look.Muted, 255)
 		right -= pad
