@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,21 +27,22 @@ func devicesCmd(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// requestedCmd is the script command requested DEVICE: it waits until the
-// device shows the request of another one.
-func requestedCmd(ts *testscript.TestScript, _ bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), daemontest.Timeout)
-	defer cancel()
+// showsCmd is the script command shows DEVICE request|link|no-call: it waits
+// until the status of the device shows a request for a pairing, a link to its
+// only peer, or no call.
+func showsCmd(ts *testscript.TestScript, _ bool, args []string) {
+	ok := map[string]func(api.Status) bool{
+		"request": func(s api.Status) bool { return s.Pairing != nil && s.Pairing.State == api.PairingRequested },
+		"link":    func(s api.Status) bool { return s.Peers[0].Link.State == api.LinkUp },
+		"no-call": daemontest.NoCall,
+	}[args[1]]
 	c := client.New(ts.Getenv(args[0]))
 	defer c.Close()
-	for {
-		s, err := c.Status(ctx)
+	await(ts, strings.Join(args, " "), func() bool {
+		s, err := c.Status(context.Background())
 		ts.Check(err)
-		if s.Pairing != nil && s.Pairing.State == api.PairingRequested {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return ok(s)
+	})
 }
 
 // codeCmd is the script command code DEVICE DEVICE: it waits until both devices

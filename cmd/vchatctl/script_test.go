@@ -48,12 +48,14 @@ func TestScripts(t *testing.T) {
 			"code":      codeCmd,
 			"devices":   devicesCmd(t),
 			"exits":     exitsCmd,
+			"growing":   growingCmd,
 			"device":    deviceCmd,
 			"display":   displayCmd,
 			"signal":    signalCmd,
 			"ascending": ascendingCmd,
 			"playable":  playableCmd,
-			"requested": requestedCmd,
+			"shows":     showsCmd,
+			"terminal":  terminalCmd(t),
 		},
 	})
 }
@@ -134,8 +136,8 @@ func exitsCmd(ts *testscript.TestScript, _ bool, args []string) {
 
 // signalCmd is the script command signal SIGNAL[+SIGNAL] CODE WHEN PROGRAM
 // ARGS…: it runs a program, sends the signals and expects the exit code. WHEN
-// is the request to the device to wait for, or "watched" for a reader of the
-// feed workshop.
+// is the request to the device to wait for, "watched" for a reader of the feed
+// workshop, or growing:FILE for a file with frames.
 func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
 	d := deviceOf(ts)
 	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
@@ -154,13 +156,18 @@ func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
 	err = cmd.Start()
 	stdout.Close()
 	ts.Check(err)
-	for range 1000 {
-		when, requests := args[2], strings.Join(d.Commands(), "\n")
-		if when == "watched" && d.Feed("workshop").Readers() > 0 || strings.Contains(requests, when) {
-			break
+	defer func() { _ = cmd.Process.Kill() }()
+	when := args[2]
+	file, isFile := strings.CutPrefix(when, "growing:")
+	await(ts, when, func() bool {
+		switch {
+		case isFile:
+			return fileSize(ts, file) > int64(2*len(jpegFrame()))
+		case when == "watched":
+			return d.Feed("workshop").Readers() > 0
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return strings.Contains(strings.Join(d.Commands(), "\n"), when)
+	})
 	time.Sleep(100 * time.Millisecond) // until it waits; the code is the same before
 	for name := range strings.SplitSeq(args[0], "+") {
 		ts.Check(cmd.Process.Signal(signals[name]))
@@ -169,6 +176,37 @@ func signalCmd(ts *testscript.TestScript, _ bool, args []string) {
 	if got := cmd.ProcessState.ExitCode(); got != want {
 		ts.Fatalf("got exit code %d, want %d", got, want)
 	}
+}
+
+// await waits for a condition.
+func await(ts *testscript.TestScript, what string, ok func() bool) {
+	for range 3000 {
+		if ok() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("not within 30 s: %s", what)
+}
+
+// fileSize returns the size of a file, 0 if there is none.
+func fileSize(ts *testscript.TestScript, file string) int64 {
+	info, err := os.Stat(ts.MkAbs(file))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// growingCmd is the script command growing FILE FRAMES: it waits until a file
+// has become larger by this many frames of jpeg-frames.
+func growingCmd(ts *testscript.TestScript, _ bool, args []string) {
+	frames, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	before := fileSize(ts, args[0])
+	await(ts, strings.Join(args, " "), func() bool {
+		return fileSize(ts, args[0]) > before+int64(frames*len(jpegFrame()))
+	})
 }
 
 // deviceCmd is the script command device ACTION ARGS…: it changes what the fake
@@ -273,9 +311,7 @@ func deviceCmd(ts *testscript.TestScript, _ bool, args []string) {
 	case "chat": // both sides of the call send messages
 		d.wg.Go(d.publishChat)
 	case "asked": // REQUEST: wait until the device was asked for this
-		for !strings.Contains(strings.Join(d.Commands(), "\n"), args[1]) {
-			time.Sleep(10 * time.Millisecond)
-		}
+		await(ts, args[1], func() bool { return strings.Contains(strings.Join(d.Commands(), "\n"), args[1]) })
 	case "requests": // REQUEST…: the device was asked for exactly these
 		if got, want := strings.Join(d.Commands(), ", "), strings.Join(args[1:], " "); got != want {
 			ts.Fatalf("got requests %q, want %q", got, want)
