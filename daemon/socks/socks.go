@@ -88,6 +88,11 @@ type dialError struct {
 func (e *dialError) Error() string   { return e.text }
 func (e *dialError) Unwrap() []error { return []error{e.kind, e.cause} }
 
+// answerTimeout is how long the proxy may take to accept the connection, and
+// again to send its first answer. It is near, and knows nothing of the address
+// yet. Only what is behind it may need the whole time of the caller.
+const answerTimeout = 5 * time.Second
+
 // Dial connects to HOST:PORT through the proxy. forward connects to the proxy.
 // It observes the deadline and the end of ctx. Its errors are ErrProxy or
 // ErrTarget.
@@ -101,13 +106,22 @@ func (p *Proxy) Dial(ctx context.Context, forward func(ctx context.Context, netw
 	if !ok {
 		return nil, p.unusable(errors.ErrUnsupported)
 	}
-	conn, err := forward(ctx, "tcp", p.address)
+	connecting, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	conn, err := forward(connecting, "tcp", p.address)
 	if err != nil {
 		return nil, p.unreachable(err)
 	}
+	ctx, silent := context.WithCancelCause(ctx)
+	defer silent(nil)
 	counting := &countingConn{Conn: conn}
+	counting.silence = time.AfterFunc(answerTimeout, func() { silent(os.ErrDeadlineExceeded) })
+	defer counting.silence.Stop()
 	if _, err := through.DialWithConn(ctx, counting, "tcp", address); err != nil {
 		_ = conn.Close()
+		if cause := context.Cause(ctx); errors.Is(err, context.Canceled) && cause != nil {
+			err = cause
+		}
 		return nil, p.failed(address, err, counting.read)
 	}
 	if err := conn.SetDeadline(time.Time{}); err != nil {
@@ -117,15 +131,19 @@ func (p *Proxy) Dial(ctx context.Context, forward func(ctx context.Context, netw
 	return conn, nil
 }
 
-// countingConn counts the bytes that the proxy has sent.
+// countingConn counts the bytes that the proxy has sent. Its first answer stops
+// silence.
 type countingConn struct {
 	net.Conn
-	read int
+	silence *time.Timer
+	read    int
 }
 
 func (c *countingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.read += n
+	if c.read += n; c.read >= methodReply {
+		c.silence.Stop()
+	}
 	return n, err
 }
 

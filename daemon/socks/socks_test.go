@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"vchat/daemon/daemontest/leaktest"
@@ -233,4 +234,74 @@ func TestDial_silent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A proxy that does not answer is noticed long before the time for the address
+// behind it has passed.
+func TestDial_silentSoon(t *testing.T) {
+	for _, x := range []struct {
+		name    string
+		forward func(context.Context) (net.Conn, error)
+	}{
+		{"connection", func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, &net.OpError{Op: "dial", Err: ctx.Err()}
+		}},
+		{"greeting", func(ctx context.Context) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
+			return ours, nil
+		}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, err := Parse("socks5://192.0.2.1:1080")
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				start := time.Now()
+				conn, err := p.Dial(ctx, func(ctx context.Context, _, _ string) (net.Conn, error) {
+					return x.forward(ctx)
+				}, "peer.example.org:7450")
+				if err == nil {
+					_ = conn.Close()
+					t.Fatal("got a connection, want an error")
+				}
+				if want := "no answer from proxy 192.0.2.1:1080"; err.Error() != want || !errors.Is(err, ErrProxy) {
+					t.Errorf("got %q, want %q", err, want)
+				}
+				if took := time.Since(start); took != answerTimeout {
+					t.Errorf("got it after %v, want %v", took, answerTimeout)
+				}
+			})
+		})
+	}
+}
+
+// The address behind the proxy has the whole time of the caller.
+func TestDial_slow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := Parse("socks5://192.0.2.1:1080")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := p.Dial(t.Context(), func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				b := make([]byte, 512)
+				for _, answer := range []string{"\x05\x00", "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"} {
+					_, _ = theirs.Read(b)
+					time.Sleep(answerTimeout - time.Second)
+					_, _ = io.WriteString(theirs, answer)
+				}
+			}()
+			return ours, nil
+		}, "peer.example.org:7450")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+	})
 }
