@@ -64,21 +64,38 @@ func Connect(ctx context.Context, dial Dial, address, token, side string) (net.C
 		if !errors.As(err, &op) {
 			return nil, err // its text says what has failed: the name, or a proxy
 		}
-		err = op.Err // OpError repeats the address
-		if call := (*os.SyscallError)(nil); errors.As(err, &call) {
-			err = call.Err // its text repeats connect
+		if op.Timeout() {
+			return nil, noAnswerError{err}
 		}
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, fmt.Errorf("connect: %w", plain(op))
 	}
 	watchPeer(conn)
 	_ = conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := fmt.Fprintf(conn, "please relay %s for side %s\n", token, side); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("%w: send request: %w", ErrClosed, err)
+		return nil, fmt.Errorf("%w: send request: %w", ErrClosed, plain(err))
 	}
 	_ = conn.SetWriteDeadline(time.Time{})
 	return conn, nil
 }
+
+// plain returns err without the addresses, which the caller knows or which
+// differ each time, and without the name of the system call.
+func plain(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err
+	}
+	if call := (*os.SyscallError)(nil); errors.As(err, &call) {
+		err = call.Err
+	}
+	return err
+}
+
+// noAnswerError is a timeout in words for people.
+type noAnswerError struct{ cause error }
+
+func (noAnswerError) Error() string   { return "no answer" }
+func (e noAnswerError) Unwrap() error { return e.cause }
 
 // watchPeer makes the kernel notice a dead connection on which nothing is sent.
 func watchPeer(conn net.Conn) {
@@ -137,7 +154,10 @@ func answerError(answer string, err error) error {
 	case answer == "" && (err == io.EOF || errors.Is(err, unix.ECONNRESET)):
 		return ErrClosed
 	case answer == "":
-		return fmt.Errorf("wait at relay: %w", err)
+		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+			return noAnswerError{err} // to what watchPeer sends
+		}
+		return fmt.Errorf("wait at relay: %w", plain(err))
 	case text == "impatient", text == "bad handshake":
 		return fmt.Errorf("%w: %s", ErrRefused, text)
 	}

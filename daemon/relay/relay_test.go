@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,12 +131,47 @@ func TestAwait_badRelay(t *testing.T) {
 }
 
 func TestConnect_fails(t *testing.T) {
-	dial := func(context.Context, string, string) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Err: errors.New("no route to host")}
+	for _, test := range []struct {
+		cause error
+		want  string
+	}{
+		{syscall.EHOSTUNREACH, "connect: no route to host"},
+		{syscall.ECONNREFUSED, "connect: connection refused"},
+		{syscall.ETIMEDOUT, "no answer"},
+		{context.DeadlineExceeded, "no answer"},
+	} {
+		t.Run(test.cause.Error(), func(t *testing.T) {
+			dial := func(context.Context, string, string) (net.Conn, error) {
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", test.cause)}
+			}
+			_, err := Connect(t.Context(), dial, "192.0.2.1:4001", token, "")
+			if err == nil || err.Error() != test.want || !errors.Is(err, test.cause) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
 	}
-	if _, err := Connect(t.Context(), dial, "192.0.2.1:4001", token, ""); err == nil ||
-		err.Error() != "connect: no route to host" {
-		t.Errorf("got %v, want connect: no route to host", err)
+}
+
+// readFails is a connection that breaks while the device waits.
+type readFails struct {
+	net.Conn
+	err error
+}
+
+func (c readFails) Read([]byte) (int, error) { return 0, c.err }
+
+// The kernel gives up a connection: the error is for people, and is the same
+// text each time.
+func TestAwait_breaks(t *testing.T) {
+	for cause, want := range map[syscall.Errno]string{
+		syscall.ETIMEDOUT: "no answer", syscall.EHOSTUNREACH: "wait at relay: no route to host",
+	} {
+		addr := &net.TCPAddr{IP: net.IPv4(192, 168, 1, 20), Port: 40123}
+		err := Await(readFails{err: &net.OpError{Op: "read", Net: "tcp", Source: addr, Addr: addr,
+			Err: os.NewSyscallError("read", cause)}})
+		if err == nil || err.Error() != want || !errors.Is(err, cause) {
+			t.Errorf("%v: got %v, want %s", cause, err, want)
+		}
 	}
 }
 
