@@ -104,20 +104,27 @@ func (p *peer) wakeWaiters() {
 }
 
 // whyNotByRelay returns why there is no link by a relay; nil without relays.
+// The peer may be at a relay that cannot be used, so both are named.
 func (p *peer) whyNotByRelay() error {
 	p.waitersMu.Lock()
 	defer p.waitersMu.Unlock()
-	var why error
+	var waits, unusable error
 	for _, w := range p.waiters {
 		err := w.server.lastErr()
-		if err == nil {
-			return ErrNotAtRelay
-		}
-		if why == nil {
-			why = &relayError{w.server.address, err}
+		switch {
+		case err == nil:
+			waits = ErrNotAtRelay
+		case unusable == nil:
+			unusable = &relayError{w.server.address, err}
 		}
 	}
-	return why
+	switch {
+	case waits == nil:
+		return unusable
+	case unusable == nil:
+		return waits
+	}
+	return &noWayError{waits, unusable}
 }
 
 // whyNotByRelayEither adds to err why there is no link by a relay, if that may
@@ -133,11 +140,11 @@ func (p *peer) whyNotByRelayEither(err error) error {
 	return &noWayError{err, relay}
 }
 
-// noWayError says why a peer is not reached, neither directly nor by a relay.
-type noWayError struct{ direct, relay error }
+// noWayError says why a peer is not reached by either of two ways.
+type noWayError struct{ first, second error }
 
-func (e *noWayError) Error() string   { return e.direct.Error() + "; " + e.relay.Error() }
-func (e *noWayError) Unwrap() []error { return []error{e.direct, e.relay} }
+func (e *noWayError) Error() string   { return e.first.Error() + "; " + e.second.Error() }
+func (e *noWayError) Unwrap() []error { return []error{e.first, e.second} }
 
 // relayError is an error of a relay.
 type relayError struct {

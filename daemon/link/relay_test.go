@@ -385,6 +385,23 @@ func TestRelay_several(t *testing.T) {
 	})
 }
 
+// The peer may be at the relay that this device does not reach: the status
+// names both relays' reasons.
+func TestRelay_oneOfSeveralIsDown(t *testing.T) {
+	bubble(t, func(t *testing.T, tn *testNet) {
+		tn.relay(other)
+		alice, bob := tn.device("alice"), tn.device("bob") // bob is off
+		tn.prepare(alice, false, bob)
+		alice.links.SetRelays([]string{vps, other}, nil)
+		tn.run(alice)
+		advance(10 * time.Second)
+		err := alice.links.Status("bob").Err
+		if !errors.Is(err, link.ErrNotAtRelay) || !strings.Contains(err.Error(), "; relay "+vps+": connect: ") {
+			t.Errorf("got %v, want that bob is not at the relay, and why the other one cannot be used", err)
+		}
+	})
+}
+
 // A direct link takes over from one by a relay, without the loss of a frame,
 // and the relay takes over at once when it dies.
 func TestRelay_directIsPreferred(t *testing.T) {
