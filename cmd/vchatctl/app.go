@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"vchat/daemon/api"
 	"vchat/daemon/client"
@@ -84,6 +86,7 @@ describes the whole.
 	root.Flags().BoolVarP(&version, "version", "v", false, "print the version of vchatctl")
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentFlags().StringVar(&a.socket, "socket", cmp.Or(os.Getenv("VCHAT_SOCKET"), api.DefaultSocket),
 		"control socket of vchatd; also $VCHAT_SOCKET")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
@@ -96,6 +99,25 @@ describes the whole.
 		a.doctorCmd(), a.reloadCmd(), a.eventsCmd(), a.apiCmd(), a.idCmd(), a.completionCmd(), a.versionCmd(),
 	)
 	return root
+}
+
+// flagValues says what a value of a flag must be, by the flag's type.
+var flagValues = map[string]string{
+	"bool":     "true or false",
+	"duration": "a time such as 30s or 2m",
+	"float64":  "a number",
+	"int":      "a whole number",
+}
+
+// flagError returns an error in a flag in the words of the user, without those
+// of the package strconv.
+func flagError(_ *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	flag := invalid.GetFlag()
+	return usagef("--%s must be %s, got %q", flag.Name, flagValues[flag.Value.Type()], invalid.GetValue())
 }
 
 // helpCmd returns the command help. cobra's own one knows no wrong usage.

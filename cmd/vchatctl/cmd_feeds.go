@@ -20,7 +20,7 @@ func (a *app) feedsCmd() *cobra.Command {
 		return a.print(api.Readers{Readers: readers}, func(w io.Writer) { writeReaders(w, readers) })
 	}
 	cmd := &cobra.Command{
-		Use:   "feeds",
+		Use:   "feeds [list|add NAME|remove NAME]",
 		Short: "Let other programs read the frames over HTTP",
 		Long: `Let other programs, such as Home Assistant, OBS, VLC and Frigate, read the frames over HTTP, at the
 address feeds of the configuration. Each program needs a token of its own. It may read the feed of

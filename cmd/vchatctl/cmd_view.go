@@ -89,17 +89,20 @@ In window and screen, a mouse or a touch shows the buttons for 3 s. Keys there a
 			if !slices.Contains(pipeFormats, format) {
 				return usagef("--format must be mjpeg or mkv")
 			}
-			if to == toWeb {
-				return a.viewWeb(cmd.Context(), firstArg(args), port)
-			}
-			if cmd.Flags().Changed("port") {
+			if cmd.Flags().Changed("port") && to != toWeb {
 				return usagef("--port requires --to web")
+			}
+			if a.console != "" && to != toScreen {
+				return usagef("--tty requires --to screen")
 			}
 			if a.idle != 0 && to != toScreen {
 				return usagef("--idle requires --to screen")
 			}
 			if a.idle < 0 {
 				return usagef("--idle must not be negative")
+			}
+			if to == toWeb {
+				return a.viewWeb(cmd.Context(), firstArg(args), port)
 			}
 			opt := view.Options{Feed: firstArg(args), Follow: follow, SwitchToCaller: len(args) == 0, Raw: raw}
 			if follow { // also waits for the daemon, so only a wrong name is an error

@@ -31,7 +31,6 @@ var jsonRuns = map[string]string{
 	"feeds add":       "feeds add tablet",
 	"feeds list":      "feeds list",
 	"feeds remove":    "feeds remove tablet",
-	"feeds revoke":    "feeds revoke tablet",
 	"hangup":          "hangup",
 	"help":            "",
 	"id":              "id",
