@@ -139,7 +139,11 @@ func (c *cells) middle(o *render.Overlay, rows int) (lines []textLine) {
 	if o.State == look.Problem || o.State == look.Reconnecting {
 		headline = warning
 	}
-	add(o.Headline, headline, true)
+	if o.State == look.Ringing && o.Name != "" {
+		add(o.State.Word(), headline, true) // the headline has the name again
+	} else {
+		add(o.Headline, headline, true)
+	}
 	notice := muted
 	if o.Headline == "" && o.Name == "" { // nothing above says what happened
 		notice = text
@@ -152,7 +156,14 @@ func (c *cells) middle(o *render.Overlay, rows int) (lines []textLine) {
 	if len(o.Peers) > 0 && len(lines)+1 < rows {
 		lines = append(lines, textLine{bg: bg})
 	}
-	for _, p := range o.Peers {
+	lines = append(lines, c.peers(o.Peers, bg)...)
+	return lines[:min(len(lines), max(1, rows))]
+}
+
+// peers returns the list of peers, one below the other, each with its key.
+func (c *cells) peers(peers []render.Peer, bg rgb) (lines []textLine) {
+	longest := 0
+	for _, p := range peers {
 		mark, fg := "○ ", muted
 		if p.Reachable {
 			mark, fg = "● ", text
@@ -160,9 +171,21 @@ func (c *cells) middle(o *render.Overlay, rows int) (lines []textLine) {
 		if c.ascii {
 			mark = map[bool]string{true: "* ", false: "- "}[p.Reachable]
 		}
-		lines = append(lines, textLine{text: truncate(c.plain(mark+p.Name), c.cols-2, c.plain("…")), fg: fg, bg: bg})
+		key := ""
+		if p.Key != "" {
+			key = " (" + p.Key + ")"
+		}
+		t := truncate(c.plain(mark+p.Name), c.cols-4-len(key), c.plain("…")) + key
+		longest = max(longest, textWidth(t))
+		lines = append(lines, textLine{text: t, fg: fg, bg: bg, bold: p.Focused})
 	}
-	return lines[:min(len(lines), max(1, rows))]
+	for i, p := range peers {
+		t := pad(lines[i].text, longest)
+		if lines[i].text = " " + t + " "; p.Focused {
+			lines[i].text = ">" + t + "<"
+		}
+	}
+	return lines
 }
 
 // spaced returns a name with blanks between its letters, which is as large as a

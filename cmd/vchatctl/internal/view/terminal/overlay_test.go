@@ -80,7 +80,7 @@ func TestCells_drawOverlay(t *testing.T) {
 
 // Who calls, and the keys for it, can be read at any size.
 func TestCells_ringing(t *testing.T) {
-	o := render.Overlay{State: look.Ringing, Title: "vchat", Name: "bob", Headline: "Incoming call", Blank: true,
+	o := render.Overlay{State: look.Ringing, Title: "vchat", Name: "bob", Headline: "bob is calling", Blank: true,
 		Controls: []render.Control{{Label: "Decline", Key: "d", Style: render.StyleDecline},
 			{Label: "Answer", Key: "a", Style: render.StyleAccept}}}
 	for _, size := range [][2]int{{20, 8}, {40, 12}, {80, 24}, {200, 60}} {
@@ -143,6 +143,26 @@ func TestCells_inCall(t *testing.T) {
 				t.Errorf("%d columns: no key %s in\n%s", tt.cols, k.Key, all)
 			}
 		}
+	}
+}
+
+// Names of peers begin below each other, and the one that Enter calls is
+// marked.
+func TestCells_peers(t *testing.T) {
+	var c cells
+	c.resize(20, 6)
+	c.drawOverlay(&render.Overlay{Blank: true, Name: "kitchen", Peers: []render.Peer{
+		{Name: "bob", Key: "1", Reachable: true, Focused: true}, {Name: "workshop", Key: "2"},
+		{Name: "a-very-long-name-indeed", Key: "3"}}})
+	want := []string{
+		"   k i t c h e n    ",
+		"                    ",
+		" >● bob (1)       < ",
+		"  ○ workshop (2)    ",
+		"  ○ a-very-lo… (3)  ",
+	}
+	if diff := cmp.Diff(want, c.text()[:5]); diff != "" {
+		t.Error(diff)
 	}
 }
 

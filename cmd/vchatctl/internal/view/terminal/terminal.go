@@ -16,7 +16,7 @@
 //
 // Guarantees:
 //   - The frame keeps its aspect ratio and follows the terminal's size.
-//   - A slow terminal shows fewer frames, not older ones.
+//   - A slow terminal shows fewer and smaller frames, not older ones.
 //   - Only changed cells are written.
 //   - Close restores the terminal, however the viewer ends.
 //
@@ -29,6 +29,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"sync"
@@ -57,6 +58,7 @@ const (
 	slowUpdate  = time.Second
 	fastUpdate  = 200 * time.Millisecond
 	largeUpdate = 4096 // bytes
+	maxShrink   = 3    // frames of 80 by 50 pixels
 )
 
 // Options describe the terminal.
@@ -87,6 +89,7 @@ type Terminal struct {
 	replied   bool      // it has replied at least once
 	silent    bool      // it never replies: do not query it again
 	graphics  bool      // use the graphics protocol
+	shrink    int       // how often its frames are halved in width and height
 	grid      grid
 	cells     cells
 	kitty     kitty
@@ -271,7 +274,7 @@ func (t *Terminal) handleReply(r reply) {
 	switch r {
 	case replyStatus:
 		if !t.queriedAt.IsZero() {
-			t.adaptColors(time.Since(t.queriedAt))
+			t.adapt(time.Since(t.queriedAt))
 		}
 		t.queriedAt, t.replied, t.silent = time.Time{}, true, false
 	case replyGraphicsOK, replyGraphicsFailed:
@@ -284,15 +287,24 @@ func (t *Terminal) handleReply(r reply) {
 	}
 }
 
-// adaptColors picks the colors for a terminal that took so long for the last
-// update. In 256 colors a frame has half of the bytes.
-func (t *Terminal) adaptColors(took time.Duration) {
+// adapt picks what the next updates cost on a terminal that took so long for
+// the last one: the size of frames in graphics, or else the colors.
+func (t *Terminal) adapt(took time.Duration) {
+	slow, fast := took > slowUpdate, took < fastUpdate && t.buf.Len() > largeUpdate
+	before := t.cells.colors
 	switch {
-	case t.opt.Colors != TrueColor:
-	case took > slowUpdate:
-		t.cells.colors = Palette256
-	case took < fastUpdate && t.buf.Len() > largeUpdate:
+	case t.graphics && slow:
+		t.shrink = min(t.shrink+1, maxShrink)
+	case t.graphics && fast:
+		t.shrink = max(t.shrink-1, 0)
+	case t.graphics, t.opt.Colors != TrueColor:
+	case slow:
+		t.cells.colors = Palette256 // half of the bytes
+	case fast:
 		t.cells.colors = TrueColor
+	}
+	if t.cells.colors != before { // the same color differs a little between both
+		t.repaint.Store(true)
 	}
 }
 
@@ -323,7 +335,7 @@ func (t *Terminal) Next(ctx context.Context) (render.Pixels, error) {
 	}
 	w, h := g.cols, 2*(g.rows-1)
 	if t.graphics {
-		w, h = graphicsSize(g)
+		w, h = graphicsSize(g, maxGraphicsPixels>>(2*t.shrink))
 	}
 	if n := 4 * w * h; cap(t.pixels.Pix) < n {
 		t.pixels.Pix = make([]byte, n)
@@ -333,14 +345,15 @@ func (t *Terminal) Next(ctx context.Context) (render.Pixels, error) {
 }
 
 // graphicsSize returns the size in pixels of a frame that fills all rows but
-// the last, reduced to maxGraphicsPixels.
-func graphicsSize(g grid) (w, h int) {
+// the last, reduced to a number of pixels.
+func graphicsSize(g grid, pixels int) (w, h int) {
 	w, h = g.width, g.height*(g.rows-1)/g.rows
 	if w == 0 || h == 0 {
 		w, h = 8*g.cols, int(8*g.cellAspect)*(g.rows-1)
 	}
-	for w*h > maxGraphicsPixels {
-		w, h = w*15/16, h*15/16
+	if w*h > pixels {
+		scale := math.Sqrt(float64(pixels) / float64(w*h))
+		w, h = max(1, int(float64(w)*scale)), max(1, int(float64(h)*scale))
 	}
 	return w, h
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -269,8 +270,9 @@ func TestTerminal_background(t *testing.T) {
 }
 
 // A slow connection gets half of the bytes until it is fast again.
-func TestTerminal_adaptColors(t *testing.T) {
+func TestTerminal_adapt_colors(t *testing.T) {
 	d := Terminal{opt: Options{Colors: TrueColor}, cells: cells{colors: TrueColor}}
+	before := TrueColor
 	for i, tt := range []struct {
 		took  time.Duration
 		bytes int
@@ -282,9 +284,42 @@ func TestTerminal_adaptColors(t *testing.T) {
 	} {
 		d.buf.Reset()
 		d.buf.Write(make([]byte, tt.bytes))
-		d.adaptColors(tt.took)
+		d.adapt(tt.took)
 		if d.cells.colors != tt.want {
 			t.Errorf("step %d: got colors %v, want %v", i, d.cells.colors, tt.want)
+		}
+		if got, want := d.repaint.Swap(false), tt.want != before; got != want {
+			t.Errorf("step %d: got a repaint %v, want %v", i, got, want)
+		}
+		before = tt.want
+	}
+}
+
+// In graphics it gets smaller frames, whose cells stay the same.
+func TestTerminal_adapt_graphics(t *testing.T) {
+	d := Terminal{opt: Options{Colors: TrueColor}, cells: cells{colors: TrueColor}, graphics: true}
+	g := grid{cols: 80, rows: 25, width: 1280, height: 800, cellAspect: 2}
+	for i, tt := range []struct {
+		took  time.Duration
+		bytes int
+		want  int // width
+	}{
+		{time.Second / 2, 50_000, 653}, {2 * time.Second, 50_000, 326}, {2 * time.Second, 50_000, 163},
+		{10 * time.Millisecond, 100, 163}, {time.Second / 2, 25_000, 163},
+		{2 * time.Second, 50_000, 81}, {20 * time.Second, 50_000, 81},
+		{50 * time.Millisecond, 25_000, 163}, {50 * time.Millisecond, 25_000, 326},
+		{50 * time.Millisecond, 25_000, 653}, {50 * time.Millisecond, 25_000, 653},
+	} {
+		d.buf.Reset()
+		d.buf.Write(make([]byte, tt.bytes))
+		d.adapt(tt.took)
+		w, h := graphicsSize(g, maxGraphicsPixels>>(2*d.shrink))
+		if math.Abs(float64(w-tt.want)) > 2 || math.Abs(float64(w)/float64(h)-1280./768) > 0.05 {
+			t.Errorf("step %d: got %dx%d, want a width of %d", i, w, h, tt.want)
+		}
+		if d.cells.colors != TrueColor || d.repaint.Load() {
+			t.Errorf("step %d: got colors %v, repaint %v; want that only frames change", i, d.cells.colors,
+				d.repaint.Load())
 		}
 	}
 }
