@@ -233,6 +233,8 @@ func (a *app) openDisplay(ctx context.Context, s *view.Session, to, title string
 		ASCII:  !utf8Locale(),
 		Remote: os.Getenv("SSH_CONNECTION") != "",
 		Light:  lightTerminal(),
+
+		Multiplexer: isMultiplexer(),
 	})
 }
 
@@ -272,6 +274,12 @@ func lightTerminal() bool {
 	s := os.Getenv("COLORFGBG")
 	n, err := strconv.Atoi(s[strings.LastIndexByte(s, ';')+1:])
 	return err == nil && (n == 7 || n > 8 && n < 16)
+}
+
+// isMultiplexer reports whether the terminal is screen or tmux.
+func isMultiplexer() bool {
+	name := os.Getenv("TERM")
+	return strings.HasPrefix(name, "screen") || strings.HasPrefix(name, "tmux")
 }
 
 // hasTrueColor reports whether the terminal has 24-bit color: by COLORTERM or,

@@ -67,6 +67,8 @@ type Options struct {
 	ASCII  bool   // its locale has no other characters
 	Remote bool   // over a network: compress frames
 	Light  bool   // dark on light, if the terminal does not say so itself
+
+	Multiplexer bool // screen or tmux: they take queryGraphics for a title
 }
 
 // Terminal is a terminal that shows frames.
@@ -155,7 +157,10 @@ func (t *Terminal) detect(ctx context.Context) {
 	if !t.tty.canReply {
 		return
 	}
-	queries := queryGraphics
+	queries := ""
+	if !t.opt.Multiplexer {
+		queries += queryGraphics
+	}
 	if t.opt.Colors == NoColors {
 		queries += queryBackground
 	}

@@ -269,6 +269,24 @@ func TestTerminal_background(t *testing.T) {
 	}
 }
 
+// In tmux the query for graphics would become the title of the window.
+func TestTerminal_multiplexer(t *testing.T) {
+	for _, multiplexer := range []bool{false, true} {
+		p := newFakeTerminal(t, true, false)
+		d, err := Open(t.Context(), p.slave, p.slave, Options{Multiplexer: multiplexer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		p.await(t, leaveScreen)
+		if got := !strings.Contains(p.text(), queryGraphics); got != multiplexer {
+			t.Errorf("multiplexer %v: got no query for graphics: %v", multiplexer, got)
+		}
+	}
+}
+
 // A slow connection gets half of the bytes until it is fast again.
 func TestTerminal_adapt_colors(t *testing.T) {
 	d := Terminal{opt: Options{Colors: TrueColor}, cells: cells{colors: TrueColor}}
