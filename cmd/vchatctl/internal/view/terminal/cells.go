@@ -86,7 +86,7 @@ func (c *cells) drawLine(row, col int, l textLine) {
 		case surface:
 			l.bg = ansi[4]
 		case accept:
-			l.bg = ansi[2]
+			l.bg, l.fg, l.bold = ansi[2], ansi[0], false // bold black is gray on a console
 		}
 	}
 	line := c.next[row*c.cols : (row+1)*c.cols]

@@ -98,6 +98,9 @@ func TestCells_ringing(t *testing.T) {
 			if want := map[bool]rgb{true: ansi[2], false: accept}[colors == Palette16]; green.bg != want {
 				t.Errorf("%v, colors %v: Answer is on %v, want %v", size, colors, green.bg, want)
 			}
+			if want := map[bool]rgb{true: ansi[0], false: white}[colors == Palette16]; green.fg != want {
+				t.Errorf("%v, colors %v: Answer is in %v, want %v", size, colors, green.fg, want)
+			}
 		}
 	}
 }
