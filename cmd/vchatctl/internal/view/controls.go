@@ -248,11 +248,17 @@ func (s *Session) moveFocus(by int) {
 }
 
 // focusAnswer gives the focus to ActionAnswer when somebody else than before
-// calls. In a call it does not: the key Enter then writes a message. The caller
-// holds s.mu.
+// calls. In a call it does not: the key Enter then writes a message. A focus
+// that was for another caller ends. The caller holds s.mu.
 func (s *Session) focusAnswer(before string) {
 	caller := s.device.caller()
-	if caller == before || caller == "" || s.callAnswered() {
+	if caller == before {
+		return
+	}
+	if a := s.focus.Action; a == ActionAnswer || a == ActionDecline {
+		s.focus = render.Target{}
+	}
+	if caller == "" || s.callAnswered() {
 		return
 	}
 	s.focus, s.focusGiven = render.Target{Action: ActionAnswer}, time.Now()

@@ -304,8 +304,11 @@ func TestSession_Press_enterAnswers(t *testing.T) {
 
 func TestSession_focusAnswer_inACall(t *testing.T) {
 	r := newRig(t)
-	r.inCall(api.CallActive)
 	r.start(Options{Follow: true})
+	r.awaitText("waiting for calls", notice)
+	r.inCall(api.CallIncoming) // it gives the focus, which ends with the answer
+	r.awaitText("workshop is calling", notice)
+	r.inCall(api.CallActive)
 	r.awaitText("no picture", notice)
 	r.device.SetCall(api.Call{ID: "9", Peer: "garden", State: api.CallIncoming, Direction: api.DirectionIn,
 		Since: time.Now()})

@@ -199,7 +199,7 @@ func (s *Session) callEnded(c api.Call) {
 	if s.opt.Follow && !idle {
 		text := CardText(&c)
 		if !c.Answered.IsZero() { // else it is not taken for the end of the call that is shown
-			text = "call ended: " + text
+			text = "call with " + c.Peer + " ended: " + text
 		}
 		s.addLine(text)
 	}
