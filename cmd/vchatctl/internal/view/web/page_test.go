@@ -95,12 +95,13 @@ const (
 	summaryText = `document.getElementById('summary').textContent`
 	veilText    = `document.getElementById('card').innerText`
 	// fourFrames is true once the canvas has shown four different frames in a
-	// row, none of them stale, since window.seen was emptied.
+	// row, none of them stale, since window.seen was emptied. It reads few
+	// pixels: reading all of them makes the frames stale on a loaded machine.
 	fourFrames = `(() => {
 		const c = document.getElementById('frame');
-		const copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
-		copy.drawImage(c, 0, 0);
-		const pixels = copy.getImageData(0, 0, c.width, c.height).data;
+		const copy = new OffscreenCanvas(64, 48).getContext('2d', {willReadFrequently: true});
+		copy.drawImage(c, 0, 0, 64, 48);
+		const pixels = copy.getImageData(0, 0, 64, 48).data;
 		const now = pixels.reduce((sum, b, i) => (sum * 31 + b * (i & 255)) | 0, 0);
 		if (c.classList.contains('stale')) window.seen = [];
 		else if (window.seen.at(-1) !== now) window.seen.push(now);
