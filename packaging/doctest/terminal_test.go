@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,7 +15,7 @@ import (
 )
 
 // patience is how long a step may take. It is far more than any takes.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
 
 // A step is a command line that a user types, and what they then see and do.
 type step struct {
@@ -124,6 +125,11 @@ func newTerminal(t *testing.T, argv []string, dir string, env []string) *termina
 	term.cmd.WaitDelay = 5 * time.Second
 	term.cmd.Dir, term.cmd.Env = dir, append(os.Environ(), env...)
 	term.cmd.Stdout, term.cmd.Stderr = term, term
+	// The tests may be a background job that ignores Ctrl-C. What they start
+	// would ignore it too, if nothing here received it.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	var err error
 	if term.stdin, err = term.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
