@@ -96,8 +96,8 @@ func TestRelay_call(t *testing.T) {
 	if seen.b.Len() < 50_000 {
 		t.Errorf("the relay has seen %d bytes, want those of frames", seen.b.Len())
 	}
-	// Fewer than five bytes occur by chance. Those of a frame are the same at any
-	// quality: the start of the JPEG and of its tables.
+	// Fewer than five bytes occur by chance. Those of a frame are the same at
+	// any quality: the start of the JPEG and of its tables.
 	for _, secret := range []string{"alice", "vchat 0", string(frame.Data[:5]), alice.ID.String(), bob.ID.String()} {
 		if n := bytes.Count(seen.b.Bytes(), []byte(secret)); n > 0 {
 			t.Errorf("the relay has seen %q %d times in %d bytes", secret, n, seen.b.Len())

@@ -192,8 +192,8 @@ func TestDirect(t *testing.T) {
 		cottage.wait("frames", func() bool { n, _, _ := seen.counts(); return n >= before+30 })
 	}
 	var lost []uint64
-	// One change must lose nothing. The machine may be loaded: what is on its way
-	// by the relay has a quarter of a second.
+	// One change must lose nothing. On a loaded machine, what is on its way by
+	// the relay may take longer than a link drains.
 	for range 5 {
 		more()
 		before := received(cottage).Lost
