@@ -68,6 +68,43 @@ func TestPage_movesOwnPicture(t *testing.T) {
 	expect("dragged with a finger", "upper-right")
 }
 
+// The newest message stays in sight when a keyboard on the screen takes room. A
+// user who has scrolled up stays there.
+func TestPage_messagesStayAtEnd(t *testing.T) {
+	b := newChromium(t)
+	r := serve(t, "")
+	r.device.SetCall(api.Call{ID: "1", Peer: "workshop", State: api.CallActive, Since: time.Now()})
+	r.publishScene()
+	b.do(chromedp.EmulateViewport(390, 844))
+	b.open(r.server.URL())
+	b.wait("a call", activeCamera)
+	count := 0
+	say := func() {
+		t.Helper()
+		count++
+		r.device.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.SideRemote, Text: "hello"})
+		b.wait("the message", fmt.Sprintf(`document.querySelectorAll('#messages li').length === %d`, count))
+	}
+	for range 30 {
+		say()
+	}
+	eval[bool](b, `document.getElementById('message').click(); true`)
+	const atEnd = `(({ scrollTop, clientHeight, scrollHeight }) => scrollHeight > clientHeight &&
+		scrollTop + clientHeight > scrollHeight - 2)(document.getElementById('log'))`
+	b.wait("the end", atEnd)
+	b.do(chromedp.EmulateViewport(390, 500))
+	b.wait("the end above a keyboard", `innerHeight === 500 && `+atEnd)
+	say()
+	b.wait("the end after another message", atEnd)
+
+	eval[bool](b, `document.getElementById('log').addEventListener('scroll', () => { window.scrolled = true; });
+		document.getElementById('log').scrollTop = 0; true`)
+	b.wait("the page to know", `window.scrolled === true`)
+	say()
+	b.do(chromedp.EmulateViewport(390, 450))
+	b.wait("the place of the user", `innerHeight === 450 && document.getElementById('log').scrollTop === 0`)
+}
+
 // The ring tone plays as soon as the browser allows it: after a gesture of the
 // user. Before that, the page says how to hear it, and throws nothing.
 func TestPage_ringTone(t *testing.T) {

@@ -496,7 +496,7 @@ func TestPage_pairing(t *testing.T) {
 	}
 	defer dials.Close()
 	const text = `document.getElementById('pairing').textContent`
-	browser.wait("the request", includes(text, `"<b>cellar" wants to pairfrom 127.0.0.1`))
+	browser.wait("the request", includes(text, `"<b>cellar" wants to pairFrom 127.0.0.1`))
 	browser.press("y") // too early
 	click := func(class string) {
 		eval[bool](browser, `document.querySelector('#pairing button.`+class+`').click(); true`)
@@ -524,7 +524,7 @@ func TestPage_pairing(t *testing.T) {
 	}
 	pass()
 	browser.press("y")
-	browser.wait("that it waits", includes(text, "confirmed here"))
+	browser.wait("that it waits", includes(text, "Confirmed here"))
 	if _, err := cellar.Client.ConfirmPairing(t.Context(), api.PairConfirm{Code: code}); err != nil {
 		t.Fatal(err)
 	}

@@ -30,8 +30,8 @@ import (
 var screenshots = flag.String("screenshots", "", "directory for pictures of each state of the page")
 
 // pageSizes are the sizes of the page in screenshots. Without them, the first
-// three are checked.
-var pageSizes = [][2]int64{{360, 640}, {1280, 720}, {640, 480}, {390, 844}, {800, 480}, {1920, 1080}}
+// four are checked. 320x240 is 640x480 with a zoom of 200 %.
+var pageSizes = [][2]int64{{320, 568}, {1280, 720}, {640, 480}, {320, 240}, {390, 844}, {800, 480}, {1920, 1080}}
 
 // axeSource returns the source of axe-core, or "" if it is not asked for. See
 // .ci/axe/fetch.
@@ -161,7 +161,7 @@ func pageStates() []pageState {
 				r.device.Events.Publish(api.Event{Event: api.EventText, Peer: "workshop", From: api.SideRemote,
 					Text: strings.Repeat("A long message. ", 60)})
 			}
-		}, `document.querySelectorAll('#captions p').length === 4`},
+		}, `document.querySelectorAll('#messages li').length === 5`},
 		{"in-call-messages", func(r *rig, b *chromium) {
 			talk(r, b)
 			b.wait("messages", `document.querySelectorAll('#messages li').length > 2`)
@@ -216,6 +216,7 @@ func TestPage_states(t *testing.T) {
 			b := &chromium{t, browser.ctx}
 			r := serve(t, "")
 			r.publishScene()
+			b.do(chromedp.EmulateViewport(1280, 800))
 			b.open(r.server.URL())
 			b.wait("the state", `document.getElementById('name').textContent === 'kitchen'`)
 			if s.enter != nil {
@@ -287,7 +288,7 @@ func (b *chromium) checkLook(name, axe string) {
 	}
 	sizes := pageSizes
 	if *screenshots == "" {
-		sizes = sizes[:3]
+		sizes = sizes[:4]
 	}
 	for i, size := range sizes {
 		b.do(chromedp.EmulateViewport(size[0], size[1]))
@@ -323,6 +324,8 @@ const layoutFaults = `(() => {
 		if (r.height < 44 || r.width < 44) faults.push(name + ' is ' + r.width + ' by ' + r.height + ' px');
 		if (r.left < 0 || r.right > innerWidth || r.top < 0 || r.bottom > innerHeight && !scrolls(e)) faults.push(name +
 			' is cut off');
+		const card = e.closest('.ring, .pairing')?.getBoundingClientRect() ?? r;
+		if (r.left < card.left || r.right > card.right) faults.push(name + ' sticks out of its card');
 		if (e.scrollWidth > e.clientWidth + 1) faults.push('the words of ' + name + ' do not fit');
 	}
 	const apart = (a, b) => !a.width || !b.width ||
@@ -331,6 +334,11 @@ const layoutFaults = `(() => {
 	for (const [above, below] of [['others', 'clock'], ['others', 'name'], ['chat', 'tools'], ['chat', 'ownbox'],
 		['tools', 'ownbox'], ['captions', 'ownbox'], ['problem', 'ownbox']]) {
 		if (!apart(place(above), place(below))) faults.push(above + ' covers ' + below);
+	}
+	if (document.querySelector('#captions p')?.offsetTop < 0) faults.push('a caption is cut off');
+	for (const word of document.querySelectorAll('#command span')) {
+		if (word.offsetHeight > 1.5 * parseFloat(getComputedStyle(word).lineHeight)) faults.push(word.textContent +
+			' breaks');
 	}
 	if (place('captions').height > innerHeight / 2) faults.push('the captions cover the picture');
 	return faults;

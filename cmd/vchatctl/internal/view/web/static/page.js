@@ -164,8 +164,14 @@ function updateCard(mode, { reason, stale, empty, noPicture }) {
   if (mode === 'problem') {
     setText($('help-start').firstElementChild, gone ? 'To start the page again:' : 'To see why:');
     $('then').hidden = !gone;
-    setText($('command'), gone ? state?.command || 'vchatctl view --to web' : 'systemctl status vchatd');
+    setCommand(gone ? state?.command || 'vchatctl view --to web' : 'systemctl status vchatd');
   }
+}
+
+// setCommand shows a command that breaks only between its words.
+function setCommand(text) {
+  if ($('command').textContent === text) return;
+  $('command').replaceChildren(...text.split(' ').flatMap((word, i) => [i ? ' ' : '', element('span', {}, word)]));
 }
 
 // idleNote returns the line below the name of an idle device.
@@ -321,7 +327,7 @@ function makePairing(pairing) {
   const text = element('p', {}, capitalize(pairing.title));
   const e = element('section', { className: 'pairing' }, text);
   if (pairing.code) e.append(element('p', { className: 'code' }, pairing.code));
-  e.append(element('p', { className: 'text' }, pairing.text));
+  e.append(element('p', { className: 'text' }, capitalize(pairing.text)));
   e.setAttribute('role', 'alert');
   e.setAttribute('aria-label', 'Pairing');
   const shown = performance.now();
@@ -358,33 +364,48 @@ function updatePeer(e, peer) {
   b.disabled = Boolean(state.denied);
 }
 
+// The messages stay at their end, also when a keyboard on the screen takes room.
+let logAtEnd = true;
+$('log').addEventListener('scroll', () => {
+  const log = $('log');
+  logAtEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 20;
+});
+new ResizeObserver(() => { if (logAtEnd) $('log').scrollTop = $('log').scrollHeight; }).observe($('log'));
+
 function addMessage({ age_ms: age, peer, mine, text }) {
   const sender = mine ? (state?.name || 'this device') : peer;
   const when = new Date(Date.now() - age);
   const log = $('log');
   const list = $('messages');
-  const atEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 20;
   const line = () => [element('b', {}, element('bdi', {}, sender)), ': ', element('bdi', {}, text)];
   list.append(element('li', { className: mine ? 'mine' : '' }, ...line(), ' ',
     element('time', { dateTime: when.toISOString() }, formatTime(when))));
   while (list.children.length > 50) list.firstChild.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (logAtEnd) log.scrollTop = log.scrollHeight;
   const remaining = captionDuration - age;
   if ($('chat').hidden && remaining > 0) {
     if (!mine) unread++;
     const caption = element('p', {}, ...line());
     $('captions').append(caption);
-    while ($('captions').children.length > 4) $('captions').firstChild.remove();
+    trimCaptions();
     setTimeout(() => caption.remove(), remaining);
   }
   updateToggles();
 }
+
+// trimCaptions removes old captions, until those that are left fit as a whole.
+function trimCaptions() {
+  const captions = $('captions').children;
+  while (captions.length > 4 || captions.length > 1 && captions[0].offsetTop < 0) captions[0].remove();
+}
+addEventListener('resize', trimCaptions);
 
 function openChat() {
   if ($('message').disabled) return;
   $('chat').hidden = false;
   $('captions').replaceChildren();
   unread = 0;
+  logAtEnd = true;
   updateToggles();
   $('log').scrollTop = $('log').scrollHeight;
   ($('line').disabled ? $('closechat') : $('line')).focus();
