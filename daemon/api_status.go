@@ -195,7 +195,7 @@ func (d *Daemon) callView(c call.Call) api.Call {
 	s := d.links.Status(c.Peer)
 	if session := d.sessions[c.Peer]; session != nil {
 		v.HasFrames = session.hasFrames
-		if session.told {
+		if session.reported {
 			l.Reconnects = max(uint64(s.Reconnects), session.comebacks) - session.comebacks
 		}
 		v.PeerCamera = session.peerCameraView()

@@ -94,7 +94,7 @@ func (d *Daemon) callChanged(c call.Call) {
 	s := d.sessions[c.Peer]
 	if s == nil && c.State != call.Ended {
 		s = newCallSession()
-		s.told = c.Restarts > 0 // before the restart
+		s.reported = c.Restarts > 0 // before the restart
 		d.sessions[c.Peer] = s
 	}
 	log := d.log.With("peer", c.Peer, "state", c.State, "direction", c.Direction, "call_id", wire.CallID(c.ID))
@@ -123,12 +123,12 @@ func (d *Daemon) callChanged(c call.Call) {
 	}
 	kind := api.EventCall
 	if c.State == call.Active && s != nil {
-		if s.told {
+		if s.reported {
 			kind = api.EventResumed
 		} else {
 			s.comebacks = uint64(d.links.Status(c.Peer).Reconnects)
 		}
-		s.told = true
+		s.reported = true
 	}
 	d.publishCall(kind, c)
 	notify(d.statusDirty)

@@ -22,7 +22,7 @@ type callSession struct {
 	base      link.Counts // of link, before this call
 	comebacks uint64      // of the links to the peer, before this call was answered
 	lease     cameraLease // keeps the camera open while the link is lost
-	told      bool        // that the call is active
+	reported  bool        // that the call is active
 	hasFrames bool        // a frame has arrived since the call became active
 	lastSeq   uint64      // of the newest frame received
 	chat      chat

@@ -161,7 +161,7 @@ func (a *app) viewTarget(to string) (string, error) {
 		return "", usagef("--to pipe: standard output is a terminal; pipe it to a program: " + pipeRecipe)
 	case to == toPipe, to == "" && a.onPipe():
 		return toPipe, nil
-	case to == "": // a file would grow without end, and nobody sees /dev/null
+	case to == "": // a file would grow without end, and /dev/null shows nothing
 		return "", usagef("no display, and standard output is neither a terminal nor a pipe; " +
 			"to write frames to it, use --to pipe")
 	case to == toTerminal && onTerminal:

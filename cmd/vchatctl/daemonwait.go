@@ -92,7 +92,7 @@ func daemonGone(err error) bool {
 }
 
 // wrongSocket reports whether no daemon will ever listen on the socket: a file
-// of another kind, a path that is too long, or one that somebody has mistyped.
+// of another kind, a path that is too long, or a mistyped one.
 // The default path is right even while nothing is there.
 func (w *daemonWait) wrongSocket(err error) bool {
 	info, statErr := os.Stat(w.app.socket)

@@ -10,7 +10,7 @@ const (
 	// again after the daemon has dropped events for a slow reader.
 	EventState EventKind = "state"
 	// EventCall has Call: its state changed, or it ended. The state active is
-	// told once a call.
+	// sent once a call.
 	EventCall EventKind = "call"
 	// EventResumed has Call: it was in the state resuming, and is active again.
 	EventResumed EventKind = "resumed"

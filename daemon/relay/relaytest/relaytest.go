@@ -202,7 +202,7 @@ func (r *Relay) serve(c net.Conn) {
 		return
 	}
 	defer other.Close()
-	other.ok <- w // before it is told so: it may send at once
+	other.ok <- w // before the answer: it may send at once
 	// Both answers come before the first byte of either side.
 	for _, side := range []net.Conn{c, other} {
 		if _, err := io.WriteString(side, "ok\n"); err != nil {

@@ -99,7 +99,7 @@ func peerFinding(p api.Peer, probe api.Probe, err error) Finding {
 func reached(p api.Peer, probe api.Probe) string {
 	parts := []string{"reachable"}
 	switch host, _, err := net.SplitHostPort(probe.Remote); {
-	case p.Link.State == api.LinkUp && p.Link.Path == api.PathRelay: // whoever has dialled
+	case p.Link.State == api.LinkUp && p.Link.Path == api.PathRelay: // either side has dialled
 		parts[0] += " via relay " + p.Link.Relay
 	case probe.Remote == "":
 	case probe.Incoming && err == nil: // its port is the one of this connection

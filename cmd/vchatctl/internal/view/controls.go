@@ -247,7 +247,7 @@ func (s *Session) moveFocus(by int) {
 	}
 }
 
-// focusAnswer gives the focus to ActionAnswer when somebody else than before
+// focusAnswer gives the focus to ActionAnswer when another peer than before
 // calls. In a call it does not: the key Enter then writes a message. A focus
 // that was for another caller ends. The caller holds s.mu.
 func (s *Session) focusAnswer(before string) {

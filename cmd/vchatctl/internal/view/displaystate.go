@@ -9,8 +9,8 @@ import (
 
 // DisplayState is what a display tells people who do not look at it.
 type DisplayState struct {
-	Title   string // of the window: who calls, or whom it shows
-	Ringing bool   // somebody calls or wants to pair
+	Title   string // of the window: who calls, or which peer it shows
+	Ringing bool   // a peer calls, or a device wants to pair
 	Busy    bool   // there is something to see: keep the monitor on
 }
 
@@ -43,18 +43,18 @@ func (s *Session) DisplayState() DisplayState {
 	return DisplayState{Title: "vchat"}
 }
 
-// stateInterval is how often tellState looks for a change. The session's own
+// stateInterval is how often reportState looks for a change. The session's own
 // channel has another reader, which may wait for a display that is not visible.
 const stateInterval = 200 * time.Millisecond
 
-// tellState tells a display each change of the state, until ctx ends.
-func tellState(ctx context.Context, s *Session, d StateDisplay) {
+// reportState sets a display's state at each change, until ctx ends.
+func reportState(ctx context.Context, s *Session, d StateDisplay) {
 	tick := time.NewTicker(stateInterval)
 	defer tick.Stop()
-	var told DisplayState
+	var reported DisplayState
 	for {
-		if state := s.DisplayState(); state != told {
-			told = state
+		if state := s.DisplayState(); state != reported {
+			reported = state
 			d.SetState(state)
 		}
 		select {

@@ -205,7 +205,7 @@ func (s *Session) typeRune(r rune) {
 	}
 }
 
-// beginMessage begins to write a message, if there is somebody to get it.
+// beginMessage begins to write a message, if there is a peer to get it.
 func (s *Session) beginMessage() {
 	feed, _ := s.feed.current()
 	s.mu.Lock()

@@ -191,7 +191,7 @@ func (s *Session) idle(o *render.Overlay, now time.Time) {
 	}
 }
 
-// addControls shows the controls and, in a call, whom it is with and for how
+// addControls shows the controls and, in a call, who is in it and for how
 // long. The caller holds s.mu.
 func (s *Session) addControls(o *render.Overlay, feed string, now time.Time) {
 	o.Controls, o.Fade = s.controls(now), s.fade(now)

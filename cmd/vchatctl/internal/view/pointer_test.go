@@ -237,7 +237,7 @@ func TestSession_DisplayState(t *testing.T) {
 	expect(DisplayState{Title: "workshop", Busy: true})
 }
 
-// stateScreen is a fake display that is told the state.
+// stateScreen is a fake display that takes the state.
 type stateScreen struct {
 	*screen
 	states chan DisplayState
@@ -245,7 +245,7 @@ type stateScreen struct {
 
 func (s *stateScreen) SetState(state DisplayState) { s.states <- state }
 
-// A minimized window tells that somebody calls.
+// A minimized window shows that a peer calls.
 func TestRun_tellsState(t *testing.T) {
 	r := newRig(t)
 	s := &stateScreen{newScreen(64), make(chan DisplayState, 16)}

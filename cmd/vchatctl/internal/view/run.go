@@ -45,7 +45,7 @@ func Run(ctx context.Context, s *Session, d Display) error {
 		wg.Go(func() {
 			defer cancel()
 			defer s.recoverPanic()
-			tellState(ctx, s, d)
+			reportState(ctx, s, d)
 		})
 	}
 	wg.Go(func() {
@@ -150,7 +150,7 @@ func (v *viewer) run(ctx context.Context) error {
 }
 
 // overlay returns what to show besides the frames. A display of texts always
-// has room for whom the call is with.
+// has room for the peer's name.
 func (v *viewer) overlay() render.Overlay {
 	now := time.Now()
 	o := v.session.Overlay(now, v.main.displayed(), v.pip.displayed())

@@ -192,7 +192,7 @@ func (s *Session) callEnded(c api.Call) {
 	idle := s.shownCall("") == nil
 	if idle {
 		s.ended, s.endedAt = &c, time.Now()
-		s.typing = false // nobody would get the message
+		s.typing = false // no peer would get the message
 		s.focus = render.Target{}
 	}
 	s.mu.Unlock()

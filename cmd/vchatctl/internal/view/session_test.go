@@ -401,7 +401,7 @@ func TestSession_readyMessages(t *testing.T) {
 	if typing() != "" {
 		t.Errorf("after a ready message: got %q, want nothing typed", typing())
 	}
-	r.Do(look.ActionNo) // nobody writes
+	r.Do(look.ActionNo) // no message is being written
 	r.Press(Input{Key: KeyPaste, Text: "q"})
 	if r.Err() != nil || typing() != "" {
 		t.Errorf("pasted without a message being written: got %q, %v; want nothing", typing(), r.Err())
@@ -418,11 +418,11 @@ func TestSession_readyMessages(t *testing.T) {
 	r.press("x\n") // typing takes the focus away
 	r.awaitCommand("say workshop x")
 	if got := r.device.Commands(); slices.Contains(got, "say workshop No") {
-		t.Errorf("got commands %q, want nothing sent while nobody writes", got)
+		t.Errorf("got commands %q, want nothing sent while no message is being written", got)
 	}
 }
 
-// There is nobody to write to before a call is answered.
+// There is no peer to write to before a call is answered.
 func TestSession_Press_nobodyToWriteTo(t *testing.T) {
 	r := newRig(t)
 	r.start(Options{Follow: true})

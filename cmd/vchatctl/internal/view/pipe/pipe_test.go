@@ -239,8 +239,8 @@ func (s *turnedFrame) Next() (client.Frame, error) {
 	return client.Frame{Data: data, Rotate: s.rotate, Monotonic: 1}, nil
 }
 
-// A rotation is told once, and again when it changes: by `--follow` to another
-// camera, or by a reload.
+// A rotation is reported once, and again when it changes: by `--follow` to
+// another camera, or by a reload.
 func TestRotation_change(t *testing.T) {
 	const again = "; start the player again"
 	for _, tt := range []struct {

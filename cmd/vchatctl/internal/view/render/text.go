@@ -109,7 +109,7 @@ const searching = "…"
 
 // clean returns a text with only characters that can be drawn. It replaces an
 // emoji that no font has by its name, and other characters by a note that names
-// their script, which is what somebody has to install a font for.
+// their script, for which a font has to be installed.
 func (r *textRenderer) clean(text string) string {
 	plain := true
 	for _, c := range text {

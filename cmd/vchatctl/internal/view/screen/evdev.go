@@ -62,7 +62,7 @@ func (c *capabilities) isMultitouch() bool {
 		c.axes.has(uapi.AbsMTTrackingID)
 }
 
-// report is what a device has told up to a SYN_REPORT.
+// report is what a device has sent up to a SYN_REPORT.
 type report struct {
 	moved   bool
 	x, y    float64 // of a place: from 0 to 1 of the device; of a movement: how far
@@ -72,7 +72,7 @@ type report struct {
 }
 
 const (
-	maxSlots = 32 // of the fingers that are told apart
+	maxSlots = 32 // of the fingers that are kept apart
 
 	// A tap on a touchpad is a click.
 	tapTime     = 200 * time.Millisecond
@@ -243,7 +243,7 @@ func (d *pointerDecoder) keyChanged(code uint16, value int32) {
 	}
 }
 
-// report sends what the device has told since the last SYN_REPORT. A finger
+// report sends what the device has sent since the last SYN_REPORT. A finger
 // that came down and was lifted in between is a press and a release.
 func (d *pointerDecoder) report(now time.Time, send func(report)) {
 	r := report{press: d.pressed, release: d.lifted}

@@ -15,7 +15,7 @@ func (s *Screen) SetState(state view.DisplayState) {
 	}
 }
 
-// wakeMonitor tells the watcher that somebody uses the screen. It reports
+// wakeMonitor tells the watcher that the screen is used. It reports
 // whether the monitor is dark. The caller holds s.mu.
 func (s *Screen) wakeMonitor() (wasDark bool) {
 	if s.idle > 0 {

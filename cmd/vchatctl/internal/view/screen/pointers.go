@@ -38,7 +38,7 @@ type pointers struct {
 	screen  *Screen
 	devices map[string]*pointerDevice
 	ended   chan struct{} // a device is gone; capacity 1
-	told    bool          // errNoInput was logged
+	warned  bool          // errNoInput was logged
 }
 
 // pointerDevice is a device and the goroutine that reads it.
@@ -101,8 +101,8 @@ func (p *pointers) scan() (denied bool) {
 // reportDenied logs once that permission is denied, unless another device
 // works.
 func (p *pointers) reportDenied() {
-	if len(p.devices) == 0 && !p.told {
-		p.told = true
+	if len(p.devices) == 0 && !p.warned {
+		p.warned = true
 		p.screen.log(errNoInput.Error())
 	}
 }

@@ -82,7 +82,7 @@ type Screen struct {
 	faults   chan fault    // for the watcher; capacity 1
 
 	cursorMoved chan struct{}          // for the watcher; capacity 1
-	used        chan struct{}          // somebody uses the screen; for the watcher; capacity 1
+	used        chan struct{}          // the screen is used; for the watcher; capacity 1
 	states      chan view.DisplayState // for the watcher
 	idle        time.Duration
 

@@ -372,7 +372,7 @@ func (c *cells) statusLine(o *render.Overlay) string {
 	line := c.plain(" " + title)
 	switch info = c.plain(info); {
 	case info != "" && (title == noTitle || title != "" && strings.HasPrefix(info, c.plain(o.Title))):
-		line = " " + info // it says whom it is about
+		line = " " + info // it names the peer
 	case info != "":
 		line += "  " + info
 	}

@@ -131,7 +131,7 @@ func TestPage_call(t *testing.T) {
 	browser.wait("the state", `document.getElementById('name').textContent === 'kitchen'`)
 	time.Sleep(feedLinger / 4)
 	if s := kitchen.Status(); len(s.Viewers) > 0 {
-		t.Errorf("got viewers %+v, want the camera closed until somebody asks for it", s.Viewers)
+		t.Errorf("got viewers %+v, want the camera closed until it is asked for", s.Viewers)
 	}
 	browser.do(chromedp.Click(chromedp.CSS("#showown")))
 	browser.awaitMotion("its own picture")
@@ -567,7 +567,7 @@ func TestPage_ownCameraEndsWithCall(t *testing.T) {
 		kitchen.Wait("closed camera", closed)
 	}
 	browser.wait("the button", `!document.getElementById('showown').disabled`)
-	kitchen.Wait("closed camera before anybody asks", closed)
+	kitchen.Wait("closed camera before it is asked for", closed)
 	eval[bool](browser, `document.getElementById('showown').click(); true`)
 	kitchen.Wait("own camera without a call", own)
 	call()

@@ -51,7 +51,7 @@ func axeSource(t *testing.T) string {
 	return string(source)
 }
 
-// sceneJPEG returns frame n of a room with somebody in it, of w by h pixels.
+// sceneJPEG returns frame n of a room with a person in it, of w by h pixels.
 func sceneJPEG(t *testing.T, w, h, n int) []byte {
 	t.Helper()
 	m := image.NewRGBA(image.Rect(0, 0, w, h))

@@ -8,7 +8,7 @@ import (
 )
 
 // SetState implements view.StateDisplay: it sets the title, asks for attention
-// while somebody calls, and keeps the screen on while there is something to
+// while a peer calls, and keeps the screen on while there is something to
 // see.
 func (w *Window) SetState(state view.DisplayState) {
 	before := w.state
@@ -36,7 +36,7 @@ func (w *Window) setTitle(title string) {
 }
 
 // setHints sets WM_HINTS: the window takes the focus, and is urgent while
-// somebody calls (ICCCM 4.1.2.4).
+// a peer calls (ICCCM 4.1.2.4).
 func (w *Window) setHints(urgent bool) {
 	const inputHint, stateHint, urgencyHint, normalState = 1, 2, 256, 1
 	flags := uint32(inputHint | stateHint)
