@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -175,6 +176,10 @@ func defineCheck(fs *flag.FlagSet) func(invocation) int {
 func checkConfig(named string, in invocation) int {
 	path := cmp.Or(named, defaultConfig)
 	if _, err := os.Stat(path); err != nil && named != "" {
+		var fault *fs.PathError // its text begins with the system call
+		if errors.As(err, &fault) {
+			err = fmt.Errorf("%s: %w", fault.Path, fault.Err)
+		}
 		return in.fail(exitConfig, "%v", err)
 	} else if err != nil { // without the default file vchatd runs with the defaults
 		fmt.Fprintf(in.stderr, "vchatd: no %s, using defaults\n", path)

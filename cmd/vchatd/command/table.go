@@ -79,13 +79,31 @@ func (c command) run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, c.help())
 		return exitDone
 	case err != nil:
-		in.fail(exitUsage, "%v", err)
+		in.fail(exitUsage, "%s", flagError(err))
 		fmt.Fprintf(stderr, "usage: %s\nvchatd: hint: see vchatd %s\n", c.usageLine(),
 			strings.TrimSpace(c.name+" --help"))
 		return exitUsage
 	}
 	in.args = fs.Args()
 	return run(in)
+}
+
+// flagError returns an error of the package flag in the words of a user, who
+// types two hyphens.
+func flagError(err error) string {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return "unknown flag: --" + name
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return "flag needs an argument: --" + name
+	}
+	var value, name string
+	// Only durations have a wrong value.
+	if _, err := fmt.Sscanf(text, "invalid value %q for flag -%s", &value, &name); err == nil {
+		return fmt.Sprintf("--%s must be a duration such as 8s, not %q", strings.TrimSuffix(name, ":"), value)
+	}
+	return text
 }
 
 // help returns what --help prints.
