@@ -13,7 +13,7 @@ import (
 func (w *relayWaiter) attempt(ctx context.Context, a *relayAttempt, token identity.RelayToken, timeout time.Duration) {
 	own := w.peer.links.cfg.Identity.ID()
 	defer a.cancel()
-	tell := func(e relayEvent) {
+	report := func(e relayEvent) {
 		e.attempt, e.byUs = a, ctx.Err() != nil
 		w.events <- e
 	}
@@ -21,30 +21,30 @@ func (w *relayWaiter) attempt(ctx context.Context, a *relayAttempt, token identi
 	conn, err := relay.Connect(dialling, w.server.dial, w.server.address, token.String(), token.Side(own))
 	cancel()
 	if err != nil {
-		tell(relayEvent{state: relayEnded, err: err})
+		report(relayEvent{state: relayEnded, err: err})
 		return
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	tell(relayEvent{state: relayWaiting})
+	report(relayEvent{state: relayWaiting})
 	if err := relay.Await(conn); err != nil {
-		tell(relayEvent{state: relayEnded, err: err})
+		report(relayEvent{state: relayEnded, err: err})
 		return
 	}
-	tell(relayEvent{state: relayJoined})
-	w.serveJoined(ctx, conn, func(e relayEvent) { stop(); tell(e) })
+	report(relayEvent{state: relayJoined})
+	w.serveJoined(ctx, conn, func(e relayEvent) { stop(); report(e) })
 }
 
 // serveJoined serves a connection that the relay has joined with another one.
 // Once the hellos are exchanged, the waiter has nothing to do with it.
-func (w *relayWaiter) serveJoined(ctx context.Context, raw net.Conn, tell func(relayEvent)) {
+func (w *relayWaiter) serveJoined(ctx context.Context, raw net.Conn, report func(relayEvent)) {
 	p, ls := w.peer, w.peer.links
 	via := route{PathRelay, w.server.address}
 	linked := false
 	onHello := func() {
 		linked = true
-		tell(relayEvent{state: relayEnded, linked: true})
+		report(relayEvent{state: relayEnded, linked: true})
 	}
 	var err error
 	if w.isClient() {
@@ -53,7 +53,7 @@ func (w *relayWaiter) serveJoined(ctx context.Context, raw net.Conn, tell func(r
 		err = ls.serveFromRelay(ctx, p, raw, via, onHello)
 	}
 	if !linked {
-		tell(relayEvent{state: relayEnded, err: &joinedError{err}})
+		report(relayEvent{state: relayEnded, err: &joinedError{err}})
 	}
 }
 

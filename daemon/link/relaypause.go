@@ -10,24 +10,24 @@ const (
 	maxRelayPause = 30 * time.Second
 	// During a call, a relay that is back must be noticed within a second, and
 	// by both devices. Later it may take longer.
-	relayCallPause    = 750 * time.Millisecond
-	relayLastingPause = 3 * time.Second
-	relayCallMinute   = time.Minute
+	relayCallPause  = 750 * time.Millisecond
+	relayLongPause  = 3 * time.Second
+	highUrgencyTime = time.Minute
 
 	// A relay may join a connection with one that is dead.
-	minPatience = 250 * time.Millisecond
-	maxPatience = time.Second // as the first one
+	minJoinedDelay = 250 * time.Millisecond
+	maxJoinedDelay = time.Second // as the first one
 	// A waiting connection may be dead itself, if a router has forgotten it.
-	minDoubt = 600 * time.Millisecond
+	minSpareDelay = 600 * time.Millisecond
 )
 
-// relayHaste is how urgent a link by a relay is.
-type relayHaste int
+// relayUrgency is how urgent a link by a relay is.
+type relayUrgency int
 
 const (
-	relayCalm    relayHaste = iota // no call
-	relayLasting                   // an outage of a call that lasts for more than a minute
-	relayHasty                     // a younger one
+	urgencyNone relayUrgency = iota // no call
+	urgencyLow                      // an outage of a call that lasts for more than a minute
+	urgencyHigh                     // a younger one
 )
 
 // relayBackoff says when a relay that accepts no connections may be dialled
@@ -36,7 +36,7 @@ const (
 type relayBackoff struct {
 	pause  *backoff
 	isDown bool
-	next   [3]time.Time // by relayHaste
+	next   [3]time.Time // by relayUrgency
 }
 
 func newRelayBackoff() relayBackoff {
@@ -44,11 +44,11 @@ func newRelayBackoff() relayBackoff {
 }
 
 // due returns when the relay may be dialled; zero: at any time.
-func (b *relayBackoff) due(haste relayHaste) time.Time {
+func (b *relayBackoff) due(urgency relayUrgency) time.Time {
 	if !b.isDown {
 		return time.Time{}
 	}
-	return b.next[haste]
+	return b.next[urgency]
 }
 
 // begin notes that a waiter dials.
@@ -56,9 +56,9 @@ func (b *relayBackoff) begin(now time.Time) {
 	if !b.isDown {
 		return
 	}
-	calm := now.Add(b.pause.next())
-	lasting := earliest(calm, now.Add(relayLastingPause/2+rand.N(relayLastingPause/2)))
-	b.next = [...]time.Time{relayCalm: calm, relayLasting: lasting, relayHasty: earliest(lasting, now.Add(callPause()))}
+	none := now.Add(b.pause.next())
+	low := earliest(none, now.Add(relayLongPause/2+rand.N(relayLongPause/2)))
+	b.next = [...]time.Time{urgencyNone: none, urgencyLow: low, urgencyHigh: earliest(low, now.Add(callPause()))}
 }
 
 // fail notes that a waiter could not connect.
@@ -94,14 +94,14 @@ func earliest(a, b time.Time) time.Time {
 	return b
 }
 
-// joinPatience returns how long the client waits for a link on a joined
+// joinedDelay returns how long the client waits for a link on a joined
 // connection before it dials beside it. took is how long it took to connect.
 // Each join in a row without a link doubles the time, so that a relay that
 // joins and stalls is not hammered.
-func joinPatience(took time.Duration, joins int) time.Duration {
-	patience := min(max(3*took, minPatience), maxPatience)
+func joinedDelay(took time.Duration, joins int) time.Duration {
+	delay := min(max(3*took, minJoinedDelay), maxJoinedDelay)
 	for range joins - 1 {
-		patience = min(2*patience, maxRelayPause)
+		delay = min(2*delay, maxRelayPause)
 	}
-	return patience
+	return delay
 }

@@ -61,17 +61,17 @@ func (s *relayServer) lastErr() error {
 }
 
 // due returns when the relay may be dialled.
-func (s *relayServer) due(haste relayHaste) time.Time {
+func (s *relayServer) due(urgency relayUrgency) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.backoff.due(haste)
+	return s.backoff.due(urgency)
 }
 
 // begin reports whether a waiter may dial now.
-func (s *relayServer) begin(haste relayHaste, now time.Time) bool {
+func (s *relayServer) begin(urgency relayUrgency, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.backoff.due(haste).After(now) {
+	if s.backoff.due(urgency).After(now) {
 		return false // another waiter dials
 	}
 	s.backoff.begin(now)

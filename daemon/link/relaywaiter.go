@@ -50,26 +50,26 @@ const (
 
 // relayWaiter waits for a peer at a relay.
 type relayWaiter struct {
-	peer      *peer
-	server    *relayServer
-	introduce bool // with the token of two devices without a common link
-	ctx       context.Context
-	cancel    context.CancelFunc
-	wake      chan struct{}
-	events    chan relayEvent
-	attempts  []*relayAttempt // oldest first
-	pause     *backoff
-	quick     *rate.Limiter
-	nextAt    time.Time // no attempt before
-	lastNeed  relayNeed
-	urgentAt  time.Time // when the need became urgent; zero: it is not
-	redialAt  time.Time // attempts from before are suspect
-	created   time.Time
-	joinedAt  time.Time     // the last one
-	joins     int           // in a row, without a link
-	patience  time.Duration // with the last of them
-	doubts    *backoff
-	doubt     time.Duration // after which a waiting connection gets another one beside it, during a call
+	peer         *peer
+	server       *relayServer
+	introduce    bool // with the token of two devices without a common link
+	ctx          context.Context
+	cancel       context.CancelFunc
+	wake         chan struct{}
+	events       chan relayEvent
+	attempts     []*relayAttempt // oldest first
+	pause        *backoff
+	quick        *rate.Limiter
+	nextAt       time.Time // no attempt before
+	lastNeed     relayNeed
+	urgentAt     time.Time // when the need became urgent; zero: it is not
+	staleBefore  time.Time // older attempts may be dead
+	created      time.Time
+	joinedAt     time.Time     // the last one
+	joins        int           // in a row, without a link
+	joinedDelay  time.Duration // with the last of them
+	spareBackoff *backoff
+	spareDelay   time.Duration // after which a waiting connection gets another one beside it, during a call
 
 	mu      sync.Mutex
 	refresh bool // the network has changed
@@ -114,7 +114,7 @@ const (
 func newRelayWaiter(p *peer, s *relayServer, introduce bool) *relayWaiter {
 	w := &relayWaiter{peer: p, server: s, introduce: introduce, wake: make(chan struct{}, 1),
 		created: time.Now(), events: make(chan relayEvent), pause: newBackoff(minRelayPause, maxRelayPause),
-		quick: newQuick(), doubts: newBackoff(minDoubt, maxRelayPause)}
+		quick: newQuick(), spareBackoff: newBackoff(minSpareDelay, maxRelayPause)}
 	w.ctx, w.cancel = context.WithCancel(p.ctx)
 	return w
 }
@@ -182,33 +182,33 @@ func (w *relayWaiter) due(now time.Time) (time.Time, bool) {
 		}
 		return time.Time{}, false
 	}
-	last, haste := w.last(), w.haste(now)
-	free := latest(w.nextAt, w.server.due(haste))
+	last, urgency := w.last(), w.urgency(now)
+	free := latest(w.nextAt, w.server.due(urgency))
 	switch {
 	case last == nil && w.isClient():
 		if w.count(relayJoined) >= maxJoined {
 			return time.Time{}, false
 		}
-		return latest(free, w.joinedAt.Add(w.patience)), true
-	case last == nil, last.began.Before(w.redialAt):
+		return latest(free, w.joinedAt.Add(w.joinedDelay)), true
+	case last == nil, last.began.Before(w.staleBefore):
 		return free, true
-	case haste == relayHasty && last.state == relayDialling && w.count(relayDialling) < maxDialling:
+	case urgency == urgencyHigh && last.state == relayDialling && w.count(relayDialling) < maxDialling:
 		return latest(free, last.began.Add(aggressiveRelay)), true
-	case haste != relayCalm && last.state == relayWaiting:
-		return latest(free, last.since.Add(w.doubt)), true
+	case urgency != urgencyNone && last.state == relayWaiting:
+		return latest(free, last.since.Add(w.spareDelay)), true
 	}
 	return time.Time{}, false
 }
 
-// haste returns how urgent a link is.
-func (w *relayWaiter) haste(now time.Time) relayHaste {
+// urgency returns how urgent a link is.
+func (w *relayWaiter) urgency(now time.Time) relayUrgency {
 	switch {
 	case w.urgentAt.IsZero():
-		return relayCalm
-	case now.Sub(w.urgentAt) < relayCallMinute:
-		return relayHasty
+		return urgencyNone
+	case now.Sub(w.urgentAt) < highUrgencyTime:
+		return urgencyHigh
 	}
-	return relayLasting
+	return urgencyLow
 }
 
 // onNeed notes a change of the need.
@@ -218,10 +218,10 @@ func (w *relayWaiter) onNeed(need relayNeed, now time.Time) {
 	w.refresh = false
 	w.mu.Unlock()
 	if refresh || need > relayPark && w.lastNeed == relayPark {
-		w.redialAt = now
+		w.staleBefore = now
 	}
 	if refresh || need == relayUrgent && w.lastNeed != relayUrgent {
-		w.forgive()
+		w.resetPauses()
 	}
 	switch {
 	case need != relayUrgent:
@@ -235,13 +235,13 @@ func (w *relayWaiter) onNeed(need relayNeed, now time.Time) {
 	w.lastNeed = need
 }
 
-// forgive ends all pauses, and forgets what made them longer.
-func (w *relayWaiter) forgive() {
+// resetPauses ends all pauses, and forgets what made them longer.
+func (w *relayWaiter) resetPauses() {
 	w.pause.reset()
 	w.nextAt = time.Time{}
-	w.joins, w.patience = 0, minPatience
-	w.doubts.reset()
-	w.doubt = w.doubts.next()
+	w.joins, w.joinedDelay = 0, minJoinedDelay
+	w.spareBackoff.reset()
+	w.spareDelay = w.spareBackoff.next()
 }
 
 // last returns the newest attempt that is not joined, or nil.
@@ -288,11 +288,11 @@ func (w *relayWaiter) endAll() {
 // start begins an attempt.
 func (w *relayWaiter) start(now time.Time) {
 	need := w.need(now)
-	if need == relayNone || !w.server.begin(w.haste(now), now) {
+	if need == relayNone || !w.server.begin(w.urgency(now), now) {
 		return
 	}
 	if w.count(relayWaiting) > 0 {
-		w.doubt = w.doubts.next()
+		w.spareDelay = w.spareBackoff.next()
 	}
 	token, err := w.token()
 	if err != nil {
@@ -350,7 +350,7 @@ func (w *relayWaiter) onEvent(e relayEvent, now time.Time) {
 func (w *relayWaiter) onJoined(a *relayAttempt, now time.Time) {
 	w.joinedAt = now
 	w.joins++
-	w.patience = joinPatience(a.took, w.joins)
+	w.joinedDelay = joinedDelay(a.took, w.joins)
 	switch {
 	case w.isClient(), w.quick.AllowN(now, 1):
 		w.nextAt = time.Time{}
@@ -363,7 +363,7 @@ func (w *relayWaiter) onJoined(a *relayAttempt, now time.Time) {
 // decided.
 func (w *relayWaiter) onLinked(now time.Time) {
 	w.server.onSuccess(true)
-	w.forgive()
+	w.resetPauses()
 	w.quick = newQuick()
 	w.joinedAt = now
 	if w.isClient() {
@@ -411,10 +411,10 @@ func (w *relayWaiter) onEnded(was relayState, waited time.Duration, e relayEvent
 // long. One that answers with garbage will do so again.
 func (w *relayWaiter) nextPause(err error, now time.Time) time.Duration {
 	pause := w.pause.next()
-	if haste := w.haste(now); haste == relayCalm || !errors.Is(err, relay.ErrClosed) {
+	if urgency := w.urgency(now); urgency == urgencyNone || !errors.Is(err, relay.ErrClosed) {
 		return pause
-	} else if haste == relayHasty {
+	} else if urgency == urgencyHigh {
 		return callPause()
 	}
-	return min(pause, relayLastingPause)
+	return min(pause, relayLongPause)
 }
