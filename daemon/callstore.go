@@ -28,16 +28,7 @@ func (d *Daemon) restoreCalls() {
 	saved, err := readCalls(d.callsFile)
 	lost := ""
 	if err != nil {
-		lost = fmt.Sprintf("saved calls lost: %v", err)
-	}
-	if err != nil && (smallfile.IsUnusable(err) || errors.Is(err, errCalls)) {
-		if kept, err := smallfile.SetAside(d.callsFile); err != nil {
-			lost += fmt.Sprintf("; not set aside: %v", err)
-		} else {
-			lost += "; the file is kept as " + kept
-		}
-	}
-	if lost != "" {
+		lost, _ = smallfile.Recover(d.callsFile, err, "saved calls lost", "saved calls lost")
 		d.log.Warn(lost)
 	}
 	d.mu.Lock()
@@ -45,9 +36,6 @@ func (d *Daemon) restoreCalls() {
 	d.stateLost = lost
 	d.execute(d.calls.Restore(saved, time.Now()))
 }
-
-// errCalls reports that the file of the calls has another content.
-var errCalls = errors.New("damaged file")
 
 func readCalls(path string) ([]call.Saved, error) {
 	b, err := smallfile.ReadState(path, maxCallsFile)
@@ -59,11 +47,11 @@ func readCalls(path string) ([]call.Saved, error) {
 	}
 	var saved []call.Saved
 	if err := json.Unmarshal(b, &saved); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", errCalls, path, err)
+		return nil, fmt.Errorf("%w: %s: %w", smallfile.ErrDamaged, path, err)
 	}
 	for _, s := range saved {
 		if s.Version != call.SavedVersion {
-			return nil, fmt.Errorf("%w: %s: version %d, want %d", errCalls, path, s.Version, call.SavedVersion)
+			return nil, fmt.Errorf("%w: %s: version %d, want %d", smallfile.ErrDamaged, path, s.Version, call.SavedVersion)
 		}
 	}
 	return saved, nil

@@ -90,23 +90,11 @@ func Open(stateDir string) *Store {
 	if errors.Is(err, fs.ErrNotExist) {
 		return s
 	}
-	unusable := smallfile.IsUnusable(err)
 	if err == nil {
 		s.choice, s.controls, err = parse(b)
-		unusable = err != nil
 	}
-	switch {
-	case err == nil:
-	case unusable:
-		s.problem = fmt.Sprintf("choice of the camera lost: %v", err)
-		if kept, err := smallfile.SetAside(s.path); err != nil {
-			s.problem += fmt.Sprintf("; not set aside: %v", err)
-		} else {
-			s.problem += "; the file is kept as " + kept
-		}
-	default: // a fault of the disk: do not replace the file
-		s.fault = fmt.Errorf("choice of the camera not read: %w", err)
-		s.problem = s.fault.Error()
+	if err != nil {
+		s.problem, s.fault = smallfile.Recover(s.path, err, "choice of the camera lost", "choice of the camera not read")
 	}
 	return s
 }
@@ -114,27 +102,27 @@ func Open(stateDir string) *Store {
 func parse(b []byte) (Choice, []controls, error) {
 	var f file
 	if err := json.Unmarshal(b, &f); err != nil {
-		return Choice{}, nil, fmt.Errorf("damaged file: %w", err)
+		return Choice{}, nil, fmt.Errorf("%w: %w", smallfile.ErrDamaged, err)
 	}
 	if f.Version != version {
-		return Choice{}, nil, fmt.Errorf("damaged file: version %d, want %d", f.Version, version)
+		return Choice{}, nil, fmt.Errorf("%w: version %d, want %d", smallfile.ErrDamaged, f.Version, version)
 	}
 	c := Choice{Device: f.Device, FPS: f.FPS}
 	if f.Size != "" {
 		var err error
 		if c.Size, err = config.ParseSize(f.Size); err != nil {
-			return Choice{}, nil, fmt.Errorf("damaged file: the size %w", err)
+			return Choice{}, nil, fmt.Errorf("%w: the size %w", smallfile.ErrDamaged, err)
 		}
 	}
 	if err := c.check(); err != nil {
-		return Choice{}, nil, fmt.Errorf("damaged file: %w", err)
+		return Choice{}, nil, fmt.Errorf("%w: %w", smallfile.ErrDamaged, err)
 	}
 	if len(f.Controls) > MaxCameras {
-		return Choice{}, nil, fmt.Errorf("damaged file: controls of %d cameras", len(f.Controls))
+		return Choice{}, nil, fmt.Errorf("%w: controls of %d cameras", smallfile.ErrDamaged, len(f.Controls))
 	}
 	for _, c := range f.Controls {
 		if err := c.check(); err != nil {
-			return Choice{}, nil, fmt.Errorf("damaged file: %w", err)
+			return Choice{}, nil, fmt.Errorf("%w: %w", smallfile.ErrDamaged, err)
 		}
 	}
 	return c, f.Controls, nil

@@ -87,23 +87,11 @@ func openStore(stateDir string) *store {
 	if errors.Is(err, fs.ErrNotExist) {
 		return s
 	}
-	var unusable bool
 	if err == nil {
 		s.readers, err = parse(b)
-		unusable = err != nil
 	}
-	switch {
-	case err == nil:
-	case unusable || smallfile.IsUnusable(err):
-		s.problem = fmt.Sprintf("readers of the feeds lost: %v", err)
-		if kept, err := smallfile.SetAside(s.path); err != nil {
-			s.problem += fmt.Sprintf("; not set aside: %v", err)
-		} else {
-			s.problem += "; the file is kept as " + kept
-		}
-	default: // a fault of the disk: do not replace the file
-		s.fault = fmt.Errorf("readers of the feeds not read: %w", err)
-		s.problem = s.fault.Error()
+	if err != nil {
+		s.problem, s.fault = smallfile.Recover(s.path, err, "readers of the feeds lost", "readers of the feeds not read")
 	}
 	return s
 }
@@ -112,24 +100,24 @@ func openStore(stateDir string) *store {
 func parse(b []byte) ([]*reader, error) {
 	var f file
 	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("damaged file: %w", err)
+		return nil, fmt.Errorf("%w: %w", smallfile.ErrDamaged, err)
 	}
 	if f.Version != fileVersion {
-		return nil, fmt.Errorf("damaged file: version %d, want %d", f.Version, fileVersion)
+		return nil, fmt.Errorf("%w: version %d, want %d", smallfile.ErrDamaged, f.Version, fileVersion)
 	}
 	if len(f.Readers) > MaxReaders {
-		return nil, ErrFull
+		return nil, fmt.Errorf("%w: %w", smallfile.ErrDamaged, ErrFull)
 	}
 	var all []*reader
 	for _, saved := range f.Readers {
 		hash, err := hex.DecodeString(saved.Hash)
 		switch {
 		case err != nil || len(hash) != sha256.Size:
-			return nil, errors.New("damaged file: not the hash of a token")
+			return nil, fmt.Errorf("%w: not the hash of a token", smallfile.ErrDamaged)
 		case !validName(saved.Name):
-			return nil, fmt.Errorf("damaged file: %w", ErrName)
+			return nil, fmt.Errorf("%w: %w", smallfile.ErrDamaged, ErrName)
 		case indexOf(all, saved.Name) >= 0:
-			return nil, fmt.Errorf("damaged file: %w", ErrTaken)
+			return nil, fmt.Errorf("%w: %w", smallfile.ErrDamaged, ErrTaken)
 		}
 		all = append(all, newReader(Reader{saved.Name, saved.Added}, [sha256.Size]byte(hash)))
 	}

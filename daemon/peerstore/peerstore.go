@@ -272,7 +272,7 @@ func (s *Store) load() error {
 			break
 		}
 		if p, err := s.read(id); err != nil {
-			s.refuse(id, err)
+			s.refuse(s.path(id), err)
 		} else {
 			s.peers[id] = p
 		}
@@ -288,7 +288,7 @@ func (s *Store) names() ([]string, error) {
 		return nil, nil
 	}
 	if err == nil && !info.IsDir() {
-		s.aside(s.dir, fmt.Errorf("%s is not a folder", s.dir))
+		s.refuse(s.dir, fmt.Errorf("%w: %s is not a folder", smallfile.ErrDamaged, s.dir))
 		return nil, nil
 	}
 	if err == nil {
@@ -313,9 +313,6 @@ func (s *Store) names() ([]string, error) {
 	return names, nil
 }
 
-// errContent is wrapped by the errors of read that another read does not mend.
-var errContent = errors.New("damaged file")
-
 func (s *Store) read(id identity.ID) (Peer, error) {
 	path := s.path(id)
 	b, err := smallfile.ReadState(path, maxFile)
@@ -324,41 +321,29 @@ func (s *Store) read(id identity.ID) (Peer, error) {
 	}
 	var f saved
 	if err := json.Unmarshal(b, &f); err != nil {
-		return Peer{}, fmt.Errorf("%w: %s: %w", errContent, path, err)
+		return Peer{}, fmt.Errorf("%w: %s: %w", smallfile.ErrDamaged, path, err)
 	}
 	p := Peer{f.Name, id, f.Address, f.Added, f.AutoAnswer, f.MaxBitrate, f.Proxy}
 	switch {
 	case f.Version != version:
-		return Peer{}, fmt.Errorf("%w: %s: version %d, want %d", errContent, path, f.Version, version)
+		return Peer{}, fmt.Errorf("%w: %s: version %d, want %d", smallfile.ErrDamaged, path, f.Version, version)
 	case f.ID != id.String():
-		return Peer{}, fmt.Errorf("%w: %s: id of another device", errContent, path)
+		return Peer{}, fmt.Errorf("%w: %s: id of another device", smallfile.ErrDamaged, path)
 	}
 	if err := p.check(); err != nil {
-		return Peer{}, fmt.Errorf("%w: %s: %w", errContent, path, err)
+		return Peer{}, fmt.Errorf("%w: %s: %w", smallfile.ErrDamaged, path, err)
 	}
 	for _, other := range s.peers {
 		if strings.EqualFold(other.Name, p.Name) {
-			return Peer{}, fmt.Errorf("%w: %s: %w: %s", errContent, path, ErrNameTaken, p.Name)
+			return Peer{}, fmt.Errorf("%w: %s: %w: %s", smallfile.ErrDamaged, path, ErrNameTaken, p.Name)
 		}
 	}
 	return p, nil
 }
 
-// refuse records why a file is unusable, and sets it aside unless the fault is
+// refuse records why a file is not used, and sets it aside unless the fault is
 // one of the disk.
-func (s *Store) refuse(id identity.ID, err error) {
-	if smallfile.IsUnusable(err) || errors.Is(err, errContent) {
-		s.aside(s.path(id), err)
-		return
-	}
-	s.problems = append(s.problems, fmt.Sprintf("paired peer not read: %v", err))
-}
-
-func (s *Store) aside(path string, cause error) {
-	kept, err := smallfile.SetAside(path)
-	if err != nil {
-		s.problems = append(s.problems, fmt.Sprintf("paired peer lost: %v; not set aside: %v", cause, err))
-		return
-	}
-	s.problems = append(s.problems, fmt.Sprintf("paired peer lost: %v; the file is kept as %s", cause, kept))
+func (s *Store) refuse(path string, err error) {
+	problem, _ := smallfile.Recover(path, err, "paired peer lost", "paired peer not read")
+	s.problems = append(s.problems, problem)
 }

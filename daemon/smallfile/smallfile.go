@@ -32,6 +32,9 @@ var (
 	ErrOwner      = errors.New("owned by another user")
 )
 
+// ErrDamaged is for callers: a file has other content than they write.
+var ErrDamaged = errors.New("damaged file")
+
 // Read returns the content of a file that people write. It follows symbolic
 // links. Errors: ErrNotRegular; ErrTooLarge beyond limit bytes; or one with the
 // errno.
@@ -46,16 +49,18 @@ func ReadState(path string, limit int) ([]byte, error) {
 	return read(path, limit, unix.O_NOFOLLOW, 0o022)
 }
 
-// ReadSecret is Read for a file that nobody else may read or write: ErrAccess
+// ReadSecret is Read for a file that no other user may read or write: ErrAccess
 // if its mode allows that.
 func ReadSecret(path string, limit int) ([]byte, error) {
 	return read(path, limit, 0, 0o077)
 }
 
 // IsUnusable reports whether an error of ReadState means that the file is not
-// one that Replace has written, so that another read does not help.
+// one that Replace has written, so that another read does not help. So does
+// ErrDamaged.
 func IsUnusable(err error) bool {
-	return errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrAccess)
+	return errors.Is(err, ErrNotRegular) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrAccess) ||
+		errors.Is(err, ErrDamaged)
 }
 
 // read reads a file whose mode has none of the bits of forbidden.

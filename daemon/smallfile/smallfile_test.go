@@ -3,11 +3,13 @@ package smallfile_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -191,6 +193,38 @@ func TestCreate(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); left != nil {
 		t.Errorf("got temporary files %v, want none", left)
+	}
+}
+
+func TestRecover(t *testing.T) {
+	tests := []struct {
+		name    string
+		err     error
+		problem string
+		isAside bool
+	}{
+		{"damaged", fmt.Errorf("%w: no JSON", smallfile.ErrDamaged), "calls lost: damaged file: no JSON", true},
+		{"too large", smallfile.ErrTooLarge, "calls lost: file too large", true},
+		{"fault of the disk", syscall.EIO, "calls not read: input/output error", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want := tt.problem
+			if tt.isAside {
+				want += "; the file is kept as " + path + ".corrupt"
+			}
+			problem, fault := smallfile.Recover(path, tt.err, "calls lost", "calls not read")
+			if problem != want || (fault == nil) != tt.isAside || fault != nil && !errors.Is(fault, tt.err) {
+				t.Errorf("got %q and fault %v, want %q", problem, fault, want)
+			}
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) != tt.isAside {
+				t.Errorf("the file: got %v, want it set aside: %v", err, tt.isAside)
+			}
+		})
 	}
 }
 

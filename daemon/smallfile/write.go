@@ -2,6 +2,7 @@ package smallfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -84,6 +85,22 @@ func SetAside(path string) (kept string, err error) {
 		return "", err
 	}
 	return kept, SyncDir(filepath.Dir(path))
+}
+
+// Recover sets a file aside if err, from reading or parsing it, means that it
+// is unusable. Any other err is a fault of the disk, after which the file must
+// not be replaced. The problem to report begins with lost or unread.
+func Recover(path string, err error, lost, unread string) (problem string, fault error) {
+	if !IsUnusable(err) {
+		fault = fmt.Errorf("%s: %w", unread, err)
+		return fault.Error(), fault
+	}
+	problem = fmt.Sprintf("%s: %v", lost, err)
+	kept, err := SetAside(path)
+	if err != nil {
+		return fmt.Sprintf("%s; not set aside: %v", problem, err), nil
+	}
+	return problem + "; the file is kept as " + kept, nil
 }
 
 // RemoveTemporaries removes what Replace and Create leave behind in a directory
