@@ -209,9 +209,13 @@ func replyText(reply string) string {
 }
 
 // plain returns err without what repeats the address, and without the name of
-// the system call.
+// the system call. Package proxy wraps an OpError in another one.
 func plain(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok {
+	for {
+		op, ok := errors.AsType[*net.OpError](err)
+		if !ok {
+			break
+		}
 		err = op.Err
 	}
 	if call, ok := err.(*os.SyscallError); ok {

@@ -1,6 +1,7 @@
 package socks
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -164,6 +165,73 @@ func TestDial_errors(t *testing.T) {
 		})
 	}
 }
+
+// A reset has the same text as an end, and the cause is the kernel's error:
+// callers take the text of a net.OpError in place of this one.
+func TestDial_reset(t *testing.T) {
+	address := acceptOne(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 512))
+		_ = c.(*net.TCPConn).SetLinger(0)
+	})
+	p, err := Parse("socks5://" + address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := p.Dial(t.Context(), new(net.Dialer).DialContext, "peer.example.org:7450")
+	if err == nil {
+		_ = conn.Close()
+		t.Fatal("got a connection, want an error")
+	}
+	if want := "proxy " + address + " closed the connection"; err.Error() != want || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("got %q, want %q and ECONNRESET", err, want)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		t.Errorf("got the cause %q, want none of type net.OpError", op)
+	}
+}
+
+// Whatever a proxy answers costs one connection, and an error names the proxy.
+func FuzzDial(f *testing.F) {
+	f.Add([]byte("\x05\x00\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"), false)
+	f.Add([]byte("\x05\x02\x01\x00\x05\x00\x00\x03\x01a\x00\x00"), true)
+	f.Add([]byte("\x05\x00\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00"), false)
+	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), false)
+	f.Fuzz(func(t *testing.T, answers []byte, password bool) {
+		user := ""
+		if password {
+			user = "user:secret@"
+		}
+		p, err := Parse("socks5://" + user + "proxy.example.org:1080")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := p.Dial(t.Context(), func(context.Context, string, string) (net.Conn, error) {
+			return &fakeProxy{Reader: bytes.NewReader(answers)}, nil
+		}, "peer.example.org:7450")
+		switch {
+		case err == nil:
+			if conn.(*fakeProxy).closed {
+				t.Error("got a closed connection and no error")
+			}
+		case !errors.Is(err, ErrProxy) && !errors.Is(err, ErrTarget):
+			t.Errorf("got %q, want ErrProxy or ErrTarget", err)
+		case !strings.Contains(err.Error(), "proxy.example.org:1080") || strings.Contains(err.Error(), "secret"):
+			t.Errorf("got %q, want it to name the proxy and no password", err)
+		}
+	})
+}
+
+// fakeProxy is a connection to a proxy that says all it will say at once.
+type fakeProxy struct {
+	net.Conn
+	io.Reader
+	closed bool
+}
+
+func (c *fakeProxy) Read(b []byte) (int, error)  { return c.Reader.Read(b) }
+func (c *fakeProxy) Write(b []byte) (int, error) { return len(b), nil }
+func (c *fakeProxy) Close() error                { c.closed = true; return nil }
+func (c *fakeProxy) SetDeadline(time.Time) error { return nil }
 
 // answer is a proxy that answers each message with the next text. It returns
 // its address.
