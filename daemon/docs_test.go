@@ -69,6 +69,32 @@ func checkQuoted(t *testing.T, message, code string) {
 	}
 }
 
+// A new maintainer finds each package in the table of CONTRIBUTING.md.
+func TestContributing_namesThePackages(t *testing.T) {
+	doc, err := os.ReadFile("../.github/CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(doc), "| folder | what it is |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	named := map[string]bool{}
+	for _, name := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(table, -1) {
+		named[filepath.Base(name[1])] = true
+	}
+	for _, pattern := range []string{"*", "../cmd/*", "../cmd/vchatctl/internal/*", "../cmd/vchatctl/internal/view/*"} {
+		files, err := filepath.Glob(filepath.Join(pattern, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: got %d files and error %v, want some", pattern, len(files), err)
+		}
+		for _, file := range files {
+			if dir := filepath.Dir(file); !named[filepath.Base(dir)] {
+				t.Errorf("no row names %s", filepath.Clean(filepath.Join("daemon", dir)))
+				named[filepath.Base(dir)] = true
+			}
+		}
+	}
+}
+
 // The changelog begins with this version, from which packaging/release.sh takes
 // the date of a release.
 func TestChangelog_beginsWithThisVersion(t *testing.T) {
