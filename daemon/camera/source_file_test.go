@@ -194,7 +194,7 @@ func TestFile_largeWithoutFrames(t *testing.T) {
 	if _, err := f.next(300 * time.Millisecond); !errors.Is(err, errTimeout) {
 		t.Errorf("got %v, want %v", err, errTimeout)
 	}
-	if d := time.Since(began); d > 3*time.Second {
-		t.Errorf("took %v, want less than a second", d)
+	if d := time.Since(began); d > 9*time.Second {
+		t.Errorf("took %v, want far less than the 10 s of the first frame", d)
 	}
 }
