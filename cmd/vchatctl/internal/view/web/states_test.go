@@ -136,6 +136,8 @@ func pageStates() []pageState {
 			m.Event = api.EventText
 			r.device.Events.Publish(m)
 		}
+		// With the controls: axe-core reads how many messages are new.
+		eval[bool](b, `document.dispatchEvent(new Event('pointermove')); true`)
 	}
 	return []pageState{
 		{"idle", nil, mode("idle") + ` && document.querySelectorAll('#peers li').length === 2`},
