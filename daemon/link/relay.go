@@ -17,16 +17,22 @@ type RelayStatus struct {
 }
 
 // SetRelays sets the relays, HOST:PORT each, and the proxy for all of them, or
-// nil. Links stay up.
+// nil. Links stay up. A relay that could not be used is tried again at once: a
+// user who reloads the configuration may have mended it.
 func (ls *Links) SetRelays(addresses []string, proxy *socks.Proxy) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	old := ls.relays
 	ls.relays = nil
+	retry := false
 	for _, address := range addresses {
 		i := slices.IndexFunc(old, func(s *relayServer) bool { return s.address == address && s.proxy.Equal(proxy) })
 		if i >= 0 {
 			ls.relays = append(ls.relays, old[i])
+			if old[i].lastErr() != nil {
+				old[i].onNetworkChange()
+				retry = true
+			}
 			continue
 		}
 		ls.relays = append(ls.relays, newRelayServer(ls, address, proxy))
@@ -34,6 +40,9 @@ func (ls *Links) SetRelays(addresses []string, proxy *socks.Proxy) {
 	for _, p := range ls.peers {
 		if p.ctx != nil && !ls.over {
 			p.startWaiters()
+			if retry {
+				p.refreshWaiters()
+			}
 		}
 	}
 }

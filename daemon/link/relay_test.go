@@ -385,6 +385,21 @@ func TestRelay_several(t *testing.T) {
 	})
 }
 
+// Setting the same relays again, as a reload does, ends the pause of one that
+// was down.
+func TestRelay_setAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, tn *testNet) {
+		alice, bob := tn.byRelay(vps)
+		advance(5 * time.Minute)
+		tn.relay(vps)
+		for _, d := range []*device{alice, bob} {
+			d.links.SetRelays([]string{vps}, nil)
+		}
+		advance(time.Second)
+		mustBeUp(t, link.PathRelay, alice, bob)
+	})
+}
+
 // The peer may be at the relay that this device does not reach: the status
 // names both relays' reasons.
 func TestRelay_oneOfSeveralIsDown(t *testing.T) {
