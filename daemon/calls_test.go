@@ -14,18 +14,25 @@ import (
 	"vchat/daemon/daemontest/faketime"
 )
 
+// newLogging returns a daemon that does not run, and its log.
+func newLogging(t *testing.T) (*Daemon, *bytes.Buffer) {
+	t.Helper()
+	cfg := config.Default()
+	cfg.StateDir = filepath.Join(t.TempDir(), "state")
+	log := &bytes.Buffer{}
+	d, err := New(cfg, slog.New(slog.NewTextHandler(log, nil)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Reset()
+	return d, log
+}
+
 // A call that is interrupted every minute for a day has some lines in the log,
 // and one at its end.
 func TestCallChanged_interruptions(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		cfg := config.Default()
-		cfg.StateDir = filepath.Join(t.TempDir(), "state")
-		var log bytes.Buffer
-		d, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil)), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		log.Reset()
+		d, log := newLogging(t)
 		c := call.Call{Peer: "bob", ID: call.ID{1}}
 		change := func(state call.State) {
 			d.mu.Lock()
@@ -57,14 +64,7 @@ func TestCallChanged_interruptions(t *testing.T) {
 // A call over a bad network changes its quality every few seconds.
 func TestLogQuality(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		cfg := config.Default()
-		cfg.StateDir = filepath.Join(t.TempDir(), "state")
-		var log bytes.Buffer
-		d, err := New(cfg, slog.New(slog.NewTextHandler(&log, nil)), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		log.Reset()
+		d, log := newLogging(t)
 		s := newCallSession()
 		for range 24 * 60 * 12 {
 			d.logQuality(s, call.Call{Peer: "bob"}, &api.Sending{Reason: "network"})
@@ -73,7 +73,7 @@ func TestLogQuality(t *testing.T) {
 		n := strings.Count(log.String(), "\n")
 		if n < sessionLineBurst || n > sessionLineBurst+24 || !strings.Contains(log.String(), "omitted=719") {
 			t.Errorf("got %d lines in a day, want %d to %d with omitted=719:\n%s", n, sessionLineBurst,
-				sessionLineBurst+24, &log)
+				sessionLineBurst+24, log)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vchat/daemon/daemontest/faketime"
+	"vchat/daemon/frame"
 	"vchat/v4l2"
 	"vchat/v4l2/v4l2test"
 )
@@ -18,6 +19,15 @@ var slow = Config{Device: "auto", Width: 64, Height: 48, FPS: 1, Name: "kitchen"
 var slowDevice = v4l2test.Device{
 	Formats: []v4l2test.Format{{FourCC: v4l2.MJPEG, Sizes: [][2]int{{64, 48}}}},
 	Rates:   []int{1},
+}
+
+// runSlow runs a slow camera with a reader.
+func runSlow(t *testing.T) (*v4l2test.Camera, *rig, *frame.Reader) {
+	t.Helper()
+	kernel := v4l2test.New()
+	cam := kernel.Plug(slowDevice)
+	r := run(t, kernel, slow)
+	return cam, r, r.Hub().Subscribe()
 }
 
 // TestDay counts the lines that a camera writes into the journal in a day.
@@ -71,11 +81,8 @@ func TestDay(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
-				kernel := v4l2test.New()
-				cam := kernel.Plug(slowDevice)
-				r := run(t, kernel, slow)
+				cam, r, rd := runSlow(t)
 				defer r.stop()
-				rd := r.Hub().Subscribe()
 				defer rd.Close()
 				r.frame(rd)
 				tt.day(cam)
@@ -97,11 +104,8 @@ func TestDay(t *testing.T) {
 // What keeps a camera away at the end of a day of flapping is in the log.
 func TestDay_lastState(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
-		kernel := v4l2test.New()
-		cam := kernel.Plug(slowDevice)
-		r := run(t, kernel, slow)
+		cam, r, rd := runSlow(t)
 		defer r.stop()
-		rd := r.Hub().Subscribe()
 		defer rd.Close()
 		for range 2 * quotaBurst {
 			r.frame(rd)
