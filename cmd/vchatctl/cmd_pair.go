@@ -16,14 +16,17 @@ import (
 	"vchat/daemon/client"
 )
 
+// pairFlags are the flags of pair.
+type pairFlags struct {
+	req     api.PairRequest
+	timeout time.Duration
+	confirm string
+	accept  bool
+	refuse  bool
+}
+
 func (a *app) pairCmd() *cobra.Command {
-	var (
-		req     api.PairRequest
-		timeout time.Duration
-		confirm string
-		accept  bool
-		refuse  bool
-	)
+	f := &pairFlags{}
 	cmd := &cobra.Command{
 		Use:   "pair ADDRESS|NAME|--wait|--accept|--confirm CODE|--refuse",
 		Short: "Make two devices know each other by comparing a short code",
@@ -46,44 +49,48 @@ Without a terminal, pair prints the code as "code 482 913" and waits for an answ
 CODE, or pair --refuse, in another process. They also answer a pairing that runs elsewhere.`,
 		Args:              argCount(0, 1),
 		ValidArgsFunction: a.completeStrangers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			req.Address = firstArg(args)
-			modes := 0
-			for _, set := range []bool{req.Address != "", req.Wait, accept, cmd.Flags().Changed("confirm"), refuse} {
-				if set {
-					modes++
-				}
-			}
-			if modes != 1 {
-				return usagef("usage: vchatctl %s", cmd.Use)
-			}
-			if cmd.Flags().Changed("timeout") && (timeout < time.Second || timeout > time.Hour) {
-				return usagef("--timeout must be from 1s to 1h, got %v", timeout)
-			}
-			req.TimeoutMS = timeout.Milliseconds()
-			switch {
-			case refuse:
-				p, err := a.client().RefusePairing(cmd.Context(), api.PairRefuse{})
-				return a.printAnswer(p, err)
-			case accept:
-				return a.acceptPairing(cmd.Context(), req)
-			case req.Address == "" && !req.Wait:
-				p, err := a.client().ConfirmPairing(cmd.Context(), api.PairConfirm{Code: confirm, Name: req.Name})
-				return a.printAnswer(p, err)
-			}
-			return a.pair(cmd.Context(), req, func(ctx context.Context) (*client.Events, error) {
-				return a.client().Pair(ctx, req)
-			})
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.pairByFlags(cmd, args, f) },
 	}
-	cmd.Flags().BoolVar(&req.Wait, "wait", false, "wait for the other device")
-	cmd.Flags().BoolVar(&accept, "accept", false, "accept the device that asks")
-	cmd.Flags().StringVar(&req.Name, "name", "", "name of the other device here (default: its own name)")
-	cmd.Flags().BoolVar(&req.AutoAnswer, "auto-answer", false, "answer calls of the other device automatically")
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait for the other device (default 2m)")
-	cmd.Flags().StringVar(&confirm, "confirm", "", "confirm the pairing in progress if its code is this one")
-	cmd.Flags().BoolVar(&refuse, "refuse", false, "refuse the pairing in progress, or the device that asks")
+	cmd.Flags().BoolVar(&f.req.Wait, "wait", false, "wait for the other device")
+	cmd.Flags().BoolVar(&f.accept, "accept", false, "accept the device that asks")
+	cmd.Flags().StringVar(&f.req.Name, "name", "", "name of the other device here (default: its own name)")
+	cmd.Flags().BoolVar(&f.req.AutoAnswer, "auto-answer", false, "answer calls of the other device automatically")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long to wait for the other device (default 2m)")
+	cmd.Flags().StringVar(&f.confirm, "confirm", "", "confirm the pairing in progress if its code is this one")
+	cmd.Flags().BoolVar(&f.refuse, "refuse", false, "refuse the pairing in progress, or the device that asks")
 	return cmd
+}
+
+// pairByFlags pairs, or answers a pairing, as the flags say.
+func (a *app) pairByFlags(cmd *cobra.Command, args []string, f *pairFlags) error {
+	req := f.req
+	req.Address = firstArg(args)
+	modes := 0
+	for _, set := range []bool{req.Address != "", req.Wait, f.accept, cmd.Flags().Changed("confirm"), f.refuse} {
+		if set {
+			modes++
+		}
+	}
+	if modes != 1 {
+		return usagef("usage: vchatctl %s", cmd.Use)
+	}
+	if cmd.Flags().Changed("timeout") && (f.timeout < time.Second || f.timeout > time.Hour) {
+		return usagef("--timeout must be from 1s to 1h, got %v", f.timeout)
+	}
+	req.TimeoutMS = f.timeout.Milliseconds()
+	switch {
+	case f.refuse:
+		p, err := a.client().RefusePairing(cmd.Context(), api.PairRefuse{})
+		return a.printAnswer(p, err)
+	case f.accept:
+		return a.acceptPairing(cmd.Context(), req)
+	case req.Address == "" && !req.Wait:
+		p, err := a.client().ConfirmPairing(cmd.Context(), api.PairConfirm{Code: f.confirm, Name: req.Name})
+		return a.printAnswer(p, err)
+	}
+	return a.pair(cmd.Context(), req, func(ctx context.Context) (*client.Events, error) {
+		return a.client().Pair(ctx, req)
+	})
 }
 
 // acceptPairing accepts the request that the status shows.

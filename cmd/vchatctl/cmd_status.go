@@ -170,21 +170,36 @@ func writeStatus(w io.Writer, s api.Status, color colors) {
 		}
 		writeDiscovery(w, s.Discovery)
 		writeRefused(w, s.Refused)
-		if p := s.Pairing; p != nil {
-			fmt.Fprintf(w, "pairing\t%s\n", pairingText(p))
-			if h := pairingHint(p.State); h != "" {
-				fmt.Fprintf(w, "\t%s\n", h)
-			}
-		}
-		for _, v := range s.Viewers {
-			reader := ""
-			if v.Reader != "" {
-				reader = "by " + v.Reader
-			}
-			fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped"), reader))
-		}
+		writePairing(w, s.Pairing)
+		writeViewers(w, s.Viewers)
 		writeFeeds(w, s.Feeds)
 	})
+	writeProblems(w, s, color)
+}
+
+func writePairing(w io.Writer, p *api.Pairing) {
+	if p == nil {
+		return
+	}
+	fmt.Fprintf(w, "pairing\t%s\n", pairingText(p))
+	if h := pairingHint(p.State); h != "" {
+		fmt.Fprintf(w, "\t%s\n", h)
+	}
+}
+
+func writeViewers(w io.Writer, viewers []api.Viewer) {
+	for _, v := range viewers {
+		reader := ""
+		if v.Reader != "" {
+			reader = "by " + v.Reader
+		}
+		fmt.Fprintf(w, "viewer\t%s\n", join("  ", v.Feed, fpsText(v.FPS), countText(v.Dropped, "dropped"), reader))
+	}
+}
+
+// writeProblems writes what is wrong, with a hint once for neighbors that share
+// it.
+func writeProblems(w io.Writer, s api.Status, color colors) {
 	for i, p := range s.Problems {
 		if p.Subject == "camera" {
 			continue // writeCamera shows it

@@ -37,18 +37,16 @@ const pipeRecipe = "vchatctl view --to pipe --format mkv | mpv --profile=low-lat
 
 var pipeFormats = []string{string(pipe.MJPEG), string(pipe.Matroska)}
 
-func (a *app) viewCmd() *cobra.Command {
-	var (
-		to     string
-		format string
-		port   int
-		follow bool
-		raw    bool
-	)
-	cmd := &cobra.Command{
-		Use:   "view [PEER|self]",
-		Short: "Show the picture of a peer, or of this device",
-		Long: `Show the picture of a peer or, with self, of this device. Without a name, show the peer of the
+// viewFlags are the flags of view.
+type viewFlags struct {
+	to     string
+	format string
+	port   int
+	follow bool
+	raw    bool
+}
+
+const viewHelp = `Show the picture of a peer or, with self, of this device. Without a name, show the peer of the
 only call, or this device if there is no call.
 
   --to window    a window on an X display (or on Wayland, through Xwayland)
@@ -75,65 +73,75 @@ In window and screen, a mouse or a touch shows the buttons for 3 s. Keys there a
   y  accept a device that wants to pair, and confirm its code
   n  refuse it
   Enter  write and send a message; Escape cancels it
-  1 to 6, in an empty message: choose a ready one`,
+  1 to 6, in an empty message: choose a ready one`
+
+func (a *app) viewCmd() *cobra.Command {
+	f := &viewFlags{}
+	cmd := &cobra.Command{
+		Use:               "view [PEER|self]",
+		Short:             "Show the picture of a peer, or of this device",
+		Long:              viewHelp,
 		Args:              argCount(0, 1),
 		ValidArgsFunction: a.completePeers(api.Self),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			to, err := a.viewTarget(to)
-			if err != nil {
-				return err
-			}
-			if cmd.Flags().Changed("format") && to != toPipe {
-				return usagef("--format requires --to pipe")
-			}
-			if !slices.Contains(pipeFormats, format) {
-				return usagef("--format must be mjpeg or mkv")
-			}
-			if cmd.Flags().Changed("port") && to != toWeb {
-				return usagef("--port requires --to web")
-			}
-			if a.console != "" && to != toScreen {
-				return usagef("--tty requires --to screen")
-			}
-			if a.idle != 0 && to != toScreen {
-				return usagef("--idle requires --to screen")
-			}
-			if a.idle < 0 {
-				return usagef("--idle must not be negative")
-			}
-			if to == toWeb {
-				return a.viewWeb(cmd.Context(), firstArg(args), port)
-			}
-			opt := view.Options{Feed: firstArg(args), Follow: follow, SwitchToCaller: len(args) == 0, Raw: raw}
-			if follow { // also waits for the daemon, so only a wrong name is an error
-				err = a.checkFeed(cmd.Context(), opt.Feed)
-			} else {
-				opt.Feed, err = a.resolveFeed(cmd.Context(), opt.Feed)
-			}
-			if err != nil && (!follow || exitCode(err) == exitUnknown) {
-				return err
-			}
-			_, err = a.view(cmd.Context(), opt, to, pipe.Format(format))
-			return err
-		},
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.viewFeed(cmd, args, f) },
 	}
-	cmd.Flags().StringVar(&to, "to", "", "window, screen, terminal, pipe or web (default: window with an X display, "+
+	cmd.Flags().StringVar(&f.to, "to", "", "window, screen, terminal, pipe or web (default: window with an X display, "+
 		"screen on a console, otherwise terminal; pipe if standard output is one)")
-	cmd.Flags().BoolVar(&follow, "follow", false, "wait for calls and show the peer of each, until stopped")
+	cmd.Flags().BoolVar(&f.follow, "follow", false, "wait for calls and show the peer of each, until stopped")
 	cmd.Flags().StringVar(&a.console, "tty", "",
 		"console for --to screen, such as /dev/tty1 (default: the current one)")
 	cmd.Flags().DurationVar(&a.idle, "idle", 0,
 		"with --to screen, turn the monitor off after this time without a call and without a key or a touch, "+
 			"such as 10m (default: never)")
-	cmd.Flags().StringVar(&format, "format", string(pipe.MJPEG), "mjpeg or mkv, for --to pipe")
-	cmd.Flags().IntVar(&port, "port", 0, "loopback port for --to web (default: any free port)")
-	cmd.Flags().BoolVar(&raw, "raw", false,
+	cmd.Flags().StringVar(&f.format, "format", string(pipe.MJPEG), "mjpeg or mkv, for --to pipe")
+	cmd.Flags().IntVar(&f.port, "port", 0, "loopback port for --to web (default: any free port)")
+	cmd.Flags().BoolVar(&f.raw, "raw", false,
 		"show frames as they were sent: do not soften the block edges of coarse ones")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(pipeFormats,
 		cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(
 		[]string{toWindow, toScreen, toTerminal, toPipe, toWeb}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// viewFeed shows the feed that the arguments name, as the flags say.
+func (a *app) viewFeed(cmd *cobra.Command, args []string, f *viewFlags) error {
+	to, err := a.viewTarget(f.to)
+	if err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("format") && to != toPipe {
+		return usagef("--format requires --to pipe")
+	}
+	if !slices.Contains(pipeFormats, f.format) {
+		return usagef("--format must be mjpeg or mkv")
+	}
+	if cmd.Flags().Changed("port") && to != toWeb {
+		return usagef("--port requires --to web")
+	}
+	if a.console != "" && to != toScreen {
+		return usagef("--tty requires --to screen")
+	}
+	if a.idle != 0 && to != toScreen {
+		return usagef("--idle requires --to screen")
+	}
+	if a.idle < 0 {
+		return usagef("--idle must not be negative")
+	}
+	if to == toWeb {
+		return a.viewWeb(cmd.Context(), firstArg(args), f.port)
+	}
+	opt := view.Options{Feed: firstArg(args), Follow: f.follow, SwitchToCaller: len(args) == 0, Raw: f.raw}
+	if f.follow { // also waits for the daemon, so only a wrong name is an error
+		err = a.checkFeed(cmd.Context(), opt.Feed)
+	} else {
+		opt.Feed, err = a.resolveFeed(cmd.Context(), opt.Feed)
+	}
+	if err != nil && (!f.follow || exitCode(err) == exitUnknown) {
+		return err
+	}
+	_, err = a.view(cmd.Context(), opt, to, pipe.Format(f.format))
+	return err
 }
 
 // viewTarget returns where to show a feed, for a value of --to or, for "", the
