@@ -47,14 +47,7 @@ type resolution struct {
 // why there is no link. A connection that has exchanged hellos outlives ctx:
 // arbitration ends it.
 func (a *attempt) run(ctx context.Context) error {
-	timeout := aggressiveTimeout
-	if a.full {
-		timeout = 2 * handshakeTimeout // one of them for the name
-	}
-	if a.proxy != nil {
-		timeout = proxyTimeout + proxyMargin
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, a.timeout())
 	defer cancel()
 	done := make(chan struct{})
 	defer close(done)
@@ -119,6 +112,17 @@ func (a *attempt) run(ctx context.Context) error {
 		}
 	}
 	return a.result()
+}
+
+// timeout returns how long the attempt may take.
+func (a *attempt) timeout() time.Duration {
+	switch {
+	case a.proxy != nil:
+		return proxyTimeout + proxyMargin
+	case a.full:
+		return 2 * handshakeTimeout // one of them for the name
+	}
+	return aggressiveTimeout
 }
 
 // next takes the next address to dial.
