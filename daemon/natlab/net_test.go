@@ -147,8 +147,6 @@ type nat struct {
 	carrier    bool // one more NAT, of the carrier
 }
 
-func (n nat) String() string { return n.name }
-
 var (
 	masquerade  = nat{"masquerade", "masquerade", false}
 	fullyRandom = nat{"fully-random", "masquerade fully-random", false}

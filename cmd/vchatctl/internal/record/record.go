@@ -20,7 +20,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -165,14 +164,4 @@ func pathError(path string, err error) error {
 		err = pe.Err
 	}
 	return fmt.Errorf("%s: %w", path, err)
-}
-
-// Extensions returns the file extensions that Create accepts, sorted.
-func Extensions() []string {
-	var all []string
-	for e := range formats {
-		all = append(all, e)
-	}
-	slices.Sort(all)
-	return all
 }

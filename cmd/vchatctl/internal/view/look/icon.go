@@ -31,16 +31,6 @@ func (i Icon) String() string { return icons[i.known()].name }
 // Path returns the icon as the data of an SVG path. IconNone has none.
 func (i Icon) Path() string { return icons[i.known()].path }
 
-// ParseIcon returns the icon with a name of Icon.String.
-func ParseIcon(name string) (i Icon, ok bool) {
-	for i := range icons {
-		if icons[i].name == name {
-			return Icon(i), true
-		}
-	}
-	return IconNone, false
-}
-
 func (i Icon) known() Icon {
 	if i < 0 || int(i) >= len(icons) {
 		return IconNone

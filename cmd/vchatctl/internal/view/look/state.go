@@ -76,16 +76,6 @@ var ReadyMessages = [...]Action{ActionYes, ActionNo, ActionThanks, ActionComing,
 // IsReadyMessage reports whether the action sends its label as a message.
 func (a Action) IsReadyMessage() bool { return slices.Contains(ReadyMessages[:], a) }
 
-// ParseAction returns the action with a name of Action.String.
-func ParseAction(name string) (a Action, ok bool) {
-	for a := range ActionQuit + 1 {
-		if actions[a].name == name {
-			return a, true
-		}
-	}
-	return ActionNone, false
-}
-
 // actions are indexed by Action.
 var actions = [...]struct {
 	name, label, key string
