@@ -51,7 +51,8 @@ func readCalls(path string) ([]call.Saved, error) {
 	}
 	for _, s := range saved {
 		if s.Version != call.SavedVersion {
-			return nil, fmt.Errorf("%w: %s: version %d, want %d", smallfile.ErrDamaged, path, s.Version, call.SavedVersion)
+			return nil, fmt.Errorf("%w: %s: version %d, want %d", smallfile.ErrDamaged, path, s.Version,
+				call.SavedVersion)
 		}
 	}
 	return saved, nil

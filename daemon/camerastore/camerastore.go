@@ -94,7 +94,8 @@ func Open(stateDir string) *Store {
 		s.choice, s.controls, err = parse(b)
 	}
 	if err != nil {
-		s.problem, s.fault = smallfile.Recover(s.path, err, "choice of the camera lost", "choice of the camera not read")
+		s.problem, s.fault = smallfile.Recover(s.path, err,
+			"choice of the camera lost", "choice of the camera not read")
 	}
 	return s
 }

@@ -91,7 +91,8 @@ func openStore(stateDir string) *store {
 		s.readers, err = parse(b)
 	}
 	if err != nil {
-		s.problem, s.fault = smallfile.Recover(s.path, err, "readers of the feeds lost", "readers of the feeds not read")
+		s.problem, s.fault = smallfile.Recover(s.path, err,
+			"readers of the feeds lost", "readers of the feeds not read")
 	}
 	return s
 }

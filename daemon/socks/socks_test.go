@@ -182,7 +182,8 @@ func TestDial_reset(t *testing.T) {
 		_ = conn.Close()
 		t.Fatal("got a connection, want an error")
 	}
-	if want := "proxy " + address + " closed the connection"; err.Error() != want || !errors.Is(err, syscall.ECONNRESET) {
+	want := "proxy " + address + " closed the connection"
+	if err.Error() != want || !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %q, want %q and ECONNRESET", err, want)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
