@@ -38,8 +38,8 @@ func terminalCmd(t *testing.T) func(*testscript.TestScript, bool, []string) {
 		defer master.Close()
 		cmd := exec.Command("/bin/sh", "-c", args[1])
 		cmd.Dir = ts.MkAbs(".")
-		for _, name := range []string{"PATH", "HOME", "VCHAT_SOCKET", "TZ", "GORACE", "TERM", "LANG", "LC_ALL", "LC_CTYPE",
-			"DISPLAY", "NO_COLOR"} {
+		for _, name := range []string{"PATH", "HOME", "VCHAT_SOCKET", "TZ", "GORACE", "TERM",
+			"LANG", "LC_ALL", "LC_CTYPE", "DISPLAY", "NO_COLOR"} {
 			cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 		}
 		cmd.Stdout, cmd.Stderr = ts.Stdout(), ts.Stderr()

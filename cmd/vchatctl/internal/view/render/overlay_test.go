@@ -235,8 +235,9 @@ func TestLayout_longName(t *testing.T) {
 			o := Overlay{Blank: true, State: look.Idle, Name: "kitchen", Clock: "14:03",
 				Peers: []Peer{{Name: name, CanCall: true, Reachable: true}}}
 			p.Paint(px, nil, nil, 1, &o, true)
+			whole := p.text.lines[lineKey{name, textStyle{look.Body.Em(size.X, size.Y), false}}]
 			for _, m := range p.layout.shapes {
-				if m.mask != nil && m.mask == p.text.lines[lineKey{name, textStyle{look.Body.Em(size.X, size.Y), false}}] {
+				if m.mask != nil && m.mask == whole {
 					return
 				}
 			}
