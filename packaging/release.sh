@@ -139,7 +139,7 @@ add_shared() {
 }
 
 # contents prints the package's files for nfpm. Their modes do not depend on the
-# umask of whoever unpacked the source.
+# umask of the user who unpacked the source.
 contents() {
 	local file mode type
 	echo 'contents:'

@@ -24,7 +24,7 @@
 //     auto-answer. No message of the peer answers it.
 //   - A call that rings here takes no line: it hinders neither a Dial nor the
 //     ring of another peer. No message of a peer ends a call with another one.
-//   - A peer that nobody answers must wait longer and longer before it rings
+//   - A peer that is not answered must wait longer and longer before it rings
 //     again: see pause.go.
 //   - Memory is bounded by the allowed calls and the number of known peers,
 //     whatever a peer sends.

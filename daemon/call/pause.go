@@ -7,7 +7,7 @@ import (
 )
 
 // A peer that rings again and again must not keep the user busy, nor fill logs
-// and lists of missed calls. Each of its calls that nobody answers makes the
+// and lists of missed calls. Each of its unanswered calls makes the
 // pause longer that it has to wait before the next one:
 //
 //	unanswered calls   1    2    3     4 and more
@@ -30,7 +30,7 @@ const (
 	forgetAfter  = 10 * time.Minute
 )
 
-// unanswered counts the calls of a peer that nobody answered.
+// unanswered counts the calls of a peer that were not answered.
 type unanswered struct {
 	count    int
 	short    int       // automatically answered calls that the peer has ended soon

@@ -321,7 +321,7 @@ func TestIncoming_takesNoLine(t *testing.T) {
 	})
 }
 
-// A peer that nobody answers waits longer and longer.
+// A peer that is not answered waits longer and longer.
 func TestPause(t *testing.T) {
 	n := byte(0)
 	invite := func() Event { n++; return GotInvite{"bob", id(n)} }

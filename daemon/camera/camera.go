@@ -23,7 +23,7 @@
 //	privacy on:   any state ──▶ privacy: closed, with a card
 //	privacy off:  privacy ────▶ opening if there are readers, else idle
 //
-// lost may pass without help. failed needs somebody to change something. Both
+// lost may pass without help. failed needs a user to change something. Both
 // are retried, with jitter. classify in cause.go lists every error, its state
 // and what the user sees.
 //

@@ -22,7 +22,7 @@ type cause struct {
 }
 
 const (
-	shortPause = 500 * time.Millisecond // somebody is plugging the camera in and waits for it
+	shortPause = 500 * time.Millisecond // a user is plugging the camera in and waits for it
 	longPause  = 2 * time.Second
 )
 

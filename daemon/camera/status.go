@@ -17,7 +17,7 @@ const (
 	Opening   State = "opening"   // being opened, or before the first frame
 	Streaming State = "streaming" // frames arrive
 	Lost      State = "lost"      // a fault that may pass by itself; retried
-	Failed    State = "failed"    // a fault that needs somebody to act; retried
+	Failed    State = "failed"    // a fault that needs a user to act; retried
 )
 
 // Status is a snapshot of the camera.

@@ -142,7 +142,7 @@ func (s *scripted) check() {
 }
 
 // recover plays an honest receiver on a fast path. A minFilter forgets what it
-// was told after twice its span.
+// was reported after twice its span.
 func (s *scripted) recover() {
 	s.t.Helper()
 	const full, delay, offset = 100e3, 5 * time.Millisecond, 77 * time.Hour

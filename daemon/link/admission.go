@@ -89,7 +89,7 @@ type admission struct {
 	proven           [2]lane             // for proofOfIDs and proofOfPeer
 	peers            map[string][]origin // where each peer came from, or is configured; newest first
 	wasted           map[origin]time.Time
-	timer            *time.Timer // gives the next turns; nil: nobody waits for one
+	timer            *time.Timer // gives the next turns; nil: no connection waits for one
 	random           func(n int) int
 	moves            uint64 // between rooms
 	counts           Visitors

@@ -37,7 +37,7 @@ type receiveStats struct {
 }
 
 // startCall makes the next frame the first one of a call: the camera may have
-// taken frames since the call before, which were sent to nobody.
+// taken frames since the call before, which no call gets.
 func (r *receiveStats) startCall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 )
 
 // A camera that stays open for half a second between two calls takes frames
-// that nobody gets: the new call has not lost them.
+// that no call gets: the new call has not lost them.
 func TestReceiveStats_startCall(t *testing.T) {
 	var r receiveStats
 	at := time.Second

@@ -57,7 +57,7 @@ func TestRelayUnit(t *testing.T) {
 	})
 	t.Run("journal", func(t *testing.T) {
 		log := sh(t, "journalctl -u vchat-relay -o cat --no-pager")
-		// A client is in no line: the journal says nothing of who calls whom.
+		// A client is in no line: the journal does not name who meets.
 		for _, bad := range []string{"error", "Traceback", "denied", "not permitted", "127.0.0.1"} {
 			if strings.Contains(log, bad) {
 				t.Errorf("journal: got %q in\n%s", bad, log)

@@ -66,7 +66,7 @@ The daemon reads FILE. SIGHUP makes it read FILE again, SIGTERM and SIGINT stop 
 	aboutDemo = `Both devices, alice and bob, run in this process with a test pattern as their camera. alice calls
 bob, who answers by himself. The command prints how to watch them. The exit code is 0 if frames
 flowed both ways.`
-	aboutNewID = `Needed after a memory card was cloned, and if somebody else has read the key. Stop the daemon
+	aboutNewID = `Needed after a memory card was cloned, and if another person has read the key. Stop the daemon
 first. Its peers refuse the new id until they know it: pair with them again. The old key stays
 beside the new one.`
 )

@@ -265,7 +265,7 @@ func (s *Session) focusAnswer(before string) {
 }
 
 // focused returns what the control that has the keyboard's focus does, or
-// nothing. A control that is no longer shown loses the focus: nobody may
+// nothing. A control that is no longer shown loses the focus: users must not
 // hang up with a control that has faded.
 func (s *Session) focused() render.Target {
 	s.mu.Lock()

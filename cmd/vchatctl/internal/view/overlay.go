@@ -308,7 +308,7 @@ func (s *Session) idleNotice(now time.Time) string {
 }
 
 // missed reports whether a call that has ended came in and was not answered,
-// though nobody here declined it.
+// though no user here declined it.
 func missed(c *api.Call) bool {
 	return c.Direction == api.DirectionIn && c.Answered.IsZero() &&
 		(c.Reason == api.ReasonCancelled || c.Reason == api.ReasonNoAnswer)

@@ -14,7 +14,7 @@ type pip struct {
 }
 
 // togglePIP shows or hides the picture-in-picture. It can be shown in a call
-// only, but the wish outlasts the call.
+// only, but the choice outlasts the call.
 func (s *Session) togglePIP() {
 	s.mu.Lock()
 	refused := !s.showOwn && !s.callAnswered()

@@ -213,7 +213,7 @@ func TestSession_Press_fadedFocus(t *testing.T) {
 	r.press("\nhello\n")
 	r.awaitCommand("say workshop hello")
 	if slices.Contains(r.device.Commands(), "hangup workshop") {
-		t.Error("a control that nobody saw has hung up")
+		t.Error("a control that was not shown has hung up")
 	}
 }
 

@@ -98,7 +98,7 @@ type rotation struct {
 	first, last int // degrees
 }
 
-// change sets the rotation of the next frame. It returns what to tell the user
+// change sets the rotation of the next frame. It returns what to print
 // when it differs from that of the frame before, and "" otherwise.
 func (r *rotation) change(degrees int) string {
 	if !r.begun {

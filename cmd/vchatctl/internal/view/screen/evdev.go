@@ -15,8 +15,8 @@ type deviceKind int
 
 const (
 	notPointer  deviceKind = iota
-	mouse                  // it tells how far it has moved
-	tablet                 // a mouse that tells where it is, such as that of an emulator
+	mouse                  // it reports how far it has moved
+	tablet                 // a mouse that reports where it is, such as that of an emulator
 	touchScreen            // it lies on the monitor; a pen, too
 	touchpad               // a finger on it moves the pointer
 )

@@ -176,7 +176,7 @@ func syncDecoder(d inputDevice, decoder *pointerDecoder) {
 	decoder.sync(slot.Value, ids[:count], places[:])
 }
 
-// readPointer passes on what a device tells, until it is closed or unplugged.
+// readPointer passes on what a device sends, until it is closed or unplugged.
 func (s *Screen) readPointer(d inputDevice, decoder *pointerDecoder, panel calibration) {
 	buf := make([]byte, 64*eventSize)
 	var clicks view.ClickCounter
@@ -211,7 +211,7 @@ func (s *Screen) pointed(kind deviceKind, panel calibration, r report, clicks *v
 	defer s.mu.Unlock()
 	wasDark := s.wakeMonitor()
 	if s.out == nil {
-		return // no monitor: nobody sees where they point
+		return // no monitor shows where they point
 	}
 	isTouch := kind == touchScreen
 	s.placeCursor(kind, panel, r)

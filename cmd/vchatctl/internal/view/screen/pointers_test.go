@@ -110,7 +110,7 @@ func TestScreen_mouse(t *testing.T) {
 	})
 }
 
-// A tablet of an emulator tells where it is, as a touch screen does.
+// A tablet of an emulator reports where it is, as a touch screen does.
 func TestScreen_tablet(t *testing.T) {
 	k, _ := oneMonitor()
 	runTest(t, k, func(r *testScreen) {

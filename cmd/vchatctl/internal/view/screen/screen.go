@@ -60,7 +60,7 @@ type Options struct {
 	Stdin   *os.File
 
 	// Idle is how long the monitor stays on while view.DisplayState is not Busy
-	// and nobody uses a key or a touch. 0: always.
+	// and without a key or a touch. 0: always.
 	Idle time.Duration
 
 	// Log receives the reason why nothing is shown, once per change. It may be

@@ -21,7 +21,7 @@ type watcher struct {
 	delay    time.Duration // of scan
 	fade     *time.Timer   // repaints the cursor while it fades
 	state    view.DisplayState
-	unused   *time.Timer // nobody has used the screen for Options.Idle
+	unused   *time.Timer // the screen was not used for Options.Idle
 }
 
 func newWatcher(s *Screen) *watcher {

@@ -82,7 +82,7 @@ func (c *cells) drawOverlay(o *render.Overlay) {
 	lines = lines[max(0, len(lines)-maxLines):]
 	for i, l := range lines {
 		l.text = " " + l.text + " "
-		if c.colors == NoColors { // nothing else tells the frame from the text
+		if c.colors == NoColors { // nothing else separates the frame from the text
 			l.text = pad(l.text, c.cols)
 		}
 		c.drawLine(frameRows-controlRows-len(lines)+i, 0, l)

@@ -105,7 +105,7 @@ func TestCells_ringing(t *testing.T) {
 	}
 }
 
-// Whom the call is with, how to mute, write, hang up and see the keys can be
+// Who the call is with, how to mute, write, hang up and see the keys can be
 // read at any size, and all keys then.
 func TestCells_inCall(t *testing.T) {
 	o := render.Overlay{State: look.InCall, Title: "bob", Caption: "bob · 0:07",

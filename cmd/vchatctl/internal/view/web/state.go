@@ -103,7 +103,7 @@ func newReason(r view.StaleReason) *reason {
 var serverStart = time.Now()
 
 // serverTime returns a time on the server's clock, in ms. That clock counts
-// from the start of the program, and nobody sets it.
+// from the start of the program, and cannot be set.
 func serverTime(t time.Time) int64 { return t.Sub(serverStart).Milliseconds() }
 
 type ring struct {

@@ -57,7 +57,7 @@ const (
 type Options struct {
 	Feed string // to show: api.Self or a peer; "": the peer of the call, or else api.Self
 	Port int    // on loopback; 0: any free port
-	// Command is what starts this page. The page shows it once nobody serves it
+	// Command is what starts this page. The page shows it once it is not served
 	// any more.
 	Command string
 	// Refused, if not nil, is called for each refused connection, with a noun

@@ -22,7 +22,7 @@
 //
 // A buffer is free ──Next, Show──▶ busy ──completion event──▶ free.
 //
-// A finger on a touch screen is a pointer: the X server tells it as one to a
+// A finger on a touch screen is a pointer: the X server reports it as one to a
 // program that does not ask for touches, so this needs no XInput 2. Second
 // fingers mean nothing here.
 //
