@@ -146,7 +146,7 @@ func (a *acquaintances) proven(protocols []string) proof {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for id, x := range a.peers {
-		got := proofOfNothing
+		var got proof
 		switch {
 		case x.isFrom(a.own, id, nonce, text):
 			got = proofOfPeer

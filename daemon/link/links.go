@@ -179,8 +179,7 @@ type Links struct {
 	peers map[string]*peer
 	byID  map[identity.ID]*peer
 
-	relays     []*relayServer
-	relayProxy *socks.Proxy
+	relays []*relayServer
 
 	listener    net.Listener
 	lateAddress string // of a listener that Run opens; ""

@@ -54,10 +54,9 @@ type world struct {
 	began    time.Time
 	noDisk   error // why device.smallDisk failed
 
-	calls    [2]string // id of the call on each side
-	samples  [2][]sample
-	outages  []outage
-	injected int
+	calls   [2]string // id of the call on each side
+	samples [2][]sample
+	outages []outage
 }
 
 // outage is the effect of a fault.

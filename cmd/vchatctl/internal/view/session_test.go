@@ -89,7 +89,7 @@ func (r *rig) viewCall(frame string) {
 }
 
 // awaitFrame publishes frames of a feed until the session has one.
-func (r *rig) awaitFrame(feed, data string) *Frame {
+func (r *rig) awaitFrame(feed, data string) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
 	defer cancel()
@@ -99,7 +99,7 @@ func (r *rig) awaitFrame(feed, data string) *Frame {
 		p, err := r.Newest().Next(soon)
 		cancel()
 		if err == nil && string(p.Data) == data {
-			return p
+			return
 		}
 		if ctx.Err() != nil || err != nil && soon.Err() == nil {
 			r.t.Fatalf("no frame %q from %s: %v", data, feed, err)

@@ -256,11 +256,11 @@ func (l *layout) control(c *Control, r image.Rectangle, icon int, style textStyl
 	}
 	x, y := (r.Min.X+r.Max.X)/2, r.Min.Y+(r.Dy()-height)/2
 	if c.Icon != look.IconNone {
-		l.addMask(l.px, l.masks.icon(c.Icon, icon), image.Pt(x-icon/2, y), text, 255)
+		l.addMask(l.px, l.masks.icon(c.Icon, icon), image.Pt(x-icon/2, y), text)
 	}
 	if label {
 		m := l.text.line(c.Label, style)
-		l.addMask(l.px, m, image.Pt(x-m.Rect.Dx()/2, y+icon+(lineHeight(style.em)-m.Rect.Dy())/2), text, 255)
+		l.addMask(l.px, m, image.Pt(x-m.Rect.Dx()/2, y+icon+(lineHeight(style.em)-m.Rect.Dy())/2), text)
 	}
 }
 
@@ -276,7 +276,7 @@ func (l *layout) keyCap(key string, corner image.Point) {
 	at.X = min(at.X, l.px.W-width)
 	place := image.Rectangle{at, at.Add(image.Pt(width, m.Rect.Dy()))}
 	l.addBox(l.px, place, l.step/2, look.Text, 255)
-	l.addMask(l.px, m, image.Pt(at.X+(width-m.Rect.Dx())/2, at.Y), look.Background, 255)
+	l.addMask(l.px, m, image.Pt(at.X+(width-m.Rect.Dx())/2, at.Y), look.Background)
 }
 
 // addBox paints a box with round corners.
@@ -290,10 +290,10 @@ func (p *Painter) addBox(px Pixels, r image.Rectangle, radius int, c look.Color,
 }
 
 // addMask paints a mask whose upper left corner is at a point.
-func (p *Painter) addMask(px Pixels, m *image.Alpha, at image.Point, c look.Color, alpha uint8) {
+func (p *Painter) addMask(px Pixels, m *image.Alpha, at image.Point, c look.Color) {
 	visible := m.Rect.Add(at).Intersect(image.Rect(0, 0, px.W, px.H))
 	if visible.Empty() {
 		return
 	}
-	p.shapes = append(p.shapes, shape{rect: visible, color: c, alpha: alpha, mask: m, at: at})
+	p.shapes = append(p.shapes, shape{rect: visible, color: c, alpha: 255, mask: m, at: at})
 }

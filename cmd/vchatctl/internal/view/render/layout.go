@@ -130,7 +130,7 @@ func (l *layout) chip(text string, style textStyle, c look.Color, x, y int) int 
 	height := lineHeight(style.em)
 	r := image.Rect(x, y, x+m.Rect.Dx()+2*l.step, y+height+l.step/2)
 	l.addBox(l.px, r, 3*l.step/2, look.Background, shadeAlpha)
-	l.addMask(l.px, m, image.Pt(x+l.step, y+(r.Dy()-m.Rect.Dy())/2), c, 255)
+	l.addMask(l.px, m, image.Pt(x+l.step, y+(r.Dy()-m.Rect.Dy())/2), c)
 	l.placed = append(l.placed, r)
 	return r.Max.Y
 }
@@ -237,7 +237,7 @@ func (l *layout) badge(o *Overlay, r image.Rectangle) {
 	if o.State == look.CameraOff {
 		icon := size / 2
 		at := center.Sub(image.Pt(icon/2, icon/2))
-		l.addMask(l.px, l.masks.icon(look.IconCameraOff, icon), at, text, 255)
+		l.addMask(l.px, l.masks.icon(look.IconCameraOff, icon), at, text)
 		return
 	}
 	letter := initial(o.Name)
@@ -245,7 +245,7 @@ func (l *layout) badge(o *Overlay, r image.Rectangle) {
 		letter = "?"
 	}
 	m := l.text.line(letter, textStyle{size / 2, true})
-	l.addMask(l.px, m, center.Sub(m.Rect.Max.Div(2)), text, 255)
+	l.addMask(l.px, m, center.Sub(m.Rect.Max.Div(2)), text)
 }
 
 // initial returns the first character of a name as a capital letter.
@@ -303,9 +303,9 @@ func (l *layout) help(keys []Key, area image.Rectangle) image.Rectangle {
 	for i, k := range keys {
 		x, y := at.X+padding+i/rows*width, at.Y+padding+i%rows*row
 		m := l.text.line(k.Key, bold)
-		l.addMask(l.px, m, image.Pt(x+keyWidth-m.Rect.Dx(), y+(row-m.Rect.Dy())/2), look.Focus, 255)
+		l.addMask(l.px, m, image.Pt(x+keyWidth-m.Rect.Dx(), y+(row-m.Rect.Dy())/2), look.Focus)
 		m = l.text.line(l.text.ellipsis(k.Text, plain, columnWidth-keyWidth-2*l.step-gap), plain)
-		l.addMask(l.px, m, image.Pt(x+keyWidth+gap, y+(row-m.Rect.Dy())/2), look.Text, 255)
+		l.addMask(l.px, m, image.Pt(x+keyWidth+gap, y+(row-m.Rect.Dy())/2), look.Text)
 	}
 	return r
 }
@@ -335,7 +335,7 @@ func (l *layout) typing(o *Overlay, bottom int) int {
 	x, y := r.Min.X+l.step+ring, r.Min.Y+l.step
 	for _, text := range lines {
 		m := l.text.line(text, style)
-		l.addMask(l.px, m, image.Pt(x, y+(height-m.Rect.Dy())/2), look.Text, 255)
+		l.addMask(l.px, m, image.Pt(x, y+(height-m.Rect.Dy())/2), look.Text)
 		y += height
 	}
 	l.cursor(o.Typed, lines[len(lines)-1], style, image.Pt(x, y-height))
@@ -348,7 +348,7 @@ func (l *layout) cursor(typed, last string, style textStyle, at image.Point) {
 	width, height := max(2, style.em/10), lineHeight(style.em)
 	if typed == "" {
 		m := l.text.line("Message", style)
-		l.addMask(l.px, m, at.Add(image.Pt(2*width, (height-m.Rect.Dy())/2)), look.Muted, 255)
+		l.addMask(l.px, m, at.Add(image.Pt(2*width, (height-m.Rect.Dy())/2)), look.Muted)
 	} else if rightToLeft(last) { // from right to left
 		at.X -= 2 * width
 	} else {
@@ -411,7 +411,7 @@ func (l *layout) messages(lines []string, area, own image.Rectangle) {
 			if rightToLeft(text) {
 				at.X += right - m.Rect.Dx()
 			}
-			l.addMask(l.px, m, at, look.Text, 255)
+			l.addMask(l.px, m, at, look.Text)
 		}
 		y = top - l.step
 	}
@@ -483,7 +483,7 @@ func (l *layout) stack(blocks []textBlock, area image.Rectangle, middle bool) im
 		for _, text := range l.text.wrap(b.text, style, width, max(0, room)) {
 			m := l.text.line(text, style)
 			x := (area.Min.X+area.Max.X)/2 - m.Rect.Dx()/2
-			l.addMask(l.px, m, image.Pt(x, y+(lineH-m.Rect.Dy())/2), b.color, 255)
+			l.addMask(l.px, m, image.Pt(x, y+(lineH-m.Rect.Dy())/2), b.color)
 			y += lineH
 			r = r.Union(image.Rect(x, y-lineH, x+m.Rect.Dx(), y))
 		}
@@ -572,9 +572,9 @@ func (l *layout) noPicture(text string, r image.Rectangle) {
 		height = icon
 	}
 	x, y := (r.Min.X+r.Max.X)/2, r.Min.Y+(r.Dy()-height)/2
-	l.addMask(l.px, l.masks.icon(look.IconCameraOff, icon), image.Pt(x-icon/2, y), look.Text, 255)
+	l.addMask(l.px, l.masks.icon(look.IconCameraOff, icon), image.Pt(x-icon/2, y), look.Text)
 	if height > icon {
-		l.addMask(l.px, m, image.Pt(x-m.Rect.Dx()/2, y+icon+(lineHeight(style.em)-m.Rect.Dy())/2), look.Text, 255)
+		l.addMask(l.px, m, image.Pt(x-m.Rect.Dx()/2, y+icon+(lineHeight(style.em)-m.Rect.Dy())/2), look.Text)
 	}
 }
 

@@ -128,11 +128,11 @@ func (l *layout) peer(p *Peer, r image.Rectangle, o *Overlay) {
 	name := l.text.line(p.Name, style).Rect.Dx()
 	if right-left-m.Rect.Dx()-pad >= max(5*style.em, name) { // else the color says it
 		right -= m.Rect.Dx()
-		l.addMask(l.px, m, image.Pt(right, middle-m.Rect.Dy()/2), look.Muted, 255)
+		l.addMask(l.px, m, image.Pt(right, middle-m.Rect.Dy()/2), look.Muted)
 		right -= pad
 	}
 	m = l.text.line(l.text.ellipsis(p.Name, style, right-left), style)
-	l.addMask(l.px, m, image.Pt(left, middle-m.Rect.Dy()/2), look.Text, 255)
+	l.addMask(l.px, m, image.Pt(left, middle-m.Rect.Dy()/2), look.Text)
 }
 
 // callMark places what says that a row calls the peer, and returns where it
@@ -153,9 +153,9 @@ func (l *layout) callMark(p *Peer, r image.Rectangle, pad int) int {
 	mark := image.Rect(r.Max.X-inset-width, r.Min.Y+inset, r.Max.X-inset, r.Max.Y-inset)
 	l.addBox(l.px, mark, 2*l.step-inset, behind, 255)
 	x, middle := mark.Min.X+pad, (r.Min.Y+r.Max.Y)/2
-	l.addMask(l.px, l.masks.icon(look.IconAnswer, icon), image.Pt(x, middle-icon/2), color, 255)
+	l.addMask(l.px, l.masks.icon(look.IconAnswer, icon), image.Pt(x, middle-icon/2), color)
 	if named {
-		l.addMask(l.px, word, image.Pt(x+icon+pad/2, middle-word.Rect.Dy()/2), color, 255)
+		l.addMask(l.px, word, image.Pt(x+icon+pad/2, middle-word.Rect.Dy()/2), color)
 	}
 	return mark.Min.X
 }
@@ -169,9 +169,9 @@ func (l *layout) morePeers(r image.Rectangle, o *Overlay) {
 	l.placed = append(l.placed, r)
 	icon, word := style.em, l.text.line(more.Label, style)
 	x, middle := (r.Min.X+r.Max.X-icon-l.step-word.Rect.Dx())/2, (r.Min.Y+r.Max.Y)/2
-	l.addMask(l.px, word, image.Pt(x, middle-word.Rect.Dy()/2), look.Text, 255)
+	l.addMask(l.px, word, image.Pt(x, middle-word.Rect.Dy()/2), look.Text)
 	x += word.Rect.Dx() + l.step
-	l.addMask(l.px, l.masks.icon(look.IconMore, icon), image.Pt(x, middle-icon/2), look.Text, 255)
+	l.addMask(l.px, l.masks.icon(look.IconMore, icon), image.Pt(x, middle-icon/2), look.Text)
 	if o.ShowKeys {
 		l.keyCap(look.ActionMore.Key(), image.Pt(r.Max.X, r.Min.Y))
 	}
