@@ -83,6 +83,9 @@ func TestDoc(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// A pairing ends when the server notices that its reader is gone.
+			// The next example may need that.
+			defer await(t, "no pairing", func() bool { return d.Status().Pairing == nil })
 			defer res.Body.Close()
 			if wantOK := !strings.HasPrefix(e.answer, `{"error"`); (res.StatusCode == http.StatusOK) != wantOK {
 				t.Errorf("got %s, want answer %s", res.Status, e.answer)
