@@ -101,7 +101,10 @@ func TestActivation(t *testing.T) {
 				"rm /etc/systemd/system/vchatd.service.d/x.conf; systemctl daemon-reload; systemctl restart vchatd")
 		})
 		out := sh(t, "timeout 60 "+status+" 2>&1 && exit 1; echo code $?")
-		if !containsAll(out, "code 3", "closed the connection", "journalctl -u vchatd") {
+		// An emulated processor may need longer for the 20 starts than vchatctl
+		// waits for an answer.
+		if !containsAll(out, "code 3", "closed the connection", "journalctl -u vchatd") &&
+			!containsAll(out, "code 3", "does not answer", "journalctl -u vchatd") {
 			t.Errorf("got %s\nwant exit code 3 and a hint", out)
 		}
 		eventually(t, waitTimeout, active("vchatd.socket", "failed"))
