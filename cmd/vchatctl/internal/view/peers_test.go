@@ -206,19 +206,26 @@ func TestSession_controls(t *testing.T) {
 	}
 }
 
+// endIncoming lets workshop call and the call end, and waits for the control
+// that calls back.
+func (r *rig) endIncoming(reason api.Reason, text, shown string) {
+	r.t.Helper()
+	c := api.Call{ID: "1", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn}
+	r.device.SetCall(c)
+	r.awaitText("workshop is calling", notice)
+	c.State, c.Reason, c.ReasonText = api.CallEnded, reason, text
+	r.device.SetCall(c)
+	r.awaitText(shown, notice)
+	r.awaitText("[Call back]", func(o render.Overlay) string {
+		return fmt.Sprintf("[%s]", o.Controls[len(o.Controls)-1].Label)
+	})
+}
+
 // For some seconds after a call, one control calls again.
 func TestSession_callAgain(t *testing.T) {
 	r := newRig(t)
 	r.idle(Options{})
-	c := api.Call{ID: "1", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn}
-	r.device.SetCall(c)
-	r.awaitText("workshop is calling", notice)
-	c.State, c.Reason, c.ReasonText = api.CallEnded, api.ReasonCancelled, "workshop stopped calling"
-	r.device.SetCall(c)
-	r.awaitText("Missed call", notice)
-	r.awaitText("[Call back]", func(o render.Overlay) string {
-		return fmt.Sprintf("[%s]", o.Controls[len(o.Controls)-1].Label)
-	})
+	r.endIncoming(api.ReasonCancelled, "workshop stopped calling", "Missed call")
 	for range len(r.overlay().Controls) {
 		r.Press(Input{Key: KeyTab})
 		if r.focused() == (render.Target{Action: look.ActionCall, Peer: "workshop"}) {
@@ -234,15 +241,7 @@ func TestSession_callAgain(t *testing.T) {
 func TestSession_callBack(t *testing.T) {
 	r := newRig(t)
 	r.idle(Options{})
-	c := api.Call{ID: "1", Peer: "workshop", State: api.CallIncoming, Direction: api.DirectionIn}
-	r.device.SetCall(c)
-	r.awaitText("workshop is calling", notice)
-	c.State, c.Reason, c.ReasonText = api.CallEnded, api.ReasonDeclined, "you declined workshop's call"
-	r.device.SetCall(c)
-	r.awaitText("Call ended", notice)
-	r.awaitText("[Call back]", func(o render.Overlay) string {
-		return fmt.Sprintf("[%s]", o.Controls[len(o.Controls)-1].Label)
-	})
+	r.endIncoming(api.ReasonDeclined, "you declined workshop's call", "Call ended")
 }
 
 // The focus of a control does not outlast its call: the key Enter must not hang
